@@ -1,0 +1,20 @@
+//! Layer 0: words that every other layer may use.
+
+pub(crate) mod clock;
+pub(crate) mod counter;
+pub(crate) mod pattern;
+pub(crate) mod text;
+
+use std::error::Error;
+
+/// One line for the log: the error, then each cause behind it, joined by `: `.
+pub(crate) fn report(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}

@@ -1,0 +1,120 @@
+//! Layer 3: the system metrics, one file per group.
+
+mod loadavg;
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::base;
+use crate::base::clock::Moment;
+use crate::config::Config;
+use crate::parse::ParseError;
+use crate::sys::root::{FileError, Root};
+
+/// Measures one group of metrics.
+pub(crate) trait Collector: Send {
+    /// For the log.
+    fn name(&self) -> &'static str;
+
+    /// Appends this round's values to `out`.
+    ///
+    /// A collector of rates keeps the previous reading and adds nothing on its first call.
+    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError>;
+}
+
+/// What a round is measured from.
+pub(crate) struct View<'a> {
+    pub(crate) root: &'a Root,
+    /// When the round is taken: the base of rates.
+    pub(crate) now: Moment,
+    /// Memory for files, used again by every collector and every round.
+    pub(crate) buffer: &'a mut Vec<u8>,
+}
+
+/// Every built-in collector, in the order in which they run.
+pub(crate) fn builtin(_config: &Config) -> Vec<Box<dyn Collector>> {
+    vec![Box::new(loadavg::Loadavg)]
+}
+
+/// Runs each collector once. One that fails is logged and does not disturb the others.
+pub(crate) fn run(collectors: &mut [Box<dyn Collector>], view: &mut View<'_>) -> Values {
+    let mut values = Values::default();
+    for collector in collectors {
+        if let Err(error) = collector.collect(view, &mut values) {
+            log::warn!("collect {}: {}", collector.name(), base::report(&error));
+        }
+    }
+    values
+}
+
+/// The values measured in one round.
+#[derive(Debug, Default)]
+pub(crate) struct Values(Vec<(String, f64)>);
+
+impl Values {
+    /// Adds a value, unless it is NaN or infinite: a rate over no time is no measurement.
+    pub(crate) fn put(&mut self, name: impl Into<String>, value: f64) {
+        if value.is_finite() {
+            self.0.push((name.into(), value));
+        }
+    }
+
+    /// Adds what a counter grew by in each second of `span`; nothing if it went backwards, for
+    /// then it has been reset and what it counted is unknown.
+    pub(crate) fn put_rate(
+        &mut self,
+        name: impl Into<String>,
+        before: u64,
+        after: u64,
+        span: Duration,
+    ) {
+        if let Some(grown) = after.checked_sub(before) {
+            self.put(name, grown as f64 / span.as_secs_f64());
+        }
+    }
+
+    /// Name and value, in the order in which they were measured.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+}
+
+/// Why a group of metrics could not be measured.
+#[derive(Debug)]
+pub(crate) enum CollectError {
+    /// Its file could not be read.
+    Read(FileError),
+    /// Its file did not look as documented.
+    Format(ParseError),
+}
+
+impl fmt::Display for CollectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CollectError::Read(_) => "cannot read",
+            CollectError::Format(_) => "cannot understand",
+        })
+    }
+}
+
+impl Error for CollectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            CollectError::Read(error) => Some(error),
+            CollectError::Format(error) => Some(error),
+        }
+    }
+}
+
+impl From<FileError> for CollectError {
+    fn from(error: FileError) -> CollectError {
+        CollectError::Read(error)
+    }
+}
+
+impl From<ParseError> for CollectError {
+    fn from(error: ParseError) -> CollectError {
+        CollectError::Format(error)
+    }
+}

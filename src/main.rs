@@ -1,0 +1,14 @@
+//! Starts the program and maps its outcome to an exit code.
+#![allow(
+    dead_code,
+    reason = "the skeleton: removed with the first working round"
+)]
+
+mod base;
+mod collect;
+mod config;
+mod parse;
+mod sys;
+mod wire;
+
+fn main() {}

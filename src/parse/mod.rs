@@ -1,0 +1,62 @@
+//! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
+
+pub(crate) mod loadavg;
+
+use std::error::Error;
+use std::fmt;
+
+/// Characters of the offending line that an error shows.
+const SHOWN: usize = 80;
+
+/// A kernel file did not look the way its documentation says.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct ParseError {
+    /// The file whose format was expected, e.g. `/proc/stat`.
+    pub(crate) format: &'static str,
+    /// What was looked for and not found.
+    pub(crate) wanted: &'static str,
+    /// The offending line, cut to [`SHOWN`]; empty when the line is missing altogether.
+    pub(crate) line: String,
+}
+
+impl ParseError {
+    fn new(format: &'static str, wanted: &'static str, line: &str) -> ParseError {
+        ParseError {
+            format,
+            wanted,
+            line: line.chars().take(SHOWN).collect(),
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not `{:?}`: the shipped binary is built without Debug formatting.
+        write!(
+            f,
+            "{}: no {} in \"{}\"",
+            self.format,
+            self.wanted,
+            self.line.escape_default()
+        )
+    }
+}
+
+impl Error for ParseError {}
+
+/// Feeds `parse` every truncation of `good` and a set of one-byte corruptions of it.
+///
+/// A parser passes by returning: any `Ok` or `Err` will do, a panic will not.
+#[cfg(test)]
+pub(crate) fn survives_damage(good: &str, parse: impl Fn(&str)) {
+    for end in (0..=good.len()).filter(|&end| good.is_char_boundary(end)) {
+        parse(&good[..end]);
+    }
+    for at in 0..good.len() {
+        for bad in [0_u8, b' ', b'\n', b'-', b'9', 0xff] {
+            let mut bytes = good.as_bytes().to_vec();
+            bytes[at] = bad;
+            parse(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The host's files: below `/` in production, below a fixture directory in tests.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::{env, error, fmt};
+
+/// Bytes. More than any file read here holds; what is larger is refused.
+const LIMIT: usize = 4 << 20;
+/// Bytes by which a buffer grows when a file does not fit: one page-cache page of kernel text.
+const STEP: usize = 4096;
+
+/// The trees that stand for the host.
+///
+/// Each of `/proc`, `/sys` and `/etc` may lie elsewhere (`HOST_PROC`, `HOST_SYS`, `HOST_ETC`), as
+/// may everything else (`HOST_ROOT`), so that an agent in a container can watch its host.
+pub(crate) struct Root {
+    top: PathBuf,
+    moved: Vec<(&'static str, PathBuf)>,
+}
+
+impl Root {
+    /// The trees that the environment names; `/` where it names none.
+    pub(crate) fn from_env() -> Root {
+        let tree = |name| env::var_os(name).filter(|path| !path.is_empty());
+        let moved = [
+            ("/proc", "HOST_PROC"),
+            ("/sys", "HOST_SYS"),
+            ("/etc", "HOST_ETC"),
+        ];
+        Root {
+            top: PathBuf::from(tree("HOST_ROOT").unwrap_or_else(|| OsString::from("/"))),
+            moved: moved
+                .into_iter()
+                .filter_map(|(at, name)| Some((at, PathBuf::from(tree(name)?))))
+                .collect(),
+        }
+    }
+
+    /// The whole tree below `top`.
+    #[cfg(test)]
+    pub(crate) fn at(top: impl Into<PathBuf>) -> Root {
+        Root {
+            top: top.into(),
+            moved: Vec::new(),
+        }
+    }
+
+    /// Where `path`, as the host knows it, is for this process.
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        for (at, moved) in &self.moved {
+            if let Ok(rest) = path.strip_prefix(at) {
+                return moved.join(rest);
+            }
+        }
+        self.top.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Reads a whole file, given by its path on the host, e.g. `/proc/stat`, into `buffer`, whose
+    /// former content is lost and whose memory is used again.
+    ///
+    /// Fails if the file cannot be read or holds more than [`LIMIT`].
+    pub(crate) fn read<'b>(
+        &self,
+        path: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], FileError> {
+        let at = self.path(path);
+        let read = File::open(&at).and_then(|file| fill(file, buffer));
+        let length = read.map_err(|source| FileError::new("read", &at, source))?;
+        Ok(&buffer[..length])
+    }
+
+    /// Like [`Root::read`], as text: bytes that are not UTF-8 become U+FFFD.
+    pub(crate) fn text<'b>(
+        &self,
+        path: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Cow<'b, str>, FileError> {
+        Ok(String::from_utf8_lossy(self.read(path, buffer)?))
+    }
+
+    /// Like [`Root::text`], but `None` where the host lacks the file.
+    pub(crate) fn text_if_present(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<Option<String>, FileError> {
+        let mut buffer = Vec::new();
+        absent_is_none(self.text(path, &mut buffer).map(Cow::into_owned))
+    }
+
+    /// The names in a directory, in no order; `None` where the host lacks the directory.
+    pub(crate) fn names(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
+        let at = self.path(path);
+        let names = fs::read_dir(&at)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
+            .map_err(|source| FileError::new("list", &at, source));
+        absent_is_none(names)
+    }
+
+    /// Bytes of the file itself, or of what a symbolic link leads to; `None` where the host lacks
+    /// it or it is no regular file.
+    pub(crate) fn size(&self, path: impl AsRef<Path>) -> Option<u64> {
+        let metadata = fs::metadata(self.path(path)).ok()?;
+        metadata.is_file().then_some(metadata.len())
+    }
+}
+
+/// Reads to the end and returns the length. Kernel files report a size of 0, so only reading
+/// tells; `buffer` keeps its length, and with it its memory, for the next file.
+fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut length = 0;
+    loop {
+        if length == buffer.len() {
+            if length >= LIMIT {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            buffer.resize((length * 2).clamp(STEP, LIMIT), 0);
+        }
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => return Ok(length),
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
+    match read {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// A file operation that failed: what was tried, on which file, and why.
+#[derive(Debug)]
+pub(crate) struct FileError {
+    /// A verb in the infinitive: `read`, `write`, `rename`.
+    verb: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    pub(super) fn new(verb: &'static str, path: &Path, source: io::Error) -> FileError {
+        FileError {
+            verb,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.path.display())
+    }
+}
+
+impl error::Error for FileError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    #[test]
+    fn an_error_names_the_file_and_the_cause() {
+        let error = Root::at("/nowhere")
+            .read("/proc/stat", &mut Vec::new())
+            .unwrap_err();
+        assert_eq!(
+            base::report(&error),
+            "read /nowhere/proc/stat: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused_and_not_cut() {
+        let error = Root::at("/")
+            .read("/dev/zero", &mut Vec::new())
+            .unwrap_err();
+        assert!(base::report(&error).starts_with("read /dev/zero: file too large"));
+    }
+
+    #[test]
+    fn a_shorter_file_after_a_longer_one_has_no_rest_of_it() {
+        let mut buffer = b"a long line that was there before".to_vec();
+        let text = Root::at("tests/fixtures/two-core/t0")
+            .read("/proc/loadavg", &mut buffer)
+            .unwrap()
+            .to_vec();
+        assert!(text.ends_with(b"\n") && !text.ends_with(b"before"));
+    }
+
+    #[test]
+    fn moved_trees_are_found_where_the_environment_says() {
+        let root = Root {
+            top: "/host".into(),
+            moved: vec![("/proc", "/host-proc".into())],
+        };
+        assert_eq!(root.path("/proc/stat"), Path::new("/host-proc/stat"));
+        assert_eq!(root.path("/procedure"), Path::new("/host/procedure"));
+        assert_eq!(
+            root.path("/etc/os-release"),
+            Path::new("/host/etc/os-release")
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! Layer 1: the documents of Mackerel's API, one file per resource.
