@@ -1,6 +1,8 @@
 //! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
 
+pub(crate) mod cpuinfo;
 pub(crate) mod loadavg;
+pub(crate) mod release;
 
 use std::error::Error;
 use std::fmt;
