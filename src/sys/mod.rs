@@ -1,3 +1,5 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+pub(crate) mod netif;
 pub(crate) mod root;
+pub(crate) mod uname;

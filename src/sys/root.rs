@@ -129,7 +129,8 @@ fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     }
 }
 
-fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
+/// Tells a file that the host lacks, `None`, from one that it has and that cannot be read.
+pub(crate) fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match read {
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
