@@ -1,0 +1,98 @@
+//! `block_device`: every entry of `/sys/block`, RAM disks and loop devices too.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::DescribeError;
+use crate::sys::root::{Root, absent_is_none};
+use crate::wire::host::Attributes;
+
+/// Files of a block device, each the key of its content.
+const OF_BLOCK: [&str; 2] = ["size", "removable"];
+/// Files of the hardware behind it, in its directory `device`, each the key of its content.
+const OF_HARDWARE: [&str; 5] = ["model", "rev", "state", "timeout", "vendor"];
+
+/// The devices with those attributes that each of them has, without blanks around them; none on a
+/// host without `/sys/block`.
+///
+/// Fails if a file or a directory that is there cannot be read.
+pub(super) fn devices(root: &Root) -> Result<BTreeMap<String, Attributes>, DescribeError> {
+    let mut devices = BTreeMap::new();
+    let mut buffer = Vec::new();
+    let all = Path::new("/sys/block");
+    for name in root.names(all)?.unwrap_or_default() {
+        let block = all.join(&name);
+        let hardware = block.join("device");
+        // Listed, not tried: RAM disks and loop devices, of which a small host has dozens, have
+        // no hardware, and most hardware lacks most of the files.
+        let listed = root.names(&hardware)?.unwrap_or_default();
+        let is_listed = |key: &&str| listed.iter().any(|name| name == OsStr::new(key));
+        let of_block = OF_BLOCK.into_iter().map(|key| (key, &block));
+        let of_hardware = OF_HARDWARE.into_iter().filter(is_listed);
+        let mut attributes = Attributes::default();
+        for (key, directory) in of_block.chain(of_hardware.map(|key| (key, &hardware))) {
+            let text = root.text(directory.join(key), &mut buffer);
+            if let Some(text) = absent_is_none(text)? {
+                attributes.0.push((key, text.trim().to_owned()));
+            }
+        }
+        devices.insert(name.to_string_lossy().into_owned(), attributes);
+    }
+    Ok(devices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    #[test]
+    fn describes_every_device_by_the_files_it_has() {
+        let devices = devices(&Root::at("tests/fixtures/two-core/t0")).unwrap();
+        let names: Vec<&String> = devices.keys().collect();
+        assert_eq!(names, ["loop0", "sda", "vda"]);
+
+        let expected = |of: &[(&'static str, &str)]| {
+            Attributes(
+                of.iter()
+                    .map(|(key, text)| (*key, (*text).into()))
+                    .collect(),
+            )
+        };
+        let sda = [
+            ("size", "976773168"),
+            ("removable", "0"),
+            ("model", "Samsung SSD 860"),
+            ("rev", "2B6Q"),
+            ("state", "running"),
+            ("timeout", "30"),
+            ("vendor", "ATA"),
+        ];
+        assert_eq!(devices["sda"], expected(&sda));
+        let loop0 = [("size", "0"), ("removable", "0")];
+        assert_eq!(devices["loop0"], expected(&loop0));
+    }
+
+    #[test]
+    fn a_host_without_the_directory_has_no_devices() {
+        assert!(
+            devices(&Root::at("tests/fixtures/debian/t0"))
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn an_attribute_that_cannot_be_read_spoils_them_all() {
+        // Its `size` is a directory, which opens but cannot be read.
+        let error = devices(&Root::at("tests/fixtures/block-size-unreadable/t0")).unwrap_err();
+        let line = base::report(&error);
+        assert!(
+            line.starts_with(
+                "cannot read: read tests/fixtures/block-size-unreadable/t0/sys/block/sdb/size: "
+            ),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! `cpu`: one object per logical CPU, from `/proc/cpuinfo` and what `/sys` adds to it.
+
+use super::DescribeError;
+use crate::parse::cpuinfo;
+use crate::sys::root::Root;
+use crate::wire::host::Cpu;
+
+/// kHz. What the kernel calls kHz and lies above this must be Hz.
+const HIGHEST_KHZ: u64 = 9_999_000;
+
+/// The host's logical CPUs, in the kernel's order.
+///
+/// Where `/proc/cpuinfo` names no core, the topology does; the highest frequency that the CPU can
+/// have, where the kernel says it, goes before the one that it has at the moment. Fails if
+/// `/proc/cpuinfo` cannot be read or understood.
+pub(super) fn cpus(root: &Root) -> Result<Vec<Cpu>, DescribeError> {
+    let (mut buffer, mut line) = (Vec::new(), Vec::new());
+    let text = root.text("/proc/cpuinfo", &mut buffer)?;
+    let described = |cpu: &cpuinfo::Cpu<'_>| {
+        let mut attribute = |name: &str| -> Option<String> {
+            let path = format!("/sys/devices/system/cpu/cpu{}/{name}", cpu.number);
+            let text = root.text(path, &mut line).ok()?;
+            Some(text.lines().next()?.trim().to_owned())
+        };
+        let core_id = match cpu.core_id {
+            "" => attribute("topology/core_id").unwrap_or_default(),
+            id => id.to_owned(),
+        };
+        let highest = attribute("cpufreq/cpuinfo_max_freq").and_then(|khz| khz.parse().ok());
+        Cpu {
+            cache_size: format!("{} KB", cpu.cache_kib),
+            core_id,
+            cores: "1",
+            family: cpu.family.to_owned(),
+            mhz: highest.map_or_else(|| cpu.mhz.to_owned(), mhz),
+            model: cpu.model.to_owned(),
+            model_name: cpu.model_name.to_owned(),
+            physical_id: cpu.physical_id.to_owned(),
+            stepping: cpu.stepping.to_string(),
+            vendor_id: cpu.vendor_id.to_owned(),
+        }
+    };
+    Ok(cpuinfo::parse(&text)?.iter().map(described).collect())
+}
+
+/// A frequency in MHz, as short as it can be written.
+fn mhz(khz: u64) -> String {
+    let text = match khz {
+        0..=HIGHEST_KHZ => format!("{}.{:03}", khz / 1000, khz % 1000),
+        hz => format!("{}.{:06}", hz / 1_000_000, hz % 1_000_000),
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn describes_the_cpus_of_every_architecture() {
+        // (fixture, CPUs, the last of them: vendor, family, model, name, stepping, cache, package,
+        // core, MHz)
+        let table = [
+            (
+                "two-core",
+                2,
+                "GenuineIntel|6|85|Intel(R) Xeon(R) Platinum 8175M CPU @ 2.50GHz|4|33792 KB|0|1|2499.99",
+            ),
+            ("pi-zero-w", 1, "ARM||0xb76|ARM1176|7|0 KB||0|1000"),
+            ("pi-3", 4, "ARM||0xd03|Cortex-A53|4|0 KB||3|1200"),
+            ("pi-4", 4, "ARM||0xd08|Cortex-A72|3|0 KB||3|1500"),
+            // Its kernel describes the cores once, after the last.
+            ("arm-kernel-3.0", 2, "ARM||0xc09|Cortex-A9|10|0 KB|||0"),
+            ("s390x", 2, "|||S390|0|0 KB|2|1|5200"),
+            (
+                "power9",
+                2,
+                "IBM|POWER|IBM pSeries (emulated by qemu)|POWER9 (architected), altivec supported|2|0 KB||8|2200",
+            ),
+            (
+                "riscv64",
+                2,
+                "SiFive|0x8000000000000007|0x4210427|sifive,u74-mc|0|0 KB|2|1|1500",
+            ),
+        ];
+        for (host, count, last) in table {
+            let cpus = cpus(&Root::at(format!("tests/fixtures/{host}/t0"))).unwrap();
+            assert_eq!(cpus.len(), count, "{host}");
+            let cpu = cpus.last().unwrap();
+            let line = [
+                &cpu.vendor_id,
+                &cpu.family,
+                &cpu.model,
+                &cpu.model_name,
+                &cpu.stepping,
+                &cpu.cache_size,
+                &cpu.physical_id,
+                &cpu.core_id,
+                &cpu.mhz,
+            ];
+            assert_eq!(line.map(String::as_str).join("|"), last, "{host}");
+            assert!(cpus.iter().all(|cpu| cpu.cores == "1"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_numbers_no_cpu_has_none() {
+        let root = Root::at("tests/fixtures/arm-one-core-kernel-2.6/t0");
+        assert_eq!(cpus(&root).unwrap(), []);
+    }
+
+    #[test]
+    fn no_file_is_an_error() {
+        assert!(cpus(&Root::at("tests/fixtures/debian/t0")).is_err());
+    }
+
+    #[test]
+    fn writes_frequencies_as_short_as_can_be() {
+        let table = [
+            (0, "0"),
+            (600_000, "600"),
+            (2_596_118, "2596.118"),
+            (2_596_010, "2596.01"),
+            (1, "0.001"),
+            (9_999_000, "9999"),
+            (9_999_001, "9.999001"),
+            (1_500_000_000, "1500"),
+            (1_512_500_000, "1512.5"),
+        ];
+        for (khz, expected) in table {
+            assert_eq!(mhz(khz), expected, "{khz}");
+        }
+    }
+}

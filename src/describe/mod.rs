@@ -1,0 +1,301 @@
+//! Layer 3: the host's description, one file per part.
+//!
+//! What files tell is read below a [`Root`]; what only system calls tell comes through [`Calls`].
+//! No command is run.
+
+mod block;
+mod cpu;
+mod interface;
+mod kernel;
+mod memory;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::{fmt, io};
+
+use crate::base;
+use crate::config::Config;
+use crate::parse::ParseError;
+use crate::sys::netif::Link;
+use crate::sys::root::{FileError, Root};
+use crate::sys::uname::Uname;
+use crate::wire::host::{Check, Cloud, Filesystem, HostParam, Meta};
+
+/// What the kernel tells by system calls; each is asked at most once for a description.
+pub(crate) struct Calls<'a> {
+    pub(crate) uname: &'a dyn Fn() -> io::Result<Uname>,
+    pub(crate) links: &'a dyn Fn() -> io::Result<Vec<Link>>,
+    pub(crate) filesystems: &'a dyn Fn() -> Result<BTreeMap<String, Filesystem>, DescribeError>,
+}
+
+/// How the agent presents itself.
+pub(crate) struct Agent<'a> {
+    /// As in the header User-Agent.
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
+    /// The commit that it was built from.
+    pub(crate) revision: &'a str,
+}
+
+/// Where the host runs, if in a cloud that the agent knows.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) cloud: Option<Cloud>,
+    /// `Some("")` counts as `None`.
+    pub(crate) custom_identifier: Option<String>,
+}
+
+/// Describes the host as it is now.
+///
+/// Fails if its name or its interfaces cannot be found out. A part of the description that
+/// cannot be is logged and left out.
+pub(crate) fn host(
+    root: &Root,
+    calls: &Calls<'_>,
+    config: &Config,
+    agent: &Agent<'_>,
+    place: Place,
+) -> Result<HostParam, DescribeError> {
+    let uname = (calls.uname)().map_err(DescribeError::Name)?;
+    let links = (calls.links)().map_err(DescribeError::Interfaces)?;
+    let meta = Meta {
+        agent_revision: agent.revision.to_owned(),
+        agent_version: agent.version.to_owned(),
+        agent_name: agent.name.to_owned(),
+        kernel: Some(kernel::kernel(root, &uname)),
+        cpu: part("cpu", cpu::cpus(root)).filter(|cpus| !cpus.is_empty()),
+        memory: part("memory", memory::memory(root)).filter(|memory| !memory.0.is_empty()),
+        block_device: part("block_device", block::devices(root)).filter(|all| !all.is_empty()),
+        filesystem: part("filesystem", (calls.filesystems)()).filter(|all| !all.is_empty()),
+        cloud: place.cloud,
+    };
+    let is_given = |text: &String| !text.is_empty();
+    Ok(HostParam {
+        name: uname.nodename,
+        display_name: config.display_name.clone().filter(is_given),
+        meta,
+        interfaces: Some(interface::interfaces(links)).filter(|all| !all.is_empty()),
+        role_fullnames: config.roles.clone(),
+        checks: checks(config),
+        custom_identifier: place.custom_identifier.filter(is_given),
+    })
+}
+
+/// The checks of this host, not those that report for another.
+fn checks(config: &Config) -> Vec<Check> {
+    let all = config.check_plugins.iter();
+    let own = all.filter(|(_, plugin)| plugin.custom_identifier.is_none());
+    own.map(|(name, plugin)| Check {
+        name: name.clone(),
+        memo: plugin.memo.clone(),
+    })
+    .collect()
+}
+
+/// One part of the description; `None` and a line in the log if there is none.
+fn part<T>(name: &str, part: Result<T, DescribeError>) -> Option<T> {
+    let warn = |error| log::warn!("describe {name}: {}", base::report(&error));
+    part.map_err(warn).ok()
+}
+
+/// Why the host, or a part of it, could not be described.
+#[derive(Debug)]
+pub(crate) enum DescribeError {
+    /// The system call for the host's name failed.
+    Name(io::Error),
+    /// The interfaces could not be listed.
+    Interfaces(io::Error),
+    /// A file could not be read.
+    Read(FileError),
+    /// A file did not look as documented.
+    Format(ParseError),
+}
+
+impl fmt::Display for DescribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DescribeError::Name(_) => "cannot find out the host name",
+            DescribeError::Interfaces(_) => "cannot list the network interfaces",
+            DescribeError::Read(_) => "cannot read",
+            DescribeError::Format(_) => "cannot understand",
+        })
+    }
+}
+
+impl Error for DescribeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            DescribeError::Name(error) | DescribeError::Interfaces(error) => Some(error),
+            DescribeError::Read(error) => Some(error),
+            DescribeError::Format(error) => Some(error),
+        }
+    }
+}
+
+impl From<FileError> for DescribeError {
+    fn from(error: FileError) -> DescribeError {
+        DescribeError::Read(error)
+    }
+}
+
+impl From<ParseError> for DescribeError {
+    fn from(error: ParseError) -> DescribeError {
+        DescribeError::Format(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{CheckPlugin, CloudPlatform, Command, Filesystems, HostStatus};
+
+    const PI_4: &str = "tests/fixtures/pi-4/t0";
+    const AGENT: Agent<'_> = Agent {
+        name: "mackerel-agent/0.1.0 (Revision 2f531c6)",
+        version: "0.1.0",
+        revision: "2f531c6",
+    };
+
+    fn uname() -> io::Result<Uname> {
+        Ok(Uname {
+            sysname: "Linux".to_owned(),
+            nodename: "kitchen".to_owned(),
+            release: "6.12.25+rpt-rpi-v8".to_owned(),
+            version: "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)".to_owned(),
+            machine: "aarch64".to_owned(),
+        })
+    }
+
+    fn links() -> io::Result<Vec<Link>> {
+        let link = |name: &str, mac: &[u8], ip: [u8; 4]| Link {
+            name: name.to_owned(),
+            mac: mac.to_vec(),
+            ipv4: vec![Ipv4Addr::from(ip)],
+            ipv6: Vec::new(),
+        };
+        Ok(vec![
+            link("lo", &[0; 6], [127, 0, 0, 1]),
+            link("eth0", &[2, 0, 0, 0, 0, 1], [192, 0, 2, 10]),
+        ])
+    }
+
+    fn filesystems() -> Result<BTreeMap<String, Filesystem>, DescribeError> {
+        let root = Filesystem {
+            kb_size: 30_000_000,
+            kb_used: 3_000_000,
+            kb_available: 26_000_000,
+            percent_used: "11%".to_owned(),
+            mount: "/".to_owned(),
+        };
+        Ok(BTreeMap::from([("/dev/mmcblk0p2".to_owned(), root)]))
+    }
+
+    const CALLS: Calls<'_> = Calls {
+        uname: &uname,
+        links: &links,
+        filesystems: &filesystems,
+    };
+
+    fn config(
+        roles: &[&str],
+        display_name: Option<&str>,
+        checks: &[(&str, Option<&str>)],
+    ) -> Config {
+        let plugin = |identifier: Option<&str>| CheckPlugin {
+            command: Command {
+                argv: vec!["true".to_owned()],
+                user: None,
+                env: Vec::new(),
+                timeout: Duration::from_secs(30),
+            },
+            custom_identifier: identifier.map(str::to_owned),
+            check_interval: Duration::from_secs(60),
+            notification_interval: None,
+            max_check_attempts: None,
+            prevent_alert_auto_close: false,
+            action: None,
+            memo: "ask the cook".to_owned(),
+        };
+        let checks = checks.iter();
+        let checks = checks.map(|(name, identifier)| ((*name).to_owned(), plugin(*identifier)));
+        Config {
+            apibase: String::new(),
+            apikey: String::new(),
+            root: PathBuf::new(),
+            pidfile: PathBuf::new(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            verbose: false,
+            silent: false,
+            diagnostic: false,
+            display_name: display_name.map(str::to_owned),
+            disable_http_keep_alive: false,
+            http_proxy: None,
+            https_proxy: None,
+            cloud_platform: CloudPlatform::None,
+            host_status: HostStatus::default(),
+            filesystems: Filesystems::default(),
+            disks_ignore: None,
+            interfaces_ignore: None,
+            metric_plugins: BTreeMap::new(),
+            check_plugins: checks.collect(),
+            metadata_plugins: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn describes_a_whole_host() {
+        let checks = [("oven", None), ("elsewhere", Some("other.example"))];
+        let config = config(&["Home:kitchen"], Some("Kitchen Pi"), &checks);
+        let host = host(&Root::at(PI_4), &CALLS, &config, &AGENT, Place::default()).unwrap();
+        let golden = include_str!("../../tests/golden/host-pi-4.json");
+        let json = serde_json::to_string_pretty(&host).unwrap();
+        assert_eq!(json, golden.trim_end());
+    }
+
+    #[test]
+    fn what_cannot_be_found_out_is_left_out() {
+        let calls = Calls {
+            links: &|| Ok(Vec::new()),
+            filesystems: &|| Err(DescribeError::Name(io::ErrorKind::TimedOut.into())),
+            ..CALLS
+        };
+        let place = Place {
+            cloud: None,
+            custom_identifier: Some(String::new()),
+        };
+        let config = config(&[], Some(""), &[]);
+        let host = host(&Root::at("/nowhere"), &calls, &config, &AGENT, place).unwrap();
+        let golden = include_str!("../../tests/golden/host-nothing-found-out.json");
+        let json = serde_json::to_string_pretty(&host).unwrap();
+        assert_eq!(json, golden.trim_end());
+    }
+
+    #[test]
+    fn no_name_or_no_interfaces_is_no_description() {
+        let nameless = Calls {
+            uname: &|| Err(io::ErrorKind::Unsupported.into()),
+            ..CALLS
+        };
+        let linkless = Calls {
+            links: &|| Err(io::ErrorKind::PermissionDenied.into()),
+            ..CALLS
+        };
+        let table = [
+            (nameless, "cannot find out the host name: unsupported"),
+            (
+                linkless,
+                "cannot list the network interfaces: permission denied",
+            ),
+        ];
+        for (calls, expected) in table {
+            let config = config(&[], None, &[]);
+            let root = Root::at(PI_4);
+            let error = host(&root, &calls, &config, &AGENT, Place::default()).unwrap_err();
+            assert_eq!(base::report(&error), expected);
+        }
+    }
+}
