@@ -1,3 +1,5 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+pub(crate) mod device;
+pub(crate) mod fsstat;
 pub(crate) mod root;
