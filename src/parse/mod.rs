@@ -1,6 +1,10 @@
 //! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
 
+pub(crate) mod diskstats;
 pub(crate) mod loadavg;
+pub(crate) mod meminfo;
+pub(crate) mod netdev;
+pub(crate) mod stat;
 
 use std::error::Error;
 use std::fmt;
