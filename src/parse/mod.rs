@@ -3,6 +3,7 @@
 pub(crate) mod diskstats;
 pub(crate) mod loadavg;
 pub(crate) mod meminfo;
+pub(crate) mod mountinfo;
 pub(crate) mod netdev;
 pub(crate) mod stat;
 
