@@ -7,6 +7,7 @@
 mod base;
 mod collect;
 mod config;
+mod describe;
 mod parse;
 mod sys;
 mod wire;
