@@ -7,3 +7,92 @@
 pub(crate) fn growth(before: u64, after: u64) -> u64 {
     after.saturating_sub(before)
 }
+
+/// The latest reading of each device's two counters, kept from one round to the next.
+///
+/// A device that is missing in one round is forgotten: one that comes back under the same name
+/// may be another one, and its counters have nothing to do with the former ones.
+#[derive(Default)]
+pub(crate) struct Readings(Vec<Reading>);
+
+struct Reading {
+    device: Box<str>,
+    counters: [u64; 2],
+    /// Whether it was taken in the round that has not ended yet.
+    is_current: bool,
+}
+
+impl Readings {
+    /// Keeps this round's reading and returns that of the round before.
+    ///
+    /// `None` if the device was not there then, and for the second of two devices of one name.
+    pub(crate) fn replace(&mut self, device: &str, counters: [u64; 2]) -> Option<[u64; 2]> {
+        let Some(known) = self.0.iter_mut().find(|known| *known.device == *device) else {
+            self.0.push(Reading {
+                device: device.into(),
+                counters,
+                is_current: true,
+            });
+            return None;
+        };
+        if known.is_current {
+            return None;
+        }
+        known.is_current = true;
+        Some(std::mem::replace(&mut known.counters, counters))
+    }
+
+    /// Ends a round: forgets the devices that were not there.
+    pub(crate) fn end_round(&mut self) {
+        self.0
+            .retain_mut(|known| std::mem::take(&mut known.is_current));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_never_negative() {
+        // (why this row exists, before, after, grown)
+        let table = [
+            ("ordinary", 30, 100, 70),
+            ("still", 50, 50, 0),
+            ("reset", 50, 20, 0),
+            ("as far as it goes", 0, u64::MAX, u64::MAX),
+        ];
+        for (why, before, after, grown) in table {
+            assert_eq!(growth(before, after), grown, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_device_has_a_former_reading_once_it_was_seen_in_two_rounds_running() {
+        let mut readings = Readings::default();
+        assert_eq!(readings.replace("sda", [1, 2]), None);
+        readings.end_round();
+        assert_eq!(readings.replace("sda", [3, 4]), Some([1, 2]));
+        assert_eq!(readings.replace("sdb", [7, 7]), None);
+        readings.end_round();
+        assert_eq!(readings.replace("sda", [5, 6]), Some([3, 4]));
+    }
+
+    #[test]
+    fn a_device_that_was_away_for_a_round_starts_anew() {
+        let mut readings = Readings::default();
+        readings.replace("usb0", [1, 2]);
+        readings.end_round();
+        readings.end_round();
+        assert_eq!(readings.replace("usb0", [9, 9]), None);
+    }
+
+    #[test]
+    fn two_devices_of_one_name_in_a_round_are_not_compared_with_each_other() {
+        let mut readings = Readings::default();
+        readings.replace("eth0", [1, 1]);
+        assert_eq!(readings.replace("eth0", [500, 500]), None);
+        readings.end_round();
+        assert_eq!(readings.replace("eth0", [2, 2]), Some([1, 1]));
+    }
+}

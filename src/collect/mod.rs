@@ -1,6 +1,13 @@
 //! Layer 3: the system metrics, one file per group.
 
+mod cpu;
+mod disk;
+mod filesystem;
+mod interface;
 mod loadavg;
+mod memory;
+#[cfg(test)]
+mod testing;
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +17,11 @@ use crate::base;
 use crate::base::clock::Moment;
 use crate::config::Config;
 use crate::parse::ParseError;
+use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
+
+/// Values in a round of a small host: room that is made at once.
+const USUAL: usize = 60;
 
 /// Measures one group of metrics.
 pub(crate) trait Collector: Send {
@@ -33,13 +44,25 @@ pub(crate) struct View<'a> {
 }
 
 /// Every built-in collector, in the order in which they run.
-pub(crate) fn builtin(_config: &Config) -> Vec<Box<dyn Collector>> {
-    vec![Box::new(loadavg::Loadavg)]
+pub(crate) fn builtin(config: &Config) -> Vec<Box<dyn Collector>> {
+    let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), FsStats::new());
+    let ignore = config.interfaces_ignore.clone();
+    let interface = interface::Interface::new(ignore);
+    let ignore = config.disks_ignore.clone();
+    let disk = disk::Disk::new(ignore, config.filesystems.use_mountpoint);
+    vec![
+        Box::new(loadavg::Loadavg),
+        Box::new(cpu::Cpu::default()),
+        Box::new(memory::Memory),
+        Box::new(interface),
+        Box::new(disk),
+        Box::new(filesystem),
+    ]
 }
 
 /// Runs each collector once. One that fails is logged and does not disturb the others.
 pub(crate) fn run(collectors: &mut [Box<dyn Collector>], view: &mut View<'_>) -> Values {
-    let mut values = Values::default();
+    let mut values = Values(Vec::with_capacity(USUAL));
     for collector in collectors {
         if let Err(error) = collector.collect(view, &mut values) {
             log::warn!("collect {}: {}", collector.name(), base::report(&error));
@@ -61,7 +84,7 @@ impl Values {
     }
 
     /// Adds what a counter grew by in each second of `span`; nothing if it went backwards, for
-    /// then it has been reset and what it counted is unknown.
+    /// then it has been reset, or has wrapped, and what it counted is unknown.
     pub(crate) fn put_rate(
         &mut self,
         name: impl Into<String>,
@@ -77,6 +100,18 @@ impl Values {
     /// Name and value, in the order in which they were measured.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+}
+
+/// The time between two readings, kept by whoever compares them.
+#[derive(Default)]
+struct Span(Option<Moment>);
+
+impl Span {
+    /// The time since the call before; zero at the first one.
+    fn until(&mut self, now: Moment) -> Duration {
+        let before = self.0.replace(now);
+        before.map_or(Duration::ZERO, |before| now.since(before))
     }
 }
 

@@ -5,27 +5,28 @@
 
 mod block;
 mod cpu;
+mod filesystem;
 mod interface;
 mod kernel;
 mod memory;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fmt, io};
 
 use crate::base;
 use crate::config::Config;
 use crate::parse::ParseError;
+use crate::sys::fsstat::FsStats;
 use crate::sys::netif::Link;
 use crate::sys::root::{FileError, Root};
 use crate::sys::uname::Uname;
-use crate::wire::host::{Check, Cloud, Filesystem, HostParam, Meta};
+use crate::wire::host::{Check, Cloud, HostParam, Meta};
 
 /// What the kernel tells by system calls; each is asked at most once for a description.
-pub(crate) struct Calls<'a> {
-    pub(crate) uname: &'a dyn Fn() -> io::Result<Uname>,
-    pub(crate) links: &'a dyn Fn() -> io::Result<Vec<Link>>,
-    pub(crate) filesystems: &'a dyn Fn() -> Result<BTreeMap<String, Filesystem>, DescribeError>,
+pub(crate) struct Calls {
+    pub(crate) uname: fn() -> io::Result<Uname>,
+    pub(crate) links: fn() -> io::Result<Vec<Link>>,
+    pub(crate) stats: FsStats,
 }
 
 /// How the agent presents itself.
@@ -51,7 +52,7 @@ pub(crate) struct Place {
 /// cannot be is logged and left out.
 pub(crate) fn host(
     root: &Root,
-    calls: &Calls<'_>,
+    calls: &mut Calls,
     config: &Config,
     agent: &Agent<'_>,
     place: Place,
@@ -66,7 +67,11 @@ pub(crate) fn host(
         cpu: part("cpu", cpu::cpus(root)).filter(|cpus| !cpus.is_empty()),
         memory: part("memory", memory::memory(root)).filter(|memory| !memory.0.is_empty()),
         block_device: part("block_device", block::devices(root)).filter(|all| !all.is_empty()),
-        filesystem: part("filesystem", (calls.filesystems)()).filter(|all| !all.is_empty()),
+        filesystem: part(
+            "filesystem",
+            filesystem::filesystems(root, &mut calls.stats),
+        )
+        .filter(|all| !all.is_empty()),
         cloud: place.cloud,
     };
     let is_given = |text: &String| !text.is_empty();
@@ -146,12 +151,14 @@ impl From<ParseError> for DescribeError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
     use std::path::PathBuf;
     use std::time::Duration;
 
     use super::*;
     use crate::config::{CheckPlugin, CloudPlatform, Command, Filesystems, HostStatus};
+    use crate::sys::fsstat::Usage;
 
     const PI_4: &str = "tests/fixtures/pi-4/t0";
     const AGENT: Agent<'_> = Agent {
@@ -183,22 +190,14 @@ mod tests {
         ])
     }
 
-    fn filesystems() -> Result<BTreeMap<String, Filesystem>, DescribeError> {
-        let root = Filesystem {
-            kb_size: 30_000_000,
-            kb_used: 3_000_000,
-            kb_available: 26_000_000,
-            percent_used: "11%".to_owned(),
-            mount: "/".to_owned(),
-        };
-        Ok(BTreeMap::from([("/dev/mmcblk0p2".to_owned(), root)]))
+    fn calls() -> Calls {
+        let usage = || Usage::new(1024, 30_000_000, 27_000_000, 26_000_000);
+        Calls {
+            uname,
+            links,
+            stats: FsStats::answering(move |_| Ok(usage())),
+        }
     }
-
-    const CALLS: Calls<'_> = Calls {
-        uname: &uname,
-        links: &links,
-        filesystems: &filesystems,
-    };
 
     fn config(
         roles: &[&str],
@@ -250,7 +249,14 @@ mod tests {
     fn describes_a_whole_host() {
         let checks = [("oven", None), ("elsewhere", Some("other.example"))];
         let config = config(&["Home:kitchen"], Some("Kitchen Pi"), &checks);
-        let host = host(&Root::at(PI_4), &CALLS, &config, &AGENT, Place::default()).unwrap();
+        let host = host(
+            &Root::at(PI_4),
+            &mut calls(),
+            &config,
+            &AGENT,
+            Place::default(),
+        )
+        .unwrap();
         let golden = include_str!("../../tests/golden/host-pi-4.json");
         let json = serde_json::to_string_pretty(&host).unwrap();
         assert_eq!(json, golden.trim_end());
@@ -258,17 +264,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_found_out_is_left_out() {
-        let calls = Calls {
-            links: &|| Ok(Vec::new()),
-            filesystems: &|| Err(DescribeError::Name(io::ErrorKind::TimedOut.into())),
-            ..CALLS
+        let mut calls = Calls {
+            links: || Ok(Vec::new()),
+            ..calls()
         };
         let place = Place {
             cloud: None,
             custom_identifier: Some(String::new()),
         };
         let config = config(&[], Some(""), &[]);
-        let host = host(&Root::at("/nowhere"), &calls, &config, &AGENT, place).unwrap();
+        let host = host(&Root::at("/nowhere"), &mut calls, &config, &AGENT, place).unwrap();
         let golden = include_str!("../../tests/golden/host-nothing-found-out.json");
         let json = serde_json::to_string_pretty(&host).unwrap();
         assert_eq!(json, golden.trim_end());
@@ -277,12 +282,12 @@ mod tests {
     #[test]
     fn no_name_or_no_interfaces_is_no_description() {
         let nameless = Calls {
-            uname: &|| Err(io::ErrorKind::Unsupported.into()),
-            ..CALLS
+            uname: || Err(io::ErrorKind::Unsupported.into()),
+            ..calls()
         };
         let linkless = Calls {
-            links: &|| Err(io::ErrorKind::PermissionDenied.into()),
-            ..CALLS
+            links: || Err(io::ErrorKind::PermissionDenied.into()),
+            ..calls()
         };
         let table = [
             (nameless, "cannot find out the host name: unsupported"),
@@ -291,10 +296,10 @@ mod tests {
                 "cannot list the network interfaces: permission denied",
             ),
         ];
-        for (calls, expected) in table {
+        for (mut calls, expected) in table {
             let config = config(&[], None, &[]);
             let root = Root::at(PI_4);
-            let error = host(&root, &calls, &config, &AGENT, Place::default()).unwrap_err();
+            let error = host(&root, &mut calls, &config, &AGENT, Place::default()).unwrap_err();
             assert_eq!(base::report(&error), expected);
         }
     }

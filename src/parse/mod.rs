@@ -1,8 +1,13 @@
 //! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
 
 pub(crate) mod cpuinfo;
+pub(crate) mod diskstats;
 pub(crate) mod loadavg;
+pub(crate) mod meminfo;
+pub(crate) mod mountinfo;
+pub(crate) mod netdev;
 pub(crate) mod release;
+pub(crate) mod stat;
 
 use std::error::Error;
 use std::fmt;

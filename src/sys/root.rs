@@ -132,7 +132,7 @@ fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
 /// Tells a file that the host lacks, `None`, from one that it has and that cannot be read.
 pub(crate) fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match read {
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         other => other.map(Some),
     }
 }
@@ -153,6 +153,11 @@ impl FileError {
             path: path.to_owned(),
             source,
         }
+    }
+
+    /// Whether the host lacks the file.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
     }
 }
 

@@ -1,0 +1,243 @@
+//! `filesystem.{name}.size` and `.used`: what mounted disks hold. In bytes; the size is without
+//! what only the superuser may fill.
+
+use super::{CollectError, Collector, Values, View};
+use crate::base::text::metric_segment;
+use crate::config::Filesystems;
+use crate::parse::mountinfo;
+use crate::sys::device::device_name;
+use crate::sys::fsstat::FsStats;
+
+pub(super) struct Filesystem {
+    config: Filesystems,
+    stats: FsStats,
+}
+
+impl Filesystem {
+    /// Sizes are asked of `stats`.
+    pub(super) fn new(config: Filesystems, stats: FsStats) -> Filesystem {
+        Filesystem { config, stats }
+    }
+}
+
+impl Collector for Filesystem {
+    fn name(&self) -> &'static str {
+        "filesystem"
+    }
+
+    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
+        let root = view.root;
+        let mounts = mountinfo::parse(root.read("/proc/self/mountinfo", view.buffer)?)?;
+        let mut labels = Vec::new();
+        let mut paths = Vec::new();
+        for mounted in mountinfo::local(&mounts, &root.path("/")) {
+            let device = device_name(root, mounted.device);
+            let device = device.to_string_lossy();
+            let Some(name) = device.strip_prefix("/dev/") else {
+                continue;
+            };
+            let ignore = self.config.ignore.as_ref();
+            if ignore.is_some_and(|ignore| ignore.matches(&device)) {
+                continue;
+            }
+            labels.push(match self.config.use_mountpoint {
+                true => metric_segment(&mounted.point.to_string_lossy()),
+                false => metric_segment(name),
+            });
+            paths.push(root.path(mounted.point));
+        }
+        let usage = self.stats.usage(&paths);
+        let known = labels.iter().zip(usage);
+        let known: Vec<_> = known
+            .filter_map(|(label, usage)| Some((label, usage?)))
+            .collect();
+        for (at, (label, usage)) in known.iter().enumerate() {
+            // The last of several of one name counts, as it would at the server.
+            if known.iter().skip(at + 1).any(|(other, _)| other == label) {
+                continue;
+            }
+            let size_bytes = usage.used_bytes.saturating_add(usage.available_bytes);
+            let name = |what| ["filesystem.", label, what].concat();
+            out.put(name(".size"), size_bytes as f64);
+            out.put(name(".used"), usage.used_bytes as f64);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::super::testing::{round, thousand_bytes_each};
+    use super::*;
+    use crate::base::pattern::Pattern;
+    use crate::sys::fsstat::Usage;
+
+    fn config(ignore: &str, use_mountpoint: bool) -> Filesystems {
+        let ignore = Some(ignore).filter(|ignore| !ignore.is_empty());
+        Filesystems {
+            ignore: ignore.map(|ignore| Pattern::new(ignore).unwrap()),
+            use_mountpoint,
+        }
+    }
+
+    /// The labels of the filesystems that are reported.
+    fn labels(tree: &str, ignore: &str, use_mountpoint: bool) -> Vec<&'static str> {
+        let config = config(ignore, use_mountpoint);
+        let mut filesystem = Filesystem::new(config, thousand_bytes_each());
+        let measured = round(&mut filesystem, tree, 0);
+        let label = |(name, _): (&'static str, f64)| {
+            name.strip_prefix("filesystem.")?.strip_suffix(".size")
+        };
+        measured.into_iter().filter_map(label).collect()
+    }
+
+    #[test]
+    fn reports_size_without_what_is_kept_for_the_superuser() {
+        let mut filesystem = Filesystem::new(config("", false), thousand_bytes_each());
+        let expected = [
+            ("filesystem.sda1.size", 900.0),
+            ("filesystem.sda1.used", 300.0),
+            ("filesystem.sdb1.size", 900.0),
+            ("filesystem.sdb1.used", 300.0),
+            ("filesystem.mapper_vg-var.size", 900.0),
+            ("filesystem.mapper_vg-var.used", 300.0),
+        ];
+        assert_eq!(round(&mut filesystem, "two-core/t0", 0), expected);
+    }
+
+    #[test]
+    fn reports_the_numbers_of_df() {
+        // Blocks of 1024 bytes, as in a line of df: 19734388, 16868164 used, 1863772 available.
+        let root = || {
+            Ok(Usage::new(
+                1024,
+                19_734_388,
+                19_734_388 - 16_868_164,
+                1_863_772,
+            ))
+        };
+        let stats = FsStats::answering(move |path| match path.ends_with("boot") {
+            true => Ok(None),
+            false => root(),
+        });
+        let mut filesystem = Filesystem::new(config("", true), stats);
+        let expected = [
+            ("filesystem._.size", 19_181_502_464.0),
+            ("filesystem._.used", 17_272_999_936.0),
+        ];
+        assert_eq!(round(&mut filesystem, "kernel-2.6.32", 0), expected);
+    }
+
+    #[test]
+    fn names_are_of_devices_or_mount_points() {
+        // (why this row exists, tree, pattern, by mount point, labels)
+        let table: &[(&str, &str, &str, bool, &[&str])] = &[
+            (
+                "devices",
+                "two-core/t0",
+                "",
+                false,
+                &["sda1", "sdb1", "mapper_vg-var"],
+            ),
+            (
+                "mount points",
+                "two-core/t0",
+                "",
+                true,
+                &["_", "_srv", "_var"],
+            ),
+            (
+                "no initial RAM disk",
+                "kernel-2.6.32",
+                "",
+                false,
+                &["root", "sda1"],
+            ),
+            (
+                "an encrypted disk by its UUID",
+                "encrypted-root",
+                "",
+                false,
+                &["dm-0", "mapper_link"],
+            ),
+            ("no devices", "lxc-no-diskstats", "", false, &[]),
+            (
+                "subvolumes share the device's name",
+                "btrfs-subvolumes",
+                "",
+                false,
+                &["sda2"],
+            ),
+            (
+                "but each has a mount point",
+                "btrfs-subvolumes",
+                "",
+                true,
+                &["_", "_home", "__snapshots"],
+            ),
+            (
+                "ignored by the whole name",
+                "two-core/t0",
+                "^/dev/sd[ab]1$",
+                true,
+                &["_var"],
+            ),
+            (
+                "ignored by what is no name",
+                "two-core/t0",
+                "^sda1$|^_srv$",
+                true,
+                &["_", "_srv", "_var"],
+            ),
+        ];
+        for (why, tree, ignore, use_mountpoint, expected) in table {
+            assert_eq!(labels(tree, ignore, *use_mountpoint), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn odd_mount_points_are_asked_for_as_they_are_and_reported_as_segments() {
+        let (tell, asked) = mpsc::channel();
+        let stats = FsStats::answering(move |path| {
+            tell.send(path.to_owned()).unwrap();
+            Ok(Usage::new(1, 2, 1, 1))
+        });
+        let mut filesystem = Filesystem::new(config("", true), stats);
+        let measured = round(&mut filesystem, "odd-mounts", 0);
+        let expected = [
+            "filesystem._.size",
+            "filesystem._mnt_my_disk.size",
+            "filesystem._mnt_two_lines_and_a_tab.size",
+            "filesystem._mnt_back_040slash.size",
+            "filesystem._mnt_caf_.size",
+            "filesystem._mnt___.size",
+            "filesystem._mnt_lv.size",
+            "filesystem._mnt__1.size",
+        ];
+        let sizes = measured.iter().map(|(name, _)| *name).step_by(2);
+        assert!(sizes.eq(expected));
+        let asked: Vec<_> = asked.try_iter().collect();
+        let not_utf8 = OsStr::from_bytes(b"tests/fixtures/odd-mounts/mnt/caf\xe9");
+        assert!(asked.contains(&Path::new(not_utf8).to_owned()));
+    }
+
+    #[test]
+    fn of_two_filesystems_of_one_name_that_answer_the_last_counts() {
+        let stats = FsStats::answering(|path| {
+            let used = match path.to_str().unwrap() {
+                path if path.ends_with("home") => 7,
+                path if path.ends_with(".snapshots") => return Ok(None),
+                _ => 1,
+            };
+            Ok(Usage::new(1, 10, 10 - used, 2))
+        });
+        let mut filesystem = Filesystem::new(config("", false), stats);
+        let expected = [("filesystem.sda2.size", 9.0), ("filesystem.sda2.used", 7.0)];
+        assert_eq!(round(&mut filesystem, "btrfs-subvolumes", 0), expected);
+    }
+}

@@ -1,0 +1,140 @@
+//! `/proc/diskstats`: work of the block devices since boot. Format: the kernel's
+//! Documentation/admin-guide/iostats.rst.
+
+use super::ParseError;
+
+/// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
+const NUMBERS: usize = 11;
+/// Which of them counts the reads completed.
+const READS: usize = 0;
+/// Which of them counts the writes completed.
+const WRITES: usize = 4;
+
+/// What a disk or partition has done since boot.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Disk<'a> {
+    /// As below `/dev`, e.g. `sda1`.
+    pub(crate) device: &'a str,
+    /// Reads completed. Wraps at 32 bits on 32-bit kernels.
+    pub(crate) reads: u64,
+    /// Writes completed. Wraps as [`Disk::reads`] does.
+    pub(crate) writes: u64,
+}
+
+/// Reads the text of `/proc/diskstats`, in the kernel's order. Devices that have never done
+/// anything are left out, as are lines that are not of the documented form.
+///
+/// Fails if there are lines, but none of that form. A host may have no disks.
+pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
+    let mut found = Vec::new();
+    let mut understood = false;
+    for line in text.lines() {
+        if let Some((disk, has_worked)) = disk(line) {
+            understood = true;
+            if has_worked {
+                found.push(disk);
+            }
+        }
+    }
+    match text.lines().next() {
+        Some(line) if !understood => Err(ParseError::new("/proc/diskstats", "disk", line)),
+        _ => Ok(found),
+    }
+}
+
+/// The disk of one line, and whether one of its numbers is not zero.
+fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
+    let mut words = line.split_ascii_whitespace().skip(2);
+    let device = words.next()?;
+    let mut numbers = [0_u64; NUMBERS];
+    for number in &mut numbers {
+        *number = words.next()?.parse().ok()?;
+    }
+    let disk = Disk {
+        device,
+        reads: numbers[READS],
+        writes: numbers[WRITES],
+    };
+    Some((disk, numbers.iter().any(|&number| number != 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_CORE: &str = include_str!("../../tests/fixtures/two-core/t0/proc/diskstats");
+
+    fn found(text: &str) -> Vec<(&str, u64, u64)> {
+        let found = parse(text).unwrap();
+        found
+            .iter()
+            .map(|disk| (disk.device, disk.reads, disk.writes))
+            .collect()
+    }
+
+    #[test]
+    fn reads_a_recorded_file() {
+        assert_eq!(
+            found(TWO_CORE),
+            [
+                ("loop0", 15, 0),
+                ("sda", 1_000, 2_000),
+                ("sda1", 400, 1_500),
+                ("sdb1", 600, 500),
+                ("dm-0", 300, 300),
+                ("cciss/c0d0", 50, 60),
+            ]
+        );
+    }
+
+    #[test]
+    fn takes_a_line_only_if_it_is_of_the_documented_form() {
+        let good = "8 0 sda 1 0 0 0 2 0 0 0 0 0 0\n";
+        // (why this row exists, line, whether it is a disk's)
+        let table = [
+            (
+                "Linux 4.18: 15 numbers",
+                "8 1 sda1 1 0 0 0 2 0 0 0 0 0 0 0 0 0 0",
+                true,
+            ),
+            (
+                "Linux 5.5: 17 numbers",
+                "8 1 sda1 1 0 0 0 2 0 0 0 0 0 0 0 0 0 0 0 0",
+                true,
+            ),
+            (
+                "neither reads nor writes, but something",
+                "8 1 sda1 0 0 0 0 0 0 0 0 0 7 0",
+                true,
+            ),
+            ("never used", "7 0 loop0 0 0 0 0 0 0 0 0 0 0 0", false),
+            (
+                "never used, as far as the first eleven show",
+                "7 0 loop0 0 0 0 0 0 0 0 0 0 0 0 9",
+                false,
+            ),
+            ("a partition before Linux 2.6.25", "8 1 sda1 1 2 3 4", false),
+            ("two words", "8 1", false),
+            ("no number", "8 1 sda1 1 0 0 0 x 0 0 0 0 0 0", false),
+        ];
+        for (why, line, is_disk) in table {
+            let text = format!("{good}{line}\n{good}");
+            assert_eq!(found(&text).len(), 2 + usize::from(is_disk), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_no_disks_but_not_lines_that_are_none() {
+        assert_eq!(found(""), []);
+        assert_eq!(found("7 0 loop0 0 0 0 0 0 0 0 0 0 0 0\n"), []);
+        assert_eq!(
+            parse("8 1 sda1 1 2 3 4\n").unwrap_err().to_string(),
+            "/proc/diskstats: no disk in \"8 1 sda1 1 2 3 4\""
+        );
+    }
+
+    #[test]
+    fn never_panics() {
+        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+    }
+}

@@ -1,0 +1,273 @@
+//! Which mounts count: those that `df -l` of GNU coreutils shows, so that the names of metrics do
+//! not change with the agent. Nothing is touched to find out.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::Mount;
+use super::tree::Tree;
+
+/// Types that `df` passes over: they hold no data. Asking `autofs` may mount something.
+const PSEUDO: &str = "autofs debugfs devpts fusectl fuse.portal ignore mqueue none proc \
+    rpc_pipefs subfs sysfs";
+
+/// Types that `df` takes to be remote, whatever their source.
+const REMOTE: &str = "acfs afs auristorfs coda fhgfs gpfs ibrix ocfs2 vxfs";
+
+/// More types whose data lies on another host: some have sources that `df` does not recognise,
+/// and asking them may take for ever.
+const REMOTE_TOO: &str = "beegfs ceph cifs davfs glusterfs lustre ncpfs nfs nfs4 smb3 smbfs \
+    fuse.blobfuse fuse.blobfuse2 fuse.ceph fuse.ceph-fuse fuse.curlftpfs fuse.davfs2 \
+    fuse.gcsfuse fuse.glusterfs fuse.goofys fuse.juicefs fuse.mount-s3 fuse.rclone fuse.s3fs \
+    fuse.sshfs";
+
+/// A filesystem that has its data on this host, and where to ask for its size.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Local<'a> {
+    /// What is mounted: a device such as `/dev/sda1`, or any text.
+    pub(crate) device: &'a OsStr,
+    /// Where it is mounted, as the host knows it.
+    pub(crate) point: &'a Path,
+}
+
+/// Chooses the mounts that `df -l` shows, in its order: neither pseudo nor remote filesystems, none
+/// that is hidden below another mount, and each filesystem once. Of the mounts of one filesystem,
+/// a device wins over a mere name, then the shorter path, unless it shows only a part of what
+/// the other one shows. Each subvolume of btrfs counts as a filesystem.
+///
+/// `top` is where the host's root directory is for this process. If that is a mount point, only
+/// what is mounted there and below counts.
+pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path) -> Vec<Local<'a>> {
+    let tree = Tree::new(mounts);
+    let top = mounts.iter().find(|mount| mount.point() == top);
+    let top = top.map_or(Path::new("/"), Mount::point);
+    let mut chosen: Vec<&Mount<'_>> = Vec::new();
+    for mount in mounts {
+        let counts = mount.point().starts_with(top) && !mount.is_pseudo() && !mount.is_remote();
+        if !counts || tree.hides(mount) {
+            continue;
+        }
+        match chosen.iter_mut().find(|other| other.shows_same(mount)) {
+            None => chosen.push(mount),
+            Some(other) if mount.is_preferred_to(other) => *other = mount,
+            Some(_) => {}
+        }
+    }
+    let shown = chosen.into_iter().map(|mount| Local {
+        device: mount.device(),
+        point: below(top, mount.point()),
+    });
+    shown.filter(|local| !local.is_of_docker()).collect()
+}
+
+/// `point` as it is called where `top` is the root directory.
+fn below<'a>(top: &Path, point: &'a Path) -> &'a Path {
+    let bytes = point.as_os_str().as_bytes();
+    match bytes.strip_prefix(top.as_os_str().as_bytes()) {
+        Some([]) => Path::new("/"),
+        Some(rest @ [b'/', ..]) => Path::new(OsStr::from_bytes(rest)),
+        _ => point,
+    }
+}
+
+impl Local<'_> {
+    /// Whether it belongs to a container of Docker's devicemapper driver, which come and go.
+    fn is_of_docker(&self) -> bool {
+        let device = self.device.as_bytes();
+        let driver = b"devicemapper/mnt";
+        let point = self.point.as_os_str().as_bytes();
+        device.starts_with(b"/dev/mapper/docker-")
+            || device.starts_with(b"/dev/dm-") && point.windows(driver.len()).any(|w| w == driver)
+    }
+}
+
+impl Mount<'_> {
+    fn is_one_of(&self, kinds: &str) -> bool {
+        kinds.split(' ').any(|kind| kind.as_bytes() == self.kind)
+    }
+
+    fn is_pseudo(&self) -> bool {
+        self.is_one_of(PSEUDO)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.source.contains(&b':')
+            || self.source.starts_with(b"//")
+            || *self.source == *b"-hosts"
+            || self.is_one_of(REMOTE)
+            || self.is_one_of(REMOTE_TOO)
+    }
+
+    fn shows_same(&self, other: &Mount<'_>) -> bool {
+        self.filesystem == other.filesystem && self.subvolume == other.subvolume
+    }
+
+    fn is_preferred_to(&self, other: &Mount<'_>) -> bool {
+        let is_named = |mount: &Mount<'_>| mount.source.contains(&b'/');
+        let is_part = self.root.len() > other.root.len();
+        is_named(self) && !is_named(other) || self.point.len() < other.point.len() && !is_part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    /// What is chosen of mounts written as in the kernel's file, up to the source: device and
+    /// mount point, one in a line.
+    fn shown(top: &str, mounts: &[&str]) -> String {
+        let content: String = mounts.iter().flat_map(|line| [line, " rw\n"]).collect();
+        let mounts = parse(content.as_bytes()).unwrap();
+        let lines = local(&mounts, Path::new(top));
+        let lines = lines.iter().map(|local| {
+            let device = local.device.to_str().unwrap();
+            [device, " ", local.point.to_str().unwrap()].concat()
+        });
+        lines.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn passes_over_what_is_not_here() {
+        // (why this row exists, type and source, whether it is shown)
+        let table = [
+            ("a disk", "ext4 /dev/sda1", true),
+            ("memory", "tmpfs tmpfs", true),
+            (
+                "no blocks, which only asking tells",
+                "cgroup2 cgroup2",
+                true,
+            ),
+            ("image from the host of a virtual machine", "9p share", true),
+            ("local FUSE", "fuse.mergerfs a:b", false),
+            ("local FUSE", "fuseblk /dev/sdb1", true),
+            ("no data", "proc proc", false),
+            ("asking may mount", "autofs systemd-1", false),
+            ("NFS", "nfs4 server:/export", false),
+            ("NFS that hides its server", "nfs export", false),
+            ("SMB", "cifs //server/share", false),
+            ("// is no device", "ext4 //dev/sda1", false),
+            ("SSH", "fuse.sshfs me@server:/home", false),
+            ("object store", "fuse.s3fs s3fs", false),
+            (
+                "cluster filesystem on a shared disk",
+                "ocfs2 /dev/sdc1",
+                false,
+            ),
+            ("autofs hosts map", "nfs -hosts", false),
+        ];
+        for (why, mount, is_shown) in table {
+            let line = ["30 1 8:1 / /mnt rw - ", mount].concat();
+            assert_eq!(!shown("/", &[&line]).is_empty(), is_shown, "{why}");
+        }
+    }
+
+    #[test]
+    fn shows_each_filesystem_once() {
+        // (why this row exists, mounts, what is shown)
+        let table: &[(&str, &[&str], &str)] = &[
+            (
+                "a bind mount of a part does not replace the whole",
+                &[
+                    "30 1 8:1 / /mnt/data rw - ext4 /dev/sda1",
+                    "31 1 8:1 /sub /d rw - ext4 /dev/sda1",
+                ],
+                "/dev/sda1 /mnt/data",
+            ),
+            (
+                "the whole nearer to the root does",
+                &[
+                    "30 1 8:1 / /mnt/data rw - ext4 /dev/sda1",
+                    "31 1 8:1 / /d rw - ext4 /dev/sda1",
+                ],
+                "/dev/sda1 /d",
+            ),
+            (
+                "the whole replaces a part, and takes its place",
+                &[
+                    "30 1 8:1 /sub /mnt/data rw - ext4 /dev/sda1",
+                    "31 1 8:2 / /b rw - ext4 /dev/sda2",
+                    "32 1 8:1 / /d rw - ext4 /dev/sda1",
+                ],
+                "/dev/sda1 /d, /dev/sda2 /b",
+            ),
+            (
+                "the first of two that are alike stays",
+                &[
+                    "30 1 8:1 / /a rw - ext4 /dev/sda1",
+                    "31 1 8:1 / /b rw - ext4 /dev/sda1",
+                ],
+                "/dev/sda1 /a",
+            ),
+            (
+                "a device's name wins over any other",
+                &[
+                    "30 1 0:40 / /a rw - btrfs disk",
+                    "31 1 0:40 / /mnt/b rw - btrfs /dev/sdb1",
+                ],
+                "/dev/sdb1 /mnt/b",
+            ),
+            (
+                "filesystems of one name are not one",
+                &[
+                    "30 1 0:40 / /run rw - tmpfs tmpfs",
+                    "31 1 0:41 / /tmp rw - tmpfs tmpfs",
+                ],
+                "tmpfs /run, tmpfs /tmp",
+            ),
+            (
+                "files that a container runtime binds",
+                &[
+                    "30 1 0:40 / / rw - overlay overlay",
+                    "31 30 8:1 /var/lib/docker/containers/1/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1",
+                    "32 30 8:1 /var/lib/docker/containers/1/hosts /etc/hosts rw - ext4 /dev/sda1",
+                ],
+                "overlay /, /dev/sda1 /etc/hosts",
+            ),
+        ];
+        for (why, mounts, expected) in table {
+            assert_eq!(shown("/", mounts), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn each_subvolume_of_btrfs_is_shown_but_not_its_bind_mounts() {
+        let content = "\
+            30 1 0:25 /@ / rw - btrfs /dev/sda2 rw,subvolid=256,subvol=/@\n\
+            31 30 0:25 /@home /home rw - btrfs /dev/sda2 rw,subvolid=257,subvol=/@home\n\
+            32 30 0:25 /@home/me /me rw - btrfs /dev/sda2 rw,subvolid=257,subvol=/@home\n";
+        let mounts = parse(content.as_bytes()).unwrap();
+        let points: Vec<_> = local(&mounts, Path::new("/"))
+            .iter()
+            .map(|local| local.point)
+            .collect();
+        assert_eq!(points, [Path::new("/"), Path::new("/home")]);
+    }
+
+    #[test]
+    fn a_host_seen_from_a_container_is_what_is_mounted_at_its_top() {
+        let mounts = [
+            "20 1 0:40 / / rw - overlay overlay",
+            "21 20 8:1 / /host rw - ext4 /dev/sda1",
+            "22 21 8:2 / /host/boot rw - vfat /dev/sda2",
+            "23 20 8:3 / /hostile rw - ext4 /dev/sda3",
+            "24 20 8:1 /var/hosts /etc/hosts rw - ext4 /dev/sda1",
+        ];
+        assert_eq!(shown("/host", &mounts), "/dev/sda1 /, /dev/sda2 /boot");
+        assert_eq!(shown("/host/", &mounts), "/dev/sda1 /, /dev/sda2 /boot");
+        let all = "overlay /, /dev/sda1 /host, /dev/sda2 /host/boot, /dev/sda3 /hostile";
+        assert_eq!(shown("/", &mounts), all);
+        assert_eq!(shown("/elsewhere", &mounts), all);
+    }
+
+    #[test]
+    fn storage_of_containers_does_not_count() {
+        let mounts = [
+            "30 1 253:1 / /a rw - ext4 /dev/mapper/docker-8-1-pool",
+            "31 1 253:2 / /var/lib/docker/devicemapper/mnt/1 rw - ext4 /dev/dm-4",
+            "32 1 253:3 / /b rw - ext4 /dev/dm-5",
+        ];
+        assert_eq!(shown("/", &mounts), "/dev/dm-5 /b");
+    }
+}

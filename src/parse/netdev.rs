@@ -1,0 +1,128 @@
+//! `/proc/net/dev`: traffic of the network interfaces since they came up. Format:
+//! proc_pid_net(5).
+
+use super::ParseError;
+
+/// Columns after the interface's name; a line with fewer is none of an interface.
+const COLUMNS: usize = 16;
+/// Column of the bytes received.
+const RECEIVED: usize = 0;
+/// Column of the bytes sent.
+const SENT: usize = 8;
+
+/// What an interface has carried since it came up.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Traffic<'a> {
+    pub(crate) interface: &'a str,
+    /// Wraps at 32 bits on 32-bit kernels.
+    pub(crate) received_bytes: u64,
+    /// Wraps as [`Traffic::received_bytes`] does.
+    pub(crate) sent_bytes: u64,
+}
+
+/// Reads the text of `/proc/net/dev`, in the kernel's order.
+///
+/// Fails if it has no line of an interface: every host has at least `lo`. Other lines are
+/// skipped.
+pub(crate) fn parse(text: &str) -> Result<Vec<Traffic<'_>>, ParseError> {
+    let found: Vec<_> = text.lines().filter_map(traffic).collect();
+    if found.is_empty() {
+        let last = text.lines().last().unwrap_or_default();
+        return Err(ParseError::new("/proc/net/dev", "interface", last));
+    }
+    Ok(found)
+}
+
+fn traffic(line: &str) -> Option<Traffic<'_>> {
+    // Not every kernel leaves a blank after the colon.
+    let (interface, columns) = line.split_once(':')?;
+    let column = |at| columns.split_ascii_whitespace().nth(at);
+    column(COLUMNS - 1)?;
+    Some(Traffic {
+        interface: interface.trim(),
+        received_bytes: column(RECEIVED)?.parse().ok()?,
+        sent_bytes: column(SENT)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_CORE: &str = include_str!("../../tests/fixtures/two-core/t0/proc/net/dev");
+
+    fn found(text: &str) -> Vec<(&str, u64, u64)> {
+        let found = parse(text).unwrap();
+        found
+            .iter()
+            .map(|traffic| {
+                (
+                    traffic.interface,
+                    traffic.received_bytes,
+                    traffic.sent_bytes,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reads_a_recorded_file() {
+        assert_eq!(
+            found(TWO_CORE),
+            [
+                ("lo", 5_000, 5_000),
+                ("eth0", 1_000_000, 200_000),
+                ("eth0.100", 4_294_960_000, 1_000),
+                ("veth12ab", 700, 800),
+            ]
+        );
+    }
+
+    #[test]
+    fn takes_a_line_only_if_it_is_one_of_an_interface() {
+        let good = "lo: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n";
+        // (why this row exists, line, whether it is an interface's)
+        let table = [
+            (
+                "no blank after the colon",
+                "eth1:183651236 0 0 0 0 0 0 0 93127469 0 0 0 0 0 0 0",
+                true,
+            ),
+            (
+                "columns of the future",
+                "e0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0 7",
+                true,
+            ),
+            (
+                "too few columns",
+                "e0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0",
+                false,
+            ),
+            ("no number", "e0: x 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0", false),
+            ("negative", "e0: 1 0 0 0 0 0 0 0 -2 0 0 0 0 0 0 0", false),
+            (
+                "beyond 64 bits",
+                "e0: 99999999999999999999 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0",
+                false,
+            ),
+        ];
+        for (why, line, is_interface) in table {
+            let text = format!("{good}{line}\n");
+            assert_eq!(found(&text).len(), 1 + usize::from(is_interface), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_interfaces_is_an_error() {
+        assert_eq!(
+            parse("Inter-|\n face |bytes\n").unwrap_err().to_string(),
+            "/proc/net/dev: no interface in \" face |bytes\""
+        );
+        assert!(parse("").is_err());
+    }
+
+    #[test]
+    fn never_panics() {
+        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+    }
+}

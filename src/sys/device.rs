@@ -1,0 +1,85 @@
+//! Names of devices.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::root::Root;
+
+/// The device's name as `df` shows it: if it is a link that ends in a UUID, what it leads to.
+///
+/// Nothing is touched for any other name.
+pub(crate) fn device_name<'a>(root: &Root, device: &'a OsStr) -> Cow<'a, OsStr> {
+    let resolve = || {
+        let top = fs::canonicalize(root.path("/")).ok()?;
+        let at = fs::canonicalize(root.path(device)).ok()?;
+        let below = at.strip_prefix(top).ok()?;
+        Some(Path::new("/").join(below).into_os_string())
+    };
+    let resolved = ends_in_uuid(device.as_bytes()).then(resolve).flatten();
+    resolved.map_or(Cow::Borrowed(device), Cow::Owned)
+}
+
+fn ends_in_uuid(name: &[u8]) -> bool {
+    let start = name
+        .len()
+        .checked_sub("00000000-0000-0000-0000-000000000000".len());
+    let uuid = start.and_then(|start| name.get(start..));
+    uuid.is_some_and(|uuid| {
+        uuid.iter()
+            .all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ends_in_a_uuid_is_looked_up() {
+        // (why this row exists, name, whether it ends in a UUID)
+        let table = [
+            (
+                "by UUID",
+                "/dev/disk/by-uuid/828fc648-9f30-43d8-a0b1-f7196a2edb66",
+                true,
+            ),
+            (
+                "encrypted",
+                "/dev/mapper/luks-828FC648-9f30-43d8-a0b1-f7196a2edb66",
+                true,
+            ),
+            ("plain", "/dev/sda1", false),
+            ("vfat's short one", "/dev/disk/by-uuid/1A2B-3C4D", false),
+            (
+                "a volume",
+                "/dev/mapper/vg-a-rather-long-name-of-a-logical-volume",
+                false,
+            ),
+        ];
+        for (why, name, is_uuid) in table {
+            assert_eq!(ends_in_uuid(name.as_bytes()), is_uuid, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_followed_within_the_host_and_a_dead_one_kept() {
+        let root = Root::at("tests/fixtures/encrypted-root");
+        let table = [
+            (
+                "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66",
+                "/dev/dm-0",
+            ),
+            (
+                "/dev/mapper/luks-00000000-9f30-43d8-a0b1-f7196a2edb66",
+                "/dev/mapper/luks-00000000-9f30-43d8-a0b1-f7196a2edb66",
+            ),
+            ("/dev/mapper/link", "/dev/mapper/link"),
+        ];
+        for (device, name) in table {
+            assert_eq!(*device_name(&root, OsStr::new(device)), *name);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Filesystems that answer, but with an error: logged when that begins and when it ends.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{Answers, shown};
+
+/// Those that failed in the latest round.
+#[derive(Default)]
+pub(super) struct Failing(Vec<PathBuf>);
+
+impl Failing {
+    /// Takes note of a round's answers.
+    pub(super) fn note(&mut self, answers: &Answers) {
+        let mut failing = Vec::new();
+        for (path, answer) in answers {
+            let Err(error) = answer else { continue };
+            // Nothing is wrong: a mount may have gone meanwhile, or be its user's alone.
+            let (gone, forbidden) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
+            if error.kind() == gone || error.kind() == forbidden {
+                continue;
+            }
+            if !self.0.contains(path) {
+                log::warn!("filesystem {}: {error}", shown(path));
+            }
+            failing.push(path.clone());
+        }
+        for path in self.0.iter().filter(|path| !failing.contains(path)) {
+            log::info!("filesystem {} fails no more", shown(path));
+        }
+        self.0 = failing;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_fails_is_remembered_while_it_does() {
+        let mut failing = Failing::default();
+        let answer = |path: &str, kind: Option<io::ErrorKind>| {
+            let answer = kind.map_or(Ok(None), |kind| Err(kind.into()));
+            (PathBuf::from(path), answer)
+        };
+        for _ in 0..2 {
+            failing.note(&vec![
+                answer("well", None),
+                answer("broken", Some(io::ErrorKind::NotConnected)),
+                answer("gone", Some(io::ErrorKind::NotFound)),
+                answer("forbidden", Some(io::ErrorKind::PermissionDenied)),
+            ]);
+            assert_eq!(failing.0, [PathBuf::from("broken")]);
+        }
+        failing.note(&vec![answer("broken", None)]);
+        assert!(failing.0.is_empty());
+    }
+}

@@ -1,0 +1,76 @@
+//! The thread that asks.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread;
+
+use super::{Answers, Ask, Wait};
+
+/// Bytes. Only what is used of them takes memory.
+const STACK: usize = 64 << 10;
+
+/// A thread that asks, and how far it has come in the paths that it was given. It ends once this
+/// is dropped, as soon as it can.
+pub(super) struct Guard {
+    requests: Sender<Vec<PathBuf>>,
+    answers: Receiver<Answers>,
+    at: Arc<AtomicUsize>,
+}
+
+impl Guard {
+    pub(super) fn start(ask: Arc<Ask>) -> io::Result<Guard> {
+        let (requests, inbox) = mpsc::channel();
+        let (outbox, answers) = mpsc::channel();
+        let at = Arc::new(AtomicUsize::new(0));
+        let progress = Arc::clone(&at);
+        thread::Builder::new()
+            .name("fsstat".to_owned())
+            .stack_size(STACK)
+            .spawn(move || serve(&inbox, &outbox, &progress, &*ask))?;
+        Ok(Guard {
+            requests,
+            answers,
+            at,
+        })
+    }
+
+    /// The answers of all `paths`; `None` if they take longer than `wait` waits.
+    pub(super) fn answers(&self, paths: &[PathBuf], wait: &Wait) -> Option<Answers> {
+        self.at.store(0, Ordering::Relaxed);
+        self.requests.send(paths.to_vec()).ok()?;
+        wait(&self.answers)
+    }
+
+    /// Gives the thread up: which path it has come to, and what closes when it has returned.
+    pub(super) fn leave(self) -> (usize, Receiver<Answers>) {
+        (self.at.load(Ordering::Relaxed), self.answers)
+    }
+}
+
+/// The thread's life.
+fn serve(
+    inbox: &Receiver<Vec<PathBuf>>,
+    outbox: &Sender<Answers>,
+    progress: &AtomicUsize,
+    ask: &Ask,
+) {
+    for paths in inbox {
+        let mut answers = Vec::with_capacity(paths.len());
+        for (at, path) in paths.into_iter().enumerate() {
+            progress.store(at, Ordering::Relaxed);
+            let answer = ask(&path);
+            // Given up meanwhile? Another thread asks for the rest.
+            if matches!(inbox.try_recv(), Err(TryRecvError::Disconnected)) {
+                return;
+            }
+            answers.push((path, answer));
+        }
+        progress.store(answers.len(), Ordering::Relaxed);
+        if outbox.send(answers).is_err() {
+            return;
+        }
+    }
+}

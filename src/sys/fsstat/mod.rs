@@ -1,0 +1,286 @@
+//! Sizes of mounted filesystems, from statvfs(3), with a time limit: a filesystem whose disk or
+//! daemon is gone blocks whoever asks, beyond the reach of any signal.
+//!
+//! So a thread of its own asks, all paths of a round in one go. When it gets stuck, it is left
+//! with the path that holds it until that answers, and a new thread asks for the others.
+
+mod failing;
+mod guard;
+mod usage;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use failing::Failing;
+use guard::Guard;
+
+pub(crate) use usage::Usage;
+
+/// Time in which the filesystems of a round have to answer. They do so from memory, even if a disk
+/// sleeps; only vfat has to read before its first answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often that time may pass in one round.
+const WAITS: usize = 5;
+/// Threads that may be stuck at the same time, each with a filesystem of its own. When there are
+/// as many, no filesystem is asked.
+const MAX_STUCK: usize = 16;
+
+/// What a path was answered; `None` if `df` would not show it.
+type Answer = io::Result<Option<Usage>>;
+type Answers = Vec<(PathBuf, Answer)>;
+/// Asks for the filesystem at a path; may never return.
+type Ask = dyn Fn(&Path) -> Answer + Send + Sync;
+/// Waits for answers, [`PATIENCE`] long.
+type Wait = dyn Fn(&Receiver<Answers>) -> Option<Answers> + Send;
+
+/// Asks filesystems for their size. Remembers which of them do not answer, and which fail, and
+/// logs when that begins and when it ends.
+pub(crate) struct FsStats {
+    ask: Arc<Ask>,
+    wait: Box<Wait>,
+    /// `None` before the first round and after one that got stuck.
+    guard: Option<Guard>,
+    stuck: Vec<Stuck>,
+    failing: Failing,
+}
+
+/// A path that has not answered, and where its answer would come from.
+struct Stuck {
+    path: PathBuf,
+    answers: Receiver<Answers>,
+}
+
+impl FsStats {
+    /// Asks the kernel.
+    pub(crate) fn new() -> FsStats {
+        FsStats::asking(usage::statvfs, |answers| {
+            answers.recv_timeout(PATIENCE).ok()
+        })
+    }
+
+    /// Asks `ask`, which always answers.
+    #[cfg(test)]
+    pub(crate) fn answering(ask: impl Fn(&Path) -> Answer + Send + Sync + 'static) -> FsStats {
+        FsStats::asking(ask, |answers| answers.recv().ok())
+    }
+
+    fn asking(
+        ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
+        wait: impl Fn(&Receiver<Answers>) -> Option<Answers> + Send + 'static,
+    ) -> FsStats {
+        FsStats {
+            ask: Arc::new(ask),
+            wait: Box::new(wait),
+            guard: None,
+            stuck: Vec::new(),
+            failing: Failing::default(),
+        }
+    }
+
+    /// The usage of the filesystem at each of `paths`, in their order, within [`WAITS`] times
+    /// [`PATIENCE`].
+    ///
+    /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
+    /// that fails, or that has not answered in this round or an earlier one.
+    pub(crate) fn usage(&mut self, paths: &[PathBuf]) -> Vec<Option<Usage>> {
+        self.release();
+        let mut asked = paths.to_vec();
+        asked.retain(|path| !self.stuck.iter().any(|stuck| stuck.path == *path));
+        let mut answers = Vec::new();
+        for _ in 0..WAITS {
+            if asked.is_empty() {
+                break;
+            }
+            let Some(guard) = self.guard() else { break };
+            if let Some(found) = guard.answers(&asked, &*self.wait) {
+                self.guard = Some(guard);
+                answers = found;
+                break;
+            }
+            self.leave(guard, &mut asked);
+        }
+        self.failing.note(&answers);
+        let mut answers = answers.into_iter().peekable();
+        let usage = paths.iter().map(|path| {
+            let (_, answer) = answers.next_if(|(answered, _)| answered == path)?;
+            answer.ok().flatten()
+        });
+        usage.collect()
+    }
+
+    /// A thread that is free to ask.
+    fn guard(&mut self) -> Option<Guard> {
+        let start = || match Guard::start(Arc::clone(&self.ask)) {
+            Err(error) => {
+                log::warn!("filesystems: cannot start a thread: {error}");
+                None
+            }
+            Ok(guard) => Some(guard),
+        };
+        let may_start = self.stuck.len() < MAX_STUCK;
+        let idle = self.guard.take();
+        idle.or_else(|| may_start.then(start).flatten())
+    }
+
+    /// Leaves a thread with the path of `asked` that holds it, which is taken out.
+    fn leave(&mut self, guard: Guard, asked: &mut Vec<PathBuf>) {
+        let (at, answers) = guard.leave();
+        if at < asked.len() {
+            let path = asked.remove(at);
+            log::warn!("filesystem {} does not answer: left alone", shown(&path));
+            self.stuck.push(Stuck { path, answers });
+            if self.stuck.len() == MAX_STUCK {
+                log::warn!("filesystems: {MAX_STUCK} do not answer: the others wait for them");
+            }
+        }
+    }
+
+    /// Takes back the paths that have answered meanwhile.
+    fn release(&mut self) {
+        self.stuck.retain(|stuck| {
+            let is_stuck = matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
+            if !is_stuck {
+                log::info!("filesystem {} answers again", shown(&stuck.path));
+            }
+            is_stuck
+        });
+    }
+}
+
+/// A path for the log: nothing in it may look like a line of its own.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().escape_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+
+    use super::*;
+
+    fn paths(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    /// Filesystems of which those named `hung*` hold whoever asks, until they are repaired. No
+    /// clock runs: patience is at its end as soon as one of them has been asked.
+    struct Rig {
+        stats: FsStats,
+        repaired: Arc<AtomicBool>,
+        free: Sender<()>,
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let (hold, held) = channel();
+            let (free, freed) = channel();
+            let freed = Mutex::new(freed);
+            let repaired = Arc::new(AtomicBool::new(false));
+            let is_repaired = Arc::clone(&repaired);
+            let ask = move |path: &Path| {
+                let name = path.to_str().unwrap();
+                if name.starts_with("hung") && !is_repaired.load(Ordering::Relaxed) {
+                    hold.send(()).unwrap();
+                    // Fails when the test is over.
+                    let _ = freed.lock().unwrap().recv();
+                }
+                Ok(Usage::new(1, 1, 0, 0))
+            };
+            let wait = move |answers: &Receiver<Answers>| {
+                loop {
+                    match answers.try_recv() {
+                        Ok(answers) => return Some(answers),
+                        Err(TryRecvError::Disconnected) => return None,
+                        Err(TryRecvError::Empty) if held.try_recv().is_ok() => return None,
+                        Err(TryRecvError::Empty) => thread::yield_now(),
+                    }
+                }
+            };
+            Rig {
+                stats: FsStats::asking(ask, wait),
+                repaired,
+                free,
+            }
+        }
+
+        /// Which of the filesystems have answered.
+        fn answered(&mut self, names: &[&str]) -> Vec<bool> {
+            let usage = self.stats.usage(&paths(names));
+            usage.iter().map(Option::is_some).collect()
+        }
+
+        /// Lets all go that are stuck, and waits until they have gone.
+        fn repair(&mut self) {
+            self.repaired.store(true, Ordering::Relaxed);
+            for _ in &self.stats.stuck {
+                self.free.send(()).unwrap();
+            }
+            for stuck in &self.stats.stuck {
+                assert!(stuck.answers.recv().is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn answers_in_the_order_of_the_paths() {
+        let of = |blocks| Usage::new(1, blocks, 0, 0);
+        let mut stats = FsStats::answering(move |path| match path.to_str().unwrap() {
+            "gone" => Err(io::ErrorKind::NotFound.into()),
+            "pseudo" => Ok(None),
+            name => Ok(of(name.parse().unwrap())),
+        });
+        let names = paths(&["1", "gone", "2", "pseudo", "3"]);
+        for _ in 0..2 {
+            assert_eq!(stats.usage(&names), [of(1), None, of(2), None, of(3)]);
+        }
+        assert_eq!(stats.usage(&[]), []);
+    }
+
+    #[test]
+    fn one_that_hangs_costs_the_others_nothing_and_is_left_alone() {
+        let mut rig = Rig::new();
+        let names = ["a", "hung", "b"];
+        for _ in 0..3 {
+            assert_eq!(rig.answered(&names), [true, false, true]);
+            assert_eq!(rig.stats.stuck.len(), 1);
+        }
+        rig.repair();
+        assert_eq!(rig.answered(&names), [true, true, true]);
+        assert!(rig.stats.stuck.is_empty());
+    }
+
+    #[test]
+    fn several_that_hang_are_found_one_by_one() {
+        let mut rig = Rig::new();
+        let names = ["hung1", "hung2", "a", "hung3"];
+        assert_eq!(rig.answered(&names), [false, false, true, false]);
+        assert_eq!(rig.stats.stuck.len(), 3);
+        rig.repair();
+        assert_eq!(rig.answered(&names), [true; 4]);
+    }
+
+    #[test]
+    fn the_time_of_a_round_and_the_number_of_threads_are_bounded() {
+        let mut rig = Rig::new();
+        let hung: Vec<String> = (0..MAX_STUCK + 5).map(|at| format!("hung{at}")).collect();
+        let mut names: Vec<&str> = hung.iter().map(String::as_str).collect();
+        names.push("a");
+        for stuck in [WAITS, 2 * WAITS, 3 * WAITS, MAX_STUCK, MAX_STUCK] {
+            assert!(rig.answered(&names).iter().all(|answered| !answered));
+            assert_eq!(rig.stats.stuck.len(), stuck);
+        }
+        rig.repair();
+        assert!(rig.answered(&names).iter().all(|answered| *answered));
+    }
+
+    #[test]
+    fn the_log_shows_a_path_in_one_line() {
+        assert_eq!(shown(Path::new("/mnt/a\nb")), "/mnt/a\\nb");
+    }
+}

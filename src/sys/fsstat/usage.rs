@@ -1,0 +1,104 @@
+//! The question itself: statvfs(3).
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What a filesystem holds, in bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Usage {
+    /// Everything, including what only the superuser may fill.
+    pub(crate) total_bytes: u64,
+    pub(crate) used_bytes: u64,
+    /// Left for users other than the superuser.
+    pub(crate) available_bytes: u64,
+}
+
+impl Usage {
+    /// Counts of blocks of `block_bytes` each, as statvfs(3) calls them.
+    ///
+    /// `None` for a filesystem that has no blocks, or says that it has used and left none, or has
+    /// fewer than none: `df` shows no line or no numbers then.
+    pub(crate) fn new(block_bytes: u64, blocks: u64, bfree: u64, bavail: u64) -> Option<Usage> {
+        let used = blocks.checked_sub(bfree)?;
+        // A negative number, though of an unsigned type.
+        let is_negative = |count: u64| count.leading_zeros() == 0;
+        let makes_sense = !is_negative(blocks) && !is_negative(bavail);
+        (makes_sense && blocks > 0 && (used > 0 || bavail > 0)).then(|| Usage {
+            total_bytes: blocks.saturating_mul(block_bytes),
+            used_bytes: used.saturating_mul(block_bytes),
+            available_bytes: bavail.saturating_mul(block_bytes),
+        })
+    }
+}
+
+/// The usage of the filesystem at `path`; `None` if [`Usage::new`] says so. May never return.
+pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` ends in NUL, and both it and `stat` outlive the call.
+    if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has filled `stat`.
+    let stat = unsafe { stat.assume_init() };
+    let block_bytes = match stat.f_frsize {
+        0 => stat.f_bsize,
+        bytes => bytes,
+    };
+    Ok(Usage::new(
+        wide(block_bytes),
+        wide(stat.f_blocks),
+        wide(stat.f_bfree),
+        wide(stat.f_bavail),
+    ))
+}
+
+/// The C library's numbers are of 32 bits on some targets.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_as_df_does() {
+        let of = |total_bytes, used_bytes, available_bytes| {
+            Some(Usage {
+                total_bytes,
+                used_bytes,
+                available_bytes,
+            })
+        };
+        // (why this row exists, blocks, free, available, bytes)
+        let table = [
+            (
+                "some kept for the superuser",
+                100,
+                50,
+                45,
+                of(51_200, 25_600, 23_040),
+            ),
+            ("read-only: full", 7, 0, 0, of(3_584, 3_584, 0)),
+            ("pseudo: no blocks", 0, 0, 0, None),
+            ("neither used nor left", 7, 7, 0, None),
+            ("more free than there is", 7, 8, 8, None),
+            ("less than none left", 7, 3, u64::MAX, None),
+            ("unknown", u64::MAX, u64::MAX, u64::MAX, None),
+        ];
+        for (why, blocks, bfree, bavail, bytes) in table {
+            assert_eq!(Usage::new(512, blocks, bfree, bavail), bytes, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_an_error() {
+        let error = statvfs(Path::new("/nowhere/at all")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(statvfs(Path::new("a\0b")).is_err());
+    }
+}
