@@ -8,6 +8,7 @@ mod base;
 mod collect;
 mod config;
 mod parse;
+mod run;
 mod sys;
 mod wire;
 
