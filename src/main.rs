@@ -5,6 +5,7 @@
 )]
 
 mod base;
+mod cli;
 mod collect;
 mod config;
 mod parse;

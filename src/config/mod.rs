@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::base::pattern::Pattern;
 
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
+pub(crate) use overlay::Flags;
 
 /// Where the configuration is if the command line does not say.
 pub(crate) const CONFFILE: &str = "/etc/mackerel-agent/mackerel-agent.conf";
