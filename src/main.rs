@@ -5,10 +5,12 @@
 )]
 
 mod base;
+mod cli;
 mod collect;
 mod config;
 mod describe;
 mod parse;
+mod run;
 mod sys;
 mod wire;
 

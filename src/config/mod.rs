@@ -1,11 +1,39 @@
 //! Layer 1: the configuration file's text, turned into a [`Config`] that is complete, checked and
 //! ready to use.
 
+mod apibase;
+mod command;
+#[cfg(test)]
+mod damage;
+mod duration;
+mod file;
+mod findings;
+mod item;
+mod key;
+mod overlay;
+mod plugin;
+mod unknown_keys;
+mod walk;
+
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::pattern::Pattern;
+
+pub(crate) use findings::{ConfigError, Findings, Level, Warning};
+pub(crate) use overlay::Flags;
+
+/// Where the configuration is if the command line does not say.
+pub(crate) const CONFFILE: &str = "/etc/mackerel-agent/mackerel-agent.conf";
+/// The API of Mackerel.
+pub(crate) const APIBASE: &str = "https://api.mackerelio.com";
+/// The directory of the agent's state if nothing else is said.
+pub(crate) const ROOT: &str = "/var/lib/mackerel-agent";
+/// The file with the agent's process id if nothing else is said.
+pub(crate) const PIDFILE: &str = "/var/run/mackerel-agent.pid";
 
 /// What the agent is to do. Nothing in it is a default still to be applied: an `Option` that is
 /// `None` is a thing that is not to be done.
@@ -13,12 +41,13 @@ use crate::base::pattern::Pattern;
 pub(crate) struct Config {
     /// Scheme, user information, host and port of the API, without a trailing slash.
     pub(crate) apibase: String,
-    /// Never logged. Empty if no source gave one.
-    pub(crate) apikey: String,
+    /// Empty if no source gave one.
+    pub(crate) apikey: Secret,
     /// Directory of the agent's state, among it the file `id`.
     pub(crate) root: PathBuf,
+    /// Empty if there is to be none.
     pub(crate) pidfile: PathBuf,
-    /// `Service:role`, checked.
+    /// `Service:role`; checked by [`Config::overlay`].
     pub(crate) roles: Vec<String>,
     pub(crate) verbose: bool,
     pub(crate) silent: bool,
@@ -32,6 +61,8 @@ pub(crate) struct Config {
     /// As written in the file; `direct` is not an address.
     pub(crate) https_proxy: Option<String>,
     pub(crate) cloud_platform: CloudPlatform,
+    /// The files to be read after this one.
+    pub(crate) include: Option<Include>,
     /// Status that the host is given when the agent starts and stops.
     pub(crate) host_status: HostStatus,
     pub(crate) filesystems: Filesystems,
@@ -39,9 +70,74 @@ pub(crate) struct Config {
     pub(crate) disks_ignore: Option<Pattern>,
     /// Matched against the interface's name as a metric segment.
     pub(crate) interfaces_ignore: Option<Pattern>,
+    /// Whether the agent is to end once its program file has been replaced.
+    pub(crate) autoshutdown: bool,
     pub(crate) metric_plugins: BTreeMap<String, MetricPlugin>,
     pub(crate) check_plugins: BTreeMap<String, CheckPlugin>,
     pub(crate) metadata_plugins: BTreeMap<String, MetadataPlugin>,
+}
+
+impl Default for Config {
+    /// What applies where no file says otherwise.
+    fn default() -> Config {
+        Config {
+            apibase: APIBASE.to_owned(),
+            apikey: Secret::default(),
+            root: PathBuf::from(ROOT),
+            pidfile: PathBuf::from(PIDFILE),
+            roles: Vec::new(),
+            verbose: false,
+            silent: false,
+            diagnostic: false,
+            display_name: None,
+            disable_http_keep_alive: false,
+            http_proxy: None,
+            https_proxy: None,
+            cloud_platform: CloudPlatform::default(),
+            include: None,
+            host_status: HostStatus::default(),
+            filesystems: Filesystems::default(),
+            disks_ignore: None,
+            interfaces_ignore: None,
+            autoshutdown: false,
+            metric_plugins: BTreeMap::new(),
+            check_plugins: BTreeMap::new(),
+            metadata_plugins: BTreeMap::new(),
+        }
+    }
+}
+
+/// A text that must not be seen: it has no `Display`, and its `Debug` does not show it.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The secret `text`.
+    pub(crate) fn new(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+}
+
+impl Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// A pattern of paths, and the line on which it is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Include {
+    pub(crate) pattern: String,
+    /// Counted from 1.
+    pub(crate) line: usize,
 }
 
 /// Which cloud's metadata service is asked.
@@ -122,4 +218,98 @@ pub(crate) struct CheckPlugin {
 pub(crate) struct MetadataPlugin {
     pub(crate) command: Command,
     pub(crate) execution_interval: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../packaging/mackerel-agent.conf");
+    /// Container images replace this line by one that includes files.
+    const MARK: &str = "# Configuration for Custom Metrics Plugins";
+
+    fn read(text: &str) -> Config {
+        let mut config = Config::default();
+        let found = config.read(text.as_bytes());
+        let found = found.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(found.unread.report(), []);
+        assert_eq!(found.warnings, []);
+        config
+    }
+
+    /// The sample with everything switched on that it shows.
+    fn uncommented() -> String {
+        let setting = |line: &&str| {
+            let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
+            line.starts_with('[') || (rest.starts_with("= ") && !key.contains('"'))
+        };
+        let lines = SAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(shown) if setting(&shown) => shown,
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_sample_changes_nothing_as_it_is() {
+        assert_eq!(
+            format!("{:?}", read(SAMPLE)),
+            format!("{:?}", Config::default())
+        );
+    }
+
+    #[test]
+    fn the_sample_shows_the_defaults() {
+        let (shown, default) = (read(&uncommented()), Config::default());
+        assert_eq!(shown.apibase, default.apibase);
+        assert_eq!(shown.apikey, default.apikey);
+        assert_eq!(shown.root, default.root);
+        assert_eq!(shown.pidfile, default.pidfile);
+        assert_eq!(shown.cloud_platform, default.cloud_platform);
+        let switches = |c: &Config| {
+            let sent = (
+                c.diagnostic,
+                c.disable_http_keep_alive,
+                c.filesystems.use_mountpoint,
+            );
+            (c.verbose, c.silent, sent)
+        };
+        assert_eq!(switches(&shown), switches(&default));
+        // The examples are there too, or this test would see nothing.
+        assert_eq!(shown.roles.len(), 2);
+        assert_eq!(
+            shown.http_proxy.as_deref(),
+            Some("http://proxy.example:3128")
+        );
+        assert_eq!(
+            shown.include.unwrap().pattern,
+            "/etc/mackerel-agent/conf.d/*.conf"
+        );
+        assert!(shown.disks_ignore.unwrap().matches("sr0"));
+        assert!(shown.interfaces_ignore.is_some() && shown.filesystems.ignore.is_some());
+        assert_eq!(shown.host_status.on_stop.as_deref(), Some("poweroff"));
+        assert_eq!(
+            shown.metric_plugins["uptime"].command.timeout,
+            Duration::from_secs(30)
+        );
+        assert_eq!(shown.check_plugins["ssh"].notification_interval, Some(60));
+        let every = shown.metadata_plugins["release"].execution_interval;
+        assert_eq!(every, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn the_sample_has_a_line_to_be_replaced_by_an_include() {
+        for text in [SAMPLE.to_owned(), uncommented().replace("\ninclude", "\n#")] {
+            assert_eq!(text.lines().filter(|line| *line == MARK).count(), 1);
+            let config = read(&text.replace(MARK, "include = \"/here/*\""));
+            assert_eq!(config.include.unwrap().pattern, "/here/*");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let config = read("apikey = 'SECRET-KEY'");
+        assert_eq!(&*config.apikey, "SECRET-KEY");
+        assert!(!format!("{config:?}{:?}", config.apikey).contains("SECRET"));
+    }
 }

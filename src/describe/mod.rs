@@ -151,13 +151,11 @@ impl From<ParseError> for DescribeError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
-    use std::path::PathBuf;
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{CheckPlugin, CloudPlatform, Command, Filesystems, HostStatus};
+    use crate::config::{CheckPlugin, Command};
     use crate::sys::fsstat::Usage;
 
     const PI_4: &str = "tests/fixtures/pi-4/t0";
@@ -222,26 +220,10 @@ mod tests {
         let checks = checks.iter();
         let checks = checks.map(|(name, identifier)| ((*name).to_owned(), plugin(*identifier)));
         Config {
-            apibase: String::new(),
-            apikey: String::new(),
-            root: PathBuf::new(),
-            pidfile: PathBuf::new(),
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            verbose: false,
-            silent: false,
-            diagnostic: false,
             display_name: display_name.map(str::to_owned),
-            disable_http_keep_alive: false,
-            http_proxy: None,
-            https_proxy: None,
-            cloud_platform: CloudPlatform::None,
-            host_status: HostStatus::default(),
-            filesystems: Filesystems::default(),
-            disks_ignore: None,
-            interfaces_ignore: None,
-            metric_plugins: BTreeMap::new(),
             check_plugins: checks.collect(),
-            metadata_plugins: BTreeMap::new(),
+            ..Config::default()
         }
     }
 

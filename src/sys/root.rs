@@ -111,7 +111,7 @@ impl Root {
 
 /// Reads to the end and returns the length. Kernel files report a size of 0, so only reading
 /// tells; `buffer` keeps its length, and with it its memory, for the next file.
-fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
+pub(super) fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut length = 0;
     loop {
         if length == buffer.len() {

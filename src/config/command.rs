@@ -1,0 +1,149 @@
+//! What says how a command is run, for plugins and for their actions.
+
+use std::time::Duration;
+
+use super::Command;
+use super::item::Item;
+use super::key::quoted;
+use super::walk::{Key, Keys, Walk, store};
+
+/// Seconds after which a command is ended that sets no limit of its own.
+const TIMEOUT: u64 = 30;
+/// Seconds. A longer limit is as good as this one, and sums with it do not overflow.
+const LONGEST: u64 = 366 * 24 * 60 * 60;
+/// How Go calls a `command` that is missing.
+const MISSING: &str = "<nil>";
+
+/// The keys as they are written.
+#[derive(Default)]
+pub(super) struct Run {
+    /// The arguments, or how Go calls the type of what stands in their place.
+    command: Option<Result<Vec<String>, &'static str>>,
+    user: Option<String>,
+    env: Vec<(String, String)>,
+    timeout_seconds: i64,
+}
+
+pub(super) const RUN: &Keys<Run> = &[
+    (
+        "command",
+        Key::Value(|run, v| store(&mut run.command, Some(argv(v)))),
+    ),
+    ("user", Key::Text(|run| &mut run.user)),
+    ("env", Key::Inside(env)),
+    (
+        "timeout_seconds",
+        Key::Value(|run, v| {
+            let seconds = v.integer(i64::MIN, i64::MAX, "int64")?;
+            store(&mut run.timeout_seconds, seconds)
+        }),
+    ),
+];
+
+/// The arguments that a command means, or how Go calls the type of what is no command.
+fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
+    if let Ok(line) = item.string() {
+        return Ok(["sh", "-c", line].map(str::to_owned).into());
+    }
+    let argv = item.strings().ok().filter(|argv| !argv.is_empty());
+    argv.ok_or_else(|| item.go_type())
+}
+
+/// Reads a table of environment variables. Blanks around a name do not belong to it, and a
+/// variable without a name is none.
+fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
+    // Not a table: ignored.
+    let Some(table) = item.table() else { return };
+    walk.each(table, |walk, item| match item.string() {
+        Ok(value) => match walk.last().trim_matches(' ') {
+            "" => {}
+            name => run.env.push((name.to_owned(), value.to_owned())),
+        },
+        Err(why) => walk.wrong(item.line, &why),
+    });
+}
+
+impl Run {
+    /// Whether there is anything to be run.
+    pub(super) fn is_given(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// The command, or what is wrong with it.
+    pub(super) fn command(self) -> Result<Command, String> {
+        if let Some((name, _)) = self.env.iter().find(|(name, _)| name.contains('=')) {
+            let name = quoted(name);
+            return Err(format!(
+                "failed to parse plugin env. A name in `env` must not contain `=`, but is {name}"
+            ));
+        }
+        let argv = self.command.unwrap_or(Err(MISSING)).map_err(|go_type| {
+            format!(
+                "failed to parse plugin command. A configuration value of `command` should be \
+                 string or string slice, but {go_type}; write command = \"program argument\" or \
+                 command = [\"program\", \"argument\"]"
+            )
+        })?;
+        let seconds = match self.timeout_seconds {
+            0 => TIMEOUT,
+            seconds => u64::try_from(seconds).unwrap_or(0).min(LONGEST),
+        };
+        Ok(Command {
+            argv,
+            user: self.user,
+            env: self.env,
+            timeout: Duration::from_secs(seconds),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn says_what_is_no_command() {
+        let command = |found: &str, line| {
+            format!(
+                "failed to parse plugin command. A configuration value of `command` should be \
+                 string or string slice, but {found}; write command = \"program argument\" or \
+                 command = [\"program\", \"argument\"] (line {line})"
+            )
+        };
+        let table = [
+            ("[plugin.checks.N]", format!("plugin.checks.N: {}", command("<nil>", 1))),
+            (
+                "\n[plugin.metrics.N]\ncommand = 1",
+                format!("plugin.metrics.N: {}", command("int64", 2)),
+            ),
+            (
+                "[plugin.metadata.N]\ncommand = []",
+                format!("plugin.metadata.N: {}", command("[]interface {}", 1)),
+            ),
+            (
+                "[plugin.metrics.N]\ncommand = ['a', 1]",
+                format!("plugin.metrics.N: {}", command("[]interface {}", 1)),
+            ),
+            (
+                "[plugin.checks.N]\ncommand = 'x'\naction.command = true",
+                format!("plugin.checks.N: {}", command("bool", 1)),
+            ),
+            (
+                "[plugin.metrics.N.deeper]\ncommand = 'x'",
+                format!("plugin.metrics.N: {}", command("<nil>", 1)),
+            ),
+            (
+                "[plugin.metrics.N]\ncommand = 'x'\nenv = { 'A=B' = 'c' }",
+                "plugin.metrics.N: failed to parse plugin env. A name in `env` must not contain `=`, but is \"A=B\" (line 1)".to_owned(),
+            ),
+            (
+                "[plugin.metrics.N]\ncommand = 'x'\nenv.A = 1",
+                "toml: line 3 (last key \"plugin.metrics.N.env.A\"): incompatible types: TOML value has type integer; destination has type string; write it in quotes".to_owned(),
+            ),
+        ];
+        for (text, expected) in table {
+            let error = Config::default().read(text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{text}");
+        }
+    }
+}

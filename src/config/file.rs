@@ -1,0 +1,352 @@
+//! The file's own shape: its keys at the top level and in its sections.
+
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+
+use super::apibase::apibase;
+use super::item::Item;
+use super::plugin::plugins;
+use super::walk::{Key, Keys, Walk, store};
+use super::{CloudPlatform, Config, ConfigError, Findings, Include, PIDFILE, ROOT, Secret};
+
+const TOP: &Keys<Config> = &[
+    (
+        "apibase",
+        Key::Value(|c, v| store(&mut c.apibase, apibase(v.string()?)?)),
+    ),
+    (
+        "apikey",
+        Key::Value(|c, v| store(&mut c.apikey, Secret::new(v.string()?))),
+    ),
+    (
+        "root",
+        Key::Value(|c, v| store(&mut c.root, path(v, ROOT)?)),
+    ),
+    (
+        "pidfile",
+        Key::Value(|c, v| store(&mut c.pidfile, path(v, PIDFILE)?)),
+    ),
+    // The command line alone says where the file is.
+    ("conffile", Key::Value(|_, v| v.string().map(drop))),
+    (
+        "roles",
+        Key::Value(|c, v| store(&mut c.roles, v.strings()?)),
+    ),
+    ("verbose", Key::Flag(|c| &mut c.verbose)),
+    ("silent", Key::Flag(|c| &mut c.silent)),
+    ("diagnostic", Key::Flag(|c| &mut c.diagnostic)),
+    ("display_name", Key::Text(|c| &mut c.display_name)),
+    (
+        "disable_http_keep_alive",
+        Key::Flag(|c| &mut c.disable_http_keep_alive),
+    ),
+    ("http_proxy", Key::Text(|c| &mut c.http_proxy)),
+    ("https_proxy", Key::Text(|c| &mut c.https_proxy)),
+    (
+        "cloud_platform",
+        Key::Value(|c, v| store(&mut c.cloud_platform, platform(v)?)),
+    ),
+    (
+        "include",
+        Key::Value(|c, v| store(&mut c.include, include(v)?)),
+    ),
+    (
+        "host_status",
+        Key::Inside(|walk, c, v| walk.section(c, HOST_STATUS, v, "HostStatus")),
+    ),
+    (
+        "filesystems",
+        Key::Inside(|walk, c, v| walk.section(c, FILESYSTEMS, v, "Filesystems")),
+    ),
+    (
+        "disks",
+        Key::Inside(|walk, c, v| walk.section(c, DISKS, v, "Disks")),
+    ),
+    (
+        "interfaces",
+        Key::Inside(|walk, c, v| walk.section(c, INTERFACES, v, "Interfaces")),
+    ),
+    ("plugin", Key::Inside(plugins)),
+];
+
+const HOST_STATUS: &Keys<Config> = &[
+    ("on_start", Key::Text(|c| &mut c.host_status.on_start)),
+    ("on_stop", Key::Text(|c| &mut c.host_status.on_stop)),
+];
+
+const FILESYSTEMS: &Keys<Config> = &[
+    ("ignore", Key::Pattern(|c| &mut c.filesystems.ignore)),
+    (
+        "use_mountpoint",
+        Key::Flag(|c| &mut c.filesystems.use_mountpoint),
+    ),
+];
+
+const DISKS: &Keys<Config> = &[("ignore", Key::Pattern(|c| &mut c.disks_ignore))];
+
+const INTERFACES: &Keys<Config> = &[
+    ("ignore", Key::Pattern(|c| &mut c.interfaces_ignore)),
+    // For Windows, and so without effect.
+    ("use_adapter", Key::Value(|_, v| v.boolean().map(drop))),
+];
+
+impl Config {
+    /// Reads a file's text over this configuration: what the file does not mention stays, sections
+    /// merge key by key, a plugin replaces the one of the same kind and name, and so do the roles.
+    ///
+    /// Fails with everything that is wrong at once, except that a file that is no TOML has one
+    /// mistake. What has been read by then is of no use.
+    pub(crate) fn read(&mut self, text: &[u8]) -> Result<Findings, ConfigError> {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let text = std::str::from_utf8(text).map_err(|error| {
+            let before = text.get(..error.valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let mut wrong = ConfigError::default();
+            let why = "invalid UTF-8; save the file in UTF-8";
+            wrong.add(line, format!("toml: line {line}: {why}"));
+            wrong
+        })?;
+        let mut walk = Walk::new(text);
+        match DeTable::parse(text) {
+            Ok(table) => walk.table(self, TOP, table.get_ref()),
+            Err(error) => {
+                let at = error.span().map_or(text.len(), |span| span.start);
+                let (line, column) = walk.place(at);
+                let why = error.message();
+                walk.problem(line, format!("toml: line {line}, column {column}: {why}"));
+            }
+        }
+        walk.finish()
+    }
+}
+
+fn path(item: Item<'_>, default: &str) -> Result<PathBuf, String> {
+    let text = item.string()?;
+    Ok(PathBuf::from(if text.is_empty() { default } else { text }))
+}
+
+fn include(item: Item<'_>) -> Result<Option<Include>, String> {
+    let pattern = item.string()?.to_owned();
+    let line = item.line;
+    Ok(Some(Include { pattern, line }).filter(|include| !include.pattern.is_empty()))
+}
+
+fn platform(item: Item<'_>) -> Result<CloudPlatform, String> {
+    Ok(match &*item.text()? {
+        "" | "auto" => CloudPlatform::Auto,
+        "none" => CloudPlatform::None,
+        "ec2" => CloudPlatform::Ec2,
+        "gce" => CloudPlatform::Gce,
+        "azurevm" => CloudPlatform::AzureVm,
+        _ => return Err("failed to parse; write auto, none, ec2, gce or azurevm".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::APIBASE;
+    use crate::config::damage::survives_damage;
+
+    const EVERYTHING: &str = include_str!("../../tests/fixtures/config/everything.conf");
+
+    fn config(text: &str) -> Config {
+        let mut config = Config::default();
+        let found = config.read(text.as_bytes());
+        found.unwrap_or_else(|error| panic!("{text}: {error}"));
+        config
+    }
+
+    fn refusal(text: &[u8]) -> String {
+        Config::default().read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn stores_every_key() {
+        let config = config(EVERYTHING);
+        assert_eq!(config.apibase, "https://user:word@mackerel.example:8443");
+        assert_eq!(&*config.apikey, "SECRET-KEY");
+        assert_eq!(config.root, PathBuf::from("/tmp/state"));
+        assert_eq!(config.pidfile, PathBuf::from("/tmp/agent.pid"));
+        assert_eq!(config.roles, ["Service:app", "Service: db"]);
+        assert!(config.verbose && config.silent && config.diagnostic);
+        assert_eq!(config.display_name.as_deref(), Some("ホスト"));
+        assert!(config.disable_http_keep_alive && !config.autoshutdown);
+        assert_eq!(config.http_proxy.as_deref(), Some("http://proxy:3128"));
+        assert_eq!(config.https_proxy.as_deref(), Some("direct"));
+        assert_eq!(config.cloud_platform, CloudPlatform::AzureVm);
+        let include = config.include.unwrap();
+        assert_eq!(include.pattern, "/etc/mackerel-agent/conf.d/*.conf");
+        assert_eq!(include.line, 16);
+        assert_eq!(config.host_status.on_start.as_deref(), Some("working"));
+        assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
+        assert!(config.filesystems.ignore.unwrap().matches("/dev/loop0"));
+        assert!(config.filesystems.use_mountpoint);
+        assert!(config.disks_ignore.unwrap().matches("sr0"));
+        assert!(config.interfaces_ignore.unwrap().matches("eth10"));
+    }
+
+    #[test]
+    fn the_file_has_no_unknown_key() {
+        let found = Config::default().read(EVERYTHING.as_bytes()).unwrap();
+        assert_eq!(found.unread.report(), []);
+    }
+
+    #[test]
+    fn takes_toml_as_it_comes() {
+        let table = [
+            "\u{FEFF}apikey = 'x'\r\nroles = [\r\n 'a:b', # why\r\n]\r\n",
+            "[plugin.checks.a]\ncommand = ['a']\nenv = {\n A = 'b',\n C = 'd',\n}\n",
+            "display_name = \"a\\e\\x41\"",
+            "APIKEY = 'x'\n[FileSystems]\nIGNORE = 'a'\n[Plugin.metrics.a]\nCommand = 'x'",
+            "env = 'x'\nplugin = 'a'",
+            "[plugin]\nmetrics = 'x'",
+            "[plugin.checks.a]\ncommand = 'x'\nenv = 'x'",
+            "[plugin.foo.bar]\nany = 1",
+            "plugin.metrics.a.command = 'x'",
+            "cloud_platform = ''\ninclude = ''",
+            "",
+        ];
+        for text in table {
+            config(text);
+        }
+        assert_eq!(config(table[2]).display_name.unwrap(), "a\x1bA");
+        assert_eq!(&*config(table[3]).apikey, "x");
+        assert_eq!(config(table[3]).metric_plugins.len(), 1);
+        assert_eq!(
+            &*config("APIKEY='wrong'\napikey='x'\nApikey='wrong'").apikey,
+            "x"
+        );
+    }
+
+    #[test]
+    fn empty_is_absent() {
+        let config = config("apibase=''\nroot=''\npidfile=''\nhttp_proxy=''\ndisplay_name=''");
+        assert_eq!(config.apibase, APIBASE);
+        assert_eq!(config.root, PathBuf::from(ROOT));
+        assert_eq!(config.pidfile, PathBuf::from(PIDFILE));
+        assert_eq!((config.http_proxy, config.display_name), (None, None));
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let mismatch = "incompatible types: TOML value has type";
+        let table = [
+            (
+                "\nverbose = 'yes'",
+                format!(
+                    r#"toml: line 2 (last key "verbose"): {mismatch} string; destination has type boolean; write true or false, without quotes"#
+                ),
+            ),
+            (
+                "apikey = 12345",
+                format!(
+                    r#"toml: line 1 (last key "apikey"): {mismatch} integer; destination has type string; write it in quotes"#
+                ),
+            ),
+            (
+                "roles = 'a:b'",
+                format!(
+                    r#"toml: line 1 (last key "roles"): {mismatch} string; destination has type slice; write a list such as ["one", "two"]"#
+                ),
+            ),
+            (
+                "roles = ['a:b', 1]",
+                format!(
+                    r#"toml: line 1 (last key "roles"): {mismatch} integer; destination has type string; write it in quotes"#
+                ),
+            ),
+            (
+                "disks = 'sda'",
+                "toml: line 1 (last key \"disks\"): type mismatch for config.Disks: expected table but found string; write its keys below a line [disks]".to_owned(),
+            ),
+            (
+                "[filesystems]\n\nignore = '['",
+                "toml: line 3 (last key \"filesystems.ignore\"): error parsing regexp: missing closing ]: `[`".to_owned(),
+            ),
+            (
+                "cloud_platform = 'EC2'",
+                "toml: line 1 (last key \"cloud_platform\"): failed to parse; write auto, none, ec2, gce or azurevm".to_owned(),
+            ),
+            (
+                "apibase = 'api.example'",
+                format!(
+                    "toml: line 1 (last key \"apibase\"): not the address of an HTTP server; write one like {APIBASE}"
+                ),
+            ),
+            (
+                "apikey = 'x'\napikey = 'y'",
+                "toml: line 2, column 1: duplicate key".to_owned(),
+            ),
+            (
+                "a = 1\n  key = あ\n",
+                "toml: line 2, column 9: string values must be quoted, expected literal string".to_owned(),
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(refusal(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(
+            refusal(b"a = 1\nb = '\xFF'"),
+            "toml: line 2: invalid UTF-8; save the file in UTF-8"
+        );
+        for text in [
+            "a = '\0'",
+            "[a]\n[a]",
+            "a = 1\n[a]",
+            "a",
+            "[a",
+            "a = \"",
+            "= 1",
+        ] {
+            assert!(
+                refusal(text.as_bytes()).starts_with("toml: line "),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn reports_every_mistake_in_the_order_of_the_lines() {
+        let text = "verbose = 1\nsilent = 'x'\napikey = true\n[disks]\nignore = '('";
+        let lines = refusal(text.as_bytes());
+        for (at, line) in lines.lines().enumerate() {
+            let at = if at == 3 { 5 } else { at + 1 };
+            assert!(line.starts_with(&format!("toml: line {at} (")), "{lines}");
+        }
+        assert_eq!(lines.lines().count(), 4);
+        let many: String = (0..30)
+            .map(|at| format!("[plugin.checks.a{at}]\nmemo = 1\n"))
+            .collect();
+        let text = refusal(many.as_bytes());
+        assert!(text.ends_with("\nand 40 more"), "{text}");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        for text in [
+            "a.".repeat(100_000) + "a = 1",
+            "a = ".to_owned() + &"[".repeat(100_000),
+        ] {
+            assert!(refusal(text.as_bytes()).contains("recurs"));
+        }
+    }
+
+    #[test]
+    fn damage_neither_panics_nor_shows_the_key() {
+        survives_damage(EVERYTHING, |text| {
+            let mut config = Config::default();
+            match config.read(text) {
+                Ok(found) => {
+                    let shown: String = found.warnings.into_iter().map(|w| w.text).collect();
+                    assert!(!shown.contains("SECRET-KEY"), "{shown}");
+                    drop(found.unread.report());
+                    let shown = format!("{config:?}");
+                    assert!(!shown.contains("SECRET-KEY"), "{shown}");
+                }
+                Err(error) => assert!(!error.to_string().contains("SECRET-KEY"), "{error}"),
+            }
+        });
+    }
+}

@@ -1,0 +1,122 @@
+//! A value of a TOML file, taken as what it has to be. The texts of refusals are Go's.
+
+use std::borrow::Cow;
+
+use toml::de::{DeTable, DeValue};
+
+use super::duration;
+use crate::base::pattern::Pattern;
+
+/// A value of the file.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) value: &'a DeValue<'a>,
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// Whether the file has it by itself, and not only because of a longer key.
+    pub(super) explicit: bool,
+}
+
+impl<'a> Item<'a> {
+    /// The table that it is.
+    pub(super) fn table(self) -> Option<&'a DeTable<'a>> {
+        self.value.as_table()
+    }
+
+    /// A truth value, or why it is none.
+    pub(super) fn boolean(self) -> Result<bool, String> {
+        let wrong = || self.mismatch("boolean; write true or false, without quotes");
+        self.value.as_bool().ok_or_else(wrong)
+    }
+
+    /// A text, or why it is none.
+    pub(super) fn string(self) -> Result<&'a str, String> {
+        let wrong = || self.mismatch("string; write it in quotes");
+        self.value.as_str().ok_or_else(wrong)
+    }
+
+    /// A whole number between `low` and `high`; `size` is how Go calls a number in these bounds.
+    pub(super) fn integer(self, low: i64, high: i64, size: &str) -> Result<i64, String> {
+        let DeValue::Integer(number) = self.value else {
+            return Err(self.mismatch("integer; write a whole number, without quotes"));
+        };
+        i64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| (low..=high).contains(number))
+            .ok_or_else(|| format!("{} is out of range for {size}", number.as_str()))
+    }
+
+    /// The texts of an array, or why it is no array of texts.
+    pub(super) fn strings(self) -> Result<Vec<String>, String> {
+        let wrong = || self.mismatch("slice; write a list such as [\"one\", \"two\"]");
+        let values = self.value.as_array().ok_or_else(wrong)?;
+        let texts = values.iter().map(|value| {
+            let (value, line) = (value.get_ref(), self.line);
+            let explicit = true;
+            let item = Item {
+                value,
+                line,
+                explicit,
+            };
+            item.string().map(str::to_owned)
+        });
+        texts.collect()
+    }
+
+    /// A text, or the text of a number or of a truth value.
+    pub(super) fn text(self) -> Result<Cow<'a, str>, String> {
+        match self.value {
+            DeValue::String(text) => Ok(Cow::Borrowed(text)),
+            DeValue::Boolean(true) => Ok(Cow::Borrowed("true")),
+            DeValue::Boolean(false) => Ok(Cow::Borrowed("false")),
+            DeValue::Integer(_) => {
+                let number = self.integer(i64::MIN, i64::MAX, "int64")?;
+                Ok(Cow::Owned(number.to_string()))
+            }
+            DeValue::Float(number) => Ok(Cow::Owned(six_decimals(number.as_str()))),
+            _ => Err(self.mismatch("primitive (string-like); write a text in quotes")),
+        }
+    }
+
+    /// A regular expression, or what is wrong with it.
+    pub(super) fn pattern(self) -> Result<Pattern, String> {
+        Pattern::new(&self.text()?).map_err(|error| error.to_string())
+    }
+
+    /// An interval in minutes, or why it is none.
+    pub(super) fn minutes(self) -> Result<u32, String> {
+        duration::minutes(&self.text()?).map_err(|why| {
+            format!("{why}; write minutes as a number, or a duration such as \"1h30m\"")
+        })
+    }
+
+    /// How Go calls the type of the value.
+    pub(super) fn go_type(self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "string",
+            DeValue::Integer(_) => "int64",
+            DeValue::Float(_) => "float64",
+            DeValue::Boolean(_) => "bool",
+            DeValue::Datetime(_) => "time.Time",
+            DeValue::Array(_) => "[]interface {}",
+            DeValue::Table(_) => "map[string]interface {}",
+        }
+    }
+
+    fn mismatch(self, wanted: &str) -> String {
+        let found = self.value.type_str();
+        format!("incompatible types: TOML value has type {found}; destination has type {wanted}")
+    }
+}
+
+/// A float as `%f` shows it, from the way it is written; as written if it has an exponent, is no
+/// number, or has more digits.
+fn six_decimals(written: &str) -> String {
+    match written.split_once('.') {
+        Some((_, fraction)) if fraction.bytes().all(|b| b.is_ascii_digit()) => {
+            let missing = 6_usize.saturating_sub(fraction.len());
+            format!("{}{}", written.trim_start_matches('+'), "0".repeat(missing))
+        }
+        _ => written.to_owned(),
+    }
+}

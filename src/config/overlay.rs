@@ -1,0 +1,264 @@
+//! What the command line says over the file, and what is checked only then.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::apibase::apibase;
+use super::{CONFFILE, Config, Level, Secret, Warning};
+
+/// The flags that all commands share which read the configuration. `None`: not given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Flags {
+    /// The configuration file.
+    pub(crate) conf: PathBuf,
+    pub(crate) apibase: Option<String>,
+    pub(crate) apikey: Option<Secret>,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) roles: Option<Vec<String>>,
+    pub(crate) verbose: Option<bool>,
+    pub(crate) diagnostic: Option<bool>,
+    /// Whether the agent is to end once its program file has been replaced.
+    pub(crate) autoshutdown: Option<bool>,
+    /// Whether a supervisor started this process, which then keeps the pid file.
+    pub(crate) child: bool,
+}
+
+impl Default for Flags {
+    fn default() -> Flags {
+        Flags {
+            conf: PathBuf::from(CONFFILE),
+            apibase: None,
+            apikey: None,
+            pidfile: None,
+            root: None,
+            roles: None,
+            verbose: None,
+            diagnostic: None,
+            autoshutdown: None,
+            child: false,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum OverlayError {
+    /// `-apibase`, with what is wrong with it.
+    Apibase(String),
+}
+
+impl fmt::Display for OverlayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OverlayError::Apibase(why) => write!(f, "-apibase: {why}"),
+        }
+    }
+}
+
+impl Error for OverlayError {}
+
+/// Whether `text` is `Service:role`. Blanks after the colon are allowed.
+fn is_role(text: &str) -> bool {
+    let name = |text: &str| {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        text.bytes().all(word) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let blank = |c: char| matches!(c, '\t' | '\n' | '\x0C' | '\r' | ' ');
+    text.split_once(':')
+        .is_some_and(|(service, role)| name(service) && name(role.trim_start_matches(blank)))
+}
+
+/// Nobody gave an API key.
+#[derive(Debug)]
+pub(crate) struct NoApikey;
+
+impl fmt::Display for NoApikey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "apikey must be specified in the config file (or by the DEPRECATED command-line \
+             flag); add a line apikey = \"...\" with a key of your organization",
+        )
+    }
+}
+
+impl Error for NoApikey {}
+
+/// What the variables `HTTP_PROXY` and `HTTPS_PROXY` become; `None`: they stay as they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ProxyEnv<'c> {
+    pub(crate) http: Option<&'c str>,
+    pub(crate) https: Option<&'c str>,
+}
+
+impl Config {
+    /// This configuration with what `flags` say over it, and what had to be dropped: roles that
+    /// are none.
+    ///
+    /// The API key is not asked for: [`Config::require_apikey`] does.
+    pub(crate) fn overlay(mut self, flags: &Flags) -> Result<(Config, Vec<Warning>), OverlayError> {
+        let given = flags.clone();
+        if let Some(address) = given.apibase {
+            self.apibase = apibase(&address).map_err(OverlayError::Apibase)?;
+        }
+        self.apikey = given.apikey.unwrap_or(self.apikey);
+        self.pidfile = given.pidfile.unwrap_or(self.pidfile);
+        self.root = given.root.unwrap_or(self.root);
+        self.roles = given.roles.unwrap_or(self.roles);
+        self.verbose = given.verbose.unwrap_or(self.verbose);
+        self.diagnostic = given.diagnostic.unwrap_or(self.diagnostic);
+        self.autoshutdown = given.autoshutdown.unwrap_or(self.autoshutdown);
+        if given.child {
+            self.pidfile = PathBuf::new();
+        }
+        let mut warnings = Vec::new();
+        self.roles.retain(|role| {
+            let keep = is_role(role);
+            if !keep {
+                let text = format!(
+                    "bad format for a role, which is dropped: '{}'; write Service:role, each of \
+                     letters, digits, - and _, and beginning with a letter or digit",
+                    role.escape_debug()
+                );
+                let level = Level::Error;
+                warnings.push(Warning { level, text });
+            }
+            keep
+        });
+        if self.verbose && self.silent {
+            let text = "both verbose and silent are true; verbose wins".to_owned();
+            let level = Level::Warn;
+            warnings.push(Warning { level, text });
+        }
+        Ok((self, warnings))
+    }
+
+    /// Fails if there is no API key.
+    pub(crate) fn require_apikey(&self) -> Result<(), NoApikey> {
+        match self.apikey.is_empty() {
+            true => Err(NoApikey),
+            false => Ok(()),
+        }
+    }
+
+    /// What the configured proxies do to the environment, and so to plugins as well. The proxy for
+    /// HTTP serves HTTPS too, unless that has one of its own or is to go `direct`.
+    pub(crate) fn proxy_env(&self) -> ProxyEnv<'_> {
+        let http = self.http_proxy.as_deref().filter(|text| *text != "direct");
+        let https = match self.https_proxy.as_deref() {
+            Some("direct") => None,
+            Some(proxy) => Some(proxy),
+            None => http,
+        };
+        ProxyEnv { http, https }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_only_if_they_are_given() {
+        let text = b"verbose=false\nroot='/hoge/fuga'\napikey='KEY'\ndiagnostic=false\n";
+        let mut config = Config::default();
+        config.read(text).unwrap();
+        let flags = Flags {
+            roles: Some(vec!["My-Service:default".into(), "INVALID#SERVICE".into()]),
+            verbose: Some(true),
+            diagnostic: Some(true),
+            ..Flags::default()
+        };
+        let (config, warnings) = config.overlay(&flags).unwrap();
+        assert_eq!(config.root, PathBuf::from("/hoge/fuga"));
+        assert_eq!(config.roles, ["My-Service:default"]);
+        assert!(config.verbose && config.diagnostic && !config.autoshutdown);
+        assert_eq!(&*config.apikey, "KEY");
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].level, Level::Error);
+        assert!(warnings[0].text.contains("'INVALID#SERVICE'"));
+    }
+
+    #[test]
+    fn flags_may_also_empty_and_switch_off() {
+        let file = Config {
+            apikey: Secret::new("KEY"),
+            verbose: true,
+            silent: true,
+            roles: vec!["a:b".into()],
+            ..Config::default()
+        };
+        assert_eq!(file.clone().overlay(&Flags::default()).unwrap().1.len(), 1);
+        let flags = Flags {
+            apikey: Some(Secret::default()),
+            apibase: Some(String::new()),
+            verbose: Some(false),
+            roles: Some(Vec::new()),
+            child: true,
+            ..Flags::default()
+        };
+        let (config, warnings) = file.overlay(&flags).unwrap();
+        assert!(warnings.is_empty() && !config.verbose && config.roles.is_empty());
+        assert_eq!(config.pidfile, PathBuf::new());
+        assert_eq!(config.apibase, super::super::APIBASE);
+        let error = config.require_apikey().unwrap_err();
+        assert!(error.to_string().starts_with(
+            "apikey must be specified in the config file (or by the DEPRECATED command-line flag)"
+        ));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        let flags = Flags {
+            apibase: Some("api.example".into()),
+            ..Flags::default()
+        };
+        let error = Config::default().overlay(&flags).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "-apibase: not the address of an HTTP server; write one like https://api.mackerelio.com"
+        );
+    }
+
+    #[test]
+    fn a_role_has_two_names() {
+        let table = [
+            ("My-Service:default", true),
+            ("a:b", true),
+            ("a: \tb_-", true),
+            ("a:b:c", false),
+            ("a", false),
+            ("a:", false),
+            (":b", false),
+            ("-a:b", false),
+            ("a:_b", false),
+            ("a :b", false),
+            ("a:b ", false),
+            ("あ:b", false),
+            ("", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(is_role(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_http_proxy_serves_https_unless_told_otherwise() {
+        let table = [
+            ("", "", None, None),
+            ("direct", "", None, None),
+            ("http", "", Some("http"), Some("http")),
+            ("", "https", None, Some("https")),
+            ("http", "direct", Some("http"), None),
+            ("http", "https", Some("http"), Some("https")),
+            ("direct", "direct", None, None),
+        ];
+        for (http_proxy, https_proxy, http, https) in table {
+            let mut config = Config::default();
+            let text = format!("http_proxy='{http_proxy}'\nhttps_proxy='{https_proxy}'");
+            config.read(text.as_bytes()).unwrap();
+            assert_eq!(config.proxy_env(), ProxyEnv { http, https }, "{text}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Layer 4: brings the others together.
+
+pub(crate) mod load;

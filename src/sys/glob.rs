@@ -1,0 +1,262 @@
+//! Paths that match a pattern, in the notation of Go's `filepath.Glob`: `*` and `?` stand for
+//! characters of one name, also at its beginning; `[a-z]` and `[^a-z]` for one of several; `\`
+//! takes the next character as it is. There are no braces, and `**` is the same as `*`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{error, fmt, fs};
+
+/// Paths that a pattern may match.
+const MOST: usize = 1000;
+/// Characters without which a pattern is the name of one file.
+const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+
+/// The paths that match `pattern`, sorted within each directory. A relative pattern begins at the
+/// working directory.
+///
+/// No match is no failure, and neither is a directory that cannot be read. A malformed pattern is
+/// one, and so are more than [`MOST`] matches.
+pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
+    if !pattern.contains(SPECIAL) {
+        // Also a link that leads nowhere is there.
+        let found = fs::symlink_metadata(pattern).is_ok();
+        return Ok(found.then(|| PathBuf::from(pattern)).into_iter().collect());
+    }
+    let (above, name) = match pattern.rfind('/') {
+        Some(0) => ("/", &pattern[1..]),
+        Some(at) => (&pattern[..at], &pattern[at + 1..]),
+        None => ("", pattern),
+    };
+    let name = parse(name)?;
+    let above = match above.contains(SPECIAL) {
+        true => glob(above)?,
+        false => vec![PathBuf::from(above)],
+    };
+    let mut found = Vec::new();
+    for directory in above {
+        let here = match directory.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &directory,
+        };
+        let Ok(entries) = fs::read_dir(here) else {
+            continue;
+        };
+        let mut names: Vec<OsString> = Vec::new();
+        for entry in entries.flatten() {
+            let file = entry.file_name();
+            let text: Vec<char> = file.to_string_lossy().chars().collect();
+            if matches(&name, &text) {
+                if found.len() + names.len() == MOST {
+                    return Err(GlobError::TooMany);
+                }
+                let at = names.partition_point(|before| *before < file);
+                names.insert(at, file);
+            }
+        }
+        found.extend(names.iter().map(|file| directory.join(file)));
+    }
+    Ok(found)
+}
+
+/// One element of a pattern.
+enum Part {
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    Char(char),
+    /// `[…]`
+    Range {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
+}
+
+fn parse(pattern: &str) -> Result<Vec<Part>, GlobError> {
+    let mut rest = pattern.chars();
+    let mut parts = Vec::new();
+    while let Some(c) = rest.next() {
+        parts.push(match c {
+            '*' => Part::Any,
+            '?' => Part::One,
+            '\\' => Part::Char(rest.next().ok_or(GlobError::Syntax)?),
+            '[' => {
+                let negated = rest.as_str().starts_with('^');
+                if negated {
+                    rest.next();
+                }
+                let mut ranges = Vec::new();
+                while ranges.is_empty() || !rest.as_str().starts_with(']') {
+                    let low = member(&mut rest)?;
+                    let mut high = low;
+                    if rest.as_str().starts_with('-') {
+                        rest.next();
+                        high = member(&mut rest)?;
+                    }
+                    ranges.push((low, high));
+                }
+                rest.next();
+                Part::Range { negated, ranges }
+            }
+            _ => Part::Char(c),
+        });
+    }
+    Ok(parts)
+}
+
+/// A character of a range; `-` and `]` want a backslash.
+fn member(rest: &mut std::str::Chars<'_>) -> Result<char, GlobError> {
+    match rest.next() {
+        Some('\\') => rest.next(),
+        other => other.filter(|c| !matches!(c, '-' | ']')),
+    }
+    .ok_or(GlobError::Syntax)
+}
+
+/// Whether `parts` stand for all of `name`.
+fn matches(parts: &[Part], name: &[char]) -> bool {
+    let (mut part, mut at) = (0, 0);
+    // The last `*`: the part after it, and where that was tried.
+    let mut retry = None;
+    loop {
+        let fits = match (parts.get(part), name.get(at)) {
+            (None, None) => return true,
+            (Some(Part::Any), _) => {
+                part += 1;
+                retry = Some((part, at));
+                continue;
+            }
+            (Some(Part::One), Some(_)) => true,
+            (Some(Part::Char(wanted)), Some(c)) => wanted == c,
+            (Some(Part::Range { negated, ranges }), Some(c)) => {
+                ranges.iter().any(|(low, high)| low <= c && c <= high) != *negated
+            }
+            _ => false,
+        };
+        if fits {
+            part += 1;
+            at += 1;
+            continue;
+        }
+        match retry {
+            Some((after, tried)) if tried < name.len() => {
+                retry = Some((after, tried + 1));
+                (part, at) = (after, tried + 1);
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// Why a pattern cannot be used.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum GlobError {
+    Syntax,
+    TooMany,
+}
+
+impl fmt::Display for GlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GlobError::Syntax => {
+                f.write_str("syntax error in pattern; close each [ with a ], or write \\[ for one")
+            }
+            GlobError::TooMany => write!(f, "more than {MOST} files match"),
+        }
+    }
+}
+
+impl error::Error for GlobError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_as_go_does() {
+        let table = [
+            ("abc", "abc", true),
+            ("*", "abc", true),
+            ("*", ".hidden", true),
+            ("*", "", true),
+            ("*c", "abc", true),
+            ("a*/b", "a", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1b2b3", false),
+            ("**.conf", "a.conf", true),
+            ("*.conf", "a.conf.bak", false),
+            ("a?", "aあ", true),
+            ("a?", "a", false),
+            ("[a-c]x", "bx", true),
+            ("[^a-c]x", "bx", false),
+            ("[^a-c]x", "dx", true),
+            ("[あ-ん]", "い", true),
+            (r"[\]a]", "]", true),
+            (r"[\-x]", "-", true),
+            (r"\*", "*", true),
+            (r"\*", "a", false),
+            ("{a,b}", "a", false),
+            ("[!a]", "b", false),
+        ];
+        for (pattern, name, expected) in table {
+            let name: Vec<char> = name.chars().collect();
+            assert_eq!(
+                matches(&parse(pattern).unwrap(), &name),
+                expected,
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_malformed_pattern_is_an_error_even_where_nothing_is() {
+        for pattern in [
+            "[", "[a", "[]a]", "[^]", "[a-]", "[-x]", "a\\", "[x-]", "*[", "[",
+        ] {
+            let error = glob(&format!("/nowhere/{pattern}")).unwrap_err();
+            assert_eq!(error, GlobError::Syntax, "{pattern}");
+        }
+        assert_eq!(glob("/nowhere/[/*"), Err(GlobError::Syntax));
+    }
+
+    #[test]
+    fn finds_files_in_order() {
+        let include = "tests/fixtures/config/include";
+        let table: [(&str, &[&str]); 7] = [
+            ("*.conf", &[".hidden.conf", "a.conf", "b.conf"]),
+            ("[ab].conf", &["a.conf", "b.conf"]),
+            ("a.conf", &["a.conf"]),
+            ("missing.conf", &[]),
+            ("missing/*", &[]),
+            ("*.none", &[]),
+            (r"\b.*", &["b.conf"]),
+        ];
+        for (pattern, expected) in table {
+            let found = glob(&format!("{include}/{pattern}")).unwrap();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|name| Path::new(include).join(name))
+                .collect();
+            assert_eq!(found, expected, "{pattern}");
+        }
+        let nested = glob("tests/fixtures/conf*/incl?de/a.conf").unwrap();
+        assert_eq!(nested, [Path::new(include).join("a.conf")]);
+        assert_eq!(glob("Cargo.t[o]ml").unwrap(), [Path::new("Cargo.toml")]);
+        assert_eq!(glob("/pro[c]").unwrap(), [Path::new("/proc")]);
+    }
+
+    #[test]
+    fn never_panics() {
+        let good = r"a*?[a-z^\]][^あ-ん]**b\*";
+        let name: Vec<char> = "ab]あ*b*".chars().collect();
+        for (at, _) in good.char_indices() {
+            for more in ["", "[", "]", "-", "\\", "*", "^"] {
+                for text in [&good[at..], &good[..at]] {
+                    if let Ok(parts) = parse(&format!("{text}{more}")) {
+                        matches(&parts, &name);
+                    }
+                }
+            }
+        }
+    }
+}
