@@ -106,7 +106,8 @@ fn filesystem(value: &Value) -> Checked<()> {
     {
         return Ok(());
     }
-    Err(format!("want {numbers:?} and {strings:?} in {value}"))
+    let wanted = [numbers.as_slice(), &strings].concat().join(", ");
+    Err(format!("want {wanted} in {value}"))
 }
 
 fn interface(value: &Value) -> Checked<()> {

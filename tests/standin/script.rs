@@ -113,7 +113,7 @@ impl Rule {
 
     /// Reads the text form.
     pub(crate) fn parse(text: &str) -> Result<Rule, String> {
-        let wrong = |what: &str| format!("script {text:?}: {what}");
+        let wrong = |what: &str| format!("script \"{text}\": {what}");
         let (place, what) = text
             .split_once('=')
             .ok_or_else(|| wrong("want WHERE = WHAT"))?;
