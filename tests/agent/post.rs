@@ -1,0 +1,208 @@
+//! What the agent measures and how stubbornly it delivers it.
+
+use std::collections::BTreeSet;
+
+use crate::process::{Signal, is_trouble};
+use crate::sandbox::{Sandbox, limit};
+use crate::standin::{Host, Settings, Standin};
+
+const TSDB: &str = "/api/v0/tsdb";
+
+/// Waits until the only host has values and returns it.
+#[track_caller]
+fn measured(standin: &Standin) -> Host {
+    standin.wait(limit(10), "values", |seen| {
+        let mut hosts = seen.model.hosts.values();
+        hosts.find(|host| !host.series.is_empty()).cloned()
+    })
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn values_arrive_soon_after_the_start() {
+    let standin = Standin::http();
+    let id = standin.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt(&id);
+    let mut agent = sandbox.start();
+    let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    standin.wait(limit(5), "values", |seen| {
+        (!seen.model.hosts[&id].series.is_empty()).then_some(())
+    });
+    let host = standin.seen(|seen| seen.model.only_host().clone());
+    assert_eq!(host.id, id);
+    for name in [
+        "loadavg1",
+        "loadavg5",
+        "loadavg15",
+        "memory.total",
+        "memory.used",
+    ] {
+        assert!(
+            host.series.contains_key(name),
+            "{name} in {:?}",
+            host.series.keys()
+        );
+    }
+    let families = [
+        "loadavg",
+        "cpu",
+        "memory",
+        "filesystem",
+        "disk",
+        "interface",
+    ];
+    let mut times = BTreeSet::new();
+    for (name, points) in &host.series {
+        assert!(
+            families.iter().any(|family| name.starts_with(family)),
+            "{name}"
+        );
+        for (time, value) in points {
+            assert!(*value >= 0.0, "{name} {value}");
+            times.insert(*time);
+        }
+    }
+    let (first, last) = (*times.first().unwrap(), *times.last().unwrap());
+    assert!(
+        first + 60 >= before && last <= before + 60,
+        "{before}: {times:?}"
+    );
+    assert!(
+        host.series["memory.total"]
+            .values()
+            .all(|total| *total > 1e6)
+    );
+    standin.seen(|seen| {
+        let reused = seen.requests.len() > seen.counts.connections;
+        assert!(reused, "connections are kept: {}", seen.summary());
+        let post = seen.to("POST", TSDB).next().unwrap();
+        assert_eq!(post.head.header("Content-Type"), Some("application/json"));
+        assert!(post.head.header("Content-Encoding").is_none());
+    });
+    assert!(
+        !agent.log().iter().any(|line| is_trouble(line)),
+        "{:?}",
+        agent.log()
+    );
+}
+
+/// Lets the first post of values end as the script says, then asks the agent to end, which makes
+/// it deliver what it still has. Returns how it ended and the host.
+fn deliver_after(what: &str) -> (Option<i32>, Host, String) {
+    let standin = Standin::http();
+    let id = standin.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt(&id);
+    standin.script(&format!("tsdb #1 = {what}"));
+    let agent = sandbox.start();
+    standin.wait(limit(10), "first post", |seen| {
+        seen.to("POST", TSDB).next().map(drop)
+    });
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(35));
+    let host = standin.seen(|seen| seen.model.only_host().clone());
+    (finished.code, host, finished.stderr)
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn values_that_were_not_taken_are_posted_again() {
+    let table = [
+        "500",
+        "503",
+        "429:1",
+        "403",
+        "404",
+        "reset",
+        "close",
+        "lost",
+        "cut",
+        "garbage",
+        "portal",
+        "unread:413",
+    ];
+    std::thread::scope(|scope| {
+        for what in table {
+            scope.spawn(move || {
+                let (code, host, stderr) = deliver_after(what);
+                assert_eq!(code, Some(0), "{what}: {stderr}");
+                assert!(host.series.contains_key("loadavg1"), "{what}: {stderr}");
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn odd_answers_do_not_harm() {
+    std::thread::scope(|scope| {
+        for what in ["huge:50000000", "surplus", "chunked", "interim", "drip:1ms"] {
+            scope.spawn(move || {
+                let (code, _, stderr) = deliver_after(what);
+                assert_eq!(code, Some(0), "{what}: {stderr}");
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_server_that_closes_after_each_answer_is_no_trouble() {
+    for announce_close in [true, false] {
+        let standin = Standin::start(Settings {
+            requests_per_connection: 1,
+            announce_close,
+            ..Settings::default()
+        });
+        let standin = standin.unwrap();
+        let sandbox = Sandbox::of(&standin);
+        let mut agent = sandbox.start();
+        measured(&standin);
+        assert!(
+            !agent.log().iter().any(|line| is_trouble(line)),
+            "{:?}",
+            agent.log()
+        );
+        assert_eq!(standin.seen(|seen| seen.model.hosts.len()), 1);
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn without_keep_alive_each_request_has_its_connection() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.configure(&standin.base(), "disable_http_keep_alive = true");
+    let _agent = sandbox.start();
+    measured(&standin);
+    standin.seen(|seen| {
+        let mut connections = BTreeSet::new();
+        for request in &seen.requests {
+            let header = request.head.header("Connection").unwrap_or_default();
+            assert!(header.eq_ignore_ascii_case("close"), "{header}");
+            assert!(connections.insert(request.connection), "{}", seen.summary());
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_redirection_elsewhere_does_not_carry_the_key_there() {
+    let (standin, elsewhere) = (Standin::http(), Standin::http());
+    let base = elsewhere.base();
+    standin.script(&format!("tsdb = redirect:{base}/api/v0/tsdb"));
+    let sandbox = Sandbox::of(&standin);
+    let mut agent = sandbox.start();
+    standin.wait(limit(10), "post", |seen| {
+        seen.to("POST", TSDB).next().map(drop)
+    });
+    // It either follows or complains.
+    agent.wait_line(limit(10), "complaint", is_trouble);
+    elsewhere.seen(|seen| {
+        for request in &seen.requests {
+            assert_eq!(request.head.header("X-Api-Key"), None);
+        }
+    });
+    agent.assert_running();
+}

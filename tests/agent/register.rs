@@ -1,0 +1,270 @@
+//! How the agent becomes a host, or does not.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::process::is_trouble;
+use crate::sandbox::{Sandbox, limit};
+use crate::standin::{Door, KEY, Settings, Standin};
+
+const HOSTS: &str = "/api/v0/hosts";
+
+/// Waits until the description has been put, which is after registration. Returns the host's id.
+#[track_caller]
+fn described(standin: &Standin) -> String {
+    standin.wait(limit(15), "description", |seen| {
+        let mut hosts = seen.model.hosts.values();
+        Some(hosts.find(|host| host.updates > 0)?.id.clone())
+    })
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_new_host_is_registered_and_its_id_kept() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let mut agent = sandbox.start();
+    let id = described(&standin);
+    assert_eq!(
+        fs::read_to_string(sandbox.id_file()).unwrap(),
+        id,
+        "no newline"
+    );
+    standin.seen(|seen| {
+        let posted = seen.to("POST", HOSTS).next().unwrap();
+        assert_eq!(posted.number, 1, "{}", seen.summary());
+        let header = |name| posted.head.header(name).unwrap_or_default();
+        let agent_name = header("User-Agent");
+        assert!(agent_name.starts_with("mackerel-agent/"), "{agent_name}");
+        assert_eq!(header("Content-Type"), "application/json");
+        assert!(!header("X-Agent-Version").is_empty());
+        assert!(!header("X-Revision").is_empty());
+
+        let document = posted.json();
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(document["name"], name.trim_end());
+        assert_eq!(document["checks"], json!([]));
+        assert_eq!(document["roleFullnames"], json!([]));
+        assert_eq!(document["meta"]["agent-name"], agent_name);
+        assert!(document["meta"]["kernel"]["release"].is_string());
+        assert!(document["meta"]["memory"]["total"].is_string());
+        assert!(document.get("customIdentifier").is_none());
+        let mut statuses = seen.requests.iter().filter_map(|request| request.status);
+        assert!(statuses.all(|status| status == 200), "{}", seen.summary());
+    });
+    agent.assert_running();
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
+    for line_end in ["", "\n", "\r\n"] {
+        let standin = Standin::http();
+        let id = standin.seen(|seen| seen.model.add_host("before", ""));
+        let sandbox = Sandbox::of(&standin);
+        sandbox.adopt(&format!("{id}{line_end}"));
+        let _agent = sandbox.start();
+        assert_eq!(described(&standin), id);
+        standin.seen(|seen| {
+            let first = &seen.requests[0];
+            assert!(
+                first.is("GET", &format!("{HOSTS}/{id}")),
+                "{}",
+                seen.summary()
+            );
+            assert_eq!(seen.to("POST", HOSTS).count(), 0);
+        });
+        assert_eq!(fs::read_to_string(sandbox.id_file()).unwrap(), id);
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_second_start_is_the_same_host() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let agent = sandbox.start();
+    let id = described(&standin);
+    drop(agent);
+    standin.seen(|seen| seen.requests.clear());
+    // Killed as it was, it left its pidfile, which must not matter.
+    let _agent = sandbox.start();
+    standin.wait(limit(15), "second description", |seen| {
+        (seen.model.hosts[&id].updates > 1).then_some(())
+    });
+    standin.seen(|seen| {
+        assert_eq!(seen.model.hosts.len(), 1);
+        assert_eq!(seen.to("GET", &format!("{HOSTS}/{id}")).count(), 1);
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn the_description_says_what_the_configuration_says() {
+    let standin = Standin::http();
+    let id = standin.seen(|seen| seen.model.add_host("before", ""));
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt(&id);
+    let more = "roles = [\"web:app\", \"nonsense\"]\ndisplay_name = \"Front <1>\"\n\
+                [plugin.checks.ping]\ncommand = \"true\"\nmemo = \"is it there\"\n";
+    sandbox.configure(&standin.base(), more);
+    let _agent = sandbox.start();
+    described(&standin);
+    standin.seen(|seen| {
+        let document = &seen.model.only_host().document;
+        assert_eq!(document["roleFullnames"], json!(["web:app"]));
+        assert_eq!(document["displayName"], "Front <1>");
+        let checks = json!([{"name": "ping", "memo": "is it there"}]);
+        assert_eq!(document["checks"], checks);
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn the_status_is_set_at_start_unless_it_is_so_already() {
+    for (wanted, posts) in [("standby", 1), ("working", 0)] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        let more = format!("[host_status]\non_start = \"{wanted}\"\n");
+        sandbox.configure(&standin.base(), &more);
+        let _agent = sandbox.start();
+        let id = described(&standin);
+        standin.seen(|seen| {
+            assert_eq!(seen.model.only_host().status, wanted);
+            let path = format!("{HOSTS}/{id}/status");
+            assert_eq!(seen.to("POST", &path).count(), posts, "{}", seen.summary());
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn an_id_that_the_server_does_not_know_ends_the_agent() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt("3unknownHst");
+    let finished = sandbox.run(&[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let file = sandbox.id_file().display().to_string();
+    assert!(finished.stderr.contains(&file), "{}", finished.stderr);
+    assert!(standin.seen(|seen| seen.model.hosts.is_empty()));
+    let kept = fs::read_to_string(sandbox.id_file()).unwrap();
+    assert_eq!(kept, "3unknownHst", "deleting it is for a person to decide");
+    assert!(!sandbox.pidfile().exists());
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn the_id_of_a_host_with_another_identity_ends_the_agent() {
+    let standin = Standin::http();
+    let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt(&id);
+    let finished = sandbox.run(&[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("identifier"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 0);
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_key_that_is_refused_ends_the_agent() {
+    for known in [false, true] {
+        let settings = Settings {
+            key: Some("another-key".to_owned()),
+            ..Settings::default()
+        };
+        let standin = Standin::start(settings).unwrap();
+        let sandbox = Sandbox::of(&standin);
+        if known {
+            sandbox.adopt(&standin.seen(|seen| seen.model.add_host("h", "")));
+        }
+        let finished = sandbox.run(&[], &[]);
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        let stderr = finished.stderr;
+        assert!(stderr.contains("Authentication failed"), "{stderr}");
+        assert!(!stderr.contains(KEY), "the key is secret: {stderr}");
+        assert_eq!(standin.seen(|seen| seen.requests.len()), 1);
+        assert_eq!(sandbox.id_file().exists(), known);
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_key_that_may_only_read_ends_the_agent() {
+    let standin = Standin::http();
+    standin.seen(|seen| seen.model.read_only = true);
+    let sandbox = Sandbox::of(&standin);
+    let finished = sandbox.run(&[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let stderr = finished.stderr;
+    assert!(stderr.contains("doesn't have write permission"), "{stderr}");
+    assert!(!sandbox.id_file().exists());
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_server_in_trouble_is_asked_again() {
+    // All at once: each needs the pause between two tries.
+    let table = [
+        "500",
+        "503",
+        "reset",
+        "close",
+        "cut",
+        "garbage",
+        "portal",
+        "unread:502",
+    ];
+    std::thread::scope(|scope| {
+        for what in table {
+            scope.spawn(move || {
+                let standin = Standin::http();
+                let sandbox = Sandbox::of(&standin);
+                // The host is known, so that nothing can be registered twice.
+                let id = standin.seen(|seen| seen.model.add_host("h", ""));
+                sandbox.adopt(&id);
+                standin.script(&format!("* #1 = {what}"));
+                let mut agent = sandbox.start();
+                agent.wait_line(limit(10), "complaint", is_trouble);
+                assert_eq!(described(&standin), id, "{what}");
+                agent.assert_running();
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_server_that_refuses_connections_is_waited_for() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    standin.door(Door::Refusing);
+    let mut agent = sandbox.start();
+    agent.wait_line(limit(10), "complaint", |line| {
+        is_trouble(line) && line.contains("refused")
+    });
+    agent.assert_running();
+    standin.door(Door::Open);
+    described(&standin);
+    agent.assert_running();
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_state_directory_that_cannot_be_written_ends_the_agent() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    // Below a file nobody can make a directory, not even the superuser.
+    sandbox.write("root", "");
+    let finished = sandbox.run(&[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let root = sandbox.root().display().to_string();
+    assert!(finished.stderr.contains(&root), "{}", finished.stderr);
+    assert!(!sandbox.pidfile().exists());
+}

@@ -1,0 +1,160 @@
+//! A directory of its own for each agent: configuration, state, trust.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Agent, Finished};
+use crate::standin::{KEY, Standin};
+
+/// What an emulated agent needs of the time that a native one needs.
+const EMULATED: u32 = 6;
+
+/// A time limit of so many seconds, longer if the agent is emulated.
+pub(crate) fn limit(seconds: u64) -> Duration {
+    let scale = if runner().is_empty() { 1 } else { EMULATED };
+    Duration::from_secs(seconds) * scale
+}
+
+/// The words of `AGENT_RUNNER`; usually none.
+pub(crate) fn runner() -> Vec<OsString> {
+    let words = std::env::var("AGENT_RUNNER").unwrap_or_default();
+    words.split_whitespace().map(OsString::from).collect()
+}
+
+/// The program under test and what goes before it.
+fn program() -> Vec<OsString> {
+    let built = env!("CARGO_BIN_EXE_mackerel-agent").into();
+    let binary = std::env::var_os("AGENT_BIN").unwrap_or(built);
+    let mut words = runner();
+    words.push(std::path::absolute(binary).unwrap().into());
+    words
+}
+
+/// The files of one agent, which go away with it.
+pub(crate) struct Sandbox {
+    directory: TempDir,
+    env: Vec<(OsString, OsString)>,
+}
+
+impl Sandbox {
+    /// A sandbox with a configuration for this server, and trust in its authority.
+    pub(crate) fn of(standin: &Standin) -> Sandbox {
+        let mut sandbox = Sandbox::empty();
+        sandbox.configure(&standin.base(), "");
+        if !standin.ca().is_empty() {
+            let ca = sandbox.write("ca.pem", standin.ca());
+            sandbox.env("SSL_CERT_FILE", ca);
+        }
+        sandbox
+    }
+
+    /// A sandbox without a configuration.
+    pub(crate) fn empty() -> Sandbox {
+        let directory = tempfile::Builder::new().prefix("agent-").tempdir().unwrap();
+        let at = directory.path().as_os_str().to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let env = [("PATH", path), ("HOME", at.clone()), ("TMPDIR", at)];
+        Sandbox {
+            env: env.map(|(key, value)| (key.into(), value)).into(),
+            directory,
+        }
+    }
+
+    /// A path in the sandbox.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The configuration file.
+    pub(crate) fn conf(&self) -> PathBuf {
+        self.path("agent.conf")
+    }
+
+    /// The state directory. The agent makes it.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    /// The file with the host's id.
+    pub(crate) fn id_file(&self) -> PathBuf {
+        self.root().join("id")
+    }
+
+    pub(crate) fn pidfile(&self) -> PathBuf {
+        self.path("agent.pid")
+    }
+
+    /// Writes a file into the sandbox and returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Makes the agent the host with this id.
+    pub(crate) fn adopt(&self, id: &str) {
+        self.write("root/id", id);
+    }
+
+    /// Writes the configuration: what keeps the agent inside the sandbox, then `more`.
+    pub(crate) fn configure(&self, base: &str, more: &str) {
+        let (root, pidfile) = (self.root(), self.pidfile());
+        let text = format!(
+            "apibase = \"{base}\"\napikey = \"{KEY}\"\nroot = \"{}\"\npidfile = \"{}\"\n\
+             cloud_platform = \"none\"\n{more}\n",
+            root.display(),
+            pidfile.display()
+        );
+        self.write("agent.conf", &text);
+    }
+
+    /// Adds a variable to the agent's environment, in which there is little else.
+    pub(crate) fn env(&mut self, key: &str, value: impl Into<OsString>) {
+        self.env.push((key.into(), value.into()));
+    }
+
+    /// Starts the agent as a daemon is started: `-conf FILE`.
+    pub(crate) fn start(&self) -> Agent<'_> {
+        self.start_with(&[], &[])
+    }
+
+    /// Starts `mackerel-agent COMMAND… -conf FILE FLAGS…`.
+    pub(crate) fn start_with(&self, command: &[&str], flags: &[&str]) -> Agent<'_> {
+        let mut words = program();
+        words.extend(command.iter().map(OsString::from));
+        words.push("-conf".into());
+        words.push(self.conf().into());
+        words.extend(flags.iter().map(OsString::from));
+        self.spawn(&words)
+    }
+
+    /// Runs the agent with just these arguments to its end.
+    pub(crate) fn run_bare(&self, arguments: &[&str]) -> Finished {
+        let mut words = program();
+        words.extend(arguments.iter().map(OsString::from));
+        self.spawn(&words).wait_exit(limit(20))
+    }
+
+    /// Runs `mackerel-agent COMMAND… -conf FILE FLAGS…` to its end.
+    pub(crate) fn run(&self, command: &[&str], flags: &[&str]) -> Finished {
+        self.start_with(command, flags).wait_exit(limit(20))
+    }
+
+    /// Starts any program where the agent would run.
+    pub(crate) fn spawn(&self, words: &[impl AsRef<OsStr>]) -> Agent<'_> {
+        let (program, arguments) = words.split_first().unwrap();
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .current_dir(self.directory.path());
+        Agent::start(command)
+    }
+}

@@ -1,0 +1,181 @@
+//! How the agent ends when it is told to, and what it does on HUP.
+
+use std::fs;
+
+use crate::process::Signal;
+use crate::sandbox::{Sandbox, limit, runner};
+use crate::standin::Standin;
+
+const TSDB: &str = "/api/v0/tsdb";
+
+/// Waits until values have been posted: by then the agent has everything in place.
+#[track_caller]
+fn posted(standin: &Standin) {
+    standin.wait(limit(15), "values", |seen| {
+        seen.to("POST", TSDB).next()?.status.map(drop)
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn each_signal_to_end_ends_it_in_good_order() {
+    for (signal, name) in [
+        (Signal::TERM, "terminated"),
+        (Signal::INT, "interrupt"),
+        (Signal::QUIT, "quit"),
+    ] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        let more = "[host_status]\non_start = \"working\"\non_stop = \"poweroff\"\n";
+        sandbox.configure(&standin.base(), more);
+        let agent = sandbox.start();
+        posted(&standin);
+        let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
+        if runner().is_empty() {
+            assert_eq!(pid, agent.pid().to_string(), "no newline");
+        }
+        agent.signal(signal);
+        let finished = agent.wait_exit(limit(5));
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        assert!(finished.stderr.contains(name), "{}", finished.stderr);
+        assert!(!sandbox.pidfile().exists());
+        let status = standin.seen(|seen| seen.model.only_host().status.clone());
+        assert_eq!(status, "poweroff");
+        assert!(sandbox.id_file().exists());
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn without_on_stop_the_status_stays() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let agent = sandbox.start();
+    posted(&standin);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit(limit(5)).code, Some(0));
+    standin.seen(|seen| {
+        let mut paths = seen.requests.iter().map(|request| &request.head.path);
+        assert!(
+            !paths.any(|path| path.ends_with("/status")),
+            "{}",
+            seen.summary()
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_second_signal_ends_it_at_once() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.configure(&standin.base(), "[host_status]\non_stop = \"poweroff\"\n");
+    standin.script("tsdb = 500");
+    let agent = sandbox.start();
+    posted(&standin);
+    agent.signal(Signal::TERM);
+    let more = |count| {
+        standin.wait(limit(10), "another try", |seen| {
+            (seen.to("POST", TSDB).count() > count).then_some(())
+        });
+    };
+    more(1);
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(5));
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let status = standin.seen(|seen| seen.model.only_host().status.clone());
+    assert_eq!(status, "working", "there was no time for that");
+    assert!(!sandbox.pidfile().exists());
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn slow_a_request_that_hangs_does_not_keep_it() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    standin.script("tsdb = hang");
+    let agent = sandbox.start();
+    standin.wait(limit(15), "values", |seen| {
+        seen.to("POST", TSDB).next().map(drop)
+    });
+    agent.signal(Signal::TERM);
+    agent.wait_exit(std::time::Duration::from_secs(31));
+    assert!(!sandbox.pidfile().exists());
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn it_can_be_ended_before_it_is_registered() {
+    for what in ["500", "hang"] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        standin.script(&format!("* = {what}"));
+        let agent = sandbox.start();
+        standin.wait(limit(10), "request", |seen| seen.requests.front().map(drop));
+        agent.signal(Signal::TERM);
+        let finished = agent.wait_exit(limit(5));
+        assert_eq!(finished.signal, None, "{what}: it ends by itself");
+        assert!(!sandbox.pidfile().exists(), "{what}");
+        assert!(!sandbox.id_file().exists(), "{what}");
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn hup_sends_a_new_description() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let mut agent = sandbox.start();
+    posted(&standin);
+    let more_than = |count| {
+        standin.wait(limit(10), "description", |seen| {
+            let updates = seen.model.only_host().updates;
+            (updates > count).then_some(updates)
+        })
+    };
+    let mut updates = more_than(0);
+    for _ in 0..2 {
+        agent.signal(Signal::HUP);
+        updates = more_than(updates);
+    }
+    agent.assert_running();
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_second_agent_with_the_same_pidfile_does_not_start() {
+    if !runner().is_empty() {
+        // All emulated programs are called like the emulator, and programs are told by name.
+        return;
+    }
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let mut agent = sandbox.start();
+    posted(&standin);
+    let finished = sandbox.run(&[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let pidfile = sandbox.pidfile().display().to_string();
+    assert!(finished.stderr.contains(&pidfile), "{}", finished.stderr);
+    assert_eq!(
+        fs::read_to_string(sandbox.pidfile()).unwrap(),
+        agent.pid().to_string()
+    );
+    agent.assert_running();
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_pidfile_of_something_else_is_overwritten() {
+    let own = std::process::id().to_string();
+    for left in ["", "nonsense", "1\n", "999999999", own.as_str()] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        sandbox.write("agent.pid", left);
+        let agent = sandbox.start();
+        posted(&standin);
+        let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
+        if runner().is_empty() {
+            assert_eq!(pid, agent.pid().to_string(), "{left}");
+        }
+    }
+}

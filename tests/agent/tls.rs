@@ -1,0 +1,139 @@
+//! HTTPS: who is believed, and what a broken handshake does.
+
+use crate::process::is_trouble;
+use crate::sandbox::{Sandbox, limit};
+use crate::standin::{Flaw, Settings, Standin};
+
+/// Waits until the description has been put.
+#[track_caller]
+fn described(standin: &Standin) {
+    standin.wait(limit(15), "description", |seen| {
+        let mut hosts = seen.model.hosts.values();
+        hosts.any(|host| host.updates > 0).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn both_versions_of_tls_are_spoken() {
+    static ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    static ONLY_13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    for versions in [ONLY_12, ONLY_13] {
+        let standin = Standin::start(Settings {
+            tls: true,
+            versions,
+            ..Settings::default()
+        });
+        let standin = standin.unwrap();
+        let sandbox = Sandbox::of(&standin);
+        let _agent = sandbox.start();
+        described(&standin);
+        standin.seen(|seen| {
+            assert_eq!(seen.counts.failed_handshakes, 0);
+            assert!(
+                seen.requests.len() > seen.counts.connections,
+                "{}",
+                seen.summary()
+            );
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_certificate_that_must_not_be_believed_is_reported_and_survived() {
+    // All at once: each needs the pause between two tries.
+    std::thread::scope(|scope| {
+        for (name, _) in Flaw::ALL {
+            scope.spawn(move || {
+                let standin = Standin::https();
+                standin.script(&format!("connect #1 = {name}"));
+                let sandbox = Sandbox::of(&standin);
+                let mut agent = sandbox.start();
+                agent.wait_line(limit(10), "complaint", |line| {
+                    is_trouble(line) && line.to_lowercase().contains("certificate")
+                });
+                standin.seen(|seen| {
+                    assert_eq!(seen.counts.failed_handshakes, 1, "{name}");
+                    assert!(seen.requests.is_empty(), "{name}: {}", seen.summary());
+                });
+                agent.assert_running();
+                described(&standin);
+                agent.assert_running();
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn an_authority_is_unknown_unless_it_is_given() {
+    let standin = Standin::https();
+    let sandbox = Sandbox::empty();
+    sandbox.configure(&standin.base(), "");
+    let mut agent = sandbox.start();
+    standin.wait(limit(10), "failed handshake", |seen| {
+        (seen.counts.failed_handshakes > 0).then_some(())
+    });
+    agent.wait_line(limit(10), "complaint", is_trouble);
+    agent.assert_running();
+    assert!(standin.seen(|seen| seen.requests.is_empty()));
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_broken_handshake_is_tried_again() {
+    std::thread::scope(|scope| {
+        for what in ["reset", "close", "garbage"] {
+            scope.spawn(move || {
+                let standin = Standin::https();
+                standin.script(&format!("connect #1 = {what}"));
+                let sandbox = Sandbox::of(&standin);
+                let mut agent = sandbox.start();
+                agent.wait_line(limit(10), "complaint", is_trouble);
+                described(&standin);
+                agent.assert_running();
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn slow_a_handshake_that_stalls_is_given_up() {
+    std::thread::scope(|scope| {
+        for what in ["silence", "stall:0", "stall:200"] {
+            scope.spawn(move || {
+                let standin = Standin::https();
+                standin.script(&format!("connect #1 = {what}"));
+                let sandbox = Sandbox::of(&standin);
+                let mut agent = sandbox.start();
+                let (a_request, pause) = (limit(30), limit(5));
+                agent.wait_line(a_request + pause, "complaint", is_trouble);
+                described(&standin);
+                agent.assert_running();
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the agent"]
+fn a_session_is_taken_up_again() {
+    let standin = Standin::start(Settings {
+        tls: true,
+        requests_per_connection: 1,
+        announce_close: true,
+        ..Settings::default()
+    });
+    let standin = standin.unwrap();
+    let sandbox = Sandbox::of(&standin);
+    let _agent = sandbox.start();
+    described(&standin);
+    standin.wait(limit(10), "values", |seen| {
+        let mut hosts = seen.model.hosts.values();
+        hosts.any(|host| !host.series.is_empty()).then_some(())
+    });
+    let counts = standin.seen(|seen| seen.counts);
+    assert!(counts.resumptions > 0, "{counts:?}");
+}

@@ -1,0 +1,90 @@
+//! Handshakes: versions, resumption, certificates that must not be believed.
+
+use crate::client::{Client, End, trusting};
+use crate::standin::{Counts, Fault, Flaw, Rule, Settings, Standin};
+
+const TSDB: &str = "/api/v0/tsdb";
+
+fn start(versions: &'static [&'static rustls::SupportedProtocolVersion], resume: bool) -> Standin {
+    let settings = Settings {
+        tls: true,
+        versions,
+        resume,
+        ..Settings::default()
+    };
+    Standin::start(settings).unwrap()
+}
+
+#[test]
+fn both_versions_are_spoken_and_sessions_taken_up_again() {
+    static ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    static ONLY_13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    for versions in [ONLY_12, ONLY_13, rustls::ALL_VERSIONS] {
+        for resume in [true, false] {
+            let standin = start(versions, resume);
+            let config = trusting(&standin);
+            for _ in 0..3 {
+                let mut client = Client::tls(&standin, &config).unwrap();
+                assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
+            }
+            let counts = standin.seen(|seen| seen.counts);
+            let resumptions = if resume { 2 } else { 0 };
+            assert_eq!(
+                (
+                    counts.connections,
+                    counts.full_handshakes,
+                    counts.resumptions
+                ),
+                (3, 3 - resumptions, resumptions),
+                "{versions:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_flaw_is_found_and_counted() {
+    let standin = Standin::https();
+    let config = trusting(&standin);
+    for (before, (name, flaw)) in Flaw::ALL.into_iter().enumerate() {
+        standin.script(&format!("connect #1 = {name}"));
+        let Err(error) = Client::tls(&standin, &config) else {
+            panic!("{name} is believed");
+        };
+        let word = match flaw {
+            Flaw::Expired => "expired",
+            Flaw::NotYetValid => "not valid yet",
+            Flaw::WrongName => "not valid for name",
+            Flaw::UnknownCa => "UnknownIssuer",
+        };
+        assert!(error.to_string().contains(word), "{name}: {error}");
+        let limit = std::time::Duration::from_secs(20);
+        standin.wait(limit, "failed handshake", |seen| {
+            (seen.counts.failed_handshakes > before).then_some(())
+        });
+        standin.clear_script();
+    }
+    let mut client = Client::tls(&standin, &config).unwrap();
+    assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
+    standin.seen(|seen| {
+        let Counts {
+            full_handshakes, ..
+        } = seen.counts;
+        assert_eq!((full_handshakes, seen.handshake_errors.len()), (1, 4));
+    });
+}
+
+#[test]
+fn somebody_elses_stand_in_is_not_believed() {
+    let (standin, other) = (Standin::https(), Standin::https());
+    assert_ne!(standin.ca(), other.ca());
+    assert!(Client::tls(&standin, &trusting(&other)).is_err());
+}
+
+#[test]
+fn flaws_mean_nothing_without_tls() {
+    let standin = Standin::http();
+    standin.rule(Rule::connections(Fault::Certificate(Flaw::Expired)));
+    let mut client = Client::of(&standin);
+    assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
+}

@@ -1,0 +1,276 @@
+//! Starting, watching and stopping the stand-in.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+
+use super::connection;
+use super::print::Printer;
+use super::script::Rule;
+use super::shared::{Door, Seen, Shared};
+use super::tls::Certificates;
+
+/// The key that is accepted unless a test sets another.
+pub(crate) const KEY: &str = "stand-in-key";
+
+/// How long a change of the door may take.
+const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// Pause after an attempt to open the door that failed.
+const TURN_AGAIN: Duration = Duration::from_millis(5);
+
+/// How the server is to be. [`Settings::default`] is plain HTTP on a free port of 127.0.0.1.
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: bool,
+    /// The TLS versions spoken.
+    pub(crate) versions: &'static [&'static rustls::SupportedProtocolVersion],
+    /// Whether TLS sessions may be taken up again.
+    pub(crate) resume: bool,
+    /// The key that is accepted; any if `None`.
+    pub(crate) key: Option<String>,
+    /// A connection without a request for so long is closed.
+    pub(crate) idle: Duration,
+    /// A connection is closed after so many requests.
+    pub(crate) requests_per_connection: usize,
+    /// Whether the last answer on a connection says so (`Connection: close`).
+    pub(crate) announce_close: bool,
+    /// Shows what arrives.
+    pub(crate) printer: Option<Printer>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: false,
+            versions: rustls::ALL_VERSIONS,
+            resume: true,
+            key: Some(KEY.to_owned()),
+            idle: Duration::from_secs(120),
+            requests_per_connection: usize::MAX,
+            announce_close: false,
+            printer: None,
+        }
+    }
+}
+
+/// A running server. Dropping it ends every connection and every thread.
+pub(crate) struct Standin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listener: Arc<Listener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Standin {
+    /// Plain HTTP.
+    pub(crate) fn http() -> Standin {
+        Standin::start(Settings::default()).unwrap()
+    }
+
+    /// HTTPS, with a certificate by its own authority: [`Standin::ca`].
+    pub(crate) fn https() -> Standin {
+        let tls = true;
+        Standin::start(Settings {
+            tls,
+            ..Settings::default()
+        })
+        .unwrap()
+    }
+
+    /// Fails if the address cannot be had.
+    pub(crate) fn start(settings: Settings) -> io::Result<Standin> {
+        let listener = TcpListener::bind(settings.listen)?;
+        let address = listener.local_addr()?;
+        let certificates = settings
+            .tls
+            .then(|| Certificates::make(settings.versions, settings.resume));
+        let shared = Arc::new(Shared::new(settings, certificates));
+        let slot = Arc::new(Listener(Mutex::new(Some(Arc::new(listener)))));
+        let thread = {
+            let (shared, slot) = (shared.clone(), slot.clone());
+            thread::spawn(move || accept(&shared, &slot, address))
+        };
+        Ok(Standin {
+            address,
+            shared,
+            listener: slot,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL, without a trailing slash.
+    pub(crate) fn base(&self) -> String {
+        let scheme = if self.shared.settings.tls {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate of its authority as PEM; empty without TLS.
+    pub(crate) fn ca(&self) -> &str {
+        let certificates = self.shared.certificates.as_ref();
+        certificates.map_or("", |certificates| certificates.ca.as_str())
+    }
+
+    /// Adds a rule given as text: [`Rule::parse`]. Panics if it is nonsense.
+    pub(crate) fn script(&self, text: &str) {
+        self.rule(Rule::parse(text).unwrap());
+    }
+
+    /// Adds a rule. Of those that are due, the one added first decides.
+    pub(crate) fn rule(&self, rule: Rule) {
+        self.shared.change(|state| state.script.add(rule));
+    }
+
+    /// Removes all rules. What hangs goes on hanging.
+    pub(crate) fn clear_script(&self) {
+        self.shared.change(|state| state.script.clear());
+    }
+
+    /// Changes whether the server can be reached, and returns when it is so.
+    pub(crate) fn door(&self, door: Door) {
+        // Taken first: the accepting thread may have the next one ready before it is woken.
+        let listener = self.listener.get();
+        self.shared.change(|state| state.door = door);
+        wake(listener);
+        let so = |is| {
+            self.shared
+                .wait(DOOR_LIMIT, |state| (state.door_is == is).then_some(()))
+        };
+        so(door).expect("the door moves");
+        if door == Door::Refusing {
+            self.shared.cut_all();
+        }
+    }
+
+    /// Looks at, or changes, what has arrived so far.
+    pub(crate) fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        self.shared.change(|state| look(&mut state.seen))
+    }
+
+    /// Waits until `look` finds what is wanted. Panics, and says what did arrive, if it does not
+    /// within `limit`.
+    #[track_caller]
+    pub(crate) fn wait<T>(
+        &self,
+        limit: Duration,
+        wanted: &str,
+        mut look: impl FnMut(&Seen) -> Option<T>,
+    ) -> T {
+        match self.shared.wait(limit, |state| look(&state.seen)) {
+            Some(found) => found,
+            None => panic!(
+                "no {wanted} within {limit:?}; seen: {}",
+                self.seen(|seen| seen.summary())
+            ),
+        }
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.stopping = true);
+        wake(self.listener.get());
+        self.shared.cut_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic in there has been shown; a second one here would hide it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// The listening socket, if there is one, where others than the accepting thread can wake it.
+struct Listener(Mutex<Option<Arc<TcpListener>>>);
+
+impl Listener {
+    fn get(&self) -> Option<Arc<TcpListener>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn set(&self, listener: Option<TcpListener>) {
+        *self.0.lock().unwrap() = listener.map(Arc::new);
+    }
+}
+
+/// Ends `accept`, now and in future.
+fn wake(listener: Option<Arc<TcpListener>>) {
+    if let Some(listener) = listener {
+        // It fails only if the socket no longer listens, and then nobody is in `accept`.
+        let _ = rustix::net::shutdown(&*listener, Shutdown::Both);
+    }
+}
+
+/// The accepting thread. Each connection has a thread of its own; all are joined at the end.
+fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut filler = None;
+    loop {
+        let (stopping, door, door_is) = {
+            let state = shared.lock();
+            (state.stopping, state.door, state.door_is)
+        };
+        if stopping {
+            break;
+        }
+        if door != door_is {
+            match turn(slot, address, door) {
+                Ok(new) => {
+                    filler = new;
+                    shared.change(|state| state.door_is = door);
+                }
+                // Whoever woke this thread may still hold the old socket for an instant.
+                Err(_) => drop(shared.pause(TURN_AGAIN)),
+            }
+            continue;
+        }
+        let Some(listener) = slot.get().filter(|_| filler.is_none()) else {
+            shared.wait(DOOR_LIMIT, |state| {
+                (state.stopping || state.door != door).then_some(())
+            });
+            continue;
+        };
+        threads.retain(|thread| !thread.is_finished());
+        if let Ok((socket, _)) = listener.accept()
+            && let Some((number, fault)) = shared.admit(&socket)
+        {
+            let shared = shared.clone();
+            threads.push(thread::spawn(move || {
+                connection::serve(&shared, socket, number, fault);
+                shared.dismiss(number);
+            }));
+        }
+    }
+    for thread in threads {
+        // Its panic, if any, has been shown.
+        drop(thread.join());
+    }
+}
+
+/// Closes the socket that listens and opens the one that the door needs. Returns the connection
+/// that keeps a deaf door shut.
+fn turn(slot: &Listener, address: SocketAddr, door: Door) -> io::Result<Option<TcpStream>> {
+    slot.set(None);
+    let mut filler = None;
+    if door != Door::Refusing {
+        let listener = TcpListener::bind(address)?;
+        if door == Door::Deaf {
+            // With no backlog and one connection waiting, the kernel ignores further attempts.
+            rustix::net::listen(&listener, 0)?;
+            filler = Some(TcpStream::connect_timeout(&address, DOOR_LIMIT)?);
+        }
+        slot.set(Some(listener));
+    }
+    Ok(filler)
+}

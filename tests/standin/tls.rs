@@ -1,0 +1,133 @@
+//! A certificate authority that lives as long as the process, and what it signs.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::NoServerSessionStorage;
+
+/// The names the stand-in is reached by.
+const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flaw {
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is somebody else's.
+    WrongName,
+    /// It is signed by an authority that the client does not know.
+    UnknownCa,
+}
+
+impl Flaw {
+    /// All of them, with the name each has in a script.
+    pub(crate) const ALL: [(&str, Flaw); 4] = [
+        ("expired", Flaw::Expired),
+        ("early", Flaw::NotYetValid),
+        ("wrong-name", Flaw::WrongName),
+        ("unknown-ca", Flaw::UnknownCa),
+    ];
+
+    pub(super) fn named(name: &str) -> Option<Flaw> {
+        let (_, flaw) = Flaw::ALL.into_iter().find(|(have, _)| *have == name)?;
+        Some(flaw)
+    }
+}
+
+/// The authority's certificate and the server's sides of a handshake.
+pub(super) struct Certificates {
+    /// PEM, for the client to trust.
+    pub(super) ca: String,
+    good: Arc<ServerConfig>,
+    flawed: Vec<(Flaw, Arc<ServerConfig>)>,
+}
+
+impl Certificates {
+    /// Makes everything anew. `versions` are those spoken; `resume` is whether sessions may be
+    /// taken up again.
+    pub(super) fn make(
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        resume: bool,
+    ) -> Certificates {
+        let ca = authority("Stand-in test authority");
+        let stranger = authority("Somebody else's authority");
+        let config = |flaw| {
+            let issuer = if flaw == Some(Flaw::UnknownCa) {
+                &stranger
+            } else {
+                &ca
+            };
+            Arc::new(config(issuer, flaw, versions, resume))
+        };
+        Certificates {
+            ca: ca.pem(),
+            good: config(None),
+            flawed: Flaw::ALL.map(|(_, flaw)| (flaw, config(Some(flaw)))).into(),
+        }
+    }
+
+    /// The server's side of a handshake, with this flaw or none.
+    pub(super) fn config(&self, flaw: Option<Flaw>) -> Arc<ServerConfig> {
+        let mut flawed = self.flawed.iter();
+        let config = match flawed.find(|(have, _)| Some(*have) == flaw) {
+            Some((_, config)) => config,
+            None => &self.good,
+        };
+        config.clone()
+    }
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn config(
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+    flaw: Option<Flaw>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    resume: bool,
+) -> ServerConfig {
+    let names: Vec<String> = match flaw {
+        Some(Flaw::WrongName) => vec!["elsewhere.example".to_owned()],
+        _ => NAMES.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let mut params = CertificateParams::new(names).unwrap();
+    let (from, until) = match flaw {
+        Some(Flaw::Expired) => (2020, 2021),
+        Some(Flaw::NotYetValid) => (2098, 2099),
+        _ => (2020, 2099),
+    };
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Stand-in");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    if !resume {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    config
+}
