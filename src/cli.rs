@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::base::program;
 use crate::config::Flags;
 use usage::{COMMANDS, Flag, PROGRAM, Usage, Value, commands};
 
@@ -157,12 +158,8 @@ fn version() -> String {
         "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
         same => same,
     };
-    let version = env!("CARGO_PKG_VERSION")
-        .split('-')
-        .next()
-        .unwrap_or_default();
-    // Known to whoever builds a release, which is not built in a checkout.
-    let rev = option_env!("MACKEREL_AGENT_REV").unwrap_or("unknown");
+    let version = program::VERSION.split('-').next().unwrap_or_default();
+    let rev = program::REVISION;
     let compiler = option_env!("MACKEREL_AGENT_RUSTC").unwrap_or("rustc");
     let os = consts::OS;
     format!("{PROGRAM} version {version} (rev {rev}) [{os} {arch} {compiler}] \n")

@@ -1,9 +1,6 @@
 //! Starts the program and maps its outcome to an exit code.
-#![allow(
-    dead_code,
-    reason = "the skeleton: removed with the first working round"
-)]
 
+mod api;
 mod base;
 mod cli;
 mod collect;
@@ -11,7 +8,34 @@ mod config;
 mod describe;
 mod parse;
 mod run;
+mod schedule;
+mod spool;
 mod sys;
 mod wire;
 
-fn main() {}
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::Command;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = env::args_os().skip(1).collect();
+    let asked = cli::parse(&args);
+    if let Some(code) = cli::answer(&asked) {
+        return code.into();
+    }
+    let done = match asked {
+        Ok(Command::Run(flags)) => run::agent(&flags),
+        Ok(Command::Once(flags)) => run::once(&flags),
+        Ok(Command::Version | Command::Help(_)) | Err(_) => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            // Nobody can be told that stderr is gone.
+            drop(writeln!(io::stderr(), "{text}"));
+            ExitCode::FAILURE
+        }
+    }
+}

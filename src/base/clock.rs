@@ -46,6 +46,7 @@ pub(crate) trait Clock {
 }
 
 /// The clock of the host the agent runs on.
+#[derive(Clone, Copy)]
 pub(crate) struct HostClock {
     origin: Instant,
 }

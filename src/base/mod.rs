@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod counter;
 pub(crate) mod pattern;
+pub(crate) mod program;
 pub(crate) mod table;
 pub(crate) mod text;
 

@@ -11,6 +11,18 @@ pub(crate) fn metric_segment(name: &str) -> String {
         .collect()
 }
 
+/// A URL without user and password, for the log.
+pub(crate) fn without_userinfo(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +41,18 @@ mod tests {
         ];
         for (why, input, expected) in table {
             assert_eq!(metric_segment(input), expected, "{why}: {input}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let table = [
+            ("https://api.mackerelio.com", "https://api.mackerelio.com"),
+            ("http://u:p@w@host:80/a@b", "http://host:80/a@b"),
+            ("no url", "no url"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(without_userinfo(url), expected);
         }
     }
 }

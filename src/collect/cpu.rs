@@ -27,6 +27,10 @@ impl Collector for Cpu {
         self.before = Some(now);
         Ok(())
     }
+
+    fn forget(&mut self) {
+        self.before = None;
+    }
 }
 
 /// Percent of one core by state; NaN for a state that the kernel does not have, and throughout if

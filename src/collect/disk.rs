@@ -73,6 +73,10 @@ impl Collector for Disk {
         self.readings.end_round();
         Ok(())
     }
+
+    fn forget(&mut self) {
+        self.readings = Readings::default();
+    }
 }
 
 /// Names below `/dev` of what is mounted, and the mount points as metric segments.

@@ -57,6 +57,10 @@ impl Collector for Interface {
         self.readings.end_round();
         Ok(())
     }
+
+    fn forget(&mut self) {
+        self.readings = Readings::default();
+    }
 }
 
 #[cfg(test)]

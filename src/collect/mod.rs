@@ -32,6 +32,9 @@ pub(crate) trait Collector: Send {
     ///
     /// A collector of rates keeps the previous reading and adds nothing on its first call.
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError>;
+
+    /// Forgets the previous reading: no rate is to cover the time since.
+    fn forget(&mut self) {}
 }
 
 /// What a round is measured from.
@@ -98,7 +101,7 @@ impl Values {
     }
 
     /// Name and value, in the order in which they were measured.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> + Clone {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 }

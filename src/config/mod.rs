@@ -1,6 +1,14 @@
 //! Layer 1: the configuration file's text, turned into a [`Config`] that is complete, checked and
 //! ready to use.
 
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "plugins and configtest, which read the rest, come next"
+    )
+)]
+
 mod apibase;
 mod command;
 #[cfg(test)]

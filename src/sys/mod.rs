@@ -1,9 +1,16 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod device;
+pub(crate) mod digest;
 pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
+pub(crate) mod http;
+pub(crate) mod localtime;
+pub(crate) mod log;
 pub(crate) mod netif;
+pub(crate) mod random;
 pub(crate) mod root;
+pub(crate) mod signal;
+pub(crate) mod state;
 pub(crate) mod uname;

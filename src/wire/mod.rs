@@ -1,3 +1,6 @@
 //! Layer 1: the documents of Mackerel's API, one file per resource.
 
+pub(crate) mod error;
 pub(crate) mod host;
+pub(crate) mod metric;
+pub(crate) mod once;

@@ -1,0 +1,227 @@
+//! Layer 3: Mackerel's API, one method per endpoint.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+
+use crate::base::clock::Unix;
+use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
+use crate::wire::error;
+use crate::wire::host::{Created, Got, Host, HostParam, Status};
+use crate::wire::metric::HostMetricValue;
+
+/// Characters of an answer's location that an error shows.
+const SHOWN: usize = 100;
+
+/// The API as one organisation's key opens it.
+pub(crate) struct Api {
+    link: Box<dyn Exchange>,
+}
+
+impl Api {
+    /// The API behind `link`, which knows address and key.
+    pub(crate) fn new(link: Box<dyn Exchange>) -> Api {
+        Api { link }
+    }
+
+    /// `POST /api/v0/hosts`: registers a host. Returns its new id.
+    pub(crate) fn create_host(&mut self, host: &HostParam) -> Result<String, ApiError> {
+        let created: Created = self.call(Method::Post, "/api/v0/hosts", Some(&json(host)))?;
+        Ok(created.id)
+    }
+
+    /// `GET /api/v0/hosts/<id>`
+    pub(crate) fn host(&mut self, id: &str) -> Result<Host, ApiError> {
+        let got: Got = self.call(Method::Get, &host_path(id, ""), None)?;
+        Ok(got.host)
+    }
+
+    /// `PUT /api/v0/hosts/<id>`: replaces the host's description.
+    pub(crate) fn update_host(&mut self, id: &str, host: &HostParam) -> Result<(), ApiError> {
+        self.send(Method::Put, &host_path(id, ""), &json(host))
+    }
+
+    /// `POST /api/v0/hosts/<id>/status`
+    pub(crate) fn set_status(&mut self, id: &str, status: &str) -> Result<(), ApiError> {
+        let document = json(&Status { status });
+        self.send(Method::Post, &host_path(id, "/status"), &document)
+    }
+
+    /// `POST /api/v0/tsdb`: posts values of the host `id`.
+    pub(crate) fn post_metrics<'a>(
+        &mut self,
+        id: &str,
+        values: impl Iterator<Item = (Unix, &'a str, f64)>,
+    ) -> Result<(), ApiError> {
+        let mut document = Vec::new();
+        let values = values.map(|(time, name, value)| HostMetricValue {
+            host_id: id,
+            name,
+            time,
+            value,
+        });
+        // Writing plain values to memory cannot fail; a document cut short would be refused.
+        drop(serde_json::Serializer::new(&mut document).collect_seq(values));
+        let document = String::from_utf8_lossy(&document);
+        self.send(Method::Post, "/api/v0/tsdb", &document)
+    }
+
+    /// A call whose answer matters only in that it is one.
+    fn send(&mut self, method: Method, path: &str, document: &str) -> Result<(), ApiError> {
+        let answer: serde::de::IgnoredAny = self.call(method, path, Some(document))?;
+        let _ = answer;
+        Ok(())
+    }
+
+    fn call<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&str>,
+    ) -> Result<T, ApiError> {
+        let answer = self.link.exchange(&Request { method, path, body });
+        let failure = match answer {
+            Ok(answer) => match understand(answer) {
+                Ok(document) => return Ok(document),
+                Err(failure) => failure,
+            },
+            Err(error) => Failure::Link(error),
+        };
+        let verb = match method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        };
+        Err(ApiError {
+            call: format!("{verb} {path}"),
+            failure,
+        })
+    }
+}
+
+/// A document in memory. Those of the API have nothing that JSON cannot write; one that had would
+/// be refused as empty.
+fn json(document: &impl Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_default()
+}
+
+fn host_path(id: &str, rest: &str) -> String {
+    format!("/api/v0/hosts/{id}{rest}")
+}
+
+fn understand<T: DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
+    match answer.status {
+        200..=299 => serde_json::from_str(&answer.body).map_err(Failure::Garbled),
+        300..=399 => {
+            let to = answer.location.unwrap_or_default();
+            Err(Failure::Redirected {
+                status: answer.status,
+                to: to.chars().take(SHOWN).collect(),
+            })
+        }
+        status => Err(Failure::Status {
+            status,
+            message: error::message(status, &answer.body),
+            retry_after: answer.retry_after,
+        }),
+    }
+}
+
+/// A call that did not do what it was for.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    /// Method and path.
+    call: String,
+    failure: Failure,
+}
+
+#[derive(Debug)]
+enum Failure {
+    /// There was no answer.
+    Link(LinkError),
+    /// An answer that is no success and no redirect.
+    Status {
+        status: u16,
+        message: String,
+        retry_after: Option<Duration>,
+    },
+    /// The API does not redirect: something on the way did.
+    Redirected { status: u16, to: String },
+    /// A success that is not the document which the API promises.
+    Garbled(serde_json::Error),
+}
+
+/// What a failure means for the next attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// The same call may succeed later, and not before this time has passed.
+    Later(Duration),
+    /// The server will not have this call: someone has to act.
+    Refused,
+}
+
+impl ApiError {
+    /// What the failure means for the next attempt.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.failure {
+            Failure::Status {
+                status: 408 | 429 | 500..,
+                retry_after,
+                ..
+            } => Verdict::Later(retry_after.unwrap_or_default()),
+            Failure::Status { .. } => Verdict::Refused,
+            _ => Verdict::Later(Duration::ZERO),
+        }
+    }
+
+    /// The status of an answer that refused the call.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self.failure {
+            Failure::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.call)?;
+        match &self.failure {
+            Failure::Link(_) => f.write_str("no answer"),
+            Failure::Status {
+                status, message, ..
+            } => {
+                write!(f, "API request failed: {message} (status {status})")?;
+                match status {
+                    401 | 403 => f.write_str(
+                        "; check apikey: the key has to exist and to be allowed to write",
+                    ),
+                    407 => f.write_str("; check http_proxy and https_proxy"),
+                    _ => Ok(()),
+                }
+            }
+            Failure::Redirected { status, to } => write!(
+                f,
+                "not an answer of the API (status {status}, to \"{to}\"): \
+                 is there a login page between this host and the server?"
+            ),
+            Failure::Garbled(_) => f.write_str(
+                "not an answer of the API: \
+                 is there a login page between this host and the server?",
+            ),
+        }
+    }
+}
+
+impl Error for ApiError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.failure {
+            Failure::Link(error) => Some(error),
+            Failure::Garbled(error) => Some(error),
+            Failure::Status { .. } | Failure::Redirected { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Finds this host on the server, or registers it: one request a step, so that the caller decides
+//! when to try again.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::api::{Api, ApiError, Verdict};
+use crate::base;
+use crate::describe::DescribeError;
+use crate::sys::root::FileError;
+use crate::sys::state::State;
+use crate::wire::host::{Host, HostParam};
+
+/// Describes the host as it is now, under a custom identifier if it has one.
+pub(super) type Describe =
+    Box<dyn FnMut(Option<String>) -> Result<HostParam, DescribeError> + Send>;
+
+/// How far the host is from being known.
+pub(super) struct Registration {
+    state: State,
+    /// The status that the host is to have, if any.
+    on_start: Option<String>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// It has no id yet.
+    Create,
+    /// It has an id; what the server knows under it is not known.
+    Look {
+        id: String,
+    },
+    /// The server knows it under another status than it is to have.
+    Status {
+        host: Host,
+        status: String,
+    },
+    Registered {
+        host: Host,
+    },
+}
+
+impl Registration {
+    /// Reads the host's id, if it has one. Fails if its file cannot be read, or if there is none
+    /// and none could be kept.
+    pub(super) fn new(state: State, on_start: Option<String>) -> Result<Registration, FileError> {
+        let stage = match state.host_id()? {
+            Some(id) => Stage::Look { id },
+            None => {
+                // Better now than after the server has made a host that would be forgotten.
+                state.prepare()?;
+                Stage::Create
+            }
+        };
+        Ok(Registration {
+            state,
+            on_start,
+            stage,
+        })
+    }
+
+    /// The host as the server knows it, once it is registered.
+    pub(super) fn host(&self) -> Option<&Host> {
+        match &self.stage {
+            Stage::Registered { host } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Goes one request further. To be called until [`Registration::host`] returns one.
+    pub(super) fn step(
+        &mut self,
+        api: &mut Api,
+        describe: &mut Describe,
+    ) -> Result<(), RegisterError> {
+        self.stage = match &self.stage {
+            Stage::Create => {
+                let document = describe(None).map_err(RegisterError::Describe)?;
+                let id = api.create_host(&document).map_err(RegisterError::Create)?;
+                self.keep(&id);
+                Stage::Look { id }
+            }
+            Stage::Look { id } => {
+                let host = api.host(id).map_err(|source| RegisterError::Look {
+                    id: id.clone(),
+                    path: self.state.id_path().display().to_string(),
+                    source,
+                })?;
+                match &self.on_start {
+                    Some(status) if *status != host.status => Stage::Status {
+                        status: status.clone(),
+                        host,
+                    },
+                    _ => Stage::Registered { host },
+                }
+            }
+            Stage::Status { host, status } => {
+                api.set_status(&host.id, status)
+                    .map_err(RegisterError::Status)?;
+                Stage::Registered { host: host.clone() }
+            }
+            Stage::Registered { .. } => return Ok(()),
+        };
+        Ok(())
+    }
+
+    /// A host that exists on the server goes on even if its id cannot be kept: ending here would
+    /// make another host at each start.
+    fn keep(&self, id: &str) {
+        if let Err(error) = self.state.save_host_id(id) {
+            log::error!(
+                "failed to keep the id of this host ({id}): {}; write it to {} or the next start registers a new host",
+                base::report(&error),
+                self.state.id_path().display(),
+            );
+        }
+    }
+}
+
+/// Why the host is not registered.
+#[derive(Debug)]
+pub(super) enum RegisterError {
+    Describe(DescribeError),
+    Create(ApiError),
+    Look {
+        id: String,
+        path: String,
+        source: ApiError,
+    },
+    Status(ApiError),
+}
+
+impl RegisterError {
+    /// Whether to try again; what is wrong with this host will not mend itself.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            RegisterError::Create(error)
+            | RegisterError::Look { source: error, .. }
+            | RegisterError::Status(error) => error.verdict(),
+            RegisterError::Describe(_) => Verdict::Refused,
+        }
+    }
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RegisterError::Describe(_) => f.write_str("error while collecting host specs"),
+            RegisterError::Create(_) => f.write_str("failed to register this host"),
+            RegisterError::Look { id, path, source } => {
+                write!(f, "failed to find this host (id {id}) on mackerel")?;
+                match source.status() {
+                    Some(404) => write!(
+                        f,
+                        " (if it is to be registered as a new host, delete {path} and try again)"
+                    ),
+                    _ => Ok(()),
+                }
+            }
+            RegisterError::Status(_) => {
+                f.write_str("failed to set host_status.on_start of this host")
+            }
+        }
+    }
+}
+
+impl Error for RegisterError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match self {
+            RegisterError::Describe(error) => error,
+            RegisterError::Create(error)
+            | RegisterError::Look { source: error, .. }
+            | RegisterError::Status(error) => error,
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Layer 3: when each job is due, and how long a failed one waits.
+
+use std::time::Duration;
+
+use crate::base::clock::Unix;
+
+/// What can be scheduled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Job {
+    /// Take a round of metrics.
+    Collect,
+    /// Send the host's description again.
+    Describe,
+}
+
+/// The jobs and the moment at which each is next due.
+#[derive(Default)]
+pub(crate) struct Schedule {
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    job: Job,
+    /// Seconds between two runs; not 0.
+    every: u64,
+    /// Seconds after the start of each period, less than `every`.
+    phase: u64,
+    due: Unix,
+}
+
+impl Schedule {
+    /// Adds a job that is due at every `k * every + phase` seconds, first after `now`.
+    ///
+    /// `every` must not be 0; configuration is refused before it gets here.
+    pub(crate) fn add(&mut self, job: Job, every: u64, phase: u64, now: Unix) {
+        let phase = phase % every;
+        self.entries.push(Entry {
+            job,
+            every,
+            phase,
+            due: slot_after(now, every, phase),
+        });
+    }
+
+    /// The jobs due at `now`; each is moved on to its next slot.
+    ///
+    /// A job that missed slots (the host was suspended, the agent was busy) is returned once. A
+    /// job whose slot lies more than one period ahead is moved closer: the clock was set back.
+    pub(crate) fn take_due(&mut self, now: Unix) -> Vec<Job> {
+        let mut due = Vec::new();
+        for entry in &mut self.entries {
+            let is_due = entry.due <= now;
+            if is_due {
+                due.push(entry.job);
+            }
+            if is_due || entry.due.0 - now.0 > entry.every {
+                entry.due = slot_after(now, entry.every, entry.phase);
+            }
+        }
+        due
+    }
+
+    /// How long there is nothing to do, given the wall clock's time since the epoch. For ever if
+    /// there are no jobs.
+    pub(crate) fn idle(&self, wall: Duration) -> Duration {
+        let next = self.entries.iter().map(|entry| entry.due).min();
+        next.map_or(Duration::MAX, |next| {
+            Duration::from_secs(next.0).saturating_sub(wall)
+        })
+    }
+}
+
+/// The first `k * every + phase` after `now`.
+fn slot_after(now: Unix, every: u64, phase: u64) -> Unix {
+    let into = (now.0 + every - phase) % every;
+    Unix(now.0 + every - into)
+}
+
+/// The pause after a failure: it doubles with each further one, up to a limit, and is spread so
+/// that a fleet that failed together does not come back together.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    limit: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// The pause after a first failure, before it is spread.
+    const FIRST: Duration = Duration::from_secs(1);
+
+    /// Pauses of up to `limit`, which is at least a second.
+    pub(crate) fn up_to(limit: Duration) -> Backoff {
+        Backoff { limit, failures: 0 }
+    }
+
+    /// The pause after one more failure: between half and all of the doubled pause. `random` is
+    /// any number; equal ones give equal pauses.
+    pub(crate) fn failed(&mut self, random: u32) -> Duration {
+        let doubled = Self::FIRST.saturating_mul(1 << self.failures.min(20));
+        self.failures = self.failures.saturating_add(1);
+        let full = doubled.min(self.limit);
+        let half = full / 2;
+        half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    }
+
+    /// Starts over: the last attempt succeeded.
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::{Clock, FakeClock};
+
+    fn clock_at(seconds: u64) -> FakeClock {
+        let clock = FakeClock::default();
+        clock.pass(Duration::from_secs(seconds));
+        clock
+    }
+
+    /// Four minutes of the loop in no time: the clock moves by what the loop would have waited.
+    #[test]
+    fn a_minute_job_and_an_hourly_job() {
+        let clock = clock_at(1_700_002_700);
+        let mut schedule = Schedule::default();
+        schedule.add(Job::Collect, 60, 0, clock.unix());
+        schedule.add(Job::Describe, 3_600, 30, clock.unix());
+
+        let mut ran = Vec::new();
+        while clock.unix() < Unix(1_700_002_900) {
+            let due = schedule.take_due(clock.unix());
+            ran.extend(due.into_iter().map(|job| (clock.unix().0, job)));
+            clock.pass(schedule.idle(clock.wall()));
+        }
+        assert_eq!(
+            ran,
+            [
+                (1_700_002_740, Job::Collect),
+                (1_700_002_800, Job::Collect),
+                (1_700_002_830, Job::Describe),
+                (1_700_002_860, Job::Collect),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_job_is_due_at_the_very_start_of_its_second() {
+        let mut schedule = Schedule::default();
+        schedule.add(Job::Collect, 60, 0, Unix(30));
+        let wall = Duration::from_millis(59_900);
+        assert_eq!(schedule.idle(wall), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_suspended_hour_is_one_run_not_sixty() {
+        let mut schedule = Schedule::default();
+        schedule.add(Job::Collect, 60, 0, Unix(0));
+        assert_eq!(schedule.take_due(Unix(3_601)), [Job::Collect]);
+        assert_eq!(
+            schedule.idle(Duration::from_secs(3_601)),
+            Duration::from_secs(59)
+        );
+    }
+
+    #[test]
+    fn a_clock_set_back_a_day_does_not_stop_the_agent() {
+        let mut schedule = Schedule::default();
+        schedule.add(Job::Collect, 60, 0, Unix(90_000));
+        assert_eq!(schedule.take_due(Unix(3_600)), []);
+        assert!(schedule.idle(Duration::from_secs(3_600)) <= Duration::from_secs(60));
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_limit_and_start_over() {
+        let mut backoff = Backoff::up_to(Duration::from_secs(300));
+        let longest = |backoff: &mut Backoff| backoff.failed(u32::MAX).as_secs();
+        let pauses: Vec<u64> = (0..11).map(|_| longest(&mut backoff)).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        backoff.succeeded();
+        assert_eq!(backoff.failed(0), Duration::from_millis(500));
+        for _ in 0..100 {
+            assert!(backoff.failed(0) >= Duration::from_millis(500));
+        }
+        assert_eq!(backoff.failed(0), Duration::from_secs(150));
+    }
+}

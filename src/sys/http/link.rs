@@ -1,0 +1,231 @@
+//! A connection to a peer, and TCP, the lowest kind of it.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use crate::base::clock::Deadline;
+
+/// Longest time that one address is given while others are left to try: a handshake and two
+/// repetitions of its first packet.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(5);
+
+/// Until a connection whose bytes nobody acknowledges counts as broken: what lies between has
+/// forgotten it, and most of a request's time is left for another one.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A stream of bytes to and from a peer, whose every wait is limited.
+pub(super) trait Link: Send + Sync {
+    /// Waits until bytes come, and takes what is there. Zero: the peer has closed, in good order.
+    ///
+    /// Fails with [`io::ErrorKind::TimedOut`] if nothing has come by `by`; what has come before is
+    /// taken even when `by` has passed.
+    fn read(&mut self, into: &mut [u8], by: Deadline) -> io::Result<usize>;
+
+    /// Sends all of `bytes`.
+    ///
+    /// Fails with [`io::ErrorKind::TimedOut`] if the peer does not take them by `by`; an unknown
+    /// part has been sent then, as after every failure.
+    fn write(&mut self, bytes: &[u8], by: Deadline) -> io::Result<()>;
+}
+
+/// Whether a connection on which nothing is expected can still be used: the peer has neither
+/// closed it nor sent anything. Does not wait.
+pub(super) fn is_open(link: &mut dyn Link) -> bool {
+    match link.read(&mut [0], Deadline::after(Duration::ZERO)) {
+        // The kernel's own `TimedOut` is a broken connection, and has a number.
+        Err(error) => is_timeout(&error),
+        Ok(_) => false,
+    }
+}
+
+/// Whether `error` is that of a deadline, and not one that the kernel reports.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+}
+
+/// A connection to a socket address.
+pub(super) struct Tcp(TcpStream);
+
+impl Tcp {
+    /// Connects to the first of `addresses` that answers.
+    ///
+    /// Each is given half of the time that is left, at most [`ADDRESS_LIMIT`], and the last one
+    /// all of it, so that a family of addresses that leads nowhere does not use up the others'
+    /// time. Fails with the address tried last and its error.
+    pub(super) fn connect(
+        addresses: &[SocketAddr],
+        by: Deadline,
+    ) -> Result<Tcp, (Option<SocketAddr>, io::Error)> {
+        let mut failure = (None, io::ErrorKind::AddrNotAvailable.into());
+        for (index, &address) in addresses.iter().enumerate() {
+            let left = by.remaining();
+            if left.is_zero() {
+                return Err((Some(address), io::ErrorKind::TimedOut.into()));
+            }
+            let is_last = index + 1 == addresses.len();
+            let share = if is_last {
+                left
+            } else {
+                (left / 2).min(ADDRESS_LIMIT)
+            };
+            match Tcp::to(address, share) {
+                Ok(tcp) => return Ok(tcp),
+                Err(error) => failure = (Some(address), error),
+            }
+        }
+        Err(failure)
+    }
+
+    fn to(address: SocketAddr, limit: Duration) -> io::Result<Tcp> {
+        // A limit of zero is refused as a mistake.
+        let stream = TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1)))?;
+        // A request is written at once: there is nothing to wait for and collect.
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let millis = u32::try_from(SILENCE_LIMIT.as_millis()).unwrap_or(0);
+        let length = libc::socklen_t::try_from(size_of_val(&millis)).unwrap_or(0);
+        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
+        // SAFETY: the option is a number of the size that is given, and it outlives the call. A
+        // kernel that does not know it goes on waiting, and the request's own limit ends that.
+        unsafe {
+            let millis = (&raw const millis).cast();
+            libc::setsockopt(stream.as_raw_fd(), level, option, millis, length);
+        }
+        Ok(Tcp(stream))
+    }
+
+    /// Waits for one of `events`.
+    fn wait(&self, events: i16, by: Deadline) -> io::Result<()> {
+        loop {
+            let left = by.remaining();
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+            let mut watched = libc::pollfd {
+                fd: self.0.as_raw_fd(),
+                events,
+                revents: 0,
+            };
+            // SAFETY: `watched` is one initialised entry and outlives the call.
+            let ready = unsafe { libc::poll(&raw mut watched, 1, millis.saturating_add(1)) };
+            match ready {
+                1.. => return Ok(()),
+                0 => {}
+                _ => {
+                    let error = io::Error::last_os_error();
+                    if error.kind() != io::ErrorKind::Interrupted {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Link for Tcp {
+    fn read(&mut self, into: &mut [u8], by: Deadline) -> io::Result<usize> {
+        // An answer is never there yet, so poll comes first: a read that finds nothing would be
+        // one more system call.
+        let mut waits = !by.remaining().is_zero();
+        loop {
+            if waits {
+                self.wait(libc::POLLIN, by)?;
+            }
+            match self.0.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits = true,
+                other => return other,
+            }
+        }
+    }
+
+    fn write(&mut self, mut bytes: &[u8], by: Deadline) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.0.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(libc::POLLOUT, by)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_millis(300))
+    }
+
+    fn pair() -> (Tcp, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let tcp = Tcp::connect(&[address], soon()).ok().unwrap();
+        (tcp, listener.accept().unwrap().0)
+    }
+
+    /// A listener that lets nobody in: its queue is full, and the kernel drops what knocks.
+    fn black_hole() -> (TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // SAFETY: listen takes plain integers; the descriptor is open.
+        unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        let address = listener.local_addr().unwrap();
+        let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(50));
+        let inside = std::iter::from_fn(|| knock().ok()).take(8).collect();
+        (listener, inside)
+    }
+
+    #[test]
+    fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
+        let (hole, _inside) = black_hole();
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [hole.local_addr().unwrap(), good.local_addr().unwrap()];
+        assert!(Tcp::connect(&addresses, soon()).is_ok());
+        let (address, error) = Tcp::connect(&addresses[..1], soon()).err().unwrap();
+        assert_eq!(address, Some(addresses[0]));
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_address() {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let gone = gone.unwrap();
+        let (address, error) = Tcp::connect(&[gone], soon()).err().unwrap();
+        assert_eq!(address, Some(gone));
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn waits_no_longer_than_it_may() {
+        let (mut tcp, _peer) = pair();
+        let error = tcp.read(&mut [0; 8], soon()).unwrap_err();
+        assert!(is_timeout(&error));
+        let much = vec![0; 64 << 20];
+        let error = tcp.write(&much, soon()).unwrap_err();
+        assert!(is_timeout(&error));
+    }
+
+    #[test]
+    fn knows_an_idle_connection_from_a_closed_one() {
+        let (mut tcp, mut peer) = pair();
+        assert!(is_open(&mut tcp));
+        peer.write_all(b"unasked").unwrap();
+        // The loopback delivers before write returns.
+        assert!(!is_open(&mut tcp));
+
+        let (mut tcp, peer) = pair();
+        drop(peer);
+        assert!(!is_open(&mut tcp));
+    }
+}

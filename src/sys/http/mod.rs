@@ -1,0 +1,347 @@
+//! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
+
+mod error;
+mod link;
+mod lookup;
+pub(crate) mod proxy;
+mod roots;
+#[cfg(test)]
+mod standin;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tunnel;
+mod url;
+mod wire;
+
+use std::fmt::Write;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{env, fmt, io};
+
+use rustls::ClientConfig;
+use ureq::config::AutoHeaderValue;
+use ureq::http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
+};
+use ureq::{Agent, AsSendBody, Body, http};
+
+use self::error::Kind;
+pub(crate) use self::error::{LinkError, SetupError};
+use self::lookup::Lookup;
+use self::url::{Origin, Scheme};
+use self::wire::{Dial, NotHere, Progress, Stage};
+use crate::base::clock::Deadline;
+
+/// Until a name's addresses must be known.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+/// Until one of a name's addresses must have answered.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// Until a proxy must have agreed, and until a session must be: each.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Until an unused connection is given up: beyond that, what lies between may have forgotten it.
+const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// Bytes of an answer before its body.
+const HEAD_LIMIT: usize = 16 << 10;
+/// Bytes kept of an answer's body.
+const BODY_LIMIT: u64 = 1 << 20;
+
+/// What is done to the thing that a path names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Put,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    /// Begins with `/` and includes the query.
+    pub(crate) path: &'a str,
+    /// A JSON document.
+    pub(crate) body: Option<&'a str>,
+}
+
+/// The server's answer, whatever its status; redirections are answers like others.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    /// 101, or 200 and above.
+    pub(crate) status: u16,
+    /// At most a mebibyte, which leaves it incomplete; bytes that are not UTF-8 are U+FFFD.
+    pub(crate) body: String,
+    /// When the server wants to be asked again; `None` if it does not say so in seconds.
+    pub(crate) retry_after: Option<Duration>,
+    /// Where it is to be asked instead.
+    pub(crate) location: Option<String>,
+}
+
+/// What a client of the API needs of the network; a test has its own.
+pub(crate) trait Exchange: Send {
+    /// Sends `request` and waits for the answer.
+    ///
+    /// Fails only if there is none, or not a whole one.
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError>;
+}
+
+/// Where requests go and what they say. Not `Debug`: it holds secrets.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// `scheme://user:password@host:port`, all but scheme and host optional.
+    pub(crate) base: String,
+    /// Sent as `X-Api-Key`; never in a log or an error.
+    pub(crate) key: String,
+    /// Sent as `User-Agent`.
+    pub(crate) user_agent: String,
+    /// Sent as `X-Agent-Version`.
+    pub(crate) version: String,
+    /// Sent as `X-Revision`.
+    pub(crate) revision: String,
+    /// Whether one connection serves several requests.
+    pub(crate) keep_alive: bool,
+    pub(crate) proxy: proxy::Rules,
+    /// Certificates, in PEM, to trust besides those built in.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Bounds a whole request.
+    pub(crate) limit: Duration,
+}
+
+/// Sends requests to one server, one at a time.
+pub(crate) struct Http {
+    agent: Agent,
+    /// Before every path.
+    base: String,
+    headers: HeaderMap,
+    peer: Arc<Peer>,
+    progress: Arc<Progress>,
+}
+
+/// Whom connections go to, and how.
+struct Peer {
+    origin: Origin,
+    proxy: Option<Origin>,
+    tls: Option<Arc<ClientConfig>>,
+    user_agent: String,
+    /// Bounds a whole request.
+    limit: Duration,
+}
+
+impl Http {
+    /// Connects to nobody yet.
+    ///
+    /// Fails on settings with which no request can succeed.
+    pub(crate) fn new(settings: Settings) -> Result<Http, SetupError> {
+        let what = "apibase";
+        let origin = Origin::parse(&settings.base)
+            .and_then(|origin| match origin.scheme {
+                Scheme::Socks5 => Err("its scheme is neither http nor https"),
+                _ => Ok(origin),
+            })
+            .map_err(|wrong| SetupError::Url { what, wrong })?;
+        let proxy = settings.proxy.serving(&origin)?;
+        let is_tls = |origin: &Origin| origin.scheme == Scheme::Https;
+        let tls = if is_tls(&origin) || proxy.as_ref().is_some_and(is_tls) {
+            let roots = roots::trusted(settings.ca_file.as_deref(), |name| env::var_os(name));
+            Some(tls::config(roots.map_err(SetupError::Roots)?).map_err(SetupError::Tls)?)
+        } else {
+            None
+        };
+        let scheme = if is_tls(&origin) { "https" } else { "http" };
+        let base = format!("{scheme}://{}", origin.authority());
+        let peer = Arc::new(Peer {
+            origin,
+            proxy,
+            tls,
+            user_agent: settings.user_agent.clone(),
+            limit: settings.limit,
+        });
+        let headers = headers(settings, &peer.origin)?;
+        let progress = Arc::<Progress>::default();
+        let dial = Dial {
+            peer: Arc::clone(&peer),
+            progress: Arc::clone(&progress),
+            lookup: Mutex::new(Lookup::new()),
+        };
+        let none = || AutoHeaderValue::None;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .accept(none())
+            .accept_encoding(none())
+            .user_agent(none())
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(IDLE_LIMIT)
+            .max_response_header_size(HEAD_LIMIT)
+            .build();
+        Ok(Http {
+            agent: Agent::with_parts(config, dial, NotHere),
+            base,
+            headers,
+            peer,
+            progress,
+        })
+    }
+
+    /// Sends a request and reads the answer, by `by`.
+    fn attempt(&self, request: &Request<'_>, by: Deadline) -> Result<Answer, ureq::Error> {
+        self.progress.set(Stage::Sending);
+        let method = match request.method {
+            Method::Get => http::Method::GET,
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+        };
+        let url = format!("{}{}", self.base, encoded(request.path));
+        let mut message = http::Request::builder().method(method).uri(url);
+        if let Some(headers) = message.headers_mut() {
+            headers.clone_from(&self.headers);
+        }
+        let answer = match request.body {
+            Some(body) => self.run(
+                message
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(body)?,
+                by,
+            ),
+            None => self.run(message.body(())?, by),
+        }?;
+        read(answer)
+    }
+
+    fn run(
+        &self,
+        message: http::Request<impl AsSendBody>,
+        by: Deadline,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        let limit = Some(by.remaining());
+        let message = self.agent.configure_request(message);
+        self.agent.run(message.timeout_global(limit).build())
+    }
+
+    /// What kept the answer from coming, in words of this program.
+    fn failure(&self, error: ureq::Error) -> LinkError {
+        let doing = match self.progress.stage() {
+            Stage::Sending => "send to",
+            Stage::Waiting => "wait for the answer of",
+            Stage::Reading => "read the answer of",
+        };
+        let cause = match error {
+            ureq::Error::Other(error) => match error.downcast::<LinkError>() {
+                Ok(error) => return *error,
+                Err(error) => io::Error::other(error),
+            },
+            // ureq's own word for a connection that ends is no system error.
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                io::ErrorKind::UnexpectedEof.into()
+            }
+            ureq::Error::Io(error) => error,
+            ureq::Error::Timeout(_) => io::ErrorKind::TimedOut.into(),
+            ureq::Error::Protocol(_) => io::Error::other("the answer is no HTTP"),
+            error => io::Error::other(error),
+        };
+        LinkError::new(Kind::of(&cause), format!("{doing} {}", self.peer), cause)
+    }
+}
+
+impl Exchange for Http {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let by = Deadline::after(self.peer.limit);
+        let connections = self.progress.connections();
+        let answer = match self.attempt(request, by) {
+            // The server may close an idle connection while the next request is under way.
+            Err(error)
+                if connections == self.progress.connections()
+                    && self.progress.stage() != Stage::Reading
+                    && !matches!(error, ureq::Error::Timeout(_) | ureq::Error::Other(_)) =>
+            {
+                self.attempt(request, by)
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| self.failure(error))
+    }
+}
+
+/// The headers of every request.
+fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
+    let lines = [
+        (USER_AGENT, Some(settings.user_agent)),
+        (HeaderName::from_static("x-api-key"), Some(settings.key)),
+        (
+            HeaderName::from_static("x-agent-version"),
+            Some(settings.version),
+        ),
+        (
+            HeaderName::from_static("x-revision"),
+            Some(settings.revision),
+        ),
+        (AUTHORIZATION, origin.basic()),
+        (
+            CONNECTION,
+            (!settings.keep_alive).then(|| "close".to_owned()),
+        ),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        let Some(value) = value else { continue };
+        let value = HeaderValue::try_from(value).map_err(|_| SetupError::Header {
+            what: name.to_string(),
+        })?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Takes what is of use from an answer.
+fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
+    let (head, body) = answer.into_parts();
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header(RETRY_AFTER).and_then(|value| value.parse().ok());
+    let location = header(LOCATION).map(str::to_owned);
+    let mut text = Vec::new();
+    let body = body.into_reader().take(BODY_LIMIT).read_to_end(&mut text);
+    body.map_err(ureq::Error::from)?;
+    Ok(Answer {
+        status: head.status.as_u16(),
+        body: String::from_utf8(text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        retry_after: retry_after.map(Duration::from_secs),
+        location,
+    })
+}
+
+/// A path in which everything that cannot stand in a URL is percent-encoded.
+fn encoded(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'!' | b'$'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            // Writing to a String does not fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The sooner of `by` and the end of `limit`.
+fn sooner(by: Deadline, limit: Duration) -> Deadline {
+    Deadline::after(by.remaining().min(limit))
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin.address())?;
+        match &self.proxy {
+            Some(proxy) => write!(f, " through proxy {}", proxy.address()),
+            None => Ok(()),
+        }
+    }
+}

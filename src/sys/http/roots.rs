@@ -1,0 +1,174 @@
+//! The certification authorities that are trusted: Mozilla's, built in, and those of files.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+
+use crate::sys::root::FileError;
+
+/// Bytes read of one file; a system's whole collection has a tenth of that.
+const FILE_LIMIT: u64 = 4 << 20;
+/// Certificates taken from files.
+const CERTIFICATES: usize = 1000;
+/// Files looked at in one directory.
+const FILES: usize = 1000;
+
+/// Mozilla's authorities, those in `ca_file`, and those in the file and the directories that the
+/// variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+///
+/// Fails if `ca_file` cannot be read or has no certificate. What the variables name and cannot be
+/// used is logged: the agent may well do without.
+pub(super) fn trusted(
+    ca_file: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<RootCertStore, FileError> {
+    let mut store = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if let Some(path) = ca_file {
+        add_file(&mut store, path).map_err(|error| FileError::new("read", path, error))?;
+    }
+    let named = |name| variable(name).filter(|value| !value.is_empty());
+    let warn = |name, path: &Path, error| {
+        log::warn!("{name}: {}: {error}", path.display());
+    };
+    if let Some(path) = named("SSL_CERT_FILE").map(PathBuf::from)
+        && let Err(error) = add_file(&mut store, &path)
+    {
+        warn("SSL_CERT_FILE", &path, error);
+    }
+    for path in std::env::split_paths(&named("SSL_CERT_DIR").unwrap_or_default()) {
+        if let Err(error) = add_directory(&mut store, &path) {
+            warn("SSL_CERT_DIR", &path, error);
+        }
+    }
+    // A collection that grew has room for twice as many.
+    store.roots.shrink_to_fit();
+    Ok(store)
+}
+
+/// Adds the certificates in a file of PEM.
+///
+/// Fails if there is none that can be used.
+fn add_file(store: &mut RootCertStore, path: &Path) -> io::Result<()> {
+    let file = File::open(path)?.take(FILE_LIMIT);
+    let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
+    let mut usable = 0;
+    for certificate in CertificateDer::pem_reader_iter(file) {
+        match certificate {
+            Ok(certificate) if store.roots.len() < most => {
+                usable += usize::from(store.add(certificate).is_ok());
+                drop_repeated(store);
+            }
+            Ok(_) => break,
+            Err(pem::Error::Io(error)) => return Err(error),
+            // A section that is no PEM does not spoil the others.
+            Err(_) => {}
+        }
+    }
+    match usable {
+        0 => Err(io::Error::other("it has no certificate that can be used")),
+        _ => Ok(()),
+    }
+}
+
+/// Takes back the last one if it is there twice: a system's collection is much the same as the one
+/// built in, and each costs memory.
+fn drop_repeated(store: &mut RootCertStore) {
+    if let Some((last, others)) = store.roots.split_last()
+        && others.contains(last)
+    {
+        store.roots.pop();
+    }
+}
+
+/// Adds the certificates in the files of a directory. Files without any are passed over.
+///
+/// Fails if the directory cannot be read or no file in it has one.
+fn add_directory(store: &mut RootCertStore, path: &Path) -> io::Result<()> {
+    let mut usable = 0;
+    for entry in fs::read_dir(path)?.take(FILES) {
+        let path = entry?.path();
+        usable += usize::from(path.is_file() && add_file(store, &path).is_ok());
+    }
+    match usable {
+        0 => Err(io::Error::other("it has no certificate that can be used")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::standin::{Authority, Scratch};
+    use super::*;
+    use crate::base;
+
+    /// How many authorities are trusted besides those built in, or what is wrong.
+    fn added(ca_file: Option<&Path>, variables: &[(&str, &Path)]) -> Result<usize, String> {
+        let trusted = trusted(ca_file, |name| {
+            let found = variables.iter().find(|(have, _)| *have == name);
+            found.map(|(_, path)| path.as_os_str().to_owned())
+        });
+        let built_in = webpki_roots::TLS_SERVER_ROOTS.len();
+        trusted
+            .map(|store| store.roots.len() - built_in)
+            .map_err(|error| base::report(&error))
+    }
+
+    #[test]
+    fn trusts_what_is_built_in_and_what_files_add() {
+        let [a, b] = ["a", "b"].map(|name| Authority::new(name).pem());
+        let both = Scratch::new(&format!("a comment\n{a}\n{b}"));
+        let one = Scratch::new(&a);
+        let none = Scratch::new("-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n");
+        let nowhere = Path::new("/nowhere/certificates");
+        // (why this row exists, file, directory, how many are added)
+        let table = [
+            ("nothing is named", None, None, 0),
+            ("a file", Some(both.0.as_path()), None, 2),
+            ("a file that is missing", Some(nowhere), None, 0),
+            ("a file without certificates", Some(&none.0), None, 0),
+            (
+                "a directory that is missing",
+                Some(&one.0),
+                Some(nowhere),
+                1,
+            ),
+        ];
+        for (why, file, directory, expected) in table {
+            let named = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)];
+            let named = named.into_iter().filter_map(|(name, at)| Some((name, at?)));
+            let variables: Vec<_> = named.collect();
+            assert_eq!(added(None, &variables), Ok(expected), "{why}");
+        }
+        let twice = added(Some(&one.0), &[("SSL_CERT_FILE", &both.0)]);
+        assert_eq!(twice, Ok(2), "what is there is not added again");
+    }
+
+    #[test]
+    fn trusts_the_files_of_a_directory() {
+        let top = Scratch::new("");
+        let directory = top.0.with_extension("d");
+        fs::create_dir(&directory).unwrap();
+        for name in ["a", "b"] {
+            fs::write(directory.join(name), Authority::new(name).pem()).unwrap();
+        }
+        fs::write(directory.join("README"), "no certificate").unwrap();
+        let two = std::env::join_paths([Path::new("/nowhere"), &directory]).unwrap();
+        let both = added(None, &[("SSL_CERT_DIR", Path::new(&two))]);
+        fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(both, Ok(2));
+    }
+
+    #[test]
+    fn the_file_that_the_agent_was_told_of_must_serve() {
+        let empty = Scratch::new("no certificate");
+        let line = added(Some(&empty.0), &[]).unwrap_err();
+        assert!(line.ends_with(": it has no certificate that can be used"));
+    }
+}

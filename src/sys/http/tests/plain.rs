@@ -1,0 +1,250 @@
+//! What is not encrypted.
+
+use super::super::standin::{Step, ok, serve};
+use super::*;
+
+#[test]
+fn says_who_asks_and_what() {
+    let (port, served) = serve(vec![vec![ok("{}"), ok("")]]);
+    let mut http = client(settings(format!("http://us%65r:p%40ss@127.0.0.1:{port}")));
+    let answer = http.exchange(&Request {
+        method: Method::Post,
+        path: "/api/v0/tsdb",
+        body: Some("[1]\n"),
+    });
+    assert_eq!(told(answer, port), "{}");
+    http.exchange(&GET).unwrap();
+    drop(http);
+    let [post, get] = served.join().unwrap().try_into().unwrap();
+    let head = format!(
+        "host: 127.0.0.1:{port}\r\nuser-agent: mackerel-agent/1.2 (Revision abc)\r\n\
+         x-api-key: s3cret\r\nx-agent-version: 1.2\r\nx-revision: abc\r\n\
+         authorization: Basic dXNlcjpwQHNz\r\n"
+    );
+    let body = "content-type: application/json\r\n\r\n[1]\n";
+    assert_eq!(
+        post,
+        format!("0 POST /api/v0/tsdb HTTP/1.1\r\ncontent-length: 4\r\n{head}{body}")
+    );
+    assert_eq!(get, format!("0 GET / HTTP/1.1\r\n{head}\r\n"));
+}
+
+#[test]
+fn every_status_is_an_answer() {
+    let answers = [
+        "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nlater",
+    ];
+    let steps = answers.map(|text| Step::Answer(text.to_owned()));
+    let (port, _served) = serve(vec![steps.into()]);
+    let mut http = plain(port);
+    let found = http.exchange(&GET).unwrap();
+    let elsewhere = Some("http://elsewhere.example/");
+    assert_eq!((found.status, found.location.as_deref()), (302, elsewhere));
+    let slow = http.exchange(&GET).unwrap();
+    let seconds = Some(Duration::from_secs(7));
+    assert_eq!((slow.status, slow.retry_after), (429, seconds));
+    let no = http.exchange(&GET).unwrap();
+    assert_eq!((no.status, no.body.as_str()), (503, "later"));
+}
+
+#[test]
+fn one_connection_serves_until_the_server_closes_it() {
+    let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nb";
+    let (port, served) = serve(vec![
+        vec![ok("a"), Step::Answer(close.to_owned())],
+        // Closed while idle, or while the next request is under way: both cost no error.
+        vec![ok("c")],
+        vec![ok("d"), Step::Take],
+        vec![ok("e"), Step::Hear],
+        vec![ok("f")],
+    ]);
+    let mut http = plain(port);
+    for body in ["a", "b", "c", "d", "e", "f"] {
+        assert_eq!(told(http.exchange(&GET), port), body);
+    }
+    let connections: Vec<_> = served
+        .join()
+        .unwrap()
+        .into_iter()
+        .map(|request| request[..1].to_owned())
+        .collect();
+    assert_eq!(connections.concat(), "0012234");
+}
+
+#[test]
+fn a_connection_of_its_own_for_each_request_if_told_so() {
+    let (port, served) = serve(vec![vec![ok("a"), Step::Wait], vec![ok("b"), Step::Wait]]);
+    let mut http = client(Settings {
+        keep_alive: false,
+        ..settings(format!("http://127.0.0.1:{port}"))
+    });
+    assert_eq!(told(http.exchange(&GET), port), "a");
+    assert_eq!(told(http.exchange(&GET), port), "b");
+    let requests = served.join().unwrap();
+    assert!(requests[1].starts_with("1 GET"));
+    assert!(requests[1].contains("\r\nconnection: close\r\n"));
+}
+
+#[test]
+fn what_is_no_answer_is_an_error_that_says_when_and_why() {
+    let part = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
+    // (why this row exists, what the server does, what is told)
+    let table = [
+        (
+            "closed without a word",
+            vec![Step::Take],
+            "Broken: wait for the answer of 127.0.0.1:PORT: unexpected end of file",
+        ),
+        (
+            "reset without a word",
+            vec![Step::Hear],
+            "Broken: wait for the answer of 127.0.0.1:PORT: Connection reset by peer (os error 104)",
+        ),
+        (
+            "closed in the middle",
+            vec![Step::Take, Step::Say(part)],
+            "Broken: read the answer of 127.0.0.1:PORT: unexpected end of file",
+        ),
+        (
+            "reset in the middle",
+            vec![Step::Say("HTTP/1.1 200 OK\r\n"), Step::Hear],
+            "Broken: read the answer of 127.0.0.1:PORT: Connection reset by peer (os error 104)",
+        ),
+        (
+            "something else",
+            vec![Step::Say("SSH-2.0-OpenSSH\r\n"), Step::Wait],
+            "Broken: read the answer of 127.0.0.1:PORT: the answer is no HTTP",
+        ),
+    ];
+    for (why, steps, expected) in table {
+        let (port, _served) = serve(vec![steps]);
+        assert_eq!(told(plain(port).exchange(&GET), port), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_its_time_is_not_waited_for() {
+    // (why this row exists, what the server does, what is told)
+    let table = [
+        (
+            "silence",
+            vec![Step::Take, Step::Wait],
+            "Timeout: wait for the answer of 127.0.0.1:PORT: timed out",
+        ),
+        (
+            "a little now and then",
+            vec![
+                Step::Answer("HTTP/1.1 200 OK\r\n\r\n".to_owned()),
+                Step::Drip,
+            ],
+            "Timeout: read the answer of 127.0.0.1:PORT: timed out",
+        ),
+        (
+            "a head that does not end",
+            vec![
+                Step::Answer("HTTP/1.1 200 OK\r\nX: ".to_owned()),
+                Step::Drip,
+            ],
+            "Timeout: read the answer of 127.0.0.1:PORT: timed out",
+        ),
+        (
+            "silence on a connection that has served before is not tried again",
+            vec![ok("first"), Step::Take, Step::Wait],
+            "Timeout: wait for the answer of 127.0.0.1:PORT: timed out",
+        ),
+    ];
+    for (why, steps, expected) in table {
+        let served_before = matches!(steps.get(1), Some(Step::Take));
+        let (port, _served) = serve(vec![steps]);
+        let mut http = impatient(port);
+        if served_before {
+            assert_eq!(told(http.exchange(&GET), port), "first");
+        }
+        assert_eq!(told(http.exchange(&GET), port), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_request_that_nobody_takes_is_given_up() {
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let body = "x".repeat(64 << 20);
+    let answer = impatient(port).exchange(&Request {
+        method: Method::Post,
+        path: "/",
+        body: Some(&body),
+    });
+    assert_eq!(
+        told(answer, port),
+        "Timeout: send to 127.0.0.1:PORT: timed out"
+    );
+}
+
+#[test]
+fn a_huge_answer_is_cut() {
+    let huge = "x".repeat(3 << 20);
+    let (port, served) = serve(vec![vec![ok(&huge)], vec![ok("after")]]);
+    let mut http = plain(port);
+    assert_eq!(http.exchange(&GET).unwrap().body.len(), 1 << 20);
+    assert_eq!(told(http.exchange(&GET), port), "after");
+    assert!(served.join().unwrap()[1].starts_with("1 "));
+}
+
+#[test]
+fn says_whom_it_cannot_reach() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|gone| gone.local_addr())
+        .unwrap()
+        .port();
+    assert_eq!(
+        told(plain(port).exchange(&GET), port),
+        "Connect: connect to 127.0.0.1:PORT: Connection refused (os error 111)"
+    );
+    // No resolver is asked for a name with an empty part.
+    let mut http = client(settings("http://no..host".to_owned()));
+    let line = told(http.exchange(&GET), 0);
+    assert!(line.starts_with("Resolve: resolve no..host: "), "{line}");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_without_their_secrets() {
+    // (what is changed, what is told)
+    type Change = fn(&mut Settings);
+    let table: [(Change, &str); 5] = [
+        (
+            |s| s.base = "socks5://u:s3cret@host".to_owned(),
+            "apibase is no usable URL: its scheme is neither http nor https",
+        ),
+        (
+            |s| s.key = "s3cret\r\nX: y".to_owned(),
+            "the value of x-api-key has a control character",
+        ),
+        (
+            |s| s.user_agent.push('\n'),
+            "the value of user-agent has a control character",
+        ),
+        (
+            |s| {
+                s.base = "https://api.example".to_owned();
+                s.ca_file = Some("/nowhere/ca.pem".into());
+            },
+            "cannot trust: read /nowhere/ca.pem: No such file or directory (os error 2)",
+        ),
+        (
+            |s| {
+                s.base = "https://api.example".to_owned();
+                s.proxy = proxy::Rules::read(|_| Some("ftp://u:s3cret@p".to_owned()));
+            },
+            "HTTPS_PROXY is no usable URL: its scheme is none of http, https and socks5",
+        ),
+    ];
+    for (change, expected) in table {
+        let mut settings = settings("http://api.example".to_owned());
+        change(&mut settings);
+        let error = Http::new(settings).err().unwrap();
+        let line = base::report(&error);
+        assert_eq!(line, expected);
+    }
+}

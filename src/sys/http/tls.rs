@@ -1,0 +1,350 @@
+//! TLS over another connection, by rustls.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::ring;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore};
+
+use super::Kind;
+use super::link::Link;
+use crate::base::clock::Deadline;
+
+/// Bytes that wait inside rustls to be sent: one record.
+const OUTGOING: usize = 16 << 10;
+/// Sessions remembered, so that the next connection costs less: those of one server, of which
+/// rustls keeps as many as it likes.
+const SESSIONS: usize = 1;
+
+/// What all connections share: trust, and the sessions that can be resumed. TLS 1.2 and 1.3.
+///
+/// Fails if ring and rustls disagree on what TLS is.
+pub(super) fn config(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| told(&error).1)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(Arc::new(config))
+}
+
+/// An encrypted connection to a peer that has shown who it is.
+pub(super) struct Tls {
+    session: ClientConnection,
+    below: Box<dyn Link>,
+}
+
+impl Tls {
+    /// Agrees on a session with `host` over `below`.
+    ///
+    /// Fails if the peer cannot show by `by` that it is `host`.
+    pub(super) fn handshake(
+        config: &Arc<ClientConfig>,
+        host: &str,
+        below: Box<dyn Link>,
+        by: Deadline,
+    ) -> Result<Tls, (Kind, io::Error)> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            let error = io::Error::new(ErrorKind::InvalidInput, "no certificate has such a name");
+            (Kind::Certificate, error)
+        })?;
+        let session = ClientConnection::new(Arc::clone(config), name).map_err(|e| told(&e))?;
+        let mut tls = Tls { session, below };
+        tls.session.set_buffer_limit(Some(OUTGOING));
+        while tls.session.is_handshaking() {
+            let step = tls.flush(by).map_err(Failure::Link);
+            match step.and_then(|()| tls.receive(by)) {
+                Ok(0) => return Err((Kind::Broken, ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(Failure::Link(error)) => return Err((Kind::of(&error), error)),
+                Err(Failure::Tls(error)) => return Err(told(&error)),
+            }
+        }
+        // What is left to send goes out with the request.
+        Ok(tls)
+    }
+
+    fn flush(&mut self, by: Deadline) -> io::Result<()> {
+        let link = self.below.as_mut();
+        let mut link = Limited { link, by };
+        while self.session.wants_write() {
+            self.session.write_tls(&mut link)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, or waits for it; zero if the peer has closed.
+    fn receive(&mut self, by: Deadline) -> Result<usize, Failure> {
+        let link = self.below.as_mut();
+        let mut link = Limited { link, by };
+        let count = self.session.read_tls(&mut link).map_err(Failure::Link)?;
+        if let Err(error) = self.session.process_new_packets() {
+            // Tells the peer why; it need not hear it.
+            drop(self.flush(by));
+            return Err(Failure::Tls(error));
+        }
+        Ok(count)
+    }
+}
+
+impl Link for Tls {
+    fn read(&mut self, into: &mut [u8], by: Deadline) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The error of rustls sends its reader to a manual for programmers.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                other => return other,
+            }
+            match self.receive(by) {
+                Ok(_) => {}
+                Err(Failure::Link(error)) => return Err(error),
+                Err(Failure::Tls(error)) => return Err(told(&error).1),
+            }
+        }
+    }
+
+    fn write(&mut self, mut bytes: &[u8], by: Deadline) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = self.session.writer().write(bytes)?;
+            if taken == 0 && !self.session.wants_write() {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            bytes = bytes.get(taken..).unwrap_or_default();
+            self.flush(by)?;
+        }
+        Ok(())
+    }
+}
+
+enum Failure {
+    Link(io::Error),
+    Tls(rustls::Error),
+}
+
+/// What rustls wants of a connection.
+struct Limited<'a> {
+    link: &'a mut dyn Link,
+    by: Deadline,
+}
+
+impl Read for Limited<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.link.read(into, self.by)
+    }
+}
+
+impl Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.link.write(bytes, self.by)?;
+        Ok(bytes.len())
+    }
+
+    /// Records are sent together: one system call, and packets as full as they can be.
+    fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
+        match records {
+            [one] => self.write(one),
+            many => {
+                let parts: Vec<&[u8]> = many.iter().map(|record| &**record).collect();
+                self.write(&parts.concat())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An error of rustls in words. Its own are partly made by `Debug`, which the shipped binary lacks.
+fn told(error: &rustls::Error) -> (Kind, io::Error) {
+    use rustls::Error as E;
+    let (kind, text) = match error {
+        E::InvalidCertificate(error) => certificate(error),
+        E::NoCertificatesPresented => (Kind::Certificate, "the peer shows no certificate".into()),
+        E::AlertReceived(alert) => {
+            let alert = alert.as_str().unwrap_or("unknown");
+            (
+                Kind::Tls,
+                format!("the peer refuses with the alert {alert}"),
+            )
+        }
+        E::PeerIncompatible(why) => (Kind::Tls, incompatible(why).into()),
+        E::InvalidMessage(_) | E::InappropriateMessage { .. } => {
+            (Kind::Tls, "what the peer says is no TLS".into())
+        }
+        E::DecryptError => (Kind::Tls, "what the peer says cannot be decrypted".into()),
+        E::PeerMisbehaved(_) | E::InappropriateHandshakeMessage { .. } => (
+            Kind::Tls,
+            "the peer does not keep to the rules of TLS".into(),
+        ),
+        E::NoApplicationProtocol => (Kind::Tls, "the peer does not offer HTTP/1.1".into()),
+        E::FailedToGetRandomBytes => (Kind::Tls, "the system gives no random numbers".into()),
+        E::FailedToGetCurrentTime => (Kind::Clock, "the system gives no time".into()),
+        _ => (Kind::Tls, "TLS failed".into()),
+    };
+    (kind, io::Error::new(ErrorKind::InvalidData, text))
+}
+
+fn certificate(error: &CertificateError) -> (Kind, String) {
+    use CertificateError as E;
+    let day = |time: &UnixTime| date(time.as_secs());
+    let text = match error {
+        E::NotValidYetContext { time, not_before } => {
+            let (clock, start) = (day(time), day(not_before));
+            let text = format!(
+                "the certificate is valid from {start} on, and the clock says {clock}: \
+                 certificates cannot be checked before the clock is right"
+            );
+            return (Kind::Clock, text);
+        }
+        E::ExpiredContext { time, not_after } => {
+            let (clock, end) = (day(time), day(not_after));
+            format!("the certificate has expired on {end}, and the clock says {clock}")
+        }
+        // rustls lists the names that it is for, but by `Debug`.
+        E::NotValidForNameContext { .. } => "the certificate is for another name".into(),
+        E::UnknownIssuer => "the certificate's issuer is unknown: if it is one of your own, \
+             name its certificate in SSL_CERT_FILE or ca_file"
+            .into(),
+        E::BadSignature => "the certificate's signature is wrong".into(),
+        E::BadEncoding => "the certificate is badly encoded".into(),
+        E::Revoked => "the certificate has been revoked".into(),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+            "the certificate is not one for servers".into()
+        }
+        E::UnhandledCriticalExtension => {
+            "the certificate has a critical extension that is unknown".into()
+        }
+        E::UnsupportedSignatureAlgorithmContext { .. }
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the certificate's signature is of a kind that is not accepted".into()
+        }
+        _ => "the certificate is not valid".into(),
+    };
+    (Kind::Certificate, text)
+}
+
+/// The day of a moment given in seconds since the epoch, e.g. `2026-01-31`.
+fn date(seconds: u64) -> String {
+    // The number of days is turned into a date of a year that begins in March, so that the day
+    // which is not in every year is the last one: 146,097 days are 400 years, exactly.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..10 => (year, month + 3),
+        _ => (year + 1, month - 9),
+    };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year)
+}
+
+fn incompatible(why: &PeerIncompatible) -> &'static str {
+    use PeerIncompatible as P;
+    match why {
+        P::ServerDoesNotSupportTls12Or13 | P::ServerTlsVersionIsDisabledByOurConfig => {
+            "the peer speaks neither TLS 1.2 nor 1.3"
+        }
+        P::NoCipherSuitesInCommon => "the peer accepts no cipher suite that is accepted here",
+        P::ExtendedMasterSecretExtensionRequired => {
+            "the peer's TLS 1.2 lacks the extended master secret"
+        }
+        _ => "the peer's TLS is too different",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::HandshakeKind;
+    use rustls::version::{TLS12, TLS13};
+
+    use super::super::link::{Tcp, is_open};
+    use super::super::standin::{Authority, Step, YEARS, ok, serve};
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(20))
+    }
+
+    fn trusting(authority: &Authority) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der()).unwrap();
+        config(roots).unwrap()
+    }
+
+    fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {
+        let tcp = Tcp::connect(&[([127, 0, 0, 1], port).into()], soon());
+        let tcp = Box::new(tcp.ok().unwrap());
+        Tls::handshake(config, "api.example", tcp, soon())
+            .ok()
+            .unwrap()
+    }
+
+    fn ask(tls: &mut Tls) {
+        tls.write(b"GET / HTTP/1.1\r\n\r\n", soon()).unwrap();
+    }
+
+    #[test]
+    fn the_next_session_costs_less() {
+        for version in [&TLS12, &TLS13] {
+            let authority = Authority::new("known");
+            let server = authority.server("api.example", YEARS, version);
+            let script = || vec![Step::Encrypt(Arc::clone(&server)), ok("a")];
+            let (port, _served) = serve(vec![script(), script()]);
+            let config = trusting(&authority);
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let mut tls = open(&config, port);
+                ask(&mut tls);
+                assert!(tls.read(&mut [0; 100], soon()).unwrap() > 0);
+                assert_eq!(tls.session.handshake_kind(), Some(kind));
+            }
+        }
+    }
+
+    #[test]
+    fn knows_a_goodbye_from_what_servers_say_unasked() {
+        for version in [&TLS12, &TLS13] {
+            let authority = Authority::new("known");
+            let server = authority.server("api.example", YEARS, version);
+            let encrypt = Step::Encrypt(server);
+            let script = vec![encrypt, ok(""), Step::Take, Step::Bye, Step::Wait];
+            let (port, _served) = serve(vec![script]);
+            let mut tls = open(&trusting(&authority), port);
+            ask(&mut tls);
+            assert!(tls.read(&mut [0; 100], soon()).unwrap() > 0);
+            // TLS 1.3 sends tickets for later sessions after its handshake.
+            assert!(is_open(&mut tls));
+            ask(&mut tls);
+            assert_eq!(tls.read(&mut [0; 100], soon()).unwrap(), 0);
+            assert!(!is_open(&mut tls));
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // (why this row exists, seconds, day)
+        let table = [
+            ("the epoch, on hosts without a clock", 0, "1970-01-01"),
+            ("the last second of a day", 86_399, "1970-01-01"),
+            ("a leap day", 951_782_400, "2000-02-29"),
+            ("the day after it", 951_868_800, "2000-03-01"),
+            ("a century without leap day", 4_107_542_400, "2100-03-01"),
+            ("the end of a year", 1_798_761_599, "2026-12-31"),
+            ("32 bits", 4_294_967_295, "2106-02-07"),
+        ];
+        for (why, seconds, day) in table {
+            assert_eq!(date(seconds), day, "{why}");
+        }
+    }
+}

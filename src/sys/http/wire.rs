@@ -1,0 +1,228 @@
+//! What ureq is given to speak over: connections that are made, secured and limited here.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+use super::link::{self, Link, Tcp};
+use super::lookup::Lookup;
+use super::tls::Tls;
+use super::url::{Origin, Scheme};
+use super::{CONNECT_LIMIT, HANDSHAKE_LIMIT, Kind, LinkError, Peer, RESOLVE_LIMIT, sooner, tunnel};
+use crate::base::clock::Deadline;
+
+/// Bytes of each of the two buffers of a connection. The head of a request has to fit, as has that
+/// of an answer; the size is that of a TLS record.
+const BUFFER: usize = 16 << 10;
+
+/// How far the request that is under way has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Connections made so far.
+    connections: AtomicUsize,
+    stage: AtomicU8,
+}
+
+/// A stage of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    Sending,
+    Waiting,
+    Reading,
+}
+
+impl Progress {
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
+            0 => Stage::Sending,
+            1 => Stage::Waiting,
+            _ => Stage::Reading,
+        }
+    }
+
+    pub(super) fn set(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+}
+
+/// Makes connections to one peer.
+pub(super) struct Dial {
+    pub(super) peer: Arc<Peer>,
+    pub(super) progress: Arc<Progress>,
+    /// ureq shares its connector between the threads that share a client; here there is one.
+    pub(super) lookup: Mutex<Lookup>,
+}
+
+impl Connector for Dial {
+    type Out = Wire;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<Wire>, ureq::Error> {
+        let link = self
+            .open(Deadline::after(*details.timeout.after))
+            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        self.progress.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(Wire {
+            link,
+            buffers: LazyBuffers::new(BUFFER, BUFFER),
+            progress: Arc::clone(&self.progress),
+            is_tls: self.peer.origin.scheme == Scheme::Https,
+        }))
+    }
+}
+
+impl Dial {
+    /// A new connection, as far as the first byte of a request.
+    fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
+        let Peer { origin, proxy, .. } = self.peer.as_ref();
+        let next = proxy.as_ref().unwrap_or(origin);
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        let addresses = lookup
+            .find(&next.host, next.port, sooner(by, RESOLVE_LIMIT))
+            .map_err(|cause| {
+                LinkError::new(Kind::Resolve, format!("resolve {}", next.host), cause)
+            })?;
+        drop(lookup);
+        let tcp = Tcp::connect(&addresses, sooner(by, CONNECT_LIMIT)).map_err(|(at, cause)| {
+            let mut doing = format!("connect to {}", next.address());
+            // Digits would be told twice.
+            if let Some(at) = at.filter(|at| at.ip().to_string() != next.host) {
+                doing.push_str(&format!(" at {}", at.ip()));
+            }
+            LinkError::new(Kind::Connect, doing, cause)
+        })?;
+        let mut link: Box<dyn Link> = Box::new(tcp);
+        if let Some(proxy) = proxy {
+            if proxy.scheme == Scheme::Https {
+                link = self.secure(proxy, link, by)?;
+            }
+            let by = sooner(by, HANDSHAKE_LIMIT);
+            let agreed = match proxy.scheme {
+                Scheme::Socks5 => tunnel::socks5(link.as_mut(), proxy, origin, by),
+                _ => tunnel::connect(link.as_mut(), proxy, origin, &self.peer.user_agent, by),
+            };
+            agreed.map_err(|cause| {
+                let (proxy, origin) = (proxy.address(), origin.address());
+                LinkError::new(
+                    Kind::Proxy,
+                    format!("ask proxy {proxy} for {origin}"),
+                    cause,
+                )
+            })?;
+        }
+        if origin.scheme == Scheme::Https {
+            link = self.secure(origin, link, by)?;
+        }
+        Ok(link)
+    }
+
+    fn secure(
+        &self,
+        whom: &Origin,
+        link: Box<dyn Link>,
+        by: Deadline,
+    ) -> Result<Box<dyn Link>, LinkError> {
+        let Some(config) = &self.peer.tls else {
+            return Ok(link);
+        };
+        match Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT)) {
+            Ok(tls) => Ok(Box::new(tls)),
+            Err((kind, cause)) => {
+                let doing = format!("TLS with {}", whom.address());
+                Err(LinkError::new(kind, doing, cause))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dial")
+    }
+}
+
+/// A connection as ureq uses it.
+pub(super) struct Wire {
+    link: Box<dyn Link>,
+    buffers: LazyBuffers,
+    progress: Arc<Progress>,
+    is_tls: bool,
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.progress.set(Stage::Sending);
+        let bytes = self.buffers.output().get(..amount).unwrap_or_default();
+        let sent = self.link.write(bytes, Deadline::after(*timeout.after));
+        sent.map_err(|error| told(error, timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if self.progress.stage() == Stage::Sending {
+            self.progress.set(Stage::Waiting);
+        }
+        let by = Deadline::after(*timeout.after);
+        let read = self.link.read(self.buffers.input_append_buf(), by);
+        let amount = read.map_err(|error| told(error, timeout))?;
+        if amount > 0 {
+            self.progress.set(Stage::Reading);
+        }
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        link::is_open(self.link.as_mut())
+    }
+
+    fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+}
+
+fn told(error: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match link::is_timeout(&error) {
+        true => ureq::Error::Timeout(timeout.reason),
+        false => ureq::Error::Io(error),
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+/// Resolves nothing: [`Dial`] knows whether it is the peer or a proxy that has to be found.
+#[derive(Debug)]
+pub(super) struct NotHere;
+
+impl Resolver for NotHere {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}

@@ -1,0 +1,143 @@
+//! The agent's own files below its root directory.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::root::FileError;
+
+/// Bytes. A host id has 11; what is longer is none.
+const ID_LIMIT: u64 = 1024;
+
+/// The directory in which the agent keeps what has to outlive it.
+pub(crate) struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// The directory at `root`, which need not exist yet.
+    pub(crate) fn at(root: impl Into<PathBuf>) -> State {
+        State { root: root.into() }
+    }
+
+    /// Where the host's id is kept.
+    pub(crate) fn id_path(&self) -> PathBuf {
+        self.root.join("id")
+    }
+
+    /// The host's id; `None` if there is no file for it or nothing in it.
+    ///
+    /// Line ends at its end are not part of it. Fails if the file is there and cannot be read.
+    pub(crate) fn host_id(&self) -> Result<Option<String>, FileError> {
+        let path = self.id_path();
+        let mut text = String::new();
+        match File::open(&path).and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(FileError::new("read", &path, error)),
+            Ok(_) => {}
+        }
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        Ok(Some(text).filter(|id| !id.is_empty()))
+    }
+
+    /// Keeps the host's id, without a line end. The file is replaced as a whole and is on the disk
+    /// when this returns; a file that says so already is left alone.
+    pub(crate) fn save_host_id(&self, id: &str) -> Result<(), FileError> {
+        if self.host_id().is_ok_and(|kept| kept.as_deref() == Some(id)) {
+            return Ok(());
+        }
+        self.prepare()?;
+        replace(&self.id_path(), id.as_bytes())
+    }
+
+    /// Makes sure that files can be created: creates the directory if it is missing.
+    pub(crate) fn prepare(&self) -> Result<(), FileError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.root)
+            .map_err(|error| FileError::new("create", &self.root, error))?;
+        let path = CString::new(self.root.as_os_str().as_bytes())
+            .map_err(|error| FileError::new("write to", &self.root, error.into()))?;
+        // SAFETY: `path` is a string that ends in NUL and outlives the call.
+        match unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } {
+            0 => Ok(()),
+            _ => Err(FileError::new(
+                "write to",
+                &self.root,
+                io::Error::last_os_error(),
+            )),
+        }
+    }
+}
+
+/// Puts `content` in the place of the file at `path`, so that a reader finds either the old or the
+/// new content as a whole, even after the power has failed.
+fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let new = path.with_extension("new");
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(|error| FileError::new("write", &new, error))?;
+    fs::rename(&new, path).map_err(|error| FileError::new("replace", path, error))?;
+    // The rename is kept by the directory; one that cannot be synced keeps it a little later.
+    if let Some(Ok(directory)) = path.parent().map(File::open) {
+        drop(directory.sync_all());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    #[test]
+    fn an_id_is_what_stands_before_the_line_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        // (why this row exists, content, id)
+        let table = [
+            ("as the agent writes it", "3aBcDeFgHiJ", Some("3aBcDeFgHiJ")),
+            (
+                "as an editor leaves it",
+                "3aBcDeFgHiJ\r\n\n",
+                Some("3aBcDeFgHiJ"),
+            ),
+            ("spaces are kept", " 3aB ", Some(" 3aB ")),
+            ("nothing", "", None),
+            ("nothing but a line end", "\n", None),
+        ];
+        for (why, content, id) in table {
+            fs::write(dir.path().join("id"), content).unwrap();
+            assert_eq!(
+                State::at(dir.path()).host_id().unwrap().as_deref(),
+                id,
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_is_kept_below_a_root_that_did_not_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::at(dir.path().join("var/lib"));
+        assert_eq!(state.host_id().unwrap(), None);
+        state.save_host_id("3aBcDeFgHiJ").unwrap();
+        assert_eq!(fs::read(state.id_path()).unwrap(), b"3aBcDeFgHiJ");
+        assert_eq!(fs::read_dir(dir.path().join("var/lib")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_a_directory_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = State::at(&file).prepare().unwrap_err();
+        let expected = format!("create {}: File exists", file.display());
+        assert!(base::report(&error).starts_with(&expected));
+    }
+}

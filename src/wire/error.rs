@@ -1,0 +1,142 @@
+//! What the API says when it refuses: `{"error":{"message":"…"}}`, whatever the endpoint.
+
+use serde::Deserialize;
+
+/// Characters that a message keeps: more than the API ever says.
+const LENGTH: usize = 500;
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: Option<Reason>,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    message: Option<String>,
+}
+
+/// Why the API refused a request, from the status and the body of its answer.
+///
+/// That is the API's own message, which may be empty, on one line and at most [`LENGTH`]
+/// characters; or the status, e.g. `404 Not Found`, if the body is of another kind.
+pub(crate) fn message(status: u16, body: &str) -> String {
+    // serde takes a list for an object with its fields in order; the API does not.
+    let is_object = body.trim_start().starts_with('{');
+    match serde_json::from_str(body) {
+        Ok(Refusal { error }) if is_object => {
+            let message = error.and_then(|reason| reason.message).unwrap_or_default();
+            let on_one_line = |c: char| if c.is_control() { ' ' } else { c };
+            message.chars().map(on_one_line).take(LENGTH).collect()
+        }
+        _ => format!("{status} {}", reason(status)).trim_end().to_owned(),
+    }
+}
+
+/// RFC 9110, section 15; empty for a status that the API and what stands before it do not use.
+fn reason(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_reason_or_falls_back_on_the_status() {
+        // (why this row exists, status, body, message)
+        let table = [
+            (
+                "as documented",
+                400,
+                r#"{"error":{"message":"name is too long"}}"#,
+                "name is too long",
+            ),
+            (
+                "more than documented",
+                403,
+                r#" {"id":1,"error":{"code":7,"message":"expired"}}"#,
+                "expired",
+            ),
+            ("no error", 400, r#"{"success":false}"#, ""),
+            ("null", 400, r#"{"error":null}"#, ""),
+            ("no message", 400, r#"{"error":{}}"#, ""),
+            (
+                "a text",
+                404,
+                r#"{"error":"no such host"}"#,
+                "404 Not Found",
+            ),
+            (
+                "a message that is no text",
+                500,
+                r#"{"error":{"message":1}}"#,
+                "500 Internal Server Error",
+            ),
+            ("a list", 400, r#"[{"message":"x"}]"#, "400 Bad Request"),
+            ("a page of HTML", 502, "<html>…</html>", "502 Bad Gateway"),
+            ("nothing", 503, "", "503 Service Unavailable"),
+            ("cut", 429, r#"{"error":{"mess"#, "429 Too Many Requests"),
+            ("a status of one's own", 599, "", "599"),
+            (
+                "lines",
+                400,
+                r#"{"error":{"message":"a\nb\u001b"}}"#,
+                "a b ",
+            ),
+        ];
+        for (why, status, body, expected) in table {
+            assert_eq!(message(status, body), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded() {
+        let long = format!(r#"{{"error":{{"message":"{}"}}}}"#, "é".repeat(LENGTH + 1));
+        assert_eq!(message(400, &long).chars().count(), LENGTH);
+    }
+
+    #[test]
+    fn never_panics() {
+        let good = r#"{"error":{"message":"a \"quoted\" \u00e9"}}"#;
+        let survives = |body: &str| drop(message(400, body));
+        (0..=good.len()).for_each(|end| survives(&good[..end]));
+        for bad in [
+            "\0",
+            "{",
+            "[[[[",
+            "\"\\ud800\"",
+            "{\"error\":{\"message\":\"\\",
+        ] {
+            survives(bad);
+        }
+    }
+}

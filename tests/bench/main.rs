@@ -1,0 +1,297 @@
+//! What the agent costs while it does its main job, over TLS against the stand-in: `make bench`.
+//!
+//! Everything is read from outside, from `/proc` and by strace, so that the Go agent can be
+//! measured in the same way (`GO_AGENT=/path/to/mackerel-agent`). Ends with 1 if a limit is passed.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "the doors are the agent's; what cannot be measured ends the bench"
+)]
+
+#[path = "../standin/mod.rs"]
+mod standin;
+
+mod process;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use argh::FromArgs;
+
+use process::{Process, SystemCalls};
+use standin::{Settings, Standin};
+
+/// Runs of which the median start is told.
+const STARTS: usize = 20;
+/// Until the agent has posted twice and rests.
+const WARM_UP: Duration = Duration::from_secs(100);
+/// How long a start or an end may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Measures what the agent costs.
+#[derive(FromArgs)]
+struct Arguments {
+    /// the agent to measure, the one that is shipped
+    #[argh(positional)]
+    agent: PathBuf,
+    /// minutes of the window for CPU and memory (4)
+    #[argh(option, default = "4")]
+    minutes: u32,
+    /// minutes of the window for system calls, under strace (3)
+    #[argh(option, default = "3")]
+    strace_minutes: u32,
+    /// more lines for the agent's configuration, e.g. plugins
+    #[argh(option, default = "String::new()")]
+    config: String,
+}
+
+/// A figure, what it may be, what it ought to be, and what the Go agent's documented one is.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    limit: Option<f64>,
+    aim: Option<f64>,
+    go: Option<f64>,
+    of: fn(&Figures) -> f64,
+}
+
+const fn row(name: &'static str, unit: &'static str, of: fn(&Figures) -> f64) -> Row {
+    Row {
+        name,
+        unit,
+        limit: None,
+        aim: None,
+        go: None,
+        of,
+    }
+}
+
+impl Row {
+    const fn bound(mut self, limit: f64, aim: f64) -> Row {
+        self.limit = Some(limit);
+        self.aim = Some(aim);
+        self
+    }
+
+    const fn go(mut self, figure: f64) -> Row {
+        self.go = Some(figure);
+        self
+    }
+}
+
+/// The budgets stand here and nowhere else. Go's figures: version 0.87.0, stripped, over TLS with
+/// three plugins (memory, CPU, switches, calls), or without plugins (forks, start).
+const ROWS: &[Row] = &[
+    row("RSS", "kB", |f| f.after.rss),
+    row("peak RSS", "kB", |f| f.after.peak).go(13_764.0),
+    row("anonymous", "kB", |f| f.after.anonymous)
+        .bound(500.0, 500.0)
+        .go(4_464.0),
+    row("PSS", "kB", |f| f.after.pss)
+        .bound(2_000.0, 1_700.0)
+        .go(12_076.0),
+    row("threads", "", |f| f.after.threads).go(7.0),
+    row("open files", "", |f| f.after.files),
+    row("CPU", "ms/min", |f| {
+        f.per_minute(f.after.cpu_ms - f.before.cpu_ms)
+    })
+    .bound(2.0, 1.5)
+    .go(12.8),
+    row("voluntary switches", "/min", |f| {
+        f.per_minute(f.after.switches - f.before.switches)
+    })
+    .go(241.0),
+    row("system calls", "/min", |f| f.calls.all / f.strace_minutes)
+        .bound(150.0, 70.0)
+        .go(572.0),
+    row("forks", "/min", |f| f.calls.forks / f.strace_minutes)
+        .bound(0.0, 0.0)
+        .go(1.0),
+    row("start to first request", "ms", |f| f.start_ms)
+        .bound(10.0, 6.0)
+        .go(49.0),
+    row("binary", "bytes", |f| f.binary)
+        .bound(1_400_000.0, 1_024_000.0)
+        .go(8_196_256.0),
+];
+
+/// What one agent cost.
+struct Figures {
+    before: Process,
+    after: Process,
+    minutes: f64,
+    calls: SystemCalls,
+    strace_minutes: f64,
+    start_ms: f64,
+    binary: f64,
+}
+
+impl Figures {
+    fn per_minute(&self, grown: f64) -> f64 {
+        grown / self.minutes
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Arguments = argh::from_env();
+    let ours = measure(&arguments.agent, &arguments);
+    let go = std::env::var_os("GO_AGENT").map(|path| measure(Path::new(&path), &arguments));
+    match print(&ours, go.as_ref()) {
+        0 => ExitCode::SUCCESS,
+        passed => {
+            println!("\n{passed} limit(s) passed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the table and returns how many limits were passed.
+fn print(ours: &Figures, go: Option<&Figures>) -> usize {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+    println!(
+        "{:<24}{:>12} {:<7}{:>12}{:>12}{:>14}{:>12}",
+        "", "agent", "", "limit", "aim", "Go, recorded", "Go, here"
+    );
+    let mut passed = 0;
+    for row in ROWS {
+        let figure = (row.of)(ours);
+        let is_passed = row.limit.is_some_and(|limit| figure > limit);
+        passed += usize::from(is_passed);
+        println!(
+            "{:<24}{:>12} {:<7}{:>12}{:>12}{:>14}{:>12}{}",
+            row.name,
+            number(Some(figure)),
+            row.unit,
+            number(row.limit),
+            number(row.aim),
+            number(row.go),
+            number(go.map(row.of)),
+            if is_passed { "  <- over" } else { "" }
+        );
+    }
+    passed
+}
+
+fn measure(agent: &Path, arguments: &Arguments) -> Figures {
+    eprintln!("{}: {STARTS} starts", agent.display());
+    let bench = Bench::new(agent, &arguments.config);
+    let mut starts: Vec<f64> = (0..STARTS).map(|_| bench.start_ms()).collect();
+    starts.sort_by(f64::total_cmp);
+
+    let running = bench.start();
+    let pid = running.0.id();
+    eprintln!("warming up for {} s", WARM_UP.as_secs());
+    sleep(WARM_UP);
+    eprintln!("measuring for {} minutes", arguments.minutes);
+    let before = Process::of(pid);
+    let begin = Instant::now();
+    sleep(Duration::from_secs(60) * arguments.minutes);
+    let after = Process::of(pid);
+    let minutes = begin.elapsed().as_secs_f64() / 60.0;
+    eprintln!(
+        "counting system calls for {} minutes",
+        arguments.strace_minutes
+    );
+    let span = Duration::from_secs(60) * arguments.strace_minutes;
+    let calls = SystemCalls::count(pid, bench.directory.path(), span);
+    Figures {
+        before,
+        after,
+        minutes,
+        calls,
+        strace_minutes: f64::from(arguments.strace_minutes),
+        start_ms: (starts[STARTS / 2 - 1] + starts[STARTS / 2]) / 2.0,
+        binary: fs::metadata(agent).unwrap().len() as f64,
+    }
+}
+
+/// A server, and an agent that it knows.
+struct Bench<'a> {
+    agent: &'a Path,
+    server: Standin,
+    directory: tempfile::TempDir,
+}
+
+impl Bench<'_> {
+    fn new<'a>(agent: &'a Path, config: &str) -> Bench<'a> {
+        let server = Standin::start(Settings {
+            tls: true,
+            key: None,
+            ..Settings::default()
+        })
+        .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name| directory.path().join(name);
+        fs::write(at("ca.pem"), server.ca()).unwrap();
+        let text = format!(
+            "apikey = \"bench\"\napibase = \"{}\"\nroot = \"{}\"\npidfile = \"{}\"\ncloud_platform = \"none\"\n{config}",
+            server.base(),
+            directory.path().display(),
+            at("pid").display(),
+        );
+        fs::write(at("conf"), text).unwrap();
+        let bench = Bench {
+            agent,
+            server,
+            directory,
+        };
+        // The first start registers the host.
+        drop(bench.start());
+        bench
+    }
+
+    /// Starts the agent and returns once its first metrics have arrived.
+    fn start(&self) -> Running {
+        let posts = self
+            .server
+            .seen(|seen| seen.to("POST", "/api/v0/tsdb").count());
+        let running = self.spawn();
+        self.server.wait(PATIENCE, "first metrics", |seen| {
+            (seen.to("POST", "/api/v0/tsdb").count() > posts).then_some(())
+        });
+        running
+    }
+
+    fn spawn(&self) -> Running {
+        let child = Command::new(self.agent)
+            .arg("-conf")
+            .arg(self.directory.path().join("conf"))
+            .env("SSL_CERT_FILE", self.directory.path().join("ca.pem"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Running(child)
+    }
+
+    /// Milliseconds from the start of the process until the server has read its first request.
+    fn start_ms(&self) -> f64 {
+        let before = self
+            .server
+            .seen(|seen| seen.requests.back().map(|last| last.number));
+        let begin = Instant::now();
+        let running = self.spawn();
+        let arrived = self.server.wait(PATIENCE, "first request", |seen| {
+            let new = |number| before.is_none_or(|before| number > before);
+            let first = seen.requests.iter().find(|request| new(request.number));
+            first.map(|request| request.at)
+        });
+        drop(running);
+        (arrived - begin).as_secs_f64() * 1_000.0
+    }
+}
+
+/// An agent that is told to stop, and waited for, when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        process::terminate(self.0.id());
+        self.0.wait().unwrap();
+    }
+}

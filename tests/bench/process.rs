@@ -1,0 +1,105 @@
+//! What a process costs, as the kernel tells it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// A moment in the life of a process and its children that it has waited for.
+pub(crate) struct Process {
+    pub(crate) rss: f64,
+    pub(crate) peak: f64,
+    pub(crate) anonymous: f64,
+    pub(crate) pss: f64,
+    pub(crate) threads: f64,
+    pub(crate) files: f64,
+    /// Time on a processor since its start, of all threads that live.
+    pub(crate) cpu_ms: f64,
+    /// Since its start, of all threads that live.
+    pub(crate) switches: f64,
+}
+
+impl Process {
+    /// Reads `/proc/<pid>`. Sizes are in kB.
+    pub(crate) fn of(pid: u32) -> Process {
+        let read = |path: &str| fs::read_to_string(format!("/proc/{pid}/{path}")).unwrap();
+        let status = read("status");
+        let mut cpu_ms = 0.0;
+        let mut switches = 0.0;
+        for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+            let task = task.unwrap().path();
+            // A thread may end between the listing and the reading.
+            let text = |name| fs::read_to_string(task.join(name)).unwrap_or_default();
+            let nanoseconds = text("schedstat");
+            let nanoseconds = nanoseconds.split(' ').next().unwrap_or_default();
+            cpu_ms += nanoseconds.parse().unwrap_or(0.0) / 1e6;
+            switches += field(&text("status"), "voluntary_ctxt_switches:");
+        }
+        Process {
+            rss: field(&status, "VmRSS:"),
+            peak: field(&status, "VmHWM:"),
+            anonymous: field(&status, "RssAnon:"),
+            pss: field(&read("smaps_rollup"), "Pss:"),
+            threads: field(&status, "Threads:"),
+            files: fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as f64,
+            cpu_ms,
+            switches,
+        }
+    }
+}
+
+/// The number behind `name` at the start of a line; 0 if there is none.
+fn field(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.split_ascii_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0.0)
+}
+
+/// What strace saw.
+pub(crate) struct SystemCalls {
+    pub(crate) all: f64,
+    /// New processes; new threads are none.
+    pub(crate) forks: f64,
+}
+
+impl SystemCalls {
+    /// Follows a process, its threads and its children for `span`.
+    pub(crate) fn count(pid: u32, directory: &Path, span: Duration) -> SystemCalls {
+        let output = directory.join("strace");
+        let mut strace = Command::new("strace")
+            .args(["-f", "-q", "-p", &pid.to_string(), "-o"])
+            .arg(&output)
+            .spawn()
+            .expect("strace is installed: make setup");
+        sleep(span);
+        terminate(strace.id());
+        strace.wait().unwrap();
+        let text = fs::read_to_string(&output).unwrap();
+        if let Ok(kept) = std::env::var("BENCH_STRACE") {
+            fs::write(kept, &text).unwrap();
+        }
+        let calls = || {
+            // "PID call(…"; what is resumed was counted when it began, signals are no calls.
+            let calls = text.lines().filter_map(|line| line.split_once(' '));
+            let calls = calls.map(|(_, call)| call.trim_start());
+            calls.filter(|call| call.starts_with(|c: char| c.is_ascii_lowercase()))
+        };
+        let is_fork = |call: &&str| {
+            let process = ["fork(", "vfork("]
+                .iter()
+                .any(|name| call.starts_with(name));
+            process || (call.starts_with("clone") && !call.contains("CLONE_THREAD"))
+        };
+        SystemCalls {
+            all: calls().count() as f64,
+            forks: calls().filter(is_fork).count() as f64,
+        }
+    }
+}
+
+/// Asks a process to end.
+pub(crate) fn terminate(pid: u32) {
+    let told = Command::new("kill").arg(pid.to_string()).status();
+    assert!(told.unwrap().success(), "kill {pid}");
+}
