@@ -113,7 +113,12 @@ impl Config {
             Err(error) => {
                 let at = error.span().map_or(text.len(), |span| span.start);
                 let (line, column) = walk.place(at);
-                let why = error.message();
+                let mut why = error.message().to_owned();
+                // Only of a key: what else is wrong may be the API key.
+                let key = error.span().and_then(|span| text.get(span));
+                if let Some(key) = key.filter(|_| why == "duplicate key") {
+                    why = format!("{why} {key}; remove one of the two");
+                }
                 walk.problem(line, format!("toml: line {line}, column {column}: {why}"));
             }
         }
@@ -133,13 +138,17 @@ fn include(item: Item<'_>) -> Result<Option<Include>, String> {
 }
 
 fn platform(item: Item<'_>) -> Result<CloudPlatform, String> {
-    Ok(match &*item.text()? {
+    let name = item.text()?;
+    Ok(match &*name {
         "" | "auto" => CloudPlatform::Auto,
         "none" => CloudPlatform::None,
         "ec2" => CloudPlatform::Ec2,
         "gce" => CloudPlatform::Gce,
         "azurevm" => CloudPlatform::AzureVm,
-        _ => return Err("failed to parse; write auto, none, ec2, gce or azurevm".to_owned()),
+        _ => {
+            let remedy = "write auto, none, ec2, gce or azurevm";
+            return Err(format!("failed to parse \"{name}\"; {remedy}"));
+        }
     })
 }
 
@@ -267,7 +276,7 @@ mod tests {
             ),
             (
                 "cloud_platform = 'EC2'",
-                "toml: line 1 (last key \"cloud_platform\"): failed to parse; write auto, none, ec2, gce or azurevm".to_owned(),
+                "toml: line 1 (last key \"cloud_platform\"): failed to parse \"EC2\"; write auto, none, ec2, gce or azurevm".to_owned(),
             ),
             (
                 "apibase = 'api.example'",
@@ -277,7 +286,7 @@ mod tests {
             ),
             (
                 "apikey = 'x'\napikey = 'y'",
-                "toml: line 2, column 1: duplicate key".to_owned(),
+                "toml: line 2, column 1: duplicate key apikey; remove one of the two".to_owned(),
             ),
             (
                 "a = 1\n  key = あ\n",

@@ -27,6 +27,7 @@ use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
 use crate::sys::log::{self as backend, Tags};
 use crate::sys::netif::links;
+use crate::sys::pidfile::PidFile;
 use crate::sys::random::random;
 use crate::sys::root::Root;
 use crate::sys::signal::{self, Signal};
@@ -43,6 +44,8 @@ const DESCRIPTION: u64 = 60 * 60;
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How much longer a request that is under way at the limit gets to be told of.
 const END_GRACE: Duration = Duration::from_millis(500);
+/// Signals within this time are one request to stop.
+const ONE_STOP: Duration = Duration::from_secs(1);
 /// For one request, from the look-up of the name to the end of the answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes of stack for the thread that talks to the server: a TLS handshake needs a tenth of it.
@@ -107,6 +110,10 @@ fn resolve(flags: &Flags) -> Result<Config, String> {
 }
 
 fn watch_host(config: &Config) -> Result<(), String> {
+    let _pidfile = match config.pidfile.as_os_str().is_empty() {
+        true => None,
+        false => Some(PidFile::claim(&config.pidfile).map_err(|error| base::report(&error))?),
+    };
     let clock = HostClock::new();
     let (tell, events) = mpsc::channel();
     let told = tell.clone();
@@ -139,9 +146,9 @@ fn watch_host(config: &Config) -> Result<(), String> {
                 signal.name(),
                 STOP_LIMIT.as_secs()
             );
-            let limit = Moment(clock.moment().0 + STOP_LIMIT);
-            order(Order::Stop(limit));
-            wait_for_end(&clock, &events, limit)?
+            let begin = clock.moment();
+            order(Order::Stop(Moment(begin.0 + STOP_LIMIT)));
+            wait_for_end(&clock, &events, begin)?
         }
     };
     match outcome {
@@ -179,18 +186,20 @@ fn until_stopped(
     }
 }
 
-/// Waits for the poster's last word until `limit`, or until a signal says that nobody wants to
-/// wait any longer.
+/// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says that
+/// nobody wants to wait any longer.
 fn wait_for_end(
     clock: &dyn Clock,
     events: &Receiver<Event>,
-    limit: Moment,
+    begin: Moment,
 ) -> Result<Outcome, String> {
     loop {
-        // A request that is under way at the limit gets this much longer to be told of.
-        let left = limit.since(clock.moment()) + END_GRACE;
-        match events.recv_timeout(left) {
+        let passed = clock.moment().since(begin);
+        // A request that is under way at the limit gets a little longer to be told of.
+        match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
             Ok(Event::Signal(Signal::Hangup)) => {}
+            // Whoever stops a unit signals every process of it, and so does a supervisor.
+            Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
             Ok(Event::Signal(signal)) => {
                 log::info!("Received signal '{}' again, force shutdown.", signal.name());
                 return Err("received terminate instruction again. force return".to_owned());
@@ -266,17 +275,13 @@ fn describer(config: Config) -> Describe {
         links,
         stats: FsStats::new(),
     };
-    Box::new(move |custom_identifier| {
-        let place = Place {
-            cloud: None,
-            custom_identifier,
-        };
+    Box::new(move || {
         let agent = Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
-        describe::host(&root, &mut calls, &config, &agent, place)
+        describe::host(&root, &mut calls, &config, &agent, Place::default())
     })
 }
 
@@ -317,13 +322,20 @@ mod tests {
         assert!(matches!(end, End::Outcome(Outcome::Undelivered(0))));
     }
 
-    #[test]
-    fn a_second_signal_does_not_wait() {
+    /// What waiting comes to if the agent is told to stop, and again after `pause`.
+    fn told_again(pause: Duration) -> Result<Outcome, String> {
         let (tell, events) = mpsc::channel();
         tell.send(Event::Signal(Signal::Hangup)).unwrap();
         tell.send(Event::Signal(Signal::Terminate)).unwrap();
-        let limit = Moment(STOP_LIMIT);
-        let end = wait_for_end(&FakeClock::default(), &events, limit);
-        assert!(end.unwrap_err().contains("again"));
+        tell.send(Event::Ended(Outcome::Delivered)).unwrap();
+        let clock = FakeClock::default();
+        clock.pass(pause);
+        wait_for_end(&clock, &events, Moment::default())
+    }
+
+    #[test]
+    fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
+        assert_eq!(told_again(Duration::ZERO), Ok(Outcome::Delivered));
+        assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
     }
 }

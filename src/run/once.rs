@@ -29,7 +29,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     });
     let clock = HostClock::new();
     let mut measure = Measure::new(&config, Root::from_env());
-    let host = describer(config)(None).map_err(|error| base::report(&error))?;
+    let host = describer(config)().map_err(|error| base::report(&error))?;
     measure.sample(clock.moment());
     let created = clock.wall();
     wait(SPAN);

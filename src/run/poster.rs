@@ -68,6 +68,8 @@ pub(super) struct Poster {
     on_stop: Option<String>,
     random: fn() -> u32,
     spool: Spool,
+    /// Whether the server has taken values of this process: the first ones go out at once.
+    has_posted: bool,
     backoff: Backoff,
     /// When the next request that registers or posts may go out; `None` if there is none.
     post_due: Option<Moment>,
@@ -96,6 +98,7 @@ impl Poster {
             on_stop,
             random,
             spool: Spool::default(),
+            has_posted: false,
             backoff: Backoff::up_to(REGISTER_PAUSE),
             post_due: Some(now),
             describe_due: None,
@@ -135,7 +138,11 @@ impl Poster {
                     log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
                 }
                 if self.post_due.is_none() && !self.spool.is_empty() {
-                    self.post_due = Some(Moment(now.0 + self.own_second(clock.unix())));
+                    let pause = match self.has_posted {
+                        true => self.own_second(clock.unix()),
+                        false => Duration::ZERO,
+                    };
+                    self.post_due = Some(Moment(now.0 + pause));
                 }
             }
             Order::Describe => self.describe_due = Some(now),
@@ -241,6 +248,7 @@ impl Poster {
         match self.api.post_metrics(&host.id, self.spool.values(&batch)) {
             Ok(()) => {
                 self.spool.posted(&batch);
+                self.has_posted = true;
                 self.backoff.succeeded();
                 let left = self.spool.waiting();
                 self.posting.is_over(|| match left {
@@ -281,7 +289,7 @@ impl Poster {
         let Some(host) = self.registration.host() else {
             return;
         };
-        let document = match (self.describe)(host.custom_identifier.clone()) {
+        let document = match (self.describe)() {
             Ok(document) => document,
             Err(error) => return self.describing.because(base::report(&error)),
         };

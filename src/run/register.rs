@@ -11,9 +11,8 @@ use crate::sys::root::FileError;
 use crate::sys::state::State;
 use crate::wire::host::{Host, HostParam};
 
-/// Describes the host as it is now, under a custom identifier if it has one.
-pub(super) type Describe =
-    Box<dyn FnMut(Option<String>) -> Result<HostParam, DescribeError> + Send>;
+/// Describes the host as it is now.
+pub(super) type Describe = Box<dyn FnMut() -> Result<HostParam, DescribeError> + Send>;
 
 /// How far the host is from being known.
 pub(super) struct Registration {
@@ -75,7 +74,7 @@ impl Registration {
     ) -> Result<(), RegisterError> {
         self.stage = match &self.stage {
             Stage::Create => {
-                let document = describe(None).map_err(RegisterError::Describe)?;
+                let document = describe().map_err(RegisterError::Describe)?;
                 let id = api.create_host(&document).map_err(RegisterError::Create)?;
                 self.keep(&id);
                 Stage::Look { id }
@@ -86,6 +85,15 @@ impl Registration {
                     path: self.state.id_path().display().to_string(),
                     source,
                 })?;
+                if let Some(theirs) = &host.custom_identifier
+                    && !theirs.is_empty()
+                {
+                    return Err(RegisterError::Identity {
+                        path: self.state.id_path().display().to_string(),
+                        theirs: theirs.clone(),
+                    });
+                }
+                self.keep(id);
                 match &self.on_start {
                     Some(status) if *status != host.status => Stage::Status {
                         status: status.clone(),
@@ -127,6 +135,11 @@ pub(super) enum RegisterError {
         path: String,
         source: ApiError,
     },
+    /// The id belongs to a host in a cloud, whose custom identifier this host does not have.
+    Identity {
+        path: String,
+        theirs: String,
+    },
     Status(ApiError),
 }
 
@@ -137,7 +150,7 @@ impl RegisterError {
             RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error.verdict(),
-            RegisterError::Describe(_) => Verdict::Refused,
+            RegisterError::Describe(_) | RegisterError::Identity { .. } => Verdict::Refused,
         }
     }
 }
@@ -157,6 +170,11 @@ impl fmt::Display for RegisterError {
                     _ => Ok(()),
                 }
             }
+            RegisterError::Identity { path, theirs } => write!(
+                f,
+                "custom identifiers mismatch: the id in {path} belongs to {theirs}, \
+                 which this host is not; delete the file to register it as a host of its own"
+            ),
             RegisterError::Status(_) => {
                 f.write_str("failed to set host_status.on_start of this host")
             }
@@ -167,6 +185,7 @@ impl fmt::Display for RegisterError {
 impl Error for RegisterError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match self {
+            RegisterError::Identity { .. } => return None,
             RegisterError::Describe(error) => error,
             RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod localtime;
 pub(crate) mod log;
 pub(crate) mod netif;
+pub(crate) mod pidfile;
 pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod signal;

@@ -32,21 +32,26 @@ impl State {
     ///
     /// Line ends at its end are not part of it. Fails if the file is there and cannot be read.
     pub(crate) fn host_id(&self) -> Result<Option<String>, FileError> {
+        let text = self.text()?;
+        let id = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+        Ok(id.filter(|id| !id.is_empty()))
+    }
+
+    /// What the file of the host's id holds.
+    fn text(&self) -> Result<Option<String>, FileError> {
         let path = self.id_path();
         let mut text = String::new();
         match File::open(&path).and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(FileError::new("read", &path, error)),
-            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new("read", &path, error)),
+            Ok(_) => Ok(Some(text)),
         }
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        Ok(Some(text).filter(|id| !id.is_empty()))
     }
 
     /// Keeps the host's id, without a line end. The file is replaced as a whole and is on the disk
-    /// when this returns; a file that says so already is left alone.
+    /// when this returns; a file that is so already is left alone.
     pub(crate) fn save_host_id(&self, id: &str) -> Result<(), FileError> {
-        if self.host_id().is_ok_and(|kept| kept.as_deref() == Some(id)) {
+        if self.text().is_ok_and(|kept| kept.as_deref() == Some(id)) {
             return Ok(());
         }
         self.prepare()?;

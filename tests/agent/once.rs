@@ -14,7 +14,6 @@ fn document(finished: &Finished) -> Value {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn one_line_tells_the_host_and_its_values() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -37,7 +36,6 @@ fn one_line_tells_the_host_and_its_values() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_configuration_is_not_needed() {
     let sandbox = Sandbox::empty();
     let finished = sandbox.run(&["once"], &[]);

@@ -18,7 +18,6 @@ fn measured(standin: &Standin) -> Host {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn values_arrive_soon_after_the_start() {
     let standin = Standin::http();
     let id = standin.seen(|seen| seen.model.add_host("h", ""));
@@ -106,7 +105,6 @@ fn deliver_after(what: &str) -> (Option<i32>, Host, String) {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn values_that_were_not_taken_are_posted_again() {
     let table = [
         "500",
@@ -134,7 +132,6 @@ fn values_that_were_not_taken_are_posted_again() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn odd_answers_do_not_harm() {
     std::thread::scope(|scope| {
         for what in ["huge:50000000", "surplus", "chunked", "interim", "drip:1ms"] {
@@ -147,7 +144,6 @@ fn odd_answers_do_not_harm() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_server_that_closes_after_each_answer_is_no_trouble() {
     for announce_close in [true, false] {
         let standin = Standin::start(Settings {
@@ -169,7 +165,6 @@ fn a_server_that_closes_after_each_answer_is_no_trouble() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn without_keep_alive_each_request_has_its_connection() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -187,7 +182,6 @@ fn without_keep_alive_each_request_has_its_connection() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_redirection_elsewhere_does_not_carry_the_key_there() {
     let (standin, elsewhere) = (Standin::http(), Standin::http());
     let base = elsewhere.base();

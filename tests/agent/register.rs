@@ -20,7 +20,6 @@ fn described(standin: &Standin) -> String {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_new_host_is_registered_and_its_id_kept() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -57,7 +56,6 @@ fn a_new_host_is_registered_and_its_id_kept() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
     for line_end in ["", "\n", "\r\n"] {
         let standin = Standin::http();
@@ -80,7 +78,6 @@ fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_second_start_is_the_same_host() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -100,7 +97,6 @@ fn a_second_start_is_the_same_host() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn the_description_says_what_the_configuration_says() {
     let standin = Standin::http();
     let id = standin.seen(|seen| seen.model.add_host("before", ""));
@@ -121,7 +117,6 @@ fn the_description_says_what_the_configuration_says() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn the_status_is_set_at_start_unless_it_is_so_already() {
     for (wanted, posts) in [("standby", 1), ("working", 0)] {
         let standin = Standin::http();
@@ -139,7 +134,6 @@ fn the_status_is_set_at_start_unless_it_is_so_already() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn an_id_that_the_server_does_not_know_ends_the_agent() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -155,7 +149,6 @@ fn an_id_that_the_server_does_not_know_ends_the_agent() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn the_id_of_a_host_with_another_identity_ends_the_agent() {
     let standin = Standin::http();
     let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
@@ -172,7 +165,6 @@ fn the_id_of_a_host_with_another_identity_ends_the_agent() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_key_that_is_refused_ends_the_agent() {
     for known in [false, true] {
         let settings = Settings {
@@ -195,7 +187,6 @@ fn a_key_that_is_refused_ends_the_agent() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_key_that_may_only_read_ends_the_agent() {
     let standin = Standin::http();
     standin.seen(|seen| seen.model.read_only = true);
@@ -208,7 +199,6 @@ fn a_key_that_may_only_read_ends_the_agent() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_server_in_trouble_is_asked_again() {
     // All at once: each needs the pause between two tries.
     let table = [
@@ -240,7 +230,6 @@ fn a_server_in_trouble_is_asked_again() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_server_that_refuses_connections_is_waited_for() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
@@ -256,7 +245,6 @@ fn a_server_that_refuses_connections_is_waited_for() {
 }
 
 #[test]
-#[ignore = "needs the agent"]
 fn a_state_directory_that_cannot_be_written_ends_the_agent() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);

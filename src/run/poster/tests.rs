@@ -83,7 +83,7 @@ impl Rig {
         let poster = Poster::new(
             Api::new(Box::new(server)),
             Registration::new(state, None).unwrap(),
-            Box::new(|_| Ok(HostParam::default())),
+            Box::new(|| Ok(HostParam::default())),
             Some("poweroff".to_owned()),
             || u32::MAX,
             clock.moment(),
@@ -101,9 +101,7 @@ impl Rig {
     /// A round on each of the minutes from `from` on.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
-            let mut values = Values::default();
-            values.put("loadavg5", minute as f64);
-            let order = Order::Round(Unix(START + minute * 60), values);
+            let order = Order::Round(Unix(START + minute * 60), values(minute as f64));
             self.orders.push_back((minute * 60, order));
         }
         self
@@ -168,6 +166,12 @@ impl Rig {
     }
 }
 
+fn values(value: f64) -> Values {
+    let mut values = Values::default();
+    values.put("loadavg5", value);
+    values
+}
+
 fn well(_: &Call) -> Option<u16> {
     Some(200)
 }
@@ -190,10 +194,18 @@ fn a_new_host_is_created_looked_up_and_reported_at_once() {
 
 #[test]
 fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
-    let mut rig = Rig::new(true, well).minutes(1, 3);
+    let mut rig = Rig::new(true, well).minutes(0, 4);
     rig.run_until(300);
-    let posts: Vec<u64> = rig.calls()[2..].iter().map(|(at, _)| *at).collect();
+    let posts: Vec<u64> = rig.calls()[3..].iter().map(|(at, _)| *at).collect();
     assert_eq!(posts, [1, 2, 3].map(|minute| minute * 60 + OWN_SECOND));
+}
+
+#[test]
+fn the_first_values_do_not_wait_for_that_second() {
+    let order = Order::Round(Unix(START + 2), values(1.0));
+    let mut rig = Rig::new(true, well).order(2, order);
+    rig.run_until(60);
+    assert_eq!(rig.calls()[2], (2, "Post /api/v0/tsdb".to_owned()));
 }
 
 #[test]
@@ -277,11 +289,11 @@ fn a_refusal_at_the_start_ends_the_agent_and_says_what_to_do() {
 
 #[test]
 fn a_stop_delivers_what_waits_and_says_goodbye() {
-    let mut rig = Rig::new(true, well).minutes(1, 1).stop_at(61);
+    let mut rig = Rig::new(true, well).minutes(0, 2).stop_at(61);
     assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
     let calls = rig.calls();
-    assert_eq!(calls[2], (61, "Post /api/v0/tsdb".to_owned()));
-    assert_eq!(calls[3], (61, format!("Post /api/v0/hosts/{ID}/status")));
+    assert_eq!(calls[3], (61, "Post /api/v0/tsdb".to_owned()));
+    assert_eq!(calls[4], (61, format!("Post /api/v0/hosts/{ID}/status")));
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! The pid file: tells an init script whom to signal, and a second agent that there is a first.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::{env, error, fmt, process};
+
+use super::root::FileError;
+
+/// Bytes. The number of a process has 10 at most.
+const LIMIT: u64 = 64;
+/// Attempts to lock a file that another agent removes at the same time.
+const ATTEMPTS: usize = 3;
+
+/// The pid file of this process: locked as long as it lives, removed when it is dropped.
+pub(crate) struct PidFile {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl PidFile {
+    /// Writes this process's number to `path`, without a line end. The directory is created if it
+    /// is missing.
+    ///
+    /// Fails if the file belongs to an agent that runs: one that holds its lock, or, of the Go
+    /// agent, which takes none, a process of this program's name. A file that is left over from
+    /// a process that has gone, or that holds no number, is overwritten, with a line in the log.
+    pub(crate) fn claim(path: &Path) -> Result<PidFile, PidFileError> {
+        let failed = |verb| move |error| PidFileError::File(FileError::new(verb, path, error));
+        if let Some(directory) = path.parent() {
+            let mut builder = DirBuilder::new();
+            let created = builder.recursive(true).mode(0o755).create(directory);
+            created.map_err(failed("create the directory of"))?;
+        }
+        let mut file = lock(path)
+            .map_err(failed("lock"))?
+            .ok_or_else(|| PidFileError::Running(path.to_owned()))?;
+        let mut text = String::new();
+        // Bytes that are no text are no number either.
+        drop(Read::take(&file, LIMIT).read_to_string(&mut text));
+        match text.parse() {
+            Ok(pid) if pid == process::id() => {}
+            Ok(pid) if is_agent(pid) => return Err(PidFileError::Running(path.to_owned())),
+            Ok(pid) => log::warn!(
+                "pidfile {} is left over from process {pid} and is overwritten",
+                path.display()
+            ),
+            Err(_) if text.is_empty() => {}
+            Err(_) => log::warn!("pidfile {} is malformed and is overwritten", path.display()),
+        }
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(process::id().to_string().as_bytes()));
+        written.map_err(failed("write"))?;
+        Ok(PidFile {
+            path: path.to_owned(),
+            _locked: file,
+        })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Opens the file, which is created if it is missing, and locks it; `None` if another process has.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    for _ in 0..ATTEMPTS {
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // A file system without locks is as good as one that nobody has locked.
+            Err(TryLockError::Error(_)) => return Ok(Some(file)),
+            Ok(()) => {}
+        }
+        // An agent that ended meanwhile has removed the file that was opened.
+        let inode = file.metadata()?.ino();
+        if fs::metadata(path).is_ok_and(|there| there.ino() == inode) {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the process `pid` is an agent that takes no lock: it has this program's name, and is
+/// not this very program, which does.
+fn is_agent(pid: u32) -> bool {
+    let exe = |process: &str| {
+        let file = fs::metadata(format!("/proc/{process}/exe")).ok()?;
+        Some((file.dev(), file.ino()))
+    };
+    let mut other = Vec::new();
+    let cmdline = File::open(format!("/proc/{pid}/cmdline"));
+    if cmdline
+        .and_then(|file| file.take(4096).read_to_end(&mut other))
+        .is_err()
+    {
+        return false;
+    }
+    let other = other.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
+    let own = env::args_os().next().unwrap_or_default();
+    let is_named_alike = name(other) == name(own.as_encoded_bytes());
+    is_named_alike && (exe("self").is_none() || exe(&pid.to_string()) != exe("self"))
+}
+
+/// Why there is no pid file.
+#[derive(Debug)]
+pub(crate) enum PidFileError {
+    /// Another agent runs.
+    Running(PathBuf),
+    /// The file cannot be used.
+    File(FileError),
+}
+
+impl fmt::Display for PidFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PidFileError::Running(path) => write!(
+                f,
+                "pidfile found, try stopping another running mackerel-agent or delete {}",
+                path.display()
+            ),
+            PidFileError::File(_) => f.write_str("cannot use the pidfile (-pidfile names another)"),
+        }
+    }
+}
+
+impl error::Error for PidFileError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            PidFileError::Running(_) => None,
+            PidFileError::File(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    #[test]
+    fn what_is_left_over_is_overwritten_and_removed_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/agent.pid");
+        let own = process::id().to_string();
+        for left in [
+            None,
+            Some(""),
+            Some("1\n"),
+            Some("no number"),
+            Some("4194999"),
+            Some(&*own),
+        ] {
+            if let Some(left) = left {
+                fs::write(&path, left).unwrap();
+            }
+            let claimed = PidFile::claim(&path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), own.as_bytes());
+            drop(claimed);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_locked_belongs_to_an_agent_that_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.pid");
+        let _first = PidFile::claim(&path).unwrap();
+        let error = PidFile::claim(&path).err().unwrap();
+        let expected = format!(
+            "pidfile found, try stopping another running mackerel-agent or delete {}",
+            path.display()
+        );
+        assert_eq!(error.to_string(), expected);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = PidFile::claim(dir.path()).err().unwrap();
+        let line = base::report(&error);
+        assert!(line.contains(&dir.path().display().to_string()), "{line}");
+    }
+}
