@@ -1,5 +1,6 @@
 //! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
 
+mod crypto;
 mod error;
 mod link;
 mod lookup;

@@ -4,11 +4,12 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::crypto::ring;
+
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore};
 
 use super::Kind;
+use super::crypto::provider;
 use super::link::Link;
 use crate::base::clock::Deadline;
 
@@ -22,7 +23,7 @@ const SESSIONS: usize = 1;
 ///
 /// Fails if ring and rustls disagree on what TLS is.
 pub(super) fn config(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| told(&error).1)?
         .with_root_certificates(roots)
