@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use cli::Command;
 
 fn main() -> ExitCode {
+    sys::crash::install();
     let args: Vec<_> = env::args_os().skip(1).collect();
     let asked = cli::parse(&args);
     if let Some(code) = cli::answer(&asked) {

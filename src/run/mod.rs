@@ -22,6 +22,7 @@ use crate::base::{self, program};
 use crate::config::{Config, Flags, Level};
 use crate::describe::{self, Agent, Calls, Place};
 use crate::schedule::{Job, Schedule};
+use crate::sys::crash;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
@@ -229,6 +230,7 @@ fn start_poster(
     );
     let (orders, inbox) = mpsc::channel();
     let run = move || {
+        crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
         // Nobody is left to be told only if the process is ending already.
         drop(tell.send(Event::Ended(outcome)));
