@@ -2,6 +2,8 @@
 
 pub(crate) mod device;
 pub(crate) mod digest;
+pub(crate) mod environment;
+pub(crate) mod executable;
 pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
@@ -9,6 +11,7 @@ pub(crate) mod http;
 pub(crate) mod localtime;
 pub(crate) mod log;
 pub(crate) mod netif;
+pub(crate) mod notify;
 pub(crate) mod pidfile;
 pub(crate) mod random;
 pub(crate) mod root;

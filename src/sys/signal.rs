@@ -45,7 +45,8 @@ impl Signal {
 /// signals alone. They are blocked rather than caught, so that they also reach an agent that is
 /// process 1 of a container. Fails if no thread can be started.
 pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
-    let set = block();
+    let set = of(&Signal::ALL.map(|(number, _)| number));
+    block(&set);
     let wait = move || loop {
         let mut number = 0;
         // SAFETY: `set` is an initialised signal set and `number` a valid place for an integer.
@@ -59,17 +60,21 @@ pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Resul
     thread.stack_size(STACK).spawn(wait).map(drop)
 }
 
-/// Blocks the signals of [`Signal::ALL`] in this thread, and so in those that it starts.
-fn block() -> libc::sigset_t {
+/// Blocks `set` in this thread, and so in those that it starts.
+fn block(set: &libc::sigset_t) {
+    // SAFETY: the set is initialised; a null pointer for the former mask means that it is not
+    // wanted.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set, ptr::null_mut()) };
+}
+
+fn of(numbers: &[libc::c_int]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset initialises the set, so that it may be changed and read afterwards; all
-    // pointers are valid, and a null pointer for the former mask means that it is not wanted.
+    // SAFETY: sigemptyset initialises the set, so that it may be changed and read afterwards.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for (number, _) in Signal::ALL {
-            libc::sigaddset(set.as_mut_ptr(), number);
+        for number in numbers {
+            libc::sigaddset(set.as_mut_ptr(), *number);
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
         set.assume_init()
     }
 }

@@ -16,8 +16,10 @@ mod process;
 mod sandbox;
 
 mod config;
+mod notify;
 mod once;
 mod post;
 mod register;
+mod reload;
 mod signals;
 mod tls;
