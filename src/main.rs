@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     }
     let done = match asked {
         Ok(Command::Run(flags)) => run::agent(flags),
+        Ok(Command::Supervise(flags, arguments)) => run::supervise(&flags, arguments),
         Ok(Command::Once(flags)) => run::once(&flags),
         Ok(Command::Version | Command::Help(_)) | Err(_) => Ok(()),
     };

@@ -9,6 +9,7 @@ mod poster;
 mod register;
 mod reload;
 mod status;
+mod supervise;
 mod trouble;
 mod watchdog;
 
@@ -44,6 +45,7 @@ use crate::sys::state::State;
 use crate::sys::uname::uname;
 
 pub(crate) use once::once;
+pub(crate) use supervise::supervise;
 
 /// For one request, from the look-up of the name to the end of the answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
@@ -57,6 +59,7 @@ const TAGS: Tags = &[
     ("api", "api"),
     ("sys::fsstat", "util.filesystem"),
     ("run::load", "config"),
+    ("run::supervise", "supervisor"),
     ("run", "command"),
     ("", "main"),
 ];
@@ -64,9 +67,12 @@ const TAGS: Tags = &[
 /// Runs the agent as `flags` and the configuration say, until it is told to stop or cannot go on.
 /// Returns the text for the user in the second case, and where values are left that could not be
 /// delivered.
-pub(crate) fn agent(flags: Flags) -> Result<(), String> {
+pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
     backend::install(TAGS);
     let notify = Notify::from_env();
+    if flags.child {
+        supervise::become_child(&mut flags);
+    }
     let config = resolve(&flags).map_err(|why| format!("failed to load config: {why}"))?;
     set_level(&config);
     log::info!(

@@ -1,5 +1,6 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+pub(crate) mod child;
 pub(crate) mod device;
 pub(crate) mod digest;
 pub(crate) mod environment;

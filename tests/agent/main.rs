@@ -12,6 +12,7 @@
 #[path = "../standin/mod.rs"]
 mod standin;
 
+mod kin;
 mod process;
 mod sandbox;
 
@@ -22,4 +23,5 @@ mod post;
 mod register;
 mod reload;
 mod signals;
+mod supervise;
 mod tls;

@@ -5,7 +5,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Instant;
 
 use crate::process::{Agent, Signal};
-use crate::sandbox::{Sandbox, limit};
+use crate::sandbox::{Sandbox, is_emulated, limit};
 use crate::standin::Standin;
 
 /// A service manager's ear.
@@ -115,7 +115,10 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
         ("this one", "WATCHDOG_PID=$$;", true),
         ("another one", "WATCHDOG_PID=1;", false),
     ];
-    for command in [&[][..]] {
+    for command in [&[][..], &["supervise"]] {
+        if !command.is_empty() && is_emulated() {
+            continue;
+        }
         for (why, pid, is_told) in table {
             let standin = Standin::http();
             let mut sandbox = Sandbox::of(&standin);
@@ -138,4 +141,33 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
             assert!(!others.contains(&"WATCHDOG=1".to_owned()), "{why}");
         }
     }
+}
+
+#[test]
+fn a_supervisor_speaks_for_its_child() {
+    if is_emulated() {
+        return;
+    }
+    let standin = Standin::http();
+    let mut sandbox = Sandbox::of(&standin);
+    let ear = Ear::at_a_path(&mut sandbox);
+    let agent = sandbox.start_with(&["supervise"], &[]);
+    assert_eq!(ear.next("start"), "READY=1");
+    let (status, _) = ear.until("STATUS=supervising process ");
+    let first = agent.only_child(limit(5));
+    assert!(status.ends_with(&format!(" {first}")), "{status}");
+    standin.wait(limit(15), "values", |seen| {
+        seen.to("POST", "/api/v0/tsdb").next()?.status.map(drop)
+    });
+    agent.signal(Signal::HUP);
+    let (_, others) = ear.until("RELOADING=1");
+    assert_eq!(others, [""; 0], "the child keeps silent");
+    ear.until("READY=1");
+    let (status, _) = ear.until("STATUS=supervising process ");
+    assert!(!status.ends_with(&format!(" {first}")), "{status}");
+    sandbox.write("agent.conf", "broken");
+    reloads(&ear, &agent);
+    agent.signal(Signal::TERM);
+    ear.until("STOPPING=1");
+    assert_eq!(agent.wait_exit(limit(10)).code, Some(0));
 }
