@@ -21,7 +21,8 @@ use cli::Command;
 use sys::environment;
 
 fn main() -> ExitCode {
-    // First of all: later, another thread might be reading what this changes.
+    sys::crash::install();
+    // Before anything else: later, another thread might be reading what this changes.
     environment::prepare();
     let args: Vec<_> = env::args_os().skip(1).collect();
     let asked = cli::parse(&args);

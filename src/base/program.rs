@@ -9,6 +9,12 @@ pub(crate) const REVISION: &str = match option_env!("MACKEREL_AGENT_REVISION") {
     None => "unknown",
 };
 
+/// The target as `cross/targets` names it.
+pub(crate) const TARGET: &str = match option_env!("MACKEREL_AGENT_TARGET") {
+    Some(target) => target,
+    None => std::env::consts::ARCH,
+};
+
 /// Name, version and revision, as the server shows them: `User-Agent` and `meta.agent-name`.
 pub(crate) fn agent_name() -> String {
     format!("mackerel-agent/{VERSION} (Revision {REVISION})")

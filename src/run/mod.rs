@@ -30,6 +30,7 @@ use crate::base::text::without_userinfo;
 use crate::base::{self, program};
 use crate::config::{Config, Flags, Level};
 use crate::describe::{self, Calls, Place};
+use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::proxy::Rules;
@@ -170,6 +171,7 @@ fn start_poster(
     );
     let (orders, inbox) = mpsc::channel();
     let run = move || {
+        crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
         drop(tell.send(Event::Ended(outcome)));
     };

@@ -121,6 +121,7 @@ impl fmt::Display for End {
             libc::SIGINT => "interrupt",
             libc::SIGQUIT => "quit",
             libc::SIGILL => "illegal instruction",
+            libc::SIGTRAP => "trace/breakpoint trap",
             libc::SIGABRT => "aborted",
             libc::SIGBUS => "bus error",
             libc::SIGFPE => "floating point exception",

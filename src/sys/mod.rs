@@ -1,6 +1,7 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod child;
+pub(crate) mod crash;
 pub(crate) mod device;
 pub(crate) mod digest;
 pub(crate) mod environment;

@@ -18,6 +18,24 @@ fn measured(standin: &Standin) -> Host {
 }
 
 #[test]
+fn a_host_without_trouble_is_not_warned() {
+    let standin = Standin::https();
+    let sandbox = Sandbox::of(&standin);
+    let agent = sandbox.start();
+    standin.wait(limit(10), "description", |seen| {
+        (seen.model.hosts.values().any(|host| host.updates > 0)).then_some(())
+    });
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(10));
+    assert_eq!(finished.code, Some(0));
+    assert!(
+        !finished.stderr.lines().any(is_trouble),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
 fn values_arrive_soon_after_the_start() {
     let standin = Standin::http();
     let id = standin.seen(|seen| seen.model.add_host("h", ""));

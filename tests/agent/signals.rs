@@ -122,6 +122,29 @@ fn slow_it_can_be_ended_before_it_is_registered() {
     });
 }
 
+/// The addresses are those that `cross/where` turns into functions and lines.
+#[test]
+fn a_crash_leaves_a_line_that_says_where_it_happened() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let agent = sandbox.start();
+    posted(&standin);
+    agent.signal(Signal::SEGV);
+    let finished = agent.wait_exit(limit(5));
+    if runner().is_empty() {
+        assert_eq!(finished.signal, Some(11), "{}", finished.stderr);
+    }
+    let line = finished
+        .stderr
+        .lines()
+        .find(|line| line.contains("crashed: signal 11, at"));
+    let line = line.unwrap_or_else(|| panic!("{}", finished.stderr));
+    assert!(
+        line.starts_with("mackerel-agent ") && line.contains(" +0x"),
+        "{line}"
+    );
+}
+
 #[test]
 fn hup_sends_a_new_description() {
     let standin = Standin::http();

@@ -261,6 +261,7 @@ impl Bench<'_> {
         let child = Command::new(self.agent)
             .arg("-conf")
             .arg(self.directory.path().join("conf"))
+            .env_clear()
             .env("SSL_CERT_FILE", self.directory.path().join("ca.pem"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

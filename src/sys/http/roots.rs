@@ -42,7 +42,10 @@ pub(super) fn trusted(
     {
         warn("SSL_CERT_FILE", &path, error);
     }
-    for path in std::env::split_paths(&named("SSL_CERT_DIR").unwrap_or_default()) {
+    let directories = named("SSL_CERT_DIR").unwrap_or_default();
+    // No directory is split into one without a name.
+    let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
+    for path in directories {
         if let Err(error) = add_directory(&mut store, &path) {
             warn("SSL_CERT_DIR", &path, error);
         }

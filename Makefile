@@ -1,0 +1,88 @@
+# Every command that a person or CI runs: `make help` lists them.
+
+TARGETS := amd64 arm64 armv7 armv6
+# Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
+# its own, whose message says what was bought.
+LIMIT := 1400000
+AIM_amd64 := 1024000
+AIM_arm64 := 950000
+AIM_armv7 := 1015000
+AIM_armv6 := 1015000
+# Minutes of the window of `make bench`.
+BENCH_MINUTES := 4
+
+DEBUG := target/debug
+SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
+# The tests of the built program that an emulated one is asked to pass: `version`, `once`, and registering
+# and posting over TLS.
+EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-cross run build test lint fmt dist dist-check test-dist test-emulated size same bench ci clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install what building, testing and measuring need: a C compiler, strace (the others call it)
+	@tests/setup
+
+setup-cross: ## Install what the release binaries need: zig, std's source, qemu-user
+	cross/setup
+
+run: setup ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
+	cargo build --locked --bin mackerel-agent --example standin
+	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run
+
+build: setup ## Build the agent for this machine, not optimised
+	cargo build --locked
+
+test: setup ## Run every test
+	cargo test --locked
+
+lint: setup ## Check format and lints; warnings are errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fmt: ## Format the sources
+	cargo fmt
+
+dist: setup-cross ## Build the four static binaries, check them, and write dist/SHA256SUMS
+	@for target in $(TARGETS); do \
+		begin=$$(date +%s); cross/build $$target || exit 1; \
+		echo "dist: $$target took $$(($$(date +%s) - begin)) s"; \
+	done
+	@$(MAKE) --no-print-directory dist-check
+	cd dist && sha256sum $(TARGETS:%=mackerel-agent_linux_%) >SHA256SUMS && cat SHA256SUMS
+
+dist-check: ## Check that the binaries in dist/ are static, stripped, small, and for their machine
+	@for target in $(TARGETS); do cross/check $$target dist/mackerel-agent_linux_$$target $(LIMIT) || exit 1; done
+
+test-dist: setup ## Run the tests of the built program on the amd64 binary of dist/
+	AGENT_BIN=$(call SHIPPED,amd64) cargo test --locked --test agent
+
+test-emulated: setup setup-cross ## Run some of them on the ARM binaries of dist/, emulated
+	cargo test --locked --test agent --no-run
+	@awk '!/^#/ && $$7 != "" && $$7 != "-"' cross/targets | while read -r name _ _ _ _ _ emulator; do \
+		echo "$$name by $$emulator"; \
+		AGENT_BIN=$(call SHIPPED,$$name) AGENT_RUNNER="$$emulator" \
+			cargo test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
+	done
+
+size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
+	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))
+
+same: setup-cross ## Build amd64 again in another folder (SAME="amd64 arm64 …" for more) and compare the bytes
+	cross/same $(or $(SAME),amd64)
+
+bench: setup ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO_AGENT=… for Go's beside it)
+	cargo build --locked --example bench
+	$(DEBUG)/examples/bench --minutes $(BENCH_MINUTES) dist/mackerel-agent_linux_amd64
+
+ci: ## All of the above that a change has to pass
+	@for step in lint test dist test-dist test-emulated same size; do \
+		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
+		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
+	done
+
+clean: ## Remove what was built
+	rm -rf target dist

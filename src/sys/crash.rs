@@ -1,0 +1,274 @@
+//! A crash leaves one line on stderr that says where it happened. The shipped binary has neither
+//! panic messages nor unwind tables, so the line names addresses; `cross/where` turns them into
+//! functions and lines with the help of the files in `dist/debug`.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "addresses and registers are as wide as the machine, whatever C calls them"
+)]
+
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::base::program::{REVISION, TARGET, VERSION};
+
+/// Signals that mean a fault of the program: a failed check is SIGILL (SIGTRAP on arm64).
+const FATAL: [c_int; 6] = [
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGSEGV,
+];
+/// Callers named. More would be older guesses.
+const CALLERS: usize = 12;
+/// Bytes of stack searched for callers, and how far that search may lead: after an overflow the
+/// stack pointer lies in the unmapped page below the stack.
+const SEARCHED: usize = 4096;
+const RANGE: usize = 64 << 10;
+/// Bytes taken from the stack at a time.
+const STEP: usize = 512;
+/// Bytes. What the kernel saves on it may be 11 KiB (AMX); a page that is not touched costs nothing.
+const SIGNAL_STACK: usize = 32 << 10;
+/// Bytes. Longer than any line written here.
+const LINE: usize = 512;
+
+/// Where the program was loaded, and its executable part: set once, before the handlers.
+static BASE: AtomicUsize = AtomicUsize::new(0);
+static START: AtomicUsize = AtomicUsize::new(0);
+static END: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes every later crash, in any thread, leave its line. The process then dies of its signal
+/// as it would have without. To be called first.
+pub(crate) fn install() {
+    watch_stack();
+    let (base, start, end) = text();
+    BASE.store(base, Ordering::Relaxed);
+    START.store(start, Ordering::Relaxed);
+    END.store(end, Ordering::Relaxed);
+    for signal in FATAL {
+        // SAFETY: all-zero is a valid sigaction: no handler, empty mask.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = on_crash as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // SAFETY: `action` is initialised, and its handler has the type that SA_SIGINFO asks for.
+        unsafe { libc::sigaction(signal, &action, ptr::null_mut()) };
+    }
+}
+
+/// Lets an overflow of this thread's stack leave its line too, by a stack of its own for the
+/// handler: std gives its threads none where panics abort at once. Kept until the process ends.
+pub(crate) fn watch_stack() {
+    // SAFETY: asks for new memory and touches no other.
+    let memory = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            SIGNAL_STACK,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        return;
+    }
+    // SAFETY: all-zero is a valid stack_t.
+    let mut stack: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
+    stack.ss_sp = memory;
+    stack.ss_size = SIGNAL_STACK;
+    // SAFETY: the memory is this thread's alone, and is never given back.
+    unsafe { libc::sigaltstack(&stack, ptr::null_mut()) };
+}
+
+/// The program header, in the word size of the machine.
+#[cfg(target_pointer_width = "64")]
+type Header = libc::Elf64_Phdr;
+#[cfg(target_pointer_width = "32")]
+type Header = libc::Elf32_Phdr;
+
+/// Where the program lies: what is added to the addresses of its file, and first and last address
+/// of its code.
+fn text() -> (usize, usize, usize) {
+    const PT_PHDR: u32 = 6;
+    const PF_X: u32 = 1;
+    // SAFETY: getauxval has no preconditions.
+    let (first, count) = unsafe {
+        (
+            libc::getauxval(libc::AT_PHDR),
+            libc::getauxval(libc::AT_PHNUM),
+        )
+    };
+    if first == 0 {
+        return (0, 0, usize::MAX);
+    }
+    // SAFETY: the kernel vouches for `count` program headers at this address, which stay.
+    let headers = unsafe { std::slice::from_raw_parts(first as *const Header, count as usize) };
+    let base = headers
+        .iter()
+        .find(|header| header.p_type == PT_PHDR)
+        .map_or(0, |header| {
+            (first as usize).wrapping_sub(header.p_vaddr as usize)
+        });
+    headers
+        .iter()
+        .find(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0)
+        .map_or((base, 0, usize::MAX), |header| {
+            let start = base.wrapping_add(header.p_vaddr as usize);
+            (base, start, start.wrapping_add(header.p_memsz as usize))
+        })
+}
+
+/// Runs in the thread that crashed. Allocates nothing, takes no lock.
+extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: SA_SIGINFO promises a ucontext, alive until the handler returns.
+    let (pc, link, sp) = registers(unsafe { &*context.cast::<libc::ucontext_t>() });
+    let mut line = Line::new();
+    line.text("mackerel-agent ");
+    line.text(VERSION);
+    line.text(" (rev ");
+    line.text(REVISION);
+    line.text(", ");
+    line.text(TARGET);
+    line.text(") crashed: signal ");
+    line.number(signal.unsigned_abs() as usize, 10);
+    line.text(", at");
+    line.place(pc);
+    line.text(", called from");
+    let mut left = CALLERS;
+    if in_text(link) {
+        line.place(link);
+        left -= 1;
+    }
+    callers(sp, |address| {
+        line.place(address);
+        left -= 1;
+        left > 0
+    });
+    line.text(": report it with this line\n");
+    line.write();
+    // SAFETY: raise has no preconditions. SA_RESETHAND has restored the default, and the signal
+    // is blocked until the handler returns: the process ends then.
+    unsafe { libc::raise(signal) };
+}
+
+/// Program counter, link register (0 where there is none) and stack pointer at the crash.
+#[cfg(target_arch = "x86_64")]
+fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+    let gregs = &context.uc_mcontext.gregs;
+    (
+        gregs[libc::REG_RIP as usize] as usize,
+        0,
+        gregs[libc::REG_RSP as usize] as usize,
+    )
+}
+
+#[cfg(target_arch = "aarch64")]
+fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+    let machine = &context.uc_mcontext;
+    (
+        machine.pc as usize,
+        machine.regs[30] as usize,
+        machine.sp as usize,
+    )
+}
+
+#[cfg(target_arch = "arm")]
+fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+    let machine = &context.uc_mcontext;
+    (
+        machine.arm_pc as usize,
+        machine.arm_lr as usize,
+        machine.arm_sp as usize,
+    )
+}
+
+/// Whether an address lies in the program's own code.
+fn in_text(address: usize) -> bool {
+    (START.load(Ordering::Relaxed)..END.load(Ordering::Relaxed)).contains(&address)
+}
+
+/// Calls `found` with what could be return addresses on the stack, innermost first, until it
+/// returns false.
+///
+/// The stack is read through a pipe, because the kernel refuses what is not mapped where a load
+/// would crash again.
+fn callers(sp: usize, mut found: impl FnMut(usize) -> bool) {
+    let mut pipe = [0; 2];
+    // SAFETY: `pipe` has room for two descriptors.
+    if unsafe { libc::pipe(pipe.as_mut_ptr()) } != 0 {
+        return;
+    }
+    let mut words = [0_usize; STEP / size_of::<usize>()];
+    let first = sp & !(STEP - 1);
+    let mut left = SEARCHED / STEP;
+    for from in (first..first.saturating_add(RANGE)).step_by(STEP) {
+        // SAFETY: the kernel checks the address and fails if it is not readable.
+        let written = unsafe { libc::write(pipe[1], from as *const c_void, STEP) };
+        if written != STEP as isize {
+            continue;
+        }
+        left -= 1;
+        // SAFETY: `words` has room for STEP bytes, and any bytes are valid in it.
+        if unsafe { libc::read(pipe[0], words.as_mut_ptr().cast(), STEP) } != STEP as isize {
+            return;
+        }
+        for (word, at) in words.iter().zip((from..).step_by(size_of::<usize>())) {
+            if at >= sp && in_text(*word) && !found(*word) {
+                return;
+            }
+        }
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// A line put together without the formatting machinery, which may be what crashed.
+struct Line {
+    bytes: [u8; LINE],
+    length: usize,
+}
+
+impl Line {
+    fn new() -> Line {
+        Line {
+            bytes: [0; LINE],
+            length: 0,
+        }
+    }
+
+    /// Adds what fits.
+    fn text(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.byte(byte));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(self.length) {
+            *free = byte;
+            self.length += 1;
+        }
+    }
+
+    fn number(&mut self, number: usize, radix: usize) {
+        if number >= radix {
+            self.number(number / radix, radix);
+        }
+        self.byte(b"0123456789abcdef"[number % radix]);
+    }
+
+    /// Adds an address as an offset that does not depend on where the program was loaded.
+    fn place(&mut self, address: usize) {
+        self.text(" +0x");
+        self.number(address.wrapping_sub(BASE.load(Ordering::Relaxed)), 16);
+    }
+
+    fn write(&self) {
+        // SAFETY: `bytes` is initialised and holds `length` bytes.
+        unsafe { libc::write(2, self.bytes.as_ptr().cast(), self.length) };
+    }
+}
