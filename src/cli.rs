@@ -20,6 +20,9 @@ use usage::{COMMANDS, Flag, PROGRAM, Usage, Value, commands};
 pub(crate) enum Command {
     /// To watch this host.
     Run(Flags),
+    /// To have this host watched by a child, which is given these arguments: all the flags but the
+    /// API key.
+    Supervise(Flags, Vec<OsString>),
     /// To measure once, and to print.
     Once(Flags),
     /// To print the version.
@@ -55,8 +58,12 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
     let Some(known) = usage.flags else {
         return Ok((usage.make)(flags));
     };
-    let mut rest = args.iter().skip(usize::from(named.is_some()));
-    while let Some(word) = rest.next() {
+    let mut for_child = Vec::new();
+    let mut rest = args.iter();
+    if named.is_some() {
+        rest.next();
+    }
+    while let (words, Some(word)) = (rest.as_slice(), rest.next()) {
         let mistake = |why| Mistake {
             why,
             usage: Some(usage),
@@ -76,8 +83,15 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         };
         let next = || rest.next().map(OsString::as_os_str);
         store(flag, &mut flags, value, next).map_err(mistake)?;
+        if flag.name != "apikey" {
+            let taken = words.len() - rest.len();
+            for_child.extend(words.iter().take(taken).cloned());
+        }
     }
-    Ok((usage.make)(flags))
+    Ok(match (usage.make)(flags) {
+        Command::Supervise(flags, _) => Command::Supervise(flags, for_child),
+        other => other,
+    })
 }
 
 /// Name and, after `=`, value of a flag; `None` if no flags follow.
@@ -169,7 +183,7 @@ fn version() -> String {
 /// with; `None`: there is work to do.
 pub(crate) fn answer(asked: &Result<Command, Mistake>) -> Option<u8> {
     let (code, text) = match asked {
-        Ok(Command::Run(_) | Command::Once(_)) => return None,
+        Ok(Command::Run(_) | Command::Supervise(..) | Command::Once(_)) => return None,
         Ok(Command::Version) => (0, version()),
         Ok(Command::Help(usage)) => (0, usage.text()),
         Err(mistake) => (2, mistake.text()),
@@ -251,6 +265,33 @@ mod tests {
     }
 
     #[test]
+    fn a_child_is_given_the_flags_as_they_are_but_no_key() {
+        // (line after the command, what the child is given)
+        let table: [(&[&str], &[&str]); 5] = [
+            (&[], &[]),
+            (
+                &["--root", "/r", "-v=false", "-role=a:b", "--conf=x=y"],
+                &["--root", "/r", "-v=false", "-role=a:b", "--conf=x=y"],
+            ),
+            (
+                &["-v", "-apikey", "KEY", "-root", "/r"],
+                &["-v", "-root", "/r"],
+            ),
+            (&["--apikey=KEY", "-apikey", "-v", "-v"], &["-v"]),
+            (&["-v", "--", "-apikey", "KEY"], &["-v"]),
+        ];
+        for (line, expected) in table {
+            match asked(&[&["supervise"], line].concat()) {
+                Ok(Command::Supervise(given, arguments)) => {
+                    assert_eq!(arguments, expected, "{line:?}");
+                    assert_eq!(given, flags(line));
+                }
+                other => panic!("{line:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_path_may_hold_any_bytes_and_a_text_may_not() {
         let bytes = |line: &[u8]| OsStr::from_bytes(line).to_owned();
         match parse(&[bytes(b"-conf=/\xff")]) {
@@ -273,11 +314,11 @@ mod tests {
             assert_eq!(asked(line), Ok(Command::Help(&COMMANDS[0])), "{line:?}");
         }
         assert_eq!(asked(&["once", "-h"]), Ok(Command::Help(&COMMANDS[1])));
+        assert_eq!(asked(&["supervise", "-h"]), Ok(Command::Help(&COMMANDS[2])));
         // A command that is not there is not in the help either.
         for word in [
             "help",
             "init",
-            "supervise",
             "configtest",
             "retire",
             "check",

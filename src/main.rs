@@ -18,16 +18,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cli::Command;
+use sys::environment;
 
 fn main() -> ExitCode {
     sys::crash::install();
+    // Before anything else: later, another thread might be reading what this changes.
+    environment::prepare();
     let args: Vec<_> = env::args_os().skip(1).collect();
     let asked = cli::parse(&args);
     if let Some(code) = cli::answer(&asked) {
         return code.into();
     }
     let done = match asked {
-        Ok(Command::Run(flags)) => run::agent(&flags),
+        Ok(Command::Run(flags)) => run::agent(flags),
+        Ok(Command::Supervise(flags, arguments)) => run::supervise(&flags, arguments),
         Ok(Command::Once(flags)) => run::once(&flags),
         Ok(Command::Version | Command::Help(_)) | Err(_) => Ok(()),
     };

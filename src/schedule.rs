@@ -11,6 +11,8 @@ pub(crate) enum Job {
     Collect,
     /// Send the host's description again.
     Describe,
+    /// Look whether the program's file is still the same.
+    LookAtProgram,
 }
 
 /// The jobs and the moment at which each is next due.

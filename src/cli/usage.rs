@@ -28,7 +28,7 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 3] = [
+pub(super) static COMMANDS: [Usage; 4] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
@@ -40,6 +40,12 @@ pub(super) static COMMANDS: [Usage; 3] = [
         about: "measure once and print the host and its metrics as JSON",
         flags: Some(COMMON),
         make: Command::Once,
+    },
+    Usage {
+        name: "supervise",
+        about: "run the agent as a child, and start it again when it ends",
+        flags: Some(COMMON),
+        make: |flags| Command::Supervise(flags, Vec::new()),
     },
     Usage {
         name: "version",

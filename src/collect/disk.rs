@@ -5,6 +5,7 @@ use super::{CollectError, Collector, Span, Values, View};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
+use crate::config::Config;
 use crate::parse::{diskstats, mountinfo};
 use crate::sys::device::device_name;
 
@@ -76,6 +77,11 @@ impl Collector for Disk {
 
     fn forget(&mut self) {
         self.readings = Readings::default();
+    }
+
+    fn configure(&mut self, config: &Config) {
+        self.ignore.clone_from(&config.disks_ignore);
+        self.use_mountpoint = config.filesystems.use_mountpoint;
     }
 }
 

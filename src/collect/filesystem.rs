@@ -3,7 +3,7 @@
 
 use super::{CollectError, Collector, Values, View};
 use crate::base::text::metric_segment;
-use crate::config::Filesystems;
+use crate::config::{Config, Filesystems};
 use crate::parse::mountinfo;
 use crate::sys::device::device_name;
 use crate::sys::fsstat::FsStats;
@@ -62,6 +62,10 @@ impl Collector for Filesystem {
             out.put(name(".used"), usage.used_bytes as f64);
         }
         Ok(())
+    }
+
+    fn configure(&mut self, config: &Config) {
+        self.config.clone_from(&config.filesystems);
     }
 }
 

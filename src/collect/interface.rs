@@ -5,6 +5,7 @@ use super::{CollectError, Collector, Span, Values, View};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
+use crate::config::Config;
 use crate::parse::netdev;
 
 /// Interfaces named so are one end of a container's link; they come and go with it.
@@ -60,6 +61,10 @@ impl Collector for Interface {
 
     fn forget(&mut self) {
         self.readings = Readings::default();
+    }
+
+    fn configure(&mut self, config: &Config) {
+        self.ignore.clone_from(&config.interfaces_ignore);
     }
 }
 

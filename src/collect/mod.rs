@@ -35,6 +35,9 @@ pub(crate) trait Collector: Send {
 
     /// Forgets the previous reading: no rate is to cover the time since.
     fn forget(&mut self) {}
+
+    /// Goes on with the settings of `config`. The previous reading stays.
+    fn configure(&mut self, _config: &Config) {}
 }
 
 /// What a round is measured from.

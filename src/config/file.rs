@@ -36,6 +36,7 @@ const TOP: &Keys<Config> = &[
     ("verbose", Key::Flag(|c| &mut c.verbose)),
     ("silent", Key::Flag(|c| &mut c.silent)),
     ("diagnostic", Key::Flag(|c| &mut c.diagnostic)),
+    ("autoshutdown", Key::Flag(|c| &mut c.autoshutdown)),
     ("display_name", Key::Text(|c| &mut c.display_name)),
     (
         "disable_http_keep_alive",
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(config.roles, ["Service:app", "Service: db"]);
         assert!(config.verbose && config.silent && config.diagnostic);
         assert_eq!(config.display_name.as_deref(), Some("ホスト"));
-        assert!(config.disable_http_keep_alive && !config.autoshutdown);
+        assert!(config.disable_http_keep_alive && config.autoshutdown);
         assert_eq!(config.http_proxy.as_deref(), Some("http://proxy:3128"));
         assert_eq!(config.https_proxy.as_deref(), Some("direct"));
         assert_eq!(config.cloud_platform, CloudPlatform::AzureVm);

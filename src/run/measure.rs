@@ -30,6 +30,13 @@ impl Measure {
         }
     }
 
+    /// Goes on with the settings of `config`, and with the readings there are.
+    pub(super) fn configure(&mut self, config: &Config) {
+        for collector in &mut self.collectors {
+            collector.configure(config);
+        }
+    }
+
     /// The values at `now`, with rates over the time since the round before.
     pub(super) fn round(&mut self, now: Moment) -> Values {
         if self.last.is_some_and(|last| now.since(last) < SHORTEST) {
@@ -100,5 +107,34 @@ mod tests {
         measure.round(after(2));
         measure.root = Root::at("tests/fixtures/two-core/t60");
         assert!(has_rates(&measure.round(after(62))));
+    }
+
+    #[test]
+    fn other_settings_apply_to_the_readings_there_are() {
+        let text = "filesystems.use_mountpoint = true\n\
+                    disks.ignore = '^(loop|cciss)'\ninterfaces.ignore = 'eth0$'\n";
+        let mut config = Config::default();
+        config.read(text.as_bytes()).unwrap();
+        let mut measure = measure("t0");
+        measure.round(after(0));
+        measure.root = Root::at("tests/fixtures/two-core/t60");
+        measure.configure(&config);
+        let values = measure.round(after(60));
+        // (series, whether it is there)
+        let table = [
+            ("cpu.user.percentage", true),
+            ("disk._.reads.delta", true),
+            ("disk.sda1.reads.delta", false),
+            ("disk.loop0.reads.delta", false),
+            ("interface.eth0_100.txBytes.delta", true),
+            ("interface.eth0.txBytes.delta", false),
+        ];
+        for (series, expected) in table {
+            assert_eq!(
+                values.iter().any(|(name, _)| name == series),
+                expected,
+                "{series}"
+            );
+        }
     }
 }

@@ -1,52 +1,53 @@
 //! Layer 4: wires the parts together and runs them until the agent is told to stop.
 
+mod agent;
 mod load;
 mod measure;
+mod message;
 mod once;
 mod poster;
 mod register;
+mod reload;
+mod status;
+mod supervise;
 mod trouble;
+mod watchdog;
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{env, thread};
 
+use agent::{Agent, Tells};
+use load::Loaded;
 use measure::Measure;
-use poster::{Order, Outcome, Poster};
+use message::{Event, Order};
+use poster::Poster;
 use register::{Describe, Registration};
 
 use crate::api::Api;
-use crate::base::clock::{Clock, HostClock, Moment};
+use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, program};
 use crate::config::{Config, Flags, Level};
-use crate::describe::{self, Agent, Calls, Place};
-use crate::schedule::{Job, Schedule};
+use crate::describe::{self, Calls, Place};
 use crate::sys::crash;
+use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
 use crate::sys::log::{self as backend, Tags};
 use crate::sys::netif::links;
+use crate::sys::notify::Notify;
 use crate::sys::pidfile::PidFile;
 use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::signal::{self, Signal};
+use crate::sys::signal;
 use crate::sys::state::State;
 use crate::sys::uname::uname;
 
 pub(crate) use once::once;
+pub(crate) use supervise::supervise;
 
-/// Between two rounds, in seconds.
-const ROUND: u64 = 60;
-/// Between two descriptions of the host, in seconds.
-const DESCRIPTION: u64 = 60 * 60;
-/// From the first request to stop until the end, whatever is left to be delivered.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// How much longer a request that is under way at the limit gets to be told of.
-const END_GRACE: Duration = Duration::from_millis(500);
-/// Signals within this time are one request to stop.
-const ONE_STOP: Duration = Duration::from_secs(1);
 /// For one request, from the look-up of the name to the end of the answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes of stack for the thread that talks to the server: a TLS handshake needs a tenth of it.
@@ -59,36 +60,45 @@ const TAGS: Tags = &[
     ("api", "api"),
     ("sys::fsstat", "util.filesystem"),
     ("run::load", "config"),
+    ("run::supervise", "supervisor"),
     ("run", "command"),
     ("", "main"),
 ];
 
-/// What can wake the main thread before its time.
-enum Event {
-    Signal(Signal),
-    /// The poster has nothing more to do.
-    Ended(Outcome),
-}
-
 /// Runs the agent as `flags` and the configuration say, until it is told to stop or cannot go on.
 /// Returns the text for the user in the second case, and where values are left that could not be
 /// delivered.
-pub(crate) fn agent(flags: &Flags) -> Result<(), String> {
+pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
     backend::install(TAGS);
-    let config = resolve(flags).map_err(|why| format!("failed to load config: {why}"))?;
-    backend::set_level(config.verbose, config.silent);
+    let notify = Notify::from_env();
+    if flags.child {
+        supervise::become_child(&mut flags);
+    }
+    let config = resolve(&flags).map_err(|why| format!("failed to load config: {why}"))?;
+    set_level(&config);
     log::info!(
         "Starting mackerel-agent version:{}, rev:{}, apibase:{}",
         program::VERSION,
         program::REVISION,
         without_userinfo(&config.apibase)
     );
-    watch_host(&config)
+    export(&config);
+    watch_host(&flags, config, notify)
+}
+
+fn set_level(config: &Config) {
+    backend::set_level(config.verbose, config.silent);
 }
 
 /// The configuration, with what the command line says over it.
 fn resolve(flags: &Flags) -> Result<Config, String> {
     let loaded = load::load(&flags.conf).map_err(|error| base::report(&error))?;
+    settle(loaded, flags)
+}
+
+/// What was loaded, with what the command line says over it. What is to be said about it goes to
+/// the log.
+fn settle(loaded: Loaded, flags: &Flags) -> Result<Config, String> {
     let (config, warnings) = loaded
         .config
         .overlay(flags)
@@ -110,121 +120,52 @@ fn resolve(flags: &Flags) -> Result<Config, String> {
     Ok(config)
 }
 
-fn watch_host(config: &Config) -> Result<(), String> {
-    let _pidfile = match config.pidfile.as_os_str().is_empty() {
-        true => None,
-        false => Some(PidFile::claim(&config.pidfile).map_err(|error| base::report(&error))?),
-    };
+fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
+    let _pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
     let (tell, events) = mpsc::channel();
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let orders = start_poster(config, clock, tell)?;
-
-    let mut measure = Measure::new(config, Root::from_env());
-    let mut schedule = Schedule::default();
-    let start = clock.unix();
-    schedule.add(Job::Collect, ROUND, 0, start);
-    schedule.add(Job::Describe, DESCRIPTION, start.0, start);
-
-    // An order that nobody takes any more changes nothing: the poster says that it has ended.
-    let order = |order| drop(orders.send(order));
-    order(Order::Round(start, measure.round(clock.moment())));
-    let end = until_stopped(&clock, &mut schedule, &events, |job| match job {
-        Job::Collect => {
-            let values = measure.round(clock.moment());
-            order(Order::Round(clock.unix().minute(), values));
-        }
-        Job::Describe => order(Order::Describe),
-    });
-    let outcome = match end {
-        End::Outcome(outcome) => outcome,
-        End::Signal(signal) => {
-            log::info!(
-                "Received signal '{}', try graceful shutdown up to {} seconds. \
-                 If you want force shutdown immediately, send a signal again.",
-                signal.name(),
-                STOP_LIMIT.as_secs()
-            );
-            let begin = clock.moment();
-            order(Order::Stop(Moment(begin.0 + STOP_LIMIT)));
-            wait_for_end(&clock, &events, begin)?
-        }
+    let (describe, configs) = describer(config.clone());
+    let orders = start_poster(&config, describe, clock, tell)?;
+    let measure = Measure::new(&config, Root::from_env());
+    let tells = Tells {
+        orders,
+        configs,
+        notify,
     };
-    match outcome {
-        Outcome::Delivered => Ok(()),
-        Outcome::Undelivered(left) => Err(format!("{left} values could not be delivered")),
-        Outcome::Refused(text) => Err(text),
-    }
+    Agent::new(flags, config, measure, tells).run(&clock, &events)
 }
 
-/// How the main loop ended.
-enum End {
-    Signal(Signal),
-    Outcome(Outcome),
-}
-
-/// Starts every job when it is due, until an event ends the loop. `start` must not block.
-fn until_stopped(
-    clock: &dyn Clock,
-    schedule: &mut Schedule,
-    events: &Receiver<Event>,
-    mut start: impl FnMut(Job),
-) -> End {
-    loop {
-        for job in schedule.take_due(clock.unix()) {
-            start(job);
-        }
-        match events.recv_timeout(schedule.idle(clock.wall())) {
-            Ok(Event::Signal(Signal::Hangup)) => start(Job::Describe),
-            Ok(Event::Signal(signal)) => return End::Signal(signal),
-            Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
-            Err(RecvTimeoutError::Timeout) => {}
-            // The poster has gone without a word, which only a panic does.
-            Err(RecvTimeoutError::Disconnected) => return End::Outcome(Outcome::Undelivered(0)),
-        }
-    }
-}
-
-/// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says that
-/// nobody wants to wait any longer.
-fn wait_for_end(
-    clock: &dyn Clock,
-    events: &Receiver<Event>,
-    begin: Moment,
-) -> Result<Outcome, String> {
-    loop {
-        let passed = clock.moment().since(begin);
-        // A request that is under way at the limit gets a little longer to be told of.
-        match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
-            Ok(Event::Signal(Signal::Hangup)) => {}
-            // Whoever stops a unit signals every process of it, and so does a supervisor.
-            Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
-            Ok(Event::Signal(signal)) => {
-                log::info!("Received signal '{}' again, force shutdown.", signal.name());
-                return Err("received terminate instruction again. force return".to_owned());
-            }
-            Ok(Event::Ended(outcome)) => return Ok(outcome),
-            Err(_) => return Err("Timed out. force shutdown.".to_owned()),
-        }
+/// The pid file of the configuration, if there is to be one.
+fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> {
+    match config.pidfile.as_os_str().is_empty() {
+        true => Ok(None),
+        false => PidFile::claim(&config.pidfile)
+            .map(Some)
+            .map_err(|error| base::report(&error)),
     }
 }
 
 /// Starts the thread that talks to the server. Returns what it is told by.
 fn start_poster(
     config: &Config,
+    describe: Describe,
     clock: HostClock,
     tell: Sender<Event>,
 ) -> Result<Sender<Order>, String> {
     let state = State::at(&config.root);
     let registration = Registration::new(state, config.host_status.on_start.clone())
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
+    let news = tell.clone();
     let poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describer(config.clone()),
+        describe,
         config.host_status.on_stop.clone(),
+        // Nobody is left to be told only if the process is ending already.
+        Box::new(move |what| drop(news.send(Event::News(what)))),
         random,
         clock.moment(),
     );
@@ -232,7 +173,6 @@ fn start_poster(
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
-        // Nobody is left to be told only if the process is ending already.
         drop(tell.send(Event::Ended(outcome)));
     };
     let thread = thread::Builder::new().name("poster".to_owned());
@@ -269,75 +209,37 @@ fn proxies(config: &Config) -> Rules {
     })
 }
 
-/// What describes this host as it is when it is called.
-fn describer(config: Config) -> Describe {
+/// Puts the configured proxies into the environment, for plugins. To be called before any thread
+/// is started.
+fn export(config: &Config) {
+    let given = config.proxy_env();
+    for (name, proxy) in [("HTTP_PROXY", given.http), ("HTTPS_PROXY", given.https)] {
+        if let Some(proxy) = proxy {
+            environment::set(name, proxy);
+        }
+    }
+}
+
+/// What describes this host as it is when it is called, and where other configurations than
+/// `config` go that it is to use from then on.
+fn describer(mut config: Config) -> (Describe, Sender<Config>) {
     let root = Root::from_env();
     let mut calls = Calls {
         uname,
         links,
         stats: FsStats::new(),
     };
-    Box::new(move || {
-        let agent = Agent {
+    let (configure, configs) = mpsc::channel();
+    let describe = move || {
+        if let Some(newest) = configs.try_iter().last() {
+            config = newest;
+        }
+        let agent = describe::Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
         describe::host(&root, &mut calls, &config, &agent, Place::default())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::FakeClock;
-
-    /// What the loop started, given what happens before it first waits.
-    fn started(happens: &[Signal]) -> (Vec<Job>, End) {
-        let (tell, events) = mpsc::channel();
-        for signal in happens {
-            tell.send(Event::Signal(*signal)).unwrap();
-        }
-        drop(tell);
-        let clock = FakeClock::default();
-        clock.pass(Duration::from_secs(119));
-        let mut schedule = Schedule::default();
-        schedule.add(Job::Collect, ROUND, 0, clock.unix());
-        clock.pass(Duration::from_secs(1));
-        let mut started = Vec::new();
-        let end = until_stopped(&clock, &mut schedule, &events, |job| started.push(job));
-        (started, end)
-    }
-
-    #[test]
-    fn a_hangup_describes_and_the_other_signals_stop() {
-        for stop in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
-            let (jobs, end) = started(&[Signal::Hangup, stop, Signal::Hangup]);
-            assert_eq!(jobs, [Job::Collect, Job::Describe]);
-            assert!(matches!(end, End::Signal(signal) if signal == stop));
-        }
-    }
-
-    #[test]
-    fn a_poster_that_vanished_ends_the_agent() {
-        let (_, end) = started(&[]);
-        assert!(matches!(end, End::Outcome(Outcome::Undelivered(0))));
-    }
-
-    /// What waiting comes to if the agent is told to stop, and again after `pause`.
-    fn told_again(pause: Duration) -> Result<Outcome, String> {
-        let (tell, events) = mpsc::channel();
-        tell.send(Event::Signal(Signal::Hangup)).unwrap();
-        tell.send(Event::Signal(Signal::Terminate)).unwrap();
-        tell.send(Event::Ended(Outcome::Delivered)).unwrap();
-        let clock = FakeClock::default();
-        clock.pass(pause);
-        wait_for_end(&clock, &events, Moment::default())
-    }
-
-    #[test]
-    fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
-        assert_eq!(told_again(Duration::ZERO), Ok(Outcome::Delivered));
-        assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
-    }
+    };
+    (Box::new(describe), configure)
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::measure::Measure;
-use super::{TAGS, describer, resolve};
+use super::{TAGS, describer, export, resolve};
 use crate::base;
 use crate::base::clock::{Clock, HostClock};
 use crate::config::{Config, Flags};
@@ -27,9 +27,11 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
         log::warn!("failed to load config (but `once` must not required conf): {why}");
         Config::default()
     });
+    export(&config);
     let clock = HostClock::new();
     let mut measure = Measure::new(&config, Root::from_env());
-    let host = describer(config)().map_err(|error| base::report(&error))?;
+    let (mut describe, _) = describer(config);
+    let host = describe().map_err(|error| base::report(&error))?;
     measure.sample(clock.moment());
     let created = clock.wall();
     wait(SPAN);

@@ -4,12 +4,12 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::message::{News, Order, Outcome};
 use super::register::{Describe, Registration};
 use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment, Unix};
-use crate::collect::Values;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
 use crate::sys::digest;
@@ -28,27 +28,6 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Longest pause that the server may ask for.
 const ASKED_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// What the poster is told.
-pub(super) enum Order {
-    /// Post these values, measured at this time.
-    Round(Unix, Values),
-    /// Send the host's description.
-    Describe,
-    /// Deliver what waits until then, and end.
-    Stop(Moment),
-}
-
-/// How the poster ended.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) enum Outcome {
-    /// Nothing is left to be delivered.
-    Delivered,
-    /// So many values are, and the time is up.
-    Undelivered(usize),
-    /// The server refuses this host; the text says why and what to do.
-    Refused(String),
-}
-
 /// What there is to do next.
 #[derive(Debug, Eq, PartialEq)]
 enum Next {
@@ -66,6 +45,8 @@ pub(super) struct Poster {
     describe: Describe,
     /// Status that the host is given at the end.
     on_stop: Option<String>,
+    /// Where [`News`] go.
+    tell: Box<dyn Fn(News) + Send>,
     random: fn() -> u32,
     spool: Spool,
     /// Whether the server has taken values of this process: the first ones go out at once.
@@ -88,6 +69,7 @@ impl Poster {
         registration: Registration,
         describe: Describe,
         on_stop: Option<String>,
+        tell: Box<dyn Fn(News) + Send>,
         random: fn() -> u32,
         now: Moment,
     ) -> Poster {
@@ -96,6 +78,7 @@ impl Poster {
             registration,
             describe,
             on_stop,
+            tell,
             random,
             spool: Spool::default(),
             has_posted: false,
@@ -146,6 +129,16 @@ impl Poster {
                 }
             }
             Order::Describe => self.describe_due = Some(now),
+            Order::Configure { api, on_stop } => {
+                self.api = api;
+                self.on_stop = on_stop;
+                // What failed with the old settings may not with the new ones.
+                if self.posting.is_on() {
+                    self.backoff.succeeded();
+                    self.post_due = self.post_due.map(|due| due.min(now));
+                }
+            }
+            Order::Answer => (self.tell)(News::Alive),
             Order::Stop(limit) => {
                 self.stop = Some(limit);
                 self.describe_due = None;
@@ -208,7 +201,7 @@ impl Poster {
                 let Verdict::Later(asked) = error.verdict() else {
                     return Some(reason);
                 };
-                self.posting.because(format!(
+                self.is_failing(format!(
                     "{reason}; measuring goes on, and this is tried again"
                 ));
                 self.try_again(asked, clock);
@@ -222,10 +215,11 @@ impl Poster {
         let Some(host) = self.registration.host() else {
             return;
         };
-        let (name, id) = (&host.name, &host.id);
+        let (name, id) = (host.name.clone(), host.id.clone());
         self.posting
             .is_over(|| "the server answers again".to_owned());
         log::info!("Start: hostName = {name}, hostID = {id}");
+        (self.tell)(News::Registered { id, name });
         self.backoff = Backoff::up_to(POST_PAUSE);
         self.describe_due = Some(clock.moment());
     }
@@ -248,13 +242,16 @@ impl Poster {
         match self.api.post_metrics(&host.id, self.spool.values(&batch)) {
             Ok(()) => {
                 self.spool.posted(&batch);
-                self.has_posted = true;
+                let had_posted = std::mem::replace(&mut self.has_posted, true);
                 self.backoff.succeeded();
                 let left = self.spool.waiting();
-                self.posting.is_over(|| match left {
+                let is_over = self.posting.is_over(|| match left {
                     0 => "posting works again".to_owned(),
                     left => format!("posting works again; catching up on {left} values"),
                 });
+                if is_over || !had_posted {
+                    (self.tell)(News::Working);
+                }
                 let pause = match self.stop {
                     Some(_) => LAST_PAUSE,
                     None => CATCH_UP_PAUSE,
@@ -263,14 +260,20 @@ impl Poster {
                 self.post_due = (left > 0).then_some(next);
             }
             Err(error) => {
-                self.posting
-                    .because(format!("{}; the values are kept", base::report(&error)));
+                self.is_failing(format!("{}; the values are kept", base::report(&error)));
                 let pause = match error.verdict() {
                     Verdict::Later(asked) => asked,
                     Verdict::Refused => REFUSED_PAUSE,
                 };
                 self.try_again(pause, clock);
             }
+        }
+    }
+
+    /// It cannot register, or post.
+    fn is_failing(&mut self, reason: String) {
+        if self.posting.because(reason.clone()) {
+            (self.tell)(News::Failing(reason));
         }
     }
 
@@ -291,12 +294,16 @@ impl Poster {
         };
         let document = match (self.describe)() {
             Ok(document) => document,
-            Err(error) => return self.describing.because(base::report(&error)),
+            Err(error) => {
+                self.describing.because(base::report(&error));
+                return;
+            }
         };
         match self.api.update_host(&host.id, &document) {
-            Ok(()) => self
-                .describing
-                .is_over(|| "the host's description is up to date again".to_owned()),
+            Ok(()) => {
+                self.describing
+                    .is_over(|| "the host's description is up to date again".to_owned());
+            }
             Err(error) => {
                 if let Verdict::Later(asked) = error.verdict() {
                     let pause = REFUSED_PAUSE.max(asked.min(ASKED_PAUSE));

@@ -7,12 +7,14 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// It failed. Logs `reason` unless it is what the last failure said.
-    pub(super) fn because(&mut self, reason: String) {
-        if self.reason.as_ref() != Some(&reason) {
+    /// It failed. Logs `reason` unless it is what the last failure said. Returns whether it is not.
+    pub(super) fn because(&mut self, reason: String) -> bool {
+        let is_new = self.reason.as_ref() != Some(&reason);
+        if is_new {
             log::warn!("{reason}");
             self.reason = Some(reason);
         }
+        is_new
     }
 
     /// Whether the last attempt failed.
@@ -20,10 +22,12 @@ impl Trouble {
         self.reason.is_some()
     }
 
-    /// It succeeded. Logs `relief` if the last attempt had failed.
-    pub(super) fn is_over(&mut self, relief: impl FnOnce() -> String) {
-        if self.reason.take().is_some() {
+    /// It succeeded. Logs `relief` if the last attempt had failed. Returns whether it had.
+    pub(super) fn is_over(&mut self, relief: impl FnOnce() -> String) -> bool {
+        let was_on = self.reason.take().is_some();
+        if was_on {
             log::info!("{}", relief());
         }
+        was_on
     }
 }

@@ -1,8 +1,11 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+pub(crate) mod child;
 pub(crate) mod crash;
 pub(crate) mod device;
 pub(crate) mod digest;
+pub(crate) mod environment;
+pub(crate) mod executable;
 pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
@@ -10,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod localtime;
 pub(crate) mod log;
 pub(crate) mod netif;
+pub(crate) mod notify;
 pub(crate) mod pidfile;
 pub(crate) mod random;
 pub(crate) mod root;

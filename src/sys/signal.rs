@@ -1,6 +1,8 @@
-//! Signals, as messages: a thread takes them from the kernel and hands them on.
+//! Signals, as messages: a thread takes them from the kernel and hands them on, or a process that
+//! has no other thread waits for them itself.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 use std::{io, ptr, thread};
 
 /// Bytes of stack for the thread that waits: it calls nothing deep.
@@ -36,6 +38,12 @@ impl Signal {
             Signal::Terminate => "terminated",
         }
     }
+
+    /// The kernel's number of it.
+    pub(super) fn number(self) -> libc::c_int {
+        let known = Signal::ALL.iter().find(|(_, signal)| *signal == self);
+        known.map_or(0, |(number, _)| *number)
+    }
 }
 
 /// Calls `tell` with every [`Signal`] from now on, until `tell` returns `false`; none of them ends
@@ -45,7 +53,8 @@ impl Signal {
 /// signals alone. They are blocked rather than caught, so that they also reach an agent that is
 /// process 1 of a container. Fails if no thread can be started.
 pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
-    let set = block();
+    let set = of(&Signal::ALL.map(|(number, _)| number));
+    block(&set);
     let wait = move || loop {
         let mut number = 0;
         // SAFETY: `set` is an initialised signal set and `number` a valid place for an integer.
@@ -59,17 +68,80 @@ pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Resul
     thread.stack_size(STACK).spawn(wait).map(drop)
 }
 
-/// Blocks the signals of [`Signal::ALL`] in this thread, and so in those that it starts.
-fn block() -> libc::sigset_t {
+/// What ended a wait for signals.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Woken {
+    Signal(Signal),
+    /// A child has ended, or several.
+    Child,
+    /// Nothing did, or nothing that matters: the time may be up.
+    Time,
+}
+
+/// The signals of this process, which has no other thread.
+pub(crate) struct Signals(libc::sigset_t);
+
+impl Signals {
+    /// From now on every [`Signal`], and the end of a child, waits for [`Signals::next`].
+    pub(crate) fn take() -> Signals {
+        let [hangup, interrupt, quit, terminate] = Signal::ALL.map(|(number, _)| number);
+        let set = of(&[hangup, interrupt, quit, terminate, libc::SIGCHLD]);
+        // SAFETY: setting a signal to its default touches no memory. Whoever started this process
+        // may have had it ignored, which it inherits and which would keep it from waiting.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        block(&set);
+        Signals(set)
+    }
+
+    /// Waits until one comes, or for `limit`.
+    pub(crate) fn next(&self, limit: Option<Duration>) -> Woken {
+        let limit = limit.map(timespec);
+        let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the set is initialised, and the limit is null or a valid time that lives as long
+        // as the call; a null pointer for the details means that they are not wanted.
+        let number = unsafe { libc::sigtimedwait(&raw const self.0, ptr::null_mut(), limit) };
+        match Signal::ALL.iter().find(|(known, _)| *known == number) {
+            Some((_, signal)) => Woken::Signal(*signal),
+            None if number == libc::SIGCHLD => Woken::Child,
+            None => Woken::Time,
+        }
+    }
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: zeroes are a valid value of that plain struct, which has padding on some systems.
+    let mut parts: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    // Whoever waits for longer than the machine can tell waits again.
+    parts.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    // Below 10^9, which fits everywhere.
+    parts.tv_nsec = time.subsec_nanos() as _;
+    parts
+}
+
+/// Leaves blocked the signals of [`Signal::ALL`] and no others: what a program starts with that
+/// takes them as this one does, so that none is lost until it can. Async-signal-safe.
+pub(super) fn block_for_next_program() {
+    let set = of(&Signal::ALL.map(|(number, _)| number));
+    // SAFETY: the set is initialised; a null pointer for the former mask means that it is not
+    // wanted.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) };
+}
+
+/// Blocks `set` in this thread, and so in those that it starts.
+fn block(set: &libc::sigset_t) {
+    // SAFETY: the set is initialised; a null pointer for the former mask means that it is not
+    // wanted.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set, ptr::null_mut()) };
+}
+
+fn of(numbers: &[libc::c_int]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset initialises the set, so that it may be changed and read afterwards; all
-    // pointers are valid, and a null pointer for the former mask means that it is not wanted.
+    // SAFETY: sigemptyset initialises the set, so that it may be changed and read afterwards.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for (number, _) in Signal::ALL {
-            libc::sigaddset(set.as_mut_ptr(), number);
+        for number in numbers {
+            libc::sigaddset(set.as_mut_ptr(), *number);
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
         set.assume_init()
     }
 }

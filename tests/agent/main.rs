@@ -12,12 +12,16 @@
 #[path = "../standin/mod.rs"]
 mod standin;
 
+mod kin;
 mod process;
 mod sandbox;
 
 mod config;
+mod notify;
 mod once;
 mod post;
 mod register;
+mod reload;
 mod signals;
+mod supervise;
 mod tls;

@@ -16,7 +16,7 @@ const EMULATED: u32 = 6;
 
 /// A time limit of so many seconds, longer if the agent is emulated.
 pub(crate) fn limit(seconds: u64) -> Duration {
-    let scale = if runner().is_empty() { 1 } else { EMULATED };
+    let scale = if is_emulated() { EMULATED } else { 1 };
     Duration::from_secs(seconds) * scale
 }
 
@@ -26,12 +26,23 @@ pub(crate) fn runner() -> Vec<OsString> {
     words.split_whitespace().map(OsString::from).collect()
 }
 
-/// The program under test and what goes before it.
-fn program() -> Vec<OsString> {
+/// Whether an emulator runs the agent: then the program that the kernel knows is the emulator, and
+/// an agent cannot start another.
+pub(crate) fn is_emulated() -> bool {
+    !runner().is_empty()
+}
+
+/// The program under test.
+fn binary() -> PathBuf {
     let built = env!("CARGO_BIN_EXE_mackerel-agent").into();
     let binary = std::env::var_os("AGENT_BIN").unwrap_or(built);
+    std::path::absolute(binary).unwrap()
+}
+
+/// The program under test and what goes before it.
+fn program() -> Vec<OsString> {
     let mut words = runner();
-    words.push(std::path::absolute(binary).unwrap().into());
+    words.push(binary().into());
     words
 }
 
@@ -126,12 +137,26 @@ impl Sandbox {
 
     /// Starts `mackerel-agent COMMAND… -conf FILE FLAGS…`.
     pub(crate) fn start_with(&self, command: &[&str], flags: &[&str]) -> Agent<'_> {
+        self.spawn(&self.words(command, flags))
+    }
+
+    /// The command line of [`Sandbox::start_with`].
+    pub(crate) fn words(&self, command: &[&str], flags: &[&str]) -> Vec<OsString> {
         let mut words = program();
         words.extend(command.iter().map(OsString::from));
         words.push("-conf".into());
         words.push(self.conf().into());
         words.extend(flags.iter().map(OsString::from));
-        self.spawn(&words)
+        words
+    }
+
+    /// A copy of the program in the sandbox; the one that was there is replaced, as a package
+    /// manager does it.
+    pub(crate) fn copy_program(&self) -> PathBuf {
+        let (new, path) = (self.path("new"), self.path("mackerel-agent"));
+        fs::copy(binary(), &new).unwrap();
+        fs::rename(&new, &path).unwrap();
+        path
     }
 
     /// Runs the agent with just these arguments to its end.

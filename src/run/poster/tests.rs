@@ -1,10 +1,13 @@
 //! The poster against a server in memory, in time that the test lets pass.
 
+mod news;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::base::clock::FakeClock;
+use crate::collect::Values;
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
 use crate::wire::host::HostParam;
@@ -61,6 +64,7 @@ struct Rig {
     clock: FakeClock,
     now: Arc<Mutex<u64>>,
     calls: Arc<Mutex<Vec<Call>>>,
+    news: Arc<Mutex<Vec<News>>>,
     orders: VecDeque<(u64, Order)>,
     _root: tempfile::TempDir,
 }
@@ -80,11 +84,14 @@ impl Rig {
             rule: Box::new(rule),
             calls: Arc::clone(&calls),
         };
+        let news = Arc::<Mutex<Vec<News>>>::default();
+        let told = Arc::clone(&news);
         let poster = Poster::new(
             Api::new(Box::new(server)),
             Registration::new(state, None).unwrap(),
             Box::new(|| Ok(HostParam::default())),
             Some("poweroff".to_owned()),
+            Box::new(move |news| told.lock().unwrap().push(news)),
             || u32::MAX,
             clock.moment(),
         );
@@ -93,6 +100,7 @@ impl Rig {
             clock,
             now,
             calls,
+            news,
             orders: VecDeque::new(),
             _root: root,
         }

@@ -1,0 +1,208 @@
+//! The main loop, with a poster that only listens.
+
+use std::fs;
+use std::sync::mpsc;
+
+use super::*;
+use crate::base::clock::FakeClock;
+use crate::sys::root::Root;
+
+/// What an agent is told and tells.
+struct Rig {
+    tell: Sender<Event>,
+    events: Receiver<Event>,
+    orders: Receiver<Order>,
+    configs: Receiver<Config>,
+    clock: FakeClock,
+}
+
+impl Rig {
+    /// An agent with this configuration, two minutes after the epoch, and all that belongs to it.
+    fn agent<'a>(flags: &'a Flags, config: &Config) -> (Agent<'a>, Rig) {
+        let (tell, events) = mpsc::channel();
+        let (tell_poster, orders) = mpsc::channel();
+        let (tell_describer, configs) = mpsc::channel();
+        let clock = FakeClock::default();
+        clock.pass(Duration::from_secs(120));
+        let measure = Measure::new(config, Root::at("tests/fixtures/two-core/t0"));
+        let tells = Tells {
+            orders: tell_poster,
+            configs: tell_describer,
+            notify: Notify::silent(),
+        };
+        let agent = Agent::new(flags, config.clone(), measure, tells);
+        let rig = Rig {
+            tell,
+            events,
+            orders,
+            configs,
+            clock,
+        };
+        (agent, rig)
+    }
+
+    fn happens(&self, event: Event) {
+        self.tell.send(event).unwrap();
+    }
+
+    /// The names of the poster's orders until now.
+    fn orders(&self) -> Vec<&'static str> {
+        let name = |order| match order {
+            Order::Round(..) => "round",
+            Order::Describe => "describe",
+            Order::Configure { .. } => "configure",
+            Order::Answer => "answer",
+            Order::Stop(_) => "stop",
+        };
+        self.orders.try_iter().map(name).collect()
+    }
+}
+
+#[test]
+fn a_hangup_describes_and_the_other_signals_stop() {
+    for stop in [Signal::Terminate, Signal::Interrupt, Signal::Quit] {
+        let flags = Flags {
+            conf: "/nonexistent".into(),
+            ..Flags::default()
+        };
+        let (agent, rig) = Rig::agent(&flags, &Config::default());
+        rig.happens(Event::Signal(Signal::Hangup));
+        rig.happens(Event::Signal(stop));
+        rig.happens(Event::Ended(Outcome::Delivered));
+        assert_eq!(agent.run(&rig.clock, &rig.events), Ok(()));
+        assert_eq!(
+            rig.orders(),
+            ["round", "describe", "stop"],
+            "not configured"
+        );
+    }
+}
+
+#[test]
+fn each_minute_is_a_round() {
+    let flags = Flags::default();
+    let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+    agent.begin(&rig.clock);
+    assert_eq!(rig.orders(), ["round"]);
+    for _ in 0..3 {
+        rig.clock.pass(Duration::from_secs(60));
+        rig.happens(Event::Signal(Signal::Quit));
+        agent.until_stopped(&rig.clock, &rig.events);
+        assert_eq!(rig.orders(), ["round"]);
+    }
+}
+
+#[test]
+fn a_hangup_takes_over_what_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = Flags {
+        conf: dir.path().join("agent.conf"),
+        ..Flags::default()
+    };
+    let text = "apikey = 'k'\nroot = '/elsewhere'\ndisplay_name = 'new'\n\
+                host_status.on_stop = 'poweroff'\n";
+    fs::write(&flags.conf, text).unwrap();
+    let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+    agent.reload();
+    assert_eq!(agent.config.display_name.as_deref(), Some("new"));
+    assert_eq!(agent.config.root, Config::default().root);
+    let described = rig.configs.try_recv().unwrap();
+    assert_eq!(described.display_name.as_deref(), Some("new"));
+    let order = rig.orders.try_recv().unwrap();
+    assert!(
+        matches!(order, Order::Configure { on_stop: Some(status), .. } if status == "poweroff")
+    );
+    assert_eq!(rig.orders(), ["describe"]);
+}
+
+#[test]
+fn a_broken_configuration_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = Flags {
+        conf: dir.path().join("agent.conf"),
+        ..Flags::default()
+    };
+    for text in [
+        "apikey = 'k'\ndisplay_name = 1\n",
+        "apikey = 'k'\nhttp_proxy = 'new'\nroles = ['s:r']\nrolse = []\n",
+        "apikey = \"with a\\nline end\"\nroles = ['s:r']\n",
+        "roles = ['s:r']\n",
+    ] {
+        fs::write(&flags.conf, text).unwrap();
+        let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+        agent.reload();
+        assert_eq!(agent.config.roles, [""; 0], "{text}");
+        assert!(rig.configs.try_recv().is_err(), "{text}");
+        assert_eq!(rig.orders(), ["describe"], "{text}");
+    }
+}
+
+#[test]
+fn a_program_that_is_replaced_ends_the_agent_only_if_that_is_wanted() {
+    for autoshutdown in [true, false] {
+        let config = Config {
+            autoshutdown,
+            ..Config::default()
+        };
+        let flags = Flags::default();
+        let (mut agent, rig) = Rig::agent(&flags, &config);
+        agent.begin(&rig.clock);
+        assert_eq!(agent.program.is_some(), autoshutdown);
+        let idle = agent.schedule.idle(rig.clock.wall());
+        let expected = if autoshutdown { PROGRAM } else { ROUND };
+        assert_eq!(idle, Duration::from_secs(expected));
+        assert_eq!(agent.start(Job::LookAtProgram, &rig.clock), None);
+    }
+}
+
+#[test]
+fn the_watchdog_asks_the_poster() {
+    let flags = Flags::default();
+    let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+    let now = rig.clock.moment();
+    assert_eq!(agent.watch(now), Duration::MAX);
+    agent.watchdog = Some(Watchdog::new(Duration::from_secs(30), now));
+    assert_eq!(agent.watch(now), Duration::from_secs(15));
+    assert_eq!(rig.orders(), ["answer"]);
+    rig.clock.pass(Duration::from_secs(15));
+    agent.watch(rig.clock.moment());
+    assert_eq!(rig.orders(), [""; 0], "it owes an answer");
+    agent.note(News::Alive, &rig.clock);
+    rig.clock.pass(Duration::from_secs(15));
+    agent.watch(rig.clock.moment());
+    assert_eq!(rig.orders(), ["answer"]);
+}
+
+#[test]
+fn a_poster_that_vanished_ends_the_agent() {
+    let flags = Flags::default();
+    let (
+        agent,
+        Rig {
+            tell,
+            events,
+            clock,
+            ..
+        },
+    ) = Rig::agent(&flags, &Config::default());
+    drop(tell);
+    let end = agent.run(&clock, &events);
+    assert_eq!(end, Err("0 values could not be delivered".to_owned()));
+}
+
+/// What waiting comes to if the agent is told to stop, and again after `pause`.
+fn told_again(pause: Duration) -> Result<Outcome, String> {
+    let (tell, events) = mpsc::channel();
+    tell.send(Event::Signal(Signal::Hangup)).unwrap();
+    tell.send(Event::Signal(Signal::Terminate)).unwrap();
+    tell.send(Event::Ended(Outcome::Delivered)).unwrap();
+    let clock = FakeClock::default();
+    clock.pass(pause);
+    wait_for_end(&clock, &events, Moment::default())
+}
+
+#[test]
+fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
+    assert_eq!(told_again(Duration::ZERO), Ok(Outcome::Delivered));
+    assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
+}

@@ -1,0 +1,87 @@
+//! What the poster tells, and what it does when it is told of other settings.
+
+use super::*;
+
+#[test]
+fn it_tells_what_becomes_of_it() {
+    let down = |call: &Call| match call.at {
+        0..3 | 60..100 => None,
+        100..200 => Some(500),
+        _ => Some(200),
+    };
+    let mut rig = Rig::new(true, down).minutes(0, 6);
+    rig.run_until(360);
+    let news = rig.news.lock().unwrap();
+    let kinds: Vec<&str> = news
+        .iter()
+        .map(|news| match news {
+            News::Alive => "alive",
+            News::Registered { id, .. } => id,
+            News::Failing(reason) if reason.contains("500") => "status",
+            News::Failing(_) => "link",
+            News::Working => "working",
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        ["link", ID, "working", "link", "status", "working"],
+        "once each, and nothing while all is as before"
+    );
+}
+
+#[test]
+fn it_answers_even_while_nothing_works() {
+    let mut rig = Rig::new(true, |_| None)
+        .order(1, Order::Answer)
+        .order(200, Order::Answer);
+    rig.run_until(300);
+    let news = rig.news.lock().unwrap();
+    assert_eq!(news.iter().filter(|news| **news == News::Alive).count(), 2);
+}
+
+#[test]
+fn other_settings_apply_at_once_to_what_was_refused() {
+    let mut rig = Rig::new(true, |call| match call.line.starts_with("Get") {
+        true => Some(200),
+        false => Some(403),
+    })
+    .minutes(0, 1);
+    rig.run_until(10);
+    let server = Server {
+        now: Arc::clone(&rig.now),
+        rule: Box::new(well),
+        calls: Arc::clone(&rig.calls),
+    };
+    let mut rig = rig.order(
+        10,
+        Order::Configure {
+            api: Api::new(Box::new(server)),
+            on_stop: None,
+        },
+    );
+    let before = rig.calls().len();
+    rig.run_until(20);
+    assert_eq!(
+        rig.calls()[before..],
+        [(10, "Post /api/v0/tsdb".to_owned())]
+    );
+    let mut rig = rig.stop_at(20);
+    assert_eq!(rig.run_until(30), Some(Outcome::Delivered));
+    assert_eq!(rig.calls().len(), before + 1, "no status");
+}
+
+#[test]
+fn other_settings_are_no_reason_to_hurry() {
+    let rig = Rig::new(true, well).minutes(0, 2);
+    let server = Server {
+        now: Arc::clone(&rig.now),
+        rule: Box::new(well),
+        calls: Arc::clone(&rig.calls),
+    };
+    let api = Api::new(Box::new(server));
+    let on_stop = None;
+    let mut rig = rig.order(61, Order::Configure { api, on_stop });
+    rig.run_until(100);
+    let last = rig.calls().last().unwrap().clone();
+    assert_eq!(last, (60 + OWN_SECOND, "Post /api/v0/tsdb".to_owned()));
+}

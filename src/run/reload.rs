@@ -1,0 +1,116 @@
+//! What becomes of a configuration that has changed while the agent runs.
+
+use super::{load, settle};
+use crate::base;
+use crate::config::{Config, Flags};
+
+/// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
+/// is one, for it may be the one that was meant to change something. Otherwise what is wrong with
+/// it, on one line.
+pub(super) fn checked(flags: &Flags) -> Result<Config, String> {
+    let one_line = |text: String| text.replace('\n', "; ");
+    let loaded = load::load(&flags.conf).map_err(|error| one_line(base::report(&error)))?;
+    let unknown = loaded.findings.unread.report().into_iter().map(|unknown| {
+        let (key, line) = (unknown.key, unknown.line);
+        let perhaps = unknown
+            .suggestion
+            .map(|word| format!(" Did you mean {word} ?"));
+        format!(
+            "{key} is unexpected key (line {line}).{}",
+            perhaps.unwrap_or_default()
+        )
+    });
+    let unknown: Vec<String> = unknown.collect();
+    match unknown.is_empty() {
+        true => settle(loaded, flags).map_err(one_line),
+        false => Err(unknown.join(" ")),
+    }
+}
+
+/// `new` as far as an agent can go over to it that runs with `old`, and the settings for which it
+/// has to be started again: they stay as they are.
+pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'static str>) {
+    let has_changed = [
+        ("apibase", old.apibase != new.apibase),
+        ("root", old.root != new.root),
+        ("pidfile", old.pidfile != new.pidfile),
+        ("http_proxy", old.http_proxy != new.http_proxy),
+        ("https_proxy", old.https_proxy != new.https_proxy),
+        ("autoshutdown", old.autoshutdown != new.autoshutdown),
+    ];
+    let changed = has_changed.into_iter().filter(|(_, is_other)| *is_other);
+    let staying = changed.map(|(name, _)| name).collect();
+    let config = Config {
+        apibase: old.apibase.clone(),
+        root: old.root.clone(),
+        pidfile: old.pidfile.clone(),
+        http_proxy: old.http_proxy.clone(),
+        https_proxy: old.https_proxy.clone(),
+        autoshutdown: old.autoshutdown,
+        ..new
+    };
+    (config, staying)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let mut config = Config::default();
+        config.read(text.as_bytes()).unwrap();
+        config
+    }
+
+    #[test]
+    fn what_configtest_would_refuse_is_refused() {
+        // (text, what is said; empty: nothing)
+        let table = [
+            ("apikey = 'k'\n", ""),
+            ("verbose = true\n", "apikey must be specified"),
+            ("apikey = 'k'\nverbose = 1\nsilent = 2\n", "line 2"),
+            (
+                "apikey = 'k'\nrolse = []\npodfile = ''\n",
+                "podfile is unexpected key (line 3). Did you mean pidfile ? \
+                 rolse is unexpected key (line 2). Did you mean roles ?",
+            ),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let flags = Flags {
+            conf: dir.path().join("agent.conf"),
+            ..Flags::default()
+        };
+        assert!(checked(&flags).is_err(), "no file");
+        for (text, expected) in table {
+            fs::write(&flags.conf, text).unwrap();
+            let found = checked(&flags).err().unwrap_or_default();
+            assert!(found.contains(expected), "{text}: {found}");
+            assert_eq!(found.is_empty(), expected.is_empty(), "{text}: {found}");
+            assert!(!found.contains('\n'), "{found}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_change_does() {
+        let old = config("apikey = 'a'\nroot = '/old'\nhttps_proxy = 'http://p'\n");
+        let new = config(
+            "apikey = 'b'\nroles = ['s:r']\nroot = '/new'\nautoshutdown = true\n\
+             pidfile = '/x.pid'\napibase = 'http://h'\nhttp_proxy = 'http://q'\n",
+        );
+        let (taken, staying) = as_far_as_possible(&old, new.clone());
+        let expected = [
+            "apibase",
+            "root",
+            "pidfile",
+            "http_proxy",
+            "https_proxy",
+            "autoshutdown",
+        ];
+        assert_eq!(staying, expected);
+        assert_eq!((&*taken.apikey, taken.roles.len()), ("b", 1));
+        assert_eq!((taken.root, taken.http_proxy), (old.root, None));
+        assert_eq!(as_far_as_possible(&new, new.clone()).1, [""; 0]);
+    }
+}

@@ -1,0 +1,160 @@
+//! The policy in time that the test lets pass.
+
+use super::*;
+
+const KILLED: End = End::Signal(9);
+
+/// A supervisor and its clock.
+struct Rig {
+    policy: Policy,
+    now: Moment,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let now = Moment(Duration::from_secs(1_000));
+        let policy = Policy::new(|| u32::MAX, now);
+        Rig { policy, now }
+    }
+
+    /// Starts the child that is due by now.
+    #[track_caller]
+    fn start(&mut self) {
+        assert_eq!(self.policy.next(self.now), Next::Start);
+        self.policy.started(self.now);
+        assert_eq!(self.policy.next(self.now), Next::Wait(None));
+    }
+
+    /// Lets the child live for so long; it is started if it must be. Returns the pause after
+    /// it, which passes, in seconds.
+    #[track_caller]
+    fn child(&mut self, age: u64, end: End) -> Option<u64> {
+        self.start();
+        self.end(age, end)
+    }
+
+    #[track_caller]
+    fn end(&mut self, age: u64, end: End) -> Option<u64> {
+        self.now = Moment(self.now.0 + Duration::from_secs(age));
+        let pause = self.policy.ended(end, self.now)?;
+        if !pause.is_zero() {
+            assert_eq!(self.policy.next(self.now), Next::Wait(Some(pause)));
+        }
+        self.now = Moment(self.now.0 + pause);
+        Some(pause.as_secs())
+    }
+
+    fn next(&self) -> Next {
+        self.policy.next(self.now)
+    }
+}
+
+fn failed(text: &str) -> Next {
+    Next::End(Err(text.to_owned()))
+}
+
+#[test]
+fn one_that_refuses_at_the_start_ends_the_supervisor() {
+    // (why this row exists, end, what the supervisor ends with)
+    let table = [
+        ("a wrong key", End::Code(1), failed("exit status 1")),
+        ("somebody ended it", End::Code(0), Next::End(Ok(()))),
+    ];
+    for (why, end, expected) in table {
+        let mut rig = Rig::new();
+        assert_eq!(rig.child(29, end), None, "{why}");
+        assert_eq!(rig.next(), expected, "{why}");
+    }
+}
+
+#[test]
+fn one_that_crashes_is_started_again_with_pauses_that_grow() {
+    let mut rig = Rig::new();
+    let pauses: Vec<_> = (0..11).map_while(|_| rig.child(1, KILLED)).collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    assert_eq!(rig.child(30, KILLED), Some(0), "old enough");
+    assert_eq!(rig.child(29, KILLED), Some(1), "as if it were the first");
+}
+
+#[test]
+fn once_one_has_got_old_nothing_is_given_up() {
+    for end in [End::Code(0), End::Code(1), KILLED] {
+        let mut rig = Rig::new();
+        assert_eq!(rig.child(30, end), Some(0), "{end}");
+        let pauses = [(); 3].map(|()| rig.child(0, End::Code(1)));
+        assert_eq!(pauses, [Some(1), Some(2), Some(4)], "{end}");
+    }
+}
+
+#[test]
+fn a_stop_ends_it_with_what_the_child_ends_with() {
+    // (how it ends, what the supervisor ends with)
+    let table = [
+        (End::Code(0), Next::End(Ok(()))),
+        (End::Code(1), failed("exit status 1")),
+        (KILLED, failed("signal: killed")),
+    ];
+    for (end, expected) in table {
+        for age in [1, 100] {
+            let mut rig = Rig::new();
+            rig.start();
+            rig.policy.stop();
+            assert_eq!(rig.next(), Next::Wait(None));
+            assert!(!rig.policy.reload(rig.now), "too late");
+            assert_eq!(rig.end(age, end), None);
+            assert_eq!(rig.next(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_stop_between_two_children_is_at_once() {
+    let mut rig = Rig::new();
+    rig.start();
+    rig.policy.ended(KILLED, rig.now);
+    rig.policy.stop();
+    assert_eq!(rig.next(), failed("signal: killed"));
+}
+
+#[test]
+fn a_reload_starts_the_next_at_once_however_young_the_last_was() {
+    for end in [End::Code(0), End::Code(1), KILLED] {
+        let mut rig = Rig::new();
+        rig.start();
+        assert!(rig.policy.reload(rig.now));
+        assert!(!rig.policy.reload(rig.now), "it ends already");
+        assert_eq!(rig.end(2, end), Some(0));
+        // That was one reload.
+        assert_eq!(rig.child(1, KILLED), Some(1));
+    }
+}
+
+#[test]
+fn a_reload_does_not_wait_for_the_pause_to_end() {
+    let mut rig = Rig::new();
+    for _ in 0..5 {
+        rig.child(0, KILLED);
+    }
+    rig.start();
+    rig.policy.ended(KILLED, rig.now);
+    assert!(!rig.policy.reload(rig.now));
+    assert_eq!(rig.child(0, KILLED), Some(1));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_waited_for_only_if_it_has_been() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.policy.not_started("no file".to_owned(), rig.now), None);
+    assert_eq!(rig.next(), failed("no file"));
+
+    let mut rig = Rig::new();
+    rig.child(1, KILLED);
+    for pause in [2, 4] {
+        assert_eq!(rig.next(), Next::Start);
+        let pause = Duration::from_secs(pause);
+        let paused = rig.policy.not_started("no file".to_owned(), rig.now);
+        assert_eq!(paused, Some(pause));
+        rig.now = Moment(rig.now.0 + pause);
+    }
+    rig.start();
+}

@@ -1,0 +1,94 @@
+//! This process's environment, which its children inherit. It is changed only as long as there is
+//! no other thread, which might be reading it.
+
+use std::env;
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Where commands are looked for before anything that `PATH` names.
+const BEFORE: &[u8] = b"/sbin:/usr/sbin:/bin:/usr/bin";
+/// Where plugins are looked for in the end.
+const AFTER: &[u8] = b"/opt/mackerel-agent/plugins/bin";
+
+/// Makes the environment the one that plugins expect: `PATH` leads to them, and what commands print
+/// depends on no language. To be called before any thread is started.
+pub(crate) fn prepare() {
+    set("PATH", path(&env::var_os("PATH").unwrap_or_default()));
+    set("LANG", "C");
+    set("LC_ALL", "C");
+}
+
+/// `PATH`, given what it was. A supervisor has done this already for its child.
+fn path(was: &OsStr) -> OsString {
+    let was = was.as_bytes();
+    let is_done = was
+        .strip_prefix(BEFORE)
+        .and_then(|rest| rest.strip_suffix(AFTER))
+        .is_some_and(|rest| rest.starts_with(b":") && rest.ends_with(b":"));
+    let parts: &[&[u8]] = match was {
+        was if is_done => &[was],
+        [] => &[BEFORE, AFTER],
+        was => &[BEFORE, was, AFTER],
+    };
+    OsString::from_vec(parts.join(&b':'))
+}
+
+/// Sets a variable. To be called before any thread is started.
+pub(crate) fn set(name: &str, value: impl AsRef<OsStr>) {
+    debug_assert!(is_alone(), "another thread may be reading the environment");
+    // SAFETY: there is no other thread, as every caller promises, and as the line above checks
+    // wherever it is compiled.
+    unsafe { env::set_var(name, value) };
+}
+
+/// The value of a variable, which is removed: children do not inherit it, and whoever may look at
+/// this process in `/proc` does not see it. `None` if it is not there. To be called before any
+/// thread is started.
+pub(crate) fn take(name: &str) -> Option<OsString> {
+    debug_assert!(is_alone(), "another thread may be reading the environment");
+    let c_name = CString::new(name).ok()?;
+    // SAFETY: there is no other thread (see `set`), so that nobody else reads or moves the value
+    // while it is copied and overwritten: it is this process's own memory up to its NUL.
+    let value = unsafe {
+        let at = libc::getenv(c_name.as_ptr());
+        if at.is_null() {
+            return None;
+        }
+        let value = CStr::from_ptr(at).to_bytes().to_vec();
+        at.write_bytes(0, value.len());
+        env::remove_var(name);
+        value
+    };
+    Some(OsString::from_vec(value))
+}
+
+/// Whether this process has one thread, as far as can be seen.
+fn is_alone() -> bool {
+    std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_leads_to_plugins() {
+        let whole = "/sbin:/usr/sbin:/bin:/usr/bin:/here:/opt/mackerel-agent/plugins/bin";
+        let empty = "/sbin:/usr/sbin:/bin:/usr/bin:/opt/mackerel-agent/plugins/bin";
+        // (why this row exists, what it was, what it becomes)
+        let table = [
+            ("between the fixed parts", "/here", whole.to_owned()),
+            ("nothing was there", "", empty.to_owned()),
+            ("a supervisor's child", whole, whole.to_owned()),
+            ("the child of one without a PATH", empty, empty.to_owned()),
+            (
+                "its parts elsewhere",
+                "/opt/mackerel-agent/plugins/bin:/sbin",
+                whole.replace("/here", "/opt/mackerel-agent/plugins/bin:/sbin"),
+            ),
+        ];
+        for (why, was, expected) in table {
+            assert_eq!(path(OsStr::new(was)), OsStr::new(&expected), "{why}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The file of this program: where it is, and whether there is another one by now.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io, path};
+
+/// What the kernel runs as this process, whatever has become of its file.
+const RUNNING: &str = "/proc/self/exe";
+
+/// The file of this program.
+pub(crate) struct Executable {
+    path: PathBuf,
+    modified: Option<Modified>,
+}
+
+/// Seconds and nanoseconds since the epoch.
+type Modified = (i64, i64);
+
+impl Executable {
+    /// The file that this process was started from.
+    ///
+    /// Its path is the one in the command line where that leads to the running program: a symbolic
+    /// link in it may lead to another program by the time somebody looks again. Otherwise it is
+    /// what the kernel says. Fails if that cannot be found out either, without `/proc`.
+    pub(crate) fn own() -> io::Result<Executable> {
+        Executable::called(&name())
+    }
+
+    fn called(name: &OsStr) -> io::Result<Executable> {
+        let is_path = name.as_bytes().contains(&b'/');
+        let leads_here = || match (fs::metadata(name), fs::metadata(RUNNING)) {
+            (Ok(named), Ok(own)) => (named.dev(), named.ino()) == (own.dev(), own.ino()),
+            (named, _) => named.is_ok(),
+        };
+        let path = match is_path && leads_here() {
+            true => path::absolute(name)?,
+            false => env::current_exe()?,
+        };
+        let modified = modified(&path);
+        Ok(Executable { path, modified })
+    }
+
+    /// Where it is, absolute.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether another file has taken its place since, or none.
+    pub(crate) fn is_replaced(&self) -> bool {
+        modified(&self.path) != self.modified
+    }
+}
+
+/// The name under which this program was started: the first word of its command line.
+pub(crate) fn name() -> OsString {
+    env::args_os().next().unwrap_or_default()
+}
+
+/// When the file was modified; `None` if there is none.
+fn modified(path: &Path) -> Option<Modified> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.mtime(), file.mtime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn the_path_is_the_one_it_was_started_by_if_that_leads_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = env::current_exe().unwrap();
+        let link = dir.path().join("current");
+        symlink(&own, &link).unwrap();
+        let other = dir.path().join("other");
+        fs::write(&other, "").unwrap();
+        // (why this row exists, name, expected)
+        let table = [
+            ("a link, which an upgrade turns elsewhere", &link, &link),
+            ("a name that somebody made up", &other, &own),
+            ("one that was looked for in PATH", &"agent".into(), &own),
+            ("nothing", &PathBuf::new(), &own),
+        ];
+        for (why, name, expected) in table {
+            let found = Executable::called(name.as_os_str()).unwrap();
+            assert_eq!(found.path(), expected, "{why}");
+            assert!(!found.is_replaced(), "{why}");
+        }
+    }
+
+    #[test]
+    fn another_file_or_none_in_its_place_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent");
+        let modify = |seconds| {
+            let file = File::create(&path).unwrap();
+            let time = UNIX_EPOCH + Duration::from_secs(seconds);
+            file.set_times(FileTimes::new().set_modified(time)).unwrap();
+        };
+        modify(1_000);
+        let file = Executable {
+            modified: modified(&path),
+            path: path.clone(),
+        };
+        assert!(!file.is_replaced());
+        for other in [1_001, 999] {
+            modify(other);
+            assert!(file.is_replaced(), "an older one is another one too");
+        }
+        modify(1_000);
+        assert!(!file.is_replaced());
+        fs::remove_file(&path).unwrap();
+        assert!(file.is_replaced());
+    }
+}

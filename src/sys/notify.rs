@@ -1,0 +1,181 @@
+//! Messages to the service manager, sd_notify(3): a datagram to the socket that `NOTIFY_SOCKET`
+//! names, by a path or, after `@`, by an abstract name.
+
+use std::ffi::OsStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process;
+use std::time::Duration;
+
+use super::environment;
+
+/// Characters of a status: it is shown on one line.
+const STATUS: usize = 300;
+
+/// The service manager, if there is one that wants to know.
+pub(crate) struct Notify {
+    socket: Option<(UnixDatagram, SocketAddr)>,
+    watchdog: Option<Duration>,
+}
+
+impl Notify {
+    /// The service manager that the environment names. What it says is taken out: it is meant for
+    /// this process alone. To be called before any thread is started.
+    pub(crate) fn from_env() -> Notify {
+        let [socket, limit, pid] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+            .map(|name| environment::take(name).filter(|value| !value.is_empty()));
+        let mut notify = Notify::silent();
+        let Some(name) = socket else {
+            return notify;
+        };
+        match open(&name) {
+            Ok(socket) => notify.socket = Some(socket),
+            Err(error) => {
+                log::warn!("NOTIFY_SOCKET {}: {error}", name.display());
+                return notify;
+            }
+        }
+        notify.watchdog = watchdog(limit.as_deref(), pid.as_deref(), process::id());
+        notify
+    }
+
+    /// Nobody wants to know.
+    pub(crate) fn silent() -> Notify {
+        Notify {
+            socket: None,
+            watchdog: None,
+        }
+    }
+
+    /// Within which time [`Notify::alive`] is expected again and again; `None`: never.
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// It does its work, after the start or after a reload.
+    pub(crate) fn ready(&self) {
+        self.send("READY=1");
+    }
+
+    /// It takes over its configuration anew; [`Notify::ready`] follows in any case.
+    pub(crate) fn reloading(&self) {
+        if self.socket.is_some() {
+            let microseconds = monotonic().as_micros();
+            self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+        }
+    }
+
+    /// It is about to end.
+    pub(crate) fn stopping(&self) {
+        self.send("STOPPING=1");
+    }
+
+    /// What it is doing, for people.
+    pub(crate) fn status(&self, text: &str) {
+        if self.socket.is_some() {
+            let text = text.chars().take(STATUS);
+            let line: String = text.map(|c| if c == '\n' { ' ' } else { c }).collect();
+            self.send(&format!("STATUS={line}"));
+        }
+    }
+
+    /// The watchdog need not bite.
+    pub(crate) fn alive(&self) {
+        self.send("WATCHDOG=1");
+    }
+
+    /// Sends a message. One that cannot be sent now is lost: the agent does not wait for it.
+    fn send(&self, message: &str) {
+        if let Some((socket, address)) = &self.socket
+            && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
+        {
+            log::debug!("service manager not told {message}: {error}");
+        }
+    }
+}
+
+fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
+    let address = match name.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        [b'/', ..] => SocketAddr::from_pathname(name)?,
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, address))
+}
+
+/// The watchdog's time, if it is for the process `own`: in microseconds, not 0.
+fn watchdog(limit: Option<&OsStr>, pid: Option<&OsStr>, own: u32) -> Option<Duration> {
+    let number = |text: &OsStr| text.to_str()?.parse().ok();
+    let is_own = pid.is_none_or(|pid| number(pid) == Some(u64::from(own)));
+    let limit = number(limit?).filter(|limit| *limit > 0 && is_own)?;
+    Some(Duration::from_micros(limit))
+}
+
+/// The time by `CLOCK_MONOTONIC`, which the service manager compares with its own.
+fn monotonic() -> Duration {
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the pointer is valid for the call. A zeroed `timespec` is a valid value of that plain
+    // struct, so it may be read even if the call fails and writes nothing.
+    let now = unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr());
+        now.assume_init()
+    };
+    let seconds = now.tv_sec.try_into().unwrap_or_default();
+    Duration::new(seconds, now.tv_nsec.try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_a_path_or_an_abstract_name() {
+        // (name, path, abstract name)
+        let long = format!("/{}", "x".repeat(120));
+        let table = [
+            ("/run/systemd/notify", Some("/run/systemd/notify"), None),
+            ("@agent/notify", None, Some("agent/notify")),
+            ("notify", None, None),
+            ("vsock:2:1234", None, None),
+            (&long, None, None),
+        ];
+        for (name, path, abstract_name) in table {
+            let address = open(OsStr::new(name)).ok().map(|(_, address)| address);
+            let address = address.as_ref();
+            assert_eq!(
+                address.and_then(SocketAddr::as_pathname),
+                path.map(AsRef::as_ref),
+                "{name}"
+            );
+            assert_eq!(
+                address.and_then(SocketAddr::as_abstract_name),
+                abstract_name.map(str::as_bytes),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_watchdog_may_be_for_another_process() {
+        // (why this row exists, limit, process, expected)
+        let table = [
+            ("nobody watches", None, None, None),
+            ("ours", Some("20000000"), Some("7"), Some(20)),
+            ("whoever is told", Some("20000000"), None, Some(20)),
+            ("a child inherited it", Some("20000000"), Some("6"), None),
+            ("no process", Some("20000000"), Some("x"), None),
+            ("no time", Some("0"), Some("7"), None),
+            ("nonsense", Some("soon"), Some("7"), None),
+        ];
+        for (why, limit, pid, expected) in table {
+            let [limit, pid] = [limit, pid].map(|text| text.map(OsStr::new));
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(watchdog(limit, pid, 7), expected, "{why}");
+        }
+    }
+}
