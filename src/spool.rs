@@ -40,6 +40,11 @@ struct Round {
 pub(crate) struct Batch(Vec<u64>);
 
 impl Batch {
+    /// Number of rounds.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is nothing to post.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -15,6 +15,7 @@ use crate::base::clock::{Clock, Moment};
 use crate::config::{Config, Flags};
 use crate::schedule::{Job, Schedule};
 use crate::sys::executable::Executable;
+use crate::sys::log as backend;
 use crate::sys::notify::Notify;
 use crate::sys::signal::Signal;
 
@@ -165,6 +166,8 @@ impl<'a> Agent<'a> {
         match job {
             Job::Collect => {
                 let values = self.measure.round(clock.moment());
+                let count = values.iter().count();
+                backend::debug("metrics", format_args!("measured {count} values"));
                 self.order(Order::Round(clock.unix().minute(), values));
             }
             Job::Describe => self.order(Order::Describe),

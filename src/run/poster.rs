@@ -13,6 +13,7 @@ use crate::base::clock::{Clock, Moment, Unix};
 use crate::schedule::Backoff;
 use crate::spool::Spool;
 use crate::sys::digest;
+use crate::sys::log as backend;
 
 /// Longest pause between two attempts to register.
 const REGISTER_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -241,6 +242,7 @@ impl Poster {
         };
         match self.api.post_metrics(&host.id, self.spool.values(&batch)) {
             Ok(()) => {
+                backend::debug("command", format_args!("posted {} rounds", batch.len()));
                 self.spool.posted(&batch);
                 let had_posted = std::mem::replace(&mut self.has_posted, true);
                 self.backoff.succeeded();

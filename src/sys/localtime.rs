@@ -21,11 +21,11 @@ pub(crate) struct LocalTime {
 
 impl LocalTime {
     /// `time` where the host is; UTC's beginning of 1970 for a time that no calendar knows.
+    #[allow(
+        deprecated,
+        reason = "the width of time_t will change, and nothing here depends on it"
+    )]
     pub(crate) fn of(time: Unix) -> LocalTime {
-        #[allow(
-            deprecated,
-            reason = "its width will change, and nothing here depends on it"
-        )]
         // Fails after 2038 where the libc crate's time_t still has 32 bits (32-bit ARM).
         let seconds = libc::time_t::try_from(time.0).unwrap_or_default();
         let mut parts = MaybeUninit::<libc::tm>::zeroed();

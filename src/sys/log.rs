@@ -1,8 +1,8 @@
 //! The backend of the `log` crate: lines on stderr as the Go agent writes them,
 //! `2006/01/02 15:04:05 LEVEL <tag> message`, in local time.
 
-use std::io::Write;
-use std::io::stderr;
+use std::fmt;
+use std::io::{Write, stderr};
 use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -41,6 +41,27 @@ pub(crate) fn set_level(verbose: bool, silent: bool) {
     });
 }
 
+/// Writes a line at DEBUG, which is seen if the configuration is verbose.
+///
+/// Not `log::debug!`: the release is built without it, and so without what ureq says about every
+/// step of a request (9 kB).
+pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
+    if log::max_level() >= LevelFilter::Debug
+        && let Some(backend) = STDERR.get()
+    {
+        backend.write("DEBUG", tag, text);
+    }
+}
+
+impl Stderr {
+    fn write(&self, level: &str, tag: &str, text: fmt::Arguments<'_>) {
+        let time = LocalTime::of(self.clock.unix());
+        let line = line(&time, level, tag, text);
+        // Nobody can be told that stderr is gone.
+        drop(stderr().lock().write_all(line.as_bytes()));
+    }
+}
+
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         own(metadata.target()).is_some()
@@ -50,10 +71,14 @@ impl Log for Stderr {
         let Some(module) = own(record.target()) else {
             return;
         };
-        let time = LocalTime::of(self.clock.unix());
-        let line = line(&time, record, tag(self.tags, module));
-        // Nobody can be told that stderr is gone.
-        drop(stderr().lock().write_all(line.as_bytes()));
+        let level = match record.level() {
+            Level::Error => "ERROR",
+            Level::Warn => "WARNING",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+            Level::Trace => "TRACE",
+        };
+        self.write(level, tag(self.tags, module), *record.args());
     }
 
     fn flush(&self) {}
@@ -76,23 +101,10 @@ fn tag(tags: Tags, module: &str) -> &str {
     )
 }
 
-fn line(time: &LocalTime, record: &Record<'_>, tag: &str) -> String {
-    let level = match record.level() {
-        Level::Error => "ERROR",
-        Level::Warn => "WARNING",
-        Level::Info => "INFO",
-        Level::Debug => "DEBUG",
-        Level::Trace => "TRACE",
-    };
+fn line(time: &LocalTime, level: &str, tag: &str, text: fmt::Arguments<'_>) -> String {
     format!(
-        "{:04}/{:02}/{:02} {:02}:{:02}:{:02} {level} <{tag}> {}\n",
-        time.year,
-        time.month,
-        time.day,
-        time.hour,
-        time.minute,
-        time.second,
-        record.args()
+        "{:04}/{:02}/{:02} {:02}:{:02}:{:02} {level} <{tag}> {text}\n",
+        time.year, time.month, time.day, time.hour, time.minute, time.second,
     )
 }
 
@@ -111,12 +123,8 @@ mod tests {
             second: 5,
             offset_minutes: 540,
         };
-        let record = Record::builder()
-            .level(Level::Warn)
-            .args(format_args!("all is lost"))
-            .build();
         assert_eq!(
-            line(&time, &record, "main"),
+            line(&time, "WARNING", "main", format_args!("all is lost")),
             "2026/01/02 15:04:05 WARNING <main> all is lost\n"
         );
     }

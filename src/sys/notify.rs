@@ -92,7 +92,8 @@ impl Notify {
         if let Some((socket, address)) = &self.socket
             && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
         {
-            log::debug!("service manager not told {message}: {error}");
+            let what = format_args!("service manager not told {message}: {error}");
+            super::log::debug("notify", what);
         }
     }
 }

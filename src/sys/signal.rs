@@ -112,7 +112,7 @@ fn timespec(time: Duration) -> libc::timespec {
     // SAFETY: zeroes are a valid value of that plain struct, which has padding on some systems.
     let mut parts: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
     // Whoever waits for longer than the machine can tell waits again.
-    parts.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    parts.tv_sec = time.as_secs().try_into().unwrap_or(i32::MAX.into());
     // Below 10^9, which fits everywhere.
     parts.tv_nsec = time.subsec_nanos() as _;
     parts
