@@ -10,6 +10,7 @@ use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment, Unix};
+use crate::config::Config;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
 use crate::sys::digest;
@@ -43,8 +44,8 @@ pub(super) struct Poster {
     api: Api,
     registration: Registration,
     describe: Describe,
-    /// Status that the host is given at the end.
-    on_stop: Option<String>,
+    /// What the description says of roles and the like, and the status at the end.
+    config: Config,
     /// Where [`News`] go.
     tell: Box<dyn Fn(News) + Send>,
     random: fn() -> u32,
@@ -68,7 +69,7 @@ impl Poster {
         api: Api,
         registration: Registration,
         describe: Describe,
-        on_stop: Option<String>,
+        config: Config,
         tell: Box<dyn Fn(News) + Send>,
         random: fn() -> u32,
         now: Moment,
@@ -77,7 +78,7 @@ impl Poster {
             api,
             registration,
             describe,
-            on_stop,
+            config,
             tell,
             random,
             spool: Spool::default(),
@@ -129,9 +130,9 @@ impl Poster {
                 }
             }
             Order::Describe => self.describe_due = Some(now),
-            Order::Configure { api, on_stop } => {
+            Order::Configure(api, config) => {
                 self.api = api;
-                self.on_stop = on_stop;
+                self.config = *config;
                 // What failed with the old settings may not with the new ones.
                 if self.posting.is_on() {
                     self.backoff.succeeded();
@@ -189,7 +190,8 @@ impl Poster {
             self.post(clock);
             return None;
         }
-        match self.registration.step(&mut self.api, &mut self.describe) {
+        let (api, describe) = (&mut self.api, &mut self.describe);
+        match self.registration.step(api, describe, &self.config) {
             Ok(()) => {
                 self.backoff.succeeded();
                 self.post_due = Some(clock.moment());
@@ -292,7 +294,7 @@ impl Poster {
         let Some(host) = self.registration.host() else {
             return;
         };
-        let document = match (self.describe)() {
+        let document = match (self.describe)(&self.config) {
             Ok(document) => document,
             Err(error) => {
                 self.describing.because(base::report(&error));
@@ -316,7 +318,8 @@ impl Poster {
 
     /// Gives the host the status that it is to have when the agent has stopped.
     fn say_stopped(&mut self) {
-        let (Some(host), Some(status)) = (self.registration.host(), &self.on_stop) else {
+        let on_stop = &self.config.host_status.on_stop;
+        let (Some(host), Some(status)) = (self.registration.host(), on_stop) else {
             return;
         };
         if let Err(error) = self.api.set_status(&host.id, status) {
