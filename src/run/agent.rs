@@ -32,21 +32,14 @@ const END_GRACE: Duration = Duration::from_millis(500);
 /// Signals within this time are one request to stop.
 const ONE_STOP: Duration = Duration::from_secs(1);
 
-/// Whom the main thread tells what.
-pub(super) struct Tells {
-    /// The poster.
-    pub(super) orders: Sender<Order>,
-    /// What describes the host, of another configuration.
-    pub(super) configs: Sender<Config>,
-    pub(super) notify: Notify,
-}
-
 /// What the main thread owns.
 pub(super) struct Agent<'a> {
     flags: &'a Flags,
     config: Config,
     measure: Measure,
-    tells: Tells,
+    /// What the poster is told by.
+    orders: Sender<Order>,
+    notify: Notify,
     schedule: Schedule,
     status: Status,
     /// `None` if nobody wants to know whether the agent is alive.
@@ -68,13 +61,15 @@ impl<'a> Agent<'a> {
         flags: &'a Flags,
         config: Config,
         measure: Measure,
-        tells: Tells,
+        orders: Sender<Order>,
+        notify: Notify,
     ) -> Agent<'a> {
         Agent {
             flags,
             config,
             measure,
-            tells,
+            orders,
+            notify,
             schedule: Schedule::default(),
             status: Status::default(),
             watchdog: None,
@@ -87,7 +82,7 @@ impl<'a> Agent<'a> {
     pub(super) fn run(mut self, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
         self.begin(clock);
         let end = self.until_stopped(clock, events);
-        self.tells.notify.stopping();
+        self.notify.stopping();
         let outcome = match end {
             End::Outcome(outcome) => outcome,
             End::Signal(signal) => {
@@ -124,18 +119,18 @@ impl<'a> Agent<'a> {
             self.schedule.add(Job::LookAtProgram, PROGRAM, 0, start);
         }
         let now = clock.moment();
-        let notify = &self.tells.notify;
+        let notify = &self.notify;
         self.watchdog = notify.watchdog().map(|limit| Watchdog::new(limit, now));
         let values = self.measure.round(now);
         self.order(Order::Round(start, values));
-        self.tells.notify.ready();
-        self.tells.notify.status(&self.status.text());
+        self.notify.ready();
+        self.notify.status(&self.status.text());
     }
 
     /// Tells the poster. An order that nobody takes any more changes nothing: the poster says that
     /// it has ended.
     fn order(&self, order: Order) {
-        drop(self.tells.orders.send(order));
+        drop(self.orders.send(order));
     }
 
     /// Starts every job when it is due, until an event ends the loop.
@@ -191,9 +186,9 @@ impl<'a> Agent<'a> {
             Turn::Rest => {}
             Turn::Complain => log::error!("the thread that posts hangs: the watchdog is not told"),
             Turn::Tell { ask } => {
-                self.tells.notify.alive();
+                self.notify.alive();
                 if ask {
-                    drop(self.tells.orders.send(Order::Answer));
+                    drop(self.orders.send(Order::Answer));
                 }
             }
         }
@@ -207,14 +202,14 @@ impl<'a> Agent<'a> {
             watchdog.answered();
         }
         if self.status.note(news, clock.unix()) {
-            self.tells.notify.status(&self.status.text());
+            self.notify.status(&self.status.text());
         }
     }
 
     /// Goes over to the configuration as it is now, unless it is broken, and has the host described
     /// in any case.
     fn reload(&mut self) {
-        self.tells.notify.reloading();
+        self.notify.reloading();
         let taken = reload::checked(self.flags).and_then(|config| self.configure(config));
         match taken {
             Ok(()) => log::info!("configuration reloaded"),
@@ -223,8 +218,8 @@ impl<'a> Agent<'a> {
             }
         }
         self.order(Order::Describe);
-        self.tells.notify.ready();
-        self.tells.notify.status(&self.status.text());
+        self.notify.ready();
+        self.notify.status(&self.status.text());
     }
 
     /// Goes over to `new`, all of it or nothing. Fails if the API cannot be spoken to as it says.
@@ -238,10 +233,7 @@ impl<'a> Agent<'a> {
         }
         set_level(&config);
         self.measure.configure(&config);
-        let on_stop = config.host_status.on_stop.clone();
-        self.order(Order::Configure { api, on_stop });
-        // As with orders.
-        drop(self.tells.configs.send(config.clone()));
+        self.order(Order::Configure(api, Box::new(config.clone())));
         self.config = config;
         Ok(())
     }

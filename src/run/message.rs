@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::base::clock::{Moment, Unix};
 use crate::collect::Values;
+use crate::config::Config;
 use crate::sys::signal::Signal;
 
 /// What can wake the main thread before its time.
@@ -19,8 +20,8 @@ pub(super) enum Order {
     Round(Unix, Values),
     /// Send the host's description.
     Describe,
-    /// From now on speak to the API like this, and give the host this status at the end.
-    Configure { api: Api, on_stop: Option<String> },
+    /// Speak to the API like this from now on, and go by this configuration otherwise.
+    Configure(Api, Box<Config>),
     /// Say [`News::Alive`].
     Answer,
     /// Deliver what waits until then, and end.

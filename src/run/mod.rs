@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{env, thread};
 
-use agent::{Agent, Tells};
+use agent::Agent;
 use load::Loaded;
 use measure::Measure;
 use message::{Event, Order};
@@ -72,7 +72,7 @@ pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
     backend::install(TAGS);
     let notify = Notify::from_env();
     if flags.child {
-        supervise::become_child(&mut flags);
+        supervise::become_child(&mut flags)?;
     }
     let config = resolve(&flags).map_err(|why| format!("failed to load config: {why}"))?;
     set_level(&config);
@@ -127,15 +127,9 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let (describe, configs) = describer(config.clone());
-    let orders = start_poster(&config, describe, clock, tell)?;
+    let orders = start_poster(&config, clock, tell)?;
     let measure = Measure::new(&config, Root::from_env());
-    let tells = Tells {
-        orders,
-        configs,
-        notify,
-    };
-    Agent::new(flags, config, measure, tells).run(&clock, &events)
+    Agent::new(flags, config, measure, orders, notify).run(&clock, &events)
 }
 
 /// The pid file of the configuration, if there is to be one.
@@ -151,7 +145,6 @@ fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> {
 /// Starts the thread that talks to the server. Returns what it is told by.
 fn start_poster(
     config: &Config,
-    describe: Describe,
     clock: HostClock,
     tell: Sender<Event>,
 ) -> Result<Sender<Order>, String> {
@@ -162,8 +155,8 @@ fn start_poster(
     let poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describe,
-        config.host_status.on_stop.clone(),
+        describer(),
+        config.clone(),
         // Nobody is left to be told only if the process is ending already.
         Box::new(move |what| drop(news.send(Event::News(what)))),
         random,
@@ -220,26 +213,20 @@ fn export(config: &Config) {
     }
 }
 
-/// What describes this host as it is when it is called, and where other configurations than
-/// `config` go that it is to use from then on.
-fn describer(mut config: Config) -> (Describe, Sender<Config>) {
+/// What describes this host as it is when it is called.
+fn describer() -> Describe {
     let root = Root::from_env();
     let mut calls = Calls {
         uname,
         links,
         stats: FsStats::new(),
     };
-    let (configure, configs) = mpsc::channel();
-    let describe = move || {
-        if let Some(newest) = configs.try_iter().last() {
-            config = newest;
-        }
+    Box::new(move |config| {
         let agent = describe::Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
-        describe::host(&root, &mut calls, &config, &agent, Place::default())
-    };
-    (Box::new(describe), configure)
+        describe::host(&root, &mut calls, config, &agent, Place::default())
+    })
 }

@@ -30,8 +30,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     export(&config);
     let clock = HostClock::new();
     let mut measure = Measure::new(&config, Root::from_env());
-    let (mut describe, _) = describer(config);
-    let host = describe().map_err(|error| base::report(&error))?;
+    let host = describer()(&config).map_err(|error| base::report(&error))?;
     measure.sample(clock.moment());
     let created = clock.wall();
     wait(SPAN);

@@ -10,6 +10,7 @@ use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment, Unix};
+use crate::config::Config;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
 use crate::sys::digest;
@@ -44,8 +45,8 @@ pub(super) struct Poster {
     api: Api,
     registration: Registration,
     describe: Describe,
-    /// Status that the host is given at the end.
-    on_stop: Option<String>,
+    /// What the description says of roles and the like, and the status at the end.
+    config: Config,
     /// Where [`News`] go.
     tell: Box<dyn Fn(News) + Send>,
     random: fn() -> u32,
@@ -69,7 +70,7 @@ impl Poster {
         api: Api,
         registration: Registration,
         describe: Describe,
-        on_stop: Option<String>,
+        config: Config,
         tell: Box<dyn Fn(News) + Send>,
         random: fn() -> u32,
         now: Moment,
@@ -78,7 +79,7 @@ impl Poster {
             api,
             registration,
             describe,
-            on_stop,
+            config,
             tell,
             random,
             spool: Spool::default(),
@@ -130,9 +131,9 @@ impl Poster {
                 }
             }
             Order::Describe => self.describe_due = Some(now),
-            Order::Configure { api, on_stop } => {
+            Order::Configure(api, config) => {
                 self.api = api;
-                self.on_stop = on_stop;
+                self.config = *config;
                 // What failed with the old settings may not with the new ones.
                 if self.posting.is_on() {
                     self.backoff.succeeded();
@@ -190,7 +191,8 @@ impl Poster {
             self.post(clock);
             return None;
         }
-        match self.registration.step(&mut self.api, &mut self.describe) {
+        let (api, describe) = (&mut self.api, &mut self.describe);
+        match self.registration.step(api, describe, &self.config) {
             Ok(()) => {
                 self.backoff.succeeded();
                 self.post_due = Some(clock.moment());
@@ -294,7 +296,7 @@ impl Poster {
         let Some(host) = self.registration.host() else {
             return;
         };
-        let document = match (self.describe)() {
+        let document = match (self.describe)(&self.config) {
             Ok(document) => document,
             Err(error) => {
                 self.describing.because(base::report(&error));
@@ -318,7 +320,8 @@ impl Poster {
 
     /// Gives the host the status that it is to have when the agent has stopped.
     fn say_stopped(&mut self) {
-        let (Some(host), Some(status)) = (self.registration.host(), &self.on_stop) else {
+        let on_stop = &self.config.host_status.on_stop;
+        let (Some(host), Some(status)) = (self.registration.host(), on_stop) else {
             return;
         };
         if let Err(error) = self.api.set_status(&host.id, status) {

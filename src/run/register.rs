@@ -6,13 +6,14 @@ use std::fmt;
 
 use crate::api::{Api, ApiError, Verdict};
 use crate::base;
+use crate::config::Config;
 use crate::describe::DescribeError;
 use crate::sys::root::FileError;
 use crate::sys::state::State;
 use crate::wire::host::{Host, HostParam};
 
-/// Describes the host as it is now.
-pub(super) type Describe = Box<dyn FnMut() -> Result<HostParam, DescribeError> + Send>;
+/// Describes the host as it is now, and as the configuration has it.
+pub(super) type Describe = Box<dyn FnMut(&Config) -> Result<HostParam, DescribeError> + Send>;
 
 /// How far the host is from being known.
 pub(super) struct Registration {
@@ -71,10 +72,11 @@ impl Registration {
         &mut self,
         api: &mut Api,
         describe: &mut Describe,
+        config: &Config,
     ) -> Result<(), RegisterError> {
         self.stage = match &self.stage {
             Stage::Create => {
-                let document = describe().map_err(RegisterError::Describe)?;
+                let document = describe(config).map_err(RegisterError::Describe)?;
                 let id = api.create_host(&document).map_err(RegisterError::Create)?;
                 self.keep(&id);
                 Stage::Look { id }

@@ -10,20 +10,17 @@ use crate::config::{Config, Flags};
 pub(super) fn checked(flags: &Flags) -> Result<Config, String> {
     let one_line = |text: String| text.replace('\n', "; ");
     let loaded = load::load(&flags.conf).map_err(|error| one_line(base::report(&error)))?;
-    let unknown = loaded.findings.unread.report().into_iter().map(|unknown| {
-        let (key, line) = (unknown.key, unknown.line);
-        let perhaps = unknown
-            .suggestion
-            .map(|word| format!(" Did you mean {word} ?"));
-        format!(
-            "{key} is unexpected key (line {line}).{}",
-            perhaps.unwrap_or_default()
-        )
-    });
-    let unknown: Vec<String> = unknown.collect();
+    let mut unknown = String::new();
+    for found in loaded.findings.unread.report() {
+        let line = found.line;
+        unknown.push_str(&format!("{} is unexpected key (line {line}). ", found.key));
+        if let Some(word) = &found.suggestion {
+            unknown.extend(["Did you mean ", word, " ? "]);
+        }
+    }
     match unknown.is_empty() {
         true => settle(loaded, flags).map_err(one_line),
-        false => Err(unknown.join(" ")),
+        false => Err(unknown.trim_end().to_owned()),
     }
 }
 

@@ -5,14 +5,16 @@
 mod policy;
 
 use std::ffi::OsString;
+use std::process;
 use std::time::Duration;
 
+use log::Level;
 use policy::{Next, Policy};
 
 use super::{TAGS, claim_pidfile, reload, resolve, set_level};
 use crate::base::clock::{Clock, HostClock, Moment};
 use crate::config::{Flags, Secret};
-use crate::sys::child::{self, Child, Start};
+use crate::sys::child::{self, Child, End, Start};
 use crate::sys::executable::{self, Executable};
 use crate::sys::notify::Notify;
 use crate::sys::random::random;
@@ -24,6 +26,9 @@ const CHILD: &str = "-child";
 /// The variable in which a child finds the key of `-apikey`: a command line can be seen by every
 /// user of the host.
 const APIKEY: &str = "_MACKEREL_AGENT_APIKEY";
+/// The variable in which a child finds the number of its supervisor's process, if that is one with
+/// which it has to end: the Go agent's supervisor may also start this program.
+const SUPERVISOR: &str = "_MACKEREL_AGENT_SUPERVISOR";
 
 /// Runs the agent with `arguments`, which say what `flags` do, all but the API key, until it is told
 /// to stop or the agent cannot start. Returns the text for the user if the last child failed.
@@ -37,6 +42,10 @@ pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(
     drop(config);
     let program = Executable::own().map_err(|error| format!("own program not found: {error}"))?;
     arguments.push(CHILD.into());
+    environment::set(SUPERVISOR, process::id().to_string());
+    if let Some(key) = &flags.apikey {
+        environment::set(APIKEY, &**key);
+    }
     let clock = HostClock::new();
     let now = clock.moment();
     Supervisor {
@@ -45,7 +54,6 @@ pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(
             program: program.path(),
             name: &executable::name(),
             arguments: &arguments,
-            variable: flags.apikey.as_ref().map(|key| (APIKEY, &**key)),
         },
         policy: Policy::new(random, now),
         child: None,
@@ -56,13 +64,16 @@ pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(
 }
 
 /// Makes this process the child that its flags say it is: it ends with its supervisor, and takes
-/// the API key from it. To be called before any thread is started.
-pub(super) fn become_child(flags: &mut Flags) {
-    if let Err(error) = child::end_with_parent() {
-        log::warn!("this process may outlive its supervisor: {error}");
-    }
+/// the API key from it. To be called before any thread is started. Fails if the supervisor has
+/// ended by now.
+pub(super) fn become_child(flags: &mut Flags) -> Result<(), String> {
     if let Some(key) = environment::take(APIKEY) {
         flags.apikey = Some(Secret::new(&key.to_string_lossy()));
+    }
+    let supervisor = environment::take(SUPERVISOR);
+    match supervisor.and_then(|pid| pid.to_str()?.parse().ok()) {
+        Some(pid) => child::end_with(pid).map_err(|error| format!("no supervisor: {error}")),
+        None => Ok(()),
     }
 }
 
@@ -113,7 +124,7 @@ impl Supervisor<'_> {
                 let program = self.start.program.display();
                 let why = format!("start {program}: {error}");
                 let pause = self.policy.not_started(why.clone(), now);
-                self.say(&why, pause);
+                self.say(Level::Warn, &why, pause);
             }
         }
     }
@@ -123,20 +134,24 @@ impl Supervisor<'_> {
         while let Some((pid, end)) = child::reap() {
             if self.child.take_if(|child| child.pid() == pid).is_some() {
                 let pause = self.policy.ended(end, clock.moment());
-                self.say(&format!("the agent has ended: {end}"), pause);
+                let level = match end {
+                    End::Code(0) => Level::Info,
+                    _ => Level::Warn,
+                };
+                self.say(level, &format!("the agent has ended: {end}"), pause);
             }
         }
     }
 
     /// Says what has happened and when there is another child; nothing if there is none, for the
     /// supervisor ends with the same words.
-    fn say(&self, what: &str, pause: Option<Duration>) {
+    fn say(&self, level: Level, what: &str, pause: Option<Duration>) {
         let Some(pause) = pause else { return };
         let what = match (pause + Duration::from_millis(999)).as_secs() {
             0 => format!("{what}; starting it again"),
             seconds => format!("{what}; starting it again within {seconds} s"),
         };
-        log::warn!("{what}");
+        log::log!(level, "{what}");
         self.notify.status(&what);
     }
 

@@ -1,23 +1,22 @@
 //! A child that is this program again: it does not outlive its parent, and is waited for together
 //! with whatever else the kernel makes a child of this process.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::process::CommandExt;
+use std::ffi::{CString, OsStr, OsString, c_int};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{self, Command, Stdio};
 use std::{fmt, io, ptr};
 
+use super::environment;
 use super::signal::{self, Signal};
 
-/// What a child is started with.
+/// What a child is started with, besides the environment of this process.
 #[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) program: &'a Path,
     /// The first word of its command line.
     pub(crate) name: &'a OsStr,
     pub(crate) arguments: &'a [OsString],
-    /// A variable added to the environment that it inherits.
-    pub(crate) variable: Option<(&'a str, &'a str)>,
 }
 
 /// A running child. To be waited for by [`reap`].
@@ -35,41 +34,100 @@ pub(crate) enum End {
 }
 
 /// Starts a child with nothing on its standard input; what it prints goes where this process
-/// prints. Signals that it takes do not end it before it takes them. It is killed when the
-/// thread that started it ends, however that comes about.
+/// prints. The signals that it is going to take wait until it does. Fails if the program cannot be
+/// run.
 pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
-    let own = process::id();
-    #[expect(clippy::disallowed_methods, reason = "this program again, no command")]
-    let mut command = Command::new(start.program);
-    command
-        .arg0(start.name)
-        .args(start.arguments)
-        .envs(start.variable)
-        .stdin(Stdio::null());
-    // SAFETY: between fork and exec, the closure makes plain system calls and allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            end_with_parent()?;
-            signal::block_for_next_program();
-            match libc::getppid().cast_unsigned() == own {
-                true => Ok(()),
-                // The parent ended before the kernel was told.
-                false => Err(io::ErrorKind::NotFound.into()),
-            }
-        });
+    let program = CString::new(start.program.as_os_str().as_bytes())?;
+    let mut words = vec![CString::new(start.name.as_bytes())?];
+    for word in start.arguments {
+        words.push(CString::new(word.as_bytes())?);
     }
-    let child = command.spawn()?;
-    let pid = child.id().cast_signed();
+    let mut argv: Vec<_> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
+    argv.push(ptr::null_mut());
+    let manner = Manner::new()?;
+    let mut pid = 0;
+    // SAFETY: the manner is initialised, the program and every word end in NUL, and so do, in null,
+    // the lists of words and of variables; nothing is changed, and nothing is kept.
+    done(unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            program.as_ptr(),
+            &raw const manner.files,
+            &raw const manner.attributes,
+            argv.as_ptr(),
+            environment::pointers(),
+        )
+    })?;
     Ok(Child { pid })
 }
 
-/// Has this process killed as soon as the thread that started it ends. A child has to ask again
-/// for itself: the kernel forgets it where a program with capabilities of its own is started.
-pub(crate) fn end_with_parent() -> io::Result<()> {
-    // SAFETY: this call takes a number and touches no memory.
-    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+/// What is done to a child before its program runs. On the heap, where it stays: a copy of it need
+/// not be one to the C library.
+struct Manner {
+    files: libc::posix_spawn_file_actions_t,
+    attributes: libc::posix_spawnattr_t,
+}
+
+impl Manner {
+    fn new() -> io::Result<Box<Manner>> {
+        let mut manner = Box::new(MaybeUninit::<Manner>::zeroed());
+        let at = manner.as_mut_ptr();
+        let mask = signal::mask_of_program();
+        let flags = libc::POSIX_SPAWN_SETSIGMASK;
+        let flags = libc::c_short::try_from(flags).unwrap_or_default();
+        // SAFETY: both places are valid, and each is initialised before it is used. Zeroes are a
+        // valid value of either plain struct, so that they may be dropped if that fails.
+        unsafe {
+            let (files, attributes) = (&raw mut (*at).files, &raw mut (*at).attributes);
+            let results = [
+                libc::posix_spawn_file_actions_init(files),
+                libc::posix_spawnattr_init(attributes),
+                libc::posix_spawn_file_actions_addopen(
+                    files,
+                    libc::STDIN_FILENO,
+                    c"/dev/null".as_ptr(),
+                    libc::O_RDONLY,
+                    0,
+                ),
+                libc::posix_spawnattr_setsigmask(attributes, &raw const mask),
+                libc::posix_spawnattr_setflags(attributes, flags),
+            ];
+            let manner = manner.assume_init();
+            results.into_iter().try_for_each(done)?;
+            Ok(manner)
+        }
+    }
+}
+
+impl Drop for Manner {
+    fn drop(&mut self) {
+        // SAFETY: both are initialised, and nobody uses them any more.
+        unsafe {
+            libc::posix_spawn_file_actions_destroy(&raw mut self.files);
+            libc::posix_spawnattr_destroy(&raw mut self.attributes);
+        }
+    }
+}
+
+/// The result of a function that returns its error.
+fn done(number: c_int) -> io::Result<()> {
+    match number {
         0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+        number => Err(io::Error::from_raw_os_error(number)),
+    }
+}
+
+/// Has this process killed as soon as `parent` ends, which has no thread but the one that started
+/// it. Fails if that process is not its parent any more.
+pub(crate) fn end_with(parent: u32) -> io::Result<()> {
+    // SAFETY: this call takes a number and touches no memory.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match std::os::unix::process::parent_id() == parent {
+        true => Ok(()),
+        // It ended before the kernel was told.
+        false => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
@@ -158,7 +216,6 @@ mod tests {
             program: Path::new("/nonexistent/agent"),
             name: OsStr::new("agent"),
             arguments: &[],
-            variable: None,
         });
         assert_eq!(started.err().unwrap().kind(), io::ErrorKind::NotFound);
     }

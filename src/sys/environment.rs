@@ -2,7 +2,7 @@
 //! no other thread, which might be reading it.
 
 use std::env;
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Where commands are looked for before anything that `PATH` names.
@@ -60,6 +60,17 @@ pub(crate) fn take(name: &str) -> Option<OsString> {
         value
     };
     Some(OsString::from_vec(value))
+}
+
+/// The environment as the C library wants it: pointers to strings, after the last of them null. They
+/// are valid until it is changed.
+pub(super) fn pointers() -> *const *mut c_char {
+    unsafe extern "C" {
+        static environ: *const *mut c_char;
+    }
+    // SAFETY: the C library has it from the start, and nobody changes it meanwhile: that takes what
+    // `set` and `take` promise.
+    unsafe { environ }
 }
 
 /// Whether this process has one thread, as far as can be seen.

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io, path};
+use std::{env, fs, io};
 
 /// What the kernel runs as this process, whatever has become of its file.
 const RUNNING: &str = "/proc/self/exe";
@@ -34,15 +34,16 @@ impl Executable {
             (Ok(named), Ok(own)) => (named.dev(), named.ino()) == (own.dev(), own.ino()),
             (named, _) => named.is_ok(),
         };
+        // A relative path will do: the agent stays where it is.
         let path = match is_path && leads_here() {
-            true => path::absolute(name)?,
+            true => PathBuf::from(name),
             false => env::current_exe()?,
         };
         let modified = modified(&path);
         Ok(Executable { path, modified })
     }
 
-    /// Where it is, absolute.
+    /// Where it is; relative to the directory in which it was started, where that is how it was.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -63,7 +63,8 @@ impl Notify {
     /// It takes over its configuration anew; [`Notify::ready`] follows in any case.
     pub(crate) fn reloading(&self) {
         if self.socket.is_some() {
-            let microseconds = monotonic().as_micros();
+            let now = monotonic();
+            let microseconds = now.as_secs() * 1_000_000 + u64::from(now.subsec_micros());
             self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
         }
     }

@@ -53,7 +53,7 @@ impl Signal {
 /// signals alone. They are blocked rather than caught, so that they also reach an agent that is
 /// process 1 of a container. Fails if no thread can be started.
 pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
-    let set = of(&Signal::ALL.map(|(number, _)| number));
+    let set = mask_of_program();
     block(&set);
     let wait = move || loop {
         let mut number = 0;
@@ -111,20 +111,17 @@ impl Signals {
 fn timespec(time: Duration) -> libc::timespec {
     // SAFETY: zeroes are a valid value of that plain struct, which has padding on some systems.
     let mut parts: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-    // Whoever waits for longer than the machine can tell waits again.
+    // Whoever wants to wait for longer than the machine can tell waits again.
     parts.tv_sec = time.as_secs().try_into().unwrap_or(i32::MAX.into());
     // Below 10^9, which fits everywhere.
     parts.tv_nsec = time.subsec_nanos() as _;
     parts
 }
 
-/// Leaves blocked the signals of [`Signal::ALL`] and no others: what a program starts with that
-/// takes them as this one does, so that none is lost until it can. Async-signal-safe.
-pub(super) fn block_for_next_program() {
-    let set = of(&Signal::ALL.map(|(number, _)| number));
-    // SAFETY: the set is initialised; a null pointer for the former mask means that it is not
-    // wanted.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) };
+/// The signals that are blocked in a program which takes them as this one does, from its start on,
+/// so that none is lost until it can.
+pub(super) fn mask_of_program() -> libc::sigset_t {
+    of(&Signal::ALL.map(|(number, _)| number))
 }
 
 /// Blocks `set` in this thread, and so in those that it starts.

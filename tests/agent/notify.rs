@@ -156,15 +156,21 @@ fn a_supervisor_speaks_for_its_child() {
     let (status, _) = ear.until("STATUS=supervising process ");
     let first = agent.only_child(limit(5));
     assert!(status.ends_with(&format!(" {first}")), "{status}");
-    standin.wait(limit(15), "values", |seen| {
-        seen.to("POST", "/api/v0/tsdb").next()?.status.map(drop)
-    });
+    let posted = |times: usize| {
+        standin.wait(limit(15), "values", |seen| {
+            let mut posts = seen.to("POST", "/api/v0/tsdb");
+            posts.nth(times - 1)?.status.map(drop)
+        });
+    };
+    posted(1);
     agent.signal(Signal::HUP);
     let (_, others) = ear.until("RELOADING=1");
     assert_eq!(others, [""; 0], "the child keeps silent");
     ear.until("READY=1");
     let (status, _) = ear.until("STATUS=supervising process ");
     assert!(!status.ends_with(&format!(" {first}")), "{status}");
+    // The second child has read the configuration by now.
+    posted(2);
     sandbox.write("agent.conf", "broken");
     reloads(&ear, &agent);
     agent.signal(Signal::TERM);

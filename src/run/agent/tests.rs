@@ -12,7 +12,6 @@ struct Rig {
     tell: Sender<Event>,
     events: Receiver<Event>,
     orders: Receiver<Order>,
-    configs: Receiver<Config>,
     clock: FakeClock,
 }
 
@@ -21,21 +20,15 @@ impl Rig {
     fn agent<'a>(flags: &'a Flags, config: &Config) -> (Agent<'a>, Rig) {
         let (tell, events) = mpsc::channel();
         let (tell_poster, orders) = mpsc::channel();
-        let (tell_describer, configs) = mpsc::channel();
         let clock = FakeClock::default();
         clock.pass(Duration::from_secs(120));
         let measure = Measure::new(config, Root::at("tests/fixtures/two-core/t0"));
-        let tells = Tells {
-            orders: tell_poster,
-            configs: tell_describer,
-            notify: Notify::silent(),
-        };
-        let agent = Agent::new(flags, config.clone(), measure, tells);
+        let notify = Notify::silent();
+        let agent = Agent::new(flags, config.clone(), measure, tell_poster, notify);
         let rig = Rig {
             tell,
             events,
             orders,
-            configs,
             clock,
         };
         (agent, rig)
@@ -50,7 +43,7 @@ impl Rig {
         let name = |order| match order {
             Order::Round(..) => "round",
             Order::Describe => "describe",
-            Order::Configure { .. } => "configure",
+            Order::Configure(..) => "configure",
             Order::Answer => "answer",
             Order::Stop(_) => "stop",
         };
@@ -106,12 +99,12 @@ fn a_hangup_takes_over_what_can_be() {
     agent.reload();
     assert_eq!(agent.config.display_name.as_deref(), Some("new"));
     assert_eq!(agent.config.root, Config::default().root);
-    let described = rig.configs.try_recv().unwrap();
-    assert_eq!(described.display_name.as_deref(), Some("new"));
     let order = rig.orders.try_recv().unwrap();
-    assert!(
-        matches!(order, Order::Configure { on_stop: Some(status), .. } if status == "poweroff")
-    );
+    let Order::Configure(_, config) = order else {
+        panic!("another order");
+    };
+    assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
+    assert_eq!(config.root, Config::default().root);
     assert_eq!(rig.orders(), ["describe"]);
 }
 
@@ -132,7 +125,6 @@ fn a_broken_configuration_changes_nothing() {
         let (mut agent, rig) = Rig::agent(&flags, &Config::default());
         agent.reload();
         assert_eq!(agent.config.roles, [""; 0], "{text}");
-        assert!(rig.configs.try_recv().is_err(), "{text}");
         assert_eq!(rig.orders(), ["describe"], "{text}");
     }
 }

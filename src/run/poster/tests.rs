@@ -89,8 +89,8 @@ impl Rig {
         let poster = Poster::new(
             Api::new(Box::new(server)),
             Registration::new(state, None).unwrap(),
-            Box::new(|| Ok(HostParam::default())),
-            Some("poweroff".to_owned()),
+            Box::new(|_| Ok(HostParam::default())),
+            with_status_at_the_end(),
             Box::new(move |news| told.lock().unwrap().push(news)),
             || u32::MAX,
             clock.moment(),
@@ -172,6 +172,12 @@ impl Rig {
             })
             .collect()
     }
+}
+
+fn with_status_at_the_end() -> Config {
+    let mut config = Config::default();
+    config.host_status.on_stop = Some("poweroff".to_owned());
+    config
 }
 
 fn values(value: f64) -> Values {

@@ -54,10 +54,7 @@ fn other_settings_apply_at_once_to_what_was_refused() {
     };
     let mut rig = rig.order(
         10,
-        Order::Configure {
-            api: Api::new(Box::new(server)),
-            on_stop: None,
-        },
+        Order::Configure(Api::new(Box::new(server)), Box::default()),
     );
     let before = rig.calls().len();
     rig.run_until(20);
@@ -79,8 +76,7 @@ fn other_settings_are_no_reason_to_hurry() {
         calls: Arc::clone(&rig.calls),
     };
     let api = Api::new(Box::new(server));
-    let on_stop = None;
-    let mut rig = rig.order(61, Order::Configure { api, on_stop });
+    let mut rig = rig.order(61, Order::Configure(api, Box::default()));
     rig.run_until(100);
     let last = rig.calls().last().unwrap().clone();
     assert_eq!(last, (60 + OWN_SECOND, "Post /api/v0/tsdb".to_owned()));
