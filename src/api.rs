@@ -50,6 +50,11 @@ impl Api {
         self.send(Method::Post, &host_path(id, "/status"), &document)
     }
 
+    /// `POST /api/v0/hosts/<id>/retire`
+    pub(crate) fn retire_host(&mut self, id: &str) -> Result<(), ApiError> {
+        self.send(Method::Post, &host_path(id, "/retire"), "null")
+    }
+
     /// `POST /api/v0/tsdb`: posts values of the host `id`.
     pub(crate) fn post_metrics<'a>(
         &mut self,
@@ -83,17 +88,20 @@ impl Api {
         body: Option<&str>,
     ) -> Result<T, ApiError> {
         let answer = self.link.exchange(&Request { method, path, body });
-        let failure = match answer {
-            Ok(answer) => match understand(answer) {
-                Ok(document) => return Ok(document),
-                Err(failure) => failure,
-            },
-            Err(error) => Failure::Link(error),
-        };
         let verb = match method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+        };
+        let failure = match answer {
+            Ok(answer) => {
+                log::debug!("{verb} {path}: status {}", answer.status);
+                match understand(answer) {
+                    Ok(document) => return Ok(document),
+                    Err(failure) => failure,
+                }
+            }
+            Err(error) => Failure::Link(error),
         };
         Err(ApiError {
             call: format!("{verb} {path}"),

@@ -14,7 +14,6 @@ mod sys;
 mod wire;
 
 use std::env;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cli::Command;
@@ -22,10 +21,12 @@ use sys::environment;
 
 fn main() -> ExitCode {
     sys::crash::install();
-    // Before anything else: later, another thread might be reading what this changes.
+    // Both before anything else: the first has to find the environment as it was, and later another
+    // thread might be reading what the second changes.
+    let words: Vec<_> = env::args_os().collect();
+    sys::args::hide(&words, cli::secrets(&words));
     environment::prepare();
-    let args: Vec<_> = env::args_os().skip(1).collect();
-    let asked = cli::parse(&args);
+    let asked = cli::parse(words.get(1..).unwrap_or_default());
     if let Some(code) = cli::answer(&asked) {
         return code.into();
     }
@@ -33,13 +34,15 @@ fn main() -> ExitCode {
         Ok(Command::Run(flags)) => run::agent(flags),
         Ok(Command::Supervise(flags, arguments)) => run::supervise(&flags, arguments),
         Ok(Command::Once(flags)) => run::once(&flags),
-        Ok(Command::Version | Command::Help(_)) | Err(_) => Ok(()),
+        Ok(Command::Configtest(flags)) => run::configtest(&flags),
+        Ok(Command::Init(flags)) => run::init(&flags),
+        Ok(Command::Retire(flags)) => run::retire(&flags),
+        Ok(Command::Version | Command::Help(_) | Command::Manual(_)) | Err(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            // Nobody can be told that stderr is gone.
-            drop(writeln!(io::stderr(), "{text}"));
+            sys::log::say(&text);
             ExitCode::FAILURE
         }
     }

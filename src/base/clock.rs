@@ -92,6 +92,13 @@ impl Deadline {
     }
 }
 
+/// Waits for as long as `time`, or until a signal ends the process: for commands that nothing else
+/// can wake.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A clock that stands still until the test moves it.
 #[cfg(test)]
 #[derive(Default)]

@@ -9,6 +9,9 @@ pub(crate) mod text;
 
 use std::error::Error;
 
+/// What failed of something that has several parts: which part, and why. A part may be there twice.
+pub(crate) type Failures = Vec<(&'static str, String)>;
+
 /// One line for the log: the error, then each cause behind it, joined by `: `.
 pub(crate) fn report(error: &dyn Error) -> String {
     let mut line = error.to_string();

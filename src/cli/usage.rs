@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use super::Command;
 use crate::config::{self, Flags, Secret};
 
+/// The command that explains the others.
+pub(super) const HELP: &str = "help";
 /// The program's name, as messages show it.
 pub(super) const PROGRAM: &str = "mackerel-agent";
 
@@ -15,9 +17,20 @@ pub(crate) struct Usage {
     pub(super) name: &'static str,
     about: &'static str,
     /// `None`: whatever follows the name is ignored.
-    pub(super) flags: Option<&'static [Flag]>,
+    pub(super) flags: Option<Group>,
+    /// The code with which `-help` ends.
+    pub(super) help_code: u8,
     pub(super) make: fn(Flags) -> Command,
 }
+
+/// Commands with the same flags: one bit for each.
+type Group = u8;
+/// The commands that read the configuration.
+const COMMON: Group = 1;
+/// `retire`, for what it takes besides.
+const RETIRE: Group = 2;
+/// `init`
+const INIT: Group = 4;
 
 impl PartialEq for Usage {
     fn eq(&self, other: &Usage) -> bool {
@@ -28,29 +41,62 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 4] = [
+pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
         flags: Some(COMMON),
+        help_code: 0,
         make: Command::Run,
+    },
+    Usage {
+        name: "configtest",
+        about: "say what is wrong with the configuration; end with 0 if nothing is",
+        flags: Some(COMMON),
+        help_code: 0,
+        make: Command::Configtest,
+    },
+    Usage {
+        name: HELP,
+        about: "explain the command that follows, or list the commands",
+        flags: None,
+        help_code: 0,
+        make: |_| Command::Manual(None),
+    },
+    Usage {
+        name: "init",
+        about: "write the API key into the configuration file, unless it has one",
+        flags: Some(INIT),
+        help_code: 0,
+        make: Command::Init,
     },
     Usage {
         name: "once",
         about: "measure once and print the host and its metrics as JSON",
         flags: Some(COMMON),
+        help_code: 0,
         make: Command::Once,
+    },
+    Usage {
+        name: "retire",
+        about: "retire this host on Mackerel, and forget its id",
+        flags: Some(COMMON | RETIRE),
+        // As the Go agent has it.
+        help_code: 2,
+        make: Command::Retire,
     },
     Usage {
         name: "supervise",
         about: "run the agent as a child, and start it again when it ends",
         flags: Some(COMMON),
+        help_code: 0,
         make: |flags| Command::Supervise(flags, Vec::new()),
     },
     Usage {
         name: "version",
         about: "print the version",
         flags: None,
+        help_code: 0,
         make: |_| Command::Version,
     },
 ];
@@ -62,6 +108,8 @@ pub(super) struct Flag {
     /// What applies if it is not given; empty if that is nothing.
     default: &'static str,
     about: &'static str,
+    /// The commands that take it.
+    of: Group,
     pub(super) value: Value,
 }
 
@@ -74,48 +122,77 @@ pub(super) enum Value {
     Text(fn(&mut Flags, &str)),
 }
 
-/// The flags of every command that reads the configuration, sorted by name.
-const COMMON: &[Flag] = &[
+/// All flags, sorted by name.
+static FLAGS: &[Flag] = &[
     Flag {
         name: "apibase",
         default: config::APIBASE,
         about: "address of the API, over the configuration's",
+        of: COMMON,
         value: Value::Text(|flags, text| flags.apibase = Some(text.to_owned())),
     },
     Flag {
-        name: "apikey",
+        name: "apibase",
         default: "",
-        about: "(DEPRECATED: other users of the host can see it) API key, over the configuration's",
+        about: "address of the API, to be written as well",
+        of: INIT,
+        value: Value::Text(|flags, text| flags.apibase = Some(text.to_owned())),
+    },
+    Flag {
+        name: APIKEY,
+        default: "",
+        about: "(DEPRECATED: other users of the host may see it) API key, over all others; use \
+                apikey or apikey_file in the configuration, or MACKEREL_APIKEY in the environment",
+        of: COMMON,
+        value: Value::Text(|flags, text| flags.apikey = Some(Secret::new(text))),
+    },
+    Flag {
+        name: APIKEY,
+        default: "",
+        about: "API key to be written (required)",
+        of: INIT,
         value: Value::Text(|flags, text| flags.apikey = Some(Secret::new(text))),
     },
     Flag {
         name: "child",
         default: "",
         about: "(internal use) this is the child of a supervisor",
+        of: COMMON,
         value: Value::Switch(|flags, on| flags.child = on),
     },
     Flag {
         name: "conf",
         default: config::CONFFILE,
         about: "configuration file; other flags win over what it says",
+        of: COMMON | INIT,
         value: Value::Path(|flags, path| flags.conf = path),
     },
     Flag {
         name: "diagnostic",
         default: "",
         about: "report the agent's own memory and CPU too",
+        of: COMMON,
         value: Value::Switch(|flags, on| flags.diagnostic = Some(on)),
+    },
+    Flag {
+        name: "force",
+        default: "",
+        about: "do not ask",
+        of: RETIRE,
+        value: Value::Switch(|flags, on| flags.force = on),
     },
     Flag {
         name: "pidfile",
         default: config::PIDFILE,
         about: "file that holds the agent's process id",
+        of: COMMON,
         value: Value::Path(|flags, path| flags.pidfile = Some(path)),
     },
     Flag {
         name: "private-autoshutdown",
         default: "",
         about: "(internal use) end when the program file is replaced",
+        of: COMMON,
         value: Value::Switch(|flags, on| flags.autoshutdown = Some(on)),
     },
     Flag {
@@ -123,6 +200,7 @@ const COMMON: &[Flag] = &[
         default: "",
         about: "Service:role of this host, or several with commas between them; may be repeated, \
                 and replaces the configuration's",
+        of: COMMON,
         value: Value::Text(|flags, text| {
             let roles = flags.roles.get_or_insert_default();
             roles.extend(text.split(',').map(str::to_owned));
@@ -132,35 +210,51 @@ const COMMON: &[Flag] = &[
         name: "root",
         default: config::ROOT,
         about: "directory of the agent's state",
+        of: COMMON,
         value: Value::Path(|flags, path| flags.root = Some(path)),
     },
     Flag {
         name: "v",
         default: "",
         about: "the same as -verbose",
+        of: COMMON,
         value: Value::Switch(|flags, on| flags.verbose = Some(on)),
     },
     Flag {
         name: "verbose",
         default: "",
         about: "log what is done each minute",
+        of: COMMON,
         value: Value::Switch(|flags, on| flags.verbose = Some(on)),
     },
 ];
 
+/// The flag whose value nobody is to see.
+pub(super) const APIKEY: &str = "apikey";
+
 impl Usage {
+    /// The flags of the command, sorted by name.
+    pub(super) fn flags(&self) -> impl Iterator<Item = &'static Flag> {
+        let group = self.flags.unwrap_or_default();
+        FLAGS.iter().filter(move |flag| flag.of & group != 0)
+    }
+
     /// The help, with each flag's meaning and default.
     pub(super) fn text(&self) -> String {
         let mut text = format!("Usage: {PROGRAM}");
         if !self.name.is_empty() {
             text.extend([" ", self.name]);
         }
-        let flags = self.flags.unwrap_or_default();
-        if !flags.is_empty() {
-            text.push_str(" [<flags>]");
+        text.push_str(match (self.name, self.flags) {
+            (HELP, _) => " [<command>]",
+            (_, Some(_)) => " [<flags>]",
+            (_, None) => "",
+        });
+        text.extend(["\n\n    ", self.about, "\n"]);
+        if self.flags.is_some() {
+            text.push_str("\nOptions:\n\n");
         }
-        text.extend(["\n\n    ", self.about, "\n\nOptions:\n\n"]);
-        for flag in flags {
+        for flag in self.flags() {
             let kind = match flag.value {
                 Value::Switch(_) => "",
                 Value::Path(_) => " path",
@@ -180,8 +274,18 @@ impl Usage {
     }
 }
 
+/// The help about all commands.
+pub(super) fn overview() -> String {
+    let mut text = format!("Usage: {PROGRAM} <command> [<args>]\n\n");
+    commands(&mut text);
+    text.push_str(&format!(
+        "\n{PROGRAM} {HELP} <command> explains a command, {PROGRAM} -{HELP} what there is without one.\n"
+    ));
+    text
+}
+
 /// Lists the commands there are.
-pub(super) fn commands(text: &mut String) {
+fn commands(text: &mut String) {
     text.push_str("Commands:\n\n");
     for usage in &COMMANDS {
         let name = if usage.name.is_empty() {
@@ -217,9 +321,13 @@ mod tests {
         }
         assert_eq!(text.matches("(default ").count(), 4);
         for usage in &COMMANDS {
-            let flags = usage.flags.unwrap_or_default();
-            assert!(flags.is_sorted_by_key(|flag| flag.name));
-            assert!(flags.iter().all(|flag| usage.text().contains(flag.about)));
+            let mut names: Vec<_> = usage.flags().map(|flag| flag.name).collect();
+            assert!(names.is_sorted());
+            names.dedup();
+            assert_eq!(names.len(), usage.flags().count(), "{}", usage.name);
+            for flag in usage.flags() {
+                assert!(usage.text().contains(flag.about), "{}", flag.name);
+            }
             assert!(text.contains(&format!("    {}\n", usage.about)));
         }
         assert!(COMMANDS.is_sorted_by_key(|usage| usage.name));

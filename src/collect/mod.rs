@@ -13,8 +13,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::base;
 use crate::base::clock::Moment;
+use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
@@ -66,12 +66,16 @@ pub(crate) fn builtin(config: &Config) -> Vec<Box<dyn Collector>> {
     ]
 }
 
-/// Runs each collector once. One that fails is logged and does not disturb the others.
-pub(crate) fn run(collectors: &mut [Box<dyn Collector>], view: &mut View<'_>) -> Values {
+/// Runs each collector once. One that fails is added to `failures` and does not disturb the others.
+pub(crate) fn run(
+    collectors: &mut [Box<dyn Collector>],
+    view: &mut View<'_>,
+    failures: &mut Failures,
+) -> Values {
     let mut values = Values(Vec::with_capacity(USUAL));
     for collector in collectors {
         if let Err(error) = collector.collect(view, &mut values) {
-            log::warn!("collect {}: {}", collector.name(), base::report(&error));
+            failures.push((collector.name(), base::report(&error)));
         }
     }
     values

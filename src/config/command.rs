@@ -11,23 +11,26 @@ use super::walk::{Key, Keys, Walk, store};
 const TIMEOUT: u64 = 30;
 /// Seconds. A longer limit is as good as this one, and sums with it do not overflow.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
+/// An `env` that can be used.
+const EXAMPLE: &str = "env = { NAME = \"value\" }";
 /// How Go calls a `command` that is missing.
 const MISSING: &str = "<nil>";
 
 /// The keys as they are written.
 #[derive(Default)]
 pub(super) struct Run {
-    /// The arguments, or how Go calls the type of what stands in their place.
-    command: Option<Result<Vec<String>, &'static str>>,
+    /// The arguments, or how Go calls the type of what stands in their place, and the line.
+    command: Option<(Result<Vec<String>, &'static str>, usize)>,
     user: Option<String>,
-    env: Vec<(String, String)>,
+    /// Name, value and line.
+    env: Vec<(String, String, usize)>,
     timeout_seconds: i64,
 }
 
 pub(super) const RUN: &Keys<Run> = &[
     (
         "command",
-        Key::Value(|run, v| store(&mut run.command, Some(argv(v)))),
+        Key::Value(|run, v| store(&mut run.command, Some((argv(v), v.line)))),
     ),
     ("user", Key::Text(|run| &mut run.user)),
     ("env", Key::Inside(env)),
@@ -57,7 +60,7 @@ fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
     walk.each(table, |walk, item| match item.string() {
         Ok(value) => match walk.last().trim_matches(' ') {
             "" => {}
-            name => run.env.push((name.to_owned(), value.to_owned())),
+            name => run.env.push((name.to_owned(), value.to_owned(), item.line)),
         },
         Err(why) => walk.wrong(item.line, &why),
     });
@@ -69,21 +72,23 @@ impl Run {
         self.command.is_some()
     }
 
-    /// The command, or what is wrong with it.
-    pub(super) fn command(self) -> Result<Command, String> {
-        if let Some((name, _)) = self.env.iter().find(|(name, _)| name.contains('=')) {
+    /// The command of the table that begins on `line`; or what is wrong with it, and on which line.
+    pub(super) fn command(self, line: usize) -> Result<Command, (usize, String)> {
+        if let Some((name, _, line)) = self.env.iter().find(|(name, ..)| name.contains('=')) {
             let name = quoted(name);
-            return Err(format!(
-                "failed to parse plugin env. A name in `env` must not contain `=`, but is {name}"
-            ));
+            let why = "failed to parse plugin env. A name in `env` must not contain `=`, but is";
+            return Err((*line, format!("{why} {name}; write {EXAMPLE}")));
         }
-        let argv = self.command.unwrap_or(Err(MISSING)).map_err(|go_type| {
-            format!(
+        let (argv, line) = self.command.unwrap_or((Err(MISSING), line));
+        let argv = argv.map_err(|go_type| {
+            let why = format!(
                 "failed to parse plugin command. A configuration value of `command` should be \
                  string or string slice, but {go_type}; write command = \"program argument\" or \
                  command = [\"program\", \"argument\"]"
-            )
+            );
+            (line, why)
         })?;
+        let env = self.env.into_iter();
         let seconds = match self.timeout_seconds {
             0 => TIMEOUT,
             seconds => u64::try_from(seconds).unwrap_or(0).min(LONGEST),
@@ -91,7 +96,7 @@ impl Run {
         Ok(Command {
             argv,
             user: self.user,
-            env: self.env,
+            env: env.map(|(name, value, _)| (name, value)).collect(),
             timeout: Duration::from_secs(seconds),
         })
     }
@@ -100,50 +105,66 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use crate::config::Config;
+    use crate::config::findings::Problem;
 
     #[test]
     fn says_what_is_no_command() {
-        let command = |found: &str, line| {
+        let command = |found: &str| {
             format!(
                 "failed to parse plugin command. A configuration value of `command` should be \
                  string or string slice, but {found}; write command = \"program argument\" or \
-                 command = [\"program\", \"argument\"] (line {line})"
+                 command = [\"program\", \"argument\"]"
             )
         };
+        // (file, line of the mistake, what is said of it)
         let table = [
-            ("[plugin.checks.N]", format!("plugin.checks.N: {}", command("<nil>", 1))),
+            ("[plugin.checks.N]", 1, format!("plugin.checks.N: {}", command("<nil>"))),
             (
                 "\n[plugin.metrics.N]\ncommand = 1",
-                format!("plugin.metrics.N: {}", command("int64", 2)),
+                3,
+                format!("plugin.metrics.N: {}", command("int64")),
             ),
             (
                 "[plugin.metadata.N]\ncommand = []",
-                format!("plugin.metadata.N: {}", command("[]interface {}", 1)),
+                2,
+                format!("plugin.metadata.N: {}", command("[]interface {}")),
             ),
             (
                 "[plugin.metrics.N]\ncommand = ['a', 1]",
-                format!("plugin.metrics.N: {}", command("[]interface {}", 1)),
+                2,
+                format!("plugin.metrics.N: {}", command("[]interface {}")),
             ),
             (
                 "[plugin.checks.N]\ncommand = 'x'\naction.command = true",
-                format!("plugin.checks.N: {}", command("bool", 1)),
+                3,
+                format!("plugin.checks.N: {}", command("bool")),
             ),
             (
                 "[plugin.metrics.N.deeper]\ncommand = 'x'",
-                format!("plugin.metrics.N: {}", command("<nil>", 1)),
+                1,
+                format!("plugin.metrics.N: {}", command("<nil>")),
             ),
             (
                 "[plugin.metrics.N]\ncommand = 'x'\nenv = { 'A=B' = 'c' }",
-                "plugin.metrics.N: failed to parse plugin env. A name in `env` must not contain `=`, but is \"A=B\" (line 1)".to_owned(),
+                3,
+                "plugin.metrics.N: failed to parse plugin env. A name in `env` must not contain `=`, but is \"A=B\"; write env = { NAME = \"value\" }".to_owned(),
             ),
             (
                 "[plugin.metrics.N]\ncommand = 'x'\nenv.A = 1",
+                3,
                 "toml: line 3 (last key \"plugin.metrics.N.env.A\"): incompatible types: TOML value has type integer; destination has type string; write it in quotes".to_owned(),
             ),
         ];
-        for (text, expected) in table {
+        for (text, line, expected) in table {
             let error = Config::default().read(text.as_bytes()).unwrap_err();
-            assert_eq!(error.to_string(), expected, "{text}");
+            assert_eq!(
+                error.problems,
+                [Problem {
+                    line,
+                    text: expected
+                }],
+                "{text}"
+            );
         }
     }
 }

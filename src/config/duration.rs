@@ -111,6 +111,7 @@ fn shown(duration: i64) -> String {
 mod tests {
     use super::*;
 
+    /// Vector 9.
     #[test]
     fn reads_minutes_and_durations() {
         let table = [
@@ -135,6 +136,7 @@ mod tests {
         }
     }
 
+    /// Vector 9.
     #[test]
     fn says_what_is_wrong_in_the_words_of_go() {
         let no_number = |text| format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use toml::de::DeTable;
+use toml::Spanned;
 
 use super::apibase::apibase;
 use super::item::Item;
 use super::plugin::plugins;
+use super::syntax;
 use super::walk::{Key, Keys, Walk, store};
-use super::{CloudPlatform, Config, ConfigError, Findings, Include, PIDFILE, ROOT, Secret};
+use super::{
+    CloudPlatform, Config, ConfigError, Findings, Include, NamedFile, PIDFILE, ROOT, Secret,
+};
 
 const TOP: &Keys<Config> = &[
     (
@@ -18,6 +21,14 @@ const TOP: &Keys<Config> = &[
     (
         "apikey",
         Key::Value(|c, v| store(&mut c.apikey, Secret::new(v.string()?))),
+    ),
+    (
+        "apikey_file",
+        Key::Value(|c, v| store(&mut c.apikey_file, named(v)?)),
+    ),
+    (
+        "ca_file",
+        Key::Value(|c, v| store(&mut c.ca_file, named(v)?)),
     ),
     (
         "root",
@@ -96,8 +107,8 @@ impl Config {
     /// Reads a file's text over this configuration: what the file does not mention stays, sections
     /// merge key by key, a plugin replaces the one of the same kind and name, and so do the roles.
     ///
-    /// Fails with everything that is wrong at once, except that a file that is no TOML has one
-    /// mistake. What has been read by then is of no use.
+    /// Fails with everything that is wrong at once, but for what a mistake hides that takes in the
+    /// lines below it. What is right has been read even then.
     pub(crate) fn read(&mut self, text: &[u8]) -> Result<Findings, ConfigError> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let text = std::str::from_utf8(text).map_err(|error| {
@@ -106,22 +117,20 @@ impl Config {
             let mut wrong = ConfigError::default();
             let why = "invalid UTF-8; save the file in UTF-8";
             wrong.add(line, format!("toml: line {line}: {why}"));
+            wrong.found.names_apikey = true;
             wrong
         })?;
         let mut walk = Walk::new(text);
-        match DeTable::parse(text) {
-            Ok(table) => walk.table(self, TOP, table.get_ref()),
-            Err(error) => {
-                let at = error.span().map_or(text.len(), |span| span.start);
-                let (line, column) = walk.place(at);
-                let mut why = error.message().to_owned();
-                // Only of a key: what else is wrong may be the API key.
-                let key = error.span().and_then(|span| text.get(span));
-                if let Some(key) = key.filter(|_| why == "duplicate key") {
-                    why = format!("{why} {key}; remove one of the two");
-                }
-                walk.problem(line, format!("toml: line {line}, column {column}: {why}"));
+        let (table, errors) = syntax::parse(text);
+        errors.iter().for_each(|error| walk.no_toml(error));
+        let table = table.as_ref().map(Spanned::get_ref);
+        walk.names_apikey(!errors.is_empty());
+        if let Some(table) = table {
+            let mut keys = table.keys();
+            if keys.any(|key| key.get_ref().eq_ignore_ascii_case("apikey")) {
+                walk.names_apikey(true);
             }
+            walk.table(self, TOP, table);
         }
         walk.finish()
     }
@@ -130,6 +139,15 @@ impl Config {
 fn path(item: Item<'_>, default: &str) -> Result<PathBuf, String> {
     let text = item.string()?;
     Ok(PathBuf::from(if text.is_empty() { default } else { text }))
+}
+
+fn named(item: Item<'_>) -> Result<Option<NamedFile>, String> {
+    let named = NamedFile {
+        path: PathBuf::from(item.string()?),
+        by: PathBuf::new(),
+        line: item.line,
+    };
+    Ok(Some(named).filter(|named| !named.path.as_os_str().is_empty()))
 }
 
 fn include(item: Item<'_>) -> Result<Option<Include>, String> {
@@ -189,6 +207,16 @@ mod tests {
         let include = config.include.unwrap();
         assert_eq!(include.pattern, "/etc/mackerel-agent/conf.d/*.conf");
         assert_eq!(include.line, 16);
+        let named = |path: &str, line| {
+            Some(NamedFile {
+                path: path.into(),
+                by: PathBuf::new(),
+                line,
+            })
+        };
+        let key = "/etc/mackerel-agent/apikey";
+        assert_eq!(config.apikey_file, named(key, 18));
+        assert_eq!(config.ca_file, named("/etc/mackerel-agent/ca.pem", 19));
         assert_eq!(config.host_status.on_start.as_deref(), Some("working"));
         assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
         assert!(config.filesystems.ignore.unwrap().matches("/dev/loop0"));
@@ -203,6 +231,7 @@ mod tests {
         assert_eq!(found.unread.report(), []);
     }
 
+    /// Vector 19.
     #[test]
     fn takes_toml_as_it_comes() {
         let table = [
@@ -232,11 +261,14 @@ mod tests {
 
     #[test]
     fn empty_is_absent() {
-        let config = config("apibase=''\nroot=''\npidfile=''\nhttp_proxy=''\ndisplay_name=''");
+        let config = config(
+            "apibase=''\nroot=''\npidfile=''\nhttp_proxy=''\ndisplay_name=''\nca_file=''\napikey_file=''",
+        );
         assert_eq!(config.apibase, APIBASE);
         assert_eq!(config.root, PathBuf::from(ROOT));
         assert_eq!(config.pidfile, PathBuf::from(PIDFILE));
         assert_eq!((config.http_proxy, config.display_name), (None, None));
+        assert_eq!((config.apikey_file, config.ca_file), (None, None));
     }
 
     #[test]
@@ -291,7 +323,7 @@ mod tests {
             ),
             (
                 "a = 1\n  key = あ\n",
-                "toml: line 2, column 9: string values must be quoted, expected literal string".to_owned(),
+                "toml: line 2, column 9: string values must be quoted, expected literal string; write a text in quotes, and true, false and numbers without".to_owned(),
             ),
         ];
         for (text, expected) in table {

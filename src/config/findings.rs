@@ -1,8 +1,5 @@
 //! What is said about a file: warnings, unknown keys, errors.
 
-use std::error::Error;
-use std::fmt;
-
 use super::unknown_keys::Unread;
 
 /// Problems that are told at once; more of them are only counted.
@@ -15,12 +12,16 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<Warning>,
     /// Ignored, unless somebody asks whether the file is in order.
     pub(crate) unread: Unread,
+    /// Whether it has a key `apikey`, be it empty or wrong; also if its text is no TOML.
+    pub(crate) names_apikey: bool,
 }
 
 /// Something that is dropped or changed, without which the agent can run.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Warning {
     pub(crate) level: Level,
+    /// Counted from 1; `None` if it is not about a place in a file.
+    pub(crate) line: Option<usize>,
     pub(crate) text: String,
 }
 
@@ -35,20 +36,23 @@ pub(crate) enum Level {
 #[derive(Debug, Default)]
 pub(crate) struct ConfigError {
     /// At least one, sorted by line.
-    problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// Further problems, which are not told.
     more: usize,
+    /// What the file holds besides.
+    pub(crate) found: Findings,
 }
 
-#[derive(Debug)]
-struct Problem {
+/// Something that is wrong with a file.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Problem {
     /// Counted from 1.
-    line: usize,
-    text: String,
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 impl ConfigError {
-    /// Adds a problem. `text` names the line as well.
+    /// Adds a problem.
     pub(super) fn add(&mut self, line: usize, text: String) {
         if self.problems.len() == SHOWN {
             self.more += 1;
@@ -62,26 +66,29 @@ impl ConfigError {
     }
 
     /// `Ok` if there is no problem.
-    pub(super) fn or_ok<T>(self, value: T) -> Result<T, ConfigError> {
-        match self.problems.is_empty() {
-            true => Ok(value),
-            false => Err(self),
+    pub(super) fn or_ok(mut self, found: Findings) -> Result<Findings, ConfigError> {
+        let Some(last) = self.problems.last() else {
+            return Ok(found);
+        };
+        let line = last.line;
+        if self.more > 0 {
+            let text = format!("and {} more", self.more);
+            self.problems.push(Problem { line, text });
         }
+        self.found = found;
+        Err(self)
     }
 }
 
-impl fmt::Display for ConfigError {
+#[cfg(test)]
+impl std::fmt::Display for ConfigError {
     /// One line for each problem.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.problems.iter().enumerate() {
-            f.write_str(if at > 0 { "\n" } else { "" })?;
-            f.write_str(&problem.text)?;
-        }
-        match self.more {
-            0 => Ok(()),
-            more => write!(f, "\nand {more} more"),
-        }
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<&str> = self
+            .problems
+            .iter()
+            .map(|told| told.text.as_str())
+            .collect();
+        f.write_str(&lines.join("\n"))
     }
 }
-
-impl Error for ConfigError {}

@@ -3,10 +3,7 @@
 
 #![cfg_attr(
     not(test),
-    expect(
-        dead_code,
-        reason = "plugins and configtest, which read the rest, come next"
-    )
+    expect(dead_code, reason = "plugins, which read the rest, come next")
 )]
 
 mod apibase;
@@ -18,8 +15,10 @@ mod file;
 mod findings;
 mod item;
 mod key;
+mod opening;
 mod overlay;
 mod plugin;
+mod syntax;
 mod unknown_keys;
 mod walk;
 
@@ -32,7 +31,9 @@ use std::time::Duration;
 use crate::base::pattern::Pattern;
 
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
+pub(crate) use opening::opening;
 pub(crate) use overlay::Flags;
+pub(crate) use unknown_keys::UnknownKey;
 
 /// Where the configuration is if the command line does not say.
 pub(crate) const CONFFILE: &str = "/etc/mackerel-agent/mackerel-agent.conf";
@@ -49,8 +50,12 @@ pub(crate) const PIDFILE: &str = "/var/run/mackerel-agent.pid";
 pub(crate) struct Config {
     /// Scheme, user information, host and port of the API, without a trailing slash.
     pub(crate) apibase: String,
-    /// Empty if no source gave one.
+    /// As written in the file; empty if it has none.
     pub(crate) apikey: Secret,
+    /// The file that holds the API key in its place.
+    pub(crate) apikey_file: Option<NamedFile>,
+    /// Certificates, in PEM, to trust besides those built in.
+    pub(crate) ca_file: Option<NamedFile>,
     /// Directory of the agent's state, among it the file `id`.
     pub(crate) root: PathBuf,
     /// Empty if there is to be none.
@@ -91,6 +96,8 @@ impl Default for Config {
         Config {
             apibase: APIBASE.to_owned(),
             apikey: Secret::default(),
+            apikey_file: None,
+            ca_file: None,
             root: PathBuf::from(ROOT),
             pidfile: PathBuf::from(PIDFILE),
             roles: Vec::new(),
@@ -146,6 +153,23 @@ pub(crate) struct Include {
     pub(crate) pattern: String,
     /// Counted from 1.
     pub(crate) line: usize,
+}
+
+/// A file that the configuration names, and where it does.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct NamedFile {
+    pub(crate) path: PathBuf,
+    /// The configuration file; empty until whoever reads it says which it is.
+    pub(crate) by: PathBuf,
+    /// Counted from 1.
+    pub(crate) line: usize,
+}
+
+impl fmt::Display for NamedFile {
+    /// The place that names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.by.display(), self.line)
+    }
 }
 
 /// Which cloud's metadata service is asked.
@@ -293,6 +317,7 @@ mod tests {
             shown.include.unwrap().pattern,
             "/etc/mackerel-agent/conf.d/*.conf"
         );
+        assert!(shown.apikey_file.is_some() && shown.ca_file.is_some());
         assert!(shown.disks_ignore.unwrap().matches("sr0"));
         assert!(shown.interfaces_ignore.is_some() && shown.filesystems.ignore.is_some());
         assert_eq!(shown.host_status.on_stop.as_deref(), Some("poweroff"));

@@ -23,6 +23,8 @@ pub(crate) struct Flags {
     pub(crate) autoshutdown: Option<bool>,
     /// Whether a supervisor started this process, which then keeps the pid file.
     pub(crate) child: bool,
+    /// Whether to retire the host without asking.
+    pub(crate) force: bool,
 }
 
 impl Default for Flags {
@@ -38,6 +40,7 @@ impl Default for Flags {
             diagnostic: None,
             autoshutdown: None,
             child: false,
+            force: false,
         }
     }
 }
@@ -78,7 +81,8 @@ impl fmt::Display for NoApikey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "apikey must be specified in the config file (or by the DEPRECATED command-line \
-             flag); add a line apikey = \"...\" with a key of your organization",
+             flag); write a line apikey = \"...\" or apikey_file = \"...\" above its first \
+             [section], or set MACKEREL_APIKEY",
         )
     }
 }
@@ -96,13 +100,12 @@ impl Config {
     /// This configuration with what `flags` say over it, and what had to be dropped: roles that
     /// are none.
     ///
-    /// The API key is not asked for: [`Config::require_apikey`] does.
+    /// The API key has further sources, and is left alone; [`Config::require_apikey`] asks for it.
     pub(crate) fn overlay(mut self, flags: &Flags) -> Result<(Config, Vec<Warning>), OverlayError> {
         let given = flags.clone();
         if let Some(address) = given.apibase {
             self.apibase = apibase(&address).map_err(OverlayError::Apibase)?;
         }
-        self.apikey = given.apikey.unwrap_or(self.apikey);
         self.pidfile = given.pidfile.unwrap_or(self.pidfile);
         self.root = given.root.unwrap_or(self.root);
         self.roles = given.roles.unwrap_or(self.roles);
@@ -121,15 +124,22 @@ impl Config {
                      letters, digits, - and _, and beginning with a letter or digit",
                     role.escape_debug()
                 );
-                let level = Level::Error;
-                warnings.push(Warning { level, text });
+                warnings.push(Warning {
+                    level: Level::Error,
+                    line: None,
+                    text,
+                });
             }
             keep
         });
         if self.verbose && self.silent {
-            let text = "both verbose and silent are true; verbose wins".to_owned();
-            let level = Level::Warn;
-            warnings.push(Warning { level, text });
+            let text = "both of `verbose` and `silent` option are specified. In this case, \
+                        `verbose` get preference over `silent`";
+            warnings.push(Warning {
+                level: Level::Warn,
+                line: None,
+                text: text.to_owned(),
+            });
         }
         Ok((self, warnings))
     }
@@ -159,6 +169,7 @@ impl Config {
 mod tests {
     use super::*;
 
+    /// Vector 1.
     #[test]
     fn flags_win_over_the_file_only_if_they_are_given() {
         let text = b"verbose=false\nroot='/hoge/fuga'\napikey='KEY'\ndiagnostic=false\n";
@@ -191,7 +202,6 @@ mod tests {
         };
         assert_eq!(file.clone().overlay(&Flags::default()).unwrap().1.len(), 1);
         let flags = Flags {
-            apikey: Some(Secret::default()),
             apibase: Some(String::new()),
             verbose: Some(false),
             roles: Some(Vec::new()),
@@ -202,7 +212,8 @@ mod tests {
         assert!(warnings.is_empty() && !config.verbose && config.roles.is_empty());
         assert_eq!(config.pidfile, PathBuf::new());
         assert_eq!(config.apibase, super::super::APIBASE);
-        let error = config.require_apikey().unwrap_err();
+        assert_eq!(&*config.apikey, "KEY");
+        let error = Config::default().require_apikey().unwrap_err();
         assert!(error.to_string().starts_with(
             "apikey must be specified in the config file (or by the DEPRECATED command-line flag)"
         ));
@@ -243,6 +254,7 @@ mod tests {
         }
     }
 
+    /// Vector 3.
     #[test]
     fn the_http_proxy_serves_https_unless_told_otherwise() {
         let table = [

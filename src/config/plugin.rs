@@ -7,7 +7,7 @@ use super::item::Item;
 use super::unknown_keys::KINDS;
 use super::walk::{Key, Keys, Walk, store};
 use super::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
-use crate::base::pattern::Pattern;
+use crate::base::pattern::{Pattern, PatternError};
 
 /// Minutes between two runs of a check.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
@@ -24,8 +24,8 @@ struct Table {
     run: Run,
     action: Run,
     custom_identifier: Option<String>,
-    include_pattern: Option<String>,
-    exclude_pattern: Option<String>,
+    include_pattern: Expression,
+    exclude_pattern: Expression,
     use_plugin_timestamp: bool,
     check_interval: Option<u32>,
     notification_interval: Option<u32>,
@@ -36,15 +36,22 @@ struct Table {
     memo: Option<String>,
 }
 
+/// The text of a regular expression, and its line.
+type Expression = Option<(String, usize)>;
+
+fn expression(item: Item<'_>) -> Result<Expression, String> {
+    Ok(Some((item.string()?.to_owned(), item.line)))
+}
+
 const TABLE: &Keys<Table> = &[
     ("custom_identifier", Key::Text(|t| &mut t.custom_identifier)),
     (
         "include_pattern",
-        Key::Value(|t, v| store(&mut t.include_pattern, Some(v.string()?.to_owned()))),
+        Key::Value(|t, v| store(&mut t.include_pattern, expression(v)?)),
     ),
     (
         "exclude_pattern",
-        Key::Value(|t, v| store(&mut t.exclude_pattern, Some(v.string()?.to_owned()))),
+        Key::Value(|t, v| store(&mut t.exclude_pattern, expression(v)?)),
     ),
     (
         "use_plugin_timestamp",
@@ -191,22 +198,22 @@ impl Build<'_, '_> {
     }
 
     fn command(&mut self, run: Run) -> Option<Command> {
-        run.command().map_err(|why| self.wrong(&why)).ok()
+        let command = run.command(self.line);
+        command.map_err(|(line, why)| self.wrong(line, &why)).ok()
     }
 
-    fn pattern(&mut self, text: Option<String>) -> Option<Pattern> {
-        let pattern = Pattern::new(&text?);
-        pattern.map_err(|error| self.wrong(&error.to_string())).ok()
+    fn pattern(&mut self, expression: Expression) -> Option<Pattern> {
+        let (text, line) = expression?;
+        let wrong = |error: PatternError| self.wrong(line, &error.to_string());
+        Pattern::new(&text).map_err(wrong).ok()
     }
 
-    fn wrong(&mut self, why: &str) {
-        let text = format!("{}: {why} (line {})", self.id, self.line);
-        self.walk.problem(self.line, text);
+    fn wrong(&mut self, line: usize, why: &str) {
+        self.walk.problem(line, format!("{}: {why}", self.id));
     }
 
     fn warn(&mut self, what: &str) {
-        let text = format!("{}: {what} (line {})", self.id, self.line);
-        self.walk.warn(text);
+        self.walk.warn(self.line, format!("{}: {what}", self.id));
     }
 }
 
@@ -252,6 +259,7 @@ mod tests {
         assert!(plugin.use_plugin_timestamp);
     }
 
+    /// Vectors 7 and 11.
     #[test]
     fn reads_check_plugins() {
         let mut checks = everything().check_plugins;
@@ -314,6 +322,7 @@ mod tests {
         }
     }
 
+    /// Vector 13.
     #[test]
     fn a_memo_is_cut_by_characters() {
         let digits = "0123456789".repeat(26);
@@ -333,9 +342,8 @@ mod tests {
             assert_eq!(config.check_plugins.remove("a").unwrap().memo, expected);
             assert_eq!(found.warnings.len(), warnings, "{memo}");
             for warning in found.warnings {
-                let expected =
-                    "plugin.checks.a: memo is longer than 250 characters and is cut (line 2)";
-                assert_eq!(warning.text, expected);
+                let expected = "plugin.checks.a: memo is longer than 250 characters and is cut";
+                assert_eq!((warning.line, &*warning.text), (Some(2), expected));
             }
         }
     }
@@ -345,7 +353,7 @@ mod tests {
         let table = [
             (
                 "[plugin.metrics.N]\ncommand = 'x'\nexclude_pattern = '('",
-                "plugin.metrics.N: error parsing regexp: found open group without closing ')': `(` (line 1)".to_owned(),
+                "plugin.metrics.N: error parsing regexp: found open group without closing ')': `(`".to_owned(),
             ),
             (
                 "[plugin.metrics]\nN = 'x'",

@@ -8,7 +8,7 @@ const MOST: usize = 1000;
 const FAR: usize = 3;
 
 /// The words that are suggested. The first that is near enough wins, so their order counts.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "apibase",
     "apikey",
     "root",
@@ -50,6 +50,8 @@ const WORDS: &[&str] = &[
     "memo",
     "use_plugin_timestamp",
     "include",
+    "apikey_file",
+    "ca_file",
 ];
 
 /// The kinds of plugins that there are.
@@ -219,6 +221,7 @@ mod tests {
         report(text).into_iter().map(line).collect()
     }
 
+    /// Vector 17.
     #[test]
     fn reports_each_mistake_once_in_the_order_of_the_keys() {
         let text = include_str!("../../tests/fixtures/config/unknown-keys.conf");

@@ -2,11 +2,12 @@
 //! with its line, what is unknown is remembered.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::findings::{ConfigError, Findings, Level, Warning};
 use super::item::Item;
 use super::key::{dotted, quoted};
+use super::syntax;
 use crate::base::pattern::Pattern;
 
 /// What the value of a known key is, and where it is stored.
@@ -33,6 +34,8 @@ pub(super) struct Walk<'t> {
     /// Where each line but the first begins.
     lines: Vec<usize>,
     path: Vec<String>,
+    /// Lines that are no TOML.
+    broken: Vec<usize>,
     error: ConfigError,
     found: Findings,
 }
@@ -46,6 +49,7 @@ impl<'t> Walk<'t> {
             text,
             lines: ends.map(|(at, _)| at + 1).collect(),
             path: Vec::new(),
+            broken: Vec::new(),
             error: ConfigError::default(),
             found: Findings::default(),
         }
@@ -58,17 +62,18 @@ impl<'t> Walk<'t> {
 
     /// Line and column, counted from 1, of the byte at `offset`.
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = line
-            .checked_sub(1)
-            .and_then(|before| self.lines.get(before));
-        let before = self.text.get(start.copied().unwrap_or(0)..offset);
+        let line = self.lines.partition_point(|start| *start <= offset) + 1;
+        let start = self.start(line);
+        let before = self.text.get(start..offset).unwrap_or_default();
         // Bytes that begin a character; the rest of each looks like 10xxxxxx.
-        let columns = before
-            .unwrap_or_default()
-            .iter()
-            .filter(|b| **b & 0xC0 != 0x80);
-        (line + 1, columns.count() + 1)
+        let columns = before.iter().filter(|b| **b & 0xC0 != 0x80);
+        (line, columns.count() + 1)
+    }
+
+    /// Where a line, counted from 1, begins.
+    fn start(&self, line: usize) -> usize {
+        let before = line.checked_sub(2).and_then(|at| self.lines.get(at));
+        before.copied().unwrap_or(0)
     }
 
     /// Stores the values of `table` in `into`.
@@ -163,15 +168,39 @@ impl<'t> Walk<'t> {
         self.problem(line, format!("toml: line {line} (last key {key}): {why}"));
     }
 
-    /// Notes what is wrong; `text` names the line as well.
-    pub(super) fn problem(&mut self, line: usize, text: String) {
+    /// Notes that the text is no TOML.
+    pub(super) fn no_toml(&mut self, error: &Error) {
+        let at = error.span().map_or(self.text.len(), |span| span.start);
+        let (line, column) = self.place(at);
+        if self.broken.contains(&line) {
+            return;
+        }
+        self.broken.push(line);
+        let why = syntax::reason(self.text, self.start(line), error);
+        let text = format!("toml: line {line}, column {column}{why}");
         self.error.add(line, text);
     }
 
+    /// Notes what is wrong on a line.
+    pub(super) fn problem(&mut self, line: usize, text: String) {
+        // What has been made of a line that is no TOML means nothing.
+        if !self.broken.contains(&line) {
+            self.error.add(line, text);
+        }
+    }
+
     /// Notes what is odd but harmless.
-    pub(super) fn warn(&mut self, text: String) {
-        let level = Level::Warn;
-        self.found.warnings.push(Warning { level, text });
+    pub(super) fn warn(&mut self, line: usize, text: String) {
+        self.found.warnings.push(Warning {
+            level: Level::Warn,
+            line: Some(line),
+            text,
+        });
+    }
+
+    /// Notes whether the file has a key `apikey`.
+    pub(super) fn names_apikey(&mut self, names: bool) {
+        self.found.names_apikey = names;
     }
 
     /// Remembers the table of a plugin of a kind that does not exist.
@@ -181,7 +210,7 @@ impl<'t> Walk<'t> {
 
     /// Remembers a key that nothing reads, and those below it.
     pub(super) fn unread(&mut self, item: Item<'_>) {
-        if item.explicit {
+        if item.explicit && !self.broken.contains(&item.line) {
             self.found.unread.key(&self.path, item.line);
         }
         let mut below = |value: &DeValue<'_>| {

@@ -2,7 +2,9 @@
 //!
 //! The program `lsb_release` is never run: its own file is read, or nothing of it.
 
-use crate::base::{self, table};
+use std::cell::RefCell;
+
+use crate::base::{self, Failures, table};
 use crate::parse::release::{self, Platform};
 use crate::sys::root::Root;
 use crate::sys::uname::Uname;
@@ -23,9 +25,9 @@ const NAMES: &str = "\
 
 /// The kernel as `uname` describes it and the distribution as the host's files do.
 ///
-/// A release file that is there and cannot be read is logged and counts as empty.
-pub(super) fn kernel(root: &Root, uname: &Uname) -> Kernel {
-    let platform = platform(root);
+/// A release file that is there and cannot be read is added to `failures` and counts as empty.
+pub(super) fn kernel(root: &Root, uname: &Uname, failures: &mut Failures) -> Kernel {
+    let platform = platform(root, failures);
     let shown = table::find(NAMES, &platform.name).map(str::to_owned);
     Kernel {
         machine: uname.machine.clone(),
@@ -42,11 +44,14 @@ pub(super) fn kernel(root: &Root, uname: &Uname) -> Kernel {
 ///
 /// The order matters: most distributions have files of those that they come from, and
 /// `os-release` is on nearly every host but tells less than the older ones.
-fn platform(root: &Root) -> Platform {
+fn platform(root: &Root, failures: &mut Failures) -> Platform {
+    // Several closures below read files, and each may fail.
+    let failures = RefCell::new(failures);
     let text = |path: &str| {
         root.text_if_present(path)
             .unwrap_or_else(|error| {
-                log::warn!("describe kernel: {}", base::report(&error));
+                let failure = ("kernel", base::report(&error));
+                failures.borrow_mut().push(failure);
                 None
             })
             .unwrap_or_default()
@@ -146,7 +151,9 @@ mod tests {
         ];
         for (host, name, version) in table {
             let root = Root::at(format!("tests/fixtures/{host}/t0"));
-            let kernel = kernel(&root, &Uname::default());
+            let mut failures = Failures::new();
+            let kernel = kernel(&root, &Uname::default(), &mut failures);
+            assert_eq!(failures, [], "{host}");
             assert_eq!(kernel.platform_name, name, "{host}");
             assert_eq!(kernel.platform_version, version, "{host}");
         }
@@ -161,7 +168,8 @@ mod tests {
             version: "#1 SMP Debian 6.1.140-1 (2025-05-22)".to_owned(),
             machine: "aarch64".to_owned(),
         };
-        let kernel = kernel(&Root::at("tests/fixtures/debian/t0"), &uname);
+        let root = Root::at("tests/fixtures/debian/t0");
+        let kernel = kernel(&root, &uname, &mut Failures::new());
         assert_eq!(kernel.name, uname.sysname);
         assert_eq!(kernel.release, uname.release);
         assert_eq!(kernel.version, uname.version);

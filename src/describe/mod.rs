@@ -13,7 +13,7 @@ mod memory;
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::base;
+use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
@@ -49,13 +49,14 @@ pub(crate) struct Place {
 /// Describes the host as it is now.
 ///
 /// Fails if its name or its interfaces cannot be found out. A part of the description that
-/// cannot be is logged and left out.
+/// cannot be is left out and added to `failures`.
 pub(crate) fn host(
     root: &Root,
     calls: &mut Calls,
     config: &Config,
     agent: &Agent<'_>,
     place: Place,
+    failures: &mut Failures,
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
     let links = (calls.links)().map_err(DescribeError::Interfaces)?;
@@ -63,13 +64,16 @@ pub(crate) fn host(
         agent_revision: agent.revision.to_owned(),
         agent_version: agent.version.to_owned(),
         agent_name: agent.name.to_owned(),
-        kernel: Some(kernel::kernel(root, &uname)),
-        cpu: part("cpu", cpu::cpus(root)).filter(|cpus| !cpus.is_empty()),
-        memory: part("memory", memory::memory(root)).filter(|memory| !memory.0.is_empty()),
-        block_device: part("block_device", block::devices(root)).filter(|all| !all.is_empty()),
+        kernel: Some(kernel::kernel(root, &uname, failures)),
+        cpu: part("cpu", cpu::cpus(root), failures).filter(|cpus| !cpus.is_empty()),
+        memory: part("memory", memory::memory(root), failures)
+            .filter(|memory| !memory.0.is_empty()),
+        block_device: part("block_device", block::devices(root), failures)
+            .filter(|all| !all.is_empty()),
         filesystem: part(
             "filesystem",
             filesystem::filesystems(root, &mut calls.stats),
+            failures,
         )
         .filter(|all| !all.is_empty()),
         cloud: place.cloud,
@@ -97,10 +101,14 @@ fn checks(config: &Config) -> Vec<Check> {
     .collect()
 }
 
-/// One part of the description; `None` and a line in the log if there is none.
-fn part<T>(name: &str, part: Result<T, DescribeError>) -> Option<T> {
-    let warn = |error| log::warn!("describe {name}: {}", base::report(&error));
-    part.map_err(warn).ok()
+/// One part of the description; `None` if it could not be found out.
+fn part<T>(
+    name: &'static str,
+    part: Result<T, DescribeError>,
+    failures: &mut Failures,
+) -> Option<T> {
+    part.map_err(|error| failures.push((name, base::report(&error))))
+        .ok()
 }
 
 /// Why the host, or a part of it, could not be described.
@@ -231,14 +239,17 @@ mod tests {
     fn describes_a_whole_host() {
         let checks = [("oven", None), ("elsewhere", Some("other.example"))];
         let config = config(&["Home:kitchen"], Some("Kitchen Pi"), &checks);
+        let mut failures = Failures::new();
         let host = host(
             &Root::at(PI_4),
             &mut calls(),
             &config,
             &AGENT,
             Place::default(),
+            &mut failures,
         )
         .unwrap();
+        assert_eq!(failures, []);
         let golden = include_str!("../../tests/golden/host-pi-4.json");
         let json = serde_json::to_string_pretty(&host).unwrap();
         assert_eq!(json, golden.trim_end());
@@ -255,7 +266,11 @@ mod tests {
             custom_identifier: Some(String::new()),
         };
         let config = config(&[], Some(""), &[]);
-        let host = host(&Root::at("/nowhere"), &mut calls, &config, &AGENT, place).unwrap();
+        let mut failures = Failures::new();
+        let root = Root::at("/nowhere");
+        let host = host(&root, &mut calls, &config, &AGENT, place, &mut failures).unwrap();
+        let names: Vec<_> = failures.iter().map(|(part, _)| *part).collect();
+        assert_eq!(names, ["cpu", "memory", "filesystem"]);
         let golden = include_str!("../../tests/golden/host-nothing-found-out.json");
         let json = serde_json::to_string_pretty(&host).unwrap();
         assert_eq!(json, golden.trim_end());
@@ -281,7 +296,8 @@ mod tests {
         for (mut calls, expected) in table {
             let config = config(&[], None, &[]);
             let root = Root::at(PI_4);
-            let error = host(&root, &mut calls, &config, &AGENT, Place::default()).unwrap_err();
+            let (place, failures) = (Place::default(), &mut Failures::new());
+            let error = host(&root, &mut calls, &config, &AGENT, place, failures).unwrap_err();
             assert_eq!(base::report(&error), expected);
         }
     }

@@ -4,116 +4,166 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, ConfigError, Findings};
+use crate::base;
+use crate::config::{Config, ConfigError, Findings, UnknownKey, Warning};
 use crate::sys::file;
-use crate::sys::glob::{GlobError, glob};
-use crate::sys::root::FileError;
+use crate::sys::glob::glob;
 
 /// The configuration, and what was found besides it.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    /// Of all files; each names its file.
+    pub(super) warnings: Vec<Warning>,
+    /// Keys that nothing reads, file by file, the main file first.
+    pub(super) unknown: Vec<Unknown>,
+    /// The files whose key `apikey` holds one.
+    pub(super) with_apikey: Vec<PathBuf>,
+    /// Whether a file has a key `apikey`, be it empty or wrong, or cannot be read.
+    pub(super) names_apikey: bool,
+    /// What is wrong, one line each, file by file.
+    problems: Vec<String>,
+}
+
+/// A key that nothing reads, and the file that has it.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) config: Config,
-    /// Warnings of all files, which name theirs; unknown keys of the main file.
-    pub(crate) findings: Findings,
+pub(super) struct Unknown {
+    pub(super) key: UnknownKey,
+    pub(super) path: PathBuf,
+    /// Whether it is not the main file.
+    pub(super) is_included: bool,
 }
 
 /// Loads the file at `path`, and over it those that its key `include` names, in order.
 ///
-/// Fails if one of them cannot be read or holds a mistake.
-pub(crate) fn load(path: &Path) -> Result<Loaded, LoadError> {
-    let mut config = Config::default();
-    let mut findings = read(&mut config, path, false)?;
-    let included = match &config.include {
-        Some(include) => glob(&include.pattern).map_err(|source| LoadError {
-            path: path.to_owned(),
-            why: Why::Include(include.line, source),
-        })?,
+/// Goes on after mistakes, so that all of them are told at once; [`Loaded::checked`] fails if there
+/// are any.
+pub(super) fn load(path: &Path) -> Loaded {
+    let mut loaded = Loaded::default();
+    loaded.read(path, false);
+    let included = match &loaded.config.include {
+        Some(include) => glob(&include.pattern).unwrap_or_else(|error| {
+            let place = format!("{}:{}", path.display(), include.line);
+            let why = base::report(&error);
+            loaded.problems.push(format!("{place}: include: {why}"));
+            Vec::new()
+        }),
         None => Vec::new(),
     };
     for path in included {
-        let mut more = read(&mut config, &path, true)?;
-        findings.warnings.append(&mut more.warnings);
+        loaded.read(&path, true);
     }
-    Ok(Loaded { config, findings })
+    loaded
 }
 
-fn read(config: &mut Config, path: &Path, included: bool) -> Result<Findings, LoadError> {
-    let error = |why| LoadError {
-        path: path.to_owned(),
-        why,
-    };
-    let text = file::read(path).map_err(|source| error(Why::Read(included, source)))?;
-    let found = config.read(&text);
-    let mut found = found.map_err(|source| error(Why::Text(included, source)))?;
-    for warning in &mut found.warnings {
-        warning.text = format!("{}: {}", path.display(), warning.text);
+impl Loaded {
+    /// The same, if nothing is wrong.
+    pub(super) fn checked(mut self) -> Result<Loaded, LoadError> {
+        match self.take_problems() {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
     }
-    Ok(found)
+
+    /// What is wrong, if anything is.
+    pub(super) fn take_problems(&mut self) -> Option<LoadError> {
+        let problems = std::mem::take(&mut self.problems);
+        Some(LoadError { problems }).filter(|error| !error.problems.is_empty())
+    }
+
+    fn read(&mut self, path: &Path, is_included: bool) {
+        let place = match is_included {
+            true => format!("while loading included config file {}", path.display()),
+            false => path.display().to_string(),
+        };
+        let text = match file::read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.names_apikey = true;
+                let why = base::report(&error);
+                self.problems.push(match is_included {
+                    true => format!("{place}: {why}"),
+                    false => format!("{why}; -conf names another"),
+                });
+                return;
+            }
+        };
+        let found = self.config.read(&text).unwrap_or_else(|error| {
+            self.problems.extend(told(&place, &error));
+            error.found
+        });
+        self.note(found, path, is_included);
+    }
+
+    /// Keeps what was found in a file besides its values, together with its name.
+    fn note(&mut self, found: Findings, path: &Path, is_included: bool) {
+        let named = [&mut self.config.apikey_file, &mut self.config.ca_file];
+        for named in named.into_iter().flatten() {
+            if named.by.as_os_str().is_empty() {
+                named.by = path.to_owned();
+            }
+        }
+        self.names_apikey |= found.names_apikey;
+        if found.names_apikey && !self.config.apikey.is_empty() {
+            self.with_apikey.push(path.to_owned());
+        }
+        for mut warning in found.warnings {
+            let line = warning.line.map(|line| format!(":{line}"));
+            let place = path.display();
+            warning.text = format!("{place}{}: {}", line.unwrap_or_default(), warning.text);
+            self.warnings.push(warning);
+        }
+        let unknown = found.unread.report().into_iter();
+        self.unknown.extend(unknown.map(|key| Unknown {
+            key,
+            path: path.to_owned(),
+            is_included,
+        }));
+    }
+}
+
+/// What is wrong with the file that `place` names, one line each.
+pub(super) fn told<'e>(
+    place: &'e str,
+    error: &'e ConfigError,
+) -> impl Iterator<Item = String> + 'e {
+    let problems = error.problems.iter();
+    problems.map(move |problem| format!("{place}:{}: {}", problem.line, problem.text))
 }
 
 /// Why there is no configuration.
 #[derive(Debug)]
-pub(crate) struct LoadError {
-    path: PathBuf,
-    why: Why,
-}
-
-/// What went wrong, and whether it did in an included file.
-#[derive(Debug)]
-enum Why {
-    Read(bool, FileError),
-    Text(bool, ConfigError),
-    /// The pattern of `include`, on this line, cannot be used.
-    Include(usize, GlobError),
+pub(super) struct LoadError {
+    problems: Vec<String>,
 }
 
 impl fmt::Display for LoadError {
-    /// One line for each mistake in the text of a file.
+    /// One line for each mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        f.write_str("failed to load the config file")?;
-        match &self.why {
-            Why::Read(false, _) => f.write_str(" (-conf names another)"),
-            Why::Read(true, _) => write!(f, ": while loading included config file {path}"),
-            Why::Text(included, error) => {
-                let place = match included {
-                    true => "while loading included config file ",
-                    false => "",
-                };
-                for (at, line) in error.to_string().lines().enumerate() {
-                    let before = if at == 0 { ": " } else { "\n" };
-                    write!(f, "{before}{place}{path}: {line}")?;
-                }
-                Ok(())
-            }
-            Why::Include(line, _) => write!(f, ": {path}: line {line}: include"),
-        }
+        write!(
+            f,
+            "failed to load the config file: {}",
+            self.problems.join("\n")
+        )
     }
 }
 
-impl Error for LoadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.why {
-            Why::Read(_, error) => Some(error),
-            // Its lines are shown one by one.
-            Why::Text(..) => None,
-            Why::Include(_, error) => Some(error),
-        }
-    }
-}
+impl Error for LoadError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base;
+    use crate::config::NamedFile;
 
     fn fixture(name: &str) -> PathBuf {
         Path::new("tests/fixtures/config").join(name)
     }
 
+    /// Vector 15; unknown keys of included files are told as well.
     #[test]
     fn included_files_are_read_over_the_main_file() {
-        let Loaded { config, findings } = load(&fixture("main.conf")).unwrap();
+        let loaded = load(&fixture("main.conf")).checked().unwrap();
+        let config = loaded.config;
         assert_eq!(&*config.apikey, "KEY");
         assert_eq!(config.root, PathBuf::from("/tmp/root"));
         assert_eq!(config.pidfile, PathBuf::from("/tmp/b.pid"));
@@ -128,14 +178,46 @@ mod tests {
         assert_eq!(bar.command.argv[2], "bar of a");
         assert_eq!(bar.custom_identifier, None);
 
-        let unknown = findings.unread.report();
-        assert_eq!(unknown.len(), 1, "only those of the main file");
-        assert_eq!(unknown[0].key, "nonsens");
-        let warnings: Vec<_> = findings.warnings.into_iter().map(|w| w.text).collect();
-        let expected = "tests/fixtures/config/include/b.conf: plugin.checks.long: \
-                        max_check_attempts is taken as 1, because prevent_alert_auto_close is true \
-                        (line 5)";
+        let unknown = loaded.unknown.iter();
+        let unknown: Vec<_> = unknown
+            .map(|unknown| {
+                let Unknown { key, path, .. } = unknown;
+                (&*key.key, path.clone(), key.line, unknown.is_included)
+            })
+            .collect();
+        let expected = [
+            ("nonsens", fixture("main.conf"), 5, false),
+            ("nonsense", fixture("include/b.conf"), 3, true),
+        ];
+        assert_eq!(unknown, expected);
+        assert_eq!(loaded.with_apikey, [fixture("main.conf")]);
+        let warnings: Vec<_> = loaded.warnings.into_iter().map(|w| w.text).collect();
+        let expected = "tests/fixtures/config/include/b.conf:5: plugin.checks.long: \
+                        max_check_attempts is taken as 1, because prevent_alert_auto_close is true";
         assert_eq!(warnings, [expected]);
+    }
+
+    #[test]
+    fn a_named_file_knows_who_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let main = format!(
+            "include = '{}/*.toml'\napikey_file = '/a'\nca_file = '/b'",
+            directory.path().display()
+        );
+        std::fs::write(path("main.conf"), main).unwrap();
+        std::fs::write(path("more.toml"), "\n\nca_file = '/c'\napikey = ''").unwrap();
+        let loaded = load(&path("main.conf")).checked().unwrap();
+        let named = |path: &str, by, line| {
+            Some(NamedFile {
+                path: path.into(),
+                by,
+                line,
+            })
+        };
+        assert_eq!(loaded.config.apikey_file, named("/a", path("main.conf"), 2));
+        assert_eq!(loaded.config.ca_file, named("/c", path("more.toml"), 3));
+        assert_eq!(loaded.with_apikey, [""; 0].map(PathBuf::from));
     }
 
     #[test]
@@ -143,23 +225,25 @@ mod tests {
         let table = [
             (
                 "missing.conf",
-                "failed to load the config file (-conf names another): read \
-                 tests/fixtures/config/missing.conf: No such file or directory (os error 2)",
+                "failed to load the config file: read tests/fixtures/config/missing.conf: \
+                 No such file or directory (os error 2); -conf names another",
             ),
             (
                 "broken/main.conf",
-                "failed to load the config file: while loading included config file \
-                 tests/fixtures/config/broken/included.toml: toml: line 1 (last key \"verbose\"): \
-                 incompatible types: TOML value has type integer; destination has type boolean; \
-                 write true or false, without quotes\n\
-                 while loading included config file tests/fixtures/config/broken/included.toml: \
+                "failed to load the config file: tests/fixtures/config/broken/main.conf:3: toml: \
+                 line 3 (last key \"silent\"): incompatible types: TOML value has type integer; \
+                 destination has type boolean; write true or false, without quotes\n\
+                 while loading included config file tests/fixtures/config/broken/included.toml:1: \
+                 toml: line 1 (last key \"verbose\"): incompatible types: TOML value has type \
+                 integer; destination has type boolean; write true or false, without quotes\n\
+                 while loading included config file tests/fixtures/config/broken/included.toml:4: \
                  plugin.checks.a: failed to parse plugin command. A configuration value of `command` \
                  should be string or string slice, but int64; write command = \"program argument\" \
-                 or command = [\"program\", \"argument\"] (line 3)",
+                 or command = [\"program\", \"argument\"]",
             ),
             (
                 "broken/pattern.conf",
-                "failed to load the config file: tests/fixtures/config/broken/pattern.conf: line 2: \
+                "failed to load the config file: tests/fixtures/config/broken/pattern.conf:2: \
                  include: syntax error in pattern; close each [ with a ], or write \\[ for one",
             ),
             (
@@ -168,15 +252,10 @@ mod tests {
                  tests/fixtures/config/include: read tests/fixtures/config/include: Is a directory \
                  (os error 21)",
             ),
-            (
-                "broken/included.toml",
-                "failed to load the config file: tests/fixtures/config/broken/included.toml: toml: \
-                 line 1 (last key \"verbose\"): ",
-            ),
         ];
         for (name, expected) in table {
-            let error = base::report(&load(&fixture(name)).unwrap_err());
-            assert!(error.starts_with(expected), "{error}");
+            let error = load(&fixture(name)).checked().unwrap_err();
+            assert_eq!(error.to_string(), expected, "{name}");
         }
     }
 }

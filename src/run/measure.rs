@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::trouble::Troubles;
+use crate::base::Failures;
 use crate::base::clock::Moment;
 use crate::collect::{self, Collector, Values, View};
 use crate::config::Config;
@@ -15,6 +17,7 @@ const SHORTEST: Duration = Duration::from_secs(30);
 pub(super) struct Measure {
     root: Root,
     collectors: Vec<Box<dyn Collector>>,
+    troubles: Troubles,
     last: Option<Moment>,
     buffer: Vec<u8>,
 }
@@ -25,6 +28,7 @@ impl Measure {
         Measure {
             root,
             collectors: collect::builtin(config),
+            troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
         }
@@ -55,7 +59,11 @@ impl Measure {
             now,
             buffer: &mut self.buffer,
         };
-        collect::run(&mut self.collectors, &mut view)
+        let mut failures = Failures::new();
+        let values = collect::run(&mut self.collectors, &mut view, &mut failures);
+        self.troubles.are(failures);
+        log::debug!("measured {} values", values.iter().count());
+        values
     }
 }
 

@@ -1,6 +1,9 @@
 //! Layer 4: wires the parts together and runs them until the agent is told to stop.
 
 mod agent;
+mod configtest;
+mod init;
+mod key;
 mod load;
 mod measure;
 mod message;
@@ -8,6 +11,8 @@ mod once;
 mod poster;
 mod register;
 mod reload;
+mod resolve;
+mod retire;
 mod status;
 mod supervise;
 mod trouble;
@@ -18,23 +23,24 @@ use std::time::Duration;
 use std::{env, thread};
 
 use agent::Agent;
-use load::Loaded;
 use measure::Measure;
 use message::{Event, Order};
 use poster::Poster;
 use register::{Describe, Registration};
+use resolve::resolve;
+use trouble::Troubles;
 
 use crate::api::Api;
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
-use crate::base::{self, program};
-use crate::config::{Config, Flags, Level};
+use crate::base::{self, Failures, program};
+use crate::config::{Config, Flags};
 use crate::describe::{self, Calls, Place};
 use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::proxy::Rules;
-use crate::sys::http::{Http, Settings};
+use crate::sys::http::{Http, Settings, SetupError};
 use crate::sys::log::{self as backend, Tags};
 use crate::sys::netif::links;
 use crate::sys::notify::Notify;
@@ -45,7 +51,10 @@ use crate::sys::signal;
 use crate::sys::state::State;
 use crate::sys::uname::uname;
 
+pub(crate) use configtest::configtest;
+pub(crate) use init::init;
 pub(crate) use once::once;
+pub(crate) use retire::retire;
 pub(crate) use supervise::supervise;
 
 /// For one request, from the look-up of the name to the end of the answer.
@@ -59,9 +68,13 @@ const TAGS: Tags = &[
     ("describe", "spec"),
     ("api", "api"),
     ("sys::fsstat", "util.filesystem"),
-    ("run::load", "config"),
+    ("sys::pidfile", "pidfile"),
+    ("run::resolve", "config"),
     ("run::supervise", "supervisor"),
-    ("run", "command"),
+    ("run::measure", "agent"),
+    ("run::poster", "command"),
+    ("run::register", "command"),
+    ("run::trouble", "command"),
     ("", "main"),
 ];
 
@@ -88,36 +101,6 @@ pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
 
 fn set_level(config: &Config) {
     backend::set_level(config.verbose, config.silent);
-}
-
-/// The configuration, with what the command line says over it.
-fn resolve(flags: &Flags) -> Result<Config, String> {
-    let loaded = load::load(&flags.conf).map_err(|error| base::report(&error))?;
-    settle(loaded, flags)
-}
-
-/// What was loaded, with what the command line says over it. What is to be said about it goes to
-/// the log.
-fn settle(loaded: Loaded, flags: &Flags) -> Result<Config, String> {
-    let (config, warnings) = loaded
-        .config
-        .overlay(flags)
-        .map_err(|error| base::report(&error))?;
-    for warning in loaded.findings.warnings.iter().chain(&warnings) {
-        match warning.level {
-            Level::Warn => log::warn!("{}", warning.text),
-            Level::Error => log::error!("{}", warning.text),
-        }
-    }
-    if config.verbose && config.silent {
-        log::warn!(
-            "both of `verbose` and `silent` option are specified. In this case, `verbose` get preference over `silent`"
-        );
-    }
-    config
-        .require_apikey()
-        .map_err(|error| base::report(&error))?;
-    Ok(config)
 }
 
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
@@ -186,10 +169,25 @@ fn link(config: &Config) -> Result<Http, String> {
         revision: program::REVISION.to_owned(),
         keep_alive: !config.disable_http_keep_alive,
         proxy: proxies(config),
-        ca_file: None,
+        ca_file: config.ca_file.as_ref().map(|named| named.path.clone()),
         limit: REQUEST_LIMIT,
     };
-    Http::new(settings).map_err(|error| base::report(&error))
+    let given = config.proxy_env();
+    let is_configured = |what: &str| match what {
+        "HTTP_PROXY" => given.http.is_some(),
+        "HTTPS_PROXY" => given.https.is_some(),
+        _ => false,
+    };
+    Http::new(settings).map_err(|error| match (&error, &config.ca_file) {
+        (SetupError::Roots(_), Some(named)) => {
+            let path = named.path.display();
+            format!("{named}: ca_file {path}: {}", base::report(&error))
+        }
+        (SetupError::Url { what, .. }, _) if is_configured(what) => {
+            format!("{error}; the settings are http_proxy and https_proxy")
+        }
+        _ => base::report(&error),
+    })
 }
 
 /// The proxies of the environment, and those of the configuration over them.
@@ -221,12 +219,17 @@ fn describer() -> Describe {
         links,
         stats: FsStats::new(),
     };
+    let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
     Box::new(move |config| {
         let agent = describe::Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
-        describe::host(&root, &mut calls, config, &agent, Place::default())
+        let mut failures = Failures::new();
+        let place = Place::default();
+        let host = describe::host(&root, &mut calls, config, &agent, place, &mut failures);
+        troubles.are(failures);
+        host
     })
 }

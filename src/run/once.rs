@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::measure::Measure;
-use super::{TAGS, describer, export, resolve};
+use super::resolve::resolve;
+use super::{TAGS, describer, export};
 use crate::base;
-use crate::base::clock::{Clock, HostClock};
+use crate::base::clock::{Clock, HostClock, pause};
 use crate::config::{Config, Flags};
 use crate::sys::localtime;
 use crate::sys::log as backend;
@@ -33,7 +33,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     let host = describer()(&config).map_err(|error| base::report(&error))?;
     measure.sample(clock.moment());
     let created = clock.wall();
-    wait(SPAN);
+    pause(SPAN);
     let values = measure.sample(clock.moment());
     let point = |value| Point { time: None, value };
     let values: BTreeMap<&str, Point> = values
@@ -55,10 +55,4 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     io::stdout()
         .write_all(line.as_bytes())
         .map_err(|error| format!("cannot print: {error}"))
-}
-
-/// Waits on an inbox that nothing comes into.
-fn wait(time: Duration) {
-    let (_tell, inbox) = mpsc::channel::<()>();
-    let _ = inbox.recv_timeout(time);
 }

@@ -1,26 +1,16 @@
 //! What becomes of a configuration that has changed while the agent runs.
 
-use super::{load, settle};
-use crate::base;
+use super::configtest::{check, verdict};
 use crate::config::{Config, Flags};
 
 /// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
-/// is one, for it may be the one that was meant to change something. Otherwise what is wrong with
-/// it, on one line.
+/// is one, for it may be the one that was meant to change something. Otherwise what `configtest`
+/// says, on one line.
 pub(super) fn checked(flags: &Flags) -> Result<Config, String> {
-    let one_line = |text: String| text.replace('\n', "; ");
-    let loaded = load::load(&flags.conf).map_err(|error| one_line(base::report(&error)))?;
-    let mut unknown = String::new();
-    for found in loaded.findings.unread.report() {
-        let line = found.line;
-        unknown.push_str(&format!("{} is unexpected key (line {line}). ", found.key));
-        if let Some(word) = &found.suggestion {
-            unknown.extend(["Did you mean ", word, " ? "]);
-        }
-    }
-    match unknown.is_empty() {
-        true => settle(loaded, flags).map_err(one_line),
-        false => Err(unknown.trim_end().to_owned()),
+    let survey = check(flags);
+    match survey.is_in_order() {
+        true => Ok(survey.config),
+        false => Err(verdict(&survey, false).trim_end().replace('\n', "; ")),
     }
 }
 
@@ -67,11 +57,14 @@ mod tests {
         let table = [
             ("apikey = 'k'\n", ""),
             ("verbose = true\n", "apikey must be specified"),
-            ("apikey = 'k'\nverbose = 1\nsilent = 2\n", "line 2"),
+            (
+                "apikey = 'k'\nverbose = 1\nsilent = 2\n",
+                "; CONF:3: toml: ",
+            ),
             (
                 "apikey = 'k'\nrolse = []\npodfile = ''\n",
-                "podfile is unexpected key (line 3). Did you mean pidfile ? \
-                 rolse is unexpected key (line 2). Did you mean roles ?",
+                "[WARNING] podfile is unexpected key. Did you mean pidfile ? (CONF:3); \
+                 [WARNING] rolse is unexpected key. Did you mean roles ? (CONF:2)",
             ),
         ];
         let dir = tempfile::tempdir().unwrap();
@@ -83,6 +76,7 @@ mod tests {
         for (text, expected) in table {
             fs::write(&flags.conf, text).unwrap();
             let found = checked(&flags).err().unwrap_or_default();
+            let found = found.replace(&flags.conf.display().to_string(), "CONF");
             assert!(found.contains(expected), "{text}: {found}");
             assert_eq!(found.is_empty(), expected.is_empty(), "{text}: {found}");
             assert!(!found.contains('\n'), "{found}");

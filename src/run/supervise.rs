@@ -11,7 +11,8 @@ use std::time::Duration;
 use log::Level;
 use policy::{Next, Policy};
 
-use super::{TAGS, claim_pidfile, reload, resolve, set_level};
+use super::resolve::resolve;
+use super::{TAGS, claim_pidfile, reload, set_level};
 use crate::base::clock::{Clock, HostClock, Moment};
 use crate::config::{Flags, Secret};
 use crate::sys::child::{self, Child, End, Start};

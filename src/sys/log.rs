@@ -1,8 +1,13 @@
 //! The backend of the `log` crate: lines on stderr as the Go agent writes them,
-//! `2006/01/02 15:04:05 LEVEL <tag> message`, in local time.
+//! `2006/01/02 15:04:05 LEVEL <tag> message`, in local time. systemd's journal has a time of its own
+//! and wants to know the level: there, `<4>` or the like stands in the place of the time.
 
+use std::env;
 use std::fmt;
+use std::fs::File;
 use std::io::{Write, stderr};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -13,9 +18,14 @@ use crate::base::clock::{Clock, HostClock};
 /// Modules of this program that write under another name than their own, the longest path first.
 pub(crate) type Tags = &'static [(&'static str, &'static str)];
 
+/// The variable with which systemd names the socket that leads to its journal: `DEVICE:INODE`.
+const JOURNAL: &str = "JOURNAL_STREAM";
+
 struct Stderr {
     clock: HostClock,
     tags: Tags,
+    /// Whether stderr leads to systemd's journal.
+    is_journal: bool,
 }
 
 static STDERR: OnceLock<Stderr> = OnceLock::new();
@@ -26,10 +36,20 @@ pub(crate) fn install(tags: Tags) {
     let backend = STDERR.get_or_init(|| Stderr {
         clock: HostClock::new(),
         tags,
+        is_journal: is_journal(),
     });
     // A second call finds the first one's logger in place, which serves as well.
     drop(log::set_logger(backend));
     log::set_max_level(LevelFilter::Info);
+}
+
+/// Writes a text for the user to stderr as it is, with a line end after it.
+pub(crate) fn say(text: &str) {
+    let is_journal = STDERR.get().is_some_and(|stderr| stderr.is_journal);
+    write(&match is_journal {
+        true => marked(Level::Error, text),
+        false => format!("{text}\n"),
+    });
 }
 
 /// Everything from DEBUG on if `verbose`, else ERROR alone if `silent`, else from INFO on.
@@ -49,16 +69,17 @@ pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
     if log::max_level() >= LevelFilter::Debug
         && let Some(backend) = STDERR.get()
     {
-        backend.write("DEBUG", tag, text);
+        backend.write(Level::Debug, tag, text);
     }
 }
 
 impl Stderr {
-    fn write(&self, level: &str, tag: &str, text: fmt::Arguments<'_>) {
-        let time = LocalTime::of(self.clock.unix());
-        let line = line(&time, level, tag, text);
-        // Nobody can be told that stderr is gone.
-        drop(stderr().lock().write_all(line.as_bytes()));
+    fn write(&self, level: Level, tag: &str, message: fmt::Arguments<'_>) {
+        let text = text(level, tag, message);
+        write(&match self.is_journal {
+            true => marked(level, &text),
+            false => stamped(&LocalTime::of(self.clock.unix()), &text),
+        });
     }
 }
 
@@ -71,14 +92,7 @@ impl Log for Stderr {
         let Some(module) = own(record.target()) else {
             return;
         };
-        let level = match record.level() {
-            Level::Error => "ERROR",
-            Level::Warn => "WARNING",
-            Level::Info => "INFO",
-            Level::Debug => "DEBUG",
-            Level::Trace => "TRACE",
-        };
-        self.write(level, tag(self.tags, module), *record.args());
+        self.write(record.level(), tag(self.tags, module), *record.args());
     }
 
     fn flush(&self) {}
@@ -101,11 +115,51 @@ fn tag(tags: Tags, module: &str) -> &str {
     )
 }
 
-fn line(time: &LocalTime, level: &str, tag: &str, text: fmt::Arguments<'_>) -> String {
+/// Whether stderr is the socket that systemd has named: a process that was started by a unit may
+/// have had its stderr sent elsewhere.
+fn is_journal() -> bool {
+    let Ok(named) = env::var(JOURNAL) else {
+        return false;
+    };
+    let stderr = stderr().as_fd().try_clone_to_owned().map(File::from);
+    let stderr = stderr.and_then(|file| file.metadata());
+    stderr.is_ok_and(|file| named == format!("{}:{}", file.dev(), file.ino()))
+}
+
+fn write(text: &str) {
+    // Nobody can be told that stderr is gone.
+    drop(stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Level, tag and message.
+fn text(level: Level, tag: &str, message: fmt::Arguments<'_>) -> String {
+    let level = match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARNING",
+        Level::Info => "INFO",
+        Level::Debug => "DEBUG",
+        Level::Trace => "TRACE",
+    };
+    format!("{level} <{tag}> {message}")
+}
+
+fn stamped(time: &LocalTime, text: &str) -> String {
     format!(
-        "{:04}/{:02}/{:02} {:02}:{:02}:{:02} {level} <{tag}> {text}\n",
+        "{:04}/{:02}/{:02} {:02}:{:02}:{:02} {text}\n",
         time.year, time.month, time.day, time.hour, time.minute, time.second,
     )
+}
+
+/// `text` with the priority of sd-daemon(3) before each line: for the journal, each is an entry.
+fn marked(level: Level, text: &str) -> String {
+    let priority = match level {
+        Level::Error => "<3>",
+        Level::Warn => "<4>",
+        Level::Info => "<6>",
+        Level::Debug | Level::Trace => "<7>",
+    };
+    let lines = text.lines().flat_map(|line| [priority, line, "\n"]);
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -123,10 +177,28 @@ mod tests {
             second: 5,
             offset_minutes: 540,
         };
+        let text = text(Level::Warn, "main", format_args!("all is lost"));
         assert_eq!(
-            line(&time, "WARNING", "main", format_args!("all is lost")),
+            stamped(&time, &text),
             "2026/01/02 15:04:05 WARNING <main> all is lost\n"
         );
+        assert_eq!(
+            marked(Level::Warn, &text),
+            "<4>WARNING <main> all is lost\n"
+        );
+    }
+
+    #[test]
+    fn the_journal_gets_a_priority_on_every_line() {
+        let table = [
+            (Level::Error, "<3>a\n<3>b\n"),
+            (Level::Warn, "<4>a\n<4>b\n"),
+            (Level::Info, "<6>a\n<6>b\n"),
+            (Level::Debug, "<7>a\n<7>b\n"),
+        ];
+        for (level, expected) in table {
+            assert_eq!(marked(level, "a\nb"), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+pub(crate) mod args;
 pub(crate) mod child;
 pub(crate) mod crash;
 pub(crate) mod device;
@@ -19,4 +20,5 @@ pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod signal;
 pub(crate) mod state;
+pub(crate) mod terminal;
 pub(crate) mod uname;

@@ -2,15 +2,18 @@
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::file;
 use super::root::FileError;
 
 /// Bytes. A host id has 11; what is longer is none.
 const ID_LIMIT: u64 = 1024;
+/// The id is no secret.
+const ID_MODE: u32 = 0o666;
 
 /// The directory in which the agent keeps what has to outlive it.
 pub(crate) struct State {
@@ -55,7 +58,13 @@ impl State {
             return Ok(());
         }
         self.prepare()?;
-        replace(&self.id_path(), id.as_bytes())
+        file::replace(&self.id_path(), id.as_bytes(), ID_MODE)
+    }
+
+    /// Forgets the host's id: the next agent to start registers a new host.
+    pub(crate) fn forget_host_id(&self) -> Result<(), FileError> {
+        let path = self.id_path();
+        fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))
     }
 
     /// Makes sure that files can be created: creates the directory if it is missing.
@@ -77,23 +86,6 @@ impl State {
             )),
         }
     }
-}
-
-/// Puts `content` in the place of the file at `path`, so that a reader finds either the old or the
-/// new content as a whole, even after the power has failed.
-fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let new = path.with_extension("new");
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    written.map_err(|error| FileError::new("write", &new, error))?;
-    fs::rename(&new, path).map_err(|error| FileError::new("replace", path, error))?;
-    // The rename is kept by the directory; one that cannot be synced keeps it a little later.
-    if let Some(Ok(directory)) = path.parent().map(File::open) {
-        drop(directory.sync_all());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

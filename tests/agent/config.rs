@@ -147,25 +147,3 @@ fn usage_errors_and_version() {
     assert!(stdout.starts_with("mackerel-agent version "), "{stdout}");
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
 }
-
-#[test]
-#[ignore = "configtest is not built yet"]
-fn configtest_judges_without_connecting() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let finished = sandbox.run(&["configtest"], &[]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert!(finished.stderr.contains("SUCCESS"), "{}", finished.stderr);
-    sandbox.configure(&standin.base(), "rolls = []\n");
-    let finished = sandbox.run(&["configtest"], &[]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    for word in ["[WARNING]", "rolls", "roles"] {
-        assert!(
-            finished.stderr.contains(word),
-            "{word}: {}",
-            finished.stderr
-        );
-    }
-    assert!(!finished.stderr.contains('\x1b'), "stdout is no terminal");
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
-}

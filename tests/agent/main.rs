@@ -17,11 +17,17 @@ mod process;
 mod sandbox;
 
 mod config;
+mod configtest;
+mod help;
+mod init;
+mod keys;
+mod log;
 mod notify;
 mod once;
 mod post;
 mod register;
 mod reload;
+mod retire;
 mod signals;
 mod supervise;
 mod tls;

@@ -1,6 +1,6 @@
 //! A child whose lines, output and end can be waited for, and that does not outlive the test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::marker::PhantomData;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -45,17 +45,30 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
+/// A program that a test has just copied is busy for a moment where another test's child, between
+/// fork and exec, still holds the copy open.
+fn spawn(command: &mut Command) -> Child {
+    for _ in 0..100 {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            started => return started.unwrap(),
+        }
+    }
+    panic!("the program stays busy");
+}
+
 impl Agent<'_> {
     /// Starts a command in a sandbox, which must live as long.
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A group of its own, so that its children can be ended with it.
-            .process_group(0)
-            .spawn()
-            .unwrap();
+            .process_group(0);
+        let mut child = spawn(&mut command);
         let (tell_line, lines) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || {

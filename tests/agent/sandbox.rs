@@ -1,7 +1,8 @@
 //! A directory of its own for each agent: configuration, state, trust.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -100,12 +101,23 @@ impl Sandbox {
         self.path("agent.pid")
     }
 
-    /// Writes a file into the sandbox and returns its path.
+    /// Writes a file for its owner alone into the sandbox and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
+        self.mode(name, 0o600);
         path
+    }
+
+    /// Sets the mode of a file in the sandbox.
+    pub(crate) fn mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// What a file in the sandbox holds.
+    pub(crate) fn content(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Makes the agent the host with this id.
@@ -138,6 +150,18 @@ impl Sandbox {
     /// Starts `mackerel-agent COMMAND… -conf FILE FLAGS…`.
     pub(crate) fn start_with(&self, command: &[&str], flags: &[&str]) -> Agent<'_> {
         self.spawn(&self.words(command, flags))
+    }
+
+    /// Starts a script of the shell, to which `mackerel-agent COMMAND… -conf FILE FLAGS…` is `"$@"`.
+    pub(crate) fn through_shell(
+        &self,
+        script: &str,
+        command: &[&str],
+        flags: &[&str],
+    ) -> Agent<'_> {
+        let mut words: Vec<OsString> = ["sh", "-c", script, "sh"].map(OsString::from).into();
+        words.extend(self.words(command, flags));
+        self.spawn(&words)
     }
 
     /// The command line of [`Sandbox::start_with`].

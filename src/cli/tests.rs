@@ -1,0 +1,265 @@
+//! Command lines, and what is made of them.
+
+use super::*;
+use crate::config::Secret;
+
+fn asked(line: &[&str]) -> Result<Command, Mistake> {
+    let args: Vec<OsString> = line.iter().map(OsString::from).collect();
+    parse(&args)
+}
+
+fn flags(line: &[&str]) -> Flags {
+    match asked(line) {
+        Ok(
+            Command::Run(flags)
+            | Command::Once(flags)
+            | Command::Configtest(flags)
+            | Command::Init(flags)
+            | Command::Retire(flags),
+        ) => flags,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn takes_flags_as_go_does() {
+    let given = |change: fn(&mut Flags)| {
+        let mut flags = Flags::default();
+        change(&mut flags);
+        flags
+    };
+    let conf = |path: &str| Flags {
+        conf: path.into(),
+        ..Flags::default()
+    };
+    let table: Vec<(&[&str], Flags)> = vec![
+        (&[], Flags::default()),
+        (&["-conf", "x"], conf("x")),
+        (&["--conf", "x"], conf("x")),
+        (&["-conf=x"], conf("x")),
+        (&["--conf=x=y"], conf("x=y")),
+        (&["-conf="], conf("")),
+        (&["-conf", "-v"], conf("-v")),
+        (&["-conf", "x", "-conf", "y"], conf("y")),
+        (&["-conf", "x", "extra", "-v"], conf("x")),
+        (&["-conf", "x", "--", "-v"], conf("x")),
+        (&["-conf", "x", "-", "-v"], conf("x")),
+        (&["-v"], given(|f| f.verbose = Some(true))),
+        (&["-v", "false"], given(|f| f.verbose = Some(true))),
+        (&["-v=false"], given(|f| f.verbose = Some(false))),
+        (&["--verbose=T"], given(|f| f.verbose = Some(true))),
+        (&["-verbose", "-v=0"], given(|f| f.verbose = Some(false))),
+        (&["-diagnostic"], given(|f| f.diagnostic = Some(true))),
+        (
+            &["-private-autoshutdown"],
+            given(|f| f.autoshutdown = Some(true)),
+        ),
+        (&["-child"], given(|f| f.child = true)),
+        (&["configtest", "-conf", "x"], conf("x")),
+        (&["init", "-conf", "x"], conf("x")),
+        (
+            &["init", "-apikey=k", "--apibase", "b"],
+            given(|f| {
+                f.apikey = Some(Secret::new("k"));
+                f.apibase = Some("b".into());
+            }),
+        ),
+        (
+            &["retire", "-force", "-child", "-v"],
+            given(|f| (f.force, f.child, f.verbose) = (true, true, Some(true))),
+        ),
+        (&["--root", "/r"], given(|f| f.root = Some("/r".into()))),
+        (&["--pidfile", ""], given(|f| f.pidfile = Some("".into()))),
+        (&["-apibase", "b"], given(|f| f.apibase = Some("b".into()))),
+        (&["-apikey="], given(|f| f.apikey = Some(Secret::default()))),
+        (
+            &["-role=a:b,c:d", "-role", "e:f"],
+            given(|f| f.roles = Some(["a:b", "c:d", "e:f"].map(str::to_owned).into())),
+        ),
+        (
+            &["-role", ""],
+            given(|f| f.roles = Some(vec![String::new()])),
+        ),
+    ];
+    for (line, expected) in table {
+        assert_eq!(flags(line), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn a_child_is_given_the_flags_as_they_are_but_no_key() {
+    // (line after the command, what the child is given)
+    let table: [(&[&str], &[&str]); 5] = [
+        (&[], &[]),
+        (
+            &["--root", "/r", "-v=false", "-role=a:b", "--conf=x=y"],
+            &["--root", "/r", "-v=false", "-role=a:b", "--conf=x=y"],
+        ),
+        (
+            &["-v", "-apikey", "KEY", "-root", "/r"],
+            &["-v", "-root", "/r"],
+        ),
+        (&["--apikey=KEY", "-apikey", "-v", "-v"], &["-v"]),
+        (&["-v", "--", "-apikey", "KEY"], &["-v"]),
+    ];
+    for (line, expected) in table {
+        match asked(&[&["supervise"], line].concat()) {
+            Ok(Command::Supervise(given, arguments)) => {
+                assert_eq!(arguments, expected, "{line:?}");
+                assert_eq!(given, flags(line));
+            }
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_path_may_hold_any_bytes_and_a_text_may_not() {
+    let bytes = |line: &[u8]| OsStr::from_bytes(line).to_owned();
+    match parse(&[bytes(b"-conf=/\xff")]) {
+        Ok(Command::Run(flags)) => assert_eq!(flags.conf.as_os_str(), bytes(b"/\xff")),
+        other => panic!("{other:?}"),
+    }
+    let mistake = parse(&[bytes(b"-apikey"), bytes(b"SECRET\xff")]).unwrap_err();
+    assert_eq!(mistake.why, "invalid value for -apikey: not UTF-8");
+}
+
+#[test]
+fn tells_commands_apart() {
+    assert!(matches!(asked(&[]), Ok(Command::Run(_))));
+    assert!(matches!(asked(&["-v"]), Ok(Command::Run(_))));
+    assert!(
+        matches!(asked(&["once", "-v"]), Ok(Command::Once(flags)) if flags.verbose == Some(true))
+    );
+    assert_eq!(asked(&["version", "-h", "--bad"]), Ok(Command::Version));
+    for line in [&["-h"][..], &["-help"], &["--help"], &["-v", "-h=x"]] {
+        assert_eq!(asked(line), Ok(Command::Help(&COMMANDS[0])), "{line:?}");
+    }
+    for usage in COMMANDS.iter().filter(|usage| usage.flags.is_some()) {
+        let words = [usage.name, "--help"];
+        let words = &words[usize::from(usage.name.is_empty())..];
+        assert_eq!(asked(words), Ok(Command::Help(usage)));
+        let code = if usage.name == "retire" { 2 } else { 0 };
+        assert_eq!(usage.help_code, code);
+    }
+    // A command that is not there is not in the help either.
+    for word in ["check", "plugin", ""] {
+        let mistake = asked(&[word, "-v"]).unwrap_err();
+        assert_eq!(mistake.usage, None, "{word}");
+        let text = mistake.text();
+        assert!(text.contains(
+            "Usage: mackerel-agent <command> [<args>]\n\nCommands:\n\n    <no command>    "
+        ));
+        let listed = text
+            .lines()
+            .filter(|line| line.trim().starts_with(word))
+            .count();
+        assert!(word.is_empty() || listed == 0, "{text}");
+    }
+}
+
+#[test]
+fn help_explains_a_command_or_lists_them() {
+    let usage = |name: &str| COMMANDS.iter().find(|usage| usage.name == name);
+    let table: [(&[&str], _); 6] = [
+        (&["help"], None),
+        (&["help", "-h"], None),
+        (&["help", "--help", "once"], None),
+        (&["help", "retire"], usage("retire")),
+        (&["help", "version", "more"], usage("version")),
+        (&["help", "help"], usage("help")),
+    ];
+    for (line, topic) in table {
+        assert_eq!(asked(line), Ok(Command::Manual(topic)), "{line:?}");
+    }
+    let mistake = asked(&["help", "nonsense"]).unwrap_err();
+    assert_eq!(mistake.why, "no such command: nonsense");
+    let text = overview();
+    let listed = |usage: &Usage| text.contains(&format!("    {:<12}    ", usage.name));
+    assert!(COMMANDS[1..].iter().all(listed), "{text}");
+}
+
+#[test]
+fn an_api_key_is_found_wherever_it_stands() {
+    // (words, where keys stand)
+    let table: Vec<(&[&str], &[_])> = vec![
+        (&["agent", "-apikey=KEY"], &[(1, 8)]),
+        (&["agent", "-v", "--apikey", "KEY", "-v"], &[(3, 0)]),
+        (
+            &["agent", "init", "--apikey=a=b", "-apikey", "c"],
+            &[(2, 9), (4, 0)],
+        ),
+        (&["agent", "more", "--", "-apikey", "KEY"], &[(4, 0)]),
+        (&["agent", "-apikey"], &[(2, 0)]),
+        (
+            &["agent", "-apikeys=KEY", "apikey=KEY", "---apikey=KEY"],
+            &[],
+        ),
+    ];
+    for (words, expected) in table {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        assert!(secrets(&words).eq(expected.iter().copied()), "{words:?}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong_in_the_words_of_go() {
+    let table: [(&[&str], &str); 10] = [
+        (&["init", "-v"], "flag provided but not defined: -v"),
+        (&["once", "-force"], "flag provided but not defined: -force"),
+        (
+            &["retire", "-nonsense"],
+            "flag provided but not defined: -nonsense",
+        ),
+        (&["-x"], "flag provided but not defined: -x"),
+        (
+            &["once", "--silent=1"],
+            "flag provided but not defined: -silent",
+        ),
+        (&["-conf"], "flag needs an argument: -conf"),
+        (
+            &["-v=maybe"],
+            "invalid boolean value \"maybe\" for -v: parse error",
+        ),
+        (&["-v="], "invalid boolean value \"\" for -v: parse error"),
+        (&["---v"], "bad flag syntax: ---v"),
+        (&["-=v"], "bad flag syntax: -=v"),
+    ];
+    for (line, expected) in table {
+        let mistake = asked(line).unwrap_err();
+        assert_eq!(mistake.why, expected);
+        assert!(
+            mistake
+                .text()
+                .starts_with(&format!("{expected}\nUsage: mackerel-agent"))
+        );
+    }
+}
+
+#[test]
+fn the_version_is_one_line_in_the_form_that_scripts_know() {
+    let line = version();
+    let start = format!("mackerel-agent version {} (rev ", env!("CARGO_PKG_VERSION"));
+    assert!(line.starts_with(&start) && line.ends_with("] \n"), "{line}");
+    assert!(line.contains(") [linux "), "{line}");
+}
+
+#[test]
+fn never_panics() {
+    let pieces: [&[u8]; 12] = [
+        b"", b"-", b"--", b"=", b"v", b"conf", b"role", b"once", b"\xff", b"h", b",", b"x",
+    ];
+    let words: Vec<OsString> = pieces
+        .iter()
+        .flat_map(|a| pieces.map(|b| OsStr::from_bytes(&[a, b].concat()).to_owned()))
+        .collect();
+    for first in &words {
+        for second in &words {
+            match parse(&[first.clone(), second.clone()]) {
+                Ok(Command::Help(usage)) => drop(usage.text()),
+                Ok(_) => {}
+                Err(mistake) => drop(mistake.text()),
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What is said about a text that is no TOML.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, Error};
+
+use super::key::quoted;
+use super::unknown_keys::WORDS;
+
+/// Bytes up to which all mistakes are looked for: each may cost hundreds of bytes, and a file that
+/// is no configuration at all has one at every second byte.
+const RECOVERABLE: usize = 64 << 10;
+/// Mistakes beyond which a file is taken to be no configuration at all.
+const MOST: usize = 1000;
+/// Bytes of a line in which its key is looked for.
+const KEY: usize = 200;
+/// How messages of the parser begin, and what to do about them where they do not say it.
+const REMEDIES: &[(&str, &str)] = &[
+    (
+        "string values must be quoted",
+        "; write a text in quotes, and true, false and numbers without",
+    ),
+    (
+        "key with no value",
+        "; write key = value, and begin a remark with #",
+    ),
+    (
+        "missing escaped value",
+        "; write \\\\ for a backslash, or the whole text in single quotes",
+    ),
+    (
+        "invalid basic string",
+        "; end the text with a quote on the same line",
+    ),
+    (
+        "invalid literal string",
+        "; end the text with a quote on the same line",
+    ),
+    ("unexpected key or value", "; write one setting on a line"),
+    ("invalid boolean", "; write true or false, in small letters"),
+    ("duplicate key", "; remove one of the two"),
+];
+
+/// How messages about something begin that, as it has no end, takes in the lines below it.
+const ENDLESS: &[&str] = &[
+    "unclosed array,",
+    "unclosed inline table",
+    "invalid multi-line",
+];
+
+/// What can be made of a text, and every mistake in it, perhaps with several on a line. `None`, and
+/// the first mistake alone, if nothing below that has been understood.
+pub(super) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
+    let first = match DeTable::parse(text) {
+        Ok(table) => return (Some(table), Vec::new()),
+        Err(first) => first,
+    };
+    if text.len() > RECOVERABLE {
+        return (None, vec![first]);
+    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let is_endless = |error: &Error| {
+        let message = error.message();
+        ENDLESS.iter().any(|endless| message.starts_with(endless))
+    };
+    match errors.len() > MOST || errors.iter().any(is_endless) {
+        true => (None, vec![first]),
+        false => (Some(table), errors),
+    }
+}
+
+/// What is wrong on the line that begins at `start`, and what to do about it, to be written after the
+/// number of the line. Nothing of a value is in it: it may be the API key.
+pub(super) fn reason(text: &[u8], start: usize, error: &Error) -> String {
+    let bytes = |range: Range<usize>| String::from_utf8_lossy(text.get(range).unwrap_or_default());
+    let message = error.message();
+    let mut reason = match (message, error.span()) {
+        ("duplicate key", Some(key)) => format!(": {message} {}", bytes(key)),
+        _ => {
+            let end = text.len().min(start + KEY);
+            format!("{}: {message}", key(&bytes(start..end)))
+        }
+    };
+    let mut remedies = REMEDIES.iter();
+    if let Some((_, remedy)) = remedies.find(|(begin, _)| message.starts_with(begin)) {
+        reason.push_str(remedy);
+    }
+    reason
+}
+
+/// The key with which `text` begins, in the form in which messages show it; empty if that is none
+/// that the agent knows: it may be part of a value.
+fn key(text: &str) -> String {
+    let text = text.trim_start_matches(['[', ' ', '\t']);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let (key, _) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));
+    let key = key.trim_end_matches('.');
+    let first = key.split('.').next().unwrap_or_default();
+    match WORDS.iter().any(|word| word.eq_ignore_ascii_case(first)) {
+        true => format!(" (last key {})", quoted(key)),
+        false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let error = Config::default().read(text.as_bytes()).unwrap_err();
+        error.problems.into_iter().map(|told| told.text).collect()
+    }
+
+    #[test]
+    fn says_what_to_do() {
+        let quoted = "string values must be quoted, expected literal string; \
+                      write a text in quotes, and true, false and numbers without";
+        let value = "key with no value, expected `=`; write key = value, and begin a remark with #";
+        // (text, what is said)
+        let table = [
+            ("\nverbose = \n", format!("line 2, column 11 (last key \"verbose\"): {quoted}")),
+            ("apikey = SECRET", format!("line 1, column 10 (last key \"apikey\"): {quoted}")),
+            ("SECRET =", format!("line 1, column 9: {quoted}")),
+            ("apikey 'SECRET'", format!("line 1, column 8 (last key \"apikey\"): {value}")),
+            ("// remark", format!("line 1, column 4: {value}")),
+            (
+                "[disks]\nignore = \"^sd\\d\"",
+                "line 2, column 15 (last key \"ignore\"): missing escaped value, expected `b`, `e`, \
+                 `f`, `n`, `r`, `\\`, `\"`, `x`, `u`, `U`; write \\\\ for a backslash, or the whole \
+                 text in single quotes"
+                    .to_owned(),
+            ),
+            (
+                "apikey = \"SECRET\n",
+                "line 1, column 17 (last key \"apikey\"): invalid basic string, expected `\"`; end \
+                 the text with a quote on the same line"
+                    .to_owned(),
+            ),
+            (
+                "verbose = True",
+                "line 1, column 11 (last key \"verbose\"): invalid boolean, expected `true`; write \
+                 true or false, in small letters"
+                    .to_owned(),
+            ),
+            (
+                "[plugin.checks.a\n",
+                "line 1, column 17 (last key \"plugin.checks.a\"): unclosed table, expected `]`"
+                    .to_owned(),
+            ),
+            (
+                "[plugin.checks.\"a]\n",
+                "line 1, column 19 (last key \"plugin.checks\"): unclosed table, expected `]`"
+                    .to_owned(),
+            ),
+            (
+                "verbose = true silent = true",
+                "line 1, column 23 (last key \"verbose\"): unexpected key or value, expected \
+                 newline, `#`; write one setting on a line"
+                    .to_owned(),
+            ),
+            (
+                "root = '/'\nroot = '/x'",
+                "line 2, column 1: duplicate key root; remove one of the two"
+                    .to_owned(),
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(mistakes(text), [format!("toml: {expected}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_line_that_is_wrong_is_told_once() {
+        let text = "apikey = SECRET\nverbose = 'yes'\nroot = /x y\n[disks]\nignore = '('\nx:y\n";
+        let lines = mistakes(text);
+        let numbers = lines
+            .iter()
+            .map(|line| line.as_bytes()["toml: line ".len()] - b'0');
+        assert!(numbers.eq([1, 2, 3, 5, 6]), "{lines:#?}");
+        // What is said of the lines below would be of no use.
+        for text in [
+            "roles = ['a:b',\nverbose = 1\n[disks]\nignore = 1\n",
+            "disks = { ignore = 'a'\nverbose = 1\n",
+            "apikey = '''SECRET\nverbose = 1\n",
+        ] {
+            let lines = mistakes(text);
+            assert_eq!(lines.len(), 1, "{lines:#?}");
+        }
+        // Nobody reads what is wrong with a file that is something else.
+        for count in [MOST + 1, RECOVERABLE / 2 + 1] {
+            assert_eq!(mistakes(&"=\n".repeat(count)).len(), 1);
+        }
+        assert_eq!(mistakes(&"=\n".repeat(40)).len(), 21);
+    }
+}

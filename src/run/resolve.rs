@@ -1,0 +1,81 @@
+//! The configuration that applies: the files, the command line over them, and the API key.
+
+use std::env;
+
+use super::key;
+use super::load::{Unknown, load};
+use crate::base;
+use crate::config::{Config, Flags, Level};
+
+/// The configuration as far as it can be had, and what is wrong with it.
+#[derive(Default)]
+pub(super) struct Survey {
+    pub(super) config: Config,
+    /// Without one, the agent can run.
+    pub(super) problems: Vec<String>,
+    /// Keys that nothing reads, file by file, the main file first.
+    pub(super) unknown: Vec<Unknown>,
+}
+
+/// The configuration, with what the command line says over it. Fails with everything that is wrong.
+pub(super) fn resolve(flags: &Flags) -> Result<Config, String> {
+    let survey = survey(flags);
+    match survey.problems.is_empty() {
+        true => Ok(survey.config),
+        false => Err(survey.problems.join("\n")),
+    }
+}
+
+/// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
+/// logged.
+pub(super) fn survey(flags: &Flags) -> Survey {
+    let mut loaded = load(&flags.conf);
+    let mut problems = Vec::new();
+    if let Some(error) = loaded.take_problems() {
+        problems.push(error.to_string());
+    }
+    let unknown = loaded.unknown;
+    for path in key::exposed(&loaded.config, &loaded.with_apikey) {
+        log::warn!(
+            "every user of this host can read the API key in {path}; chmod o-r {path} ends that",
+            path = path.display()
+        );
+    }
+    let (mut config, warnings) = match loaded.config.overlay(flags) {
+        Ok(overlaid) => overlaid,
+        Err(error) => {
+            problems.push(base::report(&error));
+            return Survey {
+                problems,
+                unknown,
+                ..Survey::default()
+            };
+        }
+    };
+    for warning in loaded.warnings.iter().chain(&warnings) {
+        match warning.level {
+            Level::Warn => log::warn!("{}", warning.text),
+            Level::Error => log::error!("{}", warning.text),
+        }
+    }
+    match key::find(flags, &config, |name| env::var_os(name)) {
+        Ok(key) => {
+            config.apikey = key;
+            // A file that is wrong may well have a key, which is not to be called missing.
+            let is_missing = problems.is_empty() || !loaded.names_apikey;
+            if let Err(error) = config
+                .require_apikey()
+                .map_err(|error| base::report(&error))
+                && is_missing
+            {
+                problems.push(format!("{error} ({})", flags.conf.display()));
+            }
+        }
+        Err(error) => problems.push(base::report(&error)),
+    }
+    Survey {
+        config,
+        problems,
+        unknown,
+    }
+}

@@ -1,0 +1,155 @@
+//! `retire`: asked for, agreed to, done, forgotten.
+
+use std::time::Duration;
+
+use crate::process::{Finished, Signal};
+use crate::sandbox::{Sandbox, limit, runner};
+use crate::standin::Standin;
+
+/// A sandbox whose agent is a host that the server knows; the host's id.
+fn host(standin: &Standin) -> (Sandbox, String) {
+    let id = standin.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(standin);
+    sandbox.adopt(&id);
+    (sandbox, id)
+}
+
+fn is_retired(standin: &Standin) -> bool {
+    standin.seen(|seen| seen.model.only_host().is_retired)
+}
+
+/// Retires the host, with this line as the answer.
+fn answered(sandbox: &Sandbox, answer: &str) -> Finished {
+    let script = format!("printf '{answer}' | \"$@\"");
+    sandbox
+        .through_shell(&script, &["retire"], &[])
+        .wait_exit(limit(20))
+}
+
+#[test]
+fn force_retires_without_a_question() {
+    let standin = Standin::http();
+    let (sandbox, id) = host(&standin);
+    // What units and scripts pass, whether it is of use or not.
+    let more = sandbox.path("other.pid").display().to_string();
+    let flags = [
+        "-force",
+        "--pidfile",
+        &more,
+        "-v",
+        "-role=a1:b1",
+        "-diagnostic",
+        "extra",
+    ];
+    let finished = sandbox.run(&["retire"], &flags);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(finished.stdout, "");
+    assert!(
+        finished.stderr.contains(" INFO <main> "),
+        "{}",
+        finished.stderr
+    );
+    assert!(finished.stderr.contains(&id), "{}", finished.stderr);
+    assert!(is_retired(&standin) && !sandbox.id_file().exists());
+    standin.seen(|seen| {
+        let path = format!("/api/v0/hosts/{id}/retire");
+        let request = seen.to("POST", &path).next().unwrap();
+        assert_eq!(request.body, b"null");
+    });
+    // There is no second time.
+    let finished = sandbox.run(&["retire"], &["-force"]);
+    assert_eq!(finished.code, Some(1));
+    let said = "hostID file is not found or empty";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+}
+
+#[test]
+fn nobody_to_ask_means_no() {
+    let standin = Standin::http();
+    let (sandbox, id) = host(&standin);
+    let finished = sandbox.run(&["retire"], &[]);
+    assert_eq!(finished.code, Some(1));
+    assert_eq!(finished.stderr, "retirement is canceled");
+    let question = format!("retire this host? (hostID: {id}) (y/n) [n]: ");
+    assert_eq!(finished.stdout.trim_end_matches('\n'), question);
+    assert_eq!(answered(&sandbox, "y\\n").code, Some(1), "a pipe is nobody");
+    assert!(!is_retired(&standin) && sandbox.id_file().exists());
+    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+}
+
+#[test]
+fn a_pipe_may_answer_if_it_is_told_to() {
+    // (answer, GO_PROMPTER_USE_DEFAULT, questions, whether it is retired)
+    let table = [
+        ("y\\n", false, 1, true),
+        ("maybe\\nY\\n", false, 2, true),
+        ("n\\n", false, 1, false),
+        ("\\n", false, 1, false),
+        ("", false, 1, false),
+        ("y\\n", true, 1, false),
+    ];
+    for (answer, use_default, questions, expected) in table {
+        let standin = Standin::http();
+        let (mut sandbox, _) = host(&standin);
+        sandbox.env("GO_PROMPTER_USE_PIPE", "1");
+        sandbox.env(
+            "GO_PROMPTER_USE_DEFAULT",
+            if use_default { "1" } else { "" },
+        );
+        let finished = answered(&sandbox, answer);
+        let code = if expected { 0 } else { 1 };
+        assert_eq!(finished.code, Some(code), "{answer}: {}", finished.stderr);
+        assert_eq!(finished.stdout.matches("(y/n) [n]: ").count(), questions);
+        assert_eq!(is_retired(&standin), expected, "{answer}");
+        assert_eq!(sandbox.id_file().exists(), !expected, "{answer}");
+    }
+}
+
+#[test]
+fn a_refusal_ends_it_at_once_with_the_servers_words() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.adopt("unknown");
+    let finished = sandbox.run(&["retire"], &["-force"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert_eq!(standin.seen(|seen| seen.requests.len()), 1);
+    assert!(
+        finished.stderr.contains("Host Not Found."),
+        "{}",
+        finished.stderr
+    );
+    assert!(sandbox.id_file().exists());
+}
+
+#[test]
+fn slow_an_outage_is_waited_out() {
+    let standin = Standin::http();
+    let (sandbox, _) = host(&standin);
+    standin.script("* #1 = 503");
+    let finished = sandbox.run(&["retire"], &["-force"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(is_retired(&standin));
+    assert_eq!(
+        finished.stderr.matches("WARNING").count(),
+        1,
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_signal_ends_the_waiting() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let standin = Standin::http();
+        let (sandbox, _) = host(&standin);
+        standin.script("* = 503");
+        let mut agent = sandbox.start_with(&["retire"], &["-force"]);
+        agent.wait_line(limit(10), "complaint", |line| line.contains("503"));
+        agent.signal(signal);
+        let finished = agent.wait_exit(Duration::from_secs(2));
+        if runner().is_empty() {
+            assert_eq!(finished.signal, Some(signal.as_raw()));
+        }
+        assert!(sandbox.id_file().exists());
+    }
+}
