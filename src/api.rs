@@ -88,20 +88,17 @@ impl Api {
         body: Option<&str>,
     ) -> Result<T, ApiError> {
         let answer = self.link.exchange(&Request { method, path, body });
+        let failure = match answer {
+            Ok(answer) => match understand(answer) {
+                Ok(document) => return Ok(document),
+                Err(failure) => failure,
+            },
+            Err(error) => Failure::Link(error),
+        };
         let verb = match method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
-        };
-        let failure = match answer {
-            Ok(answer) => {
-                log::debug!("{verb} {path}: status {}", answer.status);
-                match understand(answer) {
-                    Ok(document) => return Ok(document),
-                    Err(failure) => failure,
-                }
-            }
-            Err(error) => Failure::Link(error),
         };
         Err(ApiError {
             call: format!("{verb} {path}"),

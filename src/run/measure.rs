@@ -62,7 +62,6 @@ impl Measure {
         let mut failures = Failures::new();
         let values = collect::run(&mut self.collectors, &mut view, &mut failures);
         self.troubles.are(failures);
-        log::debug!("measured {} values", values.iter().count());
         values
     }
 }

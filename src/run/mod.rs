@@ -71,7 +71,6 @@ const TAGS: Tags = &[
     ("sys::pidfile", "pidfile"),
     ("run::resolve", "config"),
     ("run::supervise", "supervisor"),
-    ("run::measure", "agent"),
     ("run::poster", "command"),
     ("run::register", "command"),
     ("run::trouble", "command"),

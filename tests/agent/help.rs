@@ -2,7 +2,15 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 6] = ["configtest", "help", "init", "once", "retire", "version"];
+const COMMANDS: [&str; 7] = [
+    "configtest",
+    "help",
+    "init",
+    "once",
+    "retire",
+    "supervise",
+    "version",
+];
 
 #[test]
 fn help_lists_the_commands_on_stdout() {
@@ -37,12 +45,13 @@ fn help_lists_the_commands_on_stdout() {
 fn every_command_explains_itself_on_stderr() {
     let sandbox = Sandbox::empty();
     // (command, exit code, a word of the help)
-    let table: [(&[&str], i32, &str); 5] = [
+    let table: [(&[&str], i32, &str); 6] = [
         (&[], 0, "Commands:"),
         (&["configtest"], 0, "-conf path"),
         (&["init"], 0, "-apikey string"),
         (&["once"], 0, "-conf path"),
         (&["retire"], 2, "-force"),
+        (&["supervise"], 0, "-conf path"),
     ];
     for (command, code, word) in table {
         for flag in ["-h", "-help", "--help"] {

@@ -3,20 +3,23 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
-use crate::process::has_level;
+use crate::process::{Signal, has_level};
 use crate::sandbox::{Sandbox, limit};
 use crate::standin::Standin;
 
-/// The log of an agent that has told of its host, with these settings.
+/// All lines of an agent with these settings that has posted values and was told to stop.
 fn log(more: &str, flags: &[&str]) -> Vec<String> {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     sandbox.configure(&standin.base(), more);
-    let mut agent = sandbox.start_with(&[], flags);
+    let agent = sandbox.start_with(&[], flags);
     standin.wait(limit(10), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next()?.status.map(drop)
     });
-    agent.log().to_vec()
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(10));
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    finished.stderr.lines().map(str::to_owned).collect()
 }
 
 #[test]
