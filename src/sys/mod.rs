@@ -2,6 +2,15 @@
 
 pub(crate) mod device;
 pub(crate) mod digest;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the threads of plugins, which run, come next"
+    )
+)]
+pub(crate) mod exec;
 pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
