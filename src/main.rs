@@ -2,6 +2,11 @@
 
 mod api;
 mod base;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the threads of checks come next")
+)]
+mod check;
 mod cli;
 mod collect;
 mod config;
