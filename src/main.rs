@@ -11,6 +11,11 @@ mod cli;
 mod collect;
 mod config;
 mod describe;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the threads of plugins come next")
+)]
+mod metadata;
 mod parse;
 mod run;
 mod schedule;

@@ -2,10 +2,6 @@
 
 pub(crate) mod clock;
 pub(crate) mod counter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "plugins, which print it, come next")
-)]
 pub(crate) mod json;
 pub(crate) mod pattern;
 pub(crate) mod program;

@@ -1,5 +1,10 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the threads of plugins come next")
+)]
+pub(crate) mod cache;
 pub(crate) mod device;
 pub(crate) mod digest;
 #[cfg_attr(
@@ -20,6 +25,7 @@ pub(crate) mod log;
 pub(crate) mod netif;
 pub(crate) mod pidfile;
 pub(crate) mod random;
+mod replace;
 pub(crate) mod root;
 pub(crate) mod signal;
 pub(crate) mod state;

@@ -1,12 +1,13 @@
 //! The agent's own files below its root directory.
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::replace::replace;
 use super::root::FileError;
 
 /// Bytes. A host id has 11; what is longer is none.
@@ -55,7 +56,7 @@ impl State {
             return Ok(());
         }
         self.prepare()?;
-        replace(&self.id_path(), id.as_bytes())
+        replace(&self.id_path(), id.as_bytes(), 0o666)
     }
 
     /// Makes sure that files can be created: creates the directory if it is missing.
@@ -79,25 +80,10 @@ impl State {
     }
 }
 
-/// Puts `content` in the place of the file at `path`, so that a reader finds either the old or the
-/// new content as a whole, even after the power has failed.
-fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let new = path.with_extension("new");
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    written.map_err(|error| FileError::new("write", &new, error))?;
-    fs::rename(&new, path).map_err(|error| FileError::new("replace", path, error))?;
-    // The rename is kept by the directory; one that cannot be synced keeps it a little later.
-    if let Some(Ok(directory)) = path.parent().map(File::open) {
-        drop(directory.sync_all());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::base;
 
