@@ -27,7 +27,7 @@ impl Json {
     /// Reads a text that holds one value and, around it, nothing but blanks.
     ///
     /// Fails on anything else, on a number too large for an f64, and on 128 values inside one
-    /// another.
+    /// another. So many, less one, take 80 KiB of stack to be read or written.
     pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
         serde_json::from_str(text).map_err(JsonError)
     }

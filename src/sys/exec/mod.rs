@@ -100,7 +100,8 @@ pub(crate) struct Outcome {
 /// A command has ended when its process has exited and its output is closed; a process that it
 /// left running and that has its output open is waited for too. When `limits.time` is over, or
 /// `stop` says so, its group gets SIGTERM, and SIGKILL later; what is left then and has its output
-/// open, having left the group, is not waited for. Fails if the command cannot be started.
+/// open, having left the group, is not waited for. Takes 24 KiB of stack. Fails if the command
+/// cannot be started.
 pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
     Setting::of_agent().run(task, limits, stop)
 }
