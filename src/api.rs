@@ -1,16 +1,19 @@
 //! Layer 3: Mackerel's API, one method per endpoint.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
+use crate::parse::plugin::meta::Graph;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
+use crate::wire::check::{Report, Reports};
 use crate::wire::error;
-use crate::wire::host::{Created, Got, Host, HostParam, Status};
+use crate::wire::graph::{GraphDef, GraphMetric};
+use crate::wire::host::{Created, Found, Got, Host, HostParam, Status};
 use crate::wire::metric::HostMetricValue;
 
 /// Characters of an answer's location that an error shows.
@@ -74,6 +77,56 @@ impl Api {
         self.send(Method::Post, "/api/v0/tsdb", &document)
     }
 
+    /// `POST /api/v0/graph-defs/create`
+    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+    pub(crate) fn create_graph_defs(&mut self, graphs: &[Graph]) -> Result<(), ApiError> {
+        let definitions: Vec<GraphDef<'_>> = graphs.iter().map(graph_def).collect();
+        self.send(
+            Method::Post,
+            "/api/v0/graph-defs/create",
+            &json(&definitions),
+        )
+    }
+
+    /// `GET /api/v0/hosts?customIdentifier=…`: the host of this identifier, unless it is retired.
+    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+    pub(crate) fn find_by_custom_identifier(
+        &mut self,
+        identifier: &str,
+    ) -> Result<Option<Host>, ApiError> {
+        let path = format!(
+            "/api/v0/hosts?customIdentifier={}\
+             &status=working&status=standby&status=maintenance&status=poweroff",
+            form_encoded(identifier)
+        );
+        let found: Found = self.call(Method::Get, &path, None)?;
+        Ok(found.hosts.into_iter().next())
+    }
+
+    /// `POST /api/v0/monitoring/checks/report`: reports on the host `id`, 100 at most.
+    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+    pub(crate) fn report_checks<'a>(
+        &mut self,
+        id: &'a str,
+        reports: impl Iterator<Item = &'a Report>,
+    ) -> Result<(), ApiError> {
+        let document = json(&Reports::of(id, reports));
+        self.send(Method::Post, "/api/v0/monitoring/checks/report", &document)
+    }
+
+    /// `PUT /api/v0/hosts/<id>/metadata/<namespace>`: `document` is JSON of any kind, 100 KB at
+    /// most.
+    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+    pub(crate) fn put_metadata(
+        &mut self,
+        id: &str,
+        namespace: &str,
+        document: &str,
+    ) -> Result<(), ApiError> {
+        let path = host_path(id, &format!("/metadata/{namespace}"));
+        self.send(Method::Put, &path, document)
+    }
+
     /// A call whose answer matters only in that it is one.
     fn send(&mut self, method: Method, path: &str, document: &str) -> Result<(), ApiError> {
         let answer: serde::de::IgnoredAny = self.call(method, path, Some(document))?;
@@ -115,6 +168,37 @@ fn json(document: &impl Serialize) -> String {
 
 fn host_path(id: &str, rest: &str) -> String {
     format!("/api/v0/hosts/{id}{rest}")
+}
+
+/// A text as a value of a query.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push('+'),
+            // Writing to a String does not fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The document of a plugin's graph.
+fn graph_def(graph: &Graph) -> GraphDef<'_> {
+    let metrics = graph.metrics.iter().map(|metric| GraphMetric {
+        name: &metric.name,
+        display_name: &metric.label,
+        is_stacked: metric.is_stacked,
+    });
+    GraphDef {
+        name: &graph.name,
+        display_name: &graph.label,
+        unit: &graph.unit,
+        metrics: (!graph.metrics.is_empty()).then(|| metrics.collect()),
+    }
 }
 
 fn understand<T: DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
@@ -182,6 +266,12 @@ impl ApiError {
         }
     }
 
+    /// Whether there was no answer at all.
+    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self.failure, Failure::Link(_))
+    }
+
     /// The status of an answer that refused the call.
     pub(crate) fn status(&self) -> Option<u16> {
         match self.failure {
@@ -230,3 +320,6 @@ impl Error for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,20 @@
 
 mod api;
 mod base;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the threads of checks come next")
+)]
+mod check;
 mod cli;
 mod collect;
 mod config;
 mod describe;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the threads of plugins come next")
+)]
+mod metadata;
 mod parse;
 mod run;
 mod schedule;

@@ -11,6 +11,18 @@ pub(crate) fn metric_segment(name: &str) -> String {
         .collect()
 }
 
+/// Whether the API takes `name` as the name of a metric.
+#[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
+pub(crate) fn is_metric_name(name: &str) -> bool {
+    name.split('.').all(|part| part.is_empty() || is_word(part)) && !name.is_empty()
+}
+
+/// Whether the API takes `name` as the name of a check or as a namespace of metadata.
+pub(crate) fn is_word(name: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty() && name.chars().all(is_good)
+}
+
 /// A URL without user and password, for the log.
 pub(crate) fn without_userinfo(url: &str) -> String {
     match url.split_once("://") {
@@ -41,6 +53,29 @@ mod tests {
         ];
         for (why, input, expected) in table {
             assert_eq!(metric_segment(input), expected, "{why}: {input}");
+        }
+    }
+
+    #[test]
+    fn names_are_what_the_api_takes() {
+        // (name, of a metric, of a check)
+        let table = [
+            ("custom.my-plugin.A_1", true, false),
+            ("os-release_2", true, true),
+            (".", true, false),
+            ("a..b", true, false),
+            ("", false, false),
+            ("a b", false, false),
+            ("custom.disk.#", false, false),
+            ("a/b", false, false),
+            ("caf\u{e9}", false, false),
+        ];
+        for (name, is_metric, is_check) in table {
+            assert_eq!(
+                (is_metric_name(name), is_word(name)),
+                (is_metric, is_check),
+                "{name}"
+            );
         }
     }
 

@@ -59,6 +59,13 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), File
     .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
+/// Puts a new file with `content` and `mode` at `path`, on the disk when this returns. Whatever had
+/// that name is gone then, and if it was a link, what it led to is as it was: for places where
+/// others may write too.
+pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    exchange(path, content, mode, None).map_err(|(verb, error)| FileError::new(verb, path, error))
+}
+
 /// A step that failed, and why.
 type Failed = (&'static str, io::Error);
 
@@ -140,6 +147,21 @@ mod tests {
         assert!(base::report(&error).starts_with("read /dev/zero: file too large"));
         let error = read(Path::new("/nowhere")).unwrap_err();
         assert!(base::report(&error).starts_with("read /nowhere: No such file"));
+    }
+
+    #[test]
+    fn a_link_laid_as_a_trap_is_supplanted_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        fs::write(&other, "precious").unwrap();
+        symlink(&other, &path).unwrap();
+        for content in [&b"first"[..], b""] {
+            supplant(&path, content, 0o600).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content);
+            assert_eq!(mode(&path), 0o600);
+        }
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
     }
 
     fn mode(path: &Path) -> u32 {

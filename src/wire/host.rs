@@ -159,6 +159,13 @@ pub(crate) struct Got {
     pub(crate) host: Host,
 }
 
+/// The answer to GET hosts?customIdentifier=….
+#[derive(Debug, Deserialize)]
+pub(crate) struct Found {
+    /// Empty if there is none.
+    pub(crate) hosts: Vec<Host>,
+}
+
 /// A host as the server knows it: what the agent uses of it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -312,6 +319,11 @@ mod tests {
         assert_eq!(got.host.status, "working");
         let identifier = got.host.custom_identifier.as_deref();
         assert_eq!(identifier, Some("i-4f90d537.ec2.amazonaws.com"));
+
+        let found = include_str!("../../tests/golden/hosts-answer.json");
+        let found: Found = serde_json::from_str(found).unwrap();
+        let ids: Vec<&str> = found.hosts.iter().map(|host| host.id.as_str()).collect();
+        assert_eq!(ids, ["2uN4pXgCcWh", "3aBcDeFgHiJ"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Layer 1: the documents of Mackerel's API, one file per resource.
 
+pub(crate) mod check;
 pub(crate) mod error;
+pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod metric;
 pub(crate) mod once;

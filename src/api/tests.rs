@@ -1,0 +1,120 @@
+//! What the calls for plugins ask of the network, and what they make of the answer.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::parse::plugin::meta;
+use crate::wire::check;
+
+/// A server that answers everything alike and remembers what it was asked.
+struct Server {
+    answer: Option<(u16, &'static str)>,
+    asked: Sender<String>,
+}
+
+impl Exchange for Server {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let body = request.body.unwrap_or_default();
+        let line = format!("{:?} {} {body}", request.method, request.path);
+        self.asked.send(line).unwrap();
+        let (status, body) = self.answer.ok_or(LinkError::for_test("refused"))?;
+        Ok(Answer {
+            status,
+            body: body.to_owned(),
+            retry_after: None,
+            location: None,
+        })
+    }
+}
+
+fn api(answer: Option<(u16, &'static str)>) -> (Api, Receiver<String>) {
+    let (asked, requests) = channel();
+    (Api::new(Box::new(Server { answer, asked })), requests)
+}
+
+const DONE: Option<(u16, &str)> = Some((200, r#"{"success":true}"#));
+
+#[test]
+fn graph_definitions_are_one_request() {
+    let text = "# mackerel-agent-plugin\n\
+        {\"graphs\":{\"foo.bar\":{\"label\":\"L\",\"unit\":\"\",\
+        \"metrics\":[{\"name\":\"*\",\"label\":\"\",\"stacked\":true}]},\"none\":{}}}";
+    let (mut api, requests) = api(DONE);
+    api.create_graph_defs(&meta::graphs(text).unwrap()).unwrap();
+    assert_eq!(
+        requests.recv().unwrap(),
+        "Post /api/v0/graph-defs/create \
+         [{\"name\":\"custom.foo.bar\",\"displayName\":\"L\",\"unit\":\"float\",\
+         \"metrics\":[{\"name\":\"custom.foo.bar.*\",\"isStacked\":true}]},\
+         {\"name\":\"custom.none\",\"unit\":\"float\",\"metrics\":null}]"
+    );
+}
+
+#[test]
+fn a_host_is_found_by_its_identifier() {
+    let statuses = "&status=working&status=standby&status=maintenance&status=poweroff ";
+    let table = [
+        ("i-4f90.example", "i-4f90.example"),
+        ("a b&c=d+e/%", "a+b%26c%3Dd%2Be%2F%25"),
+        ("é", "%C3%A9"),
+    ];
+    for (identifier, encoded) in table {
+        let (mut api, requests) = api(Some((200, r#"{"hosts":[{"id":"a"},{"id":"b"}]}"#)));
+        let found = api.find_by_custom_identifier(identifier).unwrap();
+        assert_eq!(found.unwrap().id, "a");
+        let expected = format!("Get /api/v0/hosts?customIdentifier={encoded}{statuses}");
+        assert_eq!(requests.recv().unwrap(), expected);
+    }
+    let (mut api, _requests) = api(Some((200, r#"{"hosts":[]}"#)));
+    assert_eq!(api.find_by_custom_identifier("x").unwrap(), None);
+}
+
+#[test]
+fn reports_and_metadata_go_to_their_host() {
+    let (mut api, requests) = api(DONE);
+    let report = check::Report {
+        name: "ssh".to_owned(),
+        status: check::Status::Ok,
+        message: "well".to_owned(),
+        occurred_at: Unix(7),
+        notification_interval: None,
+        max_check_attempts: None,
+    };
+    api.report_checks("ID", [&report, &report].into_iter())
+        .unwrap();
+    let one = r#"{"source":{"type":"host","hostId":"ID"},"name":"ssh","status":"OK","message":"well","occurredAt":7}"#;
+    let line = "Post /api/v0/monitoring/checks/report";
+    assert_eq!(
+        requests.recv().unwrap(),
+        format!("{line} {{\"reports\":[{one},{one}]}}")
+    );
+
+    api.put_metadata("ID", "os-release", "[1]").unwrap();
+    assert_eq!(
+        requests.recv().unwrap(),
+        "Put /api/v0/hosts/ID/metadata/os-release [1]"
+    );
+}
+
+#[test]
+fn a_failure_tells_what_it_means() {
+    // (answer, what it means for the next attempt, whether there was none)
+    let later = Verdict::Later(Duration::ZERO);
+    let table = [
+        (None, later, true),
+        (Some((200, "<html>")), later, false),
+        (Some((302, "")), later, false),
+        (Some((400, "")), Verdict::Refused, false),
+        (Some((429, "")), later, false),
+        (Some((500, "")), later, false),
+    ];
+    for (answer, verdict, is_silence) in table {
+        let (mut api, _requests) = api(answer);
+        let error = api.put_metadata("ID", "n", "1").unwrap_err();
+        assert_eq!(
+            (error.verdict(), error.is_silence()),
+            (verdict, is_silence),
+            "{answer:?}"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! JSON that others have written: any value, read, compared and written again.
+
+mod write;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A value. Two are equal if they mean the same, whatever the order of keys and however a number
+/// is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    /// Finite.
+    Number(f64),
+    Text(String),
+    List(Vec<Json>),
+    /// Of two members of one name, the later one.
+    Object(BTreeMap<String, Json>),
+}
+
+impl Json {
+    /// Reads a text that holds one value and, around it, nothing but blanks.
+    ///
+    /// Fails on anything else, on a number too large for an f64, and on 128 values inside one
+    /// another. So many, less one, take 80 KiB of stack to be read or written.
+    pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
+        serde_json::from_str(text).map_err(JsonError)
+    }
+
+    /// Like [`Json::parse`], but whatever follows the value is ignored.
+    pub(crate) fn parse_first(text: &str) -> Result<Json, JsonError> {
+        let mut from = serde_json::Deserializer::from_str(text);
+        Json::deserialize(&mut from).map_err(JsonError)
+    }
+
+    /// The member of an object: the one of this name or, if there is none, one of this name in
+    /// other letters. `None` if there is no member, if it is null, and if this is no object.
+    pub(crate) fn member(&self, name: &str) -> Option<&Json> {
+        let Json::Object(members) = self else {
+            return None;
+        };
+        let alike = || {
+            let mut alike = members.iter();
+            alike.find(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        let found = members
+            .get(name)
+            .or_else(|| alike().map(|(_, value)| value));
+        found.filter(|value| **value != Json::Null)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Json, D::Error> {
+        from.deserialize_any(Any)
+    }
+}
+
+/// Takes whatever comes.
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Number(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = from.next_element()? {
+            list.push(value);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((name, value)) = from.next_entry()? {
+            object.insert(name, value);
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+/// A text is no JSON, or has what cannot be kept.
+#[derive(Debug)]
+pub(crate) struct JsonError(serde_json::Error);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for JsonError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_equal_if_they_mean_the_same() {
+        // (why this row exists, one, other, whether they are)
+        let table = [
+            (
+                "another format",
+                r#"{"a":[1,{"b":2}]}"#,
+                "{ \"a\": [ 1.0, {\"b\": 2e0} ] }",
+                true,
+            ),
+            (
+                "another order of keys",
+                r#"{"a":1,"b":2}"#,
+                r#"{"b":2,"a":1}"#,
+                true,
+            ),
+            ("another order of values", "[1,2]", "[2,1]", false),
+            ("empty of two kinds", "[]", "{}", false),
+            ("nothing and null", "{}", r#"{"a":null}"#, false),
+            ("a number and its text", "1", "\"1\"", false),
+            (
+                "beyond what is exact",
+                "9007199254740993",
+                "9007199254740992",
+                true,
+            ),
+        ];
+        for (why, one, other, are) in table {
+            let equal = Json::parse(one).unwrap() == Json::parse(other).unwrap();
+            assert_eq!(equal, are, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        for text in [
+            "",
+            " ",
+            "foobar",
+            r#"{"example": metadata"}"#,
+            "{} {}",
+            "1e400",
+            "{'a':1}",
+            "[1,]",
+        ] {
+            assert!(Json::parse(text).is_err(), "{text}");
+        }
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(Json::parse(&deep(127)).is_ok());
+        assert!(Json::parse(&deep(100_000)).is_err());
+        let error = Json::parse("foobar").unwrap_err();
+        assert_eq!(error.to_string(), "expected ident at line 1 column 2");
+    }
+
+    #[test]
+    fn what_follows_the_first_value_may_be_ignored() {
+        assert_eq!(
+            Json::parse_first("[1] rest").unwrap(),
+            Json::List(vec![Json::Number(1.0)])
+        );
+        assert!(Json::parse_first("rest").is_err());
+    }
+
+    #[test]
+    fn a_member_is_found_whatever_its_letters() {
+        let object = Json::parse(r#"{"LABEL":1,"label":2,"Unit":3,"none":null}"#).unwrap();
+        let table = [
+            ("label", Some(2.0)),
+            ("unit", Some(3.0)),
+            ("none", None),
+            ("other", None),
+        ];
+        for (name, number) in table {
+            assert_eq!(
+                object.member(name),
+                number.map(Json::Number).as_ref(),
+                "{name}"
+            );
+        }
+        assert_eq!(Json::Null.member("a"), None);
+    }
+
+    #[test]
+    fn never_panics() {
+        let good = r#"{"a":[1,-2.5e-7,true,null,"\u00e9\ud83d\ude00"],"b":{"c":1e21}}"#;
+        for end in 0..=good.len() {
+            drop(Json::parse(&good[..end]));
+            for bad in ["\0", "\"", "[", "}", "-", "9", "e", "\\u"] {
+                let text = format!("{}{bad}{}", &good[..end], &good[end..]);
+                if let Ok(value) = Json::parse_first(&text) {
+                    assert_eq!(Json::parse(&value.to_string()).unwrap(), value);
+                }
+            }
+        }
+    }
+}

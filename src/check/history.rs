@@ -1,0 +1,129 @@
+//! What a check found last, and so whether what it finds now is news.
+
+use crate::wire::check::Status;
+
+/// Whether a finding is to be reported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum News {
+    /// The server knows already, or is not to know.
+    No,
+    /// It is, with the next that are sent.
+    Ordinary,
+    /// It is, at once.
+    Urgent,
+}
+
+/// What one check found last.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    last: Option<(Status, String)>,
+}
+
+impl History {
+    /// What the last run came to; `None` if there was none.
+    pub(crate) fn previous(&self) -> Option<Status> {
+        self.last.as_ref().map(|(status, _)| *status)
+    }
+
+    /// Remembers a finding, with its message as it is reported.
+    ///
+    /// Good news is told once; anything else every time, for the server counts. An alert is never
+    /// closed from here if `prevent_alert_auto_close`.
+    pub(crate) fn note(
+        &mut self,
+        status: Status,
+        text: &str,
+        prevent_alert_auto_close: bool,
+    ) -> News {
+        let previous = self.previous();
+        let is_well = status == Status::Ok;
+        let is_known = self
+            .last
+            .as_ref()
+            .is_some_and(|(last, said)| *last == status && said == text);
+        if !is_known {
+            self.last = Some((status, text.to_owned()));
+        }
+        if is_well && (is_known || prevent_alert_auto_close) {
+            return News::No;
+        }
+        match previous {
+            None if is_well => News::Ordinary,
+            Some(previous) if previous == status => News::Ordinary,
+            _ => News::Urgent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_news_is_told_once_and_bad_news_every_time() {
+        use News::{No, Ordinary, Urgent};
+        use Status::{Critical, Ok, Unknown, Warning};
+        // (why this row exists, findings one after the other, with alerts closed, without)
+        type Row = (&'static str, &'static [(Status, &'static str, News, News)]);
+        let table: [Row; 5] = [
+            (
+                "well from the start",
+                &[
+                    (Ok, "a", Ordinary, No),
+                    (Ok, "a", No, No),
+                    (Ok, "b", Ordinary, No),
+                    (Ok, "b", No, No),
+                ],
+            ),
+            (
+                "bad from the start",
+                &[
+                    (Critical, "a", Urgent, Urgent),
+                    (Critical, "a", Ordinary, Ordinary),
+                    (Critical, "b", Ordinary, Ordinary),
+                ],
+            ),
+            (
+                "from bad to worse",
+                &[
+                    (Warning, "a", Urgent, Urgent),
+                    (Critical, "a", Urgent, Urgent),
+                    (Unknown, "a", Urgent, Urgent),
+                    (Warning, "a", Urgent, Urgent),
+                ],
+            ),
+            (
+                "over",
+                &[
+                    (Ok, "", Ordinary, No),
+                    (Critical, "", Urgent, Urgent),
+                    (Ok, "", Urgent, No),
+                    (Ok, "", No, No),
+                ],
+            ),
+            // What was not told is remembered all the same.
+            (
+                "flapping",
+                &[
+                    (Critical, "a", Urgent, Urgent),
+                    (Ok, "a", Urgent, No),
+                    (Critical, "a", Urgent, Urgent),
+                    (Critical, "a", Ordinary, Ordinary),
+                    (Ok, "b", Urgent, No),
+                    (Ok, "a", Ordinary, No),
+                ],
+            ),
+        ];
+        for (why, findings) in table {
+            let mut closing = History::default();
+            let mut keeping = History::default();
+            let mut before = None;
+            for (status, text, closed, kept) in findings {
+                assert_eq!(closing.previous(), before, "{why}");
+                assert_eq!(closing.note(*status, text, false), *closed, "{why}");
+                assert_eq!(keeping.note(*status, text, true), *kept, "{why}");
+                before = Some(*status);
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Reports waiting to be sent: in order, bounded, and each destination for itself, so that one that
+//! fails delays no other. Decides what is sent next and when; time is an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::clock::{Moment, Unix};
+use crate::wire::check::Report;
+
+/// Reports in one request.
+const BATCH: usize = 20;
+/// Seconds after which the server ignores a report, and answers 200 all the same.
+const USE: u64 = 6 * 60 * 60;
+/// Bytes of reports kept for one destination, about: six hours of a dozen checks that fail.
+const CAPACITY: usize = 2 << 20;
+/// Between two times that what has gathered is sent, unless something is urgent.
+const ROUND: Duration = Duration::from_secs(60);
+/// After a full request.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The same if more waits than [`BACKLOG`] rounds of all checks.
+const LONG_PAUSE: Duration = Duration::from_secs(15);
+const BACKLOG: usize = 2;
+/// After a failure.
+const RETRY: Duration = Duration::from_secs(30);
+/// Longest pause that the server may ask for.
+const ASKED: Duration = Duration::from_secs(60 * 60);
+/// A request without an answer is repeated at once, once, if it has not taken as long as this.
+const AT_ONCE: Duration = Duration::from_secs(25);
+/// After anything while the agent is about to end.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sent {
+    /// The server has the reports.
+    Accepted,
+    /// The server will not have them.
+    Refused,
+    /// The server may have them later, and not before this time has passed.
+    Later(Duration),
+    /// There was no answer.
+    Silence,
+}
+
+/// The reports of one request. They wait until [`Queue::done`].
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Batch {
+    lane: usize,
+    /// Number of the last one.
+    last: u64,
+    begun: Moment,
+}
+
+/// Reports by destination, oldest first. When one destination's are too many, its oldest make room
+/// for its newest.
+pub(crate) struct Queue {
+    lanes: Vec<Lane>,
+    /// Number of checks: what one round of them may bring.
+    checks: usize,
+    /// Number of the next report.
+    next: u64,
+    /// When what has gathered is sent.
+    round: Moment,
+    is_ending: bool,
+}
+
+/// The reports for one destination.
+struct Lane {
+    /// Custom identifier of the host; `None` for this one.
+    destination: Option<String>,
+    reports: VecDeque<(u64, Report)>,
+    /// Bytes that [`cost`] adds up to.
+    bytes: usize,
+    /// Whether what waits is to be sent, rather than to gather until the next round.
+    is_open: bool,
+    /// No request before this.
+    due: Moment,
+    /// Whether the last request was a repetition at once.
+    is_repeated: bool,
+}
+
+/// About what it costs to keep a report.
+fn cost(report: &Report) -> usize {
+    size_of::<(u64, Report)>() + report.name.len() + report.message.len()
+}
+
+impl Queue {
+    /// An empty queue for the reports of so many `checks`.
+    pub(crate) fn new(checks: usize, now: Moment) -> Queue {
+        Queue {
+            lanes: Vec::new(),
+            checks,
+            next: 0,
+            round: Moment(now.0 + ROUND),
+            is_ending: false,
+        }
+    }
+
+    /// Adds a report for the host of a custom identifier, or for this one; whatever waits is sent
+    /// at once if it is urgent. Returns how many reports had to go to make room.
+    pub(crate) fn push(
+        &mut self,
+        destination: Option<&str>,
+        report: Report,
+        is_urgent: bool,
+        now: Moment,
+    ) -> usize {
+        if is_urgent {
+            self.round = now;
+        } else if self.is_empty() && self.round <= now {
+            // Rounds that had nothing to send have passed.
+            let behind = now.since(self.round).as_secs() % ROUND.as_secs();
+            self.round = Moment(now.0 + ROUND - Duration::from_secs(behind));
+        }
+        let number = self.next;
+        self.next += 1;
+        let is_ending = self.is_ending;
+        let lane = self.lane(destination, now);
+        lane.is_open |= is_ending;
+        lane.bytes += cost(&report);
+        lane.reports.push_back((number, report));
+        let mut lost = 0;
+        while lane.bytes > CAPACITY && lane.reports.len() > 1 {
+            lane.drop_first();
+            lost += 1;
+        }
+        lost
+    }
+
+    fn lane(&mut self, destination: Option<&str>, now: Moment) -> &mut Lane {
+        let is_it = |lane: &Lane| lane.destination.as_deref() == destination;
+        let at = self.lanes.iter().position(is_it).unwrap_or_else(|| {
+            self.lanes.push(Lane {
+                destination: destination.map(str::to_owned),
+                reports: VecDeque::new(),
+                bytes: 0,
+                is_open: false,
+                due: now,
+                is_repeated: false,
+            });
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at]
+    }
+
+    /// Forgets the reports that the server would ignore at `now`. Returns how many they were.
+    pub(crate) fn expire(&mut self, now: Unix) -> usize {
+        let mut expired = 0;
+        for lane in &mut self.lanes {
+            let before = lane.reports.len();
+            lane.reports
+                .retain(|(_, report)| now.0.saturating_sub(report.occurred_at.0) < USE);
+            expired += before - lane.reports.len();
+            lane.bytes = lane.reports.iter().map(|(_, report)| cost(report)).sum();
+        }
+        expired
+    }
+
+    /// The next request, if one is due.
+    pub(crate) fn batch(&mut self, now: Moment) -> Option<Batch> {
+        if self.round <= now {
+            for lane in &mut self.lanes {
+                lane.is_open |= !lane.reports.is_empty();
+            }
+            self.round = Moment(now.0 + ROUND);
+        }
+        let ready = self
+            .lanes
+            .iter()
+            .enumerate()
+            .filter(|(_, lane)| lane.is_waiting());
+        let (at, lane) = ready.min_by_key(|(_, lane)| lane.due)?;
+        let end = lane.reports.len().min(BATCH);
+        let (last, _) = lane.reports.get(end.checked_sub(1)?)?;
+        (lane.due <= now).then_some(Batch {
+            lane: at,
+            last: *last,
+            begun: now,
+        })
+    }
+
+    /// Whose a batch is: a custom identifier, or `None` for this host.
+    pub(crate) fn destination(&self, batch: &Batch) -> Option<&str> {
+        self.lanes.get(batch.lane)?.destination.as_deref()
+    }
+
+    /// The reports of a batch, oldest first.
+    pub(crate) fn reports(&self, batch: &Batch) -> impl Iterator<Item = &Report> {
+        let lane = self.lanes.get(batch.lane);
+        let reports = lane.into_iter().flat_map(|lane| &lane.reports);
+        reports
+            .take_while(|(number, _)| *number <= batch.last)
+            .map(|(_, report)| report)
+    }
+
+    /// Notes how the request with `batch` ended. Returns how many reports are lost by it.
+    pub(crate) fn done(&mut self, batch: &Batch, sent: Sent, now: Moment) -> usize {
+        let backlog = BACKLOG * self.checks;
+        let is_ending = self.is_ending;
+        let Some(lane) = self.lanes.get_mut(batch.lane) else {
+            return 0;
+        };
+        let may_repeat = !lane.is_repeated && now.since(batch.begun) < AT_ONCE;
+        lane.is_repeated = sent == Sent::Silence && may_repeat;
+        let pause = match sent {
+            Sent::Accepted | Sent::Refused if lane.reports.len() > backlog => LONG_PAUSE,
+            Sent::Accepted | Sent::Refused => PAUSE,
+            Sent::Silence if may_repeat => Duration::ZERO,
+            Sent::Silence => RETRY,
+            Sent::Later(asked) => RETRY.max(asked.min(ASKED)),
+        };
+        lane.due = Moment(
+            now.0
+                + if is_ending {
+                    pause.min(LAST_PAUSE)
+                } else {
+                    pause
+                },
+        );
+        if !matches!(sent, Sent::Accepted | Sent::Refused) {
+            return 0;
+        }
+        let mut gone = 0;
+        while lane
+            .reports
+            .front()
+            .is_some_and(|(number, _)| *number <= batch.last)
+        {
+            lane.drop_first();
+            gone += 1;
+        }
+        // All that was to be sent has been; what came meanwhile gathers.
+        if gone < BATCH && !is_ending {
+            lane.due = now;
+        }
+        lane.is_open &= is_ending || (gone == BATCH && !lane.reports.is_empty());
+        match sent {
+            Sent::Refused => gone,
+            _ => 0,
+        }
+    }
+
+    /// When [`Queue::batch`] has to be asked again; `None` if nothing waits.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        let lanes = self.lanes.iter().filter(|lane| !lane.reports.is_empty());
+        let dues = lanes.map(|lane| match lane.is_open {
+            true => lane.due,
+            false => self.round,
+        });
+        dues.min()
+    }
+
+    /// The agent is about to end: whatever waits is sent now, and with short pauses.
+    pub(crate) fn end(&mut self, now: Moment) {
+        self.is_ending = true;
+        for lane in &mut self.lanes {
+            lane.is_open = !lane.reports.is_empty();
+            lane.due = now;
+        }
+    }
+
+    /// Number of reports waiting.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.reports.len()).sum()
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.reports.is_empty())
+    }
+}
+
+impl Lane {
+    fn is_waiting(&self) -> bool {
+        self.is_open && !self.reports.is_empty()
+    }
+
+    fn drop_first(&mut self) {
+        if let Some((_, report)) = self.reports.pop_front() {
+            self.bytes -= cost(&report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

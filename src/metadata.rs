@@ -1,0 +1,272 @@
+//! Layer 3: what metadata plugins print, whether it has changed since the server took it, and when
+//! it is sent. Time is an argument.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::clock::Moment;
+use crate::base::json::{Json, JsonError};
+use crate::base::text::is_word;
+use crate::sys::cache::CacheFile;
+use crate::sys::root::FileError;
+
+/// Bytes of a document that the API takes.
+const LIMIT: usize = 100 << 10;
+/// What has changed is sent once a minute, and what was not taken is sent again.
+const ROUND: Duration = Duration::from_secs(60);
+/// Longest pause that the server may ask for.
+const ASKED: Duration = Duration::from_secs(60 * 60);
+/// Between two attempts while the agent is about to end.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// The directory in which plugins keep their files.
+const WORKDIR: &str = "MACKEREL_PLUGIN_WORKDIR";
+/// What a namespace holds that has never been sent.
+const NOTHING: &str = "null";
+
+/// Whether the API takes `name` as a namespace.
+pub(crate) fn is_namespace(name: &str) -> bool {
+    is_word(name) && !name.starts_with("mackerel")
+}
+
+/// Where it is kept what the server has of a namespace. `plugin` is the environment that the
+/// configuration adds, `agent` the one that it is added to.
+pub(crate) fn cache_path(
+    name: &str,
+    plugin: &[(String, String)],
+    agent: impl Fn(&str) -> Option<OsString>,
+) -> PathBuf {
+    let own = plugin.iter().rfind(|(name, _)| name == WORKDIR);
+    if let Some((_, directory)) = own.filter(|(_, directory)| !directory.is_empty()) {
+        return PathBuf::from(directory).join(format!("mackerel-plugin-metadata-{name}"));
+    }
+    let given = |variable| agent(variable).filter(|directory| !directory.is_empty());
+    let directory = given(WORKDIR).or_else(|| given("TMPDIR"));
+    let directory = PathBuf::from(directory.unwrap_or_else(|| OsString::from("/tmp")));
+    directory.join("mackerel-metadata").join(name)
+}
+
+/// The document in what a plugin printed: its one JSON value, written anew, so that two that mean
+/// the same are the same.
+///
+/// Fails if there is no value, or more than one, and if it is larger than the API takes.
+pub(crate) fn document(stdout: &[u8]) -> Result<String, DocumentError> {
+    let value = Json::parse(&String::from_utf8_lossy(stdout)).map_err(DocumentError::Json)?;
+    let document = value.to_string();
+    match document.len() {
+        ..=LIMIT => Ok(document),
+        bytes => Err(DocumentError::TooLarge(bytes)),
+    }
+}
+
+/// Why there is no document.
+#[derive(Debug)]
+pub(crate) enum DocumentError {
+    Json(JsonError),
+    /// It has so many bytes.
+    TooLarge(usize),
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DocumentError::Json(_) => f.write_str("not one JSON value"),
+            DocumentError::TooLarge(bytes) => {
+                write!(f, "{bytes} bytes, and the API takes {LIMIT}")
+            }
+        }
+    }
+}
+
+impl Error for DocumentError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            DocumentError::Json(error) => Some(error),
+            DocumentError::TooLarge(_) => None,
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sent {
+    /// The server has the document.
+    Accepted,
+    /// The server will not have it.
+    Refused,
+    /// The server may have it later, and not before this time has passed; or it has it already and
+    /// could not say so.
+    Later(Duration),
+}
+
+/// The namespaces of this host, and what of them is still to be sent.
+pub(crate) struct Metadata {
+    spaces: Vec<Space>,
+    /// A moment at which what has changed is sent; the others are whole rounds away.
+    round: Moment,
+    is_ending: bool,
+}
+
+/// One namespace.
+struct Space {
+    name: String,
+    /// There as long as it is known what the server has, and holds that.
+    cache: CacheFile,
+    is_read: bool,
+    /// What [`Space::cache`] holds, or would if it could be written.
+    known: Option<String>,
+    waiting: Option<Waiting>,
+}
+
+/// A document to be sent.
+struct Waiting {
+    document: String,
+    due: Moment,
+}
+
+impl Metadata {
+    /// No namespace yet; what changes is sent in rounds that begin now.
+    pub(crate) fn new(now: Moment) -> Metadata {
+        Metadata {
+            spaces: Vec::new(),
+            round: now,
+            is_ending: false,
+        }
+    }
+
+    /// Adds a namespace.
+    pub(crate) fn add(&mut self, name: &str, cache: CacheFile) {
+        self.spaces.push(Space {
+            name: name.to_owned(),
+            cache,
+            is_read: false,
+            known: None,
+            waiting: None,
+        });
+    }
+
+    /// Takes a document for a namespace. It will be sent unless the server has it already; one that
+    /// is waiting still makes room for it.
+    ///
+    /// Fails if it cannot be read what the server has, which is then taken for nothing.
+    pub(crate) fn take(
+        &mut self,
+        name: &str,
+        document: String,
+        now: Moment,
+    ) -> Result<(), FileError> {
+        let due = match self.is_ending {
+            true => now,
+            false => self.next_round(now),
+        };
+        let Some(space) = self.spaces.iter_mut().find(|space| space.name == name) else {
+            return Ok(());
+        };
+        let read = space.read();
+        match &mut space.waiting {
+            Some(waiting) => waiting.document = document,
+            None if document == space.known.as_deref().unwrap_or(NOTHING) => {}
+            None => space.waiting = Some(Waiting { document, due }),
+        }
+        read
+    }
+
+    fn next_round(&self, now: Moment) -> Moment {
+        let into = now.since(self.round).as_secs() % ROUND.as_secs();
+        Moment(now.0 + ROUND - Duration::from_secs(into))
+    }
+
+    /// The namespace and the document of the next request, if one is due. [`Metadata::done`] has to
+    /// be told how it ended before anything else.
+    pub(crate) fn next(&self, now: Moment) -> Option<(&str, &str)> {
+        let (space, waiting) = self.first()?;
+        (waiting.due <= now).then_some((&space.name, &waiting.document))
+    }
+
+    /// What is due first.
+    fn first(&self) -> Option<(&Space, &Waiting)> {
+        let waiting = self
+            .spaces
+            .iter()
+            .filter_map(|space| Some((space, space.waiting.as_ref()?)));
+        waiting.min_by_key(|(_, waiting)| waiting.due)
+    }
+
+    /// Notes how the request with the document of this namespace ended.
+    ///
+    /// Fails if it cannot be kept what the server has; it will be sent again after the agent has
+    /// started again.
+    pub(crate) fn done(&mut self, name: &str, sent: Sent, now: Moment) -> Result<(), FileError> {
+        let round = self.next_round(now);
+        let is_ending = self.is_ending;
+        let Some(space) = self.spaces.iter_mut().find(|space| space.name == name) else {
+            return Ok(());
+        };
+        match sent {
+            Sent::Accepted => space.keep(),
+            Sent::Refused => {
+                space.waiting = None;
+                space.forget()
+            }
+            Sent::Later(asked) => {
+                if let Some(waiting) = &mut space.waiting {
+                    let asked = Moment(now.0 + asked.min(ASKED));
+                    waiting.due = match is_ending {
+                        true => Moment(now.0 + LAST_PAUSE),
+                        false => round.max(asked),
+                    };
+                }
+                space.forget()
+            }
+        }
+    }
+
+    /// When [`Metadata::next`] has to be asked again; `None` if nothing waits.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.first().map(|(_, waiting)| waiting.due)
+    }
+
+    /// The agent is about to end: whatever waits is sent now.
+    pub(crate) fn end(&mut self, now: Moment) {
+        self.is_ending = true;
+        let waiting = self.spaces.iter_mut().flat_map(|space| &mut space.waiting);
+        waiting.for_each(|waiting| waiting.due = now);
+    }
+}
+
+impl Space {
+    /// Finds out what the server has, if that has not been done.
+    fn read(&mut self) -> Result<(), FileError> {
+        if self.is_read {
+            return Ok(());
+        }
+        self.is_read = true;
+        let kept = self.cache.load()?;
+        // A file that holds something else, or was cut short, says nothing.
+        self.known = kept.and_then(|kept| document(&kept).ok());
+        Ok(())
+    }
+
+    /// The server has what waits.
+    fn keep(&mut self) -> Result<(), FileError> {
+        let Some(waiting) = self.waiting.take() else {
+            return Ok(());
+        };
+        let kept = self.cache.save(waiting.document.as_bytes());
+        self.known = Some(waiting.document);
+        kept
+    }
+
+    /// It is not known any more what the server has.
+    fn forget(&mut self) -> Result<(), FileError> {
+        match self.known.take() {
+            Some(_) => self.cache.remove(),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,369 @@
+//! The graph definitions of a plugin: a line `# mackerel-agent-plugin`, and a JSON document.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::base::json::{Json, JsonError};
+
+/// What the first line is, after `#` and blanks.
+const HEADER: &str = "mackerel-agent-plugin";
+/// The only version of the document.
+const VERSION: &str = "1";
+/// Before the names of graphs and metrics.
+const PREFIX: &str = "custom.";
+/// The unit of a graph that names none.
+const UNIT: &str = "float";
+
+/// One graph, as the plugin describes it. Whether the API takes its names and its unit is not
+/// looked at.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Graph {
+    /// Begins with `custom.`.
+    pub(crate) name: String,
+    /// Empty if there is none.
+    pub(crate) label: String,
+    pub(crate) unit: String,
+    /// In the plugin's order; empty if it names none.
+    pub(crate) metrics: Vec<Metric>,
+}
+
+/// One line of a graph.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Metric {
+    /// Begins with the graph's name and a dot.
+    pub(crate) name: String,
+    /// Empty if there is none.
+    pub(crate) label: String,
+    pub(crate) is_stacked: bool,
+}
+
+/// The graphs in the text that a plugin printed when it was asked for them, by name.
+///
+/// Names are in any case of letters; what is unknown, and what follows the document, is ignored.
+/// Fails if there is no header, or one of another version, or if the document is not as described.
+pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
+    let (header, document) = text.split_once('\n').ok_or(MetaError::NoHeader)?;
+    let version = version(header).ok_or(MetaError::NoHeader)?;
+    if version != VERSION {
+        return Err(MetaError::Version(version.to_owned()));
+    }
+    let document = Json::parse_first(document).map_err(MetaError::Json)?;
+    let found = object(&document, "document")?;
+    let Some(graphs) = found.member("graphs") else {
+        return Ok(Vec::new());
+    };
+    let Json::Object(graphs) = object(graphs, "graphs")? else {
+        return Ok(Vec::new());
+    };
+    let graphs = graphs
+        .iter()
+        .map(|(name, described)| graph(name, described));
+    graphs.collect()
+}
+
+/// The version in the header, [`VERSION`] if it names none; `None` if it is no header.
+fn version(line: &str) -> Option<&str> {
+    let blanks = ['\t', '\n', '\x0c', '\r', ' '];
+    let rest = line.strip_prefix('#')?.trim_start_matches(blanks);
+    let rest = rest.strip_prefix(HEADER)?;
+    if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        return None;
+    }
+    let settings = rest.split_whitespace().map(|setting| {
+        let mut halves = setting.split('=');
+        (halves.next(), halves.next().unwrap_or_default())
+    });
+    let mut versions = settings.filter(|(key, _)| *key == Some("version"));
+    Some(versions.next_back().map_or(VERSION, |(_, version)| version))
+}
+
+fn graph(name: &str, described: &Json) -> Result<Graph, MetaError> {
+    let described = object(described, "graph")?;
+    let name = [PREFIX, name].concat();
+    let mut unit = text(described, "unit")?;
+    if unit.is_empty() {
+        UNIT.clone_into(&mut unit);
+    }
+    let metrics = match described.member("metrics") {
+        Some(Json::List(metrics)) => metrics
+            .iter()
+            .map(|described| metric(&name, described))
+            .collect(),
+        Some(_) => Err(MetaError::Type("metrics", "a list")),
+        None => Ok(Vec::new()),
+    };
+    Ok(Graph {
+        label: text(described, "label")?,
+        unit,
+        metrics: metrics?,
+        name,
+    })
+}
+
+fn metric(graph: &str, described: &Json) -> Result<Metric, MetaError> {
+    let described = object(described, "metric")?;
+    Ok(Metric {
+        name: [graph, ".", &text(described, "name")?].concat(),
+        label: text(described, "label")?,
+        is_stacked: match described.member("stacked") {
+            Some(Json::Bool(is_stacked)) => *is_stacked,
+            Some(_) => return Err(MetaError::Type("stacked", "true or false")),
+            None => false,
+        },
+    })
+}
+
+/// Makes sure that `value` has members, or is null, which is as good as having none.
+fn object<'a>(value: &'a Json, what: &'static str) -> Result<&'a Json, MetaError> {
+    match value {
+        Json::Object(_) | Json::Null => Ok(value),
+        _ => Err(MetaError::Type(what, "an object")),
+    }
+}
+
+/// A member that is a text; empty if there is none.
+fn text(of: &Json, name: &'static str) -> Result<String, MetaError> {
+    match of.member(name) {
+        Some(Json::Text(text)) => Ok(text.clone()),
+        Some(_) => Err(MetaError::Type(name, "a text")),
+        None => Ok(String::new()),
+    }
+}
+
+/// Why a plugin's text holds no graph definitions.
+#[derive(Debug)]
+pub(crate) enum MetaError {
+    /// It does not begin with the header, which many plugins do not print at all.
+    NoHeader,
+    /// The header names this version.
+    Version(String),
+    /// No JSON follows the header.
+    Json(JsonError),
+    /// This in the JSON is not what it has to be.
+    Type(&'static str, &'static str),
+}
+
+impl MetaError {
+    /// Whether the plugin has no graph definitions for this agent, rather than broken ones.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, MetaError::NoHeader | MetaError::Version(_))
+    }
+}
+
+impl fmt::Display for MetaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MetaError::NoHeader => write!(f, "graph definitions: no line \"# {HEADER}\""),
+            MetaError::Version(version) => write!(
+                f,
+                "graph definitions: version \"{}\" is not supported",
+                version.escape_default()
+            ),
+            MetaError::Json(_) => f.write_str("graph definitions: no JSON"),
+            MetaError::Type(what, wanted) => {
+                write!(f, "graph definitions: {what} is not {wanted}")
+            }
+        }
+    }
+}
+
+impl Error for MetaError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            MetaError::Json(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    const MYSQL: &str = r#"# mackerel-agent-plugin version=1
+{
+  "graphs": {
+    "query": {
+      "label": "MySQL query",
+      "unit": "integer",
+      "metrics": [
+        { "name": "foo1", "label": "Foo-1" },
+        { "name": "foo2", "label": "Foo-2", "stacked": true }
+      ]
+    },
+    "memory": {
+      "label": "MySQL memory",
+      "unit": "float",
+      "metrics": [ { "name": "bar1", "label": "Bar-1" }, { "name": "bar2", "label": "Bar-2" } ]
+    }
+  }
+}
+"#;
+
+    /// One graph a line.
+    fn shown(text: &str) -> Vec<String> {
+        let metric = |metric: &Metric| {
+            let stacked = if metric.is_stacked { "+" } else { "" };
+            format!(" {}:{}{stacked}", metric.name, metric.label)
+        };
+        let graph = |graph: Graph| {
+            let metrics: String = graph.metrics.iter().map(metric).collect();
+            format!("{}:{}:{}{metrics}", graph.name, graph.label, graph.unit)
+        };
+        graphs(text).unwrap().into_iter().map(graph).collect()
+    }
+
+    fn error(text: &str) -> String {
+        base::report(&graphs(text).unwrap_err())
+    }
+
+    #[test]
+    fn reads_the_definitions_of_a_plugin() {
+        let expected = [
+            "custom.memory:MySQL memory:float custom.memory.bar1:Bar-1 custom.memory.bar2:Bar-2",
+            "custom.query:MySQL query:integer custom.query.foo1:Foo-1 custom.query.foo2:Foo-2+",
+        ];
+        assert_eq!(shown(MYSQL), expected);
+    }
+
+    #[test]
+    fn what_is_missing_has_a_default_and_what_is_unknown_does_not_matter() {
+        // (why this row exists, document, graphs)
+        let table: [(_, _, &[&str]); 9] = [
+            ("nothing", "{}", &[]),
+            ("null", "null", &[]),
+            ("no graphs", r#"{"graphs":null}"#, &[]),
+            (
+                "a graph of nothing",
+                r#"{"graphs":{"two":null}}"#,
+                &["custom.two::float"],
+            ),
+            (
+                "no unit",
+                r#"{"graphs":{"two":{"label":"L","metrics":[{"name":"a"}]}}}"#,
+                &["custom.two:L:float custom.two.a:"],
+            ),
+            (
+                "wildcards",
+                r##"{"graphs":{"a.#":{"unit":"","metrics":[{"name":"*","stacked":true}]}}}"##,
+                &["custom.a.#::float custom.a.#.*:+"],
+            ),
+            (
+                "other letters",
+                r#"{"Graphs":{"A":{"LABEL":"L","Unit":"bytes","METRICS":[{"NAME":"b","Stacked":false}]}}}"#,
+                &["custom.A:L:bytes custom.A.b:"],
+            ),
+            (
+                "more than is known",
+                r#"{"graphs":{"a":{"metrics":[{"name":"b","diff":1,"type":[]}],"x":{}}},"y":0}"#,
+                &["custom.a::float custom.a.b:"],
+            ),
+            (
+                "something after it",
+                "{\"graphs\":{\"a\":{}}}\ngarbage",
+                &["custom.a::float"],
+            ),
+        ];
+        for (why, document, expected) in table {
+            assert_eq!(
+                shown(&format!("# mackerel-agent-plugin\n{document}")),
+                expected,
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_header_has_to_be_there() {
+        let headers = [
+            "# mackerel-agent-plugin",
+            "#mackerel-agent-plugin",
+            "#\t mackerel-agent-plugin\r",
+            "# mackerel-agent-plugin version=1 other=2",
+            "# mackerel-agent-plugin version=1=2 ",
+            "# mackerel-agent-plugin version=2 version=1",
+            "# mackerel-agent-plugin-of-mine",
+            "# mackerel-agent-plugin: version=1",
+        ];
+        for header in headers {
+            assert!(graphs(&format!("{header}\n{{}}")).is_ok(), "{header}");
+        }
+        let others = [
+            "",
+            "mackerel-agent-plugin",
+            " # mackerel-agent-plugin",
+            "## mackerel-agent-plugin",
+            "# mackerel-agent-plugins",
+            "# mackerel-agent-plugin_x",
+            "# Mackerel-agent-plugin",
+            "#!/bin/sh",
+        ];
+        for header in others {
+            let error = graphs(&format!("{header}\n{{}}")).unwrap_err();
+            assert!(error.is_absence(), "{header}");
+            assert_eq!(
+                error.to_string(),
+                "graph definitions: no line \"# mackerel-agent-plugin\""
+            );
+        }
+        // Without a line's end it is no line.
+        assert!(graphs("# mackerel-agent-plugin").unwrap_err().is_absence());
+        assert!(
+            graphs("foo.bar 1 1\nfoo.baz 2 1\n")
+                .unwrap_err()
+                .is_absence()
+        );
+    }
+
+    #[test]
+    fn other_versions_are_not_read() {
+        for version in ["666", "", "1.0", "01"] {
+            let text = format!("# mackerel-agent-plugin version={version}\n{{}}");
+            let error = graphs(&text).unwrap_err();
+            assert!(error.is_absence());
+            let expected = format!("graph definitions: version \"{version}\" is not supported");
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(graphs("# mackerel-agent-plugin version\n{}").is_err());
+    }
+
+    #[test]
+    fn a_broken_document_is_told_from_a_missing_one() {
+        let table = [
+            ("", "no JSON: EOF while parsing a value at line 1 column 0"),
+            ("graphs", "no JSON: expected value at line 1 column 1"),
+            ("[]", "document is not an object"),
+            (r#"{"graphs":[]}"#, "graphs is not an object"),
+            (r#"{"graphs":{"a":1}}"#, "graph is not an object"),
+            (r#"{"graphs":{"a":{"label":1}}}"#, "label is not a text"),
+            (r#"{"graphs":{"a":{"unit":[]}}}"#, "unit is not a text"),
+            (
+                r#"{"graphs":{"a":{"metrics":{}}}}"#,
+                "metrics is not a list",
+            ),
+            (
+                r#"{"graphs":{"a":{"metrics":["b"]}}}"#,
+                "metric is not an object",
+            ),
+            (
+                r#"{"graphs":{"a":{"metrics":[{"name":1}]}}}"#,
+                "name is not a text",
+            ),
+            (
+                r#"{"graphs":{"a":{"metrics":[{"stacked":"yes"}]}}}"#,
+                "stacked is not true or false",
+            ),
+        ];
+        for (document, expected) in table {
+            let text = format!("# mackerel-agent-plugin\n{document}");
+            assert!(!graphs(&text).unwrap_err().is_absence(), "{document}");
+            assert_eq!(error(&text), format!("graph definitions: {expected}"));
+        }
+    }
+
+    #[test]
+    fn never_panics() {
+        crate::parse::survives_damage(MYSQL, |text| drop(graphs(text)));
+    }
+}

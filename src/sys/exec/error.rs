@@ -1,0 +1,134 @@
+//! Why a command could not be started, in the words that Mackerel's users know.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A command has not been run. The text names it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct ExecError {
+    /// As a shell would have it: 126 if it must not be run or is no program, 127 if it is not
+    /// there, 125 otherwise.
+    pub(crate) code: i32,
+    what: String,
+}
+
+impl ExecError {
+    const OTHER: i32 = 125;
+    const NOT_A_PROGRAM: i32 = 126;
+    const NOT_FOUND: i32 = 127;
+
+    /// There is no program of this name in any directory of `PATH`.
+    pub(super) fn not_in_path(name: &str) -> ExecError {
+        ExecError {
+            code: ExecError::NOT_FOUND,
+            what: format!("exec: {}: executable file not found in $PATH", quoted(name)),
+        }
+    }
+
+    /// The system refuses to start the file `program`.
+    pub(super) fn refused(program: &str, error: &io::Error) -> ExecError {
+        let code = match error.raw_os_error() {
+            Some(libc::EACCES | libc::EPERM | libc::ENOEXEC) => ExecError::NOT_A_PROGRAM,
+            Some(libc::ENOENT) => ExecError::NOT_FOUND,
+            _ => ExecError::OTHER,
+        };
+        ExecError {
+            code,
+            what: format!("fork/exec {program}: {}", reason(error)),
+        }
+    }
+
+    /// The system refuses `call`.
+    pub(super) fn system(call: &str, error: &io::Error) -> ExecError {
+        ExecError::other(format!("{call}: {}", reason(error)))
+    }
+
+    /// What is to be run cannot be run by anyone.
+    pub(super) fn other(what: impl Into<String>) -> ExecError {
+        ExecError {
+            code: ExecError::OTHER,
+            what: what.into(),
+        }
+    }
+}
+
+/// The system's own words, begun in lower case.
+fn reason(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(at) = text.find(" (os error ") {
+        text.truncate(at);
+    }
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+/// In quotes, and on one line.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend(c.escape_default()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code: {}, {}", self.code, self.what)
+    }
+}
+
+impl Error for ExecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_it_as_the_go_agent_does() {
+        let refused = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            ExecError::refused("/x", &error).to_string()
+        };
+        let table = [
+            (
+                ExecError::not_in_path("x").to_string(),
+                "exit code: 127, exec: \"x\": executable file not found in $PATH",
+            ),
+            (
+                ExecError::not_in_path("é\"\\\n").to_string(),
+                "exit code: 127, exec: \"é\\\"\\\\\\n\": executable file not found in $PATH",
+            ),
+            (
+                refused(libc::ENOENT),
+                "exit code: 127, fork/exec /x: no such file or directory",
+            ),
+            (
+                refused(libc::EACCES),
+                "exit code: 126, fork/exec /x: permission denied",
+            ),
+            (
+                refused(libc::EPERM),
+                "exit code: 126, fork/exec /x: operation not permitted",
+            ),
+            (
+                refused(libc::ENOEXEC),
+                "exit code: 126, fork/exec /x: exec format error",
+            ),
+            (
+                refused(libc::E2BIG),
+                "exit code: 125, fork/exec /x: argument list too long",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text, expected);
+        }
+    }
+}

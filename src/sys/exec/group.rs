@@ -1,0 +1,125 @@
+//! A process and its group: signalled, waited for, reaped.
+
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// The first pause between two looks at a process of which the kernel gives no descriptor (before
+/// Linux 5.3). Each further one is twice as long.
+const FIRST_NAP: Duration = Duration::from_millis(1);
+/// The longest one.
+const LONGEST_NAP: Duration = Duration::from_millis(250);
+
+/// A child that leads its own process group. Dropping it kills the group and reaps the child.
+pub(super) struct Group {
+    pid: libc::pid_t,
+    is_reaped: bool,
+    exit: Exit,
+}
+
+/// How the child's exit comes to be known.
+enum Exit {
+    /// It has not been waited for.
+    Unwatched,
+    Descriptor(OwnedFd),
+    /// By looking again after this pause.
+    Naps(Duration),
+}
+
+impl Group {
+    /// The group of the child `pid`, which nobody else may wait for.
+    pub(super) fn led_by(pid: libc::pid_t, has_pidfd: bool) -> Group {
+        let exit = match has_pidfd {
+            true => Exit::Unwatched,
+            false => Exit::Naps(FIRST_NAP),
+        };
+        Group {
+            pid,
+            is_reaped: false,
+            exit,
+        }
+    }
+
+    /// Signals every process in the group. Harmless if there is none left.
+    pub(super) fn signal(&self, signal: libc::c_int) {
+        if !self.is_reaped {
+            // SAFETY: kill takes plain integers. The leader has not been reaped, so that its pid,
+            // and with it the group's, cannot have been given to another process.
+            unsafe { libc::kill(-self.pid, signal) };
+        }
+    }
+
+    /// Whether the child has exited. It is not reaped.
+    pub(super) fn has_ended(&self) -> bool {
+        let Ok(id) = libc::id_t::try_from(self.pid) else {
+            return true;
+        };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: siginfo_t consists of integers, for which all bits zero is a value.
+        let mut found: libc::siginfo_t = unsafe { mem::zeroed() };
+        // SAFETY: the pointer is to a siginfo_t that lives across the call.
+        let asked = unsafe { libc::waitid(libc::P_PID, id, &raw mut found, options) };
+        // SAFETY: waitid has succeeded and filled in the fields of a child's signal, or left all
+        // bits zero.
+        asked != 0 || unsafe { found.si_pid() } != 0
+    }
+
+    /// A descriptor that has news once the child has exited, or the pause after which to look.
+    pub(super) fn exit(&mut self) -> (Option<RawFd>, Option<Duration>) {
+        if matches!(self.exit, Exit::Unwatched) {
+            self.exit = match pidfd(self.pid) {
+                Some(descriptor) => Exit::Descriptor(descriptor),
+                None => Exit::Naps(FIRST_NAP),
+            };
+        }
+        match &mut self.exit {
+            Exit::Descriptor(descriptor) => (Some(descriptor.as_raw_fd()), None),
+            Exit::Naps(pause) => {
+                let nap = *pause;
+                *pause = (nap * 2).min(LONGEST_NAP);
+                (None, Some(nap))
+            }
+            Exit::Unwatched => (None, Some(FIRST_NAP)),
+        }
+    }
+
+    /// Waits for the child. Returns its exit code, or the number of the signal that ended it; 0 in
+    /// the place of the latter if nobody knows.
+    pub(super) fn reap(mut self) -> Result<i32, i32> {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<i32, i32> {
+        let mut status = 0;
+        // SAFETY: the pointer is to an integer that lives across the call. Without a flag, and
+        // with no signal caught by this program, it returns only once the child has exited.
+        let reaped = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+        self.is_reaped = true;
+        if reaped != self.pid {
+            return Err(0);
+        }
+        match libc::WIFSIGNALED(status) {
+            true => Err(libc::WTERMSIG(status)),
+            false => Ok(libc::WEXITSTATUS(status)),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            self.signal(libc::SIGKILL);
+            let _ = self.wait();
+        }
+    }
+}
+
+/// A descriptor of a child that has not been reaped; `None` where the kernel, or a filter on
+/// system calls, does not give it.
+fn pidfd(pid: libc::pid_t) -> Option<OwnedFd> {
+    // SAFETY: pidfd_open takes plain integers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+    // SAFETY: the kernel has just opened it, for nobody else.
+    Some(unsafe { OwnedFd::from_raw_fd(fd) })
+}

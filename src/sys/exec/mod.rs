@@ -1,0 +1,198 @@
+//! Commands: started, watched, ended. Each leads a process group and has a limit; what it starts
+//! ends with it, unless it has left the group.
+
+mod account;
+mod environment;
+mod error;
+mod group;
+mod orphans;
+mod output;
+mod plan;
+mod spawn;
+mod start;
+mod stop;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use crate::base::clock::{Clock, HostClock};
+
+pub(crate) use error::ExecError;
+pub(crate) use orphans::reap_orphans;
+pub(crate) use output::Output;
+pub(crate) use stop::{Stop, StopSign, stop};
+
+use group::Group;
+use output::Pipe;
+use plan::{Action, Cause, Plan};
+use start::Setting;
+use stop::{entry, poll};
+
+/// From the first SIGTERM until SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+/// The same when the agent itself is to end.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// Bytes kept of each of stdout and stderr.
+const OUTPUT: usize = 1 << 20;
+
+/// A command.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    /// Program and arguments. A program without a slash is looked for in the agent's `PATH`.
+    pub(crate) argv: &'a [String],
+    /// Whom it runs as, if not as the agent: through sudo, or, where the agent is root and there
+    /// is no sudo, as a user of `/etc/passwd`.
+    pub(crate) user: Option<&'a str>,
+    /// What is different from the agent's environment, in order: a later one wins, and `None`
+    /// takes the variable away.
+    pub(crate) env: &'a [(&'a str, Option<&'a OsStr>)],
+}
+
+/// What may be spent on a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Until SIGTERM is sent to the group, and from each SIGTERM to the next.
+    pub(crate) time: Duration,
+    /// From the first SIGTERM until SIGKILL.
+    pub(crate) grace: Duration,
+    /// The same if it is ended because the agent stops.
+    pub(crate) stop_grace: Duration,
+    /// Bytes kept of each of stdout and stderr; what follows is read and dropped.
+    pub(crate) output: usize,
+}
+
+impl Limits {
+    /// Those of a command that may take `time`.
+    pub(crate) fn of(time: Duration) -> Limits {
+        Limits {
+            time,
+            grace: GRACE,
+            stop_grace: STOP_GRACE,
+            output: OUTPUT,
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// It exited, perhaps because it was asked to, or a signal that the agent did not send ended
+    /// it. The exit code; 128 and the signal's number in the second case.
+    Exited(i32),
+    /// It overran its limit, and a signal ended it.
+    TimedOut,
+    /// It was ended, or not even started, because the agent stops.
+    Stopped,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) end: End,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+/// Runs a command to its end and takes its output. It reads nothing.
+///
+/// A command has ended when its process has exited and its output is closed; a process that it
+/// left running and that has its output open is waited for too. When `limits.time` is over, or
+/// `stop` says so, its group gets SIGTERM, and SIGKILL later; what is left then and has its output
+/// open, having left the group, is not waited for. Takes 24 KiB of stack. Fails if the command
+/// cannot be started.
+pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
+    Setting::of_agent().run(task, limits, stop)
+}
+
+impl Setting {
+    fn run(&self, task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
+        if stop.is_on() {
+            return Ok(Outcome {
+                end: End::Stopped,
+                stdout: Output::default(),
+                stderr: Output::default(),
+            });
+        }
+        let started = self.start(task)?;
+        let mut group = Group::led_by(started.pid, self.has_pidfd);
+        let mut pipes = [
+            Pipe::of(started.stdout, limits.output),
+            Pipe::of(started.stderr, limits.output),
+        ];
+        let cause = attend(&mut group, &mut pipes, limits, stop)?;
+        if cause.is_some() {
+            // Whoever closed its output is still in the group.
+            group.signal(libc::SIGKILL);
+        }
+        let status = group.reap();
+        let [stdout, stderr] = pipes.map(Pipe::into_output);
+        let end = match (status, cause) {
+            (Err(_), Some(Cause::Limit)) => End::TimedOut,
+            (Err(_), Some(Cause::Stop)) => End::Stopped,
+            (Err(signal), None) => End::Exited(128 + signal),
+            (Ok(code), _) => End::Exited(code),
+        };
+        Ok(Outcome {
+            end,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+/// Reads what the command writes until it has ended, and ends it when it is time. Returns what it
+/// had to be ended for.
+fn attend(
+    group: &mut Group,
+    pipes: &mut [Pipe; 2],
+    limits: &Limits,
+    stop: &StopSign,
+) -> Result<Option<Cause>, ExecError> {
+    let clock = HostClock::new();
+    let mut plan = Plan::new(limits, clock.moment());
+    let mut is_stopping = false;
+    loop {
+        // After SIGKILL, whoever holds a pipe is out of reach.
+        let is_open = !plan.is_killed() && pipes.iter().any(Pipe::is_open);
+        if !is_open && group.has_ended() {
+            return Ok(plan.cause());
+        }
+        let now = clock.moment();
+        let mut pause = plan.due().map(|due| due.since(now));
+        let mut exit = entry(None);
+        if !is_open {
+            let (fd, nap) = group.exit();
+            exit = entry(fd);
+            pause = [pause, nap].into_iter().flatten().min();
+        }
+        let [stdout, stderr] = pipes.each_ref().map(|pipe| match plan.is_killed() {
+            true => entry(None),
+            false => pipe.watch(),
+        });
+        let sign = entry((!is_stopping).then(|| stop.fd()));
+        let mut watched = [stdout, stderr, exit, sign];
+        poll(&mut watched, pause).map_err(|error| ExecError::system("poll", &error))?;
+
+        for (pipe, seen) in pipes.iter_mut().zip(&watched) {
+            if seen.revents != 0 {
+                pipe.read_some();
+            }
+        }
+        let now = clock.moment();
+        if watched[3].revents != 0 {
+            is_stopping = true;
+            plan.stop(now);
+        }
+        match plan.take(now) {
+            Some(Action::Terminate) => {
+                group.signal(libc::SIGTERM);
+                // A stopped process is deaf.
+                group.signal(libc::SIGCONT);
+            }
+            Some(Action::Kill) => group.signal(libc::SIGKILL),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From a task to a process: whose, with which program, in which environment.
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::Task;
+use super::account::Account;
+use super::environment::Environment;
+use super::error::ExecError;
+use super::spawn::{Spawned, spawn};
+
+/// Where commands are started, as far as it matters.
+pub(super) struct Setting {
+    pub(super) environment: Environment,
+    /// Whether the agent may become whom it likes.
+    pub(super) is_root: bool,
+    /// Whether the kernel may be asked for a descriptor of a process.
+    pub(super) has_pidfd: bool,
+}
+
+impl Setting {
+    /// Here and now.
+    pub(super) fn of_agent() -> Setting {
+        Setting {
+            environment: Environment::of_agent(),
+            // SAFETY: geteuid has no arguments and cannot fail.
+            is_root: unsafe { libc::geteuid() } == 0,
+            has_pidfd: true,
+        }
+    }
+
+    /// Starts the process of `task`.
+    pub(super) fn start(&self, task: &Task<'_>) -> Result<Spawned, ExecError> {
+        let path = self.environment.path();
+        let mut environment = self.environment.clone();
+        let mut argv = Vec::new();
+        let mut account = None;
+        if let Some(user) = task.user {
+            if self.is_root && find("sudo", path).is_none() {
+                account = Some(Account::of(user)?);
+                environment.set("USER", Some(OsStr::new(user)));
+                environment.set("LOGNAME", Some(OsStr::new(user)));
+            } else {
+                argv.extend(["sudo", "-E", "-u", user]);
+            }
+        }
+        argv.extend(task.argv.iter().map(String::as_str));
+        for (name, value) in task.env {
+            environment.set(name, *value);
+        }
+        let program = match argv.first() {
+            None | Some(&"") => return Err(ExecError::other("exec: no command")),
+            Some(file) if file.contains('/') => PathBuf::from(file),
+            Some(name) => find(name, path).ok_or_else(|| ExecError::not_in_path(name))?,
+        };
+        let shown = program.display();
+        let invalid = |_| ExecError::other(format!("fork/exec {shown}: invalid argument"));
+        let file = CString::new(program.as_os_str().as_bytes()).map_err(invalid)?;
+        let argv: Result<Vec<CString>, _> = argv.into_iter().map(CString::new).collect();
+        let argv = argv.map_err(invalid)?;
+        let environment = environment
+            .strings()
+            .map_err(|_| ExecError::other("exec: environment variable contains NUL"))?;
+        spawn(&file, &argv, &environment, account.as_ref())
+            .map_err(|error| ExecError::refused(&shown.to_string(), &error))
+    }
+}
+
+/// The file that `name` means in the directories of `path`: the first that may be executed.
+/// Directories that are not given from the root on are passed over.
+fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+    let directories = path.as_bytes().split(|byte| *byte == b':');
+    directories
+        .filter(|directory| directory.starts_with(b"/"))
+        .map(|directory| Path::new(OsStr::from_bytes(directory)).join(name))
+        .find(|file| is_program(file))
+}
+
+fn is_program(file: &Path) -> bool {
+    let Ok(path) = CString::new(file.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: `path` is a string that ends in NUL and outlives the call.
+    let may_be_executed = unsafe { libc::access(path.as_ptr(), libc::X_OK) } == 0;
+    may_be_executed && !file.is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_in_the_order_of_the_path() {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/exec");
+        // (why this row exists, name, path, found)
+        let table = [
+            ("there", "sudo", format!("/nowhere:{here}"), true),
+            ("first of two", "sudo", format!("{here}:{here}/.."), true),
+            ("must not be executed", "plain", here.to_owned(), false),
+            ("a directory", "exec", format!("{here}/.."), false),
+            ("not there", "other", here.to_owned(), false),
+            (
+                "not from the root on",
+                "sudo",
+                "tests/fixtures/exec:.:".to_owned(),
+                false,
+            ),
+            ("no path", "sudo", String::new(), false),
+        ];
+        for (why, name, path, is_found) in table {
+            let found = find(name, OsStr::new(&path));
+            let expected = is_found.then(|| Path::new(here).join(name));
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What must not pass from the agent to a command, nor stay behind.
+
+use std::os::fd::AsRawFd;
+
+use super::*;
+
+/// Blocks the signals that end a process in this thread, as the agent does in all of its own.
+fn block_signals() {
+    // SAFETY: the set is initialised by sigemptyset before it is used; null is no former mask.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+#[test]
+fn a_command_blocks_no_signal_and_ignores_none_that_counts() {
+    let said = thread::spawn(|| {
+        block_signals();
+        let status = sh("grep -E '^Sig(Blk|Ign)' /proc/self/status", &ample());
+        let ended = sh(
+            "exec sleep 300",
+            &Limits {
+                grace: AMPLE,
+                ..SHORT
+            },
+        );
+        assert_eq!(ended.end, End::TimedOut);
+        text(&status.stdout).to_owned()
+    });
+    let said = said.join().unwrap();
+    let mask = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    };
+    assert_eq!(mask("SigBlk"), 0);
+    // Rust ignores SIGPIPE.
+    let counts = [1, 2, 3, 13, 15, 17]
+        .map(|signal| 1 << (signal - 1))
+        .iter()
+        .sum::<u64>();
+    assert_eq!(mask("SigIgn") & counts, 0, "{said}");
+}
+
+#[test]
+fn a_command_inherits_no_file_that_the_agent_has_opened() {
+    // Those that whoever started the tests left open are not the agent's.
+    let inherited = |fd: &str| {
+        let flags = fs::read(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+        let flags = String::from_utf8(flags).unwrap();
+        let flags = flags.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
+        flags.is_some_and(|flags| flags & libc::O_CLOEXEC.cast_unsigned() == 0)
+    };
+    let (_stop, sign) = stop().unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let file = fs::File::open("Cargo.toml").unwrap();
+    assert!(reader.as_raw_fd() > 2 && file.as_raw_fd() > 2);
+    let threads = [0; 4].map(|_| {
+        let sign = sign.clone();
+        thread::spawn(move || {
+            let argv = strings(&["sh", "-c", "ls /proc/$$/fd; sleep 0.05"]);
+            let task = Task {
+                argv: &argv,
+                user: None,
+                env: &[],
+            };
+            let outcome = setting().run(&task, &ample(), &sign).unwrap();
+            text(&outcome.stdout).to_owned()
+        })
+    });
+    for thread in threads {
+        let open = thread.join().unwrap();
+        let mut open: Vec<&str> = open.lines().collect();
+        open.retain(|fd| fd.len() == 1 && "012".contains(fd) || !inherited(fd));
+        assert_eq!(open, ["0", "1", "2"]);
+    }
+}
+
+#[test]
+fn a_command_leads_a_group_of_its_own_and_leaves_no_zombie() {
+    let (_stop, sign) = stop().unwrap();
+    let task = Task {
+        argv: &strings(&["sh", "-c", "echo $$; cut -d' ' -f5 /proc/$$/stat"]),
+        user: None,
+        env: &[],
+    };
+    let outcome = run(&task, &ample(), &sign).unwrap();
+    let (pid, group) = text(&outcome.stdout).split_once('\n').unwrap();
+    assert_eq!(pid, group.trim());
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn a_stop_ends_every_command_at_once() {
+    let (stop, sign) = stop().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let scripts = [
+        "trap '' TERM; echo >up1; sleep 300",
+        "echo >up2; exec sleep 300",
+    ];
+    let dir_name = dir.path().to_str().unwrap();
+    sh(&format!("cd {dir_name} && mkfifo up1 up2"), &ample());
+    let threads = scripts.map(|script| {
+        let sign = sign.clone();
+        let argv = strings(&["sh", "-c", &format!("cd {dir_name} && {script}")]);
+        thread::spawn(move || {
+            let task = Task {
+                argv: &argv,
+                user: None,
+                env: &[],
+            };
+            let limits = Limits {
+                stop_grace: SHORT.stop_grace,
+                ..ample()
+            };
+            setting().run(&task, &limits, &sign).unwrap().end
+        })
+    });
+    for fifo in ["up1", "up2"] {
+        fs::read(dir.path().join(fifo)).unwrap();
+    }
+    drop(stop);
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), End::Stopped);
+    }
+    // And none starts any more.
+    let task = Task {
+        argv: &strings(&["no-such"]),
+        user: None,
+        env: &[],
+    };
+    assert_eq!(
+        setting().run(&task, &ample(), &sign).unwrap().end,
+        End::Stopped
+    );
+}
+
+/// Runs one test of this program in a process of its own, which `prepare` starts.
+fn run_test(prepare: &str, name: &str) {
+    let itself = std::env::current_exe().unwrap();
+    let script = format!("{prepare} exec \"$0\" --exact {name} --include-ignored");
+    let outcome = run_argv(&["sh", "-c", &script, itself.to_str().unwrap()], &ample()).unwrap();
+    assert_eq!(outcome.end, End::Exited(0), "{:?}", outcome.stdout);
+    assert!(text(&outcome.stdout).contains("1 passed"));
+}
+
+#[test]
+fn an_agent_that_was_told_to_ignore_its_children_learns_how_they_end() {
+    let name = "sys::exec::tests::ending::tells_how_a_command_ended";
+    run_test("trap '' CHLD;", name);
+}
+
+#[test]
+fn process_one_reaps_orphans() {
+    run_test("", "sys::exec::tests::clean::as_process_one");
+}
+
+#[test]
+#[ignore = "needs a process of its own"]
+fn as_process_one() {
+    // SAFETY: nothing else runs in this process, so that no lock is held for ever in the copy.
+    match unsafe { libc::fork() } {
+        0 => {
+            let is_well = std::panic::catch_unwind(be_process_one).is_ok();
+            // SAFETY: _exit runs no code of this program.
+            unsafe { libc::_exit(i32::from(!is_well)) };
+        }
+        pid => assert_eq!(Group::led_by(pid, false).reap(), Ok(0)),
+    }
+}
+
+/// In the main thread of its process, as a copy always is.
+fn be_process_one() {
+    // SAFETY: prctl takes plain integers here.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let outcome = sh("sleep 0.01 >/dev/null 2>&1 & echo $!", &ample());
+    let pid = text(&outcome.stdout);
+    assert!(dies(pid) && is_alive(pid));
+    // Its own children are left to whoever waits for them.
+    let other = thread::spawn(|| sh("exec >&- 2>&-; sleep 0.1; exit 4", &ample()).end);
+    assert_eq!(reap_orphans(), 1);
+    assert!(!is_alive(pid));
+    while !other.is_finished() {
+        assert_eq!(reap_orphans(), 0);
+        thread::yield_now();
+    }
+    assert_eq!(other.join().unwrap(), End::Exited(4));
+}

@@ -1,0 +1,172 @@
+//! `POST /api/v0/monitoring/checks/report`: what checks have found.
+
+use serde::{Serialize, Serializer};
+
+use crate::base::clock::Unix;
+
+/// Characters of a message; what follows is cut off.
+const MESSAGE: usize = 1024;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    Ok,
+    Warning,
+    Critical,
+    Unknown,
+}
+
+impl Status {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "OK",
+            Status::Warning => "WARNING",
+            Status::Critical => "CRITICAL",
+            Status::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+}
+
+/// What one check has found once.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Report {
+    /// Of the check: `[-a-zA-Z0-9_]+`.
+    pub(crate) name: String,
+    pub(crate) status: Status,
+    /// At most [`MESSAGE`] characters: see [`clipped`].
+    pub(crate) message: String,
+    /// When the check began. The server ignores what is older than 6 h, and a second report of the
+    /// same host, check and second, and still answers 200.
+    pub(crate) occurred_at: Unix,
+    /// Minutes, at least 10; `None` for no repeated notifications.
+    pub(crate) notification_interval: Option<u32>,
+    /// 1 to 10; `None` for 1.
+    pub(crate) max_check_attempts: Option<u32>,
+}
+
+/// The part of a message that the API takes.
+pub(crate) fn clipped(message: &str) -> &str {
+    let end = message.char_indices().nth(MESSAGE);
+    end.map_or(message, |(end, _)| &message[..end])
+}
+
+/// The body of the request.
+#[derive(Serialize)]
+pub(crate) struct Reports<'a> {
+    reports: Vec<Element<'a>>,
+}
+
+impl<'a> Reports<'a> {
+    /// Reports on the host `host_id`.
+    pub(crate) fn of(host_id: &'a str, reports: impl Iterator<Item = &'a Report>) -> Reports<'a> {
+        let element = |report: &'a Report| Element {
+            source: Source {
+                kind: "host",
+                host_id,
+            },
+            name: &report.name,
+            status: report.status,
+            message: clipped(&report.message),
+            occurred_at: report.occurred_at.0,
+            notification_interval: report.notification_interval,
+            max_check_attempts: report.max_check_attempts,
+        };
+        Reports {
+            reports: reports.map(element).collect(),
+        }
+    }
+}
+
+/// One report, with the host to which it belongs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Element<'a> {
+    source: Source<'a>,
+    name: &'a str,
+    status: Status,
+    message: &'a str,
+    occurred_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification_interval: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_check_attempts: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Source<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    host_id: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(status: Status, message: &str) -> Report {
+        Report {
+            name: "ssh-port".to_owned(),
+            status,
+            message: message.to_owned(),
+            occurred_at: Unix(1_700_000_040),
+            notification_interval: None,
+            max_check_attempts: None,
+        }
+    }
+
+    #[test]
+    fn looks_like_the_documented_request() {
+        let mut reports = [
+            report(Status::Critical, "connection refused\n"),
+            report(Status::Ok, ""),
+        ];
+        reports[0].notification_interval = Some(60);
+        reports[0].max_check_attempts = Some(3);
+        let body = Reports::of("3aBcDeFgHiJ", reports.iter());
+        let golden = include_str!("../../tests/golden/check-reports.json");
+        assert_eq!(
+            serde_json::to_string_pretty(&body).unwrap(),
+            golden.trim_end()
+        );
+    }
+
+    #[test]
+    fn each_status_has_its_word() {
+        let statuses = [
+            Status::Ok,
+            Status::Warning,
+            Status::Critical,
+            Status::Unknown,
+        ];
+        let words = statuses.map(|status| serde_json::to_string(&status).unwrap());
+        assert_eq!(
+            words,
+            ["\"OK\"", "\"WARNING\"", "\"CRITICAL\"", "\"UNKNOWN\""]
+        );
+    }
+
+    #[test]
+    fn a_message_is_cut_between_two_characters() {
+        // (why this row exists, message, characters sent)
+        let table = [
+            ("empty", String::new(), 0),
+            ("as long as it may be", "é".repeat(MESSAGE), MESSAGE),
+            ("longer", "é".repeat(MESSAGE + 1), MESSAGE),
+            ("much longer", "あx".repeat(MESSAGE), MESSAGE),
+        ];
+        for (why, message, sent) in table {
+            let reports = [report(Status::Unknown, &message)];
+            let body = Reports::of("", reports.iter());
+            assert_eq!(body.reports[0].message.chars().count(), sent, "{why}");
+            assert!(message.starts_with(body.reports[0].message), "{why}");
+        }
+    }
+}
