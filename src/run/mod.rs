@@ -3,11 +3,13 @@
 mod agent;
 mod configtest;
 mod init;
+mod inspect;
 mod key;
 mod load;
 mod measure;
 mod message;
 mod once;
+mod plugins;
 mod poster;
 mod register;
 mod reload;
@@ -25,6 +27,7 @@ use std::{env, thread};
 use agent::Agent;
 use measure::Measure;
 use message::{Event, Order};
+use plugins::Plugins;
 use poster::Poster;
 use register::{Describe, Registration};
 use resolve::resolve;
@@ -53,6 +56,7 @@ use crate::sys::uname::uname;
 
 pub(crate) use configtest::configtest;
 pub(crate) use init::init;
+pub(crate) use inspect::{check, plugin};
 pub(crate) use once::once;
 pub(crate) use retire::retire;
 pub(crate) use supervise::supervise;
@@ -69,6 +73,9 @@ const TAGS: Tags = &[
     ("api", "api"),
     ("sys::fsstat", "util.filesystem"),
     ("sys::pidfile", "pidfile"),
+    ("plugins::metrics", "metrics.plugin"),
+    ("plugins::checks", "checks"),
+    ("plugins::metadata", "metadata"),
     ("run::resolve", "config"),
     ("run::supervise", "supervisor"),
     ("run::poster", "command"),
@@ -109,9 +116,11 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
+    let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
+        .map_err(|error| format!("cannot open a pipe: {error}"))?;
     let orders = start_poster(&config, clock, tell)?;
     let measure = Measure::new(&config, Root::from_env());
-    Agent::new(flags, config, measure, orders, notify).run(&clock, &events)
+    Agent::new(flags, config, measure, plugins, orders, notify).run(&clock, &events)
 }
 
 /// The pid file of the configuration, if there is to be one.

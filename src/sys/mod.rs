@@ -1,24 +1,12 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod args;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the threads of plugins come next")
-)]
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod crash;
 pub(crate) mod device;
 pub(crate) mod digest;
 pub(crate) mod environment;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the threads of plugins, which run, come next"
-    )
-)]
 pub(crate) mod exec;
 pub(crate) mod executable;
 pub(crate) mod file;
