@@ -28,4 +28,6 @@ pub(crate) mod signal;
 pub(crate) mod signature;
 pub(crate) mod state;
 pub(crate) mod terminal;
+#[cfg(target_env = "musl")]
+mod thread;
 pub(crate) mod uname;
