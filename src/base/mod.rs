@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod counter;
+pub(crate) mod decimal;
 pub(crate) mod json;
 pub(crate) mod pattern;
 pub(crate) mod program;
