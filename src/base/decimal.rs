@@ -299,7 +299,7 @@ mod tests {
         for _ in 0..3_000 {
             let (a, b) = (next(), next());
             let (short, exponent) = (a % 100_000, i64::try_from(b % 700).unwrap() - 350);
-            let bits = f64::from_bits(next() << 11 | a % 2048).abs();
+            let bits = f64::from_bits((next() << 11) | (a % 2048)).abs();
             let mut table = vec![
                 format!("{a}e{exponent}"),
                 format!("{short}.{b}"),

@@ -1,5 +1,6 @@
 //! Layer 0: words that every other layer may use.
 
+pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
 pub(crate) mod decimal;
