@@ -1,7 +1,6 @@
 //! The main thread: starts each job when it is due, does what signals ask for, and ends when it is
 //! told to.
 
-use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::measure::Measure;
@@ -12,6 +11,7 @@ use super::status::Status;
 use super::watchdog::{Turn, Watchdog};
 use super::{link, set_level};
 use crate::api::Api;
+use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Unix};
 use crate::collect;
 use crate::config::{Config, Flags};

@@ -20,7 +20,6 @@ mod supervise;
 mod trouble;
 mod watchdog;
 
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{env, thread};
 
@@ -34,6 +33,7 @@ use resolve::resolve;
 use trouble::Troubles;
 
 use crate::api::Api;
+use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
@@ -112,7 +112,7 @@ fn set_level(config: &Config) {
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
     let _pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
@@ -153,7 +153,7 @@ fn start_poster(
         random,
         clock.moment(),
     );
-    let (orders, inbox) = mpsc::channel();
+    let (orders, inbox) = channel();
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::plugins::{METRICS, STACK};
 use super::resolve::resolve;
 use super::{TAGS, describer, export};
 use crate::base;
+use crate::base::channel::{Receiver, channel};
 use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::collect::Values;
 use crate::config::{Config, Flags};
@@ -45,7 +45,9 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     let own = measure.sample(clock.moment());
     let mut rounds = vec![(None, None, own)];
     // The channel is over when the last plugin is.
-    rounds.extend(plugins.iter().flatten());
+    while let Ok(measured) = plugins.recv() {
+        rounds.extend(measured);
+    }
     let line = Once {
         host,
         metrics: Round {
@@ -65,7 +67,7 @@ type Measured = (Option<String>, Option<u64>, Values);
 
 /// Runs every metric plugin at once. Each sends what it measured; what it has to say is logged.
 fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measured>>, String> {
-    let (tell, measured) = mpsc::channel();
+    let (tell, measured) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     // A command that this process has started ends with it, or by its own limit.
     std::mem::forget(stop);

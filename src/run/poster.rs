@@ -5,7 +5,7 @@ mod identities;
 mod plugins;
 mod values;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::message::{News, Order, Outcome};
@@ -13,6 +13,7 @@ use super::register::{Describe, Registration};
 use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
+use crate::base::channel::Receiver;
 use crate::base::clock::{Clock, Moment};
 use crate::check::queue::Queue;
 use crate::config::Config;

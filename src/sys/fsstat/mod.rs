@@ -11,8 +11,10 @@ mod usage;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
+
+use crate::base::channel::Receiver;
 
 use failing::Failing;
 use guard::Guard;
