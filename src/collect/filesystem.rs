@@ -27,10 +27,11 @@ impl Collector for Filesystem {
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let root = view.root;
-        let mounts = mountinfo::parse(root.read("/proc/self/mountinfo", view.buffer)?)?;
+        let own = root.own_mounts();
+        let mounts = mountinfo::parse(root.mounts(view.buffer)?)?;
         let mut labels = Vec::new();
         let mut paths = Vec::new();
-        for mounted in mountinfo::local(&mounts, &root.path("/")) {
+        for mounted in mountinfo::local(&mounts, &root.path("/"), own.as_deref()) {
             let device = device_name(root, mounted.device);
             let device = device.to_string_lossy();
             let Some(name) = device.strip_prefix("/dev/") else {

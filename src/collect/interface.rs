@@ -35,7 +35,9 @@ impl Collector for Interface {
     }
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let text = view.root.text("/proc/net/dev", view.buffer)?;
+        let root = view.root;
+        let path = [root.network(), "/dev"].concat();
+        let text = root.text(path, view.buffer)?;
         let found = netdev::parse(&text)?;
         let span = self.span.until(view.now);
         for now in found {

@@ -110,7 +110,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let orders = start_poster(&config, clock, tell)?;
-    let measure = Measure::new(&config, Root::from_env());
+    let measure = Measure::new(&config, Root::of(&config.host));
     Agent::new(flags, config, measure, orders, notify).run(&clock, &events)
 }
 
@@ -137,7 +137,7 @@ fn start_poster(
     let poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describer(),
+        describer(config),
         config.clone(),
         // Nobody is left to be told only if the process is ending already.
         Box::new(move |what| drop(news.send(Event::News(what)))),
@@ -211,11 +211,11 @@ fn export(config: &Config) {
 }
 
 /// What describes this host as it is when it is called.
-fn describer() -> Describe {
-    let root = Root::from_env();
+fn describer(config: &Config) -> Describe {
+    let root = Root::of(&config.host);
     let mut calls = Calls {
-        uname,
-        links,
+        uname: Box::new(uname),
+        links: Box::new(links),
         stats: FsStats::new(),
     };
     let mut troubles = Troubles::new("describe", "mackerel_agent::describe");

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::measure::Measure;
-use super::resolve::resolve;
+use super::resolve::{defaults, resolve};
 use super::{TAGS, describer, export};
 use crate::base;
 use crate::base::clock::{Clock, HostClock, pause};
-use crate::config::{Config, Flags};
+use crate::config::Flags;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::root::Root;
@@ -25,12 +25,12 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags).unwrap_or_else(|why| {
         log::warn!("failed to load config (but `once` must not required conf): {why}");
-        Config::default()
+        defaults(flags)
     });
     export(&config);
     let clock = HostClock::new();
-    let mut measure = Measure::new(&config, Root::from_env());
-    let host = describer()(&config).map_err(|error| base::report(&error))?;
+    let mut measure = Measure::new(&config, Root::of(&config.host));
+    let host = describer(&config)(&config).map_err(|error| base::report(&error))?;
     measure.sample(clock.moment());
     let created = clock.wall();
     pause(SPAN);
