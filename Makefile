@@ -18,7 +18,7 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test lint fmt dist dist-check test-dist test-emulated size same bench ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated size same bench ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,11 @@ build: setup ## Build the agent for this machine, not optimised
 
 test: setup ## Run every test
 	cargo test --locked
+
+accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
+	ACCEPT=1 cargo test --locked --bin mackerel-agent run::hosts::every_host
+	git --no-pager diff -- tests/golden/hosts
+	git status --short -- tests/golden/hosts
 
 lint: setup ## Check format and lints; warnings are errors
 	cargo fmt --check

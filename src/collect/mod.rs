@@ -49,9 +49,9 @@ pub(crate) struct View<'a> {
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// Every built-in collector, in the order in which they run.
-pub(crate) fn builtin(config: &Config) -> Vec<Box<dyn Collector>> {
-    let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), FsStats::new());
+/// Every built-in collector, in the order in which they run. Sizes are asked of `stats`.
+pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
+    let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
     let ignore = config.interfaces_ignore.clone();
     let interface = interface::Interface::new(ignore);
     let ignore = config.disks_ignore.clone();

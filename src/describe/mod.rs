@@ -65,7 +65,7 @@ pub(crate) fn host(
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
     let links = match root.is_elsewhere() {
-        true => links::links(root)?,
+        true => part("interfaces", links::links(root), failures).unwrap_or_default(),
         false => (calls.links)().map_err(DescribeError::Interfaces)?,
     };
     let meta = Meta {

@@ -7,6 +7,7 @@ use crate::base::Failures;
 use crate::base::clock::Moment;
 use crate::collect::{self, Collector, Values, View};
 use crate::config::Config;
+use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
 /// Shortest time that a rate may stand for: a round that follows the last one sooner (the agent
@@ -27,7 +28,7 @@ impl Measure {
     pub(super) fn new(config: &Config, root: Root) -> Measure {
         Measure {
             root,
-            collectors: collect::builtin(config),
+            collectors: collect::builtin(config, FsStats::new()),
             troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),

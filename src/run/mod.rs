@@ -2,6 +2,12 @@
 
 mod agent;
 mod configtest;
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of the tests, not of a host"
+)]
+mod hosts;
 mod init;
 mod key;
 mod load;

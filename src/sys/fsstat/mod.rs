@@ -67,6 +67,24 @@ impl FsStats {
         FsStats::asking(ask, |answers| answers.recv().ok())
     }
 
+    /// Asks `ask`, which may never answer, and waits until it has said over `held` that it will not.
+    #[cfg(test)]
+    pub(crate) fn patient_until(
+        ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
+        held: Receiver<()>,
+    ) -> FsStats {
+        FsStats::asking(ask, move |answers| {
+            loop {
+                match answers.try_recv() {
+                    Ok(answers) => return Some(answers),
+                    Err(TryRecvError::Disconnected) => return None,
+                    Err(TryRecvError::Empty) if held.try_recv().is_ok() => return None,
+                    Err(TryRecvError::Empty) => std::thread::yield_now(),
+                }
+            }
+        })
+    }
+
     fn asking(
         ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
         wait: impl Fn(&Receiver<Answers>) -> Option<Answers> + Send + 'static,
@@ -160,7 +178,6 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::{Sender, channel};
-    use std::thread;
 
     use super::*;
 
@@ -192,18 +209,8 @@ mod tests {
                 }
                 Ok(Usage::new(1, 1, 0, 0))
             };
-            let wait = move |answers: &Receiver<Answers>| {
-                loop {
-                    match answers.try_recv() {
-                        Ok(answers) => return Some(answers),
-                        Err(TryRecvError::Disconnected) => return None,
-                        Err(TryRecvError::Empty) if held.try_recv().is_ok() => return None,
-                        Err(TryRecvError::Empty) => thread::yield_now(),
-                    }
-                }
-            };
             Rig {
-                stats: FsStats::asking(ask, wait),
+                stats: FsStats::patient_until(ask, held),
                 repaired,
                 free,
             }
