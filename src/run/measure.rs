@@ -24,11 +24,11 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    /// Nothing has been measured yet.
-    pub(super) fn new(config: &Config, root: Root) -> Measure {
+    /// Nothing has been measured yet. Sizes are asked of `stats`.
+    pub(super) fn new(config: &Config, root: Root, stats: FsStats) -> Measure {
         Measure {
             root,
-            collectors: collect::builtin(config, FsStats::new()),
+            collectors: collect::builtin(config, stats),
             troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
@@ -73,7 +73,8 @@ mod tests {
 
     fn measure(tree: &str) -> Measure {
         let config = Config::default();
-        Measure::new(&config, Root::at(format!("tests/fixtures/two-core/{tree}")))
+        let root = Root::at(format!("tests/fixtures/two-core/{tree}"));
+        Measure::new(&config, root, FsStats::new())
     }
 
     fn has_rates(values: &Values) -> bool {

@@ -115,8 +115,9 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let orders = start_poster(&config, clock, tell)?;
-    let measure = Measure::new(&config, Root::of(&config.host));
+    let stats = FsStats::new();
+    let orders = start_poster(&config, clock, tell, stats.beside())?;
+    let measure = Measure::new(&config, Root::of(&config.host), stats);
     Agent::new(flags, config, measure, orders, notify).run(&clock, &events)
 }
 
@@ -135,6 +136,7 @@ fn start_poster(
     config: &Config,
     clock: HostClock,
     tell: Sender<Event>,
+    stats: FsStats,
 ) -> Result<Sender<Order>, String> {
     let state = State::at(&config.root);
     let registration = Registration::new(state, config.host_status.on_start.clone())
@@ -143,7 +145,7 @@ fn start_poster(
     let poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describer(config),
+        describer(config, stats),
         config.clone(),
         // Nobody is left to be told only if the process is ending already.
         Box::new(move |what| drop(news.send(Event::News(what)))),
@@ -216,13 +218,13 @@ fn export(config: &Config) {
     }
 }
 
-/// What describes this host as it is when it is called.
-fn describer(config: &Config) -> Describe {
+/// What describes this host as it is when it is called. Sizes are asked of `stats`.
+fn describer(config: &Config, stats: FsStats) -> Describe {
     let root = Root::of(&config.host);
     let mut calls = Calls {
         uname: Box::new(uname),
         links: Box::new(links),
-        stats: FsStats::new(),
+        stats,
     };
     let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
     Box::new(move |config| {
