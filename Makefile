@@ -13,9 +13,9 @@ BENCH_MINUTES := 4
 
 DEBUG := target/debug
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
-# The tests of the built program that an emulated one is asked to pass: `version`, `once`, and registering
+# The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
-EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without
+EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated size same bench ci clean

@@ -20,6 +20,7 @@ mod sandbox;
 mod config;
 mod configtest;
 mod help;
+mod hosts;
 mod hung;
 mod init;
 mod keys;
