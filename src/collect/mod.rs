@@ -1,5 +1,7 @@
 //! Layer 3: the system metrics, one file per group.
 
+#[cfg(test)]
+mod counters;
 mod cpu;
 mod disk;
 mod filesystem;
@@ -14,6 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
+use crate::base::counter::growth;
 use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
@@ -93,8 +96,7 @@ impl Values {
         }
     }
 
-    /// Adds what a counter grew by in each second of `span`; nothing if it went backwards, for
-    /// then it has been reset, or has wrapped, and what it counted is unknown.
+    /// Adds what a counter grew by in each second of `span`; nothing if [`growth`] does not know.
     pub(crate) fn put_rate(
         &mut self,
         name: impl Into<String>,
@@ -102,7 +104,7 @@ impl Values {
         after: u64,
         span: Duration,
     ) {
-        if let Some(grown) = after.checked_sub(before) {
+        if let Some(grown) = growth(before, after) {
             self.put(name, grown as f64 / span.as_secs_f64());
         }
     }
