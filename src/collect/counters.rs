@@ -11,6 +11,9 @@ use crate::sys::root::Root;
 /// One round: how many seconds the monotonic clock has gone on since the first, and the file's text.
 type Reading<'a> = (u64, &'a str);
 
+/// Why it exists, the readings, and the values of the last.
+type Row<'a, R> = (&'a str, &'a [R], &'a str);
+
 /// The last round's values as `name=value`, with blanks between them.
 fn last(collector: &mut dyn Collector, file: &str, readings: &[Reading<'_>]) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -40,7 +43,7 @@ fn last(collector: &mut dyn Collector, file: &str, readings: &[Reading<'_>]) -> 
 fn time_of_the_processors() {
     // (why this row exists, the `cpu` line and the number of cores at each reading, what user, system,
     // idle, iowait, steal and guest are then)
-    let table: &[(&str, &[(u64, &str, usize)], &str)] = &[
+    let table: &[Row<'_, (u64, &str, usize)>] = &[
         (
             "an ordinary minute of two cores",
             &[
@@ -156,7 +159,7 @@ fn time_of_the_processors() {
 #[test]
 fn traffic_of_the_interfaces() {
     // (why this row exists, name, bytes received and sent at each reading, values)
-    let table: &[(&str, &[(u64, &str)], &str)] = &[
+    let table: &[Row<'_, Reading<'_>>] = &[
         (
             "an ordinary minute",
             &[(0, "e 0 600"), (60, "e 600 660")],
@@ -240,7 +243,7 @@ fn traffic_of_the_interfaces() {
 #[test]
 fn requests_of_the_disks() {
     // (why this row exists, name, reads and writes at each reading, values)
-    let table: &[(&str, &[(u64, &str)], &str)] = &[
+    let table: &[Row<'_, Reading<'_>>] = &[
         (
             "an ordinary minute",
             &[(0, "a 1 0"), (60, "a 601 60")],
