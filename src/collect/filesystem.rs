@@ -2,7 +2,7 @@
 //! what only the superuser may fill.
 
 use super::{CollectError, Collector, Values, View};
-use crate::base::text::metric_segment;
+use crate::base::text::{metric_segment, trace};
 use crate::config::{Config, Filesystems};
 use crate::parse::mountinfo;
 use crate::sys::device::device_name;
@@ -50,11 +50,12 @@ impl Collector for Filesystem {
         let usage = self.stats.usage(&paths);
         let known = labels.iter().zip(usage);
         let known: Vec<_> = known
-            .filter_map(|(label, usage)| Some((label, usage?)))
+            .filter_map(|(label, usage)| Some((trace(label.as_bytes()), label, usage?)))
             .collect();
-        for (at, (label, usage)) in known.iter().enumerate() {
+        for (at, (mark, label, usage)) in known.iter().enumerate() {
             // The last of several of one name counts, as it would at the server.
-            if known.iter().skip(at + 1).any(|(other, _)| other == label) {
+            let mut later = known.iter().skip(at + 1);
+            if later.any(|(other_mark, other, _)| other_mark == mark && other == label) {
                 continue;
             }
             let size_bytes = usage.used_bytes.saturating_add(usage.available_bytes);

@@ -38,12 +38,9 @@ impl Collector for Interface {
         let root = view.root;
         let path = [root.network(), "/dev"].concat();
         let text = root.text(path, view.buffer)?;
-        let found = netdev::parse(&text)?;
+        let found = netdev::parse(&text, is_wanted)?;
         let span = self.span.until(view.now);
         for now in found {
-            if now.interface == "lo" || now.interface.starts_with(OF_CONTAINERS) {
-                continue;
-            }
             let counters = [now.received_bytes, now.sent_bytes];
             let Some([received, sent]) = self.readings.replace(now.interface, counters) else {
                 continue;
@@ -68,6 +65,10 @@ impl Collector for Interface {
     fn configure(&mut self, config: &Config) {
         self.ignore.clone_from(&config.interfaces_ignore);
     }
+}
+
+fn is_wanted(interface: &str) -> bool {
+    interface != "lo" && !interface.starts_with(OF_CONTAINERS)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Mount;
 use super::tree::Tree;
+use crate::base::text::trace;
 
 /// Types that `df` passes over: they hold no data. Asking `autofs` may mount something.
 const PSEUDO: &str = "autofs debugfs devpts fusectl fuse.portal ignore mqueue none proc \
@@ -48,20 +49,25 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
         None => mounts.iter().find(|mount| mount.point() == top),
     };
     let top = top.map_or(Path::new("/"), Mount::point);
-    let mut chosen: Vec<&Mount<'_>> = Vec::new();
+    let mut chosen: Vec<(u32, &Mount<'_>)> = Vec::new();
+    let mut kinds = Kinds::default();
     for mount in mounts {
-        let counts = mount.point().starts_with(top) && !mount.is_pseudo() && !mount.is_remote();
+        let counts = mount.point().starts_with(top)
+            && !mount.has_source_elsewhere()
+            && kinds.are_local(mount.kind);
         let is_reached = || reach.as_ref().is_none_or(|reach| reach.has(mount));
         if !counts || tree.hides(mount) || !is_reached() {
             continue;
         }
-        match chosen.iter_mut().find(|other| other.shows_same(mount)) {
-            None => chosen.push(mount),
-            Some(other) if mount.is_preferred_to(other) => *other = mount,
+        let mark = trace(mount.filesystem);
+        let mut same = chosen.iter_mut();
+        match same.find(|(other_mark, other)| *other_mark == mark && other.shows_same(mount)) {
+            None => chosen.push((mark, mount)),
+            Some((_, other)) if mount.is_preferred_to(other) => *other = mount,
             Some(_) => {}
         }
     }
-    let shown = chosen.into_iter().map(|mount| Local {
+    let shown = chosen.into_iter().map(|(_, mount)| Local {
         device: mount.device(),
         point: below(top, mount.point()),
     });
@@ -116,21 +122,28 @@ impl Local<'_> {
     }
 }
 
+/// Types that have been looked up: a host has few, and may have hundreds of mounts of one.
+#[derive(Default)]
+struct Kinds<'a>(Vec<(&'a [u8], bool)>);
+
+impl<'a> Kinds<'a> {
+    /// Whether a filesystem of this type may have data, and on this host.
+    fn are_local(&mut self, kind: &'a [u8]) -> bool {
+        if let Some((_, are_local)) = self.0.iter().find(|(known, _)| *known == kind) {
+            return *are_local;
+        }
+        let mut others = [PSEUDO, REMOTE, REMOTE_TOO]
+            .into_iter()
+            .flat_map(|all| all.split(' '));
+        let are_local = !others.any(|other| other.as_bytes() == kind);
+        self.0.push((kind, are_local));
+        are_local
+    }
+}
+
 impl Mount<'_> {
-    fn is_one_of(&self, kinds: &str) -> bool {
-        kinds.split(' ').any(|kind| kind.as_bytes() == self.kind)
-    }
-
-    fn is_pseudo(&self) -> bool {
-        self.is_one_of(PSEUDO)
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.contains(&b':')
-            || self.source.starts_with(b"//")
-            || *self.source == *b"-hosts"
-            || self.is_one_of(REMOTE)
-            || self.is_one_of(REMOTE_TOO)
+    fn has_source_elsewhere(&self) -> bool {
+        self.source.contains(&b':') || self.source.starts_with(b"//") || *self.source == *b"-hosts"
     }
 
     fn shows_same(&self, other: &Mount<'_>) -> bool {
