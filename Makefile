@@ -13,17 +13,17 @@ BENCH_MINUTES := 4
 
 DEBUG := target/debug
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
-# The tests of the built program that an emulated one is asked to pass: `version`, `once`, and registering
+# The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
-EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without
+EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test lint fmt dist dist-check test-dist test-emulated size same bench ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated size same bench compare ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Install what building, testing and measuring need: a C compiler, strace (the others call it)
+setup: ## Install what building, testing and measuring need: a C compiler, strace, ip (the others call it)
 	@tests/setup
 
 setup-cross: ## Install what the release binaries need: zig, std's source, qemu-user
@@ -38,6 +38,11 @@ build: setup ## Build the agent for this machine, not optimised
 
 test: setup ## Run every test
 	cargo test --locked
+
+accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
+	ACCEPT=1 cargo test --locked --bin mackerel-agent run::hosts::every_host
+	git --no-pager diff -- tests/golden/hosts
+	git status --short -- tests/golden/hosts
 
 lint: setup ## Check format and lints; warnings are errors
 	cargo fmt --check
@@ -77,6 +82,10 @@ same: setup-cross ## Build amd64 again in another folder (SAME="amd64 arm64 …"
 bench: setup ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO_AGENT=… for Go's beside it)
 	cargo build --locked --example bench
 	$(DEBUG)/examples/bench --minutes $(BENCH_MINUTES) dist/mackerel-agent_linux_amd64
+
+compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT=… for Go's `once`, AGENT=… for another of ours)
+	cargo build --locked --bin mackerel-agent --example compare
+	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
 
 ci: ## All of the above that a change has to pass
 	@for step in lint test dist test-dist test-emulated same size; do \

@@ -9,6 +9,7 @@ pub(crate) mod pattern;
 pub(crate) mod program;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod trees;
 
 use std::error::Error;
 

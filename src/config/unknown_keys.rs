@@ -52,6 +52,10 @@ pub(super) const WORDS: &[&str] = &[
     "include",
     "apikey_file",
     "ca_file",
+    "host_root",
+    "host_proc",
+    "host_sys",
+    "host_etc",
 ];
 
 /// The kinds of plugins that there are.

@@ -2,6 +2,8 @@
 
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
+pub(crate) mod fib_trie;
+pub(crate) mod if_inet6;
 pub(crate) mod loadavg;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
@@ -9,6 +11,7 @@ pub(crate) mod netdev;
 pub(crate) mod plugin;
 pub(crate) mod process;
 pub(crate) mod release;
+pub(crate) mod route;
 pub(crate) mod stat;
 
 use std::error::Error;

@@ -2,6 +2,12 @@
 
 mod agent;
 mod configtest;
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of the tests, not of a host"
+)]
+mod hosts;
 mod init;
 mod inspect;
 mod key;
@@ -118,8 +124,9 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    let orders = start_poster(&config, clock, tell)?;
-    let measure = Measure::new(&config, Root::from_env());
+    let stats = FsStats::new();
+    let orders = start_poster(&config, clock, tell, stats.beside())?;
+    let measure = Measure::new(&config, Root::of(&config.host), stats);
     Agent::new(flags, config, measure, plugins, orders, notify).run(&clock, &events)
 }
 
@@ -138,6 +145,7 @@ fn start_poster(
     config: &Config,
     clock: HostClock,
     tell: Sender<Event>,
+    stats: FsStats,
 ) -> Result<Sender<Order>, String> {
     let state = State::at(&config.root);
     let registration = Registration::new(state, config.host_status.on_start.clone())
@@ -146,7 +154,7 @@ fn start_poster(
     let poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describer(),
+        describer(config, stats),
         config.clone(),
         // Nobody is left to be told only if the process is ending already.
         Box::new(move |what| drop(news.send(Event::News(what)))),
@@ -219,13 +227,13 @@ fn export(config: &Config) {
     }
 }
 
-/// What describes this host as it is when it is called.
-fn describer() -> Describe {
-    let root = Root::from_env();
+/// What describes this host as it is when it is called. Sizes are asked of `stats`.
+fn describer(config: &Config, stats: FsStats) -> Describe {
+    let root = Root::of(&config.host);
     let mut calls = Calls {
-        uname,
-        links,
-        stats: FsStats::new(),
+        uname: Box::new(uname),
+        links: Box::new(links),
+        stats,
     };
     let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
     Box::new(move |config| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::measure::Measure;
 use super::plugins::work::{Told, Work, perform};
 use super::plugins::{METRICS, STACK};
-use super::resolve::resolve;
+use super::resolve::{defaults, resolve};
 use super::{TAGS, describer, export};
 use crate::base;
 use crate::base::channel::{Receiver, channel};
@@ -17,6 +17,7 @@ use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::collect::Values;
 use crate::config::{Config, Flags};
 use crate::sys::exec;
+use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::root::Root;
@@ -32,12 +33,13 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags).unwrap_or_else(|why| {
         log::warn!("failed to load config (but `once` must not required conf): {why}");
-        Config::default()
+        defaults(flags)
     });
     export(&config);
     let clock = HostClock::new();
-    let mut measure = Measure::new(&config, Root::from_env());
-    let host = describer()(&config).map_err(|error| base::report(&error))?;
+    let stats = FsStats::new();
+    let mut measure = Measure::new(&config, Root::of(&config.host), stats.beside());
+    let host = describer(&config, stats)(&config).map_err(|error| base::report(&error))?;
     let plugins = start_plugins(&config, clock)?;
     measure.sample(clock.moment());
     let created = clock.wall();

@@ -5,6 +5,7 @@ use std::env;
 use super::key;
 use super::load::{Unknown, load};
 use crate::base;
+use crate::base::trees::Trees;
 use crate::config::{Config, Flags, Level};
 
 /// The configuration as far as it can be had, and what is wrong with it.
@@ -26,6 +27,20 @@ pub(super) fn resolve(flags: &Flags) -> Result<Config, String> {
     }
 }
 
+/// The defaults, with what is said of the host's trees outside of a configuration file.
+pub(super) fn defaults(flags: &Flags) -> Config {
+    Config {
+        host: host(flags, Trees::default()),
+        ..Config::default()
+    }
+}
+
+/// Where the host's trees are: as `flags` say, else the environment, else the configuration.
+fn host(flags: &Flags, configured: Trees) -> Trees {
+    let environment = Trees::of_environment(|name| env::var_os(name));
+    flags.host.clone().or(environment).or(configured)
+}
+
 /// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
 /// logged.
 pub(super) fn survey(flags: &Flags) -> Survey {
@@ -41,6 +56,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
             path = path.display()
         );
     }
+    loaded.config.host = host(&Flags::default(), loaded.config.host);
     let (mut config, warnings) = match loaded.config.overlay(flags) {
         Ok(overlaid) => overlaid,
         Err(error) => {

@@ -12,6 +12,7 @@
 #[path = "../standin/mod.rs"]
 mod standin;
 
+mod fuse;
 mod kin;
 mod process;
 mod sandbox;
@@ -19,6 +20,8 @@ mod sandbox;
 mod config;
 mod configtest;
 mod help;
+mod hosts;
+mod hung;
 mod init;
 mod keys;
 mod log;

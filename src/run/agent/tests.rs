@@ -5,6 +5,7 @@ use std::fs;
 use super::*;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock};
+use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
 /// What an agent is told and tells.
@@ -22,7 +23,11 @@ impl Rig {
         let (tell_poster, orders) = channel();
         let clock = FakeClock::default();
         clock.pass(Duration::from_secs(120));
-        let measure = Measure::new(config, Root::at("tests/fixtures/two-core/t0"));
+        let measure = Measure::new(
+            config,
+            Root::at("tests/fixtures/two-core/t0"),
+            FsStats::new(),
+        );
         let notify = Notify::silent();
         let plugins = Plugins::new(config, HostClock::new(), tell.clone(), clock.moment()).unwrap();
         let agent = Agent::new(flags, config.clone(), measure, plugins, tell_poster, notify);

@@ -42,7 +42,7 @@ impl Guard {
     pub(super) fn answers(&self, paths: &[PathBuf], wait: &Wait) -> Option<Answers> {
         self.at.store(0, Ordering::Relaxed);
         self.requests.send(paths.to_vec()).ok()?;
-        wait(&self.answers)
+        wait(&self.answers, &self.at)
     }
 
     /// Gives the thread up: which path it has come to, and what closes when it has returned.
