@@ -260,7 +260,8 @@ impl Poster {
     /// Goes on with registering. Returns the text of a refusal that ends the agent.
     fn register(&mut self, clock: &dyn Clock) -> Option<String> {
         let whereabouts = &mut self.registration.whereabouts;
-        if !whereabouts.is_settled(self.config.cloud_platform) {
+        let is_settled = whereabouts.is_settled(self.config.cloud_platform);
+        if !is_settled && self.registration.is_about_identity() {
             self.post_due = Some(Moment(clock.moment().0 + PLACE_PAUSE));
             return None;
         }

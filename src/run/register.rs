@@ -38,6 +38,11 @@ enum Stage {
     Look {
         id: String,
     },
+    /// The server has an identifier of it, which has to be that of this host.
+    Identify {
+        host: Host,
+        theirs: String,
+    },
     /// The server knows it under another status than it is to have.
     Status {
         host: Host,
@@ -80,7 +85,12 @@ impl Registration {
         }
     }
 
-    /// Goes one request further. To be called until [`Registration::host`] returns one.
+    /// Whether the next step depends on where the host runs.
+    pub(super) fn is_about_identity(&self) -> bool {
+        matches!(self.stage, Stage::Create { .. } | Stage::Identify { .. })
+    }
+
+    /// Goes one request further at most. To be called until [`Registration::host`] returns one.
     pub(super) fn step(
         &mut self,
         api: &mut Api,
@@ -94,8 +104,7 @@ impl Registration {
                 match api.find_by_custom_identifier(ours) {
                     Ok(Some(host)) => {
                         log::info!("this host, {ours}, is {} on mackerel already", host.id);
-                        self.keep(&host.id);
-                        self.found(host)
+                        self.known(host)
                     }
                     // A server that will not look may yet register.
                     Err(error) if error.verdict() != Verdict::Refused => {
@@ -117,10 +126,14 @@ impl Registration {
                     path: self.state.id_path().display().to_string(),
                     source,
                 })?;
-                if let Some(theirs) = &host.custom_identifier
-                    && !theirs.is_empty()
-                    && ours != Some(theirs)
-                {
+                let theirs = host.custom_identifier.clone().unwrap_or_default();
+                match theirs.is_empty() {
+                    true => self.known(host),
+                    false => Stage::Identify { host, theirs },
+                }
+            }
+            (Stage::Identify { host, theirs }, ours) => {
+                if ours != Some(theirs) {
                     let path = self.state.id_path().display().to_string();
                     let theirs = theirs.clone();
                     return Err(match place {
@@ -128,8 +141,7 @@ impl Registration {
                         None => RegisterError::Unidentified { path, theirs },
                     });
                 }
-                self.keep(id);
-                self.found(host)
+                self.known(host.clone())
             }
             (Stage::Status { host, status }, _) => {
                 api.set_status(&host.id, status)
@@ -141,8 +153,9 @@ impl Registration {
         Ok(())
     }
 
-    /// What is left to do with a host that the server knows.
-    fn found(&self, host: Host) -> Stage {
+    /// What is left to do with a host that the server knows, and that is this one.
+    fn known(&self, host: Host) -> Stage {
+        self.keep(&host.id);
         match &self.on_start {
             Some(status) if *status != host.status => Stage::Status {
                 status: status.clone(),

@@ -122,7 +122,12 @@ fn a_host_that_does_not_know_yet_what_it_is_posts_nothing_as_another_and_loses_n
     let mut rig = Rig::placed(true, look, ("", OURS), well).minutes(0, 6);
     rig.run_until(600);
     let lines = lines(&rig);
-    assert_eq!(lines[..6], vec![host(); 6], "looked up before each try");
+    assert_eq!(
+        lines[..2],
+        [&host(), POST],
+        "asked once, and no other host's"
+    );
+    assert_eq!(*found.lock().unwrap(), 6, "looked up before each try");
     let mut arrived = rig.arrived(well);
     arrived.sort_unstable();
     assert_eq!(arrived, [0, 1, 2, 3, 4, 5]);
@@ -216,11 +221,22 @@ fn another_setting_is_another_look() {
 }
 
 #[test]
+fn a_host_that_is_known_and_has_no_identifier_does_not_wait_for_the_look() {
+    let mut rig = Rig::placed(true, later(), ("", ""), well)
+        .minutes(0, 1)
+        .order(16, Order::Placed(here()));
+    rig.run_until(60);
+    let put = format!("Put /api/v0/hosts/{ID}");
+    let expected = [(0, host()), (0, POST.to_owned()), (16, put)];
+    assert_eq!(rig.calls(), expected);
+}
+
+#[test]
 fn a_look_that_never_ends_does_not_keep_the_agent_from_ending() {
     let mut rig = Rig::placed(true, later(), ("", OURS), well)
         .minutes(0, 1)
         .stop_at(10);
     assert_eq!(rig.run_until(200), Some(Outcome::Undelivered { values: 1, reports: 0 }));
     assert_eq!(rig.clock.unix(), Unix(START + 40));
-    assert!(rig.calls().is_empty());
+    assert_eq!(lines(&rig), [host()]);
 }
