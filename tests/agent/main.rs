@@ -16,6 +16,7 @@ mod kin;
 mod process;
 mod sandbox;
 
+mod cloud;
 mod config;
 mod configtest;
 mod help;
