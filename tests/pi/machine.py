@@ -57,7 +57,9 @@ def initramfs(path, architecture, files):
     busybox = (WORK / architecture / "bin/busybox").read_bytes()
     entries = [("dev", stat.S_IFDIR | 0o755, b"", (0, 0))]
     entries += [("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1))]
-    for folder in ("bin", "etc", "proc", "sys", "tmp", "var"):
+    folders = {"bin", "etc", "proc", "sys", "tmp", "var"}
+    folders |= {name.rpartition("/")[0] for name in files if "/" in name}
+    for folder in sorted(folders):
         entries.append((folder, stat.S_IFDIR | 0o755, b"", (0, 0)))
     entries.append(("bin/busybox", stat.S_IFREG | 0o755, busybox, (0, 0)))
     entries.append(("bin/sh", stat.S_IFLNK | 0o777, b"busybox", (0, 0)))
