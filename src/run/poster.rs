@@ -309,7 +309,7 @@ impl Poster {
             // An order tells when it is.
             return;
         }
-        let place = whereabouts.known().cloned().unwrap_or_default();
+        let place = whereabouts.place();
         let Some(host) = self.registration.host() else {
             return;
         };

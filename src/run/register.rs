@@ -114,8 +114,8 @@ impl Registration {
                 }
             }
             (Stage::Create { .. }, _) => {
-                let place = place.cloned().unwrap_or_default();
-                let document = describe(config, place).map_err(RegisterError::Describe)?;
+                let document = describe(config, self.whereabouts.place());
+                let document = document.map_err(RegisterError::Describe)?;
                 let id = api.create_host(&document).map_err(RegisterError::Create)?;
                 self.keep(&id);
                 Stage::Look { id }

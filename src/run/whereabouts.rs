@@ -121,6 +121,11 @@ impl Whereabouts {
     pub(super) fn known(&self) -> Option<&Place> {
         self.known.as_ref()
     }
+
+    /// The place for a description; none in particular as long as it is unknown.
+    pub(super) fn place(&self) -> Place {
+        self.known.clone().unwrap_or_default()
+    }
 }
 
 /// Looks in a thread, of which there is one as long as the network has to be asked.
@@ -167,7 +172,7 @@ fn ask(target: Target) -> Found {
     };
     let mut service = Http::new(settings).map_err(|error| base::report(&error))?;
     cloud::look(target, &mut service, &mut pause)
-        .map_err(|error| format!("metadata service of {target}: {}", base::report(&error)))
+        .map_err(|why| format!("metadata service of {target}: {why}"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Layer 1: the documents of Mackerel's API, one file per resource, and those of others.
+//! Layer 1: the documents of Mackerel's API, one file per resource.
 
 pub(crate) mod check;
 pub(crate) mod error;
-pub(crate) mod gce;
 pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod metric;

@@ -1,26 +1,20 @@
 //! Microsoft Azure: the instance metadata service.
 
-use super::{Service, Silence, place};
+use super::{Reply, Service, TRIES, place};
 use crate::describe::Place;
 
-const ID: &str = "compute/vmId";
-const ID_KEY: &str = "vmID";
 const DOMAIN: &str = "virtual_machine.azure.microsoft.com";
 /// Tries to find out whether the service is there.
 const PROBES: u32 = 2;
-
-type Fields = [(&'static str, &'static str)];
-
-/// As the description and the service call them, besides the id.
-const COMPUTE: &Fields = &[
+const ID: (&str, &str) = ("vmID", "compute/vmId");
+/// Besides [`ID`], as the description and the service call them.
+const KEYS: [(&str, &str); 8] = [
     ("location", "compute/location"),
     ("imageReferenceOffer", "compute/offer"),
     ("osSystemType", "compute/osType"),
     ("imageReferencePublisher", "compute/publisher"),
     ("imageReferenceSku", "compute/sku"),
     ("virtualMachineSizeType", "compute/vmSize"),
-];
-const NETWORK: &Fields = &[
     (
         "privateIpAddress",
         "network/interface/0/ipv4/ipAddress/0/privateIpAddress",
@@ -31,34 +25,32 @@ const NETWORK: &Fields = &[
     ),
 ];
 
-/// What the service has no text for is not described, nor what comes after a break of the
-/// connection within each of the two groups.
-pub(super) fn look(mut service: Service<'_>, is_to_prove: bool) -> Result<Place, Silence> {
+/// What the service has no text for is not described, nor is what comes after a break of the
+/// connection in one of the two groups, `compute` and `network`.
+pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
     service.header = Some(("Metadata", "true".to_owned()));
-    let mut id = None;
-    if is_to_prove {
-        id = service.answer(&path(ID), PROBES)?;
-        if id.is_none() {
-            return Ok(Place::default());
-        }
+    let (key, name) = ID;
+    if is_to_prove && service.insist(&path(name), PROBES, false)?.is_empty() {
+        return Some(Place::default());
     }
-    if id.as_deref().unwrap_or_default().is_empty() {
-        id = service.identity(&path(ID))?;
-    }
+    let id = service.insist(&path(name), TRIES, true)?;
     let mut fields = Vec::new();
-    if let Some(id) = &id {
-        fields.push((ID_KEY, id.clone()));
+    if !id.is_empty() {
+        fields.push((key, id.clone()));
     }
-    for group in [COMPUTE, NETWORK] {
-        for &(key, name) in group {
-            match service.field(&path(name)) {
-                Ok(Some(text)) => fields.push((key, text)),
-                Ok(None) => {}
-                Err(_) => break,
-            }
+    let mut broken = None;
+    for (key, name) in KEYS {
+        let group = name.bytes().next();
+        if broken == group {
+            continue;
+        }
+        match service.get(&path(name)) {
+            Reply::Text(text) => fields.push((key, text)),
+            Reply::Nothing | Reply::Busy => {}
+            Reply::Silence => broken = group,
         }
     }
-    Ok(place("AzureVM", Some(fields), id.as_deref(), DOMAIN))
+    Some(place("AzureVM", Some(fields), &id, DOMAIN))
 }
 
 fn path(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! Amazon EC2: the instance metadata service, version 2 (with a token) and, where there is no token,
 //! version 1.
 
-use super::{Service, Silence, TRIES, place};
+use super::{Reply, Service, TRIES, place};
 use crate::describe::Place;
 use crate::sys::http::{Fetch, Method};
 
@@ -10,9 +10,9 @@ const TOKEN: &str = "/latest/api/token";
 const TOKEN_LIFE: (&str, &str) = ("x-aws-ec2-metadata-token-ttl-seconds", "21600");
 /// `aws`, `aws-cn`, …: what only looks like EC2 does not say so.
 const PARTITION: &str = "/latest/meta-data/services/partition";
-const ID: &str = "instance-id";
 const DOMAIN: &str = "ec2.amazonaws.com";
-/// Besides [`ID`]: as the service and the description call them.
+const ID: &str = "instance-id";
+/// Besides [`ID`], as the service and the description call them.
 const KEYS: [&str; 10] = [
     "instance-type",
     "placement/availability-zone",
@@ -28,28 +28,21 @@ const KEYS: [&str; 10] = [
 
 /// What the service has no text for is described as empty. Without all that it has, there is no
 /// description, and perhaps an identifier.
-pub(super) fn look(mut service: Service<'_>, is_to_prove: bool) -> Result<Place, Silence> {
+pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
     service.header = token(service.net).map(|token| ("x-aws-ec2-metadata-token", token));
-    if is_to_prove {
-        let partition = service.answer(PARTITION, TRIES)?.unwrap_or_default();
-        if !partition.starts_with("aws") {
-            return Ok(Place::default());
-        }
+    if is_to_prove && !service.insist(PARTITION, TRIES, false)?.starts_with("aws") {
+        return Some(Place::default());
     }
-    let id = service.identity(&path(ID))?.unwrap_or_default();
+    let id = service.insist(&path(ID), TRIES, true)?;
     let mut fields = vec![(ID, id.clone())];
-    let mut is_whole = true;
     for key in KEYS {
-        match service.field(&path(key)) {
-            Ok(text) => fields.push((key, text.unwrap_or_default())),
-            Err(_) => {
-                is_whole = false;
-                break;
-            }
+        match service.get(&path(key)) {
+            Reply::Text(text) => fields.push((key, text)),
+            Reply::Nothing | Reply::Busy => fields.push((key, String::new())),
+            Reply::Silence => return Some(place("ec2", None, &id, DOMAIN)),
         }
     }
-    let fields = is_whole.then_some(fields);
-    Ok(place("ec2", fields, Some(&id), DOMAIN))
+    Some(place("ec2", Some(fields), &id, DOMAIN))
 }
 
 fn path(key: &str) -> String {

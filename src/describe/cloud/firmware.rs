@@ -13,38 +13,68 @@ const AZURE_CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
 /// Digits of the shortest instance id.
 const INSTANCE_DIGITS: usize = 8;
 
-/// The cloud that the firmware names, if it is one with a metadata service that the agent knows.
-pub(super) fn provider(root: &Root) -> Option<Provider> {
-    let dmi = |name: &str| {
-        let mut texts = FOLDERS
-            .iter()
-            .filter_map(|folder| text(root, &format!("{folder}/{name}")));
-        texts.next().unwrap_or_default()
-    };
+/// Every user may read these, but for a uuid of the machine.
+const SIGNS: [(&str, Sign, Provider); 8] = [
     // What is sold as a Chromebook has Google for a vendor too; the product tells.
-    if ["Google Compute Engine", "Google"].contains(&dmi("product_name").as_str()) {
-        return Some(Provider::Gce);
-    }
-    if dmi("chassis_asset_tag") == AZURE_CHASSIS {
-        return Some(Provider::Azure);
-    }
-    let vendor = dmi("sys_vendor");
-    let is_ec2 = vendor == "Amazon EC2"
-        || dmi("bios_vendor") == "Amazon EC2"
-        // Its machines on Xen, whose vendor is Xen, e.g. `4.11.amazon`.
-        || dmi("bios_version").ends_with(".amazon")
-        || is_instance(&dmi("board_asset_tag"))
-        || text(root, "/sys/hypervisor/uuid").is_some_and(|uuid| is_ec2_uuid(&uuid))
-        // One uuid in 2,048 looks so by chance: a machine of another vendor is left alone.
-        || (["", "Xen"].contains(&vendor.as_str()) && is_ec2_uuid(&dmi("product_uuid")));
-    is_ec2.then_some(Provider::Ec2)
+    (
+        "product_name",
+        Sign::Is("Google Compute Engine"),
+        Provider::Gce,
+    ),
+    ("product_name", Sign::Is("Google"), Provider::Gce),
+    (
+        "chassis_asset_tag",
+        Sign::Is(AZURE_CHASSIS),
+        Provider::Azure,
+    ),
+    ("sys_vendor", Sign::Is("Amazon EC2"), Provider::Ec2),
+    ("bios_vendor", Sign::Is("Amazon EC2"), Provider::Ec2),
+    // Its machines on Xen, whose vendor is Xen, e.g. `4.11.amazon`.
+    ("bios_version", Sign::EndsIn(".amazon"), Provider::Ec2),
+    ("board_asset_tag", Sign::Instance, Provider::Ec2),
+    ("product_uuid", Sign::Uuid, Provider::Ec2),
+];
+
+/// How a text shows whose machine it is.
+enum Sign {
+    Is(&'static str),
+    EndsIn(&'static str),
+    /// It is the id of an instance.
+    Instance,
+    /// It is a uuid that EC2 gives.
+    Uuid,
 }
 
-/// The text of a file; `None` if there is none or it may not be read, as some uuids by anybody but
+/// The cloud that the firmware names, if it is one with a metadata service that the agent knows.
+pub(super) fn provider(root: &Root) -> Option<Provider> {
+    if is_ec2_uuid(&text(root, "/sys/hypervisor", "uuid")) {
+        return Some(Provider::Ec2);
+    }
+    let [link, folder] = FOLDERS;
+    let dmi = |name| match text(root, link, name) {
+        text if text.is_empty() => self::text(root, folder, name),
+        text => text,
+    };
+    let fits = |sign: &Sign, text: &str| match sign {
+        Sign::Is(whole) => text == *whole,
+        Sign::EndsIn(end) => text.ends_with(end),
+        Sign::Instance => is_instance(text),
+        // One in 2,048 looks so by chance: a machine of another vendor is left alone.
+        Sign::Uuid => is_ec2_uuid(text) && matches!(dmi("sys_vendor").as_str(), "" | "Xen"),
+    };
+    let mut signs = SIGNS.iter();
+    let found = signs.find(|(name, sign, _)| fits(sign, &dmi(name)));
+    found.map(|(_, _, provider)| *provider)
+}
+
+/// The text of a file; empty if there is none or it may not be read, as some uuids by anybody but
 /// the superuser.
-fn text(root: &Root, path: &str) -> Option<String> {
-    let text = root.text_if_present(path).ok()??;
-    Some(text.trim().to_owned())
+fn text(root: &Root, folder: &str, name: &str) -> String {
+    let mut buffer = Vec::new();
+    match root.text(format!("{folder}/{name}"), &mut buffer) {
+        Ok(text) => text.trim().to_owned(),
+        Err(_) => String::new(),
+    }
 }
 
 /// Whether a board's tag is the id of an instance, as on EC2's own hypervisor.

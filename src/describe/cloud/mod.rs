@@ -10,13 +10,13 @@ mod gce;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use super::Place;
+use crate::base;
 use crate::config::CloudPlatform;
-use crate::sys::http::{Fetch, LinkError, Method};
+use crate::sys::http::{Fetch, Method};
 use crate::sys::root::Root;
 use crate::wire::host::{Attributes, Cloud};
 
@@ -69,22 +69,25 @@ pub(crate) fn target(root: &Root, platform: CloudPlatform) -> Option<Target> {
 /// between tries. A service that never answers costs 16 seconds at most.
 ///
 /// A place without a cloud: the service says that it is not that of the target. One without an
-/// identifier: it does not say what the host is called. Fails where that remains unknown.
+/// identifier: it does not say what the host is called. Where that remains unknown, fails with the
+/// reason.
 pub(crate) fn look(
     target: Target,
     net: &mut dyn Fetch,
     wait: &mut dyn FnMut(Duration),
-) -> Result<Place, Silence> {
-    let service = Service {
+) -> Result<Place, String> {
+    let mut service = Service {
         net,
         wait,
         header: None,
+        why: String::new(),
     };
-    match target.provider {
-        Provider::Ec2 => ec2::look(service, target.is_to_prove),
-        Provider::Gce => gce::look(service, target.is_to_prove),
-        Provider::Azure => azure::look(service, target.is_to_prove),
-    }
+    let found = match target.provider {
+        Provider::Ec2 => ec2::look(&mut service, target.is_to_prove),
+        Provider::Gce => gce::look(&mut service, target.is_to_prove),
+        Provider::Azure => azure::look(&mut service, target.is_to_prove),
+    };
+    found.ok_or(service.why)
 }
 
 impl fmt::Display for Target {
@@ -103,56 +106,58 @@ struct Service<'a> {
     wait: &'a mut dyn FnMut(Duration),
     /// Sent with every request.
     header: Option<(&'static str, String)>,
+    /// Why the last request that brought no answer brought none.
+    why: String,
+}
+
+/// What a request brought.
+enum Reply {
+    Text(String),
+    /// The service has no such text.
+    Nothing,
+    /// The service cannot answer at the moment.
+    Busy,
+    Silence,
 }
 
 impl Service<'_> {
-    /// One text; `None` if the service says that there is none.
-    fn get(&mut self, path: &str) -> Result<Option<String>, Silence> {
+    fn get(&mut self, path: &str) -> Reply {
         let header = self.header.as_ref();
         let header = header.map(|(name, value)| (*name, value.as_str()));
-        let answer = self.net.fetch(Method::Get, path, header);
-        let answer = answer.map_err(Silence::Link)?;
-        match answer.status {
-            200 => Ok(Some(answer.body)),
-            429 | 500.. => Err(Silence::Busy(answer.status)),
-            _ => Ok(None),
+        match self.net.fetch(Method::Get, path, header) {
+            Ok(answer) => match answer.status {
+                200 => Reply::Text(answer.body),
+                status @ (429 | 500..) => {
+                    self.why = format!("no answer but status {status}");
+                    Reply::Busy
+                }
+                _ => Reply::Nothing,
+            },
+            Err(error) => {
+                self.why = format!("no answer: {}", base::report(&error));
+                Reply::Silence
+            }
         }
     }
 
-    /// Like [`Service::get`], but a service that is busy counts as one that has no such text.
-    fn field(&mut self, path: &str) -> Result<Option<String>, Silence> {
-        match self.get(path) {
-            Err(Silence::Busy(_)) => Ok(None),
-            other => other,
-        }
-    }
-
-    /// Asks until there is an answer, whatever it is, and `tries` times at most.
-    fn answer(&mut self, path: &str, tries: u32) -> Result<Option<String>, Silence> {
-        self.until(path, tries, |_| true)
-    }
-
-    /// Asks until there is a text that is not empty, [`TRIES`] times at most.
-    fn identity(&mut self, path: &str) -> Result<Option<String>, Silence> {
-        self.until(path, TRIES, |text| !text.is_empty())
-    }
-
-    fn until(
-        &mut self,
-        path: &str,
-        tries: u32,
-        is_enough: fn(&str) -> bool,
-    ) -> Result<Option<String>, Silence> {
+    /// Asks until there is an answer and, if that `is_needed`, until it is a text that is not empty,
+    /// but `tries` times at most. `None` if there is no answer at last; an answer without a text is
+    /// empty.
+    fn insist(&mut self, path: &str, tries: u32, is_needed: bool) -> Option<String> {
         let mut left = tries;
         loop {
-            let got = self.get(path);
+            let answer = match self.get(path) {
+                Reply::Text(text) => Some(text),
+                Reply::Nothing => Some(String::new()),
+                Reply::Busy | Reply::Silence => None,
+            };
             left = left.saturating_sub(1);
-            let is_enough = match &got {
-                Ok(text) => is_enough(text.as_deref().unwrap_or_default()),
-                Err(_) => false,
+            let is_enough = match &answer {
+                Some(text) => !is_needed || !text.is_empty(),
+                None => false,
             };
             if is_enough || left == 0 {
-                return got;
+                return answer;
             }
             (self.wait)(PAUSE);
         }
@@ -163,45 +168,16 @@ impl Service<'_> {
 fn place(
     provider: &'static str,
     metadata: Option<Vec<(&'static str, String)>>,
-    id: Option<&str>,
+    id: &str,
     domain: &str,
 ) -> Place {
     let cloud = metadata.map(|fields| Cloud {
         provider,
         metadata: Attributes(fields),
     });
-    let id = id.map(str::trim).filter(|id| !id.is_empty());
+    let id = id.trim();
     Place {
         cloud,
-        custom_identifier: id.map(|id| format!("{id}.{domain}")),
-    }
-}
-
-/// The service has said nothing of use; it may do so later.
-#[derive(Debug)]
-pub(crate) enum Silence {
-    Link(LinkError),
-    /// It cannot answer at the moment, says this status.
-    Busy(u16),
-    /// What it says is not what that cloud would say.
-    Strange,
-}
-
-impl fmt::Display for Silence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Silence::Link(_) => f.write_str("no answer"),
-            Silence::Busy(status) => write!(f, "no answer but status {status}"),
-            Silence::Strange => f.write_str("its answer makes no sense"),
-        }
-    }
-}
-
-impl Error for Silence {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Silence::Link(error) => Some(error),
-            Silence::Busy(_) | Silence::Strange => None,
-        }
+        custom_identifier: (!id.is_empty()).then(|| format!("{id}.{domain}")),
     }
 }
