@@ -236,7 +236,13 @@ fn a_look_that_never_ends_does_not_keep_the_agent_from_ending() {
     let mut rig = Rig::placed(true, later(), ("", OURS), well)
         .minutes(0, 1)
         .stop_at(10);
-    assert_eq!(rig.run_until(200), Some(Outcome::Undelivered { values: 1, reports: 0 }));
+    assert_eq!(
+        rig.run_until(200),
+        Some(Outcome::Undelivered {
+            values: 1,
+            reports: 0
+        })
+    );
     assert_eq!(rig.clock.unix(), Unix(START + 40));
     assert_eq!(lines(&rig), [host()]);
 }
