@@ -18,7 +18,7 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated size same bench compare ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size same bench compare ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,14 @@ test-emulated: setup setup-cross ## Run some of them on the ARM binaries of dist
 			cargo test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
 	done
 
+pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero W and 3 (Debian 12 only)
+	tests/pi/fetch
+	tests/pi/boards
+
+pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
+	cargo build --locked --example standin
+	tests/pi/virt $(DEBUG)/examples/standin
+
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))
 
@@ -88,7 +96,7 @@ compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT
 	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test dist test-dist test-emulated same size; do \
+	@for step in lint test dist test-dist test-emulated pi-boards same size; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

@@ -4,6 +4,7 @@
 //! No command is run.
 
 mod block;
+pub(crate) mod cloud;
 mod cpu;
 mod filesystem;
 mod interface;
@@ -44,7 +45,7 @@ pub(crate) struct Agent<'a> {
 }
 
 /// Where the host runs, if in a cloud that the agent knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Place {
     pub(crate) cloud: Option<Cloud>,
     /// `Some("")` counts as `None`.

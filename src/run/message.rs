@@ -2,6 +2,7 @@
 //! each other.
 
 use super::plugins::{Id, Told};
+use super::whereabouts::Found;
 use crate::api::Api;
 use crate::base::clock::{Moment, Unix};
 use crate::collect::Values;
@@ -39,6 +40,8 @@ pub(super) enum Order {
     Describe,
     /// Speak to the API like this from now on, and go by this configuration otherwise.
     Configure(Api, Box<Config>),
+    /// This is where the host runs.
+    Placed(Found),
     /// Say [`News::Alive`].
     Answer,
     /// Deliver what waits until then, and end.

@@ -25,6 +25,7 @@ mod status;
 mod supervise;
 mod trouble;
 mod watchdog;
+mod whereabouts;
 
 use std::time::Duration;
 use std::{env, thread};
@@ -37,6 +38,7 @@ use poster::Poster;
 use register::{Describe, Registration};
 use resolve::resolve;
 use trouble::Troubles;
+use whereabouts::Whereabouts;
 
 use crate::api::Api;
 use crate::base::channel::{Sender, channel};
@@ -44,7 +46,7 @@ use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
 use crate::config::{Config, Flags};
-use crate::describe::{self, Calls, Place};
+use crate::describe::{self, Calls};
 use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
@@ -148,7 +150,13 @@ fn start_poster(
     stats: FsStats,
 ) -> Result<Sender<Order>, String> {
     let state = State::at(&config.root);
-    let registration = Registration::new(state, config.host_status.on_start.clone())
+    let (orders, inbox) = channel();
+    let whereabouts = Whereabouts::new(whereabouts::in_background(
+        Root::of(&config.host),
+        orders.clone(),
+    ));
+    let on_start = config.host_status.on_start.clone();
+    let registration = Registration::new(state, on_start, whereabouts)
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
     let poster = Poster::new(
@@ -161,7 +169,6 @@ fn start_poster(
         random,
         clock.moment(),
     );
-    let (orders, inbox) = channel();
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
@@ -236,14 +243,13 @@ fn describer(config: &Config, stats: FsStats) -> Describe {
         stats,
     };
     let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
-    Box::new(move |config| {
+    Box::new(move |config, place| {
         let agent = describe::Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
         let mut failures = Failures::new();
-        let place = Place::default();
         let host = describe::host(&root, &mut calls, config, &agent, place, &mut failures);
         troubles.are(failures);
         host

@@ -10,12 +10,13 @@ use super::measure::Measure;
 use super::plugins::work::{Told, Work, perform};
 use super::plugins::{METRICS, STACK};
 use super::resolve::{defaults, resolve};
-use super::{TAGS, describer, export};
+use super::{TAGS, describer, export, whereabouts};
 use crate::base;
 use crate::base::channel::{Receiver, channel};
 use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::collect::Values;
 use crate::config::{Config, Flags};
+use crate::describe::Place;
 use crate::sys::exec;
 use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
@@ -39,7 +40,11 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     let clock = HostClock::new();
     let stats = FsStats::new();
     let mut measure = Measure::new(&config, Root::of(&config.host), stats.beside());
-    let host = describer(&config, stats)(&config).map_err(|error| base::report(&error))?;
+    let place = whereabouts::at_once(&config).unwrap_or_else(|why| {
+        log::warn!("{why}");
+        Place::default()
+    });
+    let host = describer(&config, stats)(&config, place).map_err(|error| base::report(&error))?;
     let plugins = start_plugins(&config, clock)?;
     measure.sample(clock.moment());
     let created = clock.wall();

@@ -17,6 +17,7 @@ mod kin;
 mod process;
 mod sandbox;
 
+mod cloud;
 mod config;
 mod configtest;
 mod help;

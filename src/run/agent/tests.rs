@@ -51,6 +51,7 @@ impl Rig {
             Order::Describe => "describe",
             Order::Configure(..) => "configure",
             Order::Answer => "answer",
+            Order::Placed(_) => "place",
             Order::Stop(_) => "stop",
             Order::Report { .. } => "report",
             Order::Metadata(..) => "metadata",
