@@ -212,7 +212,7 @@ fn document(host: &trees::Host) -> String {
             now: Moment(Duration::from_secs(seconds)),
             buffer: &mut Vec::new(),
         };
-        let values = collect::run(&mut collectors, &mut view, &mut failures);
+        let values = collect::run(&mut collectors, &mut view, &mut failures, 0);
         let values: BTreeMap<String, f64> = values
             .iter()
             .map(|(name, value)| (name.to_owned(), value))
