@@ -30,8 +30,8 @@ setup-cross: ## Install what the release binaries need: zig, std's source, qemu-
 	cross/setup
 
 run: setup ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
-	cargo build --locked --bin mackerel-agent --example standin
-	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run
+	cargo build --locked --bin mackerel-agent --example standin --example uptime
+	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	cargo build --locked

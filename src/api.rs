@@ -58,15 +58,14 @@ impl Api {
         self.send(Method::Post, &host_path(id, "/retire"), "null")
     }
 
-    /// `POST /api/v0/tsdb`: posts values of the host `id`.
+    /// `POST /api/v0/tsdb`: posts values, each with its host's id, its time and its name.
     pub(crate) fn post_metrics<'a>(
         &mut self,
-        id: &str,
-        values: impl Iterator<Item = (Unix, &'a str, f64)>,
+        values: impl Iterator<Item = (&'a str, Unix, &'a str, f64)>,
     ) -> Result<(), ApiError> {
         let mut document = Vec::new();
-        let values = values.map(|(time, name, value)| HostMetricValue {
-            host_id: id,
+        let values = values.map(|(host_id, time, name, value)| HostMetricValue {
+            host_id,
             name,
             time,
             value,
@@ -78,9 +77,8 @@ impl Api {
     }
 
     /// `POST /api/v0/graph-defs/create`
-    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
-    pub(crate) fn create_graph_defs(&mut self, graphs: &[Graph]) -> Result<(), ApiError> {
-        let definitions: Vec<GraphDef<'_>> = graphs.iter().map(graph_def).collect();
+    pub(crate) fn create_graph_defs(&mut self, graphs: &[&Graph]) -> Result<(), ApiError> {
+        let definitions: Vec<GraphDef<'_>> = graphs.iter().map(|graph| graph_def(graph)).collect();
         self.send(
             Method::Post,
             "/api/v0/graph-defs/create",
@@ -89,7 +87,6 @@ impl Api {
     }
 
     /// `GET /api/v0/hosts?customIdentifier=…`: the host of this identifier, unless it is retired.
-    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
     pub(crate) fn find_by_custom_identifier(
         &mut self,
         identifier: &str,
@@ -104,7 +101,6 @@ impl Api {
     }
 
     /// `POST /api/v0/monitoring/checks/report`: reports on the host `id`, 100 at most.
-    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
     pub(crate) fn report_checks<'a>(
         &mut self,
         id: &'a str,
@@ -116,7 +112,6 @@ impl Api {
 
     /// `PUT /api/v0/hosts/<id>/metadata/<namespace>`: `document` is JSON of any kind, 100 KB at
     /// most.
-    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
     pub(crate) fn put_metadata(
         &mut self,
         id: &str,
@@ -266,8 +261,15 @@ impl ApiError {
         }
     }
 
+    /// Whether it is what was sent that the server will not have, rather than the one who sent it
+    /// or the way it came: the same call with something else may succeed.
+    pub(crate) fn condemns_content(&self) -> bool {
+        let unrelated = [401, 403, 404, 405, 407, 408, 429];
+        self.status()
+            .is_some_and(|status| (400..500).contains(&status) && !unrelated.contains(&status))
+    }
+
     /// Whether there was no answer at all.
-    #[cfg_attr(not(test), expect(dead_code, reason = "plugins come next"))]
     pub(crate) fn is_silence(&self) -> bool {
         matches!(self.failure, Failure::Link(_))
     }

@@ -33,6 +33,10 @@ pub(crate) enum Command {
     Init(Flags),
     /// To retire the host.
     Retire(Flags),
+    /// To run the check of this name once, and to print.
+    Check(Flags, OsString),
+    /// To run the metric plugin of this name once, and to print.
+    Plugin(Flags, OsString),
     /// To print how this command is used, because a flag asks for it.
     Help(&'static Usage),
     /// To print how this command is used, or which there are.
@@ -49,7 +53,8 @@ pub(crate) struct Mistake {
 
 /// Understands the arguments after the program's name.
 ///
-/// What follows the first word that is no flag, or `--`, is ignored.
+/// What follows the first word that is no flag, or `--`, is ignored; of a command that takes a word,
+/// flags may follow it.
 pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
     let is_name = |word: &&OsString| !word.as_bytes().starts_with(b"-");
     let named = args.first().filter(is_name);
@@ -66,6 +71,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         return Ok((usage.make)(flags));
     }
     let mut for_child = Vec::new();
+    let mut operand = None;
     let mut rest = args.iter();
     if named.is_some() {
         rest.next();
@@ -77,7 +83,11 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         };
         let (name, value) = match split(word).map_err(mistake)? {
             Some(flag) => flag,
-            None => break,
+            None if usage.operand.is_empty() || operand.is_some() || word == "--" => break,
+            None => {
+                operand = Some(word.clone());
+                continue;
+            }
         };
         let Some(flag) = usage.flags().find(|flag| flag.name == name) else {
             return match name == "h" || name == "help" {
@@ -97,7 +107,17 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
     }
     Ok(match (usage.make)(flags) {
         Command::Supervise(flags, _) => Command::Supervise(flags, for_child),
+        Command::Check(flags, _) => Command::Check(flags, named_by(operand, usage)?),
+        Command::Plugin(flags, _) => Command::Plugin(flags, named_by(operand, usage)?),
         other => other,
+    })
+}
+
+/// The word that has to be there.
+fn named_by(operand: Option<OsString>, usage: &'static Usage) -> Result<OsString, Mistake> {
+    operand.ok_or_else(|| Mistake {
+        why: format!("{} needs a {}", usage.name, usage.operand),
+        usage: Some(usage),
     })
 }
 

@@ -2,19 +2,11 @@
 
 mod api;
 mod base;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the threads of checks come next")
-)]
 mod check;
 mod cli;
 mod collect;
 mod config;
 mod describe;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the threads of plugins come next")
-)]
 mod metadata;
 mod parse;
 mod run;
@@ -45,6 +37,8 @@ fn main() -> ExitCode {
         Ok(Command::Supervise(flags, arguments)) => run::supervise(&flags, arguments),
         Ok(Command::Once(flags)) => run::once(&flags),
         Ok(Command::Configtest(flags)) => run::configtest(&flags),
+        Ok(Command::Check(flags, name)) => run::check(&flags, &name),
+        Ok(Command::Plugin(flags, name)) => run::plugin(&flags, &name),
         Ok(Command::Init(flags)) => run::init(&flags),
         Ok(Command::Retire(flags)) => run::retire(&flags),
         Ok(Command::Version | Command::Help(_) | Command::Manual(_)) | Err(_) => Ok(()),

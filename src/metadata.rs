@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::base::clock::Moment;
 use crate::base::json::{Json, JsonError};
-use crate::base::text::is_word;
 use crate::sys::cache::CacheFile;
 use crate::sys::root::FileError;
 
@@ -25,11 +24,6 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 const WORKDIR: &str = "MACKEREL_PLUGIN_WORKDIR";
 /// What a namespace holds that has never been sent.
 const NOTHING: &str = "null";
-
-/// Whether the API takes `name` as a namespace.
-pub(crate) fn is_namespace(name: &str) -> bool {
-    is_word(name) && !name.starts_with("mackerel")
-}
 
 /// Where it is kept what the server has of a namespace. `plugin` is the environment that the
 /// configuration adds, `agent` the one that it is added to.
@@ -136,8 +130,11 @@ impl Metadata {
         }
     }
 
-    /// Adds a namespace.
+    /// Adds a namespace, unless it is there already.
     pub(crate) fn add(&mut self, name: &str, cache: CacheFile) {
+        if self.spaces.iter().any(|space| space.name == name) {
+            return;
+        }
         self.spaces.push(Space {
             name: name.to_owned(),
             cache,

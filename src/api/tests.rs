@@ -40,7 +40,9 @@ fn graph_definitions_are_one_request() {
         {\"graphs\":{\"foo.bar\":{\"label\":\"L\",\"unit\":\"\",\
         \"metrics\":[{\"name\":\"*\",\"label\":\"\",\"stacked\":true}]},\"none\":{}}}";
     let (mut api, requests) = api(DONE);
-    api.create_graph_defs(&meta::graphs(text).unwrap()).unwrap();
+    let graphs = meta::graphs(text).unwrap();
+    api.create_graph_defs(&graphs.iter().collect::<Vec<_>>())
+        .unwrap();
     assert_eq!(
         requests.recv().unwrap(),
         "Post /api/v0/graph-defs/create \

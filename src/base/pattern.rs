@@ -39,6 +39,13 @@ impl Pattern {
     }
 }
 
+impl PartialEq for Pattern {
+    /// Whether both are written alike.
+    fn eq(&self, other: &Pattern) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
 /// A text is no regular expression, or none that this program can use.
 #[derive(Debug)]
 pub(crate) struct PatternError {

@@ -85,15 +85,20 @@ fn cost(report: &Report) -> usize {
 }
 
 impl Queue {
-    /// An empty queue for the reports of so many `checks`.
-    pub(crate) fn new(checks: usize, now: Moment) -> Queue {
+    /// An empty queue for the reports of no check.
+    pub(crate) fn new(now: Moment) -> Queue {
         Queue {
             lanes: Vec::new(),
-            checks,
+            checks: 0,
             next: 0,
             round: Moment(now.0 + ROUND),
             is_ending: false,
         }
+    }
+
+    /// There are so many checks from now on.
+    pub(crate) fn expect(&mut self, checks: usize) {
+        self.checks = checks;
     }
 
     /// Adds a report for the host of a custom identifier, or for this one; whatever waits is sent

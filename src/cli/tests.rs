@@ -143,7 +143,7 @@ fn tells_commands_apart() {
         assert_eq!(usage.help_code, code);
     }
     // A command that is not there is not in the help either.
-    for word in ["check", "plugin", ""] {
+    for word in ["checks", "plugins", ""] {
         let mistake = asked(&[word, "-v"]).unwrap_err();
         assert_eq!(mistake.usage, None, "{word}");
         let text = mistake.text();
@@ -156,6 +156,28 @@ fn tells_commands_apart() {
             .count();
         assert!(word.is_empty() || listed == 0, "{text}");
     }
+}
+
+#[test]
+fn a_plugin_is_named_before_or_after_the_flags() {
+    let named = |name: &str| Flags {
+        conf: "x".into(),
+        ..flags(&[name][..0])
+    };
+    for line in [
+        &["check", "ssh", "-conf", "x"][..],
+        &["check", "-conf=x", "ssh"],
+        &["check", "-conf=x", "ssh", "more", "-bad"],
+    ] {
+        let expected = Command::Check(named("ssh"), "ssh".into());
+        assert_eq!(asked(line), Ok(expected), "{line:?}");
+    }
+    let expected = Command::Plugin(named("a b"), "a b".into());
+    assert_eq!(asked(&["plugin", "a b", "-conf=x"]), Ok(expected));
+    for line in [&["check"][..], &["check", "-v"], &["check", "--", "ssh"]] {
+        assert_eq!(asked(line).unwrap_err().why, "check needs a NAME");
+    }
+    assert_eq!(asked(&["plugin"]).unwrap_err().why, "plugin needs a NAME");
 }
 
 #[test]

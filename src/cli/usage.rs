@@ -1,5 +1,6 @@
 //! The commands and flags there are, and the help about them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Command;
@@ -16,6 +17,8 @@ pub(crate) struct Usage {
     /// Empty for the command that is meant when none is named.
     pub(super) name: &'static str,
     about: &'static str,
+    /// The word that has to come with the flags; empty if there is none.
+    pub(super) operand: &'static str,
     /// `None`: whatever follows the name is ignored.
     pub(super) flags: Option<Group>,
     /// The code with which `-help` ends.
@@ -41,17 +44,27 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 8] = [
+pub(super) static COMMANDS: [Usage; 10] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
+        operand: "",
         flags: Some(COMMON),
         help_code: 0,
         make: Command::Run,
     },
     Usage {
+        name: "check",
+        about: "run one check of the configuration and print what would be reported",
+        operand: "NAME",
+        flags: Some(COMMON),
+        help_code: 0,
+        make: |flags| Command::Check(flags, OsString::new()),
+    },
+    Usage {
         name: "configtest",
         about: "say what is wrong with the configuration; end with 0 if nothing is",
+        operand: "",
         flags: Some(COMMON),
         help_code: 0,
         make: Command::Configtest,
@@ -59,6 +72,7 @@ pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: HELP,
         about: "explain the command that follows, or list the commands",
+        operand: "",
         flags: None,
         help_code: 0,
         make: |_| Command::Manual(None),
@@ -66,6 +80,7 @@ pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: "init",
         about: "write the API key into the configuration file, unless it has one",
+        operand: "",
         flags: Some(INIT),
         help_code: 0,
         make: Command::Init,
@@ -73,13 +88,23 @@ pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: "once",
         about: "measure once and print the host and its metrics as JSON",
+        operand: "",
         flags: Some(COMMON),
         help_code: 0,
         make: Command::Once,
     },
     Usage {
+        name: "plugin",
+        about: "run one metric plugin of the configuration and print what would be posted",
+        operand: "NAME",
+        flags: Some(COMMON),
+        help_code: 0,
+        make: |flags| Command::Plugin(flags, OsString::new()),
+    },
+    Usage {
         name: "retire",
         about: "retire this host on Mackerel, and forget its id",
+        operand: "",
         flags: Some(COMMON | RETIRE),
         // As the Go agent has it.
         help_code: 2,
@@ -88,6 +113,7 @@ pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: "supervise",
         about: "run the agent as a child, and start it again when it ends",
+        operand: "",
         flags: Some(COMMON),
         help_code: 0,
         make: |flags| Command::Supervise(flags, Vec::new()),
@@ -95,6 +121,7 @@ pub(super) static COMMANDS: [Usage; 8] = [
     Usage {
         name: "version",
         about: "print the version",
+        operand: "",
         flags: None,
         help_code: 0,
         make: |_| Command::Version,
@@ -278,6 +305,9 @@ impl Usage {
             (_, Some(_)) => " [<flags>]",
             (_, None) => "",
         });
+        if !self.operand.is_empty() {
+            text.extend([" ", self.operand]);
+        }
         text.extend(["\n\n    ", self.about, "\n"]);
         if self.flags.is_some() {
             text.push_str("\nOptions:\n\n");

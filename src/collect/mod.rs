@@ -1,5 +1,6 @@
 //! Layer 3: the system metrics, one file per group.
 
+pub(crate) mod agent;
 #[cfg(test)]
 mod counters;
 mod cpu;
@@ -8,6 +9,7 @@ mod filesystem;
 mod interface;
 mod loadavg;
 mod memory;
+pub(crate) mod plugin;
 #[cfg(test)]
 mod testing;
 
@@ -63,6 +65,7 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
         Box::new(interface),
         Box::new(disk),
         Box::new(filesystem),
+        Box::new(agent::Agent::new(config.diagnostic)),
     ]
 }
 

@@ -1,11 +1,6 @@
 //! Layer 1: the configuration file's text, turned into a [`Config`] that is complete, checked and
 //! ready to use.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "plugins, which read the rest, come next")
-)]
-
 mod apibase;
 mod command;
 #[cfg(test)]
@@ -218,7 +213,7 @@ pub(crate) struct Command {
 }
 
 /// `[plugin.metrics.NAME]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MetricPlugin {
     pub(crate) command: Command,
     /// The host whose metrics these are, if not this one.
@@ -231,7 +226,7 @@ pub(crate) struct MetricPlugin {
 }
 
 /// `[plugin.checks.NAME]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CheckPlugin {
     pub(crate) command: Command,
     /// The host whose check this is, if not this one.
@@ -250,7 +245,7 @@ pub(crate) struct CheckPlugin {
 }
 
 /// `[plugin.metadata.NAME]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MetadataPlugin {
     pub(crate) command: Command,
     pub(crate) execution_interval: Duration,

@@ -8,11 +8,17 @@ use super::unknown_keys::KINDS;
 use super::walk::{Key, Keys, Walk, store};
 use super::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
 use crate::base::pattern::{Pattern, PatternError};
+use crate::base::text::is_word;
 
 /// Minutes between two runs of a check.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
 /// Minutes between two notifications, at the least.
 const NOTIFICATION_INTERVAL: u32 = 10;
+/// What the name of a check has to be, and that of a metadata plugin.
+const CHECK_NAME: &str = "made of a-z, A-Z, 0-9, - and _";
+const METADATA_NAME: &str = "made of a-z, A-Z, 0-9, - and _, and not to begin with \"mackerel\"";
+/// How the namespaces begin that the server keeps for itself.
+const RESERVED: &str = "mackerel";
 /// Minutes between two runs of a metadata plugin, at the least and if it does not say.
 const EXECUTION_INTERVAL: u32 = 10;
 /// Characters of a memo that the API takes.
@@ -124,12 +130,17 @@ fn plugin(walk: &mut Walk<'_>, config: &mut Config, kind: Option<&'static str>, 
             }
         }
         "checks" => {
-            if let Some(plugin) = build.check(table) {
+            if let Some(plugin) = build.check(table)
+                && build.is_name(is_word(&name), CHECK_NAME)
+            {
                 config.check_plugins.insert(name, plugin);
             }
         }
         _ => {
-            if let Some(plugin) = build.metadata(table) {
+            let is_good = is_word(&name) && !name.starts_with(RESERVED);
+            if let Some(plugin) = build.metadata(table)
+                && build.is_name(is_good, METADATA_NAME)
+            {
                 config.metadata_plugins.insert(name, plugin);
             }
         }
@@ -195,6 +206,15 @@ impl Build<'_, '_> {
             command: self.command(table.run)?,
             execution_interval: duration(every.max(EXECUTION_INTERVAL)),
         })
+    }
+
+    /// Whether the API takes the plugin's name; says what a name `has` to be if it does not. The
+    /// server would refuse what is sent under it, and other things with it.
+    fn is_name(&mut self, is_good: bool, has: &str) -> bool {
+        if !is_good {
+            self.warn(&format!("is not run: its name has to be {has}"));
+        }
+        is_good
     }
 
     fn command(&mut self, run: Run) -> Option<Command> {
@@ -319,6 +339,34 @@ mod tests {
             let check = read(&text).0.check_plugins.remove("a").unwrap();
             assert_eq!(check.notification_interval, notification_interval, "{text}");
             assert_eq!(check.max_check_attempts, max_check_attempts, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_api_has_no_name_for_is_not_run() {
+        // (kind, name, whether it is run)
+        let table = [
+            ("checks", "a-B_9", true),
+            ("checks", "a b", false),
+            ("checks", "", false),
+            ("checks", "mackerel", true),
+            ("metadata", "a-B_9", true),
+            ("metadata", "a.b", false),
+            ("metadata", "mackerel-x", false),
+            ("metrics", "any name!", true),
+        ];
+        for (kind, name, expected) in table {
+            let (config, found) = read(&format!("[plugin.{kind}.'{name}']\ncommand = 'x'\n"));
+            let (metrics, checks) = (config.metric_plugins.len(), config.check_plugins.len());
+            let count = metrics + checks + config.metadata_plugins.len();
+            assert_eq!(count == 1, expected, "{kind} {name}");
+            let warnings: Vec<_> = found.warnings.iter().map(|told| &told.text).collect();
+            assert_eq!(warnings.len(), usize::from(!expected), "{kind} {name}");
+            assert!(
+                warnings
+                    .iter()
+                    .all(|text| text.contains("is not run: its name has to be made of"))
+            );
         }
     }
 

@@ -104,24 +104,6 @@ fn a_document_is_bounded_as_it_is_sent() {
 }
 
 #[test]
-fn namespaces_are_what_the_api_takes() {
-    for name in ["a", "os-release", "A_1", "my-mackerel"] {
-        assert!(is_namespace(name), "{name}");
-    }
-    for name in [
-        "",
-        "a b",
-        "a.b",
-        "../a",
-        "mackerel",
-        "mackerel-agent",
-        "\u{e9}",
-    ] {
-        assert!(!is_namespace(name), "{name}");
-    }
-}
-
-#[test]
 fn the_file_is_where_the_environment_says() {
     type Variables = &'static [(&'static str, &'static str)];
     // (why this row exists, of the plugin, of the agent, path)

@@ -8,11 +8,8 @@ pub(crate) mod loadavg;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
 pub(crate) mod netdev;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the collector of plugins comes next")
-)]
 pub(crate) mod plugin;
+pub(crate) mod process;
 pub(crate) mod release;
 pub(crate) mod route;
 pub(crate) mod stat;

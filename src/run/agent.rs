@@ -1,19 +1,23 @@
 //! The main thread: starts each job when it is due, does what signals ask for, and ends when it is
 //! told to.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use super::measure::Measure;
 use super::message::{Event, News, Order, Outcome};
+use super::plugins::{Id, Plugins, Told};
 use super::reload;
 use super::status::Status;
 use super::watchdog::{Turn, Watchdog};
 use super::{link, set_level};
 use crate::api::Api;
-use crate::base::clock::{Clock, Moment};
+use crate::base::channel::{Receiver, Sender};
+use crate::base::clock::{Clock, Moment, Unix};
+use crate::collect;
 use crate::config::{Config, Flags};
 use crate::schedule::{Job, Schedule};
+use crate::sys::digest;
+use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
@@ -27,6 +31,10 @@ const DESCRIPTION: u64 = 60 * 60;
 const PROGRAM: u64 = 10;
 /// From the first request to stop until the end, whatever is left to be delivered.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// From the start until plugins begin, if the server does not answer sooner.
+const PLUGIN_DELAY: Duration = Duration::from_secs(30);
+/// From the end of all else until the commands that still run are left to themselves.
+const COMMAND_GRACE: Duration = Duration::from_secs(3);
 /// How much longer a request that is under way at the limit gets to be told of.
 const END_GRACE: Duration = Duration::from_millis(500);
 /// Signals within this time are one request to stop.
@@ -37,8 +45,13 @@ pub(super) struct Agent<'a> {
     flags: &'a Flags,
     config: Config,
     measure: Measure,
+    plugins: Plugins,
+    /// When checks and the like begin; `None` once they have.
+    plugins_due: Option<Moment>,
     /// What the poster is told by.
     orders: Sender<Order>,
+    /// Whether it still takes orders.
+    has_poster: bool,
     notify: Notify,
     schedule: Schedule,
     status: Status,
@@ -61,6 +74,7 @@ impl<'a> Agent<'a> {
         flags: &'a Flags,
         config: Config,
         measure: Measure,
+        plugins: Plugins,
         orders: Sender<Order>,
         notify: Notify,
     ) -> Agent<'a> {
@@ -68,7 +82,10 @@ impl<'a> Agent<'a> {
             flags,
             config,
             measure,
+            plugins,
+            plugins_due: None,
             orders,
+            has_poster: true,
             notify,
             schedule: Schedule::default(),
             status: Status::default(),
@@ -83,8 +100,30 @@ impl<'a> Agent<'a> {
         self.begin(clock);
         let end = self.until_stopped(clock, events);
         self.notify.stopping();
-        let outcome = match end {
-            End::Outcome(outcome) => outcome,
+        self.plugins.stop();
+        let ended = self.end(end, clock, events);
+        self.await_commands(clock, events);
+        match ended? {
+            Outcome::Delivered => Ok(()),
+            Outcome::Undelivered { values, reports } => Err(match reports {
+                0 => format!("{values} values could not be delivered"),
+                reports => {
+                    format!("{values} values and {reports} check reports could not be delivered")
+                }
+            }),
+            Outcome::Refused(text) => Err(text),
+        }
+    }
+
+    /// Has the poster deliver what waits, if it is there still.
+    fn end(
+        &mut self,
+        end: End,
+        clock: &dyn Clock,
+        events: &Receiver<Event>,
+    ) -> Result<Outcome, String> {
+        match end {
+            End::Outcome(outcome) => Ok(outcome),
             End::Signal(signal) => {
                 log::info!(
                     "Received signal '{}', try graceful shutdown up to {} seconds. \
@@ -94,13 +133,8 @@ impl<'a> Agent<'a> {
                 );
                 let begin = clock.moment();
                 self.order(Order::Stop(Moment(begin.0 + STOP_LIMIT)));
-                wait_for_end(clock, events, begin)?
+                self.wait_for_end(clock, events, begin)
             }
-        };
-        match outcome {
-            Outcome::Delivered => Ok(()),
-            Outcome::Undelivered(left) => Err(format!("{left} values could not be delivered")),
-            Outcome::Refused(text) => Err(text),
         }
     }
 
@@ -121,16 +155,16 @@ impl<'a> Agent<'a> {
         let now = clock.moment();
         let notify = &self.notify;
         self.watchdog = notify.watchdog().map(|limit| Watchdog::new(limit, now));
-        let values = self.measure.round(now);
-        self.order(Order::Round(start, values));
+        self.round(start, now);
+        self.plugins_due = Some(Moment(now.0 + PLUGIN_DELAY));
         self.notify.ready();
         self.notify.status(&self.status.text());
     }
 
-    /// Tells the poster. An order that nobody takes any more changes nothing: the poster says that
-    /// it has ended.
-    fn order(&self, order: Order) {
-        drop(self.orders.send(order));
+    /// Tells the poster.
+    fn order(&mut self, order: Order) {
+        // A poster that has ended says so, unless it has panicked.
+        self.has_poster &= self.orders.send(order).is_ok();
     }
 
     /// Starts every job when it is due, until an event ends the loop.
@@ -141,16 +175,26 @@ impl<'a> Agent<'a> {
                     return end;
                 }
             }
+            let now = clock.moment();
+            self.turn_plugins(now);
             let idle = self.schedule.idle(clock.wall());
-            match events.recv_timeout(idle.min(self.watch(clock.moment()))) {
-                Ok(Event::Signal(Signal::Hangup)) => self.reload(),
+            let mut idle = idle.min(self.idle_plugins(now)).min(self.watch(now));
+            if !self.has_poster {
+                idle = Duration::ZERO;
+            }
+            match events.recv_timeout(idle) {
+                Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
                 Ok(Event::Signal(signal)) => return End::Signal(signal),
                 Ok(Event::News(news)) => self.note(news, clock),
+                Ok(Event::Plugin(id, told)) => self.hear(id, told),
                 Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
-                Err(RecvTimeoutError::Timeout) => {}
-                // The poster has gone without a word, which only a panic does.
-                Err(RecvTimeoutError::Disconnected) => {
-                    return End::Outcome(Outcome::Undelivered(0));
+                Err(_) if self.has_poster => {}
+                // It has gone without a word.
+                Err(_) => {
+                    return End::Outcome(Outcome::Undelivered {
+                        values: 0,
+                        reports: 0,
+                    });
                 }
             }
         }
@@ -160,10 +204,8 @@ impl<'a> Agent<'a> {
     fn start(&mut self, job: Job, clock: &dyn Clock) -> Option<End> {
         match job {
             Job::Collect => {
-                let values = self.measure.round(clock.moment());
-                let count = values.iter().count();
-                backend::debug("metrics", format_args!("measured {count} values"));
-                self.order(Order::Round(clock.unix().minute(), values));
+                self.round(clock.unix().minute(), clock.moment());
+                reap_orphans();
             }
             Job::Describe => self.order(Order::Describe),
             Job::LookAtProgram => {
@@ -176,23 +218,60 @@ impl<'a> Agent<'a> {
         None
     }
 
+    /// Measures, and has metric plugins measure, for the round of `time`.
+    fn round(&mut self, time: Unix, now: Moment) {
+        // Plugins first: they take their time.
+        self.plugins.round(time);
+        let values = self.measure.round(now);
+        let count = values.iter().count();
+        backend::debug("metrics", format_args!("measured {count} values"));
+        self.order(Order::Round(time, None, values));
+    }
+
+    /// Starts the plugins that are due.
+    fn turn_plugins(&mut self, now: Moment) {
+        if self.plugins_due.is_some_and(|due| due <= now) {
+            self.plugins_due = None;
+            self.plugins.begin(now);
+            if self.config.diagnostic {
+                self.order(Order::Graphs(collect::agent::graphs()));
+            }
+        }
+        self.plugins.turn(now);
+    }
+
+    fn idle_plugins(&self, now: Moment) -> Duration {
+        match self.plugins_due {
+            Some(due) => due.since(now),
+            None => self.plugins.idle(now),
+        }
+    }
+
+    fn hear(&mut self, id: Id, told: Told) {
+        for order in self.plugins.hear(id, told) {
+            self.order(order);
+        }
+    }
+
     /// Tells the service manager that the agent is alive, if it is and if it is time. Returns until
     /// when it is not.
     fn watch(&mut self, now: Moment) -> Duration {
         let Some(watchdog) = &mut self.watchdog else {
             return Duration::MAX;
         };
-        match watchdog.turn(now) {
+        let turn = watchdog.turn(now);
+        let idle = watchdog.idle(now);
+        match turn {
             Turn::Rest => {}
             Turn::Complain => log::error!("the thread that posts hangs: the watchdog is not told"),
             Turn::Tell { ask } => {
                 self.notify.alive();
                 if ask {
-                    drop(self.orders.send(Order::Answer));
+                    self.order(Order::Answer);
                 }
             }
         }
-        watchdog.idle(now)
+        idle
     }
 
     fn note(&mut self, news: News, clock: &dyn Clock) {
@@ -201,6 +280,13 @@ impl<'a> Agent<'a> {
         {
             watchdog.answered();
         }
+        // Half of the host's own second: a fleet that starts together does not check together.
+        if let News::Registered { id, .. } = &news
+            && let Some(due) = &mut self.plugins_due
+        {
+            let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
+            *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
+        }
         if self.status.note(news, clock.unix()) {
             self.notify.status(&self.status.text());
         }
@@ -208,9 +294,9 @@ impl<'a> Agent<'a> {
 
     /// Goes over to the configuration as it is now, unless it is broken, and has the host described
     /// in any case.
-    fn reload(&mut self) {
+    fn reload(&mut self, now: Moment) {
         self.notify.reloading();
-        let taken = reload::checked(self.flags).and_then(|config| self.configure(config));
+        let taken = reload::checked(self.flags).and_then(|config| self.configure(config, now));
         match taken {
             Ok(()) => log::info!("configuration reloaded"),
             Err(why) => {
@@ -223,7 +309,7 @@ impl<'a> Agent<'a> {
     }
 
     /// Goes over to `new`, all of it or nothing. Fails if the API cannot be spoken to as it says.
-    fn configure(&mut self, new: Config) -> Result<(), String> {
+    fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
         // Made anew in any case: certificates may have changed where their path has not.
         let api = Api::new(Box::new(link(&config)?));
@@ -233,32 +319,54 @@ impl<'a> Agent<'a> {
         }
         set_level(&config);
         self.measure.configure(&config);
+        self.plugins.configure(&config, now);
+        if config.diagnostic && !self.config.diagnostic {
+            self.order(Order::Graphs(collect::agent::graphs()));
+        }
         self.order(Order::Configure(api, Box::new(config.clone())));
         self.config = config;
         Ok(())
     }
-}
 
-/// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says that
-/// nobody wants to wait any longer.
-fn wait_for_end(
-    clock: &dyn Clock,
-    events: &Receiver<Event>,
-    begin: Moment,
-) -> Result<Outcome, String> {
-    loop {
-        let passed = clock.moment().since(begin);
-        // A request that is under way at the limit gets a little longer to be told of.
-        match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
-            Ok(Event::Signal(Signal::Hangup) | Event::News(_)) => {}
-            // Whoever stops a unit signals every process of it, and so does a supervisor.
-            Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
-            Ok(Event::Signal(signal)) => {
-                log::info!("Received signal '{}' again, force shutdown.", signal.name());
-                return Err("received terminate instruction again. force return".to_owned());
+    /// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says
+    /// that nobody wants to wait any longer.
+    fn wait_for_end(
+        &mut self,
+        clock: &dyn Clock,
+        events: &Receiver<Event>,
+        begin: Moment,
+    ) -> Result<Outcome, String> {
+        loop {
+            let passed = clock.moment().since(begin);
+            // A request that is under way at the limit gets a little longer to be told of.
+            match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
+                Ok(Event::Signal(Signal::Hangup) | Event::News(_)) => {}
+                // What a plugin brings now comes too late, but it has ended.
+                Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
+                // Whoever stops a unit signals every process of it, and so does a supervisor.
+                Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
+                Ok(Event::Signal(signal)) => {
+                    log::info!("Received signal '{}' again, force shutdown.", signal.name());
+                    return Err("received terminate instruction again. force return".to_owned());
+                }
+                Ok(Event::Ended(outcome)) => return Ok(outcome),
+                Err(_) => return Err("Timed out. force shutdown.".to_owned()),
             }
-            Ok(Event::Ended(outcome)) => return Ok(outcome),
-            Err(_) => return Err("Timed out. force shutdown.".to_owned()),
+        }
+    }
+
+    /// Gives the commands that still run the time to end as they have been told to.
+    fn await_commands(&mut self, clock: &dyn Clock, events: &Receiver<Event>) {
+        let begin = clock.moment();
+        while self.plugins.running() > 0 {
+            let passed = clock.moment().since(begin);
+            match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
+                Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
+                Ok(Event::Signal(Signal::Hangup) | Event::News(_) | Event::Ended(_)) => {}
+                Ok(Event::Signal(_)) if passed < ONE_STOP => {}
+                // Somebody is in a hurry, or a command cannot be killed.
+                Ok(Event::Signal(_)) | Err(_) => return,
+            }
         }
     }
 }

@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::base::channel::channel;
 use crate::base::clock::Moment;
 use crate::base::trees::Trees;
 use crate::base::{self, Failures};

@@ -1,23 +1,40 @@
-//! What the main thread, the one that posts and the one that takes signals tell each other.
+//! What the main thread, the one that posts, the one that takes signals and those of plugins tell
+//! each other.
 
+use super::plugins::{Id, Told};
 use crate::api::Api;
 use crate::base::clock::{Moment, Unix};
 use crate::collect::Values;
 use crate::config::Config;
+use crate::parse::plugin::meta::Graph;
+use crate::spool::Destination;
 use crate::sys::signal::Signal;
+use crate::wire::check::Report;
 
 /// What can wake the main thread before its time.
 pub(super) enum Event {
     Signal(Signal),
     News(News),
+    /// A plugin's thread has something to tell.
+    Plugin(Id, Told),
     /// The poster has nothing more to do.
     Ended(Outcome),
 }
 
 /// What the poster is told.
 pub(super) enum Order {
-    /// Post these values, measured at this time.
-    Round(Unix, Values),
+    /// Post these values, measured at this time, of the host that they belong to.
+    Round(Unix, Destination, Values),
+    /// Report what a check has found, at once if it is urgent.
+    Report {
+        destination: Option<String>,
+        report: Report,
+        is_urgent: bool,
+    },
+    /// Send the document that this namespace holds now, unless the server has it.
+    Metadata(String, String),
+    /// Define these graphs, all of one plugin.
+    Graphs(Vec<Graph>),
     /// Send the host's description.
     Describe,
     /// Speak to the API like this from now on, and go by this configuration otherwise.
@@ -46,8 +63,8 @@ pub(super) enum News {
 pub(super) enum Outcome {
     /// Nothing is left to be delivered.
     Delivered,
-    /// So many values are, and the time is up.
-    Undelivered(usize),
+    /// So much is, and the time is up.
+    Undelivered { values: usize, reports: usize },
     /// The server refuses this host; the text says why and what to do.
     Refused(String),
 }

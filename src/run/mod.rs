@@ -9,11 +9,13 @@ mod configtest;
 )]
 mod hosts;
 mod init;
+mod inspect;
 mod key;
 mod load;
 mod measure;
 mod message;
 mod once;
+mod plugins;
 mod poster;
 mod register;
 mod reload;
@@ -24,19 +26,20 @@ mod supervise;
 mod trouble;
 mod watchdog;
 
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{env, thread};
 
 use agent::Agent;
 use measure::Measure;
 use message::{Event, Order};
+use plugins::Plugins;
 use poster::Poster;
 use register::{Describe, Registration};
 use resolve::resolve;
 use trouble::Troubles;
 
 use crate::api::Api;
+use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
@@ -59,6 +62,7 @@ use crate::sys::uname::uname;
 
 pub(crate) use configtest::configtest;
 pub(crate) use init::init;
+pub(crate) use inspect::{check, plugin};
 pub(crate) use once::once;
 pub(crate) use retire::retire;
 pub(crate) use supervise::supervise;
@@ -75,6 +79,9 @@ const TAGS: Tags = &[
     ("api", "api"),
     ("sys::fsstat", "util.filesystem"),
     ("sys::pidfile", "pidfile"),
+    ("plugins::metrics", "metrics.plugin"),
+    ("plugins::checks", "checks"),
+    ("plugins::metadata", "metadata"),
     ("run::resolve", "config"),
     ("run::supervise", "supervisor"),
     ("run::poster", "command"),
@@ -111,14 +118,16 @@ fn set_level(config: &Config) {
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
     let _pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
+    let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
+        .map_err(|error| format!("cannot open a pipe: {error}"))?;
     let stats = FsStats::new();
     let orders = start_poster(&config, clock, tell, stats.beside())?;
     let measure = Measure::new(&config, Root::of(&config.host), stats);
-    Agent::new(flags, config, measure, orders, notify).run(&clock, &events)
+    Agent::new(flags, config, measure, plugins, orders, notify).run(&clock, &events)
 }
 
 /// The pid file of the configuration, if there is to be one.
@@ -152,7 +161,7 @@ fn start_poster(
         random,
         clock.moment(),
     );
-    let (orders, inbox) = mpsc::channel();
+    let (orders, inbox) = channel();
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);

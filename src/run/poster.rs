@@ -1,7 +1,11 @@
 //! Everything that is said to the server, by one thread: registering, posting, describing. Decides
 //! when the next request goes out; measuring never waits for it.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+mod identities;
+mod plugins;
+mod values;
+
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::message::{News, Order, Outcome};
@@ -9,20 +13,21 @@ use super::register::{Describe, Registration};
 use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
-use crate::base::clock::{Clock, Moment, Unix};
+use crate::base::channel::Receiver;
+use crate::base::clock::{Clock, Moment};
+use crate::check::queue::Queue;
 use crate::config::Config;
+use crate::metadata::Metadata;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
-use crate::sys::digest;
-use crate::sys::log as backend;
+use identities::Identities;
+use plugins::Graphs;
 
 /// Longest pause between two attempts to register.
 const REGISTER_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Longest pause between two attempts to post: a server that is away is asked no more often than
 /// one that is there.
 const POST_PAUSE: Duration = Duration::from_secs(60);
-/// Between two requests that catch up.
-const CATCH_UP_PAUSE: Duration = Duration::from_millis(1_500);
 /// Between two attempts while the agent is about to end.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// After a refusal: someone has to act first.
@@ -51,8 +56,13 @@ pub(super) struct Poster {
     tell: Box<dyn Fn(News) + Send>,
     random: fn() -> u32,
     spool: Spool,
-    /// Whether the server has taken values of this process: the first ones go out at once.
-    has_posted: bool,
+    reports: Queue,
+    metadata: Metadata,
+    graphs: Graphs,
+    identities: Identities,
+    /// When the server took values last; `None` if it has none of this process: the first ones go
+    /// out at once.
+    last_post: Option<Moment>,
     backoff: Backoff,
     /// When the next request that registers or posts may go out; `None` if there is none.
     post_due: Option<Moment>,
@@ -62,6 +72,10 @@ pub(super) struct Poster {
     stop: Option<Moment>,
     posting: Trouble,
     describing: Trouble,
+    reporting: Trouble,
+    defining: Trouble,
+    looking: Trouble,
+    documenting: Trouble,
 }
 
 impl Poster {
@@ -75,7 +89,7 @@ impl Poster {
         random: fn() -> u32,
         now: Moment,
     ) -> Poster {
-        Poster {
+        let mut poster = Poster {
             api,
             registration,
             describe,
@@ -83,14 +97,25 @@ impl Poster {
             tell,
             random,
             spool: Spool::default(),
-            has_posted: false,
+            reports: Queue::new(now),
+            metadata: Metadata::new(now),
+            graphs: Graphs::default(),
+            identities: Identities::default(),
+            last_post: None,
             backoff: Backoff::up_to(REGISTER_PAUSE),
             post_due: Some(now),
             describe_due: None,
             stop: None,
             posting: Trouble::default(),
             describing: Trouble::default(),
-        }
+            reporting: Trouble::default(),
+            defining: Trouble::default(),
+            looking: Trouble::default(),
+            documenting: Trouble::default(),
+        };
+        let config = poster.config.clone();
+        poster.configure_plugins(&config, now);
+        poster
     }
 
     /// Does what is due until it is to end.
@@ -117,23 +142,29 @@ impl Poster {
     fn take(&mut self, order: Order, clock: &dyn Clock) {
         let now = clock.moment();
         match order {
-            Order::Round(time, values) => {
-                let lost = self.spool.push(time, values.iter());
+            Order::Round(time, destination, values) => {
+                self.push(time, destination, &values, clock);
+            }
+            Order::Report {
+                destination,
+                report,
+                is_urgent,
+            } => {
+                let lost = self
+                    .reports
+                    .push(destination.as_deref(), report, is_urgent, now);
                 if lost > 0 {
-                    log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
-                }
-                if self.post_due.is_none() && !self.spool.is_empty() {
-                    let pause = match self.has_posted {
-                        true => self.own_second(clock.unix()),
-                        false => Duration::ZERO,
-                    };
-                    self.post_due = Some(Moment(now.0 + pause));
+                    log::warn!("{lost} check reports lost: the oldest make room for the newest");
                 }
             }
+            Order::Metadata(name, document) => self.take_document(&name, document, now),
+            Order::Graphs(graphs) => self.graphs.push(graphs, now),
             Order::Describe => self.describe_due = Some(now),
             Order::Configure(api, config) => {
                 self.api = api;
                 self.config = *config;
+                let config = self.config.clone();
+                self.configure_plugins(&config, now);
                 // What failed with the old settings may not with the new ones.
                 if self.posting.is_on() {
                     self.backoff.succeeded();
@@ -144,53 +175,73 @@ impl Poster {
             Order::Stop(limit) => {
                 self.stop = Some(limit);
                 self.describe_due = None;
-                self.post_due = (!self.spool.is_empty()).then_some(now);
+                self.graphs.due = None;
+                self.reports.end(now);
+                self.metadata.end(now);
+                let is_waiting = !self.spool.is_empty() || !self.reports.is_empty();
+                self.post_due = is_waiting.then_some(now);
             }
         }
     }
 
-    /// Time until the host's own second of the minute, which spreads the hosts of a fleet; none if
-    /// it has passed.
-    fn own_second(&self, now: Unix) -> Duration {
-        let host = self.registration.host();
-        let offset = host.map_or(0, |host| digest::sha1_last_byte(&host.id) % 60);
-        Duration::from_secs(u64::from(offset).saturating_sub(now.0 % 60))
-    }
-
-    /// Makes at most one request, if one is due.
+    /// Makes at most one request, if one is due: what alerts wait for first.
     fn step(&mut self, clock: &dyn Clock) -> Next {
         let now = clock.moment();
         if let Some(limit) = self.stop
-            && (self.post_due.is_none() || now >= limit)
+            && (self.due().is_none() || now >= limit)
         {
             self.say_stopped();
             return Next::End(self.outcome());
         }
         let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
-        if is_due(self.post_due) {
-            if let Some(refusal) = self.talk(clock) {
+        if self.registration.host().is_none() {
+            if is_due(self.post_due)
+                && let Some(refusal) = self.register(clock)
+            {
                 return Next::End(Outcome::Refused(refusal));
             }
+        } else if is_due(self.reports.due()) {
+            self.report(clock);
+        } else if is_due(self.post_due) {
+            self.post(clock);
+        } else if is_due(self.identities.due()) {
+            self.look_up(clock);
+        } else if is_due(self.metadata.due()) {
+            self.put_document(clock);
+        } else if is_due(self.graphs.due) {
+            self.define(clock);
         } else if is_due(self.describe_due) {
             self.send_description(clock);
         }
-        if self.stop.is_some() && self.post_due.is_none() {
-            return Next::Pause(Duration::ZERO);
-        }
-        let now = clock.moment();
-        let dues = [self.post_due, self.describe_due, self.stop];
-        match dues.into_iter().flatten().min() {
-            Some(due) => Next::Pause(due.since(now)),
-            None => Next::Rest,
+        match (self.due(), self.stop) {
+            (None, Some(_)) => Next::Pause(Duration::ZERO),
+            (None, None) => Next::Rest,
+            (Some(due), stop) => {
+                let due = stop.map_or(due, |stop| due.min(stop));
+                Next::Pause(due.since(clock.moment()))
+            }
         }
     }
 
-    /// Registers, or posts. Returns the text of a refusal that ends the agent.
-    fn talk(&mut self, clock: &dyn Clock) -> Option<String> {
-        if self.registration.host().is_some() {
-            self.post(clock);
-            return None;
+    /// When the next request goes out; `None` if nothing waits.
+    fn due(&self) -> Option<Moment> {
+        if self.registration.host().is_none() {
+            return self.post_due;
         }
+        let dues = [
+            self.post_due,
+            self.reports.due(),
+            // A host that is unknown at the end stays so.
+            self.identities.due().filter(|_| self.stop.is_none()),
+            self.metadata.due(),
+            self.graphs.due,
+            self.describe_due,
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Goes on with registering. Returns the text of a refusal that ends the agent.
+    fn register(&mut self, clock: &dyn Clock) -> Option<String> {
         let (api, describe) = (&mut self.api, &mut self.describe);
         match self.registration.step(api, describe, &self.config) {
             Ok(()) => {
@@ -225,70 +276,6 @@ impl Poster {
         (self.tell)(News::Registered { id, name });
         self.backoff = Backoff::up_to(POST_PAUSE);
         self.describe_due = Some(clock.moment());
-    }
-
-    /// Posts the next batch.
-    fn post(&mut self, clock: &dyn Clock) {
-        let expired = self.spool.expire(clock.unix());
-        if expired > 0 {
-            log::warn!("{expired} rounds of values lost: the server takes none older than a day");
-        }
-        // A server that is away is asked with little, again and again.
-        let batch = match self.posting.is_on() {
-            true => self.spool.newest(),
-            false => self.spool.batch(),
-        };
-        let Some(host) = self.registration.host().filter(|_| !batch.is_empty()) else {
-            self.post_due = None;
-            return;
-        };
-        match self.api.post_metrics(&host.id, self.spool.values(&batch)) {
-            Ok(()) => {
-                backend::debug("command", format_args!("posted {} rounds", batch.len()));
-                self.spool.posted(&batch);
-                let had_posted = std::mem::replace(&mut self.has_posted, true);
-                self.backoff.succeeded();
-                let left = self.spool.waiting();
-                let is_over = self.posting.is_over(|| match left {
-                    0 => "posting works again".to_owned(),
-                    left => format!("posting works again; catching up on {left} values"),
-                });
-                if is_over || !had_posted {
-                    (self.tell)(News::Working);
-                }
-                let pause = match self.stop {
-                    Some(_) => LAST_PAUSE,
-                    None => CATCH_UP_PAUSE,
-                };
-                let next = Moment(clock.moment().0 + pause);
-                self.post_due = (left > 0).then_some(next);
-            }
-            Err(error) => {
-                self.is_failing(format!("{}; the values are kept", base::report(&error)));
-                let pause = match error.verdict() {
-                    Verdict::Later(asked) => asked,
-                    Verdict::Refused => REFUSED_PAUSE,
-                };
-                self.try_again(pause, clock);
-            }
-        }
-    }
-
-    /// It cannot register, or post.
-    fn is_failing(&mut self, reason: String) {
-        if self.posting.because(reason.clone()) {
-            (self.tell)(News::Failing(reason));
-        }
-    }
-
-    /// Puts the next attempt off, for at least as long as `asked`.
-    fn try_again(&mut self, asked: Duration, clock: &dyn Clock) {
-        let spread = self.backoff.failed((self.random)());
-        let pause = match self.stop {
-            Some(_) => LAST_PAUSE,
-            None => spread.max(asked.min(ASKED_PAUSE)),
-        };
-        self.post_due = Some(Moment(clock.moment().0 + pause));
     }
 
     fn send_description(&mut self, clock: &dyn Clock) {
@@ -330,9 +317,9 @@ impl Poster {
     }
 
     fn outcome(&self) -> Outcome {
-        match self.spool.waiting() {
-            0 => Outcome::Delivered,
-            left => Outcome::Undelivered(left),
+        match (self.spool.waiting(), self.reports.waiting()) {
+            (0, 0) => Outcome::Delivered,
+            (values, reports) => Outcome::Undelivered { values, reports },
         }
     }
 }

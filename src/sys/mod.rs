@@ -1,24 +1,12 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod args;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the threads of plugins come next")
-)]
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod crash;
 pub(crate) mod device;
 pub(crate) mod digest;
 pub(crate) mod environment;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the threads of plugins, which run, come next"
-    )
-)]
 pub(crate) mod exec;
 pub(crate) mod executable;
 pub(crate) mod file;
@@ -33,6 +21,13 @@ pub(crate) mod pidfile;
 pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod signal;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what installs a newer version comes next")
+)]
+pub(crate) mod signature;
 pub(crate) mod state;
 pub(crate) mod terminal;
+#[cfg(target_env = "musl")]
+mod thread;
 pub(crate) mod uname;

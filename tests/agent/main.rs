@@ -27,6 +27,7 @@ mod keys;
 mod log;
 mod notify;
 mod once;
+mod plugins;
 mod post;
 mod register;
 mod reload;

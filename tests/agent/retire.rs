@@ -1,7 +1,5 @@
 //! `retire`: asked for, agreed to, done, forgotten.
 
-use std::time::Duration;
-
 use crate::process::{Finished, Signal};
 use crate::sandbox::{Sandbox, limit, runner};
 use crate::standin::Standin;
@@ -146,7 +144,7 @@ fn a_signal_ends_the_waiting() {
         let mut agent = sandbox.start_with(&["retire"], &["-force"]);
         agent.wait_line(limit(10), "complaint", |line| line.contains("503"));
         agent.signal(signal);
-        let finished = agent.wait_exit(Duration::from_secs(2));
+        let finished = agent.wait_exit(limit(10));
         if runner().is_empty() {
             assert_eq!(finished.signal, Some(signal.as_raw()));
         }

@@ -40,7 +40,11 @@ fn report(number: u64, at: u64, message: &str) -> Report {
 impl Rig {
     fn new(checks: usize, rule: impl FnMut(u64, Option<&str>) -> Sent + 'static) -> Rig {
         Rig {
-            queue: Queue::new(checks, moment(0)),
+            queue: {
+                let mut queue = Queue::new(moment(0));
+                queue.expect(checks);
+                queue
+            },
             now: 0,
             rule: Box::new(rule),
             requests: Vec::new(),
@@ -210,7 +214,8 @@ fn a_failure_is_tried_again_as_its_kind_says() {
 
 #[test]
 fn a_request_that_took_long_is_not_repeated_at_once() {
-    let mut queue = Queue::new(1, moment(0));
+    let mut queue = Queue::new(moment(0));
+    queue.expect(1);
     queue.push(None, report(0, 0, ""), true, moment(0));
     let batch = queue.batch(moment(0)).unwrap();
     assert_eq!(queue.done(&batch, Sent::Silence, moment(30)), 0);
@@ -298,7 +303,8 @@ fn the_server_gets_nothing_that_it_would_ignore() {
 
 #[test]
 fn a_destination_is_bounded_and_the_newest_stay() {
-    let mut queue = Queue::new(1, moment(0));
+    let mut queue = Queue::new(moment(0));
+    queue.expect(1);
     let message = "x".repeat(1_024);
     let mut lost = 0;
     queue.push(Some("a"), report(0, 0, ""), false, moment(0));
@@ -318,7 +324,8 @@ fn a_destination_is_bounded_and_the_newest_stay() {
 
 #[test]
 fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
-    let mut queue = Queue::new(1, moment(0));
+    let mut queue = Queue::new(moment(0));
+    queue.expect(1);
     let big = "x".repeat(CAPACITY / 2);
     queue.push(None, report(0, 0, ""), true, moment(0));
     let batch = queue.batch(moment(0)).unwrap();

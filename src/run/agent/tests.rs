@@ -1,10 +1,10 @@
 //! The main loop, with a poster that only listens.
 
 use std::fs;
-use std::sync::mpsc;
 
 use super::*;
-use crate::base::clock::FakeClock;
+use crate::base::channel::channel;
+use crate::base::clock::{FakeClock, HostClock};
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
@@ -19,8 +19,8 @@ struct Rig {
 impl Rig {
     /// An agent with this configuration, two minutes after the epoch, and all that belongs to it.
     fn agent<'a>(flags: &'a Flags, config: &Config) -> (Agent<'a>, Rig) {
-        let (tell, events) = mpsc::channel();
-        let (tell_poster, orders) = mpsc::channel();
+        let (tell, events) = channel();
+        let (tell_poster, orders) = channel();
         let clock = FakeClock::default();
         clock.pass(Duration::from_secs(120));
         let measure = Measure::new(
@@ -29,7 +29,8 @@ impl Rig {
             FsStats::new(),
         );
         let notify = Notify::silent();
-        let agent = Agent::new(flags, config.clone(), measure, tell_poster, notify);
+        let plugins = Plugins::new(config, HostClock::new(), tell.clone(), clock.moment()).unwrap();
+        let agent = Agent::new(flags, config.clone(), measure, plugins, tell_poster, notify);
         let rig = Rig {
             tell,
             events,
@@ -51,8 +52,13 @@ impl Rig {
             Order::Configure(..) => "configure",
             Order::Answer => "answer",
             Order::Stop(_) => "stop",
+            Order::Report { .. } => "report",
+            Order::Metadata(..) => "metadata",
+            Order::Graphs(_) => "graphs",
         };
-        self.orders.try_iter().map(name).collect()
+        std::iter::from_fn(|| self.orders.try_recv().ok())
+            .map(name)
+            .collect()
     }
 }
 
@@ -101,7 +107,7 @@ fn a_hangup_takes_over_what_can_be() {
                 host_status.on_stop = 'poweroff'\n";
     fs::write(&flags.conf, text).unwrap();
     let (mut agent, rig) = Rig::agent(&flags, &Config::default());
-    agent.reload();
+    agent.reload(rig.clock.moment());
     assert_eq!(agent.config.display_name.as_deref(), Some("new"));
     assert_eq!(agent.config.root, Config::default().root);
     let order = rig.orders.try_recv().unwrap();
@@ -128,7 +134,7 @@ fn a_broken_configuration_changes_nothing() {
     ] {
         fs::write(&flags.conf, text).unwrap();
         let (mut agent, rig) = Rig::agent(&flags, &Config::default());
-        agent.reload();
+        agent.reload(rig.clock.moment());
         assert_eq!(agent.config.roles, [""; 0], "{text}");
         assert_eq!(rig.orders(), ["describe"], "{text}");
     }
@@ -176,26 +182,28 @@ fn a_poster_that_vanished_ends_the_agent() {
     let (
         agent,
         Rig {
-            tell,
+            orders,
             events,
             clock,
-            ..
+            tell: _tell,
         },
     ) = Rig::agent(&flags, &Config::default());
-    drop(tell);
+    drop(orders);
     let end = agent.run(&clock, &events);
     assert_eq!(end, Err("0 values could not be delivered".to_owned()));
 }
 
 /// What waiting comes to if the agent is told to stop, and again after `pause`.
 fn told_again(pause: Duration) -> Result<Outcome, String> {
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     tell.send(Event::Signal(Signal::Hangup)).unwrap();
     tell.send(Event::Signal(Signal::Terminate)).unwrap();
     tell.send(Event::Ended(Outcome::Delivered)).unwrap();
+    let flags = Flags::default();
+    let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
     let clock = FakeClock::default();
     clock.pass(pause);
-    wait_for_end(&clock, &events, Moment::default())
+    agent.wait_for_end(&clock, &events, Moment::default())
 }
 
 #[test]

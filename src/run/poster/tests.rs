@@ -1,12 +1,13 @@
 //! The poster against a server in memory, in time that the test lets pass.
 
 mod news;
+mod plugins;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::base::clock::FakeClock;
+use crate::base::clock::{FakeClock, Unix};
 use crate::collect::Values;
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
@@ -43,8 +44,9 @@ impl Exchange for Server {
             body: request.body.unwrap_or_default().to_owned(),
         };
         let status = (self.rule)(&call);
-        let body =
-            format!(r#"{{"id":"{ID}","host":{{"id":"{ID}","name":"n","status":"working"}}}}"#);
+        let body = format!(
+            r#"{{"id":"{ID}","hosts":[],"host":{{"id":"{ID}","name":"n","status":"working"}}}}"#
+        );
         self.calls.lock().unwrap().push(call);
         match status {
             Some(status) => Ok(Answer {
@@ -109,7 +111,7 @@ impl Rig {
     /// A round on each of the minutes from `from` on.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
-            let order = Order::Round(Unix(START + minute * 60), values(minute as f64));
+            let order = Order::Round(Unix(START + minute * 60), None, values(minute as f64));
             self.orders.push_back((minute * 60, order));
         }
         self
@@ -216,7 +218,7 @@ fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
 
 #[test]
 fn the_first_values_do_not_wait_for_that_second() {
-    let order = Order::Round(Unix(START + 2), values(1.0));
+    let order = Order::Round(Unix(START + 2), None, values(1.0));
     let mut rig = Rig::new(true, well).order(2, order);
     rig.run_until(60);
     assert_eq!(rig.calls()[2], (2, "Post /api/v0/tsdb".to_owned()));
@@ -321,7 +323,13 @@ fn a_stop_with_nothing_to_deliver_is_at_once() {
 fn a_stop_while_the_server_is_away_tries_for_its_time_and_counts_what_is_left() {
     for known in [true, false] {
         let mut rig = Rig::new(known, |_| None).minutes(0, 2).stop_at(90);
-        assert_eq!(rig.run_until(200), Some(Outcome::Undelivered(2)));
+        assert_eq!(
+            rig.run_until(200),
+            Some(Outcome::Undelivered {
+                values: 2,
+                reports: 0
+            })
+        );
         assert_eq!(rig.clock.unix(), Unix(START + 120));
         let last = rig.calls().iter().filter(|(at, _)| *at >= 90).count();
         assert_eq!(last, 30);

@@ -1,39 +1,22 @@
-//! The environment of a command: the agent's, with the directories in which plugins are, and in
-//! no language.
+//! The environment of a command: the agent's, and what is different in it.
 
 use std::env;
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-
-/// Searched before what the agent's `PATH` says.
-const BEFORE: &str = "/sbin:/usr/sbin:/bin:/usr/bin";
-/// Searched after it: where Mackerel's packages put plugins.
-const AFTER: &str = "/opt/mackerel-agent/plugins/bin";
 
 /// Variables and their values; no name occurs twice.
 #[derive(Clone, Debug)]
 pub(super) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// What every command has.
+    /// What every command has: the agent's own.
     pub(super) fn of_agent() -> Environment {
-        Environment::for_plugins(env::vars_os().collect())
+        Environment::of(env::vars_os().collect())
     }
 
-    /// `variables`, made what every command has.
-    pub(super) fn for_plugins(variables: Vec<(OsString, OsString)>) -> Environment {
-        let mut environment = Environment(variables);
-        let mut path = OsString::from(BEFORE);
-        if !environment.path().is_empty() {
-            path.push(":");
-            path.push(environment.path());
-        }
-        path.push(":");
-        path.push(AFTER);
-        environment.set("PATH", Some(&path));
-        environment.set("LANG", Some(OsStr::new("C")));
-        environment.set("LC_ALL", Some(OsStr::new("C")));
-        environment
+    /// `variables`, none of which may be there twice.
+    pub(super) fn of(variables: Vec<(OsString, OsString)>) -> Environment {
+        Environment(variables)
     }
 
     /// Gives a variable another value, or takes it away.
@@ -65,36 +48,12 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        Environment::for_plugins(variables.collect())
-    }
-
-    fn strings(environment: &Environment) -> Vec<String> {
-        let mut strings: Vec<String> = environment
-            .strings()
-            .unwrap()
-            .into_iter()
-            .map(|string| string.into_string().unwrap())
-            .collect();
-        strings.sort();
-        strings
-    }
-
-    #[test]
-    fn plugins_are_found_and_speak_no_language() {
-        let environment = environment(&[("PATH", "/a:/b"), ("LANG", "ja_JP.UTF-8"), ("A", "1")]);
-        let path = "PATH=/sbin:/usr/sbin:/bin:/usr/bin:/a:/b:/opt/mackerel-agent/plugins/bin";
-        assert_eq!(strings(&environment), ["A=1", "LANG=C", "LC_ALL=C", path]);
-    }
-
-    #[test]
-    fn without_a_path_there_are_the_fixed_directories() {
-        let path = "/sbin:/usr/sbin:/bin:/usr/bin:/opt/mackerel-agent/plugins/bin";
-        for variables in [&[][..], &[("PATH", "")]] {
-            assert_eq!(environment(variables).path(), path);
-        }
+        let variables = variables.iter();
+        Environment::of(
+            variables
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -103,9 +62,14 @@ mod tests {
         for (name, value) in [("A", Some("2")), ("A", Some("3")), ("B", None), ("D", None)] {
             environment.set(name, value.map(OsStr::new));
         }
-        let strings = strings(&environment);
-        assert_eq!(strings[..2], ["A=3", "C=1"]);
-        assert!(strings[2].starts_with("LANG="));
+        let strings = environment.strings().unwrap();
+        assert_eq!(strings, [c"C=1".to_owned(), c"A=3".to_owned()]);
+    }
+
+    #[test]
+    fn the_path_is_what_it_says() {
+        assert_eq!(environment(&[("A", "1")]).path(), "");
+        assert_eq!(environment(&[("PATH", "/a:/b")]).path(), "/a:/b");
     }
 
     #[test]

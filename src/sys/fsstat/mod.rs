@@ -11,9 +11,11 @@ mod usage;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::base::channel::Receiver;
 
 use failing::Failing;
 use guard::Guard;
@@ -217,8 +219,8 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::base::channel::{Sender, channel};
     use std::sync::atomic::AtomicBool;
-    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
 

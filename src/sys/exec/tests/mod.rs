@@ -36,7 +36,10 @@ fn strings(argv: &[&str]) -> Vec<String> {
 /// A setting in which nothing depends on who runs the tests.
 fn setting() -> Setting {
     Setting {
-        environment: Environment::for_plugins(vec![("KEPT".into(), "agent".into())]),
+        environment: Environment::of(vec![
+            ("KEPT".into(), "agent".into()),
+            ("PATH".into(), "/sbin:/usr/sbin:/bin:/usr/bin".into()),
+        ]),
         is_root: false,
         has_pidfd: true,
     }

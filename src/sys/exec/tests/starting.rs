@@ -84,7 +84,7 @@ fn the_environment_is_the_agents_and_what_the_task_changes() {
         env: &env,
     };
     let outcome = setting().run(&task, &ample(), &sign).unwrap();
-    let path = "/sbin:/usr/sbin:/bin:/usr/bin:/opt/mackerel-agent/plugins/bin";
+    let path = "/sbin:/usr/sbin:/bin:/usr/bin";
     let expected = format!("agent|2|unset|ja_JP.UTF-8||{path}\n");
     assert_eq!(text(&outcome.stdout), expected);
 
@@ -122,11 +122,8 @@ fn run_as(user: &str, argv: &[&str], setting: &Setting) -> Result<Outcome, ExecE
 fn another_user_is_a_matter_of_sudo_even_for_root() {
     for is_root in [false, true] {
         let path = [("PATH".into(), OsString::from(FIXTURES))];
-        let mut environment = Environment::for_plugins(path.into());
-        // A sudo of this machine would come first.
-        environment.set("PATH", Some(OsStr::new(FIXTURES)));
         let setting = Setting {
-            environment,
+            environment: Environment::of(path.into()),
             is_root,
             has_pidfd: true,
         };

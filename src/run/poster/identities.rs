@@ -1,0 +1,179 @@
+//! The hosts that plugins report for by custom identifier: which the server knows, and when it is
+//! asked. Time is an argument.
+
+use std::time::Duration;
+
+use crate::base::clock::Moment;
+use crate::config::Config;
+use crate::schedule::Backoff;
+
+/// Longest pause between two attempts to look a host up.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Until a host that does not exist is looked up again.
+const ABSENT: Duration = Duration::from_secs(60 * 60);
+
+/// What is known of each host.
+#[derive(Default)]
+pub(super) struct Identities(Vec<Identity>);
+
+struct Identity {
+    identifier: String,
+    state: State,
+    /// When it is looked up next; `None` if it is known.
+    due: Option<Moment>,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum State {
+    Unknown,
+    /// The server has no such host.
+    Absent,
+    /// It has this id.
+    Known(String),
+}
+
+/// What is known of one host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Identified<'a> {
+    /// Nothing yet.
+    NotYet,
+    /// There is none.
+    Absent,
+    /// It has this id.
+    As(&'a str),
+}
+
+impl Identities {
+    /// Those of the plugins of `config`. What is known stays known.
+    pub(super) fn configure(&mut self, config: &Config, now: Moment) {
+        let metrics = config.metric_plugins.values();
+        let metrics = metrics.filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let checks = config.check_plugins.values();
+        let checks = checks.filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let wanted: Vec<&String> = metrics.chain(checks).collect();
+        self.0
+            .retain(|identity| wanted.contains(&&identity.identifier));
+        for identifier in wanted {
+            if self.find(identifier).is_none() {
+                self.0.push(Identity {
+                    identifier: identifier.clone(),
+                    state: State::Unknown,
+                    due: Some(now),
+                    backoff: Backoff::up_to(PAUSE),
+                });
+            }
+        }
+    }
+
+    fn find(&self, identifier: &str) -> Option<&Identity> {
+        self.0
+            .iter()
+            .find(|identity| identity.identifier == identifier)
+    }
+
+    /// What is known of the host of this identifier.
+    pub(super) fn of(&self, identifier: &str) -> Identified<'_> {
+        match self.find(identifier).map(|identity| &identity.state) {
+            Some(State::Known(id)) => Identified::As(id),
+            Some(State::Unknown) => Identified::NotYet,
+            // It has left the configuration.
+            Some(State::Absent) | None => Identified::Absent,
+        }
+    }
+
+    /// When [`Identities::next`] has something; `None` if it never will.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.0.iter().filter_map(|identity| identity.due).min()
+    }
+
+    /// The identifier to be looked up now.
+    pub(super) fn next(&self, now: Moment) -> Option<&str> {
+        let is_due = |identity: &&Identity| identity.due.is_some_and(|due| due <= now);
+        self.0
+            .iter()
+            .find(is_due)
+            .map(|identity| identity.identifier.as_str())
+    }
+
+    /// The server has this host under this id, or does not have it. Returns whether that is news.
+    pub(super) fn found(&mut self, identifier: &str, id: Option<String>, now: Moment) -> bool {
+        let Some(identity) = self.find_mut(identifier) else {
+            return false;
+        };
+        let (state, due) = match id {
+            Some(id) => (State::Known(id), None),
+            None => (State::Absent, Some(Moment(now.0 + ABSENT))),
+        };
+        identity.due = due;
+        identity.backoff.succeeded();
+        let is_news = identity.state != state;
+        identity.state = state;
+        is_news
+    }
+
+    /// The server could not be asked, and wants to be left alone for as long as `asked`.
+    pub(super) fn failed(&mut self, identifier: &str, asked: Duration, random: u32, now: Moment) {
+        if let Some(identity) = self.find_mut(identifier) {
+            let pause = identity.backoff.failed(random).max(asked.min(ABSENT));
+            identity.due = Some(Moment(now.0 + pause));
+        }
+    }
+
+    fn find_mut(&mut self, identifier: &str) -> Option<&mut Identity> {
+        let mut all = self.0.iter_mut();
+        all.find(|identity| identity.identifier == identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(seconds: u64) -> Moment {
+        Moment(Duration::from_secs(seconds))
+    }
+
+    fn config(identifiers: &[&str]) -> Config {
+        let mut config = Config::default();
+        for (at, identifier) in identifiers.iter().enumerate() {
+            let kind = ["metrics", "checks"][at % 2];
+            let table = format!(
+                "[plugin.{kind}.p{at}]\ncommand = 'x'\ncustom_identifier = '{identifier}'\n"
+            );
+            config.read(table.as_bytes()).unwrap();
+        }
+        config
+    }
+
+    #[test]
+    fn each_is_looked_up_until_it_is_found() {
+        let mut identities = Identities::default();
+        assert_eq!(identities.due(), None);
+        identities.configure(&config(&["a", "b", "a"]), moment(0));
+        assert_eq!(identities.next(moment(0)), Some("a"));
+        assert!(identities.found("a", Some("1".to_owned()), moment(0)));
+        assert_eq!(identities.of("a"), Identified::As("1"));
+        assert_eq!(identities.next(moment(0)), Some("b"));
+        assert_eq!(identities.of("b"), Identified::NotYet);
+        identities.failed("b", Duration::from_secs(30), 0, moment(0));
+        assert_eq!(identities.due(), Some(moment(30)));
+        assert!(identities.found("b", None, moment(30)));
+        assert_eq!(identities.of("b"), Identified::Absent);
+        assert_eq!(identities.due(), Some(moment(3_630)));
+        assert!(!identities.found("b", None, moment(3_630)), "no news");
+        assert!(identities.found("b", Some("2".to_owned()), moment(7_230)));
+        assert_eq!(identities.due(), None);
+    }
+
+    #[test]
+    fn another_configuration_keeps_what_is_known() {
+        let mut identities = Identities::default();
+        identities.configure(&config(&["a", "b"]), moment(0));
+        identities.found("a", Some("1".to_owned()), moment(0));
+        identities.configure(&config(&["a", "c"]), moment(10));
+        assert_eq!(identities.of("a"), Identified::As("1"));
+        assert_eq!(identities.of("b"), Identified::Absent);
+        assert_eq!(identities.next(moment(10)), Some("c"));
+    }
+}

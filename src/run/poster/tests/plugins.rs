@@ -1,0 +1,296 @@
+//! Reports, graph definitions, documents and hosts of custom identifiers.
+
+use super::*;
+use crate::parse::plugin::meta::Graph;
+use crate::wire::check::{Report, Status};
+
+const REPORTS: &str = "Post /api/v0/monitoring/checks/report";
+const GRAPHS: &str = "Post /api/v0/graph-defs/create";
+const TSDB: &str = "Post /api/v0/tsdb";
+
+fn report(at: u64, status: Status) -> Report {
+    Report {
+        name: "c".to_owned(),
+        status,
+        message: at.to_string(),
+        occurred_at: Unix(START + at),
+        notification_interval: None,
+        max_check_attempts: None,
+    }
+}
+
+fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> Order {
+    Order::Report {
+        destination: destination.map(str::to_owned),
+        report: report(at, Status::Critical),
+        is_urgent,
+    }
+}
+
+fn graph(name: &str) -> Graph {
+    Graph {
+        name: name.to_owned(),
+        label: String::new(),
+        unit: "float".to_owned(),
+        metrics: Vec::new(),
+    }
+}
+
+impl Rig {
+    /// The seconds at which this was asked.
+    fn times(&self, line: &str) -> Vec<u64> {
+        let calls = self.calls();
+        let calls = calls.iter().filter(|(_, asked)| asked == line);
+        calls.map(|(at, _)| *at).collect()
+    }
+
+    /// What was asked from this second on.
+    fn lines_from(&self, second: u64) -> Vec<String> {
+        let calls = self.calls().into_iter();
+        calls
+            .filter(|(at, _)| *at >= second)
+            .map(|(_, line)| line)
+            .collect()
+    }
+
+    /// The messages of the reports in all requests, request by request.
+    fn reported(&self) -> Vec<String> {
+        let calls = self.calls.lock().unwrap();
+        let calls = calls.iter().filter(|call| call.line == REPORTS);
+        calls
+            .map(|call| {
+                let body: serde_json::Value = serde_json::from_str(&call.body).unwrap();
+                let reports = body["reports"].as_array().unwrap().iter();
+                let messages = reports.map(|report| report["message"].as_str().unwrap());
+                messages.collect::<Vec<_>>().join(" ")
+            })
+            .collect()
+    }
+
+    /// A rig whose plugins report for these hosts.
+    fn with_identifiers(
+        identifiers: &[&str],
+        rule: impl Fn(&Call) -> Option<u16> + Send + 'static,
+    ) -> Rig {
+        let mut rig = Rig::new(true, rule);
+        let mut config = with_status_at_the_end();
+        for (at, identifier) in identifiers.iter().enumerate() {
+            let text = format!(
+                "[plugin.checks.c{at}]\ncommand = 'x'\ncustom_identifier = '{identifier}'\n"
+            );
+            config.read(text.as_bytes()).unwrap();
+        }
+        let now = rig.clock.moment();
+        rig.poster.configure_plugins(&config, now);
+        rig
+    }
+}
+
+#[test]
+fn urgent_news_go_at_once_and_the_rest_with_the_minute() {
+    let mut rig = Rig::new(true, well)
+        .order(10, found(None, 10, false))
+        .order(20, found(None, 20, true))
+        .order(70, found(None, 70, false))
+        .order(75, found(None, 75, false));
+    rig.run_until(300);
+    assert_eq!(rig.times(REPORTS), [20, 80]);
+    assert_eq!(rig.reported(), ["10 20", "70 75"]);
+}
+
+#[test]
+fn checks_go_before_a_backlog_of_values() {
+    let down = |call: &Call| (call.at < 60 || call.at >= 600).then_some(200);
+    let mut rig = Rig::new(true, down)
+        .minutes(0, 10)
+        .order(600, found(None, 600, true));
+    rig.run_until(700);
+    let after = rig.lines_from(600);
+    assert_eq!(after[0], REPORTS, "{after:?}");
+    assert_eq!(rig.arrived(down).len(), 10);
+}
+
+/// A check that flaps for an hour, every minute another status, while the server takes its time.
+#[test]
+fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
+    let moody = |call: &Call| match (call.line == REPORTS, call.at / 300 % 6) {
+        (true, 1) => Some(500),
+        (true, 2) => Some(429),
+        (true, 3) => None,
+        (true, 4) => Some(403),
+        _ => Some(200),
+    };
+    let mut rig = Rig::new(true, moody);
+    for minute in 0..60 {
+        rig = rig.order(minute * 60, found(None, minute * 60, true));
+    }
+    rig.run_until(2 * 3_600);
+    let calls = rig.calls.lock().unwrap();
+    let taken = calls
+        .iter()
+        .filter(|call| call.line == REPORTS && moody(call) == Some(200));
+    let mut arrived = Vec::new();
+    for call in taken {
+        let body: serde_json::Value = serde_json::from_str(&call.body).unwrap();
+        for report in body["reports"].as_array().unwrap() {
+            arrived.push(report["message"].as_str().unwrap().parse::<u64>().unwrap());
+        }
+    }
+    assert_eq!(
+        arrived,
+        (0..60).map(|minute| minute * 60).collect::<Vec<u64>>()
+    );
+}
+
+#[test]
+fn what_the_server_condemns_is_not_sent_again() {
+    let picky = |call: &Call| match call.line == REPORTS && call.at < 60 {
+        true => Some(400),
+        false => Some(200),
+    };
+    let mut rig = Rig::new(true, picky)
+        .order(10, found(None, 10, true))
+        .order(70, found(None, 70, true));
+    rig.run_until(300);
+    assert_eq!(rig.reported(), ["10", "70"]);
+}
+
+#[test]
+fn graphs_are_defined_once_and_after_an_outage_too() {
+    let down = |call: &Call| match call.line == GRAPHS && call.at < 100 {
+        true => Some(503),
+        false => Some(200),
+    };
+    let mut rig = Rig::new(true, down)
+        .order(
+            10,
+            Order::Graphs(vec![graph("custom.a"), graph("custom.b")]),
+        )
+        .order(12, Order::Graphs(vec![graph("custom.c")]));
+    rig.run_until(3_600);
+    let times = rig.times(GRAPHS);
+    assert_eq!(times[0], 15, "they gather");
+    assert!(
+        *times.last().unwrap() >= 100 && times.len() < 10,
+        "{times:?}"
+    );
+    let calls = rig.calls.lock().unwrap();
+    let last = calls.iter().rfind(|call| call.line == GRAPHS).unwrap();
+    assert_eq!(last.body.matches("custom.").count(), 3);
+}
+
+#[test]
+fn graphs_that_the_server_condemns_take_no_others_with_them() {
+    let picky = |call: &Call| match call.line == GRAPHS && call.body.contains("custom.bad") {
+        true => Some(400),
+        false => Some(200),
+    };
+    let mut rig = Rig::new(true, picky)
+        .order(1, Order::Graphs(vec![graph("custom.a")]))
+        .order(1, Order::Graphs(vec![graph("custom.bad")]))
+        .order(1, Order::Graphs(vec![graph("custom.c")]));
+    rig.run_until(600);
+    let calls = rig.calls.lock().unwrap();
+    let bodies: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.line == GRAPHS)
+        .map(|call| call.body.as_str())
+        .collect();
+    assert_eq!(bodies.len(), 4, "all, and then each: {bodies:?}");
+    assert!(bodies[1].contains("custom.a") && bodies[3].contains("custom.c"));
+}
+
+#[test]
+fn values_of_another_host_wait_until_it_is_known() {
+    let away = |call: &Call| match call.line.starts_with("Get /api/v0/hosts?") {
+        true => (call.at >= 100).then_some(200),
+        false => Some(200),
+    };
+    let to = || Some(Arc::from("other"));
+    let mut rig = Rig::with_identifiers(&["other"], away)
+        .order(10, Order::Round(Unix(START), to(), values(1.0)))
+        .order(10, Order::Round(Unix(START), None, values(2.0)));
+    rig.run_until(90);
+    assert_eq!(rig.arrived(away), [2]);
+    rig.run_until(3_600);
+    // The server in memory knows nobody: the values are dropped, and it is asked again in an hour.
+    assert_eq!(rig.arrived(away), [2]);
+    assert!(rig.poster.spool.is_empty());
+    let asked = rig.lines_from(0);
+    let asked = asked
+        .iter()
+        .filter(|line| line.contains("customIdentifier=other"));
+    assert!((2..12).contains(&asked.count()));
+}
+
+#[test]
+fn reports_for_a_host_that_is_not_there_delay_no_others() {
+    let mut rig = Rig::with_identifiers(&["other"], well)
+        .order(1, found(Some("other"), 1, true))
+        .order(2, found(None, 2, true));
+    rig.run_until(200);
+    assert_eq!(rig.reported(), ["2"]);
+    assert_eq!(rig.poster.reports.waiting(), 0);
+}
+
+#[test]
+fn a_stop_delivers_reports_and_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(true, well)
+        .order(10, found(None, 10, false))
+        .order(10, Order::Metadata("m".to_owned(), "{\"a\":1}".to_owned()))
+        .stop_at(12);
+    let cache = || crate::sys::cache::CacheFile::at(dir.path().join("m"));
+    rig.poster.metadata.add("m", cache());
+    assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
+    let lines = rig.lines_from(12);
+    let put = format!("Put /api/v0/hosts/{ID}/metadata/m");
+    assert_eq!(lines[..2], [REPORTS.to_owned(), put]);
+    assert_eq!(cache().load().unwrap().unwrap(), b"{\"a\":1}");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_document_that_is_not_taken() {
+    let down = |call: &Call| (!call.line.contains("metadata")).then_some(200);
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(true, down)
+        .order(10, Order::Metadata("m".to_owned(), "1".to_owned()))
+        .stop_at(12);
+    let cache = crate::sys::cache::CacheFile::at(dir.path().join("m"));
+    rig.poster.metadata.add("m", cache);
+    assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
+    assert_eq!(rig.clock.unix().0 - START, 12);
+}
+
+#[test]
+fn reports_that_are_left_are_counted() {
+    let mut rig = Rig::new(true, |call| (call.line != REPORTS).then_some(200))
+        .order(10, found(None, 10, true))
+        .stop_at(20);
+    let left = Outcome::Undelivered {
+        values: 0,
+        reports: 1,
+    };
+    assert_eq!(rig.run_until(60), Some(left));
+}
+
+#[test]
+fn plugins_that_take_a_moment_share_the_request_of_their_minute() {
+    let mut rig = Rig::new(true, well);
+    rig.poster
+        .config
+        .read(b"[plugin.metrics.m]\ncommand = 'x'\n")
+        .unwrap();
+    for minute in 0..5 {
+        for late in [0, 1, 2] {
+            let order = Order::Round(Unix(START + minute * 60), None, values(0.0));
+            rig = rig.order(minute * 60 + late, order);
+        }
+    }
+    rig.run_until(400);
+    let posts = rig.times(TSDB);
+    assert_eq!(
+        posts[2..],
+        [1, 2, 3, 4].map(|minute| minute * 60 + OWN_SECOND)
+    );
+}

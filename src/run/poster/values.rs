@@ -1,0 +1,136 @@
+//! Posting values: which, and when.
+
+use std::time::Duration;
+
+use super::identities::Identified;
+use super::{ASKED_PAUSE, LAST_PAUSE, Poster, REFUSED_PAUSE};
+use crate::api::Verdict;
+use crate::base;
+use crate::base::clock::{Clock, Moment, Unix};
+use crate::collect::Values;
+use crate::spool::Destination;
+use crate::sys::digest;
+use crate::sys::log as backend;
+
+use super::super::message::News;
+
+/// Between two requests that catch up.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(1_500);
+/// From the beginning of a minute until the values of plugins that take no time have come.
+const SETTLE: u64 = 3;
+/// Between two requests when all is well: what slow plugins bring gathers.
+const GATHER: Duration = Duration::from_secs(10);
+
+impl Poster {
+    /// Keeps values, and sees to it that they are posted.
+    pub(super) fn push(
+        &mut self,
+        time: Unix,
+        destination: Destination,
+        values: &Values,
+        clock: &dyn Clock,
+    ) {
+        let lost = self.spool.push(time, destination, values.iter());
+        if lost > 0 {
+            log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
+        }
+        if self.post_due.is_none() && !self.spool.is_empty() {
+            let now = clock.moment();
+            let pause = match self.last_post {
+                Some(last) => self
+                    .own_second(clock.unix())
+                    .max(GATHER.saturating_sub(now.since(last))),
+                None => Duration::ZERO,
+            };
+            self.post_due = Some(Moment(now.0 + pause));
+        }
+    }
+
+    /// Time until the host's own second of the minute, which spreads the hosts of a fleet; none if
+    /// it has passed.
+    fn own_second(&self, now: Unix) -> Duration {
+        let host = self.registration.host();
+        let offset = host.map_or(0, |host| digest::sha1_last_byte(&host.id) % 60);
+        let offset = match self.config.metric_plugins.is_empty() {
+            true => u64::from(offset),
+            false => u64::from(offset).max(SETTLE),
+        };
+        Duration::from_secs(offset.saturating_sub(now.0 % 60))
+    }
+
+    /// Posts the next batch.
+    pub(super) fn post(&mut self, clock: &dyn Clock) {
+        let expired = self.spool.expire(clock.unix());
+        if expired > 0 {
+            log::warn!("{expired} rounds of values lost: the server takes none older than a day");
+        }
+        let own_id = self.registration.host().map(|host| host.id.as_str());
+        let identities = &self.identities;
+        let id_of = |destination: Option<&str>| match destination.map(|to| identities.of(to)) {
+            None => own_id,
+            Some(Identified::As(id)) => Some(id),
+            Some(Identified::NotYet | Identified::Absent) => None,
+        };
+        let is_known = |destination: Option<&str>| id_of(destination).is_some();
+        // A server that is away is asked with little, again and again.
+        let batch = match self.posting.is_on() {
+            true => self.spool.newest(&is_known),
+            false => self.spool.batch(&is_known),
+        };
+        if batch.is_empty() {
+            self.post_due = None;
+            return;
+        }
+        let values = self.spool.values(&batch);
+        let values =
+            values.filter_map(|(to, time, name, value)| Some((id_of(to)?, time, name, value)));
+        match self.api.post_metrics(values) {
+            Ok(()) => {
+                backend::debug("command", format_args!("posted {} rounds", batch.len()));
+                self.spool.posted(&batch);
+                let left = !self.spool.batch(&is_known).is_empty();
+                let now = clock.moment();
+                let had_posted = self.last_post.replace(now).is_some();
+                self.backoff.succeeded();
+                let waiting = self.spool.waiting();
+                let is_over = self.posting.is_over(|| match left {
+                    false => "posting works again".to_owned(),
+                    true => format!("posting works again; catching up on {waiting} values"),
+                });
+                if is_over || !had_posted {
+                    (self.tell)(News::Working);
+                }
+                let pause = match self.stop {
+                    Some(_) => LAST_PAUSE,
+                    None => CATCH_UP_PAUSE,
+                };
+                self.post_due = left.then_some(Moment(now.0 + pause));
+            }
+            Err(error) => {
+                self.is_failing(format!("{}; the values are kept", base::report(&error)));
+                let pause = match error.verdict() {
+                    Verdict::Later(asked) => asked,
+                    Verdict::Refused => REFUSED_PAUSE,
+                };
+                self.try_again(pause, clock);
+            }
+        }
+    }
+
+    /// It cannot register, or post.
+    pub(super) fn is_failing(&mut self, reason: String) {
+        if self.posting.because(reason.clone()) {
+            (self.tell)(News::Failing(reason));
+        }
+    }
+
+    /// Puts the next attempt off, for at least as long as `asked`.
+    pub(super) fn try_again(&mut self, asked: Duration, clock: &dyn Clock) {
+        let spread = self.backoff.failed((self.random)());
+        let pause = match self.stop {
+            Some(_) => LAST_PAUSE,
+            None => spread.max(asked.min(ASKED_PAUSE)),
+        };
+        self.post_due = Some(Moment(clock.moment().0 + pause));
+    }
+}

@@ -1,0 +1,314 @@
+//! Plugins of the ecosystem, as real processes: what arrives, and what is left of those that misbehave.
+
+use std::fs;
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use serde_json::{Value, json};
+
+use crate::kin::{children, find, is_alive, text};
+use crate::process::{Agent, Signal};
+use crate::sandbox::{Sandbox, is_emulated, limit};
+use crate::standin::Standin;
+
+/// A host whose plugins begin within a second of its registration.
+struct Rig {
+    standin: Standin,
+    sandbox: Sandbox,
+    id: String,
+}
+
+impl Rig {
+    fn new(plugins: &str) -> Rig {
+        let standin = Standin::http();
+        let id = standin.seen(|seen| {
+            loop {
+                let id = seen.model.add_host("h", "");
+                let own = digest(&SHA1_FOR_LEGACY_USE_ONLY, id.as_bytes());
+                if own.as_ref().last().unwrap() % 60 < 2 {
+                    seen.model.hosts.retain(|known, _| *known == id);
+                    break id;
+                }
+                seen.model.hosts.clear();
+            }
+        });
+        let sandbox = Sandbox::of(&standin);
+        sandbox.adopt(&id);
+        let rig = Rig {
+            standin,
+            sandbox,
+            id,
+        };
+        rig.configure(plugins);
+        rig
+    }
+
+    /// Writes the configuration, in which `@@` is the sandbox.
+    fn configure(&self, plugins: &str) {
+        let directory = self.sandbox.path("").display().to_string();
+        let plugins = plugins.replace("@@", directory.trim_end_matches('/'));
+        self.sandbox.configure(&self.standin.base(), &plugins);
+    }
+
+    /// Waits for a value of this name of the host with this id.
+    #[track_caller]
+    fn value(&self, id: &str, name: &str) -> f64 {
+        self.standin.wait(limit(15), name, |seen| {
+            let points = seen.model.hosts.get(id)?.series.get(name)?;
+            points.values().next_back().copied()
+        })
+    }
+
+    /// Waits for a report of this check and returns it.
+    #[track_caller]
+    fn report(&self, name: &str) -> Value {
+        self.standin.wait(limit(15), name, |seen| {
+            let posts = seen.to("POST", "/api/v0/monitoring/checks/report");
+            let mut reports = posts.flat_map(|post| match &post.json()["reports"] {
+                Value::Array(reports) => reports.clone(),
+                _ => Vec::new(),
+            });
+            reports.find(|report| report["name"] == name)
+        })
+    }
+
+    /// Waits until a plugin has left a file and returns what it holds.
+    #[track_caller]
+    fn file(&self, name: &str) -> String {
+        let path = self.sandbox.path(name);
+        find(limit(20), name, || {
+            fs::read_to_string(&path)
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+        })
+    }
+}
+
+/// Ends the agent and returns what it said.
+fn end(agent: Agent<'_>) -> String {
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(15));
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    finished.stderr
+}
+
+#[test]
+fn each_kind_of_plugin_reports() {
+    let rig = Rig::new(
+        r##"
+[plugin.metrics.dice]
+command = '''
+if [ "$MACKEREL_AGENT_PLUGIN_META" = 1 ]; then
+    echo '# mackerel-agent-plugin version=1'
+    echo '{"graphs":{"dice":{"label":"Dice","unit":"integer","metrics":[{"name":"d6","label":"D6"}]}}}'
+else
+    printf 'dice.d6\t4\t0\ndice.set %s 0\nbad/name 1 0\n' "${MACKEREL_AGENT_PLUGIN_META+1}"
+fi
+exit 3
+'''
+[plugin.metrics.other]
+command = ["printf", "other.value\t7\t0\n"]
+custom_identifier = "other.example"
+[plugin.checks.disk]
+command = "echo $PLACE is full; echo hint >&2; exit 2"
+env = { PLACE = "/home" }
+notification_interval = 60
+max_check_attempts = 3
+action.command = "echo $MACKEREL_STATUS:$MACKEREL_PREVIOUS_STATUS:$MACKEREL_CHECK_MESSAGE:$LANG >@@/action"
+[plugin.metadata.release]
+command = "echo '{\"b\": 1e3, \"a\": \"x\"}'; echo done >@@/metadata"
+env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
+"##,
+    );
+    let other = rig
+        .standin
+        .seen(|seen| seen.model.add_host("other", "other.example"));
+    let agent = rig.sandbox.start();
+    assert_eq!(rig.value(&rig.id, "custom.dice.d6"), 4.0);
+    assert_eq!(
+        rig.value(&rig.id, "custom.dice.set"),
+        1.0,
+        "set though empty"
+    );
+    assert_eq!(rig.value(&other, "custom.other.value"), 7.0);
+
+    let mut report = rig.report("disk");
+    let began = report["occurredAt"].take();
+    assert!(began.is_u64());
+    let expected = json!({
+        "source": {"type": "host", "hostId": rig.id}, "name": "disk", "status": "CRITICAL",
+        "message": "/home is full\n", "occurredAt": null, "notificationInterval": 60,
+        "maxCheckAttempts": 3,
+    });
+    assert_eq!(report, expected);
+    assert_eq!(rig.file("action"), "CRITICAL::/home is full :C\n");
+
+    rig.standin.wait(limit(15), "graph definition", |seen| {
+        (seen.model.graphs.get("custom.dice")?["unit"] == "integer").then_some(())
+    });
+    rig.file("metadata");
+    let stderr = end(agent);
+    rig.standin.seen(|seen| {
+        let metadata = &seen.model.hosts[&rig.id].metadata;
+        assert_eq!(metadata["release"], json!({"a": "x", "b": 1000}));
+    });
+    let cache = rig.sandbox.content("mackerel-plugin-metadata-release");
+    assert_eq!(cache, r#"{"a":"x","b":1000}"#);
+    for expected in [
+        "WARNING <metrics.plugin> plugin.metrics.dice: dropped \"bad/name\": the API takes",
+        "WARNING <checks> plugin.checks.disk says: hint",
+    ] {
+        assert!(stderr.contains(expected), "{expected} in {stderr}");
+    }
+}
+
+/// A plugin that has hung itself up: deaf to TERM, with a child that holds its output open.
+const HUNG: &str = r#"
+[plugin.metrics.hung]
+command = "trap '' TERM; echo $$ >@@/hung; sleep 600 & wait; sleep 600"
+timeout_seconds = 600
+"#;
+
+#[test]
+fn a_plugin_that_hangs_holds_nothing_but_itself_and_ends_with_the_agent() {
+    let rig = Rig::new(&format!(
+        "{HUNG}\n[plugin.metrics.well]\ncommand = \"echo well.value 1 0\"\n\
+         [plugin.checks.bad]\ncommand = \"exit 1\"\n"
+    ));
+    let agent = rig.sandbox.start();
+    assert_eq!(rig.value(&rig.id, "custom.well.value"), 1.0);
+    rig.report("bad");
+    let hung: i32 = rig.file("hung").trim().parse().unwrap();
+    assert!(is_alive(hung));
+    let group = find(limit(5), "grandchild", || children(hung).first().copied());
+    let zombies = || {
+        let all = children(agent.pid());
+        all.into_iter().filter(|child| !is_alive(*child)).count()
+    };
+    find(limit(5), "reaped children", || {
+        (zombies() == 0).then_some(())
+    });
+    end(agent);
+    for pid in [hung, group] {
+        find(limit(5), "an end of it", || (!is_alive(pid)).then_some(()));
+    }
+}
+
+#[test]
+fn nothing_leaks_into_a_plugin() {
+    let rig = Rig::new(
+        r#"
+[plugin.checks.look]
+command = "ls -l /proc/self/fd | grep -v '/proc/' | awk '/->/ { print $NF }' | sort -u >@@/fds; grep -E '^Sig(Blk|Ign)' /proc/self/status >@@/masks; exit 1"
+"#,
+    );
+    let agent = rig.sandbox.start();
+    rig.report("look");
+    let open = rig.file("fds");
+    for line in open.lines() {
+        let is_known = line == "/dev/null" || line.starts_with("pipe:") || line.ends_with("/fds");
+        assert!(is_known, "{open}");
+    }
+    let blocked = rig.file("masks");
+    assert!(blocked.contains("SigBlk:\t0000000000000000"), "{blocked}");
+    if !is_emulated() {
+        let own = text(agent.pid(), "status");
+        assert!(
+            !own.contains("SigBlk:\t0000000000000000"),
+            "the agent waits for signals: {own}"
+        );
+    }
+    end(agent);
+}
+
+#[test]
+fn hup_starts_what_is_new() {
+    let rig = Rig::new("[plugin.checks.one]\ncommand = \"echo 1; exit 1\"\n");
+    let agent = rig.sandbox.start();
+    rig.report("one");
+    rig.configure(
+        "[plugin.checks.one]\ncommand = \"echo 1; exit 1\"\n\
+         [plugin.checks.two]\ncommand = \"echo 2; exit 2\"\n",
+    );
+    agent.signal(Signal::HUP);
+    assert_eq!(rig.report("two")["status"], "CRITICAL");
+    end(agent);
+    let count = rig.standin.seen(|seen| {
+        let posts = seen.to("POST", "/api/v0/monitoring/checks/report");
+        posts
+            .filter(|post| post.json()["reports"][0]["name"] == "one")
+            .count()
+    });
+    assert_eq!(count, 1, "what is as it was does not start again");
+}
+
+#[test]
+fn a_plugin_can_be_tried_out() {
+    let sandbox = Sandbox::empty();
+    let table = "[plugin.metrics.m]\ncommand = \"echo m.value 1 0; echo m/value 1 0\"\n\
+                 [plugin.checks.c]\ncommand = [\"sh\", \"-c\", \"echo it is bad; exit 1\"]\n\
+                 env = { TOKEN = \"secret\" }\n\
+                 [plugin.checks.missing]\ncommand = [\"no-such-program\"]\n";
+    sandbox.write("agent.conf", table);
+    // (words, code, what stdout holds, what stderr holds)
+    let rows: [(&[&str], i32, &[&str], &str); 4] = [
+        (
+            &["check", "c"],
+            0,
+            &[
+                "command: sh -c 'echo it is bad; exit 1'\n",
+                "environment: TOKEN\n",
+                "result: WARNING after ",
+                "POST /api/v0/monitoring/checks/report\n",
+                r#""status":"WARNING","message":"it is bad\n""#,
+            ],
+            "",
+        ),
+        (
+            &["plugin", "m"],
+            0,
+            &[
+                "graph definitions: 0\n",
+                "values: 1\n",
+                "dropped: \"m/value\"",
+                "POST /api/v0/tsdb\n",
+                r#""name":"custom.m.value""#,
+            ],
+            "",
+        ),
+        (
+            &["check", "missing"],
+            1,
+            &["result: UNKNOWN"],
+            "exit code: 127, exec: \"no-such-program\": executable file not found in $PATH",
+        ),
+        (&["plugin", "c"], 1, &[], "no [plugin.metrics.c] in "),
+    ];
+    for (words, code, stdout, stderr) in rows {
+        let finished = sandbox.run(words, &[]);
+        assert_eq!(finished.code, Some(code), "{words:?}: {}", finished.stderr);
+        for expected in stdout {
+            assert!(
+                finished.stdout.contains(expected),
+                "{expected} in {}",
+                finished.stdout
+            );
+        }
+        assert!(finished.stderr.contains(stderr), "{}", finished.stderr);
+        assert!(!finished.stdout.contains("secret"));
+    }
+}
+
+#[test]
+fn once_runs_metric_plugins_too() {
+    let sandbox = Sandbox::empty();
+    let table = "cloud_platform = 'none'\napikey = 'x'\n\
+                 [plugin.metrics.m]\ncommand = \"echo m.value 1 0\"\n\
+                 [plugin.metrics.o]\ncommand = \"echo o.value 2 0\"\ncustom_identifier = \"o\"\n";
+    sandbox.write("agent.conf", table);
+    let finished = sandbox.run(&["once"], &[]);
+    let line: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let groups = &line["metrics"]["Values"];
+    assert_eq!(groups[0]["Values"]["custom.m.value"]["Value"], 1);
+    assert_eq!(groups[1]["CustomIdentifier"], "o");
+    assert_eq!(groups[1]["Values"]["custom.o.value"]["Value"], 2);
+}
