@@ -50,12 +50,16 @@ impl Collector for Filesystem {
         let usage = self.stats.usage(&paths);
         let known = labels.iter().zip(usage);
         let known: Vec<_> = known
-            .filter_map(|(label, usage)| Some((trace(label.as_bytes()), label, usage?)))
+            .filter_map(|(label, usage)| Some((label, usage?)))
             .collect();
-        for (at, (mark, label, usage)) in known.iter().enumerate() {
+        let marks: Vec<u32> = known
+            .iter()
+            .map(|(label, _)| trace(label.as_bytes()))
+            .collect();
+        for (at, ((label, usage), mark)) in known.iter().zip(&marks).enumerate() {
             // The last of several of one name counts, as it would at the server.
-            let mut later = known.iter().skip(at + 1);
-            if later.any(|(other_mark, other, _)| other_mark == mark && other == label) {
+            let may_follow = marks.iter().skip(at + 1).any(|other| other == mark);
+            if may_follow && known.iter().skip(at + 1).any(|(other, _)| other == label) {
                 continue;
             }
             let size_bytes = usage.used_bytes.saturating_add(usage.available_bytes);

@@ -25,9 +25,6 @@ use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
 
-/// Values in a round of a small host: room that is made at once.
-const USUAL: usize = 60;
-
 /// Measures one group of metrics.
 pub(crate) trait Collector: Send {
     /// For the log.
@@ -72,13 +69,14 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
     ]
 }
 
-/// Runs each collector once. One that fails is added to `failures` and does not disturb the others.
+/// Runs each collector once, and makes room for as many values as are `expected`. One that fails is added to `failures` and does not disturb the others.
 pub(crate) fn run(
     collectors: &mut [Box<dyn Collector>],
     view: &mut View<'_>,
     failures: &mut Failures,
+    expected: usize,
 ) -> Values {
-    let mut values = Values(Vec::with_capacity(USUAL));
+    let mut values = Values(Vec::with_capacity(expected));
     for collector in collectors {
         if let Err(error) = collector.collect(view, &mut values) {
             failures.push((collector.name(), base::report(&error)));
@@ -110,6 +108,11 @@ impl Values {
         if let Some(grown) = growth(before, after) {
             self.put(name, grown as f64 / span.as_secs_f64());
         }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Name and value, in the order in which they were measured.

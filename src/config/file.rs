@@ -9,9 +9,7 @@ use super::item::Item;
 use super::plugin::plugins;
 use super::syntax;
 use super::walk::{Key, Keys, Walk, store};
-use super::{
-    CloudPlatform, Config, ConfigError, Findings, Include, NamedFile, PIDFILE, ROOT, Secret,
-};
+use super::{CloudPlatform, Config, ConfigError, Findings, Include, PIDFILE, ROOT, Secret};
 
 const TOP: &Keys<Config> = &[
     (
@@ -24,11 +22,11 @@ const TOP: &Keys<Config> = &[
     ),
     (
         "apikey_file",
-        Key::Value(|c, v| store(&mut c.apikey_file, named(v)?)),
+        Key::Value(|c, v| store(&mut c.apikey_file, v.named()?)),
     ),
     (
         "ca_file",
-        Key::Value(|c, v| store(&mut c.ca_file, named(v)?)),
+        Key::Value(|c, v| store(&mut c.ca_file, v.named()?)),
     ),
     (
         "root",
@@ -38,22 +36,10 @@ const TOP: &Keys<Config> = &[
         "pidfile",
         Key::Value(|c, v| store(&mut c.pidfile, path(v, PIDFILE)?)),
     ),
-    (
-        "host_root",
-        Key::Value(|c, v| store(&mut c.host.root, place(v)?)),
-    ),
-    (
-        "host_proc",
-        Key::Value(|c, v| store(&mut c.host.proc, place(v)?)),
-    ),
-    (
-        "host_sys",
-        Key::Value(|c, v| store(&mut c.host.sys, place(v)?)),
-    ),
-    (
-        "host_etc",
-        Key::Value(|c, v| store(&mut c.host.etc, place(v)?)),
-    ),
+    ("host_root", Key::Place(|c| &mut c.host.root)),
+    ("host_proc", Key::Place(|c| &mut c.host.proc)),
+    ("host_sys", Key::Place(|c| &mut c.host.sys)),
+    ("host_etc", Key::Place(|c| &mut c.host.etc)),
     // The command line alone says where the file is.
     ("conffile", Key::Value(|_, v| v.string().map(drop))),
     (
@@ -157,21 +143,6 @@ fn path(item: Item<'_>, default: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(if text.is_empty() { default } else { text }))
 }
 
-/// An empty text is none.
-fn place(item: Item<'_>) -> Result<Option<PathBuf>, String> {
-    let text = Some(item.string()?).filter(|text| !text.is_empty());
-    Ok(text.map(PathBuf::from))
-}
-
-fn named(item: Item<'_>) -> Result<Option<NamedFile>, String> {
-    let named = NamedFile {
-        path: PathBuf::from(item.string()?),
-        by: PathBuf::new(),
-        line: item.line,
-    };
-    Ok(Some(named).filter(|named| !named.path.as_os_str().is_empty()))
-}
-
 fn include(item: Item<'_>) -> Result<Option<Include>, String> {
     let pattern = item.string()?.to_owned();
     let line = item.line;
@@ -196,9 +167,8 @@ fn platform(item: Item<'_>) -> Result<CloudPlatform, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::trees::Trees;
-    use crate::config::APIBASE;
     use crate::config::damage::survives_damage;
+    use crate::config::{APIBASE, NamedFile};
 
     const EVERYTHING: &str = include_str!("../../tests/fixtures/config/everything.conf");
 
@@ -240,14 +210,14 @@ mod tests {
         let key = "/etc/mackerel-agent/apikey";
         assert_eq!(config.apikey_file, named(key, 18));
         assert_eq!(config.ca_file, named("/etc/mackerel-agent/ca.pem", 19));
-        let place = |path: &str| Some(PathBuf::from(path));
-        let host = Trees {
-            root: place("/host"),
-            proc: place("/host/proc"),
-            sys: place("/host/sys"),
-            etc: place("/host/etc"),
-        };
-        assert_eq!(config.host, host);
+        let host = [
+            config.host.root,
+            config.host.proc,
+            config.host.sys,
+            config.host.etc,
+        ];
+        let places = ["/host", "/host/proc", "/host/sys", "/host/etc"];
+        assert_eq!(host.map(Option::unwrap), places.map(PathBuf::from));
         assert_eq!(config.host_status.on_start.as_deref(), Some("working"));
         assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
         assert!(config.filesystems.ignore.unwrap().matches("/dev/loop0"));
@@ -300,7 +270,7 @@ mod tests {
         assert_eq!(config.pidfile, PathBuf::from(PIDFILE));
         assert_eq!((config.http_proxy, config.display_name), (None, None));
         assert_eq!((config.apikey_file, config.ca_file), (None, None));
-        assert_eq!(config.host, Trees::default());
+        assert_eq!(config.host.root, None);
     }
 
     #[test]

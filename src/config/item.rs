@@ -1,10 +1,11 @@
 //! A value of a TOML file, taken as what it has to be. The texts of refusals are Go's.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use super::duration;
+use super::{NamedFile, duration};
 use crate::base::pattern::Pattern;
 
 /// A value of the file.
@@ -33,6 +34,16 @@ impl<'a> Item<'a> {
     pub(super) fn string(self) -> Result<&'a str, String> {
         let wrong = || self.mismatch("string; write it in quotes");
         self.value.as_str().ok_or_else(wrong)
+    }
+
+    /// The path of a file, and where it is named; none if it is empty.
+    pub(super) fn named(self) -> Result<Option<NamedFile>, String> {
+        let named = NamedFile {
+            path: PathBuf::from(self.string()?),
+            by: PathBuf::new(),
+            line: self.line,
+        };
+        Ok(Some(named).filter(|named| !named.path.as_os_str().is_empty()))
     }
 
     /// A whole number between `low` and `high`; `size` is how Go calls a number in these bounds.

@@ -1,6 +1,8 @@
 //! A parsed TOML file, walked key by key: what is known is stored, what is wrong is noted together
 //! with its line, what is unknown is remembered.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
@@ -15,6 +17,8 @@ pub(super) enum Key<T> {
     Flag(fn(&mut T) -> &mut bool),
     /// An empty text is none.
     Text(fn(&mut T) -> &mut Option<String>),
+    /// A path. An empty one is none.
+    Place(fn(&mut T) -> &mut Option<PathBuf>),
     /// A regular expression.
     Pattern(fn(&mut T) -> &mut Option<Pattern>),
     /// An interval.
@@ -113,6 +117,9 @@ impl<'t> Walk<'t> {
             Key::Text(at) => item
                 .string()
                 .and_then(|text| store(at(into), present(text))),
+            Key::Place(at) => item
+                .string()
+                .and_then(|text| store(at(into), present(text).map(PathBuf::from))),
             Key::Pattern(at) => item
                 .pattern()
                 .and_then(|value| store(at(into), Some(value))),

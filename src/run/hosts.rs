@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::base::channel::channel;
 use crate::base::clock::Moment;
 use crate::base::trees::Trees;
 use crate::base::{self, Failures};
@@ -212,7 +213,7 @@ fn document(host: &trees::Host) -> String {
             now: Moment(Duration::from_secs(seconds)),
             buffer: &mut Vec::new(),
         };
-        let values = collect::run(&mut collectors, &mut view, &mut failures);
+        let values = collect::run(&mut collectors, &mut view, &mut failures, 0);
         let values: BTreeMap<String, f64> = values
             .iter()
             .map(|(name, value)| (name.to_owned(), value))

@@ -21,6 +21,8 @@ pub(super) struct Measure {
     troubles: Troubles,
     last: Option<Moment>,
     buffer: Vec<u8>,
+    /// Values of the round before.
+    expected: usize,
 }
 
 impl Measure {
@@ -32,6 +34,7 @@ impl Measure {
             troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
+            expected: 0,
         }
     }
 
@@ -61,7 +64,13 @@ impl Measure {
             buffer: &mut self.buffer,
         };
         let mut failures = Failures::new();
-        let values = collect::run(&mut self.collectors, &mut view, &mut failures);
+        let values = collect::run(
+            &mut self.collectors,
+            &mut view,
+            &mut failures,
+            self.expected,
+        );
+        self.expected = values.len();
         self.troubles.are(failures);
         values
     }

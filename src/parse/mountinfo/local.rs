@@ -49,7 +49,8 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
         None => mounts.iter().find(|mount| mount.point() == top),
     };
     let top = top.map_or(Path::new("/"), Mount::point);
-    let mut chosen: Vec<(u32, &Mount<'_>)> = Vec::new();
+    let mut chosen: Vec<&Mount<'_>> = Vec::new();
+    let mut marks = Vec::new();
     let mut kinds = Kinds::default();
     for mount in mounts {
         let counts = mount.point().starts_with(top)
@@ -61,13 +62,20 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
         }
         let mark = trace(mount.filesystem);
         let mut same = chosen.iter_mut();
-        match same.find(|(other_mark, other)| *other_mark == mark && other.shows_same(mount)) {
-            None => chosen.push((mark, mount)),
-            Some((_, other)) if mount.is_preferred_to(other) => *other = mount,
+        let same = match marks.contains(&mark) {
+            true => same.find(|other| other.shows_same(mount)),
+            false => None,
+        };
+        match same {
+            None => {
+                marks.push(mark);
+                chosen.push(mount);
+            }
+            Some(other) if mount.is_preferred_to(other) => *other = mount,
             Some(_) => {}
         }
     }
-    let shown = chosen.into_iter().map(|(_, mount)| Local {
+    let shown = chosen.into_iter().map(|mount| Local {
         device: mount.device(),
         point: below(top, mount.point()),
     });

@@ -1,6 +1,7 @@
 //! Which mounts can be reached: a mount hides what lies below its mount point.
 
 use super::Mount;
+use crate::base::text::trace;
 
 /// Mounts that lie on one another, at most; keeps a damaged file from leading in circles.
 const DEPTH: usize = 100;
@@ -8,8 +9,9 @@ const DEPTH: usize = 100;
 /// The mounts by what they lie on.
 pub(super) struct Tree<'a> {
     by_id: Vec<&'a Mount<'a>>,
-    /// Parent and mount point of every mount, sorted.
-    places: Vec<(u32, &'a [u8])>,
+    /// Parent and mount point of every mount, with the latter's trace before it, sorted: paths that
+    /// begin alike take long to compare.
+    places: Vec<(u32, u32, &'a [u8])>,
 }
 
 impl<'a> Tree<'a> {
@@ -18,7 +20,7 @@ impl<'a> Tree<'a> {
         by_id.sort_unstable_by_key(|mount| mount.id);
         let lies_on_another = mounts.iter().filter(|mount| mount.id != mount.parent);
         let mut places: Vec<_> = lies_on_another
-            .map(|mount| (mount.parent, &*mount.point))
+            .map(|mount| (mount.parent, trace(&mount.point), &*mount.point))
             .collect();
         places.sort_unstable();
         Tree { by_id, places }
@@ -45,7 +47,8 @@ impl<'a> Tree<'a> {
     }
 
     fn has(&self, parent: u32, point: &[u8]) -> bool {
-        self.places.binary_search(&(parent, point)).is_ok()
+        let place = (parent, trace(point), point);
+        self.places.binary_search(&place).is_ok()
     }
 
     fn parent(&self, mount: &Mount<'_>) -> Option<&'a Mount<'a>> {
