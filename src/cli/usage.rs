@@ -34,6 +34,14 @@ const COMMON: Group = 1;
 const RETIRE: Group = 2;
 /// `init`
 const INIT: Group = 4;
+/// `install`
+const INSTALL: Group = 8;
+/// `uninstall`
+const UNINSTALL: Group = 16;
+/// `upgrade`
+const UPGRADE: Group = 32;
+/// What these three share.
+const SETUP: Group = INSTALL | UNINSTALL | UPGRADE;
 
 impl PartialEq for Usage {
     fn eq(&self, other: &Usage) -> bool {
@@ -44,7 +52,7 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 10] = [
+pub(super) static COMMANDS: [Usage; 13] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
@@ -86,6 +94,14 @@ pub(super) static COMMANDS: [Usage; 10] = [
         make: Command::Init,
     },
     Usage {
+        name: "install",
+        about: "make this program a service of this host; adopts an agent that is there",
+        flags: Some(INSTALL),
+        operand: "",
+        help_code: 0,
+        make: Command::Install,
+    },
+    Usage {
         name: "once",
         about: "measure once and print the host and its metrics as JSON",
         operand: "",
@@ -117,6 +133,22 @@ pub(super) static COMMANDS: [Usage; 10] = [
         flags: Some(COMMON),
         help_code: 0,
         make: |flags| Command::Supervise(flags, Vec::new()),
+    },
+    Usage {
+        name: "uninstall",
+        about: "undo what install has done; retire comes before it",
+        flags: Some(UNINSTALL),
+        operand: "",
+        help_code: 0,
+        make: Command::Uninstall,
+    },
+    Usage {
+        name: "upgrade",
+        about: "put a newer release in the place of the installed program",
+        flags: Some(UPGRADE),
+        operand: "",
+        help_code: 0,
+        make: Command::Upgrade,
     },
     Usage {
         name: "version",
@@ -181,6 +213,20 @@ static FLAGS: &[Flag] = &[
         value: Value::Text(|flags, text| flags.apikey = Some(Secret::new(text))),
     },
     Flag {
+        name: "apikey-file",
+        default: "",
+        about: "file that holds the API key; without it, MACKEREL_APIKEY in the environment",
+        of: INSTALL,
+        value: Value::Path(|flags, path| flags.setup.apikey_file = Some(path)),
+    },
+    Flag {
+        name: "as-root",
+        default: "",
+        about: "run as root and without a sandbox, for plugins that need it; -as-root=false ends that",
+        of: INSTALL,
+        value: Value::Switch(|flags, on| flags.setup.as_root = Some(on)),
+    },
+    Flag {
         name: "child",
         default: "",
         about: "(internal use) this is the child of a supervisor",
@@ -202,11 +248,32 @@ static FLAGS: &[Flag] = &[
         value: Value::Switch(|flags, on| flags.diagnostic = Some(on)),
     },
     Flag {
+        name: "dry-run",
+        default: "",
+        about: "say what would be done, and do nothing",
+        of: SETUP,
+        value: Value::Switch(|flags, on| flags.setup.dry_run = on),
+    },
+    Flag {
         name: "force",
         default: "",
         about: "do not ask",
         of: RETIRE,
         value: Value::Switch(|flags, on| flags.force = on),
+    },
+    Flag {
+        name: "from",
+        default: "",
+        about: "directory or URL of the release",
+        of: UPGRADE,
+        value: Value::Text(|flags, text| flags.setup.from = Some(text.to_owned())),
+    },
+    Flag {
+        name: "key",
+        default: "",
+        about: "file that holds the public key of releases, 64 hexadecimal digits",
+        of: UPGRADE,
+        value: Value::Path(|flags, path| flags.setup.key = Some(path)),
     },
     Flag {
         name: "pidfile",
@@ -216,11 +283,25 @@ static FLAGS: &[Flag] = &[
         value: Value::Path(|flags, path| flags.pidfile = Some(path)),
     },
     Flag {
+        name: "prefix",
+        default: "/",
+        about: "directory to be taken for the host's root directory, where nothing is started",
+        of: SETUP,
+        value: Value::Path(|flags, path| flags.setup.prefix = Some(path)),
+    },
+    Flag {
         name: "private-autoshutdown",
         default: "",
         about: "(internal use) end when the program file is replaced",
         of: COMMON,
         value: Value::Switch(|flags, on| flags.autoshutdown = Some(on)),
+    },
+    Flag {
+        name: "restore",
+        default: "",
+        about: "hand back to the agent that was there before; -restore=false removes it as well",
+        of: UNINSTALL,
+        value: Value::Switch(|flags, on| flags.setup.restore = Some(on)),
     },
     Flag {
         name: "role",

@@ -3,6 +3,7 @@
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
 pub(crate) mod loadavg;
+pub(crate) mod manifest;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
 pub(crate) mod netdev;

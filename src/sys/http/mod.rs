@@ -68,6 +68,25 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<&'a str>,
 }
 
+impl<'a> Request<'a> {
+    /// One for what is at `path`.
+    fn get(path: &'a str) -> Request<'a> {
+        Request {
+            method: Method::Get,
+            path,
+            body: None,
+        }
+    }
+}
+
+/// A file, or what the server says in its place.
+pub(crate) struct Download {
+    pub(crate) status: u16,
+    pub(crate) content: Vec<u8>,
+    /// Where it is instead.
+    pub(crate) location: Option<String>,
+}
+
 /// The server's answer, whatever its status; redirections are answers like others.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
@@ -94,7 +113,7 @@ pub(crate) trait Exchange: Send {
 pub(crate) struct Settings {
     /// `scheme://user:password@host:port`, all but scheme and host optional.
     pub(crate) base: String,
-    /// Sent as `X-Api-Key`; never in a log or an error.
+    /// Sent as `X-Api-Key` unless it is empty; never in a log or an error.
     pub(crate) key: String,
     /// Sent as `User-Agent`.
     pub(crate) user_agent: String,
@@ -190,8 +209,37 @@ impl Http {
         })
     }
 
+    /// Asks for a file of at most `limit` bytes.
+    ///
+    /// Fails if there is no answer, or not a whole one.
+    pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
+        let by = Deadline::after(self.peer.limit);
+        let answer = self.send(&Request::get(path), by).and_then(|answer| {
+            let (head, body) = answer.into_parts();
+            let location = head.headers.get(LOCATION);
+            let mut content = Vec::new();
+            let read = body.into_reader().take(limit).read_to_end(&mut content);
+            read.map_err(ureq::Error::from)?;
+            Ok(Download {
+                status: head.status.as_u16(),
+                content,
+                location: location.and_then(|url| Some(url.to_str().ok()?.to_owned())),
+            })
+        });
+        answer.map_err(|error| self.failure(error))
+    }
+
     /// Sends a request and reads the answer, by `by`.
     fn attempt(&self, request: &Request<'_>, by: Deadline) -> Result<Answer, ureq::Error> {
+        read(self.send(request, by)?)
+    }
+
+    /// Sends a request and reads the head of the answer, by `by`.
+    fn send(
+        &self,
+        request: &Request<'_>,
+        by: Deadline,
+    ) -> Result<http::Response<Body>, ureq::Error> {
         self.progress.set(Stage::Sending);
         let method = match request.method {
             Method::Get => http::Method::GET,
@@ -203,7 +251,7 @@ impl Http {
         if let Some(headers) = message.headers_mut() {
             headers.clone_from(&self.headers);
         }
-        let answer = match request.body {
+        match request.body {
             Some(body) => self.run(
                 message
                     .header(CONTENT_TYPE, "application/json")
@@ -211,8 +259,7 @@ impl Http {
                 by,
             ),
             None => self.run(message.body(())?, by),
-        }?;
-        read(answer)
+        }
     }
 
     fn run(
@@ -273,7 +320,10 @@ impl Exchange for Http {
 fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
     let lines = [
         (USER_AGENT, Some(settings.user_agent)),
-        (HeaderName::from_static("x-api-key"), Some(settings.key)),
+        (
+            HeaderName::from_static("x-api-key"),
+            Some(settings.key).filter(|key| !key.is_empty()),
+        ),
         (
             HeaderName::from_static("x-agent-version"),
             Some(settings.version),
