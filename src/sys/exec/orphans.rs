@@ -7,10 +7,6 @@ use std::ptr;
 ///
 /// The kernel hands orphans to the main thread, which has to be the one that calls this, and which
 /// must not wait for children of its own meanwhile.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the threads of plugins come next")
-)]
 pub(crate) fn reap_orphans() -> usize {
     let mut count = 0;
     let options = libc::WNOHANG | libc::__WNOTHREAD;

@@ -1,6 +1,7 @@
 //! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
 
 mod crypto;
+pub(crate) mod download;
 mod error;
 mod link;
 mod lookup;
@@ -66,25 +67,6 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     /// A JSON document.
     pub(crate) body: Option<&'a str>,
-}
-
-impl<'a> Request<'a> {
-    /// One for what is at `path`.
-    fn get(path: &'a str) -> Request<'a> {
-        Request {
-            method: Method::Get,
-            path,
-            body: None,
-        }
-    }
-}
-
-/// A file, or what the server says in its place.
-pub(crate) struct Download {
-    pub(crate) status: u16,
-    pub(crate) content: Vec<u8>,
-    /// Where it is instead.
-    pub(crate) location: Option<String>,
 }
 
 /// The server's answer, whatever its status; redirections are answers like others.
@@ -207,26 +189,6 @@ impl Http {
             peer,
             progress,
         })
-    }
-
-    /// Asks for a file of at most `limit` bytes.
-    ///
-    /// Fails if there is no answer, or not a whole one.
-    pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
-        let by = Deadline::after(self.peer.limit);
-        let answer = self.send(&Request::get(path), by).and_then(|answer| {
-            let (head, body) = answer.into_parts();
-            let location = head.headers.get(LOCATION);
-            let mut content = Vec::new();
-            let read = body.into_reader().take(limit).read_to_end(&mut content);
-            read.map_err(ureq::Error::from)?;
-            Ok(Download {
-                status: head.status.as_u16(),
-                content,
-                location: location.and_then(|url| Some(url.to_str().ok()?.to_owned())),
-            })
-        });
-        answer.map_err(|error| self.failure(error))
     }
 
     /// Sends a request and reads the answer, by `by`.
