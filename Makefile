@@ -18,7 +18,7 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size same bench compare ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size same bench compare packages test-install release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,16 @@ bench: setup ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO
 compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT=… for Go's `once`, AGENT=… for another of ours)
 	cargo build --locked --bin mackerel-agent --example compare
 	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
+
+packages: ## Make a deb and an rpm of each program in dist/, and have lintian and rpmlint look at them
+	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+
+test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
+	cargo build --locked --example standin
+	tests/install/run dist/mackerel-agent_linux_amd64 $(DEBUG)/examples/standin target/test-install
+
+release: ## Everything of a release but uploading it: VERSION=0.1.0 KEY=private.pem RELEASES=https://…
+	MAKE="$(MAKE)" packaging/release "$(VERSION)" "$(or $(CHECKS),ci)"
 
 ci: ## All of the above that a change has to pass
 	@for step in lint test dist test-dist test-emulated pi-boards same size; do \

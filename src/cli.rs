@@ -37,6 +37,12 @@ pub(crate) enum Command {
     Check(Flags, OsString),
     /// To run the metric plugin of this name once, and to print.
     Plugin(Flags, OsString),
+    /// To make this program a service of this host.
+    Install(Flags),
+    /// To undo that.
+    Uninstall(Flags),
+    /// To put a newer release in its place.
+    Upgrade(Flags),
     /// To print how this command is used, because a flag asks for it.
     Help(&'static Usage),
     /// To print how this command is used, or which there are.

@@ -41,6 +41,9 @@ fn main() -> ExitCode {
         Ok(Command::Plugin(flags, name)) => run::plugin(&flags, &name),
         Ok(Command::Init(flags)) => run::init(&flags),
         Ok(Command::Retire(flags)) => run::retire(&flags),
+        Ok(Command::Install(flags)) => run::install(&flags.setup),
+        Ok(Command::Uninstall(flags)) => run::uninstall(&flags.setup),
+        Ok(Command::Upgrade(flags)) => run::upgrade(&flags.setup),
         Ok(Command::Version | Command::Help(_) | Command::Manual(_)) | Err(_) => Ok(()),
     };
     match done {

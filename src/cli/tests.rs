@@ -15,7 +15,10 @@ fn flags(line: &[&str]) -> Flags {
             | Command::Once(flags)
             | Command::Configtest(flags)
             | Command::Init(flags)
-            | Command::Retire(flags),
+            | Command::Retire(flags)
+            | Command::Install(flags)
+            | Command::Uninstall(flags)
+            | Command::Upgrade(flags),
         ) => flags,
         other => panic!("{line:?}: {other:?}"),
     }
@@ -67,6 +70,25 @@ fn takes_flags_as_go_does() {
         (
             &["retire", "-force", "-child", "-v"],
             given(|f| (f.force, f.child, f.verbose) = (true, true, Some(true))),
+        ),
+        (
+            &["install", "-apikey-file", "/k", "-as-root=0", "-dry-run"],
+            given(|f| {
+                f.setup.apikey_file = Some("/k".into());
+                (f.setup.as_root, f.setup.dry_run) = (Some(false), true);
+            }),
+        ),
+        (
+            &["uninstall", "-restore", "-prefix=/mnt"],
+            given(|f| {
+                (f.setup.restore, f.setup.prefix) = (Some(true), Some("/mnt".into()));
+            }),
+        ),
+        (
+            &["upgrade", "-from", "/media", "-key", "/k"],
+            given(|f| {
+                (f.setup.from, f.setup.key) = (Some("/media".into()), Some("/k".into()));
+            }),
         ),
         (&["--root", "/r"], given(|f| f.root = Some("/r".into()))),
         (&["--pidfile", ""], given(|f| f.pidfile = Some("".into()))),

@@ -1,10 +1,14 @@
 //! The commands and flags there are, and the help about them.
 
+mod flags;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use super::Command;
-use crate::config::{self, Flags, Secret};
+use crate::config::Flags;
+
+use flags::FLAGS;
+pub(super) use flags::{APIKEY, Flag, Value};
 
 /// The command that explains the others.
 pub(super) const HELP: &str = "help";
@@ -34,6 +38,14 @@ const COMMON: Group = 1;
 const RETIRE: Group = 2;
 /// `init`
 const INIT: Group = 4;
+/// `install`
+const INSTALL: Group = 8;
+/// `uninstall`
+const UNINSTALL: Group = 16;
+/// `upgrade`
+const UPGRADE: Group = 32;
+/// What these three share.
+const SETUP: Group = INSTALL | UNINSTALL | UPGRADE;
 
 impl PartialEq for Usage {
     fn eq(&self, other: &Usage) -> bool {
@@ -44,7 +56,7 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 10] = [
+pub(super) static COMMANDS: [Usage; 13] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
@@ -86,6 +98,14 @@ pub(super) static COMMANDS: [Usage; 10] = [
         make: Command::Init,
     },
     Usage {
+        name: "install",
+        about: "make this program a service of this host; adopts an agent that is there",
+        flags: Some(INSTALL),
+        operand: "",
+        help_code: 0,
+        make: Command::Install,
+    },
+    Usage {
         name: "once",
         about: "measure once and print the host and its metrics as JSON",
         operand: "",
@@ -119,6 +139,22 @@ pub(super) static COMMANDS: [Usage; 10] = [
         make: |flags| Command::Supervise(flags, Vec::new()),
     },
     Usage {
+        name: "uninstall",
+        about: "undo what install has done; retire comes before it",
+        flags: Some(UNINSTALL),
+        operand: "",
+        help_code: 0,
+        make: Command::Uninstall,
+    },
+    Usage {
+        name: "upgrade",
+        about: "put a newer release in the place of the installed program",
+        flags: Some(UPGRADE),
+        operand: "",
+        help_code: 0,
+        make: Command::Upgrade,
+    },
+    Usage {
         name: "version",
         about: "print the version",
         operand: "",
@@ -127,165 +163,6 @@ pub(super) static COMMANDS: [Usage; 10] = [
         make: |_| Command::Version,
     },
 ];
-
-/// A flag: its name, what it is for, and where its value goes.
-#[derive(Debug)]
-pub(super) struct Flag {
-    pub(super) name: &'static str,
-    /// What applies if it is not given; empty if that is nothing.
-    default: &'static str,
-    about: &'static str,
-    /// The commands that take it.
-    of: Group,
-    pub(super) value: Value,
-}
-
-/// What a flag takes.
-#[derive(Debug)]
-pub(super) enum Value {
-    /// Nothing, or `=true` or `=false`.
-    Switch(fn(&mut Flags, bool)),
-    Path(fn(&mut Flags, PathBuf)),
-    Text(fn(&mut Flags, &str)),
-}
-
-/// All flags, sorted by name.
-static FLAGS: &[Flag] = &[
-    Flag {
-        name: "apibase",
-        default: config::APIBASE,
-        about: "address of the API, over the configuration's",
-        of: COMMON,
-        value: Value::Text(|flags, text| flags.apibase = Some(text.to_owned())),
-    },
-    Flag {
-        name: "apibase",
-        default: "",
-        about: "address of the API, to be written as well",
-        of: INIT,
-        value: Value::Text(|flags, text| flags.apibase = Some(text.to_owned())),
-    },
-    Flag {
-        name: APIKEY,
-        default: "",
-        about: "(DEPRECATED: other users of the host may see it) API key, over all others; use \
-                apikey or apikey_file in the configuration, or MACKEREL_APIKEY in the environment",
-        of: COMMON,
-        value: Value::Text(|flags, text| flags.apikey = Some(Secret::new(text))),
-    },
-    Flag {
-        name: APIKEY,
-        default: "",
-        about: "API key to be written (required)",
-        of: INIT,
-        value: Value::Text(|flags, text| flags.apikey = Some(Secret::new(text))),
-    },
-    Flag {
-        name: "child",
-        default: "",
-        about: "(internal use) this is the child of a supervisor",
-        of: COMMON,
-        value: Value::Switch(|flags, on| flags.child = on),
-    },
-    Flag {
-        name: "conf",
-        default: config::CONFFILE,
-        about: "configuration file; other flags win over what it says",
-        of: COMMON | INIT,
-        value: Value::Path(|flags, path| flags.conf = path),
-    },
-    Flag {
-        name: "diagnostic",
-        default: "",
-        about: "report the agent's own memory and CPU too",
-        of: COMMON,
-        value: Value::Switch(|flags, on| flags.diagnostic = Some(on)),
-    },
-    Flag {
-        name: "force",
-        default: "",
-        about: "do not ask",
-        of: RETIRE,
-        value: Value::Switch(|flags, on| flags.force = on),
-    },
-    Flag {
-        name: "host-etc",
-        default: "",
-        about: "where the watched host's /etc is for the agent, over HOST_ETC and host_etc",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.host.etc = Some(path)),
-    },
-    Flag {
-        name: "host-proc",
-        default: "",
-        about: "where the watched host's /proc is for the agent, over HOST_PROC and host_proc",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.host.proc = Some(path)),
-    },
-    Flag {
-        name: "host-root",
-        default: "",
-        about: "where the watched host's / is for the agent, over HOST_ROOT and host_root",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.host.root = Some(path)),
-    },
-    Flag {
-        name: "host-sys",
-        default: "",
-        about: "where the watched host's /sys is for the agent, over HOST_SYS and host_sys",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.host.sys = Some(path)),
-    },
-    Flag {
-        name: "pidfile",
-        default: config::PIDFILE,
-        about: "file that holds the agent's process id",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.pidfile = Some(path)),
-    },
-    Flag {
-        name: "private-autoshutdown",
-        default: "",
-        about: "(internal use) end when the program file is replaced",
-        of: COMMON,
-        value: Value::Switch(|flags, on| flags.autoshutdown = Some(on)),
-    },
-    Flag {
-        name: "role",
-        default: "",
-        about: "Service:role of this host, or several with commas between them; may be repeated, \
-                and replaces the configuration's",
-        of: COMMON,
-        value: Value::Text(|flags, text| {
-            let roles = flags.roles.get_or_insert_default();
-            roles.extend(text.split(',').map(str::to_owned));
-        }),
-    },
-    Flag {
-        name: "root",
-        default: config::ROOT,
-        about: "directory of the agent's state",
-        of: COMMON,
-        value: Value::Path(|flags, path| flags.root = Some(path)),
-    },
-    Flag {
-        name: "v",
-        default: "",
-        about: "the same as -verbose",
-        of: COMMON,
-        value: Value::Switch(|flags, on| flags.verbose = Some(on)),
-    },
-    Flag {
-        name: "verbose",
-        default: "",
-        about: "log what is done each minute",
-        of: COMMON,
-        value: Value::Switch(|flags, on| flags.verbose = Some(on)),
-    },
-];
-
-/// The flag whose value nobody is to see.
-pub(super) const APIKEY: &str = "apikey";
 
 impl Usage {
     /// The flags of the command, sorted by name.

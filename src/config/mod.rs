@@ -28,7 +28,7 @@ use crate::base::trees::Trees;
 
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
 pub(crate) use opening::opening;
-pub(crate) use overlay::Flags;
+pub(crate) use overlay::{Flags, Setup};
 pub(crate) use unknown_keys::UnknownKey;
 
 /// Where the configuration is if the command line does not say.

@@ -27,6 +27,26 @@ pub(crate) struct Flags {
     pub(crate) child: bool,
     /// Whether to retire the host without asking.
     pub(crate) force: bool,
+    pub(crate) setup: Setup,
+}
+
+/// What `install`, `uninstall` and `upgrade` are told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Setup {
+    /// The file that holds the API key.
+    pub(crate) apikey_file: Option<PathBuf>,
+    /// The directory that is to be taken for `/`.
+    pub(crate) prefix: Option<PathBuf>,
+    /// Whether only to say what would be done.
+    pub(crate) dry_run: bool,
+    /// Whether the service is to run as root, without a sandbox.
+    pub(crate) as_root: Option<bool>,
+    /// Whether to hand back to the agent that was there before.
+    pub(crate) restore: Option<bool>,
+    /// Where the release is: a directory or a URL.
+    pub(crate) from: Option<String>,
+    /// The file that holds the public key of releases.
+    pub(crate) key: Option<PathBuf>,
 }
 
 impl Default for Flags {
@@ -44,6 +64,7 @@ impl Default for Flags {
             autoshutdown: None,
             child: false,
             force: false,
+            setup: Setup::default(),
         }
     }
 }

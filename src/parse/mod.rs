@@ -5,6 +5,7 @@ pub(crate) mod diskstats;
 pub(crate) mod fib_trie;
 pub(crate) mod if_inet6;
 pub(crate) mod loadavg;
+pub(crate) mod manifest;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
 pub(crate) mod netdev;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::channel::channel;
 use crate::base::clock::Moment;
 use crate::base::trees::Trees;
 use crate::base::{self, Failures};

@@ -41,16 +41,7 @@ fn write(flags: &Flags) -> Result<(), String> {
         }
     };
     let apibase = flags.apibase.as_deref().unwrap_or_default();
-    let new = with_opening(&old, &opening(key, apibase));
-    // What the agent could not read is not to be left behind.
-    if let Err(error) = Config::default().read(&new) {
-        let place = path.display().to_string();
-        let problems: Vec<String> = told(&place, &error).collect();
-        return Err(format!(
-            "{place} would not be a configuration: {}",
-            problems.join("\n")
-        ));
-    }
+    let new = with_key(path, &old, key, apibase)?;
     file::replace(path, &new, MODE).map_err(|error| base::report(&error))?;
     if file::is_open_to_all(path) {
         log::warn!(
@@ -59,6 +50,29 @@ fn write(flags: &Flags) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// What the file at `path`, which holds `old`, is to hold so that it gives the key, and the address
+/// of the API unless that is empty. Fails if it would be no configuration then.
+pub(super) fn with_key(
+    path: &Path,
+    old: &[u8],
+    key: &str,
+    apibase: &str,
+) -> Result<Vec<u8>, String> {
+    let new = with_opening(old, &opening(key, apibase));
+    // What the agent could not read is not to be left behind.
+    match Config::default().read(&new) {
+        Ok(_) => Ok(new),
+        Err(error) => {
+            let place = path.display().to_string();
+            let problems: Vec<String> = told(&place, &error).collect();
+            Err(format!(
+                "{place} would not be a configuration: {}",
+                problems.join("\n")
+            ))
+        }
+    }
 }
 
 /// The setting with which the file, or one that it includes, gives a key already.

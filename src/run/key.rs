@@ -49,6 +49,22 @@ pub(super) fn find(
     Ok(config.apikey.clone())
 }
 
+/// The API key that is in `file` or else in the environment; `None` if neither is named.
+pub(super) fn given(
+    file: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Secret>, KeyError> {
+    if let Some(path) = file {
+        let source = format!("-apikey-file {}", path.display());
+        return key(source, file::read(path)).map(Some);
+    }
+    let value = variable(VARIABLE).filter(|value| !value.is_empty());
+    let source = format!("the variable {VARIABLE}");
+    value
+        .map(|value| key(source, Ok(value.into_encoded_bytes())))
+        .transpose()
+}
+
 /// The files that hold a key and that every user of the host can read.
 pub(super) fn exposed<'a>(
     config: &'a Config,

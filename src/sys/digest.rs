@@ -1,6 +1,6 @@
 //! Digests, by ring, which is linked for TLS already.
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
 /// The last byte of the SHA-1 digest of `text`.
 pub(crate) fn sha1_last_byte(text: &str) -> u8 {
@@ -8,9 +8,24 @@ pub(crate) fn sha1_last_byte(text: &str) -> u8 {
     digest.as_ref().last().copied().unwrap_or_default()
 }
 
+/// Whether `sha256` is the SHA-256 digest of `bytes`.
+pub(crate) fn is_sha256(sha256: &[u8], bytes: &[u8]) -> bool {
+    digest(&SHA256, bytes).as_ref() == sha256
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// FIPS 180-2, B.1.
+    #[test]
+    fn agrees_with_the_standard_about_sha256() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let expected = crate::parse::manifest::hex(expected).unwrap();
+        assert!(is_sha256(&expected, b"abc"));
+        assert!(!is_sha256(&expected, b"abd"));
+        assert!(!is_sha256(&expected[1..], b"abc"));
+    }
 
     /// Vector 57 of the behaviour reference.
     #[test]

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -51,7 +51,8 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), File
     // What a link leads to is the file, and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let old = fs::metadata(path).ok();
-    match exchange(path, content, mode, old.as_ref()) {
+    let access = old.as_ref().map(Access::of);
+    match exchange(path, &mut &*content, mode, access) {
         Err((_, error)) if old.is_some() && is_immovable(&error) => overwrite(path, content),
         Err((verb, error)) => Err((verb, error)),
         Ok(()) => Ok(()),
@@ -63,15 +64,47 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), File
 /// that name is gone then, and if it was a link, what it led to is as it was: for places where
 /// others may write too.
 pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    exchange(path, content, mode, None).map_err(|(verb, error)| FileError::new(verb, path, error))
+    exchange(path, &mut &*content, mode, None)
+        .map_err(|(verb, error)| FileError::new(verb, path, error))
+}
+
+/// Puts a new file with `content` at `path` like [`supplant`], for those alone whom `access` names,
+/// from the first moment on.
+pub(crate) fn put(path: &Path, content: &mut dyn Read, access: Access) -> Result<(), FileError> {
+    exchange(path, content, access.mode, Some(access))
+        .map_err(|(verb, error)| FileError::new(verb, path, error))
+}
+
+/// Whom a file belongs to, and who may do what with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Access {
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Access {
+    /// That of a file that is there.
+    pub(super) fn of(file: &Metadata) -> Access {
+        Access {
+            mode: file.mode() & PERMISSIONS,
+            uid: file.uid(),
+            gid: file.gid(),
+        }
+    }
 }
 
 /// A step that failed, and why.
 type Failed = (&'static str, io::Error);
 
-fn exchange(path: &Path, content: &[u8], mode: u32, old: Option<&Metadata>) -> Result<(), Failed> {
+fn exchange(
+    path: &Path,
+    content: &mut dyn Read,
+    mode: u32,
+    to: Option<Access>,
+) -> Result<(), Failed> {
     let new = beside(path);
-    let written = write_new(&new, content, mode, old)
+    let written = write_new(&new, content, mode, to)
         .map_err(|error| ("write the successor of", error))
         .and_then(|()| fs::rename(&new, path).map_err(|error| ("replace", error)));
     if written.is_err() {
@@ -94,20 +127,20 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32, old: Option<&Metadata>) -> io::Result<()> {
+fn write_new(path: &Path, content: &mut dyn Read, mode: u32, to: Option<Access>) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(match old {
+    options.write(true).create_new(true).mode(match to {
         // Not for others to see before it has the owner that it is to have.
         Some(_) => 0o600,
         None => mode,
     });
     let mut file = options.open(path)?;
-    if let Some(old) = old {
+    if let Some(access) = to {
         // Only root may give files away, and a new owner takes away some bits of the mode.
-        drop(fchown(&file, Some(old.uid()), Some(old.gid())));
-        file.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS))?;
+        drop(fchown(&file, Some(access.uid), Some(access.gid)));
+        file.set_permissions(Permissions::from_mode(access.mode))?;
     }
-    file.write_all(content)?;
+    io::copy(content, &mut file)?;
     file.sync_all()
 }
 

@@ -2,13 +2,16 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 10] = [
     "configtest",
     "help",
     "init",
+    "install",
     "once",
     "retire",
     "supervise",
+    "uninstall",
+    "upgrade",
     "version",
 ];
 
@@ -45,13 +48,16 @@ fn help_lists_the_commands_on_stdout() {
 fn every_command_explains_itself_on_stderr() {
     let sandbox = Sandbox::empty();
     // (command, exit code, a word of the help)
-    let table: [(&[&str], i32, &str); 6] = [
+    let table: [(&[&str], i32, &str); 9] = [
         (&[], 0, "Commands:"),
         (&["configtest"], 0, "-conf path"),
         (&["init"], 0, "-apikey string"),
+        (&["install"], 0, "-apikey-file path"),
         (&["once"], 0, "-conf path"),
         (&["retire"], 2, "-force"),
         (&["supervise"], 0, "-conf path"),
+        (&["uninstall"], 0, "-restore"),
+        (&["upgrade"], 0, "-from string"),
     ];
     for (command, code, word) in table {
         for flag in ["-h", "-help", "--help"] {

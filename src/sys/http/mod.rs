@@ -1,6 +1,7 @@
 //! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
 
 mod crypto;
+pub(crate) mod download;
 mod error;
 mod link;
 mod lookup;
@@ -108,7 +109,7 @@ pub(crate) trait Fetch {
 pub(crate) struct Settings {
     /// `scheme://user:password@host:port`, all but scheme and host optional.
     pub(crate) base: String,
-    /// Sent as `X-Api-Key`; never in a log or an error.
+    /// Sent as `X-Api-Key` unless it is empty; never in a log or an error.
     pub(crate) key: String,
     /// Sent as `User-Agent`.
     pub(crate) user_agent: String,
@@ -211,6 +212,16 @@ impl Http {
         header: Option<(&'static str, &str)>,
         by: Deadline,
     ) -> Result<Answer, ureq::Error> {
+        read(self.send(request, header, by)?)
+    }
+
+    /// Sends a request and reads the head of the answer, by `by`.
+    fn send(
+        &self,
+        request: &Request<'_>,
+        header: Option<(&'static str, &str)>,
+        by: Deadline,
+    ) -> Result<http::Response<Body>, ureq::Error> {
         self.progress.set(Stage::Sending);
         let method = match request.method {
             Method::Get => http::Method::GET,
@@ -228,11 +239,10 @@ impl Http {
         if request.body.is_some_and(|body| !body.is_empty()) {
             message = message.header(CONTENT_TYPE, "application/json");
         }
-        let answer = match request.body {
+        match request.body {
             Some(body) => self.run(message.body(body)?, by),
             None => self.run(message.body(())?, by),
-        }?;
-        read(answer)
+        }
     }
 
     fn run(
@@ -315,7 +325,10 @@ impl Fetch for Http {
 fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
     let lines = [
         (USER_AGENT, Some(settings.user_agent)),
-        (HeaderName::from_static("x-api-key"), Some(settings.key)),
+        (
+            HeaderName::from_static("x-api-key"),
+            Some(settings.key).filter(|key| !key.is_empty()),
+        ),
         (
             HeaderName::from_static("x-agent-version"),
             Some(settings.version),

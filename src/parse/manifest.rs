@@ -1,0 +1,168 @@
+//! The manifest of a release: a version, the SHA-256 of each file as `sha256sum` writes it, and an
+//! Ed25519 signature of everything above its own line.
+
+use super::ParseError;
+
+/// Bytes of a digest.
+const DIGEST: usize = 32;
+/// Bytes of a signature.
+const SIGNATURE: usize = 64;
+/// What its first line begins with.
+const TITLE: &str = "mackerel-agent ";
+/// What its last line begins with.
+const SIGNED: &str = "signature ";
+
+/// What a release consists of.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Manifest<'a> {
+    pub(crate) version: Version,
+    /// What the signature is of.
+    pub(crate) signed: &'a str,
+    pub(crate) signature: [u8; SIGNATURE],
+}
+
+/// A version of this program: three numbers.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Version([u32; 3]);
+
+/// Reads a manifest. Who signed it is for the caller to find out.
+///
+/// Fails if the first line has no version or the last one no signature.
+pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
+    let error = |wanted, line| ParseError::new("manifest", wanted, line);
+    let first = text.lines().next().unwrap_or_default();
+    let version = first.strip_prefix(TITLE).and_then(Version::parse);
+    let version = version.ok_or_else(|| error("version", first))?;
+    let whole = text.trim_end_matches(['\r', '\n']);
+    let last = whole.rfind('\n').map_or(0, |end| end + 1);
+    let (signed, last) = whole.split_at(last);
+    let signature = last.strip_prefix(SIGNED).and_then(hex);
+    let signature = signature.and_then(|bytes| bytes.try_into().ok());
+    Ok(Manifest {
+        version,
+        signed,
+        signature: signature.ok_or_else(|| error("signature", last))?,
+    })
+}
+
+impl Manifest<'_> {
+    /// The SHA-256 of the file `name`; `None` if the release does not have it.
+    pub(crate) fn sha256(&self, name: &str) -> Option<Vec<u8>> {
+        let line = self.signed.lines().find_map(|line| {
+            let (digits, rest) = line.split_once("  ")?;
+            (rest == name).then_some(digits)
+        });
+        hex(line?).filter(|digest| digest.len() == DIGEST)
+    }
+}
+
+impl Version {
+    /// Reads `1.2.3`.
+    pub(crate) fn parse(text: &str) -> Option<Version> {
+        let mut parts = text.split('.').map(|part| match part.as_bytes() {
+            // Not all that Rust takes for a number: no sign.
+            [b'0'..=b'9', ..] => part.parse().ok(),
+            _ => None,
+        });
+        let mut next = || parts.next().flatten();
+        let version = Version([next()?, next()?, next()?]);
+        parts.next().is_none().then_some(version)
+    }
+
+    /// The version in the line that `version` prints.
+    pub(crate) fn reported(line: &str) -> Option<Version> {
+        let rest = line.strip_prefix("mackerel-agent version ")?;
+        Version::parse(rest.split(' ').next()?)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [major, minor, patch] = self.0;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
+/// The bytes that pairs of hexadecimal digits stand for; `None` if there is anything else.
+pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(value(*high)? << 4 | value(*low)?).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::survives_damage;
+
+    fn sample() -> String {
+        let (digest, signature) = ("0a".repeat(32), "fF".repeat(64));
+        format!("mackerel-agent 1.20.3\n{digest}  agent_a\n00  agent_b\nsignature {signature}\n")
+    }
+
+    #[test]
+    fn a_manifest_has_a_version_digests_and_a_signature() {
+        let text = sample();
+        let manifest = parse(&text).unwrap();
+        assert_eq!(manifest.version.to_string(), "1.20.3");
+        assert_eq!(manifest.sha256("agent_a"), Some(vec![10; 32]));
+        for absent in ["agent_b", "agent", "", "agent_a "] {
+            assert_eq!(manifest.sha256(absent), None, "{absent}");
+        }
+        assert_eq!(manifest.signature, [255; 64]);
+        assert!(manifest.signed.ends_with("  agent_b\n"));
+        assert!(text.starts_with(manifest.signed));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let good = sample();
+        // (what is replaced, by what, what is missed)
+        let table = [
+            ("mackerel-agent", "", r#"manifest: no version in "#),
+            ("1.20.3", "1.20", r#"manifest: no version in "#),
+            ("signature", "signed", r#"manifest: no signature in "#),
+            ("fF", "f", r#"manifest: no signature in "#),
+            ("fFfF\n", "fFfF\nmore\n", r#"manifest: no signature in "#),
+        ];
+        for (what, by, expected) in table {
+            let error = parse(&good.replace(what, by)).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn versions_are_ordered_by_their_numbers() {
+        let version = |text| Version::parse(text).unwrap();
+        assert!(version("0.10.0") > version("0.9.99"));
+        assert!(version("1.0.0") > version("0.10.0"));
+        assert_eq!(version("01.2.3"), version("1.2.3"));
+        for wrong in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "1.2.x",
+            "1.2.3-rc1",
+            "+1.2.3",
+            "1..3",
+        ] {
+            assert_eq!(Version::parse(wrong), None, "{wrong}");
+        }
+        let line = "mackerel-agent version 0.87.0 (rev 8d2fb58) [linux amd64 go1.25.1] \n";
+        assert_eq!(Version::reported(line), Some(version("0.87.0")));
+        assert_eq!(Version::reported("mackerel-agentx version 1.2.3 "), None);
+    }
+
+    #[test]
+    fn never_panics() {
+        survives_damage(&sample(), |text| {
+            drop(parse(text).map(|manifest| manifest.sha256("agent_a")));
+        });
+    }
+}

@@ -1,0 +1,71 @@
+//! The configuration: made, given a key, or adopted.
+
+use std::env;
+
+use super::step::{Owner, Step};
+use crate::base;
+use crate::config::{CONFFILE, Setup, opening};
+use crate::run::init::with_key;
+use crate::run::key;
+use crate::run::load::load;
+use crate::sys::tree::{There, Tree};
+
+/// For root, and for the group of the agent's user.
+const MODE: u32 = 0o640;
+/// What a new configuration says, below the key.
+const SAMPLE: &str = include_str!("../../../packaging/mackerel-agent.conf");
+
+/// What is to become of the configuration.
+#[derive(Debug)]
+pub(super) struct Conf {
+    pub(super) step: Step,
+    /// Whether it was there and has plugins, which may have been written for an agent that is root.
+    pub(super) has_plugins: bool,
+    /// Where it says that the state is.
+    pub(super) root: Option<String>,
+}
+
+/// Finds out what is to become of the configuration of this tree.
+///
+/// Fails if it is broken, and if neither it nor anything else gives an API key.
+pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
+    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name));
+    let given = given.map_err(|error| base::report(&error))?;
+    let file =
+        |content: Vec<u8>| Step::File(CONFFILE.to_owned(), content.into(), MODE, Owner::Group);
+    let no_key = || {
+        format!(
+            "there is no API key: export MACKEREL_APIKEY, or have it in a file and give \
+             -apikey-file, or write it into {CONFFILE}"
+        )
+    };
+    if tree.there(CONFFILE) == There::Nothing {
+        let text = opening(&given.ok_or_else(no_key)?, "") + SAMPLE;
+        return Ok(Conf {
+            step: file(text.into_bytes()),
+            has_plugins: false,
+            root: None,
+        });
+    }
+    let path = tree.path(CONFFILE);
+    let config = load(&path).checked();
+    let config = config.map_err(|error| error.to_string())?.config;
+    let step = match (
+        !config.apikey.is_empty() || config.apikey_file.is_some(),
+        given,
+    ) {
+        (true, _) => Step::Own(CONFFILE.to_owned(), MODE, Owner::Group),
+        (false, Some(key)) => {
+            let old = tree.read(CONFFILE).map_err(|error| base::report(&error))?;
+            file(with_key(&path, &old.unwrap_or_default(), &key, "")?)
+        }
+        (false, None) => return Err(no_key()),
+    };
+    Ok(Conf {
+        step,
+        has_plugins: !(config.metric_plugins.is_empty()
+            && config.check_plugins.is_empty()
+            && config.metadata_plugins.is_empty()),
+        root: config.root.to_str().map(str::to_owned),
+    })
+}

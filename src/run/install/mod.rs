@@ -1,0 +1,302 @@
+//! `mackerel-agent install`, `uninstall` and `upgrade`: this program as a service of the host.
+//!
+//! What is to be done is a list of steps, found out before the first one is taken; `-dry-run` prints
+//! it. Before anything is changed, what is there is recorded on disk, so that a run which fails, or
+//! is told to stop, leaves everything as it was.
+
+mod account;
+mod command;
+mod conf;
+mod fetch;
+mod plan;
+mod record;
+mod service;
+mod step;
+mod upgrade;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use command::Commands;
+use record::{FIRST, HOME, RUN, Record, put_back};
+use service::Service;
+use step::Step;
+
+use crate::base::clock::pause;
+use crate::config::Setup;
+use crate::sys::running;
+use crate::sys::signal::{Signals, Woken};
+use crate::sys::tree::Tree;
+
+pub(crate) use upgrade::upgrade;
+
+/// Where the program is.
+const PROGRAM: &str = "/usr/bin/mackerel-agent";
+/// Looks for a process of the program before it is taken not to run.
+const LOOKS: u32 = 10;
+/// From one look to the next.
+const LOOK: Duration = Duration::from_secs(1);
+/// For how long the program has to run until it is taken to stay.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Makes this program a service of the host, or of the tree that is to become one. Returns the text
+/// for the user if that cannot be done; everything is as it was then.
+pub(crate) fn install(setup: &Setup) -> Result<(), String> {
+    let host = Host::of(setup)?;
+    let first = Record::load(&host.tree, FIRST)?;
+    let mut steps = plan::install(&host, setup, first.is_some())?;
+    steps.retain(|step| !step.is_done(&host.tree));
+    let is_done = steps.is_empty() && (host.is_running() || !host.is_live());
+    if is_done {
+        return say("everything is in its place");
+    }
+    if setup.dry_run {
+        return host.rehearse(&steps);
+    }
+    host.change(&steps, first)?;
+    say(match host.is_live() {
+        true => "mackerel-agent is installed and runs",
+        false => "mackerel-agent is installed; no service manager runs here, so nothing is started",
+    })
+}
+
+/// Undoes what [`install`] did. Returns the text for the user if that cannot be done.
+pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
+    let host = Host::of(setup)?;
+    let Some(first) = Record::load(&host.tree, FIRST)? else {
+        return Err(format!(
+            "there is no {FIRST}.list: this host's agent is not one of mackerel-agent install; \
+             what a package has installed is removed with the package"
+        ));
+    };
+    let has_other = first.has_replaced(PROGRAM);
+    if has_other && setup.restore.is_none() {
+        return Err(
+            "there was an agent before this one: -restore hands back to it, \
+             -restore=false removes its program as well"
+                .to_owned(),
+        );
+    }
+    let is_given_back = setup.restore.unwrap_or_default();
+    let mut steps = first.undo(&host.tree, FIRST, is_given_back);
+    steps.push(Step::Remove(HOME.to_owned()));
+    if setup.dry_run {
+        return host.rehearse(&steps);
+    }
+    host.stop()?;
+    let _signals = Signals::take();
+    for step in steps.iter().filter(|step| !step.is_done(&host.tree)) {
+        say(&step.to_string())?;
+        step.take(&host.tree, &host.commands)?;
+    }
+    host.reload()?;
+    if is_given_back && first.was_running && host.is_live() {
+        host.run(&host.service.command("start"))?;
+    }
+    say("mackerel-agent is uninstalled")
+}
+
+/// The host, or the tree that is to become one.
+struct Host {
+    tree: Tree,
+    service: Service,
+    commands: Commands,
+}
+
+impl Host {
+    fn of(setup: &Setup) -> Result<Host, String> {
+        let top = setup.prefix.as_deref().unwrap_or(Path::new("/"));
+        let tree = Tree::at(top);
+        if tree.is_host() && !tree.may_give() && !setup.dry_run {
+            return Err("this needs root; sudo gives it".to_owned());
+        }
+        Ok(Host {
+            service: Service::of(&tree)?,
+            commands: Commands::new()?,
+            tree,
+        })
+    }
+
+    /// Whether services can be started.
+    fn is_live(&self) -> bool {
+        self.service.is_live(&self.tree)
+    }
+
+    /// The processes of the installed program.
+    fn processes(&self) -> Vec<u32> {
+        match self.tree.is_host() {
+            true => running::of(&self.tree.path(PROGRAM)),
+            false => Vec::new(),
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        !self.processes().is_empty()
+    }
+
+    /// Says what would be done.
+    fn rehearse(&self, steps: &[Step]) -> Result<(), String> {
+        for step in steps.iter().filter(|step| !step.is_done(&self.tree)) {
+            say(&step.to_string())?;
+        }
+        if self.is_live() {
+            if let Some(words) = self.service.reload() {
+                say(&words.join(" "))?;
+            }
+            say(&self.service.command("restart").join(" "))?;
+        }
+        say("this was a rehearsal: nothing has been changed")
+    }
+
+    /// Takes `steps`, and has the agent started. Whatever goes wrong on the way is undone.
+    fn change(&self, steps: &[Step], first: Option<Record>) -> Result<(), String> {
+        // From here on signals wait for the end of a step.
+        let signals = Signals::take();
+        let was_running = self.is_running();
+        let traces = self.service.traces();
+        let now = Record::of(&self.tree, steps, traces, was_running);
+        let home = match first {
+            None => FIRST,
+            Some(mut first) => {
+                first.extend(&now).save(&self.tree, FIRST)?;
+                // What a run has left that did not end.
+                self.forget(RUN)?;
+                RUN
+            }
+        };
+        now.save(&self.tree, home)?;
+        let done = self.take(steps, &signals, home == FIRST && was_running);
+        let Err(why) = done else {
+            return match home {
+                RUN => self.forget(RUN),
+                _ => Ok(()),
+            };
+        };
+        say("it does not work; what was done is undone")?;
+        // It may be waiting to be started again, or not know the service at all.
+        drop(self.stop());
+        let mut failed = put_back(
+            &now.undo(&self.tree, home, true),
+            &self.tree,
+            &self.commands,
+        );
+        failed.extend(self.reload().err());
+        if was_running && self.is_live() {
+            failed.extend(self.run(&self.service.command("start")).err());
+        }
+        if !failed.is_empty() {
+            return Err(format!(
+                "{why}; and not all could be undone: {}",
+                failed.join("; ")
+            ));
+        }
+        self.forget(home)?;
+        Err(format!("{why}; everything is as it was before"))
+    }
+
+    fn take(&self, steps: &[Step], signals: &Signals, is_other: bool) -> Result<(), String> {
+        if is_other && self.is_live() {
+            self.stop()?;
+        }
+        for step in steps {
+            if is_told_to_stop(signals) {
+                return Err("interrupted".to_owned());
+            }
+            say(&step.to_string())?;
+            step.take(&self.tree, &self.commands)?;
+        }
+        if !self.is_live() {
+            return Ok(());
+        }
+        self.reload()?;
+        self.run(&self.service.command("restart"))
+            .and_then(|()| self.settle(signals))
+            .map_err(|why| {
+                let log = self.commands.output(self.service.log()).unwrap_or_default();
+                format!("{why}\n{log}\n").trim().to_owned()
+            })
+    }
+
+    /// Waits until the installed program runs, and then whether it stays.
+    fn settle(&self, signals: &Signals) -> Result<(), String> {
+        let mut looks = LOOKS;
+        while !self.is_running() {
+            looks -= 1;
+            if looks == 0 {
+                return Err("the agent does not start".to_owned());
+            }
+            pause(LOOK);
+        }
+        let before = self.processes();
+        pause(SETTLE);
+        if is_told_to_stop(signals) {
+            return Err("interrupted".to_owned());
+        }
+        match self.processes() == before {
+            true => Ok(()),
+            false => Err("the agent does not stay up".to_owned()),
+        }
+    }
+
+    /// Has the agent stopped, whichever it is. Fails if it runs nevertheless.
+    fn stop(&self) -> Result<(), String> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        let stopped = self.run(&self.service.command("stop"));
+        match self.processes().first() {
+            None => Ok(()),
+            Some(pid) => stopped.and_then(|()| {
+                Err(format!(
+                    "process {pid} runs {PROGRAM} and is not of the service; stop it first"
+                ))
+            }),
+        }
+    }
+
+    fn reload(&self) -> Result<(), String> {
+        match self.service.reload() {
+            Some(words) if self.is_live() => self.run(words),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, words: &[&str]) -> Result<(), String> {
+        say(&words.join(" "))?;
+        self.commands.run(words)
+    }
+
+    /// Removes a record.
+    fn forget(&self, home: &str) -> Result<(), String> {
+        let list = format!("{home}.list");
+        let paths: &[&str] = match home {
+            FIRST => &[HOME],
+            _ => &[home, &list],
+        };
+        let steps: Vec<Step> = paths
+            .iter()
+            .map(|path| Step::Remove((*path).to_owned()))
+            .collect();
+        match put_back(&steps, &self.tree, &self.commands).pop() {
+            None => Ok(()),
+            Some(why) => Err(why),
+        }
+    }
+}
+
+fn is_told_to_stop(signals: &Signals) -> bool {
+    loop {
+        match signals.next(Some(Duration::ZERO)) {
+            Woken::Signal(_) => return true,
+            Woken::Child => {}
+            Woken::Time => return false,
+        }
+    }
+}
+
+/// Tells the user.
+fn say(line: &str) -> Result<(), String> {
+    let said = writeln!(io::stdout(), "{line}");
+    said.map_err(|error| format!("cannot write to standard output: {error}"))
+}

@@ -1,0 +1,43 @@
+//! Files, as opposed to answers of the API.
+
+use std::io::Read;
+
+use ureq::http::header::LOCATION;
+
+use super::{Http, LinkError, Method, Request};
+use crate::base::clock::Deadline;
+
+/// A file, or what the server says in its place.
+pub(crate) struct Download {
+    pub(crate) status: u16,
+    pub(crate) content: Vec<u8>,
+    /// Where it is instead.
+    pub(crate) location: Option<String>,
+}
+
+impl Http {
+    /// Asks for a file of at most `limit` bytes.
+    ///
+    /// Fails if there is no answer, or not a whole one.
+    pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
+        let request = Request {
+            method: Method::Get,
+            path,
+            body: None,
+        };
+        let by = Deadline::after(self.peer.limit);
+        let answer = self.send(&request, None, by).and_then(|answer| {
+            let (head, body) = answer.into_parts();
+            let location = head.headers.get(LOCATION);
+            let mut content = Vec::new();
+            let read = body.into_reader().take(limit).read_to_end(&mut content);
+            read.map_err(ureq::Error::from)?;
+            Ok(Download {
+                status: head.status.as_u16(),
+                content,
+                location: location.and_then(|url| Some(url.to_str().ok()?.to_owned())),
+            })
+        });
+        answer.map_err(|error| self.failure(error))
+    }
+}

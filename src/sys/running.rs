@@ -1,0 +1,55 @@
+//! Which processes run a program file.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process;
+
+/// The numbers of the processes, but for this one, that run the file at `program` as it is now, in
+/// ascending order. Those of other users are found by root alone.
+pub(crate) fn of(program: &Path) -> Vec<u32> {
+    let Ok(file) = fs::metadata(program) else {
+        return Vec::new();
+    };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let mut found: Vec<u32> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid != process::id())
+        .filter(|pid| {
+            fs::metadata(format!("/proc/{pid}/exe"))
+                .is_ok_and(|running| (running.dev(), running.ino()) == (file.dev(), file.ino()))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process to be found")]
+    fn a_process_is_found_by_its_file_and_not_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let [program, copy] = ["program", "copy"].map(|name| dir.path().join(name));
+        for path in [&program, &copy] {
+            fs::copy("/bin/sleep", path).unwrap();
+        }
+        assert_eq!(of(&program), [0; 0]);
+        let mut child = process::Command::new(&program).arg("600").spawn().unwrap();
+        // Spawned means that the program runs: std waits for exec.
+        assert_eq!(of(&program), [child.id()]);
+        assert_eq!(of(&copy), [0; 0]);
+        fs::rename(&copy, &program).unwrap();
+        assert_eq!(of(&program), [0; 0], "another file is another program");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let own = std::env::current_exe().unwrap();
+        assert!(!of(&own).contains(&process::id()));
+        assert_eq!(of(Path::new("/nowhere")), [0; 0]);
+    }
+}

@@ -1,0 +1,321 @@
+//! `install` and `uninstall`, into a tree of files that stands for a host.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::process::Finished;
+use crate::sandbox::Sandbox;
+
+const SECRET: &str = "the-key-of-a-test";
+const CONF: &str = "etc/mackerel-agent/mackerel-agent.conf";
+const PROGRAM: &str = "usr/bin/mackerel-agent";
+
+/// A sandbox with a host in `host/` whose service manager has this file.
+pub(crate) fn host(manager: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    for (name, text) in [
+        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"),
+        ("etc/group", "root:x:0:\n"),
+        ("usr/lib/os-release", "ID=test\n"),
+        ("usr/bin/true", ""),
+        (manager, ""),
+    ] {
+        sandbox.write(&format!("host/{name}"), text);
+    }
+    sandbox
+}
+
+/// Runs `mackerel-agent COMMAND -prefix host FLAGS…`.
+pub(crate) fn run(sandbox: &Sandbox, command: &str, flags: &[&str]) -> Finished {
+    let top = sandbox.path("host").display().to_string();
+    let words = [&[command, "-prefix", &top], flags].concat();
+    sandbox.run_bare(&words)
+}
+
+/// The same, which has to work. Returns what it says.
+fn said(sandbox: &Sandbox, command: &str, flags: &[&str]) -> String {
+    let finished = run(sandbox, command, flags);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(finished.stderr, "");
+    assert!(!finished.stdout.contains(SECRET));
+    finished.stdout
+}
+
+/// A host that has been given a key, with `-apikey-file` alone.
+pub(crate) fn key_file(sandbox: &Sandbox) -> String {
+    let path = sandbox.write("key", &format!("{SECRET}\n"));
+    format!("-apikey-file={}", path.display())
+}
+
+/// Everything below `host/`: path, mode, and content or target.
+pub(crate) fn everything(sandbox: &Sandbox) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut left = vec![sandbox.path("host")];
+    while let Some(path) = left.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let content = match &metadata {
+            m if m.is_symlink() => fs::read_link(&path)
+                .unwrap()
+                .into_os_string()
+                .into_encoded_bytes(),
+            m if m.is_dir() => {
+                left.extend(
+                    fs::read_dir(&path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
+                Vec::new()
+            }
+            _ => fs::read(&path).unwrap(),
+        };
+        found.push((path, metadata.mode(), content));
+    }
+    found.sort();
+    found
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
+    // (a file of the manager, a file, the start of it, a link, what it leads to, the state)
+    let table = [
+        (
+            "bin/systemctl",
+            "etc/systemd/system/mackerel-agent.service",
+            "[Unit]",
+            "etc/systemd/system/multi-user.target.wants/mackerel-agent.service",
+            "/etc/systemd/system/mackerel-agent.service",
+            "var/lib/mackerel-agent",
+        ),
+        (
+            "sbin/openrc-run",
+            "etc/init.d/mackerel-agent",
+            "#!/sbin/openrc-run",
+            "etc/runlevels/default/mackerel-agent",
+            "/etc/init.d/mackerel-agent",
+            "var/lib/mackerel-agent",
+        ),
+        (
+            "sbin/procd",
+            "etc/init.d/mackerel-agent",
+            "#!/bin/sh /etc/rc.common",
+            "etc/rc.d/S95mackerel-agent",
+            "../init.d/mackerel-agent",
+            "etc/mackerel-agent/state",
+        ),
+        (
+            "etc/init.d/README",
+            "etc/init.d/mackerel-agent",
+            "#!/bin/sh\n### BEGIN INIT INFO",
+            "etc/rc3.d/S95mackerel-agent",
+            "../init.d/mackerel-agent",
+            "var/lib/mackerel-agent",
+        ),
+        (
+            "etc/rc.d/init.d/functions",
+            "etc/init.d/mackerel-agent",
+            "#!/bin/sh\n### BEGIN INIT INFO",
+            "etc/rc.d/rc3.d/S95mackerel-agent",
+            "../../init.d/mackerel-agent",
+            "var/lib/mackerel-agent",
+        ),
+    ];
+    for (manager, script, start, link, target, state) in table {
+        let sandbox = host(manager);
+        if manager.starts_with("etc/rc.d") {
+            // As Red Hat has it.
+            symlink("rc.d/init.d", sandbox.path("host/etc/init.d")).unwrap();
+        }
+        let before = everything(&sandbox);
+        let key = key_file(&sandbox);
+
+        let rehearsal = said(&sandbox, "install", &[&key, "-dry-run"]);
+        assert_eq!(everything(&sandbox), before, "{manager}");
+        let steps = said(&sandbox, "install", &[&key]);
+        let steps_of = |text: &str| text.rsplit_once("\n").unwrap().0.to_owned();
+        let listed = |text: &str| steps_of(text.trim_end());
+        assert_eq!(listed(&steps), listed(&rehearsal), "{manager}");
+
+        let path = |name: &str| sandbox.path("host").join(name);
+        let text = sandbox.content(&format!("host/{script}"));
+        assert!(text.starts_with(start), "{manager}: {text}");
+        assert_eq!(fs::read_link(path(link)).unwrap(), Path::new(target));
+        assert!(path(state).is_dir(), "{manager}");
+        assert_eq!(mode(&path(PROGRAM)), 0o755);
+        assert_eq!(mode(&path(CONF)), 0o640);
+        let conf = sandbox.content(&format!("host/{CONF}"));
+        assert!(conf.starts_with(&format!("apikey = \"{SECRET}\"\n")));
+        assert!(conf.contains("\n# Configuration for Custom Metrics Plugins\n"));
+        let passwd = sandbox.content("host/etc/passwd");
+        assert!(passwd.contains("\nmackerel-agent:*:999:999:"), "{passwd}");
+
+        // The second time there is nothing to do, and no key is asked for.
+        let installed = everything(&sandbox);
+        assert_eq!(
+            said(&sandbox, "install", &[]),
+            "everything is in its place\n"
+        );
+        assert_eq!(everything(&sandbox), installed);
+
+        // What the agent leaves goes as well.
+        sandbox.write(&format!("host/{state}/id"), "3aBcDeFgHiJ");
+        said(&sandbox, "uninstall", &["-dry-run"]);
+        assert!(path(PROGRAM).exists());
+        said(&sandbox, "uninstall", &[]);
+        assert_eq!(everything(&sandbox), before, "{manager}");
+        let again = run(&sandbox, "uninstall", &[]);
+        assert_eq!(again.code, Some(1));
+        assert!(again.stderr.contains("not one of mackerel-agent install"));
+    }
+}
+
+/// The host of a Go agent: program, script, configuration, id.
+fn go_host(conf: &str) -> Sandbox {
+    let sandbox = host("etc/init.d/README");
+    for (name, text, mode) in [
+        (PROGRAM, "the Go agent", 0o755),
+        ("etc/init.d/mackerel-agent", "#!/bin/sh\n# Go\n", 0o755),
+        (CONF, conf, 0o644),
+        ("var/lib/mackerel-agent/id", "3aBcDeFgHiJ", 0o600),
+    ] {
+        sandbox.write(&format!("host/{name}"), text);
+        sandbox.mode(&format!("host/{name}"), mode);
+    }
+    fs::create_dir(sandbox.path("host/etc/rc3.d")).unwrap();
+    symlink(
+        "../init.d/mackerel-agent",
+        sandbox.path("host/etc/rc3.d/S95mackerel-agent"),
+    )
+    .unwrap();
+    sandbox
+}
+
+#[test]
+fn a_go_agent_is_adopted_and_handed_back_to() {
+    let conf = "apikey = 'there'\nroles = ['a:b']\n";
+    let sandbox = go_host(conf);
+    let before = everything(&sandbox);
+    said(&sandbox, "install", &[]);
+    assert_eq!(sandbox.content(&format!("host/{CONF}")), conf);
+    assert_eq!(mode(&sandbox.path("host").join(CONF)), 0o640);
+    let id = sandbox.path("host/var/lib/mackerel-agent/id");
+    assert_eq!(
+        (fs::read(&id).unwrap(), mode(&id)),
+        (b"3aBcDeFgHiJ".into(), 0o644)
+    );
+    assert!(!sandbox.path("host/etc/mackerel-agent/run-as-root").exists());
+    assert_ne!(
+        fs::read(sandbox.path("host").join(PROGRAM)).unwrap(),
+        b"the Go agent"
+    );
+
+    let asked = run(&sandbox, "uninstall", &[]);
+    assert_eq!(asked.code, Some(1));
+    assert!(
+        asked.stderr.contains("-restore hands back"),
+        "{}",
+        asked.stderr
+    );
+    said(&sandbox, "uninstall", &["-restore"]);
+    assert_eq!(everything(&sandbox), before);
+
+    // Not handed back: its program and service go, what it has been told and its id stay.
+    said(&sandbox, "install", &[]);
+    said(&sandbox, "uninstall", &["-restore=false"]);
+    assert!(!sandbox.path("host").join(PROGRAM).exists());
+    assert!(!sandbox.path("host/etc/init.d/mackerel-agent").exists());
+    assert_eq!(sandbox.content(&format!("host/{CONF}")), conf);
+    assert!(id.exists());
+}
+
+#[test]
+fn plugins_of_a_go_agent_stay_with_root_until_told_otherwise() {
+    let sandbox = go_host("apikey = 'k'\n[plugin.metrics.a]\ncommand = 'a'\n");
+    let mark = sandbox.path("host/etc/mackerel-agent/run-as-root");
+    // (flags, whether the agent is root afterwards)
+    for (flags, is_root) in [
+        (&[][..], true),
+        (&[], true),
+        (&["-as-root=false"], false),
+        (&[], false),
+        (&["-as-root"], true),
+    ] {
+        said(&sandbox, "install", flags);
+        assert_eq!(mark.exists(), is_root, "{flags:?}");
+    }
+    said(&sandbox, "uninstall", &["-restore"]);
+    assert!(!mark.exists());
+}
+
+#[test]
+fn an_id_comes_from_where_the_configuration_says() {
+    let sandbox = host("sbin/procd");
+    sandbox.write(&format!("host/{CONF}"), "root = '/opt/state'\n");
+    sandbox.write("host/opt/state/id", "3aBcDeFgHiJ");
+    let key = key_file(&sandbox);
+    said(&sandbox, "install", &[&key]);
+    assert_eq!(
+        sandbox.content("host/etc/mackerel-agent/state/id"),
+        "3aBcDeFgHiJ"
+    );
+    let conf = sandbox.content(&format!("host/{CONF}"));
+    assert_eq!(
+        conf,
+        format!("apikey = \"{SECRET}\"\nroot = '/opt/state'\n")
+    );
+}
+
+#[test]
+fn the_key_comes_from_the_environment_as_well() {
+    let mut sandbox = host("bin/systemctl");
+    sandbox.env("MACKEREL_APIKEY", SECRET);
+    said(&sandbox, "install", &[]);
+    let conf = sandbox.content(&format!("host/{CONF}"));
+    assert!(conf.starts_with(&format!("apikey = \"{SECRET}\"\n")));
+}
+
+#[test]
+fn what_cannot_be_done_changes_nothing() {
+    // (files, flags, what is said)
+    type Files = &'static [(&'static str, &'static str)];
+    let table: [(Files, &[&str], &str); 5] = [
+        (&[("bin/systemctl", "")], &[], "there is no API key: "),
+        (&[], &[], "there is neither systemd nor OpenRC"),
+        (
+            &[("bin/systemctl", ""), (CONF, "verbose = 1\napikey = 'k'")],
+            &[],
+            "failed to load the config file: ",
+        ),
+        (
+            &[("bin/systemctl", "")],
+            &["-apikey-file=/nowhere"],
+            "-apikey-file /nowhere cannot be used: ",
+        ),
+        // The link to the service cannot be made, late: everything before it is undone.
+        (
+            &[
+                ("sbin/openrc-run", ""),
+                (CONF, "apikey = 'k'\n"),
+                ("etc/runlevels/default", "no directory"),
+                (PROGRAM, "the Go agent"),
+            ],
+            &[],
+            "; everything is as it was before",
+        ),
+    ];
+    for (files, flags, expected) in table {
+        let sandbox = host("usr/bin/false");
+        for (name, text) in files {
+            sandbox.write(&format!("host/{name}"), text);
+        }
+        let before = everything(&sandbox);
+        let finished = run(&sandbox, "install", flags);
+        assert_eq!(finished.code, Some(1), "{expected}");
+        assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+        assert_eq!(everything(&sandbox), before, "{expected}");
+    }
+}
