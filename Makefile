@@ -3,7 +3,7 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
 # its own, whose message says what was bought.
-LIMIT := 1400000
+LIMIT := 1250000
 AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
@@ -18,7 +18,7 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size same bench compare packages test-install release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ pi: setup pi-boards ## And on an emulated machine with a network and a disk, who
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))
+
+weigh: ## Say what amd64's (WEIGH=arm64 …) binary in dist/ is made of, by crate, and its largest functions
+	@cross/weigh $(or $(WEIGH),amd64) 40
 
 same: setup-cross ## Build amd64 again in another folder (SAME="amd64 arm64 …" for more) and compare the bytes
 	cross/same $(or $(SAME),amd64)

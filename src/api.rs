@@ -4,16 +4,16 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
+use crate::base::json::{Json, JsonError};
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
 use crate::wire::error;
 use crate::wire::graph::{GraphDef, GraphMetric};
-use crate::wire::host::{Created, Found, Got, Host, HostParam, Status};
+use crate::wire::host::{self, Host, HostParam, Status};
 use crate::wire::metric::HostMetricValue;
 
 /// Characters of an answer's location that an error shows.
@@ -32,14 +32,16 @@ impl Api {
 
     /// `POST /api/v0/hosts`: registers a host. Returns its new id.
     pub(crate) fn create_host(&mut self, host: &HostParam) -> Result<String, ApiError> {
-        let created: Created = self.call(Method::Post, "/api/v0/hosts", Some(&json(host)))?;
-        Ok(created.id)
+        let path = "/api/v0/hosts";
+        let answer = self.call(Method::Post, path, Some(&json(host)))?;
+        host::created(&answer).map_err(|error| garbled(Method::Post, path, error))
     }
 
     /// `GET /api/v0/hosts/<id>`
     pub(crate) fn host(&mut self, id: &str) -> Result<Host, ApiError> {
-        let got: Got = self.call(Method::Get, &host_path(id, ""), None)?;
-        Ok(got.host)
+        let path = host_path(id, "");
+        let answer = self.call(Method::Get, &path, None)?;
+        host::got(&answer).map_err(|error| garbled(Method::Get, &path, error))
     }
 
     /// `PUT /api/v0/hosts/<id>`: replaces the host's description.
@@ -96,8 +98,9 @@ impl Api {
              &status=working&status=standby&status=maintenance&status=poweroff",
             form_encoded(identifier)
         );
-        let found: Found = self.call(Method::Get, &path, None)?;
-        Ok(found.hosts.into_iter().next())
+        let answer = self.call(Method::Get, &path, None)?;
+        let hosts = host::found(&answer).map_err(|error| garbled(Method::Get, &path, error))?;
+        Ok(hosts.into_iter().next())
     }
 
     /// `POST /api/v0/monitoring/checks/report`: reports on the host `id`, 100 at most.
@@ -124,17 +127,10 @@ impl Api {
 
     /// A call whose answer matters only in that it is one.
     fn send(&mut self, method: Method, path: &str, document: &str) -> Result<(), ApiError> {
-        let answer: serde::de::IgnoredAny = self.call(method, path, Some(document))?;
-        let _ = answer;
-        Ok(())
+        self.call(method, path, Some(document)).map(drop)
     }
 
-    fn call<T: DeserializeOwned>(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Option<&str>,
-    ) -> Result<T, ApiError> {
+    fn call(&mut self, method: Method, path: &str, body: Option<&str>) -> Result<Json, ApiError> {
         let answer = self.link.exchange(&Request { method, path, body });
         let failure = match answer {
             Ok(answer) => match understand(answer) {
@@ -143,16 +139,24 @@ impl Api {
             },
             Err(error) => Failure::Link(error),
         };
-        let verb = match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-        };
-        Err(ApiError {
-            call: format!("{verb} {path}"),
-            failure,
-        })
+        Err(failed(method, path, failure))
     }
+}
+
+fn failed(method: Method, path: &str, failure: Failure) -> ApiError {
+    let verb = match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+    };
+    ApiError {
+        call: format!("{verb} {path}"),
+        failure,
+    }
+}
+
+fn garbled(method: Method, path: &str, error: JsonError) -> ApiError {
+    failed(method, path, Failure::Garbled(error))
 }
 
 /// A document in memory. Those of the API have nothing that JSON cannot write; one that had would
@@ -196,9 +200,9 @@ fn graph_def(graph: &Graph) -> GraphDef<'_> {
     }
 }
 
-fn understand<T: DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
+fn understand(answer: Answer) -> Result<Json, Failure> {
     match answer.status {
-        200..=299 => serde_json::from_str(&answer.body).map_err(Failure::Garbled),
+        200..=299 => Json::parse(&answer.body).map_err(Failure::Garbled),
         300..=399 => {
             let to = answer.location.unwrap_or_default();
             Err(Failure::Redirected {
@@ -235,7 +239,7 @@ enum Failure {
     /// The API does not redirect: something on the way did.
     Redirected { status: u16, to: String },
     /// A success that is not the document which the API promises.
-    Garbled(serde_json::Error),
+    Garbled(JsonError),
 }
 
 /// What a failure means for the next attempt.

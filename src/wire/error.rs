@@ -1,34 +1,36 @@
 //! What the API says when it refuses: `{"error":{"message":"…"}}`, whatever the endpoint.
 
-use serde::Deserialize;
+use crate::base::json::Json;
 
 /// Characters that a message keeps: more than the API ever says.
 const LENGTH: usize = 500;
-
-#[derive(Deserialize)]
-struct Refusal {
-    error: Option<Reason>,
-}
-
-#[derive(Deserialize)]
-struct Reason {
-    message: Option<String>,
-}
 
 /// Why the API refused a request, from the status and the body of its answer.
 ///
 /// That is the API's own message, which may be empty, on one line and at most [`LENGTH`]
 /// characters; or the status, e.g. `404 Not Found`, if the body is of another kind.
 pub(crate) fn message(status: u16, body: &str) -> String {
-    // serde takes a list for an object with its fields in order; the API does not.
-    let is_object = body.trim_start().starts_with('{');
-    match serde_json::from_str(body) {
-        Ok(Refusal { error }) if is_object => {
-            let message = error.and_then(|reason| reason.message).unwrap_or_default();
+    match said(body) {
+        Some(message) => {
             let on_one_line = |c: char| if c.is_control() { ' ' } else { c };
             message.chars().map(on_one_line).take(LENGTH).collect()
         }
-        _ => format!("{status} {}", reason(status)).trim_end().to_owned(),
+        None => format!("{status} {}", reason(status)).trim_end().to_owned(),
+    }
+}
+
+/// The message, which is empty where there is none; `None` if the body is of another kind.
+fn said(body: &str) -> Option<String> {
+    let refusal = Json::parse(body).ok()?;
+    let message = match (&refusal, refusal.member("error")) {
+        (Json::Object(_), None) => None,
+        (_, Some(error @ Json::Object(_))) => error.member("message"),
+        _ => return None,
+    };
+    match message {
+        None => Some(String::new()),
+        Some(Json::Text(message)) => Some(message.clone()),
+        Some(_) => None,
     }
 }
 

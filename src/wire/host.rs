@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+
+use crate::base::json::{Json, JsonError};
 
 /// The body of POST hosts and of PUT hosts/ID.
 #[derive(Debug, Default, Serialize)]
@@ -146,38 +148,55 @@ pub(crate) struct Check {
     pub(crate) memo: String,
 }
 
-/// The answer to POST hosts.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Created {
-    /// Given by the server, for ever.
-    pub(crate) id: String,
-}
-
-/// The answer to GET hosts/ID.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Got {
-    pub(crate) host: Host,
-}
-
-/// The answer to GET hosts?customIdentifier=….
-#[derive(Debug, Deserialize)]
-pub(crate) struct Found {
-    /// Empty if there is none.
-    pub(crate) hosts: Vec<Host>,
-}
-
 /// A host as the server knows it: what the agent uses of it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Host {
     pub(crate) id: String,
-    #[serde(default)]
     pub(crate) name: String,
     /// `working`, `standby`, `maintenance` or `poweroff`
-    #[serde(default)]
     pub(crate) status: String,
-    #[serde(default)]
     pub(crate) custom_identifier: Option<String>,
+}
+
+/// The id that the answer to POST hosts gives a host, for ever.
+pub(crate) fn created(answer: &Json) -> Result<String, JsonError> {
+    text(answer, "id")?.ok_or(NO_ID)
+}
+
+/// The host of the answer to GET hosts/ID.
+pub(crate) fn got(answer: &Json) -> Result<Host, JsonError> {
+    Host::read(answer.member("host").ok_or(NO_HOST)?)
+}
+
+/// The hosts of the answer to GET hosts?customIdentifier=…: none if there is none.
+pub(crate) fn found(answer: &Json) -> Result<Vec<Host>, JsonError> {
+    match answer.member("hosts") {
+        Some(Json::List(hosts)) => hosts.iter().map(Host::read).collect(),
+        _ => Err(NO_HOST),
+    }
+}
+
+const NO_ID: JsonError = JsonError::lacking("there is no host's id in it");
+const NO_HOST: JsonError = JsonError::lacking("there is no host in it");
+const NO_TEXT: JsonError = JsonError::lacking("what should be a text in it is none");
+
+impl Host {
+    fn read(host: &Json) -> Result<Host, JsonError> {
+        Ok(Host {
+            id: text(host, "id")?.ok_or(NO_ID)?,
+            name: text(host, "name")?.unwrap_or_default(),
+            status: text(host, "status")?.unwrap_or_default(),
+            custom_identifier: text(host, "customIdentifier")?,
+        })
+    }
+}
+
+fn text(object: &Json, name: &str) -> Result<Option<String>, JsonError> {
+    match object.member(name) {
+        None => Ok(None),
+        Some(Json::Text(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(NO_TEXT),
+    }
 }
 
 /// The body of POST hosts/ID/status.
@@ -310,27 +329,32 @@ mod tests {
 
     #[test]
     fn reads_the_documented_answers() {
-        let created: Created = serde_json::from_str(r#"{"id":"2uN4pXgCcWh"}"#).unwrap();
-        assert_eq!(created.id, "2uN4pXgCcWh");
+        let read = |text| Json::parse(text).unwrap();
+        let id = created(&read(r#"{"id":"2uN4pXgCcWh"}"#)).unwrap();
+        assert_eq!(id, "2uN4pXgCcWh");
 
-        let got = include_str!("../../tests/golden/host-answer.json");
-        let got: Got = serde_json::from_str(got).unwrap();
-        assert_eq!(got.host.name, "web1.example");
-        assert_eq!(got.host.status, "working");
-        let identifier = got.host.custom_identifier.as_deref();
+        let answer = include_str!("../../tests/golden/host-answer.json");
+        let host = got(&read(answer)).unwrap();
+        assert_eq!(host.name, "web1.example");
+        assert_eq!(host.status, "working");
+        let identifier = host.custom_identifier.as_deref();
         assert_eq!(identifier, Some("i-4f90d537.ec2.amazonaws.com"));
 
-        let found = include_str!("../../tests/golden/hosts-answer.json");
-        let found: Found = serde_json::from_str(found).unwrap();
-        let ids: Vec<&str> = found.hosts.iter().map(|host| host.id.as_str()).collect();
+        let answer = include_str!("../../tests/golden/hosts-answer.json");
+        let hosts = found(&read(answer)).unwrap();
+        let ids: Vec<&str> = hosts.iter().map(|host| host.id.as_str()).collect();
         assert_eq!(ids, ["2uN4pXgCcWh", "3aBcDeFgHiJ"]);
     }
 
     #[test]
     fn an_answer_without_the_host_s_id_is_none() {
-        for answer in ["{}", r#"{"id":null}"#, r#"{"id":7}"#, "[]", "", "<html>"] {
-            assert!(serde_json::from_str::<Created>(answer).is_err(), "{answer}");
-            assert!(serde_json::from_str::<Host>(answer).is_err(), "{answer}");
+        for answer in ["{}", r#"{"id":null}"#, r#"{"id":7}"#, "[]", "null"] {
+            let answer = Json::parse(answer).unwrap();
+            assert!(created(&answer).is_err(), "{answer}");
+            assert!(Host::read(&answer).is_err(), "{answer}");
+            assert!(got(&answer).is_err() && found(&answer).is_err(), "{answer}");
         }
+        let without = Json::parse(r#"{"hosts":[{"id":"a"},{}]}"#).unwrap();
+        assert!(found(&without).is_err());
     }
 }

@@ -1,13 +1,11 @@
 //! JSON that others have written: any value, read, compared and written again.
 
+mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+pub(crate) use read::JsonError;
 
 /// A value. Two are equal if they mean the same, whatever the order of keys and however a number
 /// is written.
@@ -29,13 +27,12 @@ impl Json {
     /// Fails on anything else, on a number too large for an f64, and on 128 values inside one
     /// another. So many, less one, take 80 KiB of stack to be read or written.
     pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
-        serde_json::from_str(text).map_err(JsonError)
+        read::read(text, true)
     }
 
     /// Like [`Json::parse`], but whatever follows the value is ignored.
     pub(crate) fn parse_first(text: &str) -> Result<Json, JsonError> {
-        let mut from = serde_json::Deserializer::from_str(text);
-        Json::deserialize(&mut from).map_err(JsonError)
+        read::read(text, false)
     }
 
     /// The member of an object: the one of this name or, if there is none, one of this name in
@@ -54,75 +51,6 @@ impl Json {
         found.filter(|value| **value != Json::Null)
     }
 }
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Json, D::Error> {
-        from.deserialize_any(Any)
-    }
-}
-
-/// Takes whatever comes.
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-        let mut list = Vec::new();
-        while let Some(value) = from.next_element()? {
-            list.push(value);
-        }
-        Ok(Json::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-        let mut object = BTreeMap::new();
-        while let Some((name, value)) = from.next_entry()? {
-            object.insert(name, value);
-        }
-        Ok(Json::Object(object))
-    }
-}
-
-/// A text is no JSON, or has what cannot be kept.
-#[derive(Debug)]
-pub(crate) struct JsonError(serde_json::Error);
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for JsonError {}
 
 #[cfg(test)]
 mod tests {

@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_broken_document_is_told_from_a_missing_one() {
         let table = [
-            ("", "no JSON: EOF while parsing a value at line 1 column 0"),
+            ("", "no JSON: the text ends too early at line 1 column 0"),
             ("graphs", "no JSON: expected value at line 1 column 1"),
             ("[]", "document is not an object"),
             (r#"{"graphs":[]}"#, "graphs is not an object"),
