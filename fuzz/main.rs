@@ -24,6 +24,8 @@ mod base;
 mod config;
 #[path = "../src/parse/mod.rs"]
 mod parse;
+#[path = "../src/record/mod.rs"]
+mod record;
 #[path = "../src/sys/mod.rs"]
 mod sys;
 #[path = "../src/wire/mod.rs"]
@@ -32,6 +34,7 @@ mod wire;
 mod answers;
 mod memory;
 mod mutate;
+mod spool;
 mod targets;
 
 use std::panic::{self, AssertUnwindSafe};

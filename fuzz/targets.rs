@@ -11,6 +11,8 @@ use crate::config::{Config, Flags};
 use crate::parse::{
     cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
 };
+use crate::record::Record;
+use crate::spool;
 use crate::wire::error;
 
 /// Takes an input and is done with it when it returns.
@@ -133,6 +135,10 @@ pub(crate) fn all() -> Vec<Target> {
                 drop(error::message(400, &text));
             },
         ),
+        target("spool", vec![spool::file()], spool::PIECES, spool::open),
+        target("spool-records", spool::records(), spool::PIECES, |bytes| {
+            drop(Record::read(bytes));
+        }),
         target(
             "http-answers",
             responses(),

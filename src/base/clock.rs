@@ -18,6 +18,15 @@ impl Unix {
     }
 }
 
+/// When something was, by the wall clock, which may be wrong, and by the time since the host started,
+/// which is not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    pub(crate) wall: Unix,
+    /// Seconds since the host started, while it was suspended too.
+    pub(crate) age: u64,
+}
+
 /// A point on the monotonic clock, as the time since an origin that means nothing. Stands still
 /// while the host is suspended.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
