@@ -58,8 +58,8 @@ impl Answers {
         let told = match answer.len() % 2 {
             0 => self.api.host("id").map(drop),
             _ => {
-                let values = [(Unix(0), "loadavg5", 1.0)];
-                self.api.post_metrics("id", values.into_iter())
+                let values = [("id", Unix(0), "loadavg5", 1.0)];
+                self.api.post_metrics(values.into_iter())
             }
         };
         if let Err(error) = told {

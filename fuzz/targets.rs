@@ -81,15 +81,16 @@ pub(crate) fn all() -> Vec<Target> {
         text("loadavg", "proc/loadavg", |text| drop(loadavg::parse(text))),
         text("cpuinfo", "proc/cpuinfo", |text| drop(cpuinfo::parse(text))),
         text("diskstats", "proc/diskstats", |text| drop(diskstats::parse(text))),
-        text("netdev", "proc/net/dev", |text| drop(netdev::parse(text))),
+        text("netdev", "proc/net/dev", |text| drop(netdev::parse(text, |_| true))),
         target(
             "mountinfo",
             fixtures("tests/fixtures", &|path| path.ends_with("proc/self/mountinfo")),
             &[b" - ", b"\\040", b"\\134", b"ext4", b"overlay", b"shared:1", b"8:1"],
             |bytes| {
                 if let Ok(mounts) = mountinfo::parse(bytes) {
+                    drop(mountinfo::local(&mounts, Path::new("/mnt"), Some(bytes)));
                     for top in ["/", "/mnt"] {
-                        drop(mountinfo::local(&mounts, Path::new(top)));
+                        drop(mountinfo::local(&mounts, Path::new(top), None));
                     }
                 }
             },

@@ -9,13 +9,11 @@ mod config;
 mod describe;
 mod metadata;
 mod parse;
-#[cfg_attr(not(test), expect(dead_code, reason = "the poster comes next"))]
 mod record;
 mod run;
 mod schedule;
 mod spool;
 mod sys;
-#[cfg_attr(not(test), expect(dead_code, reason = "the poster comes next"))]
 mod trust;
 mod wire;
 

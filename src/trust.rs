@@ -97,9 +97,17 @@ impl Trust {
         Some(time_since(start, stamp))
     }
 
-    /// When the host started, if that is sure.
+    /// When the host started, as far as has ever been known: the best there is for who comes later.
     pub(crate) fn start(&self) -> Option<u64> {
-        self.start.filter(|_| !self.is_doubted)
+        self.start
+    }
+
+    /// What an earlier process of this boot has known.
+    pub(crate) fn inherited(start: u64) -> Trust {
+        Trust {
+            start: Some(start),
+            is_doubted: false,
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use crate::wire::check;
 use bytes::{Reader, Writer};
 
 pub(crate) use report::Report;
-#[allow(unused_imports, reason = "the poster comes next")]
 pub(crate) use rounds::{Round, Rounds};
 
 /// The host that something belongs to: its custom identifier; `None` for this one.

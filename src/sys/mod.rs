@@ -1,7 +1,6 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod args;
-#[cfg_attr(not(test), expect(dead_code, reason = "the poster comes next"))]
 pub(crate) mod boot;
 pub(crate) mod cache;
 pub(crate) mod child;
@@ -15,13 +14,8 @@ pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 pub(crate) mod http;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the poster comes next")
-)]
 pub(crate) mod journal;
 pub(crate) mod localtime;
-#[cfg_attr(not(test), expect(dead_code, reason = "the poster comes next"))]
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod netif;

@@ -134,19 +134,29 @@ impl Journal {
 
     /// Gives a file that must not be lost another name.
     fn foreign(&mut self, why: String) -> Found {
+        Found {
+            notice: Some(self.move_aside(why)),
+            ..Found::default()
+        }
+    }
+
+    fn move_aside(&mut self, why: String) -> Notice {
         let name = self.free_name();
         let aside = self.disk.rename(NAME, name);
         if aside.is_err() {
             self.place = Place::Untouchable;
         }
-        Found {
-            notice: Some(Notice::Foreign {
-                path: self.path(),
-                why,
-                aside: aside.map(|()| self.root.join(name)),
-            }),
-            ..Found::default()
+        Notice::Foreign {
+            path: self.path(),
+            why,
+            aside: aside.map(|()| self.root.join(name)),
         }
+    }
+
+    /// Gives the file another name: what is in it is of no use for this agent. Says where it is.
+    pub(crate) fn disown(&mut self, why: &str) -> Notice {
+        self.place = Place::Nothing;
+        self.move_aside(why.to_owned())
     }
 
     /// A name that no file has that was set aside; the last one if all are taken.
@@ -165,6 +175,7 @@ impl Journal {
     }
 
     /// Bytes of the file, as far as they are of use.
+    #[cfg(test)]
     pub(crate) fn length(&self) -> u64 {
         match self.place {
             Place::Whole(length) => length,
