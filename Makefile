@@ -17,8 +17,12 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 # and posting over TLS.
 EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
+# Of `make fuzz`: seconds for each target, and what the inputs are made from.
+FUZZ_SECONDS := 20
+FUZZ_SEED := 1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +54,10 @@ lint: setup ## Check format and lints; warnings are errors
 
 fmt: ## Format the sources
 	cargo fmt
+
+fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
+	cargo build --locked --profile fuzz --example fuzz
+	target/fuzz/examples/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ)
 
 dist: setup-cross ## Build the four static binaries, check them, and write dist/SHA256SUMS
 	@for target in $(TARGETS); do \

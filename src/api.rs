@@ -22,12 +22,19 @@ const SHOWN: usize = 100;
 /// The API as one organisation's key opens it.
 pub(crate) struct Api {
     link: Box<dyn Exchange>,
+    /// What time it was for the server when it did as it was asked last.
+    date: Option<Unix>,
 }
 
 impl Api {
     /// The API behind `link`, which knows address and key.
     pub(crate) fn new(link: Box<dyn Exchange>) -> Api {
-        Api { link }
+        Api { link, date: None }
+    }
+
+    /// What time it was for the server when it did as it was asked last; `None` if it did not say so.
+    pub(crate) fn date(&self) -> Option<Unix> {
+        self.date
     }
 
     /// `POST /api/v0/hosts`: registers a host. Returns its new id.
@@ -133,10 +140,16 @@ impl Api {
     fn call(&mut self, method: Method, path: &str, body: Option<&str>) -> Result<Json, ApiError> {
         let answer = self.link.exchange(&Request { method, path, body });
         let failure = match answer {
-            Ok(answer) => match understand(answer) {
-                Ok(document) => return Ok(document),
-                Err(failure) => failure,
-            },
+            Ok(answer) => {
+                let date = answer.date;
+                match understand(answer) {
+                    Ok(document) => {
+                        self.date = date;
+                        return Ok(document);
+                    }
+                    Err(failure) => failure,
+                }
+            }
             Err(error) => Failure::Link(error),
         };
         Err(failed(method, path, failure))
@@ -271,6 +284,15 @@ impl ApiError {
         let unrelated = [401, 403, 404, 405, 407, 408, 429];
         self.status()
             .is_some_and(|status| (400..500).contains(&status) && !unrelated.contains(&status))
+    }
+
+    /// Whether there was an answer that is not the API's: somebody has to log in, or to take a proxy out
+    /// of the way.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(
+            self.failure,
+            Failure::Redirected { .. } | Failure::Garbled(_)
+        )
     }
 
     /// Whether there was no answer at all.

@@ -9,10 +9,12 @@ mod config;
 mod describe;
 mod metadata;
 mod parse;
+mod record;
 mod run;
 mod schedule;
 mod spool;
 mod sys;
+mod trust;
 mod wire;
 
 use std::env;

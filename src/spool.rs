@@ -1,10 +1,19 @@
 //! Layer 3: rounds of values waiting to be posted. Holds them, orders them, forgets them; decides
 //! nothing about time except what is too old.
 
+mod kept;
+mod suspects;
+
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::clock::Unix;
+use crate::base::clock::{Stamp, Unix};
+
+#[allow(unused_imports, reason = "part of what Spool's methods return")]
+pub(crate) use kept::Kept;
+#[allow(unused_imports, reason = "part of what Spool's methods return")]
+pub(crate) use suspects::{Condemned, Offender};
 
 /// Seconds after which the server ignores a value, and answers 200 all the same.
 const USE: u64 = 24 * 60 * 60;
@@ -29,24 +38,45 @@ pub(crate) struct Spool {
     bytes: usize,
     /// Number of the next round.
     next: u64,
+    /// Parts of what the server has refused, the next one last.
+    suspects: Vec<Batch>,
+    /// Whether the server has accepted anything since there are suspects.
+    is_accepting: bool,
+    /// Rounds that were kept in a file and are gone since.
+    gone: Vec<u64>,
+    /// Whether what is refused is dropped as a whole, which the fault rig has to notice.
+    #[cfg(test)]
+    pub(crate) never_halves: bool,
 }
 
 /// What was measured at one moment: of this host by itself, or by one plugin.
 struct Round {
     number: u64,
-    time: Unix,
+    /// When it was measured.
+    stamp: Stamp,
+    /// Whether the wall-clock time of the stamp is right. If not, nothing of it is posted.
+    is_sure: bool,
+    /// Whether it is kept in a file.
+    is_kept: bool,
     destination: Destination,
     /// Shared by all rounds that have the same series, as nearly all have.
     names: Arc<[String]>,
-    /// One for each name.
+    /// One for each name; NaN where there is none any more.
     values: Box<[f64]>,
     /// About what it costs to keep this round.
     bytes: usize,
 }
 
-/// The rounds of one request: their numbers, ascending.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Batch(Vec<u64>);
+/// The values of one request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Batch(Vec<Part>);
+
+/// Consecutive values of a round, by its number. In a batch they ascend.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Part {
+    number: u64,
+    values: Range<usize>,
+}
 
 impl Batch {
     /// Number of rounds.
@@ -59,8 +89,18 @@ impl Batch {
         self.0.is_empty()
     }
 
+    /// Which values of a round it has.
+    fn part(&self, round: &Round) -> Option<Range<usize>> {
+        let at = self
+            .0
+            .binary_search_by_key(&round.number, |part| part.number);
+        at.ok()
+            .and_then(|at| self.0.get(at))
+            .map(|part| part.values.clone())
+    }
+
     fn has(&self, round: &Round) -> bool {
-        self.0.binary_search(&round.number).is_ok()
+        self.part(round).is_some()
     }
 }
 
@@ -68,7 +108,8 @@ impl Spool {
     /// Adds the newest round, which may be empty. Returns how many rounds had to go to make room.
     pub(crate) fn push<'a>(
         &mut self,
-        time: Unix,
+        stamp: Stamp,
+        is_sure: bool,
         destination: Destination,
         values: impl Iterator<Item = (&'a str, f64)> + Clone,
     ) -> usize {
@@ -78,19 +119,29 @@ impl Spool {
             return 0;
         }
         let bytes = size_of::<Round>() + size_of_val(&*values) + names_bytes;
-        self.rounds.push_back(Round {
+        self.add(Round {
             number: self.next,
-            time,
+            stamp,
+            is_sure,
+            is_kept: false,
             destination,
             names,
             values,
             bytes,
-        });
-        self.next += 1;
-        self.bytes += bytes;
+        })
+    }
+
+    /// Adds a round as the newest. Returns how many had to go to make room.
+    fn add(&mut self, round: Round) -> usize {
+        self.next = self.next.max(round.number.saturating_add(1));
+        self.bytes += round.bytes;
+        self.rounds.push_back(round);
         let mut lost = 0;
         while self.bytes > CAPACITY && self.rounds.len() > 1 {
-            self.bytes -= self.rounds.pop_front().map_or(0, |round| round.bytes);
+            if let Some(round) = self.rounds.pop_front() {
+                self.bytes -= round.bytes;
+                self.gone.extend(round.is_kept.then_some(round.number));
+            }
             lost += 1;
         }
         lost
@@ -120,19 +171,28 @@ impl Spool {
     pub(crate) fn expire(&mut self, now: Unix) -> usize {
         let oldest = Unix(now.0.saturating_sub(USE));
         let before = self.rounds.len();
-        self.keep(|round| round.time >= oldest);
+        self.keep(|round| !round.is_sure || round.stamp.wall >= oldest);
         before - self.rounds.len()
     }
 
     fn keep(&mut self, wanted: impl Fn(&Round) -> bool) {
-        self.rounds.retain(wanted);
+        let gone = &mut self.gone;
+        self.rounds.retain(|round| {
+            let is_wanted = wanted(round);
+            gone.extend((round.is_kept && !is_wanted).then_some(round.number));
+            is_wanted
+        });
         self.bytes = self.rounds.iter().map(|round| round.bytes).sum();
+        self.forget_empty_suspects();
     }
 
     /// The rounds of the next request: those of the newest time, which alerts wait for, and then
     /// the oldest, as many as [`BATCH`] allows. They stay in the spool until [`Spool::posted`].
     /// Those whose destination is not `known` are left out.
     pub(crate) fn batch(&self, known: &dyn Fn(Option<&str>) -> bool) -> Batch {
+        if let Some(batch) = self.suspicious(known) {
+            return batch;
+        }
         let fresh = self.fresh(known);
         let newest_then_oldest = fresh.iter().copied().chain(self.ready(known));
         self.filled(newest_then_oldest)
@@ -140,6 +200,9 @@ impl Spool {
 
     /// The rounds of the newest time alone, as many as [`BATCH`] allows.
     pub(crate) fn newest(&self, known: &dyn Fn(Option<&str>) -> bool) -> Batch {
+        if let Some(batch) = self.suspicious(known) {
+            return batch;
+        }
         self.filled(self.fresh(known).into_iter())
     }
 
@@ -147,34 +210,37 @@ impl Spool {
         &'a self,
         known: &'a dyn Fn(Option<&str>) -> bool,
     ) -> impl DoubleEndedIterator<Item = &'a Round> {
-        let is_known = |round: &&Round| known(round.destination.as_deref());
-        self.rounds.iter().filter(is_known)
+        let is_ready = |round: &&Round| round.is_sure && known(round.destination.as_deref());
+        self.rounds.iter().filter(is_ready)
     }
 
     /// The rounds that came last and have the time of the very last.
     fn fresh<'a>(&'a self, known: &'a dyn Fn(Option<&str>) -> bool) -> Vec<&'a Round> {
         let mut newest = self.ready(known).rev().peekable();
-        let time = newest.peek().map(|round| round.time);
+        let time = newest.peek().map(|round| round.stamp.wall);
         newest
-            .take_while(|round| Some(round.time) == time)
+            .take_while(|round| Some(round.stamp.wall) == time)
             .collect()
     }
 
     /// The first of `rounds`, each of them once.
     fn filled<'a>(&self, rounds: impl Iterator<Item = &'a Round>) -> Batch {
         let mut room = BATCH;
-        let mut batch = Vec::new();
+        let mut batch: Vec<Part> = Vec::new();
         for round in rounds {
-            if batch.contains(&round.number) {
+            if batch.iter().any(|part| part.number == round.number) {
                 continue;
             }
             if !batch.is_empty() && round.values.len() > room {
                 break;
             }
             room = room.saturating_sub(round.values.len());
-            batch.push(round.number);
+            batch.push(Part {
+                number: round.number,
+                values: 0..round.values.len(),
+            });
         }
-        batch.sort_unstable();
+        batch.sort_unstable_by_key(|part| part.number);
         Batch(batch)
     }
 
@@ -183,17 +249,34 @@ impl Spool {
         &'a self,
         batch: &'a Batch,
     ) -> impl Iterator<Item = (Option<&'a str>, Unix, &'a str, f64)> {
-        let rounds = self.rounds.iter().filter(|round| batch.has(round));
-        rounds.flat_map(|round| {
+        let parts = self
+            .rounds
+            .iter()
+            .filter_map(|round| Some((round, batch.part(round)?)));
+        parts.flat_map(|(round, part)| {
             let destination = round.destination.as_deref();
             let named = round.names.iter().zip(&round.values);
-            named.map(move |(name, value)| (destination, round.time, name.as_str(), *value))
+            let part = named.skip(part.start).take(part.len());
+            part.filter(|(_, value)| value.is_finite())
+                .map(move |(name, value)| (destination, round.stamp.wall, name.as_str(), *value))
         })
     }
 
     /// Forgets what `batch` holds: it has been accepted.
     pub(crate) fn posted(&mut self, batch: &Batch) {
-        self.keep(|round| !batch.has(round));
+        self.is_accepting = true;
+        self.drop_values(batch);
+    }
+
+    fn drop_values(&mut self, batch: &Batch) {
+        for round in &mut self.rounds {
+            if let Some(part) = batch.part(round)
+                && let Some(values) = round.values.get_mut(part)
+            {
+                values.fill(f64::NAN);
+            }
+        }
+        self.keep(|round| !batch.has(round) || round.values.iter().any(|value| value.is_finite()));
     }
 
     /// Forgets what waits for this destination. Returns how many values that were.
@@ -205,7 +288,8 @@ impl Spool {
 
     /// Number of values waiting.
     pub(crate) fn waiting(&self) -> usize {
-        self.rounds.iter().map(|round| round.values.len()).sum()
+        let values = self.rounds.iter().flat_map(|round| &round.values);
+        values.filter(|value| value.is_finite()).count()
     }
 
     /// Whether nothing waits.
@@ -215,156 +299,4 @@ impl Spool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: u64 = 60;
-
-    /// A spool that holds `rounds` minutes, each with `width` values that tell their minute.
-    fn minutes(rounds: u64, width: usize) -> Spool {
-        let names: Vec<String> = (0..width).map(|column| format!("series{column}")).collect();
-        let mut spool = Spool::default();
-        for round in 0..rounds {
-            let values = names.iter().map(|name| (name.as_str(), round as f64));
-            assert_eq!(spool.push(Unix(round * MINUTE), None, values), 0);
-        }
-        spool
-    }
-
-    fn all(_: Option<&str>) -> bool {
-        true
-    }
-
-    fn times(spool: &Spool, batch: &Batch) -> Vec<u64> {
-        let mut times: Vec<u64> = spool
-            .values(batch)
-            .map(|(_, time, ..)| time.0 / MINUTE)
-            .collect();
-        times.dedup();
-        times
-    }
-
-    #[test]
-    fn one_round_is_one_request() {
-        let mut spool = minutes(1, 2);
-        let batch = spool.batch(&all);
-        let expected = ["series0", "series1"].map(|name| (None, Unix(0), name, 0.0));
-        assert!(spool.values(&batch).eq(expected));
-        spool.posted(&batch);
-        assert!(spool.batch(&all).is_empty());
-        assert_eq!((spool.waiting(), spool.bytes), (0, 0));
-    }
-
-    #[test]
-    fn a_backlog_goes_oldest_first_with_the_newest_round_ahead() {
-        let width = BATCH / 4;
-        let mut spool = minutes(10, width);
-        let first = spool.batch(&all);
-        assert_eq!(first, Batch(vec![0, 1, 2, 9]));
-        spool.posted(&first);
-        // A round that was measured meanwhile goes ahead of what is left.
-        let values = (0..width).map(|_| ("late", 0.0));
-        spool.push(Unix(10 * MINUTE), None, values);
-        assert_eq!(spool.batch(&all), Batch(vec![3, 4, 5, 10]));
-    }
-
-    #[test]
-    fn a_round_larger_than_a_batch_is_posted_whole() {
-        let spool = minutes(2, BATCH + 1);
-        assert_eq!(spool.values(&spool.batch(&all)).count(), BATCH + 1);
-    }
-
-    #[test]
-    fn what_was_pushed_meanwhile_survives_the_post() {
-        let mut spool = minutes(2, 1);
-        let batch = spool.batch(&all);
-        spool.push(Unix(2 * MINUTE), None, [("new", 1.0)].into_iter());
-        spool.posted(&batch);
-        assert_eq!(times(&spool, &spool.batch(&all)), [2]);
-    }
-
-    #[test]
-    fn the_server_gets_nothing_that_it_would_ignore() {
-        let mut spool = minutes(25 * 60, 40);
-        let now = Unix(25 * 60 * MINUTE);
-        assert_eq!(spool.expire(now), 60);
-        assert_eq!(spool.rounds.len(), 24 * 60);
-        assert_eq!(spool.expire(now), 0);
-    }
-
-    #[test]
-    fn a_day_of_a_plain_host_takes_less_than_a_megabyte() {
-        let spool = minutes(24 * 60, 40);
-        assert!(spool.bytes < 1 << 20, "{} bytes", spool.bytes);
-    }
-
-    #[test]
-    fn when_full_the_oldest_rounds_make_room() {
-        let width = CAPACITY / 64;
-        let mut spool = minutes(3, width);
-        let names: Vec<String> = (0..width).map(|column| format!("other{column}")).collect();
-        // New names cost more than new values.
-        let values = names.iter().map(|name| (name.as_str(), 3.0));
-        assert_eq!(spool.push(Unix(3 * MINUTE), None, values), 1);
-        assert!(spool.bytes <= CAPACITY);
-        let kept: Vec<Unix> = spool.rounds.iter().map(|round| round.time).collect();
-        assert_eq!(kept, [1, 2, 3].map(|minute| Unix(minute * MINUTE)));
-    }
-
-    #[test]
-    fn an_empty_round_is_nothing_to_post() {
-        let mut spool = Spool::default();
-        spool.push(Unix(0), None, std::iter::empty());
-        assert!(spool.batch(&all).is_empty());
-    }
-    #[test]
-    fn all_that_is_of_the_newest_time_goes_ahead() {
-        let mut spool = minutes(BATCH as u64 + 5, 1);
-        let now = Unix(1_000_000 * MINUTE);
-        for name in ["custom.a", "custom.b", "custom.c"] {
-            spool.push(now, None, [(name, 1.0)].into_iter());
-        }
-        let fresh = spool.newest(&all);
-        assert_eq!(spool.values(&fresh).count(), 3);
-        let batch = spool.batch(&all);
-        assert_eq!(batch.len(), BATCH);
-        assert!(fresh.0.iter().all(|number| batch.0.contains(number)));
-    }
-
-    #[test]
-    fn what_is_for_an_unknown_host_waits_and_may_be_given_up() {
-        let mut spool = Spool::default();
-        let to = |name: &str| Some(Arc::from(name));
-        let values = [("custom.a", 1.0), ("custom.b", 2.0)];
-        for destination in [to("x"), None, to("y")] {
-            spool.push(Unix(0), destination, values.into_iter());
-        }
-        let known = |destination: Option<&str>| destination != Some("x");
-        let batch = spool.batch(&known);
-        let destinations: Vec<_> = spool.values(&batch).map(|(to, ..)| to).collect();
-        assert_eq!(destinations, [None, None, Some("y"), Some("y")]);
-        spool.posted(&batch);
-        assert!(spool.batch(&known).is_empty() && !spool.is_empty());
-        assert_eq!((spool.give_up("y"), spool.give_up("x")), (0, 2));
-        assert!(spool.is_empty());
-    }
-
-    #[test]
-    fn names_are_kept_once_however_many_plugins_take_turns() {
-        let mut spool = Spool::default();
-        let names: Vec<String> = (0..3 * IDLE_SHAPES)
-            .map(|n| format!("custom.{n}"))
-            .collect();
-        for minute in 0..10 {
-            for name in &names {
-                let value = [(name.as_str(), 1.0)];
-                spool.push(Unix(minute * MINUTE), None, value.into_iter());
-            }
-        }
-        assert_eq!(spool.shapes.len(), names.len());
-        let batch = Batch((0..spool.next).collect());
-        spool.posted(&batch);
-        spool.push(Unix(0), None, [("new", 1.0)].into_iter());
-        assert_eq!(spool.shapes.len(), 1);
-    }
-}
+mod tests;

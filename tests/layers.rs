@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["parse", "wire", "config"],
     &["sys"],
     &[
-        "collect", "describe", "check", "metadata", "api", "schedule", "spool",
+        "collect", "describe", "check", "metadata", "api", "schedule", "spool", "record", "trust",
     ],
     &["run"],
     &["cli", "main"],

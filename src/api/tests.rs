@@ -23,6 +23,7 @@ impl Exchange for Server {
             body: body.to_owned(),
             retry_after: None,
             location: None,
+            date: None,
         })
     }
 }

@@ -18,6 +18,27 @@ impl Unix {
     }
 }
 
+/// When something was, by the wall clock, which may be wrong, and by the time since the host started,
+/// which is not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    pub(crate) wall: Unix,
+    /// Seconds since the host started, while it was suspended too.
+    pub(crate) age: u64,
+}
+
+impl Stamp {
+    /// The moment at which the wall clock, going on as it does, shows `wall`.
+    pub(crate) fn at(self, wall: Unix) -> Stamp {
+        let ahead = wall.0.saturating_sub(self.wall.0);
+        let behind = self.wall.0.saturating_sub(wall.0);
+        Stamp {
+            wall,
+            age: self.age.saturating_add(ahead).saturating_sub(behind),
+        }
+    }
+}
+
 /// A point on the monotonic clock, as the time since an origin that means nothing. Stands still
 /// while the host is suspended.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,6 +63,24 @@ pub(crate) trait Clock {
     /// [`Clock::wall`] in whole seconds.
     fn unix(&self) -> Unix {
         Unix(self.wall().as_secs())
+    }
+
+    /// Seconds since the host started, while it was suspended too, or since any moment in this boot.
+    fn age(&self) -> u64 {
+        self.moment().0.as_secs()
+    }
+
+    /// Whether somebody vouches for the wall clock.
+    fn is_synchronised(&self) -> bool {
+        true
+    }
+
+    /// The present moment by both clocks.
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            wall: self.unix(),
+            age: self.age(),
+        }
     }
 }
 

@@ -264,6 +264,15 @@ impl Queue {
         }
     }
 
+    /// Number, destination and report of everything that waits.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Option<&str>, &Report)> {
+        self.lanes.iter().flat_map(|lane| {
+            let destination = lane.destination.as_deref();
+            let reports = lane.reports.iter();
+            reports.map(move |(number, report)| (*number, destination, report))
+        })
+    }
+
     /// Number of reports waiting.
     pub(crate) fn waiting(&self) -> usize {
         self.lanes.iter().map(|lane| lane.reports.len()).sum()

@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::apibase::apibase;
 use super::item::Item;
 use super::plugin::plugins;
+use super::spoolfile::SPOOL;
 use super::syntax;
 use super::walk::{Key, Keys, Walk, store};
 use super::{CloudPlatform, Config, ConfigError, Findings, Include, PIDFILE, ROOT, Secret};
@@ -80,6 +81,10 @@ const TOP: &Keys<Config> = &[
     (
         "interfaces",
         Key::Inside(|walk, c, v| walk.section(c, INTERFACES, v, "Interfaces")),
+    ),
+    (
+        "spool",
+        Key::Inside(|walk, c, v| walk.section(c, SPOOL, v, "Spool")),
     ),
     ("plugin", Key::Inside(plugins)),
 ];

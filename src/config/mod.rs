@@ -13,6 +13,7 @@ mod key;
 mod opening;
 mod overlay;
 mod plugin;
+mod spoolfile;
 mod syntax;
 mod unknown_keys;
 mod walk;
@@ -29,6 +30,7 @@ use crate::base::trees::Trees;
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
 pub(crate) use opening::opening;
 pub(crate) use overlay::{Flags, Setup};
+pub(crate) use spoolfile::SpoolFile;
 pub(crate) use unknown_keys::UnknownKey;
 
 /// Where the configuration is if the command line does not say.
@@ -81,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) disks_ignore: Option<Pattern>,
     /// Matched against the interface's name as a metric segment.
     pub(crate) interfaces_ignore: Option<Pattern>,
+    pub(crate) spool: SpoolFile,
     /// Whether the agent is to end once its program file has been replaced.
     pub(crate) autoshutdown: bool,
     pub(crate) metric_plugins: BTreeMap<String, MetricPlugin>,
@@ -113,6 +116,7 @@ impl Default for Config {
             filesystems: Filesystems::default(),
             disks_ignore: None,
             interfaces_ignore: None,
+            spool: SpoolFile::default(),
             autoshutdown: false,
             metric_plugins: BTreeMap::new(),
             check_plugins: BTreeMap::new(),
@@ -297,6 +301,7 @@ mod tests {
         assert_eq!(shown.root, default.root);
         assert_eq!(shown.pidfile, default.pidfile);
         assert_eq!(shown.cloud_platform, default.cloud_platform);
+        assert_eq!(shown.spool, default.spool);
         let switches = |c: &Config| {
             let sent = (
                 c.diagnostic,

@@ -12,7 +12,7 @@ use super::watchdog::{Turn, Watchdog};
 use super::{link, set_level};
 use crate::api::Api;
 use crate::base::channel::{Receiver, Sender};
-use crate::base::clock::{Clock, Moment, Unix};
+use crate::base::clock::{Clock, Moment, Stamp};
 use crate::collect;
 use crate::config::{Config, Flags};
 use crate::schedule::{Job, Schedule};
@@ -155,7 +155,7 @@ impl<'a> Agent<'a> {
         let now = clock.moment();
         let notify = &self.notify;
         self.watchdog = notify.watchdog().map(|limit| Watchdog::new(limit, now));
-        self.round(start, now);
+        self.round(clock.stamp().at(start), now);
         self.plugins_due = Some(Moment(now.0 + PLUGIN_DELAY));
         self.notify.ready();
         self.notify.status(&self.status.text());
@@ -204,7 +204,8 @@ impl<'a> Agent<'a> {
     fn start(&mut self, job: Job, clock: &dyn Clock) -> Option<End> {
         match job {
             Job::Collect => {
-                self.round(clock.unix().minute(), clock.moment());
+                let now = clock.stamp();
+                self.round(now.at(now.wall.minute()), clock.moment());
                 reap_orphans();
             }
             Job::Describe => self.order(Order::Describe),
@@ -219,7 +220,7 @@ impl<'a> Agent<'a> {
     }
 
     /// Measures, and has metric plugins measure, for the round of `time`.
-    fn round(&mut self, time: Unix, now: Moment) {
+    fn round(&mut self, time: Stamp, now: Moment) {
         // Plugins first: they take their time.
         self.plugins.round(time);
         let values = self.measure.round(now);

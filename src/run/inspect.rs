@@ -243,6 +243,7 @@ impl Exchange for Show {
             body: "{}".to_owned(),
             retry_after: None,
             location: None,
+            date: None,
         })
     }
 }

@@ -4,7 +4,7 @@
 use super::plugins::{Id, Told};
 use super::whereabouts::Found;
 use crate::api::Api;
-use crate::base::clock::{Moment, Unix};
+use crate::base::clock::{Moment, Stamp};
 use crate::collect::Values;
 use crate::config::Config;
 use crate::parse::plugin::meta::Graph;
@@ -25,7 +25,7 @@ pub(super) enum Event {
 /// What the poster is told.
 pub(super) enum Order {
     /// Post these values, measured at this time, of the host that they belong to.
-    Round(Unix, Destination, Values),
+    Round(Stamp, Destination, Values),
     /// Report what a check has found, at once if it is urgent.
     Report {
         destination: Option<String>,

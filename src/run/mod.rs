@@ -1,6 +1,7 @@
 //! Layer 4: wires the parts together and runs them until the agent is told to stop.
 
 mod agent;
+mod bootclock;
 mod configtest;
 #[cfg(test)]
 #[expect(
@@ -32,10 +33,11 @@ use std::time::Duration;
 use std::{env, thread};
 
 use agent::Agent;
+use bootclock::BootClock;
 use measure::Measure;
 use message::{Event, Order};
 use plugins::Plugins;
-use poster::Poster;
+use poster::{Keeper, Poster};
 use register::{Describe, Registration};
 use resolve::resolve;
 use trouble::Troubles;
@@ -48,11 +50,14 @@ use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
 use crate::config::{Config, Flags};
 use crate::describe::{self, Calls};
+use crate::sys::boot;
 use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings, SetupError};
+use crate::sys::journal::Directory;
+use crate::sys::lock::RootLock;
 use crate::sys::log::{self as backend, Tags};
 use crate::sys::netif::links;
 use crate::sys::notify::Notify;
@@ -122,6 +127,7 @@ fn set_level(config: &Config) {
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
     let _pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
+    let _lock = claim_root(&config)?;
     let (tell, events) = channel();
     let told = tell.clone();
     signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
@@ -131,7 +137,14 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let stats = FsStats::new();
     let orders = start_poster(&config, clock, tell, stats.beside())?;
     let measure = Measure::new(&config, Root::of(&config.host), stats);
-    Agent::new(flags, config, measure, plugins, orders, notify).run(&clock, &events)
+    Agent::new(flags, config, measure, plugins, orders, notify).run(&BootClock(clock), &events)
+}
+
+/// The directory of the agent's state, for this agent alone.
+fn claim_root(config: &Config) -> Result<RootLock, String> {
+    // It is missing before the first start. Whatever else is wrong with it is told by who uses it.
+    drop(State::at(&config.root).prepare());
+    RootLock::claim(&config.root).map_err(|error| base::report(&error))
 }
 
 /// The pid file of the configuration, if there is to be one.
@@ -152,6 +165,8 @@ fn start_poster(
     stats: FsStats,
 ) -> Result<Sender<Order>, String> {
     let state = State::at(&config.root);
+    let clock = BootClock(clock);
+    let keeper = keeper(config, &state);
     let (orders, inbox) = channel();
     let whereabouts = Whereabouts::new(whereabouts::in_background(
         Root::of(&config.host),
@@ -170,7 +185,8 @@ fn start_poster(
         Box::new(move |what| drop(news.send(Event::News(what)))),
         random,
         clock.moment(),
-    );
+    )
+    .keep_with(keeper, &clock);
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
@@ -182,6 +198,21 @@ fn start_poster(
         .spawn(run)
         .map_err(|error| format!("cannot start the thread that posts: {error}"))?;
     Ok(orders)
+}
+
+/// What keeps values that wait, and has those that an earlier agent has kept.
+fn keeper(config: &Config, state: &State) -> Keeper {
+    if !config.spool.on_disk {
+        return Keeper::none();
+    }
+    let id = state.host_id().ok().flatten();
+    Keeper::open(
+        Box::new(Directory::at(&config.root)),
+        &config.root,
+        config.spool.window,
+        boot::id(),
+        id.as_deref(),
+    )
 }
 
 /// The way to the API that the configuration describes.

@@ -1,7 +1,9 @@
 //! Everything that is said to the server, by one thread: registering, posting, describing. Decides
 //! when the next request goes out; measuring never waits for it.
 
+mod dating;
 mod identities;
+mod keeper;
 mod plugins;
 mod values;
 
@@ -20,7 +22,10 @@ use crate::config::Config;
 use crate::metadata::Metadata;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
+use crate::trust::Trust;
 use identities::Identities;
+pub(super) use keeper::Keeper;
+use keeper::Undated;
 use plugins::Graphs;
 
 /// Longest pause between two attempts to register.
@@ -59,6 +64,12 @@ pub(super) struct Poster {
     random: fn() -> u32,
     spool: Spool,
     reports: Queue,
+    /// Reports whose time is not known yet.
+    undated: Vec<Undated>,
+    keeper: Keeper,
+    trust: Trust,
+    /// Requests in a row of which the server would not have the values.
+    condemned: u32,
     metadata: Metadata,
     graphs: Graphs,
     identities: Identities,
@@ -100,6 +111,10 @@ impl Poster {
             random,
             spool: Spool::default(),
             reports: Queue::new(now),
+            undated: Vec::new(),
+            keeper: Keeper::none(),
+            trust: Trust::default(),
+            condemned: 0,
             metadata: Metadata::new(now),
             graphs: Graphs::default(),
             identities: Identities::default(),
@@ -120,6 +135,22 @@ impl Poster {
         poster
     }
 
+    /// Keeps what waits with `keeper` from now on, and takes what an earlier agent has left there.
+    pub(super) fn keep_with(mut self, keeper: Keeper, clock: &dyn Clock) -> Poster {
+        self.keeper = keeper;
+        let left = self.keeper.take(&mut self.spool);
+        self.undated.extend(left.undated);
+        if let Some(start) = left.start {
+            self.trust = Trust::inherited(start);
+            self.settle(clock);
+        }
+        for (destination, report) in left.reports {
+            self.reports
+                .push(destination.as_deref(), report, true, clock.moment());
+        }
+        self
+    }
+
     /// Does what is due until it is to end.
     pub(super) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<Order>) -> Outcome {
         loop {
@@ -135,7 +166,7 @@ impl Poster {
             match order {
                 Ok(order) => self.take(order, clock),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.outcome(),
+                Err(RecvTimeoutError::Disconnected) => return self.outcome(clock),
             }
         }
     }
@@ -144,20 +175,15 @@ impl Poster {
     fn take(&mut self, order: Order, clock: &dyn Clock) {
         let now = clock.moment();
         match order {
-            Order::Round(time, destination, values) => {
-                self.push(time, destination, &values, clock);
+            Order::Round(stamp, destination, values) => {
+                self.push(stamp, destination, &values, clock);
             }
             Order::Report {
                 destination,
                 report,
                 is_urgent,
             } => {
-                let lost = self
-                    .reports
-                    .push(destination.as_deref(), report, is_urgent, now);
-                if lost > 0 {
-                    log::warn!("{lost} check reports lost: the oldest make room for the newest");
-                }
+                self.take_report(destination, report, is_urgent, clock);
             }
             Order::Metadata(name, document) => self.take_document(&name, document, now),
             Order::Graphs(graphs) => self.graphs.push(graphs, now),
@@ -197,6 +223,8 @@ impl Poster {
                 self.metadata.end(now);
                 let is_waiting = !self.spool.is_empty() || !self.reports.is_empty();
                 self.post_due = is_waiting.then_some(now);
+                // Nobody knows how long there is for delivering it.
+                self.save(clock);
             }
         }
     }
@@ -208,13 +236,17 @@ impl Poster {
             && (self.due().is_none() || now >= limit)
         {
             self.say_stopped();
-            return Next::End(self.outcome());
+            return Next::End(self.outcome(clock));
+        }
+        if self.keeper.due().is_some_and(|due| due <= now) {
+            self.save(clock);
         }
         let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
         if self.registration.host().is_none() {
             if is_due(self.post_due)
                 && let Some(refusal) = self.register(clock)
             {
+                self.save(clock);
                 return Next::End(Outcome::Refused(refusal));
             }
         } else if is_due(self.reports.due()) {
@@ -232,9 +264,13 @@ impl Poster {
         }
         match (self.due(), self.stop) {
             (None, Some(_)) => Next::Pause(Duration::ZERO),
-            (None, None) => Next::Rest,
+            (None, None) => match self.keeper.due() {
+                Some(due) => Next::Pause(due.since(clock.moment())),
+                None => Next::Rest,
+            },
             (Some(due), stop) => {
                 let due = stop.map_or(due, |stop| due.min(stop));
+                let due = self.keeper.due().map_or(due, |save| due.min(save));
                 Next::Pause(due.since(clock.moment()))
             }
         }
@@ -298,6 +334,7 @@ impl Poster {
             .is_over(|| "the server answers again".to_owned());
         log::info!("Start: hostName = {name}, hostID = {id}");
         (self.tell)(News::Registered { id, name });
+        self.hear_time(clock);
         self.backoff = Backoff::up_to(POST_PAUSE);
         self.describe_due = Some(clock.moment());
     }
@@ -346,13 +383,30 @@ impl Poster {
         }
     }
 
-    fn outcome(&self) -> Outcome {
-        match (self.spool.waiting(), self.reports.waiting()) {
-            (0, 0) => Outcome::Delivered,
-            (values, reports) => Outcome::Undelivered { values, reports },
+    /// Sees to it that nothing is lost that has not been delivered.
+    fn outcome(&mut self, clock: &dyn Clock) -> Outcome {
+        let (values, reports) = (
+            self.spool.waiting(),
+            self.reports.waiting() + self.undated.len(),
+        );
+        if values + reports == 0 {
+            self.save(clock);
+            return Outcome::Delivered;
+        }
+        match self.save(clock) {
+            Some(path) => {
+                log::info!(
+                    "{values} values and {reports} check reports could not be delivered: the next agent sends them from {}",
+                    path.display()
+                );
+                Outcome::Delivered
+            }
+            None => Outcome::Undelivered { values, reports },
         }
     }
 }
 
+#[cfg(test)]
+mod rig;
 #[cfg(test)]
 mod tests;

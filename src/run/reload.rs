@@ -25,6 +25,7 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         ("http_proxy", old.http_proxy != new.http_proxy),
         ("https_proxy", old.https_proxy != new.https_proxy),
         ("autoshutdown", old.autoshutdown != new.autoshutdown),
+        ("spool", old.spool != new.spool),
     ];
     let changed = has_changed.into_iter().filter(|(_, is_other)| *is_other);
     let staying = changed.map(|(name, _)| name).collect();
@@ -36,6 +37,7 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         http_proxy: old.http_proxy.clone(),
         https_proxy: old.https_proxy.clone(),
         autoshutdown: old.autoshutdown,
+        spool: old.spool,
         ..new
     };
     (config, staying)

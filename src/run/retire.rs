@@ -191,6 +191,7 @@ mod tests {
                     body: r#"{"error":{"message":"Words of the server."}}"#.to_owned(),
                     retry_after: None,
                     location: None,
+                    date: None,
                 }),
             }
         }

@@ -1,6 +1,7 @@
 //! Layer 2: one door per effect on the machine. Nothing here decides.
 
 pub(crate) mod args;
+pub(crate) mod boot;
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod crash;
@@ -13,7 +14,9 @@ pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 pub(crate) mod http;
+pub(crate) mod journal;
 pub(crate) mod localtime;
+pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod netif;
 pub(crate) mod notify;

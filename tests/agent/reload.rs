@@ -1,5 +1,6 @@
 //! HUP to an agent without a supervisor: another configuration, or the old one if that is broken.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -163,12 +164,12 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
     let rig = Rig::new("");
     let program = rig.sandbox.copy_program();
     let conf = rig.sandbox.conf().into_os_string();
-    let start = |flag: &str| {
-        let words = [program.as_os_str(), "-conf".as_ref(), &conf, flag.as_ref()];
-        rig.sandbox.spawn(&words)
-    };
-    let mut stays = start("-pidfile=");
-    let ends = start("-private-autoshutdown");
+    // Of two agents in one directory, the second one would be refused.
+    let root = rig.sandbox.conf().with_file_name("other").into_os_string();
+    let common = [program.as_os_str(), "-conf".as_ref(), &conf];
+    let start = |more: &[&OsStr]| rig.sandbox.spawn(&[&common, more].concat());
+    let mut stays = start(&["-pidfile=".as_ref(), "-root".as_ref(), &root]);
+    let ends = start(&["-private-autoshutdown".as_ref()]);
     rig.standin.wait(limit(15), "values of both", |seen| {
         (seen.to("POST", TSDB).count() > 1).then_some(())
     });

@@ -44,6 +44,7 @@ impl Fetch for Script<'_> {
                 body: body.to_owned(),
                 retry_after: None,
                 location: None,
+                date: None,
             }),
             None => Err(LinkError::for_test("packets vanish")),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::message::{Event, Order};
 use crate::base::channel::Sender;
-use crate::base::clock::{HostClock, Moment, Unix};
+use crate::base::clock::{HostClock, Moment, Stamp};
 use crate::check::history::News;
 use crate::config::Config;
 use crate::sys::crash;
@@ -39,6 +39,8 @@ pub(super) struct Plugins {
     tell: Sender<Event>,
     /// Number of threads.
     running: usize,
+    /// When metric plugins were started last.
+    last_round: Stamp,
 }
 
 impl Plugins {
@@ -59,6 +61,7 @@ impl Plugins {
             clock,
             tell,
             running: 0,
+            last_round: Stamp::default(),
         })
     }
 
@@ -73,8 +76,9 @@ impl Plugins {
     }
 
     /// Has metric plugins measure for the round of `time`.
-    pub(super) fn round(&mut self, time: Unix) {
-        for (id, work) in self.roster.round(time) {
+    pub(super) fn round(&mut self, time: Stamp) {
+        self.last_round = time;
+        for (id, work) in self.roster.round(time.wall) {
             self.start(id, work);
         }
     }
@@ -124,7 +128,8 @@ impl Plugins {
         self.running -= usize::from(is_over);
         // It may have left the configuration meanwhile.
         let entry = self.roster.entry_of(id);
-        entry.map_or_else(Vec::new, |entry| understand(entry, told))
+        let last_round = self.last_round;
+        entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
     }
 
     /// Ends every command that runs, and starts no more.
@@ -138,8 +143,8 @@ impl Plugins {
     }
 }
 
-/// What `told` comes to for the poster.
-fn understand(entry: &mut Entry, told: Told) -> Vec<Order> {
+/// What `told` comes to for the poster, if `last_round` is when metric plugins were started last.
+fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
     match told {
         Told::Values(rounds, rejected, words) => {
             entry.has_ended(false);
@@ -159,7 +164,9 @@ fn understand(entry: &mut Entry, told: Told) -> Vec<Order> {
             let destination = plugin.custom_identifier.as_deref();
             rounds
                 .into_iter()
-                .map(|(time, values)| Order::Round(time, destination.map(Into::into), values))
+                .map(|(time, values)| {
+                    Order::Round(last_round.at(time), destination.map(Into::into), values)
+                })
                 .collect()
         }
         Told::Graphs(graphs, words) => {

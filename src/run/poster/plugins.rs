@@ -66,7 +66,7 @@ impl Poster {
 
     /// Reports what checks have found, if it is time.
     pub(super) fn report(&mut self, clock: &dyn Clock) {
-        let expired = self.reports.expire(clock.unix());
+        let expired = self.time(clock).map_or(0, |now| self.reports.expire(now));
         if expired > 0 {
             log::warn!("{expired} check reports lost: the server takes none older than six hours");
         }
@@ -95,6 +95,7 @@ impl Poster {
         match sent {
             Ok(()) => {
                 self.reports.done(&batch, Sent::Accepted, now);
+                self.delivered(clock);
                 self.reporting
                     .is_over(|| "check reports are taken again".to_owned());
             }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::base::clock::{FakeClock, Unix};
+use crate::base::clock::{FakeClock, Stamp, Unix};
 use crate::collect::Values;
 use crate::describe::Place;
 use crate::run::whereabouts::{Look, Whereabouts};
@@ -63,6 +63,7 @@ impl Exchange for Server {
                 body,
                 retry_after: None,
                 location: None,
+                date: None,
             }),
             None => Err(LinkError::for_test("connection refused")),
         }
@@ -143,7 +144,7 @@ impl Rig {
     /// A round on each of the minutes from `from` on.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
-            let order = Order::Round(Unix(START + minute * 60), None, values(minute as f64));
+            let order = Order::Round(stamp(START + minute * 60), None, values(minute as f64));
             self.orders.push_back((minute * 60, order));
         }
         self
@@ -221,6 +222,14 @@ fn values(value: f64) -> Values {
     values
 }
 
+/// The moment at which it is so late, by both clocks.
+fn stamp(wall: u64) -> Stamp {
+    Stamp {
+        wall: Unix(wall),
+        age: wall,
+    }
+}
+
 fn well(_: &Call) -> Option<u16> {
     Some(200)
 }
@@ -251,7 +260,7 @@ fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
 
 #[test]
 fn the_first_values_do_not_wait_for_that_second() {
-    let order = Order::Round(Unix(START + 2), None, values(1.0));
+    let order = Order::Round(stamp(START + 2), None, values(1.0));
     let mut rig = Rig::new(true, well).order(2, order);
     rig.run_until(60);
     assert_eq!(rig.calls()[2], (2, "Post /api/v0/tsdb".to_owned()));

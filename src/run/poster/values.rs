@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::identities::Identified;
 use super::{ASKED_PAUSE, LAST_PAUSE, Poster, REFUSED_PAUSE};
-use crate::api::Verdict;
+use crate::api::{ApiError, Verdict};
 use crate::base;
-use crate::base::clock::{Clock, Moment, Unix};
+use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::collect::Values;
-use crate::spool::Destination;
+use crate::spool::{Batch, Condemned, Destination};
 use crate::sys::digest;
 use crate::sys::log as backend;
 
@@ -18,19 +18,32 @@ use super::super::message::News;
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(1_500);
 /// From the beginning of a minute until the values of plugins that take no time have come.
 const SETTLE: u64 = 3;
+/// Refusals of values in a row after which it is taken to be the server: what one value in the largest
+/// batch brings about is half of it.
+const CONDEMNED: u32 = 24;
 /// Between two requests when all is well: what slow plugins bring gathers.
 const GATHER: Duration = Duration::from_secs(10);
+
+/// The least pause after a request for which it was not the values that failed.
+pub(super) fn until_next(error: &ApiError) -> Duration {
+    match error.verdict() {
+        Verdict::Later(asked) if !error.is_foreign() => asked,
+        Verdict::Later(_) | Verdict::Refused => REFUSED_PAUSE,
+    }
+}
 
 impl Poster {
     /// Keeps values, and sees to it that they are posted.
     pub(super) fn push(
         &mut self,
-        time: Unix,
+        stamp: Stamp,
         destination: Destination,
         values: &Values,
         clock: &dyn Clock,
     ) {
-        let lost = self.spool.push(time, destination, values.iter());
+        let (stamp, is_sure) = self.dated(stamp, clock);
+        let lost = self.spool.push(stamp, is_sure, destination, values.iter());
+        self.keeper.note(clock.moment());
         if lost > 0 {
             log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
         }
@@ -60,7 +73,10 @@ impl Poster {
 
     /// Posts the next batch.
     pub(super) fn post(&mut self, clock: &dyn Clock) {
-        let expired = self.spool.expire(clock.unix());
+        if !self.trust.is_sure() {
+            return self.ask_time(clock);
+        }
+        let expired = self.time(clock).map_or(0, |now| self.spool.expire(now));
         if expired > 0 {
             log::warn!("{expired} rounds of values lost: the server takes none older than a day");
         }
@@ -89,6 +105,8 @@ impl Poster {
                 backend::debug("command", format_args!("posted {} rounds", batch.len()));
                 self.spool.posted(&batch);
                 let left = !self.spool.batch(&is_known).is_empty();
+                self.condemned = 0;
+                self.delivered(clock);
                 let now = clock.moment();
                 let had_posted = self.last_post.replace(now).is_some();
                 self.backoff.succeeded();
@@ -106,15 +124,41 @@ impl Poster {
                 };
                 self.post_due = left.then_some(Moment(now.0 + pause));
             }
+            Err(error) if error.condemns_content() => self.condemn(&batch, &error, clock),
             Err(error) => {
                 self.is_failing(format!("{}; the values are kept", base::report(&error)));
-                let pause = match error.verdict() {
-                    Verdict::Later(asked) => asked,
-                    Verdict::Refused => REFUSED_PAUSE,
-                };
-                self.try_again(pause, clock);
+                self.try_again(until_next(&error), clock);
             }
         }
+    }
+
+    /// The server will not have something in `batch`: halves it until that is found.
+    fn condemn(&mut self, batch: &Batch, error: &ApiError, clock: &dyn Clock) {
+        let why = base::report(error);
+        if let Condemned::Dropped(value) = self.spool.condemned(batch) {
+            let of = value.destination.map(|host| format!(" of {host}"));
+            log::warn!(
+                "dropped {}{} = {} at {}: {why}",
+                value.name,
+                of.unwrap_or_default(),
+                value.value,
+                value.time.0
+            );
+            self.delivered(clock);
+        }
+        self.condemned += 1;
+        let is_all = self.condemned >= CONDEMNED;
+        if is_all {
+            // Whatever it is that the server will not have, it is not a value or two.
+            self.is_failing(format!("{why}; whatever it is sent"));
+        }
+        let pause = match self.stop {
+            Some(_) => LAST_PAUSE,
+            None if is_all => REFUSED_PAUSE,
+            None => CATCH_UP_PAUSE,
+        };
+        let left = !self.spool.is_empty();
+        self.post_due = left.then_some(Moment(clock.moment().0 + pause));
     }
 
     /// It cannot register, or post.

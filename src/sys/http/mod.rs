@@ -1,6 +1,7 @@
 //! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
 
 mod crypto;
+mod date;
 pub(crate) mod download;
 mod error;
 mod link;
@@ -26,7 +27,7 @@ use std::{env, fmt, io};
 use rustls::ClientConfig;
 use ureq::config::AutoHeaderValue;
 use ureq::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, USER_AGENT,
 };
 use ureq::{Agent, AsSendBody, Body, http};
@@ -36,7 +37,7 @@ pub(crate) use self::error::{LinkError, SetupError};
 use self::lookup::Lookup;
 use self::url::{Origin, Scheme};
 use self::wire::{Dial, NotHere, Progress, Stage};
-use crate::base::clock::Deadline;
+use crate::base::clock::{Deadline, Unix};
 
 /// Until a name's addresses must be known.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
@@ -80,6 +81,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// Where it is to be asked instead.
     pub(crate) location: Option<String>,
+    /// What time it was for the server; `None` if it does not say so.
+    pub(crate) date: Option<Unix>,
 }
 
 /// What a client of the API needs of the network; a test has its own.
@@ -362,6 +365,7 @@ fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let retry_after = header(RETRY_AFTER).and_then(|value| value.parse().ok());
     let location = header(LOCATION).map(str::to_owned);
+    let date = header(DATE).and_then(date::parse);
     let mut text = Vec::new();
     let body = body.into_reader().take(BODY_LIMIT).read_to_end(&mut text);
     body.map_err(ureq::Error::from)?;
@@ -371,6 +375,7 @@ fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         retry_after: retry_after.map(Duration::from_secs),
         location,
+        date,
     })
 }
 

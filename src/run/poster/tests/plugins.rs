@@ -208,8 +208,8 @@ fn values_of_another_host_wait_until_it_is_known() {
     };
     let to = || Some(Arc::from("other"));
     let mut rig = Rig::with_identifiers(&["other"], away)
-        .order(10, Order::Round(Unix(START), to(), values(1.0)))
-        .order(10, Order::Round(Unix(START), None, values(2.0)));
+        .order(10, Order::Round(stamp(START), to(), values(1.0)))
+        .order(10, Order::Round(stamp(START), None, values(2.0)));
     rig.run_until(90);
     assert_eq!(rig.arrived(away), [2]);
     rig.run_until(3_600);
@@ -283,7 +283,7 @@ fn plugins_that_take_a_moment_share_the_request_of_their_minute() {
         .unwrap();
     for minute in 0..5 {
         for late in [0, 1, 2] {
-            let order = Order::Round(Unix(START + minute * 60), None, values(0.0));
+            let order = Order::Round(stamp(START + minute * 60), None, values(0.0));
             rig = rig.order(minute * 60 + late, order);
         }
     }

@@ -1,0 +1,187 @@
+//! Feeds every parser damaged input, the same for the same seed: `make fuzz`.
+//!
+//! What is tried passes by returning, within [`PATIENCE`] and [`MEMORY`]. What does not is written
+//! to a file, and the run ends with 1. An input that kills the process as a whole (a stack that
+//! overflows) is left in that file too if `--keep` is given.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    dead_code,
+    unfulfilled_lint_expectations,
+    unused_imports,
+    reason = "a tool: it asks for time and files itself, and includes more than it calls"
+)]
+
+// Its tests lie where rustfmt does not look for those of an included file.
+#[rustfmt::skip]
+#[path = "../src/api.rs"]
+mod api;
+#[path = "../src/base/mod.rs"]
+mod base;
+#[path = "../src/config/mod.rs"]
+mod config;
+#[path = "../src/parse/mod.rs"]
+mod parse;
+#[path = "../src/record/mod.rs"]
+mod record;
+#[path = "../src/sys/mod.rs"]
+mod sys;
+#[path = "../src/wire/mod.rs"]
+mod wire;
+
+mod answers;
+mod memory;
+mod mutate;
+mod spool;
+mod targets;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use argh::FromArgs;
+
+use mutate::Mutator;
+use targets::Target;
+
+/// For one input: none needs a thousandth of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes that one input may make the program hold.
+const MEMORY: usize = 48 << 20;
+/// Inputs between two looks at the clock.
+const STRIDE: u64 = 64;
+
+/// Feeds every parser damaged input.
+#[derive(FromArgs)]
+struct Arguments {
+    /// seconds for each target (10)
+    #[argh(option, default = "10")]
+    seconds: u64,
+    /// inputs for each target, however long they take
+    #[argh(option)]
+    inputs: Option<u64>,
+    /// what the inputs are made from (1)
+    #[argh(option, default = "1")]
+    seed: u64,
+    /// where an input that fails is written (target/fuzz)
+    #[argh(option, default = "PathBuf::from(\"target/fuzz\")")]
+    out: PathBuf,
+    /// write every input before it is tried
+    #[argh(switch)]
+    keep: bool,
+    /// the targets to run; all if none is named
+    #[argh(positional)]
+    names: Vec<String>,
+}
+
+/// What has been done to one target.
+struct Done {
+    inputs: u64,
+    bytes: u64,
+    /// The most that one input made the program hold.
+    peak: usize,
+    time: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments: Arguments = argh::from_env();
+    let chosen = targets::all().into_iter().filter(|target| {
+        arguments.names.is_empty() || arguments.names.iter().any(|name| name == target.name)
+    });
+    fs::create_dir_all(&arguments.out).unwrap();
+    println!("seed {}", arguments.seed);
+    for target in chosen {
+        let name = target.name;
+        match run(target, &arguments) {
+            Ok(done) => println!(
+                "{name:<16} {:>9} inputs  {:>6} MB  at most {:>6} kB held  {:>6.1} s  no finding",
+                done.inputs,
+                done.bytes >> 20,
+                done.peak >> 10,
+                done.time.as_secs_f64()
+            ),
+            Err(finding) => {
+                println!("{name:<16} {finding}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
+    let file = arguments.out.join(target.name);
+    let current = Arc::<Mutex<Vec<u8>>>::default();
+    let (alive, heard) = mpsc::channel();
+    let watched = Arc::clone(&current);
+    let place = file.clone();
+    thread::spawn(move || {
+        loop {
+            match heard.recv_timeout(PATIENCE) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    write(&place, &watched.lock().unwrap());
+                    println!("hangs on {}", place.display());
+                    process::exit(1);
+                }
+            }
+        }
+    });
+    let mut mutator = Mutator::new(arguments.seed, target.name, target.corpus, target.pieces);
+    let begin = Instant::now();
+    let mut done = Done {
+        inputs: 0,
+        bytes: 0,
+        peak: 0,
+        time: Duration::ZERO,
+    };
+    loop {
+        if done.inputs.is_multiple_of(STRIDE) {
+            done.time = begin.elapsed();
+            let is_enough = match arguments.inputs {
+                Some(inputs) => done.inputs >= inputs,
+                None => done.time.as_secs() >= arguments.seconds,
+            };
+            if is_enough {
+                return Ok(done);
+            }
+        }
+        let input = mutator.next();
+        if arguments.keep {
+            write(&file, &input);
+        }
+        current.lock().unwrap().clone_from(&input);
+        // The watcher ends when nobody can speak to it any more, and not before.
+        alive.send(()).unwrap();
+        memory::begin();
+        let tried = panic::catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));
+        let peak = memory::peak();
+        if tried.is_err() || peak > MEMORY {
+            write(&file, &input);
+            let why = if tried.is_err() {
+                "panics"
+            } else {
+                "takes too much memory"
+            };
+            return Err(format!(
+                "{why} on {} (input {})",
+                file.display(),
+                done.inputs
+            ));
+        }
+        done.inputs += 1;
+        done.bytes += input.len() as u64;
+        done.peak = done.peak.max(peak);
+    }
+}
+
+fn write(path: &Path, input: &[u8]) {
+    fs::write(path, input).unwrap();
+}

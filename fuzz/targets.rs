@@ -1,0 +1,195 @@
+//! What is fed, and with what to begin.
+
+use std::fs;
+use std::path::Path;
+
+use crate::answers::Answers;
+use crate::base::clock::Unix;
+use crate::base::json::Json;
+use crate::base::report;
+use crate::config::{Config, Flags};
+use crate::parse::{
+    cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
+};
+use crate::record::Record;
+use crate::spool;
+use crate::wire::error;
+
+/// Takes an input and is done with it when it returns.
+type Try = Box<dyn FnMut(&[u8])>;
+
+/// Something that reads what others have written.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    /// Good inputs.
+    pub(crate) corpus: Vec<Vec<u8>>,
+    /// Texts that mean something to it.
+    pub(crate) pieces: &'static [&'static [u8]],
+    pub(crate) run: Try,
+}
+
+fn target(
+    name: &'static str,
+    corpus: Vec<Vec<u8>>,
+    pieces: &'static [&'static [u8]],
+    run: impl FnMut(&[u8]) + 'static,
+) -> Target {
+    Target {
+        name,
+        corpus,
+        pieces,
+        run: Box::new(run),
+    }
+}
+
+/// A target that takes text, as the door to the host's files hands it on.
+fn text(name: &'static str, ends: &str, run: impl Fn(&str) + 'static) -> Target {
+    let corpus = fixtures("tests/fixtures", &|path| path.ends_with(ends));
+    target(
+        name,
+        corpus,
+        &[b"cpu", b"eth0:", b"kB", b"MemTotal:", b"processor\t: "],
+        move |bytes| {
+            run(&String::from_utf8_lossy(bytes));
+        },
+    )
+}
+
+/// Every target, by name.
+pub(crate) fn all() -> Vec<Target> {
+    let mut answers = None;
+    vec![
+        target(
+            "config",
+            configurations(),
+            &[
+                b"[", b"]", b"[[", b"{", b"}", b"=", b".", b",", b"#", b"\"\"\"", b"'''", b"true",
+                b"1979-05-27T07:32:00Z", b"\\u", b"\\U0010FFFF", b"[plugin.checks.x]\n", b"plugin.",
+                b"command = ", b"(?i)", b"\\Q", b"(", b"{9999}", b"a.a.a.a.", b"[[[[[[[[", b"inf",
+                b"5m", b"env = { A = 'b' }\n", b"apikey", b"include = ",
+            ],
+            |bytes| {
+                let mut config = Config::default();
+                if let Ok(found) = config.read(bytes) {
+                    drop(found.unread.report());
+                    drop(config.overlay(&Flags::default()));
+                }
+            },
+        ),
+        text("stat", "proc/stat", |text| drop(stat::parse(text))),
+        text("meminfo", "proc/meminfo", |text| drop(meminfo::parse(text))),
+        text("loadavg", "proc/loadavg", |text| drop(loadavg::parse(text))),
+        text("cpuinfo", "proc/cpuinfo", |text| drop(cpuinfo::parse(text))),
+        text("diskstats", "proc/diskstats", |text| drop(diskstats::parse(text))),
+        text("netdev", "proc/net/dev", |text| drop(netdev::parse(text, |_| true))),
+        target(
+            "mountinfo",
+            fixtures("tests/fixtures", &|path| path.ends_with("proc/self/mountinfo")),
+            &[b" - ", b"\\040", b"\\134", b"ext4", b"overlay", b"shared:1", b"8:1"],
+            |bytes| {
+                if let Ok(mounts) = mountinfo::parse(bytes) {
+                    drop(mountinfo::local(&mounts, Path::new("/mnt"), Some(bytes)));
+                    for top in ["/", "/mnt"] {
+                        drop(mountinfo::local(&mounts, Path::new(top), None));
+                    }
+                }
+            },
+        ),
+        text("release", "-release", |text| {
+            drop((release::os_release(text), release::lsb_release(text)));
+            drop((release::redhat(text), release::suse(text)));
+            drop((release::slackware_version(text), release::first_line(text)));
+        }),
+        target(
+            "plugin-values",
+            vec![
+                b"foo.bar.x 1e3 1700000000\nfoo.y\t-0.5\t1700000001\n\nbad\n".to_vec(),
+                b"a.b 0x1p-4 1700000000\r\na.c Infinity 1\na.d 1_000.5 2 and more\n".to_vec(),
+            ],
+            &[b"e", b"p", b"+Inf", b".", b"1700000000", b"\xe3\x80\x80"],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                for now in [None, Some(Unix(1_700_000_000))] {
+                    let wanted = |key: &str| !key.is_empty();
+                    for value in plugin::values(&text, &wanted, now) {
+                        drop(value.map_err(|error| report(&error)));
+                    }
+                }
+            },
+        ),
+        target(
+            "plugin-meta",
+            vec![
+                br##"# mackerel-agent-plugin
+{"graphs":{"mysql.cmd":{"label":"MySQL","unit":"float","metrics":[{"name":"a","label":"b","stacked":true},{"name":"*"}]}}}"##.to_vec(),
+            ],
+            &[b"{", b"}", b"[", b"]", b",", b"null", b"\"graphs\":", b"\\ud800", b"[[[[[[[[[[[["],
+            |bytes| drop(plugin::meta::graphs(&String::from_utf8_lossy(bytes))),
+        ),
+        target(
+            "json",
+            fixtures("tests/golden", &|_| true),
+            &[b"{", b"}", b"[", b"]", b",", b"null", b"\\ud800\\udc00", b"[[[[[[[[[[[[", b"1e5"],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                drop((Json::parse(&text), Json::parse_first(&text)));
+                drop(error::message(400, &text));
+            },
+        ),
+        target("spool", vec![spool::file()], spool::PIECES, spool::open),
+        target("spool-records", spool::records(), spool::PIECES, |bytes| {
+            drop(Record::read(bytes));
+        }),
+        target(
+            "http-answers",
+            responses(),
+            &[
+                b"HTTP/1.1 ", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"\r\n\r\n",
+                b"Retry-After: ", b"Location: ", b"0\r\n\r\n", b"Connection: close\r\n", b"100 ",
+                b"Content-Encoding: gzip\r\n", b"ffffffffffffffff\r\n",
+            ],
+            move |bytes| answers.get_or_insert_with(Answers::new).try_one(bytes),
+        ),
+    ]
+}
+
+/// The configurations of the tests, and the one that is shipped.
+fn configurations() -> Vec<Vec<u8>> {
+    let mut all = fixtures("tests/fixtures/config", &|_| true);
+    all.extend(fixtures("packaging", &|path| path.ends_with(".conf")));
+    all
+}
+
+fn responses() -> Vec<Vec<u8>> {
+    let host = r#"{"host":{"id":"3aBcDeFgHiJ","name":"n","status":"working","roles":{}}}"#;
+    let length = host.len();
+    vec![
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n\r\n{host}").into_bytes(),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"succe\r\n9\r\nss\":true}\r\n0\r\n\r\n".to_vec(),
+        b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 30\r\n\r\n{\"error\":{\"message\":\"slower\"}}".to_vec(),
+        b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n{\"error\":\"bad\"}".to_vec(),
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Service Unavailable\r\nDate: Sun, 22 Nov 2026 15:00:00 GMT\r\n\r\n<html>".to_vec(),
+    ]
+}
+
+/// The files below `top` whose path is `wanted`, sorted.
+fn fixtures(top: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<Vec<u8>> {
+    let mut paths = Vec::new();
+    let mut left = vec![Path::new(top).to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => left.push(path),
+                false => paths.push(path),
+            }
+        }
+    }
+    paths.retain(|path| wanted(&path.to_string_lossy()));
+    paths.sort();
+    paths
+        .iter()
+        .filter_map(|path| fs::read(path).ok())
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! Layer 3: what the journal's frames mean: rounds of values, check reports, and what has become of
+//! them. Each record can be read without any other, so that a damaged one costs itself alone.
+
+mod bytes;
+mod report;
+mod rounds;
+
+use crate::wire::check;
+use bytes::{Reader, Writer};
+
+pub(crate) use report::Report;
+pub(crate) use rounds::{Round, Rounds};
+
+/// The host that something belongs to: its custom identifier; `None` for this one.
+pub(crate) type Destination = Option<String>;
+
+/// What a frame says.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Record {
+    /// The id of the host whose agent writes.
+    Owner(String),
+    Rounds(Rounds),
+    Report(Report),
+    /// What has these numbers is of no use any more.
+    Gone {
+        of: Kind,
+        numbers: Vec<Span>,
+    },
+    /// The wall clock of this boot was right in the end.
+    Clock {
+        boot: u128,
+        /// When the host started.
+        start: u64,
+    },
+}
+
+/// First and last of consecutive numbers.
+pub(crate) type Span = (u64, u64);
+
+/// What has a number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Round,
+    Report,
+}
+
+const OWNER: u8 = 1;
+const ROUNDS: u8 = 2;
+const REPORT: u8 = 3;
+const GONE_ROUNDS: u8 = 4;
+const GONE_REPORTS: u8 = 5;
+const CLOCK: u8 = 6;
+
+impl Record {
+    /// The record as a frame's content.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        match self {
+            Record::Owner(id) => {
+                out.byte(OWNER);
+                out.text(id);
+            }
+            Record::Rounds(rounds) => {
+                out.byte(ROUNDS);
+                rounds.write(&mut out);
+            }
+            Record::Report(report) => {
+                out.byte(REPORT);
+                report.write(&mut out);
+            }
+            Record::Gone { of, numbers } => {
+                out.byte(match of {
+                    Kind::Round => GONE_ROUNDS,
+                    Kind::Report => GONE_REPORTS,
+                });
+                out.number(numbers.len() as u64);
+                let mut before = 0;
+                for (first, last) in numbers {
+                    out.number(first.wrapping_sub(before));
+                    out.number(last.wrapping_sub(*first));
+                    before = *last;
+                }
+            }
+            Record::Clock { boot, start } => {
+                out.byte(CLOCK);
+                out.bytes(&boot.to_le_bytes());
+                out.number(*start);
+            }
+        }
+        out.done()
+    }
+
+    /// The record in a frame's content; `None` if there is none that this program knows, or
+    /// anything behind it.
+    pub(crate) fn read(content: &[u8]) -> Option<Record> {
+        let mut from = Reader::of(content);
+        let record = match from.byte()? {
+            OWNER => Record::Owner(from.text()?),
+            ROUNDS => Record::Rounds(Rounds::read(&mut from)?),
+            REPORT => Record::Report(Report::read(&mut from)?),
+            GONE_ROUNDS => gone(Kind::Round, &mut from)?,
+            GONE_REPORTS => gone(Kind::Report, &mut from)?,
+            CLOCK => Record::Clock {
+                boot: from.boot()?,
+                start: from.number()?,
+            },
+            _ => return None,
+        };
+        from.is_at_end().then_some(record)
+    }
+}
+
+fn gone(of: Kind, from: &mut Reader<'_>) -> Option<Record> {
+    let count = from.count(2)?;
+    let mut numbers = Vec::with_capacity(count);
+    let mut before = 0_u64;
+    for _ in 0..count {
+        let first = before.wrapping_add(from.number()?);
+        let last = first.wrapping_add(from.number()?);
+        numbers.push((first, last));
+        before = last;
+    }
+    Some(Record::Gone { of, numbers })
+}
+
+/// The numbers in as few spans as possible, if they ascend.
+pub(crate) fn spans(numbers: impl Iterator<Item = u64>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => spans.push((number, number)),
+        }
+    }
+    spans
+}
+
+fn status(byte: u8) -> Option<check::Status> {
+    Some(match byte {
+        0 => check::Status::Ok,
+        1 => check::Status::Warning,
+        2 => check::Status::Critical,
+        3 => check::Status::Unknown,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let records = [
+            Record::Owner("3aBcDeFgHiJ".to_owned()),
+            Record::Owner(String::new()),
+            Record::Gone {
+                of: Kind::Round,
+                numbers: vec![(0, 0), (2, 90), (1 << 60, u64::MAX)],
+            },
+            Record::Gone {
+                of: Kind::Report,
+                numbers: vec![],
+            },
+            Record::Clock {
+                boot: u128::MAX - 5,
+                start: 1_700_000_000,
+            },
+        ];
+        for record in records {
+            assert_eq!(Record::read(&record.write()), Some(record));
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_none() {
+        let owner = Record::Owner("id".to_owned()).write();
+        for end in 0..owner.len() {
+            assert_eq!(Record::read(&owner[..end]), None);
+        }
+        let mut more = owner.clone();
+        more.push(0);
+        assert_eq!(Record::read(&more), None);
+        for unknown in [
+            &b"\0"[..],
+            b"\x07",
+            b"\xff",
+            b"\x04\xff\xff\xff\xff\x7f",
+            b"\x01\x02\xff\xff",
+        ] {
+            assert_eq!(Record::read(unknown), None);
+        }
+    }
+
+    #[test]
+    fn consecutive_numbers_are_one_span() {
+        let table: [(&[u64], &[Span]); 4] = [
+            (&[], &[]),
+            (&[7], &[(7, 7)]),
+            (&[1, 2, 3, 5, 8, 9], &[(1, 3), (5, 5), (8, 9)]),
+            (&[u64::MAX - 1, u64::MAX], &[(u64::MAX - 1, u64::MAX)]),
+        ];
+        for (numbers, expected) in table {
+            assert_eq!(spans(numbers.iter().copied()), expected);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! What is outside of the program: true time, the host's clocks, the server, and a memory of all that
+//! was measured and accepted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::WINDOW;
+use crate::base::clock::Unix;
+use crate::sys::http::{Answer, Exchange, LinkError, Request};
+
+pub(super) const ID: &str = "xxx1234567890";
+/// When a life begins.
+const BEGIN: u64 = 1_750_000_020;
+/// Seconds that a request takes at most.
+const LIMIT: u64 = 30;
+/// Seconds by which the time of something may be off: clocks that differ by less agree, and a round
+/// has the time at which its minute began.
+const BLUR: u64 = 121;
+/// Values that one damaged record may cost: ten rounds, and a report or two.
+const RECORD: usize = 32;
+
+/// How the server meets a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Face {
+    Well,
+    Slow,
+    Refusing,
+    /// It takes what it is sent, and does not say so.
+    Silent,
+    /// It takes nothing, and does not say so.
+    Deaf,
+    Status(u16),
+    Redirecting,
+    /// It answers as a login page does.
+    Foreign,
+    /// It will not have some values.
+    Picky,
+}
+
+const FACES: [Face; 16] = [
+    Face::Well,
+    Face::Slow,
+    Face::Refusing,
+    Face::Silent,
+    Face::Deaf,
+    Face::Redirecting,
+    Face::Foreign,
+    Face::Picky,
+    Face::Picky,
+    Face::Status(401),
+    Face::Status(403),
+    Face::Status(404),
+    Face::Status(408),
+    Face::Status(429),
+    Face::Status(500),
+    Face::Status(503),
+];
+
+pub(super) struct Measured {
+    /// True time.
+    at: u64,
+    boot: u128,
+    /// The times with which the server has accepted it.
+    accepted: BTreeSet<u64>,
+    /// The process that was told so.
+    acknowledged: Option<u64>,
+    /// Whether it may be lost.
+    is_excused: bool,
+}
+
+pub(super) struct World {
+    state: u64,
+    /// Seconds since the beginning.
+    pub(super) elapsed: u64,
+    /// By how much the wall clock is wrong.
+    error: i64,
+    pub(super) is_synchronised: bool,
+    /// When the wall clock is set right.
+    mended_at: u64,
+    pub(super) boot: u128,
+    booted: u64,
+    pub(super) trusted_boots: BTreeSet<u128>,
+    pub(super) process: u64,
+    face: Face,
+    /// When the server changes its face, in minutes.
+    face_until: u64,
+    /// Faces in a row that were not good.
+    bad_faces: u32,
+    pub(super) restart_at: Option<u64>,
+    /// Since when the disk has failed, and until when.
+    disk_failed: Option<(u64, u64)>,
+    pub(super) rotten: usize,
+    things: BTreeMap<u64, Measured>,
+    pub(super) violations: Vec<String>,
+    /// What has happened, for whoever looks into a seed.
+    pub(super) story: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> World {
+        World {
+            state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            elapsed: 0,
+            error: 0,
+            is_synchronised: true,
+            mended_at: 0,
+            boot: 1,
+            booted: 0,
+            trusted_boots: BTreeSet::new(),
+            process: 0,
+            face: Face::Well,
+            face_until: 10,
+            bad_faces: 0,
+            restart_at: None,
+            disk_failed: None,
+            rotten: 0,
+            things: BTreeMap::new(),
+            violations: Vec::new(),
+            story: Vec::new(),
+        }
+    }
+
+    pub(super) fn tell(&mut self, what: String) {
+        self.story.push(format!("{} {what}", self.elapsed));
+    }
+
+    /// A number below `limit`.
+    pub(super) fn random(&mut self, limit: u64) -> u64 {
+        for (left, right) in [(13, 7), (17, 5)] {
+            self.state ^= self.state << left;
+            self.state ^= self.state >> right;
+        }
+        (self.state >> 20) % limit.max(1)
+    }
+
+    fn time(&self) -> u64 {
+        BEGIN + self.elapsed
+    }
+
+    pub(super) fn wall(&self) -> u64 {
+        self.time().saturating_add_signed(self.error)
+    }
+
+    pub(super) fn age(&self) -> u64 {
+        self.elapsed - self.booted + 20
+    }
+
+    pub(super) fn measure(&mut self, number: u64) {
+        let thing = Measured {
+            at: self.time(),
+            boot: self.boot,
+            accepted: BTreeSet::new(),
+            acknowledged: None,
+            is_excused: false,
+        };
+        self.things.insert(number, thing);
+    }
+
+    /// Time goes by: the server may change, and the clock be set.
+    pub(super) fn turn(&mut self, minute: u64) {
+        if self.error != 0 && self.elapsed >= self.mended_at {
+            self.error = 0;
+            self.is_synchronised = true;
+        }
+        if minute < self.face_until {
+            return;
+        }
+        let is_good = self.bad_faces >= 3 || self.random(3) == 0;
+        self.bad_faces = if is_good { 0 } else { self.bad_faces + 1 };
+        self.face = match is_good {
+            true => Face::Well,
+            false => FACES[usize::try_from(self.random(FACES.len() as u64)).unwrap()],
+        };
+        self.tell(format!("the server is {:?}", self.face));
+        self.face_until = minute + if is_good { 50 } else { 1 } + self.random(50);
+    }
+
+    /// From now on nothing fails.
+    pub(super) fn peace(&mut self) {
+        self.face = Face::Well;
+        self.error = 0;
+        self.is_synchronised = true;
+        self.disk_failed = None;
+    }
+
+    /// From now on no connection is made.
+    pub(super) fn refuse(&mut self) {
+        self.face = Face::Refusing;
+        self.face_until = u64::MAX;
+    }
+
+    pub(super) fn is_disk_well(&mut self, is_well: bool) {
+        let now = self.elapsed;
+        self.disk_failed = match (is_well, self.disk_failed) {
+            (false, Some((since, until))) if until == u64::MAX || until + 400 > now => {
+                Some((since, u64::MAX))
+            }
+            (false, _) => Some((now, u64::MAX)),
+            (true, Some((since, _))) => Some((since, now)),
+            (true, None) => None,
+        };
+    }
+
+    /// The process has died: what was in its memory alone may be lost.
+    pub(super) fn killed(&mut self) {
+        let now = self.elapsed;
+        let since = match self.disk_failed {
+            // Until it has been tried again.
+            Some((since, until)) if until == u64::MAX || until + WINDOW + LIMIT > now => {
+                since.saturating_sub(WINDOW)
+            }
+            _ => now.saturating_sub(WINDOW),
+        };
+        let recent = self
+            .things
+            .values_mut()
+            .filter(|thing| thing.at - BEGIN >= since);
+        recent.for_each(|thing| thing.is_excused = true);
+    }
+
+    /// The host starts again, perhaps with a clock that is wrong.
+    pub(super) fn boots(&mut self) {
+        self.boot += 1;
+        self.booted = self.elapsed;
+        if self.random(2) == 0 {
+            let errors = [-3_600, -86_400, 7_200, -1_000_000_000, 600];
+            self.error = errors[usize::try_from(self.random(5)).unwrap()];
+            self.is_synchronised = false;
+            self.mended_at = self.elapsed + self.random(3_600);
+            self.tell(format!(
+                "boots with a clock off by {} until {}",
+                self.error, self.mended_at
+            ));
+        } else {
+            self.error = 0;
+            self.is_synchronised = true;
+        }
+    }
+
+    /// Somebody sets the clock wrong.
+    pub(super) fn jump(&mut self) {
+        let errors = [-7_200, 3_600, 300, -300];
+        self.error = errors[usize::try_from(self.random(4)).unwrap()];
+        self.is_synchronised = false;
+        self.mended_at = self.elapsed + self.random(7_200);
+        self.tell(format!(
+            "clock set off by {} until {}",
+            self.error, self.mended_at
+        ));
+    }
+
+    fn is_bad(&self, number: u64) -> bool {
+        number.is_multiple_of(97) && number < 1 << 40
+    }
+
+    /// Answers a request.
+    fn meet(&mut self, path: &str, body: &str) -> Option<(u16, Option<u64>)> {
+        let things = things(path, body);
+        let takes = |world: &mut World, is_told: bool| {
+            for (number, time) in &things {
+                world.accept(*number, *time, is_told);
+            }
+        };
+        match self.face {
+            Face::Well => {}
+            Face::Slow => self.elapsed += 1 + self.random(20),
+            Face::Refusing => return None,
+            Face::Silent => {
+                takes(self, false);
+                self.elapsed += LIMIT;
+                return None;
+            }
+            Face::Deaf => {
+                self.elapsed += LIMIT;
+                return None;
+            }
+            // A refusal while registering ends the agent, which is not what this is about.
+            Face::Status(status) => return Some((status, (status == 429).then_some(90))),
+            Face::Redirecting => return Some((302, None)),
+            Face::Foreign => return Some((299, None)),
+            Face::Picky if things.iter().any(|(number, _)| self.is_bad(*number)) => {
+                return Some((400, None));
+            }
+            Face::Picky => {}
+        }
+        takes(self, true);
+        Some((200, None))
+    }
+
+    fn accept(&mut self, number: u64, time: u64, is_told: bool) {
+        let process = self.process;
+        let Some(thing) = self.things.get_mut(&number) else {
+            self.violations.push(format!("{number} was never measured"));
+            return;
+        };
+        thing.accepted.insert(time);
+        if thing.acknowledged == Some(process) {
+            self.violations.push(format!("{number} is sent again"));
+        }
+        if is_told {
+            thing.acknowledged = Some(process);
+        }
+    }
+
+    /// Notes what should not have been.
+    pub(super) fn judge(&mut self) {
+        let now = self.time();
+        let mut missing = Vec::new();
+        for (number, thing) in &self.things {
+            let wrong = thing
+                .accepted
+                .iter()
+                .find(|time| time.abs_diff(thing.at) > BLUR);
+            if let Some(wrong) = wrong {
+                let off = wrong.cast_signed() - thing.at.cast_signed();
+                self.violations
+                    .push(format!("{number} has a time that is off by {off}"));
+            }
+            let is_excused = thing.is_excused
+                || self.is_bad(*number)
+                || thing.at + 120 > now
+                || (thing.boot != self.boot && !self.trusted_boots.contains(&thing.boot));
+            if thing.accepted.is_empty() && !is_excused {
+                missing.push((*number, thing.at - BEGIN));
+            }
+        }
+        if missing.len() > self.rotten * RECORD {
+            let first: Vec<_> = missing.iter().take(5).collect();
+            self.violations
+                .push(format!("{} are missing: {first:?}", missing.len()));
+        }
+    }
+}
+
+/// The numbers and times in a request.
+fn things(path: &str, body: &str) -> Vec<(u64, u64)> {
+    let number = |text: &str, key: &str| -> u64 {
+        let (_, rest) = text.split_once(key).unwrap();
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        rest[..end].parse().unwrap()
+    };
+    match path {
+        "/api/v0/tsdb" => body
+            .split('{')
+            .skip(1)
+            .map(|value| (number(value, "\"value\":"), number(value, "\"time\":")))
+            .collect(),
+        "/api/v0/monitoring/checks/report" => body
+            .split("\"name\":\"")
+            .skip(1)
+            .map(|report| (number(report, "c"), number(report, "\"occurredAt\":")))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The server, as the program sees it.
+pub(super) struct Exchanger(pub(super) Arc<Mutex<World>>);
+
+impl Exchange for Exchanger {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let mut world = self.0.lock().unwrap();
+        let Some((status, retry)) = world.meet(request.path, request.body.unwrap_or_default())
+        else {
+            return Err(LinkError::for_test("no answer"));
+        };
+        let body = match status {
+            299 => "<html>".to_owned(),
+            _ => format!(r#"{{"id":"{ID}","host":{{"id":"{ID}","name":"n","status":"working"}}}}"#),
+        };
+        Ok(Answer {
+            status,
+            body,
+            retry_after: retry.map(Duration::from_secs),
+            location: None,
+            date: Some(Unix(world.time())),
+        })
+    }
+}

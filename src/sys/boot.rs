@@ -1,0 +1,82 @@
+//! Which boot of the host this is, how long ago it was, and whether the kernel takes its wall clock to
+//! be right. Sources: random(4), clock_gettime(2), adjtimex(2).
+
+use std::fs::File;
+use std::io::Read;
+use std::time::Duration;
+
+/// Where the kernel tells a number that it has made at its start.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Bytes read of it; it has 37.
+const BOOT_ID_LIMIT: u64 = 64;
+
+/// The number of this boot; 0 if the kernel does not tell.
+pub(crate) fn id() -> u128 {
+    let mut text = String::new();
+    let read =
+        File::open(BOOT_ID).and_then(|file| file.take(BOOT_ID_LIMIT).read_to_string(&mut text));
+    match read {
+        Ok(_) => number(&text),
+        Err(_) => 0,
+    }
+}
+
+/// The number that a UUID writes.
+fn number(uuid: &str) -> u128 {
+    let digits: String = uuid.trim().chars().filter(|c| *c != '-').collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0)
+}
+
+/// The time since the host has started, while it was suspended too. Never goes back. Zero if the
+/// kernel does not tell.
+pub(crate) fn age() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a timespec that outlives the call.
+    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } != 0 {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+}
+
+/// Whether something keeps the kernel's wall clock in step with the world's, and has told the kernel:
+/// `STA_UNSYNC` is clear. `false` also where the kernel does not say.
+pub(crate) fn is_synchronised() -> bool {
+    // SAFETY: all of a timex are numbers, of which zero is one.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is a timex that outlives the call; with no mode set, nothing is changed.
+    let answer = unsafe { libc::adjtimex(&raw mut state) };
+    answer >= 0 && answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_has_a_number_and_an_age() {
+        assert_eq!(id(), id());
+        let before = age();
+        assert!(age() >= before);
+        // It must not fail, whatever it says of the machine that runs the test.
+        is_synchronised();
+    }
+
+    #[test]
+    fn a_uuid_is_a_number() {
+        let table = [
+            ("00000000-0000-0000-0000-0000000000ff\n", 255),
+            (
+                "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+                0x3f25_04e0_4f89_41d3_9a0c_0305_e82c_3301,
+            ),
+            ("", 0),
+            ("no uuid", 0),
+        ];
+        for (text, expected) in table {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+}
