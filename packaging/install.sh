@@ -172,7 +172,8 @@ main() {
     if [ -n "${MACKEREL_APIKEY:-}" ]; then
         export MACKEREL_APIKEY
     fi
-    # Whatever goes wrong, or interrupts it, it undoes.
+    # Whatever goes wrong, or interrupts it, it undoes; so that it alone says how it ended.
+    trap : INT TERM HUP
     "$program" install "$@" </dev/null
 }
 
