@@ -146,6 +146,10 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
         (seen.model.graphs.get("custom.dice")?["unit"] == "integer").then_some(())
     });
     rig.file("metadata");
+    // What a command has printed is taken when it has ended.
+    find(limit(10), "an end of all commands", || {
+        children(agent.pid()).is_empty().then_some(())
+    });
     let stderr = end(agent);
     rig.standin.seen(|seen| {
         let metadata = &seen.model.hosts[&rig.id].metadata;
