@@ -35,6 +35,11 @@ const RETIRE: Group = 2;
 /// `init`
 const INIT: Group = 4;
 
+/// Whether commands of these groups read the configuration.
+pub(super) fn is_common(group: Group) -> bool {
+    group & COMMON != 0
+}
+
 impl PartialEq for Usage {
     fn eq(&self, other: &Usage) -> bool {
         self.name == other.name

@@ -82,6 +82,7 @@ pub(crate) fn host(
     Ok(HostParam {
         name: uname.nodename,
         display_name: config.display_name.clone().filter(is_given),
+        memo: config.memo.clone(),
         meta,
         interfaces: Some(interface::interfaces(links)).filter(|all| !all.is_empty()),
         role_fullnames: config.roles.clone(),
