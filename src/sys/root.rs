@@ -170,6 +170,11 @@ impl FileError {
     pub(crate) fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
+
+    /// Whether what the file is about went away while it was read.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::ENODEV)
+    }
 }
 
 impl fmt::Display for FileError {
