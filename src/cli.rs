@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Configtest(Flags),
     /// To write the API key into the configuration file.
     Init(Flags),
+    /// To ask the running agent how it is doing.
+    Health(Flags),
     /// To retire the host.
     Retire(Flags),
     /// To run the check of this name once, and to print.

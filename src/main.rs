@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Ok(Command::Configtest(flags)) => run::configtest(&flags),
         Ok(Command::Check(flags, name)) => run::check(&flags, &name),
         Ok(Command::Plugin(flags, name)) => run::plugin(&flags, &name),
+        Ok(Command::Health(flags)) => run::health(&flags),
         Ok(Command::Init(flags)) => run::init(&flags),
         Ok(Command::Retire(flags)) => run::retire(&flags),
         Ok(Command::Version | Command::Help(_) | Command::Manual(_)) | Err(_) => Ok(()),

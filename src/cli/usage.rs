@@ -34,6 +34,8 @@ const COMMON: Group = 1;
 const RETIRE: Group = 2;
 /// `init`
 const INIT: Group = 4;
+/// `health`, for what it takes besides.
+const HEALTH: Group = 8;
 
 /// Whether commands of these groups read the configuration.
 pub(super) fn is_common(group: Group) -> bool {
@@ -49,7 +51,7 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 10] = [
+pub(super) static COMMANDS: [Usage; 11] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
@@ -73,6 +75,14 @@ pub(super) static COMMANDS: [Usage; 10] = [
         flags: Some(COMMON),
         help_code: 0,
         make: Command::Configtest,
+    },
+    Usage {
+        name: "health",
+        about: "ask the running agent whether it measures and posts; end with 0 if it does",
+        operand: "",
+        flags: Some(COMMON | HEALTH),
+        help_code: 0,
+        make: Command::Health,
     },
     Usage {
         name: HELP,
@@ -212,6 +222,13 @@ static FLAGS: &[Flag] = &[
         about: "do not ask",
         of: RETIRE,
         value: Value::Switch(|flags, on| flags.force = on),
+    },
+    Flag {
+        name: "live",
+        default: "",
+        about: "it is enough that the agent measures, whether or not the server takes what it posts",
+        of: HEALTH,
+        value: Value::Switch(|flags, on| flags.live = on),
     },
     Flag {
         name: "pidfile",

@@ -25,6 +25,8 @@ pub(crate) struct Flags {
     pub(crate) child: bool,
     /// Whether to retire the host without asking.
     pub(crate) force: bool,
+    /// Whether it is enough that the agent measures.
+    pub(crate) live: bool,
 }
 
 impl Default for Flags {
@@ -41,6 +43,7 @@ impl Default for Flags {
             autoshutdown: None,
             child: false,
             force: false,
+            live: false,
         }
     }
 }

@@ -87,7 +87,11 @@ pub(crate) fn host(
         interfaces: Some(interface::interfaces(links)).filter(|all| !all.is_empty()),
         role_fullnames: config.roles.clone(),
         checks: checks(config),
-        custom_identifier: place.custom_identifier.filter(is_given),
+        custom_identifier: config
+            .custom_identifier
+            .clone()
+            .or(place.custom_identifier)
+            .filter(is_given),
     })
 }
 

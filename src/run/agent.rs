@@ -2,17 +2,21 @@
 //! told to.
 
 use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
+use super::health::Health;
 use super::measure::Measure;
 use super::message::{Event, News, Order, Outcome};
 use super::plugins::{Id, Plugins, Told};
 use super::reload;
+use super::retire::until_retired;
 use super::status::Status;
 use super::watchdog::{Turn, Watchdog};
-use super::{link, set_level};
+use super::{POSTER_STACK, link, link_within, set_level, state};
 use crate::api::Api;
-use crate::base::clock::{Clock, Moment, Unix};
+use crate::base;
+use crate::base::clock::{Clock, Moment, Unix, pause};
 use crate::collect;
 use crate::config::{Config, Flags};
 use crate::schedule::{Job, Schedule};
@@ -37,6 +41,14 @@ const PLUGIN_DELAY: Duration = Duration::from_secs(30);
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
 /// How much longer a request that is under way at the limit gets to be told of.
 const END_GRACE: Duration = Duration::from_millis(500);
+/// The same as [`STOP_LIMIT`], where the host is retired afterwards: whoever stops a container kills
+/// it after ten seconds, or after thirty.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+/// For each request to retire the host.
+const RETIRE_REQUEST: Duration = Duration::from_secs(5);
+/// How often that is asked for, and the pause between.
+const RETIRE_TRIES: u32 = 3;
+const RETIRE_PAUSE: Duration = Duration::from_secs(1);
 /// Signals within this time are one request to stop.
 const ONE_STOP: Duration = Duration::from_secs(1);
 
@@ -59,6 +71,13 @@ pub(super) struct Agent<'a> {
     watchdog: Option<Watchdog>,
     /// `None` if the agent is not to end when there is another one.
     program: Option<Executable>,
+    /// By which threads that it starts tell it how they end.
+    tell: Option<Sender<Event>>,
+    /// What the server calls this host, once it is registered.
+    host_id: Option<String>,
+    /// Whether it has been told to end twice.
+    is_forced: bool,
+    health: Health,
 }
 
 /// Why the main loop ended.
@@ -91,7 +110,17 @@ impl<'a> Agent<'a> {
             status: Status::default(),
             watchdog: None,
             program: None,
+            tell: None,
+            host_id: None,
+            is_forced: false,
+            health: Health::default(),
         }
+    }
+
+    /// The same, which can retire its host.
+    pub(super) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
+        self.tell = Some(tell);
+        self
     }
 
     /// Runs until it is told to stop or cannot go on. Returns the text for the user in the second
@@ -101,8 +130,12 @@ impl<'a> Agent<'a> {
         let end = self.until_stopped(clock, events);
         self.notify.stopping();
         self.plugins.stop();
+        let leaves = self.leaves(&end);
         let ended = self.end(end, clock, events);
         self.await_commands(clock, events);
+        if leaves && !self.is_forced {
+            return self.leave(ended, clock, events);
+        }
         match ended? {
             Outcome::Delivered => Ok(()),
             Outcome::Undelivered { values, reports } => Err(match reports {
@@ -122,6 +155,10 @@ impl<'a> Agent<'a> {
         clock: &dyn Clock,
         events: &Receiver<Event>,
     ) -> Result<Outcome, String> {
+        let limit = match self.leaves(&end) {
+            true => LEAVE_LIMIT,
+            false => STOP_LIMIT,
+        };
         match end {
             End::Outcome(outcome) => Ok(outcome),
             End::Signal(signal) => {
@@ -129,13 +166,65 @@ impl<'a> Agent<'a> {
                     "Received signal '{}', try graceful shutdown up to {} seconds. \
                      If you want force shutdown immediately, send a signal again.",
                     signal.name(),
-                    STOP_LIMIT.as_secs()
+                    limit.as_secs()
                 );
                 let begin = clock.moment();
-                self.order(Order::Stop(Moment(begin.0 + STOP_LIMIT)));
-                self.wait_for_end(clock, events, begin)
+                self.order(Order::Stop(Moment(begin.0 + limit)));
+                self.wait_for_end(clock, events, begin, limit)
             }
         }
+    }
+
+    /// Whether the host is to be retired after this: whoever starts the agent again says so by another
+    /// signal than those that end a container.
+    fn leaves(&self, end: &End) -> bool {
+        self.config.auto_retirement
+            && matches!(end, End::Signal(Signal::Terminate | Signal::Interrupt))
+    }
+
+    /// Retires the host, unless a signal says that nobody wants to wait. `ended` is how the poster did.
+    fn leave(
+        &mut self,
+        ended: Result<Outcome, String>,
+        clock: &dyn Clock,
+        events: &Receiver<Event>,
+    ) -> Result<(), String> {
+        if let Err(why) = &ended {
+            log::warn!("{why}");
+        }
+        let (Some(id), Some(tell)) = (self.host_id.clone(), self.tell.clone()) else {
+            log::info!("this host is not registered, and so need not be retired");
+            return Ok(());
+        };
+        // By another connection: the poster's may hang.
+        let mut api = Api::new(Box::new(link_within(&self.config, RETIRE_REQUEST)?));
+        let retired = id.clone();
+        let run = move || {
+            let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
+            drop(tell.send(Event::Retired(end.map_err(|error| base::report(&error)))));
+        };
+        let thread = thread::Builder::new().name("retire".to_owned());
+        let thread = thread.stack_size(POSTER_STACK).spawn(run);
+        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        let begin = clock.moment();
+        loop {
+            match events.recv() {
+                Ok(Event::Retired(Ok(()))) => break,
+                Ok(Event::Retired(Err(why))) => {
+                    return Err(format!("failed to retire this host: {why}"));
+                }
+                Ok(Event::Signal(Signal::Hangup)) => {}
+                Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
+                Ok(Event::Signal(_)) | Err(_) => {
+                    return Err("told to end before this host was retired".to_owned());
+                }
+                Ok(_) => {}
+            }
+        }
+        log::info!("This host (hostID: {retired}) has been retired.");
+        state(&self.config)
+            .forget_host_id()
+            .map_err(|error| base::report(&error))
     }
 
     /// Takes the first round and says that the agent is at work: it need not be registered for
@@ -188,6 +277,12 @@ impl<'a> Agent<'a> {
                 Ok(Event::News(news)) => self.note(news, clock),
                 Ok(Event::Plugin(id, told)) => self.hear(id, told),
                 Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
+                Ok(Event::Child) => drop(reap_orphans()),
+                // Whoever asks may have gone.
+                Ok(Event::Inquiry(answer)) => {
+                    drop(answer.send(self.health.answer(clock.moment())));
+                }
+                Ok(Event::Retired(_)) => {}
                 Err(_) if self.has_poster => {}
                 // It has gone without a word.
                 Err(_) => {
@@ -223,6 +318,7 @@ impl<'a> Agent<'a> {
         // Plugins first: they take their time.
         self.plugins.round(time);
         let values = self.measure.round(now);
+        self.health.measured = Some(now);
         let count = values.iter().count();
         backend::debug("metrics", format_args!("measured {count} values"));
         self.order(Order::Round(time, None, values));
@@ -235,6 +331,9 @@ impl<'a> Agent<'a> {
             self.plugins.begin(now);
             if self.config.diagnostic {
                 self.order(Order::Graphs(collect::agent::graphs()));
+            }
+            if self.config.container.details {
+                self.order(Order::Graphs(collect::container::graphs()));
             }
         }
         self.plugins.turn(now);
@@ -287,6 +386,11 @@ impl<'a> Agent<'a> {
             let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
             *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
         }
+        match &news {
+            News::Registered { id, .. } => self.host_id = Some(id.clone()),
+            News::Working | News::Posted => self.health.posted = Some(clock.moment()),
+            News::Alive | News::Failing(_) => {}
+        }
         if self.status.note(news, clock.unix()) {
             self.notify.status(&self.status.text());
         }
@@ -335,17 +439,22 @@ impl<'a> Agent<'a> {
         clock: &dyn Clock,
         events: &Receiver<Event>,
         begin: Moment,
+        limit: Duration,
     ) -> Result<Outcome, String> {
         loop {
             let passed = clock.moment().since(begin);
             // A request that is under way at the limit gets a little longer to be told of.
-            match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
-                Ok(Event::Signal(Signal::Hangup) | Event::News(_)) => {}
+            match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
+                // The host may be registered only now.
+                Ok(Event::News(news)) => self.note(news, clock),
+                Ok(Event::Child) => drop(reap_orphans()),
+                Ok(Event::Signal(Signal::Hangup) | Event::Inquiry(_) | Event::Retired(_)) => {}
                 // What a plugin brings now comes too late, but it has ended.
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 // Whoever stops a unit signals every process of it, and so does a supervisor.
                 Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
                 Ok(Event::Signal(signal)) => {
+                    self.is_forced = true;
                     log::info!("Received signal '{}' again, force shutdown.", signal.name());
                     return Err("received terminate instruction again. force return".to_owned());
                 }
@@ -363,6 +472,8 @@ impl<'a> Agent<'a> {
             match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 Ok(Event::Signal(Signal::Hangup) | Event::News(_) | Event::Ended(_)) => {}
+                Ok(Event::Child) => drop(reap_orphans()),
+                Ok(Event::Inquiry(_) | Event::Retired(_)) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}
                 // Somebody is in a hurry, or a command cannot be killed.
                 Ok(Event::Signal(_)) | Err(_) => return,

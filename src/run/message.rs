@@ -1,6 +1,8 @@
 //! What the main thread, the one that posts, the one that takes signals and those of plugins tell
 //! each other.
 
+use std::sync::mpsc::Sender;
+
 use super::plugins::{Id, Told};
 use crate::api::Api;
 use crate::base::clock::{Moment, Unix};
@@ -14,6 +16,12 @@ use crate::wire::check::Report;
 /// What can wake the main thread before its time.
 pub(super) enum Event {
     Signal(Signal),
+    /// A child has ended, of which this process may be the only one left to take leave.
+    Child,
+    /// Somebody asks how the agent is doing.
+    Inquiry(Sender<String>),
+    /// The host has been retired, or not, and this is why.
+    Retired(Result<(), String>),
     News(News),
     /// A plugin's thread has something to tell.
     Plugin(Id, Told),
@@ -35,6 +43,8 @@ pub(super) enum Order {
     Metadata(String, String),
     /// Define these graphs, all of one plugin.
     Graphs(Vec<Graph>),
+    /// What the host waits for before it is registered is there.
+    Begin,
     /// Send the host's description.
     Describe,
     /// Speak to the API like this from now on, and go by this configuration otherwise.
@@ -56,6 +66,8 @@ pub(super) enum News {
     Failing(String),
     /// It can again.
     Working,
+    /// The server has taken values once more: told where somebody may ask.
+    Posted,
 }
 
 /// How the poster ended.

@@ -2,6 +2,8 @@
 
 mod agent;
 mod configtest;
+mod health;
+mod identity;
 mod init;
 mod inspect;
 mod key;
@@ -11,6 +13,7 @@ mod message;
 mod once;
 mod plugins;
 mod poster;
+mod readiness;
 mod register;
 mod reload;
 mod resolve;
@@ -22,7 +25,7 @@ mod watchdog;
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, process, thread};
 
 use agent::Agent;
 use measure::Measure;
@@ -37,7 +40,7 @@ use crate::api::Api;
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, IdStore};
 use crate::describe::{self, Calls, Place};
 use crate::sys::crash;
 use crate::sys::environment;
@@ -50,11 +53,12 @@ use crate::sys::notify::Notify;
 use crate::sys::pidfile::PidFile;
 use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::signal;
+use crate::sys::signal::{self, Woken};
 use crate::sys::state::State;
 use crate::sys::uname::uname;
 
 pub(crate) use configtest::configtest;
+pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};
 pub(crate) use once::once;
@@ -114,13 +118,27 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let clock = HostClock::new();
     let (tell, events) = mpsc::channel();
     let told = tell.clone();
-    signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
+    // As process 1 of a container, this one inherits the children of others.
+    let with_children = process::id() == 1;
+    let hear = move |woken| match woken {
+        Woken::Signal(signal) => told.send(Event::Signal(signal)).is_ok(),
+        Woken::Child => told.send(Event::Child).is_ok(),
+        Woken::Time => true,
+    };
+    signal::watch(with_children, hear)
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    let orders = start_poster(&config, clock, tell)?;
+    if config.health {
+        health::serve(&config.root, tell.clone());
+    }
+    let orders = start_poster(&config, clock, tell.clone())?;
+    if config.readiness.is_given() {
+        readiness::watch(config.readiness.clone(), orders.clone())?;
+    }
     let measure = Measure::new(&config, Root::from_env());
-    Agent::new(flags, config, measure, plugins, orders, notify).run(&clock, &events)
+    let agent = Agent::new(flags, config, measure, plugins, orders, notify);
+    agent.told_through(tell).run(&clock, &events)
 }
 
 /// The pid file of the configuration, if there is to be one.
@@ -139,11 +157,10 @@ fn start_poster(
     clock: HostClock,
     tell: Sender<Event>,
 ) -> Result<Sender<Order>, String> {
-    let state = State::at(&config.root);
-    let registration = Registration::new(state, config.host_status.on_start.clone())
+    let registration = Registration::new(state(config), config.host_status.on_start.clone())
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
-    let poster = Poster::new(
+    let mut poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
         describer(),
@@ -153,6 +170,9 @@ fn start_poster(
         random,
         clock.moment(),
     );
+    if config.readiness.is_given() {
+        poster.hold();
+    }
     let (orders, inbox) = mpsc::channel();
     let run = move || {
         crash::watch_stack();
@@ -167,8 +187,21 @@ fn start_poster(
     Ok(orders)
 }
 
+/// The agent's own files, as the configuration has them.
+fn state(config: &Config) -> State {
+    match config.host_id_store {
+        IdStore::File => State::at(&config.root),
+        IdStore::Memory => State::forgetful(&config.root),
+    }
+}
+
 /// The way to the API that the configuration describes.
 fn link(config: &Config) -> Result<Http, String> {
+    link_within(config, REQUEST_LIMIT)
+}
+
+/// The same, with another limit for a request.
+fn link_within(config: &Config, limit: Duration) -> Result<Http, String> {
     let settings = Settings {
         base: config.apibase.clone(),
         key: (*config.apikey).to_owned(),
@@ -178,7 +211,7 @@ fn link(config: &Config) -> Result<Http, String> {
         keep_alive: !config.disable_http_keep_alive,
         proxy: proxies(config),
         ca_file: config.ca_file.as_ref().map(|named| named.path.clone()),
-        limit: REQUEST_LIMIT,
+        limit,
     };
     let given = config.proxy_env();
     let is_configured = |what: &str| match what {

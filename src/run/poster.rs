@@ -67,6 +67,8 @@ pub(super) struct Poster {
     post_due: Option<Moment>,
     /// When the description is to be sent; `None` if it is up to date.
     describe_due: Option<Moment>,
+    /// Whether the host is not to be registered yet.
+    is_held: bool,
     /// When to give up delivering; `None` as long as the agent runs.
     stop: Option<Moment>,
     posting: Trouble,
@@ -104,6 +106,7 @@ impl Poster {
             backoff: Backoff::up_to(REGISTER_PAUSE),
             post_due: Some(now),
             describe_due: None,
+            is_held: false,
             stop: None,
             posting: Trouble::default(),
             describing: Trouble::default(),
@@ -115,6 +118,11 @@ impl Poster {
         let config = poster.config.clone();
         poster.configure_plugins(&config, now);
         poster
+    }
+
+    /// Registers nothing before [`Order::Begin`].
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
     }
 
     /// Does what is due until it is to end.
@@ -170,6 +178,10 @@ impl Poster {
                     self.post_due = self.post_due.map(|due| due.min(now));
                 }
             }
+            Order::Begin => {
+                self.is_held = false;
+                self.post_due = Some(now);
+            }
             Order::Answer => (self.tell)(News::Alive),
             Order::Stop(limit) => {
                 self.stop = Some(limit);
@@ -195,6 +207,7 @@ impl Poster {
         let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
         if self.registration.host().is_none() {
             if is_due(self.post_due)
+                && !self.is_held
                 && let Some(refusal) = self.register(clock)
             {
                 return Next::End(Outcome::Refused(refusal));
@@ -225,7 +238,7 @@ impl Poster {
     /// When the next request goes out; `None` if nothing waits.
     fn due(&self) -> Option<Moment> {
         if self.registration.host().is_none() {
-            return self.post_due;
+            return self.post_due.filter(|_| !self.is_held);
         }
         let dues = [
             self.post_due,
@@ -316,6 +329,10 @@ impl Poster {
     }
 
     fn outcome(&self) -> Outcome {
+        if self.is_held {
+            // Nobody has been told that there is such a host.
+            return Outcome::Delivered;
+        }
         match (self.spool.waiting(), self.reports.waiting()) {
             (0, 0) => Outcome::Delivered,
             (values, reports) => Outcome::Undelivered { values, reports },

@@ -25,7 +25,10 @@ pub(super) struct Registration {
 
 enum Stage {
     /// It has no id yet.
-    Create,
+    Create {
+        /// Whether the server has been asked for a host of its identifier, and has none.
+        is_new: bool,
+    },
     /// It has an id; what the server knows under it is not known.
     Look {
         id: String,
@@ -49,7 +52,7 @@ impl Registration {
             None => {
                 // Better now than after the server has made a host that would be forgotten.
                 state.prepare()?;
-                Stage::Create
+                Stage::Create { is_new: false }
             }
         };
         Ok(Registration {
@@ -74,8 +77,23 @@ impl Registration {
         describe: &mut Describe,
         config: &Config,
     ) -> Result<(), RegisterError> {
+        let ours = config.custom_identifier.as_deref();
         self.stage = match &self.stage {
-            Stage::Create => {
+            Stage::Create { is_new: false } if ours.is_some() => {
+                let ours = ours.unwrap_or_default();
+                match api.find_by_custom_identifier(ours) {
+                    Ok(Some(host)) => {
+                        log::info!("this host, {ours}, is {} on mackerel already", host.id);
+                        self.known(host)
+                    }
+                    // A server that will not look may yet register.
+                    Err(error) if error.verdict() != Verdict::Refused => {
+                        return Err(RegisterError::Search(error));
+                    }
+                    _ => Stage::Create { is_new: true },
+                }
+            }
+            Stage::Create { .. } => {
                 let document = describe(config).map_err(RegisterError::Describe)?;
                 let id = api.create_host(&document).map_err(RegisterError::Create)?;
                 self.keep(&id);
@@ -89,20 +107,14 @@ impl Registration {
                 })?;
                 if let Some(theirs) = &host.custom_identifier
                     && !theirs.is_empty()
+                    && ours != Some(theirs)
                 {
                     return Err(RegisterError::Identity {
                         path: self.state.id_path().display().to_string(),
                         theirs: theirs.clone(),
                     });
                 }
-                self.keep(id);
-                match &self.on_start {
-                    Some(status) if *status != host.status => Stage::Status {
-                        status: status.clone(),
-                        host,
-                    },
-                    _ => Stage::Registered { host },
-                }
+                self.known(host)
             }
             Stage::Status { host, status } => {
                 api.set_status(&host.id, status)
@@ -112,6 +124,18 @@ impl Registration {
             Stage::Registered { .. } => return Ok(()),
         };
         Ok(())
+    }
+
+    /// What is left to do with a host that the server knows, and that is this one.
+    fn known(&self, host: Host) -> Stage {
+        self.keep(&host.id);
+        match &self.on_start {
+            Some(status) if *status != host.status => Stage::Status {
+                status: status.clone(),
+                host,
+            },
+            _ => Stage::Registered { host },
+        }
     }
 
     /// A host that exists on the server goes on even if its id cannot be kept: ending here would
@@ -131,6 +155,8 @@ impl Registration {
 #[derive(Debug)]
 pub(super) enum RegisterError {
     Describe(DescribeError),
+    /// It is not known whether the server has a host of this identifier.
+    Search(ApiError),
     Create(ApiError),
     Look {
         id: String,
@@ -149,7 +175,8 @@ impl RegisterError {
     /// Whether to try again; what is wrong with this host will not mend itself.
     pub(super) fn verdict(&self) -> Verdict {
         match self {
-            RegisterError::Create(error)
+            RegisterError::Search(error)
+            | RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error.verdict(),
             RegisterError::Describe(_) | RegisterError::Identity { .. } => Verdict::Refused,
@@ -161,6 +188,9 @@ impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegisterError::Describe(_) => f.write_str("error while collecting host specs"),
+            RegisterError::Search(_) => {
+                f.write_str("failed to find out if this host is registered")
+            }
             RegisterError::Create(_) => f.write_str("failed to register this host"),
             RegisterError::Look { id, path, source } => {
                 write!(f, "failed to find this host (id {id}) on mackerel")?;
@@ -189,7 +219,8 @@ impl Error for RegisterError {
         Some(match self {
             RegisterError::Identity { .. } => return None,
             RegisterError::Describe(error) => error,
-            RegisterError::Create(error)
+            RegisterError::Search(error)
+            | RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error,
         })

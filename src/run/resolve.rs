@@ -2,11 +2,12 @@
 
 use std::env;
 
-use super::key;
 use super::load::{Beside, Unknown, load};
+use super::{identity, key};
 use crate::base;
 use crate::config::{CONFFILE, Config, Flags, Level, Variables};
 use crate::sys::environment;
+use crate::sys::root::Root;
 
 /// The configuration as far as it can be had, and what is wrong with it.
 #[derive(Default)]
@@ -82,6 +83,8 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         }
         Err(error) => problems.push(base::report(&error)),
     }
+    let root = Root::from_env();
+    config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
     Survey {
         config,
         problems,

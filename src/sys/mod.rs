@@ -13,6 +13,7 @@ pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 pub(crate) mod http;
+pub(crate) mod inquiry;
 pub(crate) mod localtime;
 pub(crate) mod log;
 pub(crate) mod netif;

@@ -44,6 +44,7 @@ impl Rig {
         let name = |order| match order {
             Order::Round(..) => "round",
             Order::Describe => "describe",
+            Order::Begin => "begin",
             Order::Configure(..) => "configure",
             Order::Answer => "answer",
             Order::Stop(_) => "stop",
@@ -196,7 +197,7 @@ fn told_again(pause: Duration) -> Result<Outcome, String> {
     let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
     let clock = FakeClock::default();
     clock.pass(pause);
-    agent.wait_for_end(&clock, &events, Moment::default())
+    agent.wait_for_end(&clock, &events, Moment::default(), STOP_LIMIT)
 }
 
 #[test]

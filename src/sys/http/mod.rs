@@ -4,6 +4,7 @@ mod crypto;
 mod error;
 mod link;
 mod lookup;
+pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 #[cfg(test)]
