@@ -70,7 +70,6 @@ fn surroundings(
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "the trees are the tests' own")]
 mod tests {
     use std::fs;
 

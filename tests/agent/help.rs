@@ -2,8 +2,9 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "configtest",
+    "health",
     "help",
     "init",
     "once",
@@ -45,9 +46,10 @@ fn help_lists_the_commands_on_stdout() {
 fn every_command_explains_itself_on_stderr() {
     let sandbox = Sandbox::empty();
     // (command, exit code, a word of the help)
-    let table: [(&[&str], i32, &str); 6] = [
+    let table: [(&[&str], i32, &str); 7] = [
         (&[], 0, "Commands:"),
         (&["configtest"], 0, "-conf path"),
+        (&["health"], 0, "-live"),
         (&["init"], 0, "-apikey string"),
         (&["once"], 0, "-conf path"),
         (&["retire"], 2, "-force"),
