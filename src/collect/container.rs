@@ -2,34 +2,28 @@
 //! in bytes: what containers use and may use, from the files of control groups. Where it is asked for,
 //! `custom.container.*`: throttling, kills for want of memory, pressure.
 
-use std::path::{Path, PathBuf};
+mod groups;
+mod names;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{CollectError, Collector, Span, Values, View};
 use crate::base::counter::growth;
-use crate::base::json::Json;
 use crate::base::text::metric_segment;
 use crate::config::{self, Config, Scope};
 use crate::parse::plugin::meta::{Graph, Metric};
 use crate::parse::{cgroup, container, meminfo, stat};
-use crate::sys::file;
-use crate::sys::root::{FileError, Root, absent_is_none};
+use groups::Groups;
 
 /// Where control groups are.
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// Containers measured in a round; further ones are left out.
 const MOST: usize = 500;
-/// Directories looked through for containers, and how deep they are nested.
-const DIRECTORIES: usize = 5000;
-const DEEPEST: usize = 12;
 /// Characters of an id that stand for a name where there is none.
 const SHORT: usize = 12;
 /// Percent of one core.
 const PERCENT: f64 = 100.0;
-/// Where names of containers are told, if those directories are mounted.
-const LOGS: &str = "/var/log/containers";
-const DOCKER: &str = "/var/lib/docker/containers";
-const PODMAN: &str = "/var/lib/containers/storage/overlay-containers/containers.json";
 /// Pressure is told of these.
 const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
 
@@ -58,12 +52,6 @@ struct Limits {
     /// Percent of one core.
     cpu: f64,
     memory_bytes: u64,
-}
-
-/// The files of control groups.
-struct Groups {
-    base: PathBuf,
-    is_v2: bool,
 }
 
 /// A container's group, below the base of its hierarchy.
@@ -153,51 +141,6 @@ impl Container {
         let text = view.root.text("/proc/self/mountinfo", view.buffer)?;
         Ok(container::pod_of_mounts(&text).map(str::to_owned))
     }
-
-    /// Sees to it that the names of the containers of `paths` are known, as far as they are told.
-    fn name(&mut self, root: &Root, paths: &[String], with_pod: bool) {
-        let is_known = |path: &String| self.names.iter().any(|(known, _)| known == id(path));
-        if paths.iter().all(is_known) {
-            return;
-        }
-        self.names
-            .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
-        for name in root.names(LOGS).ok().flatten().unwrap_or_default() {
-            let name = name.to_string_lossy();
-            if let Some((pod, container, id)) = container::log_file(&name) {
-                let name = match with_pod {
-                    true => [pod, "_", container].concat(),
-                    false => container.to_owned(),
-                };
-                self.learn(id, name);
-            }
-        }
-        for id in paths.iter().map(|path| id(path)) {
-            let text = root.text_if_present(format!("{DOCKER}/{id}/config.v2.json"));
-            let config = text.ok().flatten().and_then(|text| Json::parse(&text).ok());
-            if let Some(Json::Text(name)) = config.as_ref().and_then(|config| config.member("Name"))
-            {
-                self.learn(id, name.trim_start_matches('/').to_owned());
-            }
-        }
-        let text = root.text_if_present(PODMAN).ok().flatten();
-        if let Some(Json::List(all)) = text.and_then(|text| Json::parse(&text).ok()) {
-            for one in all {
-                if let (Some(Json::Text(id)), Some(Json::List(names))) =
-                    (one.member("id"), one.member("names"))
-                    && let Some(Json::Text(name)) = names.first()
-                {
-                    self.learn(id, name.clone());
-                }
-            }
-        }
-    }
-
-    fn learn(&mut self, id: &str, name: String) {
-        if !self.names.iter().any(|(known, _)| known == id) {
-            self.names.push((id.to_owned(), name));
-        }
-    }
 }
 
 /// The id of the container that has this group.
@@ -273,177 +216,6 @@ impl Limits {
             cpu: cores as f64 * PERCENT,
             memory_bytes: memory.total_bytes,
         })
-    }
-}
-
-impl Groups {
-    fn at_base(base: PathBuf) -> Groups {
-        let is_v2 = base.join("cgroup.controllers").exists();
-        Groups { base, is_v2 }
-    }
-
-    /// A file of the group at `path`. In version 1, `file` begins with the controller.
-    fn at(&self, path: &str, file: &str) -> PathBuf {
-        let path = path.trim_start_matches('/');
-        match file.split_once('/') {
-            Some((controller, file)) if !self.is_v2 => {
-                self.base.join(controller).join(path).join(file)
-            }
-            _ => self.base.join(path).join(file),
-        }
-    }
-
-    /// The text of such a file; `None` if there is none, which may be so because the group has gone.
-    fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
-        let read = match file::read(&self.at(path, file)) {
-            Err(error) if error.is_gone() => return Ok(None),
-            read => absent_is_none(read)?,
-        };
-        Ok(read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    /// A number in a file of lines with a name and a number; `None` if there is none.
-    fn field(&self, path: &str, file: &str, name: &str) -> Option<u64> {
-        cgroup::field(&self.text(path, file).ok()??, name)
-    }
-
-    /// The paths of all groups that are containers, sorted.
-    fn containers(&self) -> Vec<String> {
-        let top = match self.is_v2 {
-            true => self.base.clone(),
-            false => self.base.join("memory"),
-        };
-        let mut found = Vec::new();
-        let mut ahead = vec![(String::new(), 0)];
-        let mut seen = 0;
-        while let Some((path, depth)) = ahead.pop() {
-            seen += 1;
-            let names = Root::directories(&top.join(&path));
-            for name in names.unwrap_or_default() {
-                let Ok(name) = name.into_string() else {
-                    continue;
-                };
-                let is_container = container::id_of_group(&name).is_some();
-                let below = match path.as_str() {
-                    "" => name,
-                    path => [path, "/", &name].concat(),
-                };
-                if is_container {
-                    found.push(below);
-                } else if depth < DEEPEST && seen + ahead.len() < DIRECTORIES {
-                    ahead.push((below, depth + 1));
-                }
-            }
-        }
-        found.sort_unstable();
-        found
-    }
-
-    /// Puts what holds now into `out`, and returns what grows.
-    fn measure(
-        &self,
-        path: &str,
-        name: &str,
-        host: &Limits,
-        with_details: bool,
-        out: &mut Values,
-    ) -> Result<Counters, CollectError> {
-        let mut counters = Counters {
-            cpu_ns: self.cpu_ns(path)?,
-            ..Counters::default()
-        };
-        if counters.cpu_ns.is_some() {
-            let own = self.narrowest(path, |path| self.cpu_limit(path));
-            let limit = own.map_or(host.cpu, |own| own.min(host.cpu));
-            out.put(["container.cpu.", name, ".limit"].concat(), limit);
-        }
-        if let Some(used) = self.memory_bytes(path)? {
-            let own = self.narrowest(path, |path| {
-                self.memory_limit(path).map(|bytes| bytes as f64)
-            });
-            let all = host.memory_bytes as f64;
-            let put = |what, value, out: &mut Values| {
-                out.put(["container.memory.", name, what].concat(), value);
-            };
-            put(".usage", used as f64, out);
-            put(".limit", own.map_or(all, |own| own.min(all)), out);
-        }
-        if with_details {
-            self.details(path, &mut counters);
-        }
-        Ok(counters)
-    }
-
-    fn cpu_ns(&self, path: &str) -> Result<Option<u64>, CollectError> {
-        if !self.is_v2 {
-            let text = self.text(path, "cpuacct/cpuacct.usage")?;
-            return Ok(text
-                .map(|text| cgroup::number("cpuacct.usage", &text))
-                .transpose()?);
-        }
-        let text = self.text(path, "cpu.stat")?;
-        let used = text.map(|text| cgroup::usage_us(&text)).transpose()?;
-        Ok(used.map(|microseconds| microseconds.saturating_mul(1000)))
-    }
-
-    /// What is in use and cannot simply be dropped: the kubelet's working set.
-    fn memory_bytes(&self, path: &str) -> Result<Option<u64>, CollectError> {
-        let (file, name, inactive) = match self.is_v2 {
-            true => ("memory.current", "memory.stat", "inactive_file"),
-            false => (
-                "memory/memory.usage_in_bytes",
-                "memory/memory.stat",
-                "total_inactive_file",
-            ),
-        };
-        let Some(text) = self.text(path, file)? else {
-            return Ok(None);
-        };
-        let used = cgroup::number("memory.current", &text)?;
-        let inactive = self.field(path, name, inactive).unwrap_or_default();
-        Ok(Some(used.saturating_sub(inactive)))
-    }
-
-    fn cpu_limit(&self, path: &str) -> Option<f64> {
-        if self.is_v2 {
-            return cgroup::cpu_max(&self.text(path, "cpu.max").ok()??);
-        }
-        let quota = self.text(path, "cpu/cpu.cfs_quota_us").ok()??;
-        cgroup::cfs(&quota, &self.text(path, "cpu/cpu.cfs_period_us").ok()??)
-    }
-
-    fn memory_limit(&self, path: &str) -> Option<u64> {
-        let file = if self.is_v2 {
-            "memory.max"
-        } else {
-            "memory/memory.limit_in_bytes"
-        };
-        cgroup::limit(&self.text(path, file).ok()??)
-    }
-
-    /// The narrowest limit of a group and those around it; `None` if there is none.
-    fn narrowest(&self, path: &str, limit: impl Fn(&str) -> Option<f64>) -> Option<f64> {
-        let groups = Path::new(path).ancestors().take(DEEPEST);
-        let limits = groups.filter_map(|group| limit(group.to_str()?));
-        limits.reduce(f64::min)
-    }
-
-    fn details(&self, path: &str, counters: &mut Counters) {
-        let (cpu, memory) = match self.is_v2 {
-            true => ("cpu.stat", "memory.events"),
-            false => ("cpu/cpu.stat", "memory/memory.oom_control"),
-        };
-        counters.periods = self.field(path, cpu, "nr_periods");
-        counters.throttled = self.field(path, cpu, "nr_throttled");
-        counters.oom_kills = self.field(path, memory, "oom_kill");
-        // Version 1 does not tell; neither does a kernel without pressure.
-        for (resource, stalled) in RESOURCES.iter().zip(&mut counters.stalled_us) {
-            if self.is_v2
-                && let Ok(Some(text)) = self.text(path, &[resource, ".pressure"].concat())
-            {
-                *stalled = cgroup::pressure(&text);
-            }
-        }
     }
 }
 

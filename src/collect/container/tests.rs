@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "the trees are the tests' own")]
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::base::clock::Moment;
 use crate::base::pattern::Pattern;
+use crate::sys::root::Root;
 
 /// Bytes.
 const MIB: f64 = 1_048_576.0;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::mpsc;
 
+use super::ending::ONE_STOP;
 use super::*;
 use crate::base::clock::{FakeClock, HostClock};
 use crate::sys::root::Root;
