@@ -13,31 +13,36 @@ BENCH_MINUTES := 4
 
 DEBUG := target/debug
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
-# The tests of the built program that an emulated one is asked to pass: `version`, `once`, and registering
+# The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
-EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without
+EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test lint fmt dist dist-check test-dist test-emulated size same bench ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt dist dist-check test-dist test-emulated pi-boards pi size same bench compare ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Install what building, testing and measuring need: a C compiler, strace (the others call it)
+setup: ## Install what building, testing and measuring need: a C compiler, strace, ip (the others call it)
 	@tests/setup
 
 setup-cross: ## Install what the release binaries need: zig, std's source, qemu-user
 	cross/setup
 
 run: setup ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
-	cargo build --locked --bin mackerel-agent --example standin
-	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run
+	cargo build --locked --bin mackerel-agent --example standin --example uptime
+	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	cargo build --locked
 
 test: setup ## Run every test
 	cargo test --locked
+
+accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
+	ACCEPT=1 cargo test --locked --bin mackerel-agent run::hosts::every_host
+	git --no-pager diff -- tests/golden/hosts
+	git status --short -- tests/golden/hosts
 
 lint: setup ## Check format and lints; warnings are errors
 	cargo fmt --check
@@ -68,6 +73,14 @@ test-emulated: setup setup-cross ## Run some of them on the ARM binaries of dist
 			cargo test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
 	done
 
+pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero W and 3 (Debian 12 only)
+	tests/pi/fetch
+	tests/pi/boards
+
+pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
+	cargo build --locked --example standin
+	tests/pi/virt $(DEBUG)/examples/standin
+
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))
 
@@ -78,8 +91,12 @@ bench: setup ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO
 	cargo build --locked --example bench
 	$(DEBUG)/examples/bench --minutes $(BENCH_MINUTES) dist/mackerel-agent_linux_amd64
 
+compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT=… for Go's `once`, AGENT=… for another of ours)
+	cargo build --locked --bin mackerel-agent --example compare
+	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
+
 ci: ## All of the above that a change has to pass
-	@for step in lint test dist test-dist test-emulated same size; do \
+	@for step in lint test dist test-dist test-emulated pi-boards same size; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

@@ -1,11 +1,13 @@
 //! Growth of the kernel's counters, which may restart.
 
-/// What a counter grew by between two readings; zero if it went backwards.
+/// What a counter grew by between two readings; `None` if it went backwards.
 ///
-/// A counter that went backwards has been reset (a device was replaced, a driver restarted) or
-/// is one that the kernel corrects (`iowait`): what it counted meanwhile is unknown.
-pub(crate) fn growth(before: u64, after: u64) -> u64 {
-    after.saturating_sub(before)
+/// A counter that went backwards has been reset (a device was replaced, a driver restarted), has
+/// wrapped, or is one that the kernel corrects (`iowait`): what it counted meanwhile is unknown. One
+/// that grew by half of what there is has gone below zero: `steal` does after a migration.
+pub(crate) fn growth(before: u64, after: u64) -> Option<u64> {
+    let is_possible = |grown: &u64| grown.leading_zeros() > 0;
+    after.checked_sub(before).filter(is_possible)
 }
 
 /// The latest reading of each device's two counters, kept from one round to the next.
@@ -13,7 +15,12 @@ pub(crate) fn growth(before: u64, after: u64) -> u64 {
 /// A device that is missing in one round is forgotten: one that comes back under the same name
 /// may be another one, and its counters have nothing to do with the former ones.
 #[derive(Default)]
-pub(crate) struct Readings(Vec<Reading>);
+pub(crate) struct Readings {
+    all: Vec<Reading>,
+    /// Where the next device is, if they come in the order of the round before: the kernel seldom
+    /// changes it, and a search for each of thousands would take long.
+    next: usize,
+}
 
 struct Reading {
     device: Box<str>,
@@ -27,14 +34,20 @@ impl Readings {
     ///
     /// `None` if the device was not there then, and for the second of two devices of one name.
     pub(crate) fn replace(&mut self, device: &str, counters: [u64; 2]) -> Option<[u64; 2]> {
-        let Some(known) = self.0.iter_mut().find(|known| *known.device == *device) else {
-            self.0.push(Reading {
+        let is_it = |known: &Reading| *known.device == *device;
+        let at = match self.all.get(self.next).is_some_and(is_it) {
+            true => Some(self.next),
+            false => self.all.iter().position(is_it),
+        };
+        let Some((at, known)) = at.and_then(|at| Some((at, self.all.get_mut(at)?))) else {
+            self.all.push(Reading {
                 device: device.into(),
                 counters,
                 is_current: true,
             });
             return None;
         };
+        self.next = at + 1;
         if known.is_current {
             return None;
         }
@@ -44,7 +57,8 @@ impl Readings {
 
     /// Ends a round: forgets the devices that were not there.
     pub(crate) fn end_round(&mut self) {
-        self.0
+        self.next = 0;
+        self.all
             .retain_mut(|known| std::mem::take(&mut known.is_current));
     }
 }
@@ -57,10 +71,13 @@ mod tests {
     fn growth_is_never_negative() {
         // (why this row exists, before, after, grown)
         let table = [
-            ("ordinary", 30, 100, 70),
-            ("still", 50, 50, 0),
-            ("reset", 50, 20, 0),
-            ("as far as it goes", 0, u64::MAX, u64::MAX),
+            ("ordinary", 30, 100, Some(70)),
+            ("still", 50, 50, Some(0)),
+            ("reset", 50, 20, None),
+            ("wrapped at 32 bits", 4_294_967_290, 5, None),
+            ("below zero", 5, u64::MAX - 5, None),
+            ("back from below zero", u64::MAX - 5, 5, None),
+            ("as far as it goes", 0, u64::MAX >> 1, Some(u64::MAX >> 1)),
         ];
         for (why, before, after, grown) in table {
             assert_eq!(growth(before, after), grown, "{why}");
@@ -85,6 +102,24 @@ mod tests {
         readings.end_round();
         readings.end_round();
         assert_eq!(readings.replace("usb0", [9, 9]), None);
+    }
+
+    #[test]
+    fn devices_may_come_in_any_order() {
+        let mut readings = Readings::default();
+        for names in ["abcd", "abcd", "dcba", "bd", "xbyd", "dbxy"] {
+            let known: Vec<String> = readings
+                .all
+                .iter()
+                .map(|one| one.device.to_string())
+                .collect();
+            for (name, count) in names.chars().map(String::from).zip(1..) {
+                let before = readings.replace(&name, [count, 0]);
+                assert_eq!(before.is_some(), known.contains(&name), "{name} of {names}");
+            }
+            readings.end_round();
+            assert_eq!(readings.all.len(), names.len());
+        }
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Layer 0: words that every other layer may use.
 
+pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
+pub(crate) mod decimal;
 pub(crate) mod json;
 pub(crate) mod pattern;
 pub(crate) mod program;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod trees;
 
 use std::error::Error;
 

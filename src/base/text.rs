@@ -22,6 +22,13 @@ pub(crate) fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_good)
 }
 
+/// A number that two equal texts have in common and two different ones hardly ever: to look for equals
+/// among hundreds without comparing each with each. FNV-1a.
+pub(crate) fn trace(bytes: &[u8]) -> u32 {
+    let step = |trace: u32, byte: &u8| (trace ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(0x811c_9dc5, step)
+}
+
 /// A URL without user and password, for the log.
 pub(crate) fn without_userinfo(url: &str) -> String {
     match url.split_once("://") {
@@ -76,6 +83,13 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn equal_texts_leave_equal_traces() {
+        assert_eq!(trace(b"254:16"), trace(b"254:16"));
+        // A vector of the algorithm's authors.
+        assert_eq!(trace(b"foobar"), 0xbf9c_f968);
     }
 
     #[test]

@@ -223,8 +223,9 @@ impl Counters {
     /// Puts what grew since `before` into `out`.
     fn put(&self, before: &Counters, name: &str, span: Duration, out: &mut Values) {
         let seconds = span.as_secs_f64();
-        let grown =
-            |get: fn(&Counters) -> Option<u64>| Some(growth(get(before)?, get(self)?) as f64);
+        let grown = |get: fn(&Counters) -> Option<u64>| {
+            growth(get(before)?, get(self)?).map(|grown| grown as f64)
+        };
         let mut put = |parts: [&str; 4], value: Option<f64>| {
             if let Some(value) = value {
                 out.put(parts.concat(), value);
@@ -245,9 +246,9 @@ impl Counters {
         for (resource, (before, after)) in RESOURCES.iter().zip(stalled) {
             let graph = ["custom.container.pressure_", resource, "."].concat();
             for (kind, (before, after)) in [".some", ".full"].iter().zip(before.iter().zip(after)) {
-                let share = before.zip(*after);
-                let share = share
-                    .map(|(before, after)| growth(before, after) as f64 / 1e6 / seconds * PERCENT);
+                let stalled = before.zip(*after);
+                let stalled = stalled.and_then(|(before, after)| growth(before, after));
+                let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
                 put([&graph, name, kind, ""], share);
             }
         }

@@ -42,7 +42,7 @@ fn usage(before: &Stat, after: &Stat) -> [f64; STATES.len()] {
     let mut grown = [f64::NAN; STATES.len()];
     for (grown, ticks) in grown.iter_mut().zip(before.ticks.iter().zip(after.ticks)) {
         if let (Some(before), Some(after)) = ticks {
-            *grown = growth(*before, after) as f64;
+            *grown = growth(*before, after).unwrap_or(0) as f64;
         }
     }
     let all: f64 = grown.iter().filter(|grown| !grown.is_nan()).sum();

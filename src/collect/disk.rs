@@ -88,8 +88,9 @@ impl Collector for Disk {
 /// Names below `/dev` of what is mounted, and the mount points as metric segments.
 fn mounted(view: &mut View<'_>) -> Result<Vec<(String, String)>, CollectError> {
     let root = view.root;
-    let mounts = mountinfo::parse(root.read("/proc/self/mountinfo", view.buffer)?)?;
-    let mounted = mountinfo::local(&mounts, &root.path("/"));
+    let own = root.own_mounts();
+    let mounts = mountinfo::parse(root.mounts(view.buffer)?)?;
+    let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
     let mounted = mounted.into_iter().filter_map(|mounted| {
         let device = device_name(root, mounted.device);
         let device = device.to_str()?.strip_prefix("/dev/")?.to_owned();

@@ -2,7 +2,7 @@
 //! what only the superuser may fill.
 
 use super::{CollectError, Collector, Values, View};
-use crate::base::text::metric_segment;
+use crate::base::text::{metric_segment, trace};
 use crate::config::{Config, Filesystems};
 use crate::parse::mountinfo;
 use crate::sys::device::device_name;
@@ -27,10 +27,11 @@ impl Collector for Filesystem {
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let root = view.root;
-        let mounts = mountinfo::parse(root.read("/proc/self/mountinfo", view.buffer)?)?;
+        let own = root.own_mounts();
+        let mounts = mountinfo::parse(root.mounts(view.buffer)?)?;
         let mut labels = Vec::new();
         let mut paths = Vec::new();
-        for mounted in mountinfo::local(&mounts, &root.path("/")) {
+        for mounted in mountinfo::local(&mounts, &root.path("/"), own.as_deref()) {
             let device = device_name(root, mounted.device);
             let device = device.to_string_lossy();
             let Some(name) = device.strip_prefix("/dev/") else {
@@ -49,11 +50,12 @@ impl Collector for Filesystem {
         let usage = self.stats.usage(&paths);
         let known = labels.iter().zip(usage);
         let known: Vec<_> = known
-            .filter_map(|(label, usage)| Some((label, usage?)))
+            .filter_map(|(label, usage)| Some((trace(label.as_bytes()), label, usage?)))
             .collect();
-        for (at, (label, usage)) in known.iter().enumerate() {
+        for (at, (mark, label, usage)) in known.iter().enumerate() {
             // The last of several of one name counts, as it would at the server.
-            if known.iter().skip(at + 1).any(|(other, _)| other == label) {
+            let mut later = known.iter().skip(at + 1);
+            if later.any(|(other_mark, other, _)| other_mark == mark && other == label) {
                 continue;
             }
             let size_bytes = usage.used_bytes.saturating_add(usage.available_bytes);

@@ -35,13 +35,12 @@ impl Collector for Interface {
     }
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let text = view.root.text("/proc/net/dev", view.buffer)?;
-        let found = netdev::parse(&text)?;
+        let root = view.root;
+        let path = [root.network(), "/dev"].concat();
+        let text = root.text(path, view.buffer)?;
+        let found = netdev::parse(&text, is_wanted)?;
         let span = self.span.until(view.now);
         for now in found {
-            if now.interface == "lo" || now.interface.starts_with(OF_CONTAINERS) {
-                continue;
-            }
             let counters = [now.received_bytes, now.sent_bytes];
             let Some([received, sent]) = self.readings.replace(now.interface, counters) else {
                 continue;
@@ -66,6 +65,10 @@ impl Collector for Interface {
     fn configure(&mut self, config: &Config) {
         self.ignore.clone_from(&config.interfaces_ignore);
     }
+}
+
+fn is_wanted(interface: &str) -> bool {
+    interface != "lo" && !interface.starts_with(OF_CONTAINERS)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub(crate) mod agent;
 pub(crate) mod container;
+#[cfg(test)]
+mod counters;
 mod cpu;
 mod disk;
 mod filesystem;
@@ -17,6 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
+use crate::base::counter::growth;
 use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
@@ -52,9 +55,10 @@ pub(crate) struct View<'a> {
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// The built-in collectors, in the order in which they run: all, or those of a container or a pod.
-pub(crate) fn builtin(config: &Config) -> Vec<Box<dyn Collector>> {
-    let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), FsStats::new());
+/// The built-in collectors, in the order in which they run: all, or those of a container or a pod. Sizes
+/// are asked of `stats`.
+pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
+    let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
     let ignore = config.interfaces_ignore.clone();
     let interface = interface::Interface::new(ignore);
     let ignore = config.disks_ignore.clone();
@@ -104,8 +108,7 @@ impl Values {
         }
     }
 
-    /// Adds what a counter grew by in each second of `span`; nothing if it went backwards, for
-    /// then it has been reset, or has wrapped, and what it counted is unknown.
+    /// Adds what a counter grew by in each second of `span`; nothing if [`growth`] does not know.
     pub(crate) fn put_rate(
         &mut self,
         name: impl Into<String>,
@@ -113,7 +116,7 @@ impl Values {
         after: u64,
         span: Duration,
     ) {
-        if let Some(grown) = after.checked_sub(before) {
+        if let Some(grown) = growth(before, after) {
             self.put(name, grown as f64 / span.as_secs_f64());
         }
     }

@@ -39,6 +39,22 @@ pub(super) const TOP: &Keys<Config> = &[
         "pidfile",
         Key::Value(|c, v| store(&mut c.pidfile, path(v, PIDFILE)?)),
     ),
+    (
+        "host_root",
+        Key::Value(|c, v| store(&mut c.host.root, place(v)?)),
+    ),
+    (
+        "host_proc",
+        Key::Value(|c, v| store(&mut c.host.proc, place(v)?)),
+    ),
+    (
+        "host_sys",
+        Key::Value(|c, v| store(&mut c.host.sys, place(v)?)),
+    ),
+    (
+        "host_etc",
+        Key::Value(|c, v| store(&mut c.host.etc, place(v)?)),
+    ),
     // The command line alone says where the file is.
     ("conffile", Key::Value(|_, v| v.string().map(drop))),
     ("roles", Key::List(|c| &mut c.roles)),
@@ -165,6 +181,12 @@ fn path(item: Item<'_>, default: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(if text.is_empty() { default } else { text }))
 }
 
+/// An empty text is none.
+fn place(item: Item<'_>) -> Result<Option<PathBuf>, String> {
+    let text = Some(item.string()?).filter(|text| !text.is_empty());
+    Ok(text.map(PathBuf::from))
+}
+
 fn named(item: Item<'_>) -> Result<Option<NamedFile>, String> {
     let named = NamedFile {
         path: PathBuf::from(item.string()?),
@@ -198,6 +220,7 @@ fn platform(item: Item<'_>) -> Result<CloudPlatform, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::trees::Trees;
     use crate::config::APIBASE;
     use crate::config::damage::survives_damage;
 
@@ -241,6 +264,14 @@ mod tests {
         let key = "/etc/mackerel-agent/apikey";
         assert_eq!(config.apikey_file, named(key, 18));
         assert_eq!(config.ca_file, named("/etc/mackerel-agent/ca.pem", 19));
+        let place = |path: &str| Some(PathBuf::from(path));
+        let host = Trees {
+            root: place("/host"),
+            proc: place("/host/proc"),
+            sys: place("/host/sys"),
+            etc: place("/host/etc"),
+        };
+        assert_eq!(config.host, host);
         assert_eq!(config.host_status.on_start.as_deref(), Some("working"));
         assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
         assert!(config.filesystems.ignore.unwrap().matches("/dev/loop0"));
@@ -286,13 +317,14 @@ mod tests {
     #[test]
     fn empty_is_absent() {
         let config = config(
-            "apibase=''\nroot=''\npidfile=''\nhttp_proxy=''\ndisplay_name=''\nca_file=''\napikey_file=''",
+            "apibase=''\nroot=''\npidfile=''\nhttp_proxy=''\ndisplay_name=''\nca_file=''\napikey_file=''\nhost_root=''",
         );
         assert_eq!(config.apibase, APIBASE);
         assert_eq!(config.root, PathBuf::from(ROOT));
         assert_eq!(config.pidfile, PathBuf::from(PIDFILE));
         assert_eq!((config.http_proxy, config.display_name), (None, None));
         assert_eq!((config.apikey_file, config.ca_file), (None, None));
+        assert_eq!(config.host, Trees::default());
     }
 
     #[test]

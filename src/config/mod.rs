@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::pattern::Pattern;
+use crate::base::trees::Trees;
 
 pub(crate) use container::{Container, IdStore, Readiness, Scope};
 pub(crate) use environment::Variables;
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) root: PathBuf,
     /// Empty if there is to be none.
     pub(crate) pidfile: PathBuf,
+    /// Where the host is that is watched, if it is not the one that this process sees as its own.
+    pub(crate) host: Trees,
     /// `Service:role`; checked by [`Config::overlay`].
     pub(crate) roles: Vec<String>,
     pub(crate) verbose: bool,
@@ -113,6 +116,7 @@ impl Default for Config {
             ca_file: None,
             root: PathBuf::from(ROOT),
             pidfile: PathBuf::from(PIDFILE),
+            host: Trees::default(),
             roles: Vec::new(),
             verbose: false,
             silent: false,

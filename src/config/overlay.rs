@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::apibase::apibase;
 use super::{CONFFILE, Config, Level, Secret, Warning};
+use crate::base::trees::Trees;
 
 /// The flags that all commands share which read the configuration. `None`: not given.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +17,7 @@ pub(crate) struct Flags {
     pub(crate) apikey: Option<Secret>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) root: Option<PathBuf>,
+    pub(crate) host: Trees,
     pub(crate) roles: Option<Vec<String>>,
     pub(crate) verbose: Option<bool>,
     pub(crate) diagnostic: Option<bool>,
@@ -37,6 +39,7 @@ impl Default for Flags {
             apikey: None,
             pidfile: None,
             root: None,
+            host: Trees::default(),
             roles: None,
             verbose: None,
             diagnostic: None,
@@ -111,6 +114,7 @@ impl Config {
         }
         self.pidfile = given.pidfile.unwrap_or(self.pidfile);
         self.root = given.root.unwrap_or(self.root);
+        self.host = given.host.or(self.host);
         self.roles = given.roles.unwrap_or(self.roles);
         self.verbose = given.verbose.unwrap_or(self.verbose);
         self.diagnostic = given.diagnostic.unwrap_or(self.diagnostic);

@@ -22,8 +22,9 @@ pub(super) fn filesystems(
     stats: &mut FsStats,
 ) -> Result<BTreeMap<String, Filesystem>, DescribeError> {
     let mut buffer = Vec::new();
-    let mounts = mountinfo::parse(root.read("/proc/self/mountinfo", &mut buffer)?)?;
-    let mounted = mountinfo::local(&mounts, &root.path("/"));
+    let own = root.own_mounts();
+    let mounts = mountinfo::parse(root.mounts(&mut buffer)?)?;
+    let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
     let paths: Vec<PathBuf> = mounted.iter().map(|local| root.path(local.point)).collect();
     let known = mounted.iter().zip(stats.usage(&paths));
     let known = known.filter_map(|(local, usage)| {

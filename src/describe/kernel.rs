@@ -142,7 +142,7 @@ mod tests {
             // Its redhat-release is not larger than MARK.
             ("release-stub", "buildroot", "2024.02"),
             ("rocky-9", "rocky", "9.4"),
-            ("s390x", "", ""),
+            ("power9", "", ""),
             ("slackware", "Slackware", "15.0+"),
             ("suse-11", "SUSE Linux Enterprise Server", "11.4"),
             ("ubuntu", "Ubuntu", "24.04"),

@@ -4,10 +4,12 @@
 //! No command is run.
 
 mod block;
+pub(crate) mod cloud;
 mod cpu;
 mod filesystem;
 mod interface;
 mod kernel;
+mod links;
 mod memory;
 
 use std::error::Error;
@@ -24,10 +26,14 @@ use crate::wire::host::{Check, Cloud, HostParam, Meta};
 
 /// What the kernel tells by system calls; each is asked at most once for a description.
 pub(crate) struct Calls {
-    pub(crate) uname: fn() -> io::Result<Uname>,
-    pub(crate) links: fn() -> io::Result<Vec<Link>>,
+    pub(crate) uname: Call<Uname>,
+    /// For a host whose network is this process's.
+    pub(crate) links: Call<Vec<Link>>,
     pub(crate) stats: FsStats,
 }
+
+/// A system call.
+pub(crate) type Call<T> = Box<dyn Fn() -> io::Result<T> + Send>;
 
 /// How the agent presents itself.
 pub(crate) struct Agent<'a> {
@@ -39,7 +45,7 @@ pub(crate) struct Agent<'a> {
 }
 
 /// Where the host runs, if in a cloud that the agent knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Place {
     pub(crate) cloud: Option<Cloud>,
     /// `Some("")` counts as `None`.
@@ -59,7 +65,10 @@ pub(crate) fn host(
     failures: &mut Failures,
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
-    let links = (calls.links)().map_err(DescribeError::Interfaces)?;
+    let links = match root.is_elsewhere() {
+        true => part("interfaces", links::links(root), failures).unwrap_or_default(),
+        false => (calls.links)().map_err(DescribeError::Interfaces)?,
+    };
     let meta = Meta {
         agent_revision: agent.revision.to_owned(),
         agent_version: agent.version.to_owned(),
@@ -204,8 +213,8 @@ mod tests {
     fn calls() -> Calls {
         let usage = || Usage::new(1024, 30_000_000, 27_000_000, 26_000_000);
         Calls {
-            uname,
-            links,
+            uname: Box::new(uname),
+            links: Box::new(links),
             stats: FsStats::answering(move |_| Ok(usage())),
         }
     }
@@ -263,7 +272,7 @@ mod tests {
     #[test]
     fn what_cannot_be_found_out_is_left_out() {
         let mut calls = Calls {
-            links: || Ok(Vec::new()),
+            links: Box::new(|| Ok(Vec::new())),
             ..calls()
         };
         let place = Place {
@@ -284,11 +293,11 @@ mod tests {
     #[test]
     fn no_name_or_no_interfaces_is_no_description() {
         let nameless = Calls {
-            uname: || Err(io::ErrorKind::Unsupported.into()),
+            uname: Box::new(|| Err(io::ErrorKind::Unsupported.into())),
             ..calls()
         };
         let linkless = Calls {
-            links: || Err(io::ErrorKind::PermissionDenied.into()),
+            links: Box::new(|| Err(io::ErrorKind::PermissionDenied.into())),
             ..calls()
         };
         let table = [

@@ -1,6 +1,7 @@
 //! `/proc/loadavg`: mean run-queue length. Format: proc_loadavg(5).
 
 use super::ParseError;
+use crate::base::decimal;
 
 /// Reads the text of `/proc/loadavg`: the mean number of runnable tasks over the last 1, 5 and 15
 /// minutes.
@@ -9,7 +10,7 @@ use super::ParseError;
 pub(crate) fn parse(text: &str) -> Result<[f64; 3], ParseError> {
     let mut words = text.split_ascii_whitespace();
     let mut next = |wanted| {
-        let mean = words.next().and_then(|word| word.parse().ok());
+        let mean = words.next().and_then(decimal::parse);
         mean.ok_or_else(|| ParseError::new("/proc/loadavg", wanted, text.trim_end()))
     };
     Ok([

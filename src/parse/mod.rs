@@ -4,6 +4,8 @@ pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
+pub(crate) mod fib_trie;
+pub(crate) mod if_inet6;
 pub(crate) mod loadavg;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
@@ -11,6 +13,7 @@ pub(crate) mod netdev;
 pub(crate) mod plugin;
 pub(crate) mod process;
 pub(crate) mod release;
+pub(crate) mod route;
 pub(crate) mod stat;
 
 use std::error::Error;

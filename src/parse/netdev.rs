@@ -20,28 +20,51 @@ pub(crate) struct Traffic<'a> {
     pub(crate) sent_bytes: u64,
 }
 
-/// Reads the text of `/proc/net/dev`, in the kernel's order.
+/// Reads the text of `/proc/net/dev`, in the kernel's order: the interfaces whose name is `wanted`.
 ///
 /// Fails if it has no line of an interface: every host has at least `lo`. Other lines are
 /// skipped.
-pub(crate) fn parse(text: &str) -> Result<Vec<Traffic<'_>>, ParseError> {
-    let found: Vec<_> = text.lines().filter_map(traffic).collect();
-    if found.is_empty() {
+pub(crate) fn parse<'a>(
+    text: &'a str,
+    wanted: fn(&str) -> bool,
+) -> Result<Vec<Traffic<'a>>, ParseError> {
+    let mut found = Vec::new();
+    let mut understood = false;
+    for line in text.lines() {
+        // Not every kernel leaves a blank after the colon.
+        let Some((interface, columns)) = line.split_once(':') else {
+            continue;
+        };
+        let interface = interface.trim();
+        // A host of containers has thousands that nobody wants: their columns are not looked at, if
+        // one line was as it has to be.
+        let is_wanted = wanted(interface);
+        if understood && !is_wanted {
+            continue;
+        }
+        if let Some(traffic) = traffic(interface, columns) {
+            understood = true;
+            if is_wanted {
+                found.push(traffic);
+            }
+        }
+    }
+    if !understood {
         let last = text.lines().last().unwrap_or_default();
         return Err(ParseError::new("/proc/net/dev", "interface", last));
     }
     Ok(found)
 }
 
-fn traffic(line: &str) -> Option<Traffic<'_>> {
-    // Not every kernel leaves a blank after the colon.
-    let (interface, columns) = line.split_once(':')?;
-    let column = |at| columns.split_ascii_whitespace().nth(at);
-    column(COLUMNS - 1)?;
+fn traffic<'a>(interface: &'a str, columns: &str) -> Option<Traffic<'a>> {
+    let mut columns = columns.split_ascii_whitespace();
+    let received = columns.nth(RECEIVED)?;
+    let sent = columns.nth(SENT - RECEIVED - 1)?;
+    columns.nth(COLUMNS - SENT - 2)?;
     Some(Traffic {
-        interface: interface.trim(),
-        received_bytes: column(RECEIVED)?.parse().ok()?,
-        sent_bytes: column(SENT)?.parse().ok()?,
+        interface,
+        received_bytes: received.parse().ok()?,
+        sent_bytes: sent.parse().ok()?,
     })
 }
 
@@ -52,7 +75,7 @@ mod tests {
     const TWO_CORE: &str = include_str!("../../tests/fixtures/two-core/t0/proc/net/dev");
 
     fn found(text: &str) -> Vec<(&str, u64, u64)> {
-        let found = parse(text).unwrap();
+        let found = parse(text, |_| true).unwrap();
         found
             .iter()
             .map(|traffic| {
@@ -76,6 +99,15 @@ mod tests {
                 ("veth12ab", 700, 800),
             ]
         );
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_wanted() {
+        let found = parse(TWO_CORE, |name| name.starts_with("eth0")).unwrap();
+        let names: Vec<_> = found.iter().map(|traffic| traffic.interface).collect();
+        assert_eq!(names, ["eth0", "eth0.100"]);
+        assert!(parse(TWO_CORE, |_| false).unwrap().is_empty());
+        assert!(parse("lo: 1 2 3\n", |_| false).is_err());
     }
 
     #[test]
@@ -115,14 +147,16 @@ mod tests {
     #[test]
     fn a_file_without_interfaces_is_an_error() {
         assert_eq!(
-            parse("Inter-|\n face |bytes\n").unwrap_err().to_string(),
+            parse("Inter-|\n face |bytes\n", |_| true)
+                .unwrap_err()
+                .to_string(),
             "/proc/net/dev: no interface in \" face |bytes\""
         );
-        assert!(parse("").is_err());
+        assert!(parse("", |_| true).is_err());
     }
 
     #[test]
     fn never_panics() {
-        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text, |_| true)));
     }
 }

@@ -3,7 +3,6 @@
 
 mod ending;
 
-use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use super::health::Health;
@@ -15,6 +14,7 @@ use super::status::Status;
 use super::watchdog::{Turn, Watchdog};
 use super::{link, set_level};
 use crate::api::Api;
+use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Unix};
 use crate::collect;
 use crate::config::{Config, Flags};

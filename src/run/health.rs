@@ -1,12 +1,12 @@
 //! `mackerel-agent health`: whether the agent measures, and the server takes what it posts.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use super::TAGS;
 use super::message::Event;
 use super::resolve::survey;
+use crate::base::channel::{Sender, channel};
 use crate::base::clock::Moment;
 use crate::config::{Flags, Secret};
 use crate::sys::inquiry;
@@ -47,7 +47,7 @@ fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool,
 /// is told of.
 pub(super) fn serve(root: &std::path::Path, tell: Sender<Event>) {
     let answer = move || {
-        let (answer, heard) = mpsc::channel();
+        let (answer, heard) = channel();
         let asked = tell.send(Event::Inquiry(answer));
         let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
         heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use super::TAGS;
 use super::plugins::work::{Told, Work, perform};
 use super::resolve::survey;
 use crate::api::Api;
+use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::check::history::{History, News};
 use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
@@ -188,7 +188,7 @@ fn quoted(word: &str) -> String {
 
 /// Does each of `works` in turn, and passes on what is told. A signal ends what runs.
 fn run(works: Vec<Work>, mut hear: impl FnMut(Told) -> Result<(), String>) -> Result<(), String> {
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     let mut stop = Some(stop);
     let interrupted = tell.clone();

@@ -213,7 +213,8 @@ impl Error for LoadError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NamedFile;
+    use crate::base::pattern::Pattern;
+    use crate::config::{CloudPlatform, Flags, NamedFile};
 
     fn fixture(name: &str) -> PathBuf {
         Path::new("tests/fixtures/config").join(name)
@@ -257,6 +258,97 @@ mod tests {
         let expected = "tests/fixtures/config/include/b.conf:5: plugin.checks.long: \
                         max_check_attempts is taken as 1, because prevent_alert_auto_close is true";
         assert_eq!(warnings, [expected]);
+    }
+
+    /// A configuration as one finds it on a server that somebody has looked after for years.
+    #[test]
+    fn a_large_configuration_means_what_it_says() {
+        let loaded = load(&fixture("large/mackerel-agent.conf"), &Beside::default())
+            .checked()
+            .unwrap();
+        assert!(loaded.unknown.is_empty());
+        let (config, warnings) = loaded.config.overlay(&Flags::default()).unwrap();
+        assert_eq!(warnings, []);
+        assert_eq!(config.apikey.len(), 44);
+        assert_eq!(config.apibase, "https://api.mackerelio.com");
+        assert_eq!(config.root, Path::new("/var/lib/mackerel-agent"));
+        assert!(config.diagnostic && config.verbose && config.disable_http_keep_alive);
+        assert_eq!(config.display_name.as_deref(), Some("web-01.example.com"));
+        assert_eq!(
+            config.roles,
+            ["Web:app"],
+            "the included file's replace them"
+        );
+        assert_eq!(config.cloud_platform, CloudPlatform::Ec2);
+        let proxies = config.proxy_env();
+        assert_eq!(
+            (proxies.http, proxies.https),
+            (None, Some("http://proxy.example:3128"))
+        );
+        assert_eq!(config.host_status.on_start.as_deref(), Some("working"));
+        assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
+        let ignored = |pattern: &Option<Pattern>, yes: &str, no: &str| {
+            let pattern = pattern.as_ref().unwrap();
+            assert!(pattern.matches(yes) && !pattern.matches(no), "{yes} {no}");
+        };
+        ignored(&config.filesystems.ignore, "/dev/loop3", "/dev/sda1");
+        ignored(&config.disks_ignore, "sr0", "sda");
+        ignored(&config.interfaces_ignore, "veth1234", "eth0");
+        assert!(config.filesystems.use_mountpoint);
+
+        let plugins = &config.metric_plugins;
+        assert_eq!((plugins.len(), config.check_plugins.len()), (17, 10));
+        assert_eq!(config.metadata_plugins.len(), 3);
+        let mysql = &plugins["mysql"];
+        let env = [(
+            "MYSQL_PASSWORD".to_owned(),
+            "pass'word \"with\" quotes".to_owned(),
+        )];
+        assert_eq!(mysql.command.argv[..2], ["mackerel-plugin-mysql", "-host"]);
+        assert_eq!(
+            (mysql.command.user.as_deref(), &*mysql.command.env),
+            (Some("mysql"), &env[..])
+        );
+        assert_eq!(mysql.command.timeout.as_secs(), 20);
+        ignored(&mysql.exclude_pattern, "mysql.innodb_rows.x", "mysql.cmd.x");
+        let nginx = &plugins["nginx"].command;
+        assert_eq!(nginx.argv[..2], ["sh", "-c"]);
+        assert!(nginx.argv[2].contains("| sed -e 's/^/web./'") && nginx.timeout.as_secs() == 30);
+        let rds = &plugins["rds"];
+        assert!(rds.use_plugin_timestamp && rds.custom_identifier.is_some());
+        assert!(rds.command.argv[2].ends_with("-identifier=db-01 -access-key-id=AKIA"));
+        assert!(
+            plugins["app0"].command.argv[2].ends_with("--all"),
+            "the included file's"
+        );
+
+        let ssh = &config.check_plugins["ssh"];
+        assert_eq!(ssh.check_interval.as_secs(), 300);
+        assert_eq!(
+            (ssh.notification_interval, ssh.max_check_attempts),
+            (Some(60), Some(3))
+        );
+        assert_eq!(
+            (ssh.command.timeout.as_secs(), ssh.memo.chars().count()),
+            (45, 16)
+        );
+        let ssl = &config.check_plugins["ssl"];
+        assert_eq!(ssl.check_interval.as_secs(), 3_600);
+        assert!(ssl.prevent_alert_auto_close);
+        let action = ssl.action.as_ref().unwrap();
+        assert_eq!(
+            (action.user.as_deref(), action.timeout.as_secs()),
+            (Some("root"), 60)
+        );
+        assert_eq!(action.env, [("WHERE".to_owned(), "here".to_owned())]);
+        let oven = &config.check_plugins["oven"];
+        assert_eq!(oven.notification_interval, Some(10), "at the least");
+        assert_eq!(oven.action.as_ref().unwrap().argv, ["logger", "-t", "oven"]);
+        let seconds = |name: &str| config.metadata_plugins[name].execution_interval.as_secs();
+        assert_eq!(
+            ["ec2", "packages", "hardware"].map(seconds),
+            [3_600, 600, 600]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::base::Failures;
 use crate::base::clock::Moment;
 use crate::collect::{self, Collector, Values, View};
 use crate::config::Config;
+use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
 /// Shortest time that a rate may stand for: a round that follows the last one sooner (the agent
@@ -23,11 +24,11 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    /// Nothing has been measured yet.
-    pub(super) fn new(config: &Config, root: Root) -> Measure {
+    /// Nothing has been measured yet. Sizes are asked of `stats`.
+    pub(super) fn new(config: &Config, root: Root, stats: FsStats) -> Measure {
         Measure {
             root,
-            collectors: collect::builtin(config),
+            collectors: collect::builtin(config, stats),
             troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
@@ -72,7 +73,8 @@ mod tests {
 
     fn measure(tree: &str) -> Measure {
         let config = Config::default();
-        Measure::new(&config, Root::at(format!("tests/fixtures/two-core/{tree}")))
+        let root = Root::at(format!("tests/fixtures/two-core/{tree}"));
+        Measure::new(&config, root, FsStats::new())
     }
 
     fn has_rates(values: &Values) -> bool {

@@ -1,10 +1,10 @@
 //! What the main thread, the one that posts, the one that takes signals and those of plugins tell
 //! each other.
 
-use std::sync::mpsc::Sender;
-
 use super::plugins::{Id, Told};
+use super::whereabouts::Found;
 use crate::api::Api;
+use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Unix};
 use crate::collect::Values;
 use crate::config::Config;
@@ -49,6 +49,8 @@ pub(super) enum Order {
     Describe,
     /// Speak to the API like this from now on, and go by this configuration otherwise.
     Configure(Api, Box<Config>),
+    /// This is where the host runs.
+    Placed(Found),
     /// Say [`News::Alive`].
     Answer,
     /// Deliver what waits until then, and end.

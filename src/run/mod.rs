@@ -3,6 +3,12 @@
 mod agent;
 mod configtest;
 mod health;
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of the tests, not of a host"
+)]
+mod hosts;
 mod identity;
 mod init;
 mod inspect;
@@ -22,8 +28,8 @@ mod status;
 mod supervise;
 mod trouble;
 mod watchdog;
+mod whereabouts;
 
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{env, process, thread};
 
@@ -35,13 +41,15 @@ use poster::Poster;
 use register::{Describe, Registration};
 use resolve::resolve;
 use trouble::Troubles;
+use whereabouts::Whereabouts;
 
 use crate::api::Api;
+use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
 use crate::config::{Config, Flags, IdStore};
-use crate::describe::{self, Calls, Place};
+use crate::describe::{self, Calls};
 use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
@@ -116,7 +124,7 @@ fn set_level(config: &Config) {
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
     let _pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     let told = tell.clone();
     // As process 1 of a container, this one inherits the children of others.
     let with_children = process::id() == 1;
@@ -132,11 +140,12 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     if config.health {
         health::serve(&config.root, tell.clone());
     }
-    let orders = start_poster(&config, clock, tell.clone())?;
+    let stats = FsStats::new();
+    let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
     if config.readiness.is_given() {
         readiness::watch(config.readiness.clone(), orders.clone())?;
     }
-    let measure = Measure::new(&config, Root::from_env());
+    let measure = Measure::new(&config, Root::of(&config.host), stats);
     let agent = Agent::new(flags, config, measure, plugins, orders, notify);
     agent.told_through(tell).run(&clock, &events)
 }
@@ -156,14 +165,21 @@ fn start_poster(
     config: &Config,
     clock: HostClock,
     tell: Sender<Event>,
+    stats: FsStats,
 ) -> Result<Sender<Order>, String> {
-    let registration = Registration::new(state(config), config.host_status.on_start.clone())
+    let (orders, inbox) = channel();
+    let whereabouts = Whereabouts::new(whereabouts::in_background(
+        Root::of(&config.host),
+        orders.clone(),
+    ));
+    let on_start = config.host_status.on_start.clone();
+    let registration = Registration::new(state(config), on_start, whereabouts)
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
     let mut poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
-        describer(),
+        describer(config, stats),
         config.clone(),
         // Nobody is left to be told only if the process is ending already.
         Box::new(move |what| drop(news.send(Event::News(what)))),
@@ -173,7 +189,6 @@ fn start_poster(
     if config.readiness.is_given() {
         poster.hold();
     }
-    let (orders, inbox) = mpsc::channel();
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
@@ -252,23 +267,22 @@ fn export(config: &Config) {
     }
 }
 
-/// What describes this host as it is when it is called.
-fn describer() -> Describe {
-    let root = Root::from_env();
+/// What describes this host as it is when it is called. Sizes are asked of `stats`.
+fn describer(config: &Config, stats: FsStats) -> Describe {
+    let root = Root::of(&config.host);
     let mut calls = Calls {
-        uname,
-        links,
-        stats: FsStats::new(),
+        uname: Box::new(uname),
+        links: Box::new(links),
+        stats,
     };
     let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
-    Box::new(move |config| {
+    Box::new(move |config, place| {
         let agent = describe::Agent {
             name: &program::agent_name(),
             version: program::VERSION,
             revision: program::REVISION,
         };
         let mut failures = Failures::new();
-        let place = Place::default();
         let host = describe::host(&root, &mut calls, config, &agent, place, &mut failures);
         troubles.are(failures);
         host

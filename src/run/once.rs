@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use super::measure::Measure;
 use super::plugins::work::{Told, Work, perform};
 use super::plugins::{METRICS, STACK};
-use super::resolve::resolve;
-use super::{TAGS, describer, export};
+use super::resolve::{defaults, resolve};
+use super::{TAGS, describer, export, whereabouts};
 use crate::base;
+use crate::base::channel::{Receiver, channel};
 use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::collect::Values;
 use crate::config::{Config, Flags};
+use crate::describe::Place;
 use crate::sys::exec;
+use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::root::Root;
@@ -32,12 +34,17 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags).unwrap_or_else(|why| {
         log::warn!("failed to load config (but `once` must not required conf): {why}");
-        Config::default()
+        defaults(flags)
     });
     export(&config);
     let clock = HostClock::new();
-    let mut measure = Measure::new(&config, Root::from_env());
-    let host = describer()(&config).map_err(|error| base::report(&error))?;
+    let stats = FsStats::new();
+    let mut measure = Measure::new(&config, Root::of(&config.host), stats.beside());
+    let place = whereabouts::at_once(&config).unwrap_or_else(|why| {
+        log::warn!("{why}");
+        Place::default()
+    });
+    let host = describer(&config, stats)(&config, place).map_err(|error| base::report(&error))?;
     let plugins = start_plugins(&config, clock)?;
     measure.sample(clock.moment());
     let created = clock.wall();
@@ -45,7 +52,9 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     let own = measure.sample(clock.moment());
     let mut rounds = vec![(None, None, own)];
     // The channel is over when the last plugin is.
-    rounds.extend(plugins.iter().flatten());
+    while let Ok(measured) = plugins.recv() {
+        rounds.extend(measured);
+    }
     let line = Once {
         host,
         metrics: Round {
@@ -65,7 +74,7 @@ type Measured = (Option<String>, Option<u64>, Values);
 
 /// Runs every metric plugin at once. Each sends what it measured; what it has to say is logged.
 fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measured>>, String> {
-    let (tell, measured) = mpsc::channel();
+    let (tell, measured) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     // A command that this process has started ends with it, or by its own limit.
     std::mem::forget(stop);

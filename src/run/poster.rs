@@ -5,7 +5,7 @@ mod identities;
 mod plugins;
 mod values;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::message::{News, Order, Outcome};
@@ -13,6 +13,7 @@ use super::register::{Describe, Registration};
 use super::trouble::Trouble;
 use crate::api::{Api, Verdict};
 use crate::base;
+use crate::base::channel::Receiver;
 use crate::base::clock::{Clock, Moment};
 use crate::check::queue::Queue;
 use crate::config::Config;
@@ -27,6 +28,8 @@ const REGISTER_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Longest pause between two attempts to post: a server that is away is asked no more often than
 /// one that is there.
 const POST_PAUSE: Duration = Duration::from_secs(60);
+/// Until the next look whether it is known where the host runs; an order tells sooner.
+const PLACE_PAUSE: Duration = Duration::from_secs(1);
 /// Between two attempts while the agent is about to end.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// After a refusal: someone has to act first.
@@ -166,9 +169,24 @@ impl Poster {
             }
             Order::Metadata(name, document) => self.take_document(&name, document, now),
             Order::Graphs(graphs) => self.graphs.push(graphs, now),
-            Order::Describe => self.describe_due = Some(now),
+            Order::Describe => {
+                let whereabouts = &mut self.registration.whereabouts;
+                whereabouts.look(self.config.cloud_platform);
+                self.describe_due = Some(now);
+            }
+            Order::Placed(found) => {
+                self.registration.whereabouts.take(found);
+                if self.registration.host().is_none() {
+                    self.post_due = self.post_due.map(|due| due.min(now));
+                } else if self.stop.is_none() {
+                    self.describe_due = Some(now);
+                }
+            }
             Order::Configure(api, config) => {
                 self.api = api;
+                if self.config.cloud_platform != config.cloud_platform {
+                    self.registration.whereabouts.forget();
+                }
                 self.config = *config;
                 let config = self.config.clone();
                 self.configure_plugins(&config, now);
@@ -254,6 +272,12 @@ impl Poster {
 
     /// Goes on with registering. Returns the text of a refusal that ends the agent.
     fn register(&mut self, clock: &dyn Clock) -> Option<String> {
+        let whereabouts = &mut self.registration.whereabouts;
+        let is_settled = whereabouts.is_settled(self.config.cloud_platform);
+        if !is_settled && self.registration.is_about_identity() {
+            self.post_due = Some(Moment(clock.moment().0 + PLACE_PAUSE));
+            return None;
+        }
         let (api, describe) = (&mut self.api, &mut self.describe);
         match self.registration.step(api, describe, &self.config) {
             Ok(()) => {
@@ -267,6 +291,7 @@ impl Poster {
                 let Verdict::Later(asked) = error.verdict() else {
                     return Some(reason);
                 };
+                self.registration.whereabouts.doubt();
                 self.is_failing(format!(
                     "{reason}; measuring goes on, and this is tried again"
                 ));
@@ -292,10 +317,16 @@ impl Poster {
 
     fn send_description(&mut self, clock: &dyn Clock) {
         self.describe_due = None;
+        let whereabouts = &mut self.registration.whereabouts;
+        if !whereabouts.is_settled(self.config.cloud_platform) {
+            // An order tells when it is.
+            return;
+        }
+        let place = whereabouts.place();
         let Some(host) = self.registration.host() else {
             return;
         };
-        let document = match (self.describe)(&self.config) {
+        let document = match (self.describe)(&self.config, place) {
             Ok(document) => document,
             Err(error) => {
                 self.describing.because(base::report(&error));

@@ -1,11 +1,11 @@
 //! The gate: before what the configuration names is ready, the host is not registered.
 
-use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::message::Order;
 use super::trouble::Trouble;
 use crate::base;
+use crate::base::channel::Sender;
 use crate::base::clock::pause;
 use crate::config::Readiness;
 use crate::sys::exec::{self, End, Limits, StopSign, Task};

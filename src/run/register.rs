@@ -3,23 +3,28 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use super::whereabouts::Whereabouts;
 use crate::api::{Api, ApiError, Verdict};
 use crate::base;
 use crate::config::Config;
-use crate::describe::DescribeError;
+use crate::describe::{DescribeError, Place};
 use crate::sys::root::FileError;
 use crate::sys::state::State;
 use crate::wire::host::{Host, HostParam};
 
-/// Describes the host as it is now, and as the configuration has it.
-pub(super) type Describe = Box<dyn FnMut(&Config) -> Result<HostParam, DescribeError> + Send>;
+/// Describes the host as it is now, where it runs, and as the configuration has it.
+pub(super) type Describe =
+    Box<dyn FnMut(&Config, Place) -> Result<HostParam, DescribeError> + Send>;
 
 /// How far the host is from being known.
 pub(super) struct Registration {
     state: State,
     /// The status that the host is to have, if any.
     on_start: Option<String>,
+    /// By which it is known what the host is called.
+    pub(super) whereabouts: Whereabouts,
     stage: Stage,
 }
 
@@ -32,6 +37,11 @@ enum Stage {
     /// It has an id; what the server knows under it is not known.
     Look {
         id: String,
+    },
+    /// The server has an identifier of it, which has to be that of this host.
+    Identify {
+        host: Host,
+        theirs: String,
     },
     /// The server knows it under another status than it is to have.
     Status {
@@ -46,7 +56,11 @@ enum Stage {
 impl Registration {
     /// Reads the host's id, if it has one. Fails if its file cannot be read, or if there is none
     /// and none could be kept.
-    pub(super) fn new(state: State, on_start: Option<String>) -> Result<Registration, FileError> {
+    pub(super) fn new(
+        state: State,
+        on_start: Option<String>,
+        whereabouts: Whereabouts,
+    ) -> Result<Registration, FileError> {
         let stage = match state.host_id()? {
             Some(id) => Stage::Look { id },
             None => {
@@ -58,6 +72,7 @@ impl Registration {
         Ok(Registration {
             state,
             on_start,
+            whereabouts,
             stage,
         })
     }
@@ -70,17 +85,23 @@ impl Registration {
         }
     }
 
-    /// Goes one request further. To be called until [`Registration::host`] returns one.
+    /// Whether the next step depends on where the host runs.
+    pub(super) fn is_about_identity(&self) -> bool {
+        matches!(self.stage, Stage::Create { .. } | Stage::Identify { .. })
+    }
+
+    /// Goes one request further at most. To be called until [`Registration::host`] returns one.
     pub(super) fn step(
         &mut self,
         api: &mut Api,
         describe: &mut Describe,
         config: &Config,
     ) -> Result<(), RegisterError> {
-        let ours = config.custom_identifier.as_deref();
-        self.stage = match &self.stage {
-            Stage::Create { is_new: false } if ours.is_some() => {
-                let ours = ours.unwrap_or_default();
+        let place = self.whereabouts.known();
+        let given = config.custom_identifier.as_deref();
+        let ours = given.or_else(|| place?.custom_identifier.as_deref());
+        self.stage = match (&self.stage, ours) {
+            (Stage::Create { is_new: false }, Some(ours)) => {
                 match api.find_by_custom_identifier(ours) {
                     Ok(Some(host)) => {
                         log::info!("this host, {ours}, is {} on mackerel already", host.id);
@@ -93,35 +114,42 @@ impl Registration {
                     _ => Stage::Create { is_new: true },
                 }
             }
-            Stage::Create { .. } => {
-                let document = describe(config).map_err(RegisterError::Describe)?;
+            (Stage::Create { .. }, _) => {
+                let document = describe(config, self.whereabouts.place());
+                let document = document.map_err(RegisterError::Describe)?;
                 let id = api.create_host(&document).map_err(RegisterError::Create)?;
                 self.keep(&id);
                 Stage::Look { id }
             }
-            Stage::Look { id } => {
+            (Stage::Look { id }, _) => {
                 let host = api.host(id).map_err(|source| RegisterError::Look {
                     id: id.clone(),
                     path: self.state.id_path().display().to_string(),
                     source,
                 })?;
-                if let Some(theirs) = &host.custom_identifier
-                    && !theirs.is_empty()
-                    && ours != Some(theirs)
-                {
-                    return Err(RegisterError::Identity {
-                        path: self.state.id_path().display().to_string(),
-                        theirs: theirs.clone(),
+                let theirs = host.custom_identifier.clone().unwrap_or_default();
+                match theirs.is_empty() {
+                    true => self.known(host),
+                    false => Stage::Identify { host, theirs },
+                }
+            }
+            (Stage::Identify { host, theirs }, ours) => {
+                if ours != Some(theirs) {
+                    let path = self.state.id_path().display().to_string();
+                    let theirs = theirs.clone();
+                    return Err(match place.is_some() || given.is_some() {
+                        true => RegisterError::Identity { path, theirs },
+                        false => RegisterError::Unidentified { path, theirs },
                     });
                 }
-                self.known(host)
+                self.known(host.clone())
             }
-            Stage::Status { host, status } => {
+            (Stage::Status { host, status }, _) => {
                 api.set_status(&host.id, status)
                     .map_err(RegisterError::Status)?;
                 Stage::Registered { host: host.clone() }
             }
-            Stage::Registered { .. } => return Ok(()),
+            (Stage::Registered { .. }, _) => return Ok(()),
         };
         Ok(())
     }
@@ -168,6 +196,11 @@ pub(super) enum RegisterError {
         path: String,
         theirs: String,
     },
+    /// The same, but it is not known what this host is.
+    Unidentified {
+        path: String,
+        theirs: String,
+    },
     Status(ApiError),
 }
 
@@ -179,6 +212,7 @@ impl RegisterError {
             | RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error.verdict(),
+            RegisterError::Unidentified { .. } => Verdict::Later(Duration::ZERO),
             RegisterError::Describe(_) | RegisterError::Identity { .. } => Verdict::Refused,
         }
     }
@@ -207,6 +241,11 @@ impl fmt::Display for RegisterError {
                 "custom identifiers mismatch: the id in {path} belongs to {theirs}, \
                  which this host is not; delete the file to register it as a host of its own"
             ),
+            RegisterError::Unidentified { path, theirs } => write!(
+                f,
+                "the id in {path} belongs to {theirs}, \
+                 and the metadata service does not say whether this host is that"
+            ),
             RegisterError::Status(_) => {
                 f.write_str("failed to set host_status.on_start of this host")
             }
@@ -217,7 +256,7 @@ impl fmt::Display for RegisterError {
 impl Error for RegisterError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match self {
-            RegisterError::Identity { .. } => return None,
+            RegisterError::Identity { .. } | RegisterError::Unidentified { .. } => return None,
             RegisterError::Describe(error) => error,
             RegisterError::Search(error)
             | RegisterError::Create(error)

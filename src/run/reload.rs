@@ -21,6 +21,7 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         ("apibase", old.apibase != new.apibase),
         ("root", old.root != new.root),
         ("pidfile", old.pidfile != new.pidfile),
+        ("host_root and its like", old.host != new.host),
         ("http_proxy", old.http_proxy != new.http_proxy),
         ("https_proxy", old.https_proxy != new.https_proxy),
         ("autoshutdown", old.autoshutdown != new.autoshutdown),
@@ -42,6 +43,7 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         apibase: old.apibase.clone(),
         root: old.root.clone(),
         pidfile: old.pidfile.clone(),
+        host: old.host.clone(),
         http_proxy: old.http_proxy.clone(),
         https_proxy: old.https_proxy.clone(),
         autoshutdown: old.autoshutdown,
@@ -107,13 +109,14 @@ mod tests {
         let old = config("apikey = 'a'\nroot = '/old'\nhttps_proxy = 'http://p'\n");
         let new = config(
             "apikey = 'b'\nroles = ['s:r']\nroot = '/new'\nautoshutdown = true\n\
-             pidfile = '/x.pid'\napibase = 'http://h'\nhttp_proxy = 'http://q'\n",
+             host_sys = '/s'\npidfile = '/x.pid'\napibase = 'http://h'\nhttp_proxy = 'http://q'\n",
         );
         let (taken, staying) = as_far_as_possible(&old, new.clone());
         let expected = [
             "apibase",
             "root",
             "pidfile",
+            "host_root and its like",
             "http_proxy",
             "https_proxy",
             "autoshutdown",

@@ -5,6 +5,7 @@ use std::env;
 use super::load::{Beside, Unknown, load};
 use super::{identity, key};
 use crate::base;
+use crate::base::trees::Trees;
 use crate::config::{CONFFILE, Config, Flags, Level, Variables};
 use crate::sys::environment;
 use crate::sys::root::Root;
@@ -30,6 +31,20 @@ pub(super) fn resolve(flags: &Flags) -> Result<Config, String> {
     }
 }
 
+/// The defaults, with what is said of the host's trees outside of a configuration file.
+pub(super) fn defaults(flags: &Flags) -> Config {
+    Config {
+        host: host(flags, Trees::default()),
+        ..Config::default()
+    }
+}
+
+/// Where the host's trees are: as `flags` say, else the environment, else the configuration.
+fn host(flags: &Flags, configured: Trees) -> Trees {
+    let environment = Trees::of_environment(|name| env::var_os(name));
+    flags.host.clone().or(environment).or(configured)
+}
+
 /// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
 /// logged.
 pub(super) fn survey(flags: &Flags) -> Survey {
@@ -46,6 +61,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
             path = path.display()
         );
     }
+    loaded.config.host = host(&Flags::default(), loaded.config.host);
     let (mut config, warnings) = match loaded.config.overlay(flags) {
         Ok(overlaid) => overlaid,
         Err(error) => {
@@ -83,7 +99,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         }
         Err(error) => problems.push(base::report(&error)),
     }
-    let root = Root::from_env();
+    let root = Root::of(&config.host);
     config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
     Survey {
         config,

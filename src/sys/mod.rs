@@ -22,6 +22,13 @@ pub(crate) mod pidfile;
 pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod signal;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what installs a newer version comes next")
+)]
+pub(crate) mod signature;
 pub(crate) mod state;
 pub(crate) mod terminal;
+#[cfg(target_env = "musl")]
+mod thread;
 pub(crate) mod uname;

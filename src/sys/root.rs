@@ -5,47 +5,111 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{env, error, fmt};
+use std::{error, fmt};
+
+use crate::base::trees::Trees;
 
 /// Bytes. More than any file read here holds; what is larger is refused.
 const LIMIT: usize = 4 << 20;
+/// The tables of a process's mounts. The second is for kernels that lack the first, and says less.
+const MOUNTS: [&str; 2] = ["mountinfo", "mounts"];
 /// Bytes by which a buffer grows when a file does not fit: one page-cache page of kernel text.
 const STEP: usize = 4096;
 
-/// The trees that stand for the host.
-///
-/// Each of `/proc`, `/sys` and `/etc` may lie elsewhere (`HOST_PROC`, `HOST_SYS`, `HOST_ETC`), as
-/// may everything else (`HOST_ROOT`), so that an agent in a container can watch its host.
+/// The trees that stand for the host, and whose view of it their process files give.
 pub(crate) struct Root {
     top: PathBuf,
     moved: Vec<(&'static str, PathBuf)>,
+    /// Whether the network is that of the host's first process, not that of this one.
+    is_network_of_init: bool,
+    /// Whether the mounts are those of the host's first process, not those of this one.
+    are_mounts_of_init: bool,
 }
 
 impl Root {
-    /// The trees that the environment names; `/` where it names none.
-    pub(crate) fn from_env() -> Root {
-        let tree = |name| env::var_os(name).filter(|path| !path.is_empty());
+    /// The trees of `places`, and `/` for what they do not name.
+    ///
+    /// Where `/proc` is another one than this process's, the first process of that one tells of the
+    /// network, and of the mounts if their sizes can be asked for. It does not where it cannot be
+    /// seen (`hidepid`); then this process's own mounts below the host's root directory count.
+    pub(crate) fn of(places: &Trees) -> Root {
         let moved = [
-            ("/proc", "HOST_PROC"),
-            ("/sys", "HOST_SYS"),
-            ("/etc", "HOST_ETC"),
+            ("/proc", &places.proc),
+            ("/sys", &places.sys),
+            ("/etc", &places.etc),
         ];
-        Root {
-            top: PathBuf::from(tree("HOST_ROOT").unwrap_or_else(|| OsString::from("/"))),
+        let moved = moved.into_iter();
+        let mut root = Root {
+            top: places.root.clone().unwrap_or_else(|| PathBuf::from("/")),
             moved: moved
-                .into_iter()
-                .filter_map(|(at, name)| Some((at, PathBuf::from(tree(name)?))))
+                .filter_map(|(at, place)| Some((at, place.clone()?)))
                 .collect(),
+            is_network_of_init: false,
+            are_mounts_of_init: false,
+        };
+        if root.path("/proc") != Path::new("/proc") {
+            // A link leads to this process's network: what is missing then is not to be had there.
+            let links_to_own = root.path("/proc/net").is_symlink();
+            root.is_network_of_init = links_to_own || root.path("/proc/1/net").exists();
+            let is_init_seen = MOUNTS
+                .iter()
+                .any(|file| root.path("/proc/1").join(file).exists());
+            root.are_mounts_of_init = root.top != Path::new("/") && is_init_seen;
         }
+        root
     }
 
-    /// The whole tree below `top`.
+    /// The whole tree below `top`, as if this process were one of its host.
     #[cfg(test)]
     pub(crate) fn at(top: impl Into<PathBuf>) -> Root {
         Root {
             top: top.into(),
             moved: Vec::new(),
+            is_network_of_init: false,
+            are_mounts_of_init: false,
         }
+    }
+
+    /// The directory whose files tell of the host's network.
+    pub(crate) fn network(&self) -> &'static str {
+        match self.is_network_of_init {
+            true => "/proc/1/net",
+            false => "/proc/net",
+        }
+    }
+
+    /// Whether only files, and no system call, tell of the host's network.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.is_network_of_init
+    }
+
+    /// Reads the table of the host's mounts, in either of the kernel's forms, into `buffer`.
+    pub(crate) fn mounts<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], FileError> {
+        let process = match self.are_mounts_of_init {
+            true => "/proc/1",
+            false => "/proc/self",
+        };
+        let [long, short] = MOUNTS.map(|file| self.path(Path::new(process).join(file)));
+        let (at, file) = match File::open(&long) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = File::open(&short);
+                (short, file)
+            }
+            opened => (long, opened),
+        };
+        let read = file.and_then(|file| fill(file, buffer));
+        let length = read.map_err(|source| FileError::new("read", &at, source))?;
+        Ok(&buffer[..length])
+    }
+
+    /// The mounts of this process, among which the host's are found below [`Root::path`] of `/`;
+    /// `None` if [`Root::mounts`] are its own, or if it cannot be found out.
+    pub(crate) fn own_mounts(&self) -> Option<Vec<u8>> {
+        let mut table = Vec::new();
+        let read = || File::open("/proc/self/mountinfo").and_then(|file| fill(file, &mut table));
+        let length = self.are_mounts_of_init.then(read)?.ok()?;
+        table.truncate(length);
+        Some(table)
     }
 
     /// Where `path`, as the host knows it, is for this process.
@@ -224,11 +288,12 @@ mod tests {
     }
 
     #[test]
-    fn moved_trees_are_found_where_the_environment_says() {
-        let root = Root {
-            top: "/host".into(),
-            moved: vec![("/proc", "/host-proc".into())],
-        };
+    fn moved_trees_are_found_where_they_are() {
+        let root = Root::of(&Trees {
+            root: Some("/host".into()),
+            proc: Some("/host-proc".into()),
+            ..Trees::default()
+        });
         assert_eq!(root.path("/proc/stat"), Path::new("/host-proc/stat"));
         assert_eq!(root.path("/procedure"), Path::new("/host/procedure"));
         assert_eq!(

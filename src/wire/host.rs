@@ -59,7 +59,7 @@ pub(crate) struct Meta {
 
 /// An object of texts, in the order in which they were found; no name occurs twice. A map would
 /// weigh thousands of bytes of code more.
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Attributes(pub(crate) Vec<(&'static str, String)>);
 
 impl Serialize for Attributes {
@@ -120,7 +120,7 @@ pub(crate) struct Kernel {
 }
 
 /// What the cloud's metadata service says.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Cloud {
     /// `ec2`, `gce` or `AzureVM`
     pub(crate) provider: &'static str,

@@ -12,13 +12,17 @@
 #[path = "../standin/mod.rs"]
 mod standin;
 
+mod fuse;
 mod kin;
 mod process;
 mod sandbox;
 
+mod cloud;
 mod config;
 mod configtest;
 mod help;
+mod hosts;
+mod hung;
 mod init;
 mod keys;
 mod log;

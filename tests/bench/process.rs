@@ -49,6 +49,29 @@ impl Process {
     }
 }
 
+/// A thread: its number, its name, and its time on a processor.
+pub(crate) struct Thread {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) cpu_ms: f64,
+}
+
+/// The threads of a process.
+pub(crate) fn threads(pid: u32) -> Vec<Thread> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let thread = |task: fs::DirEntry| {
+        let text = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let nanoseconds = text("schedstat");
+        let nanoseconds = nanoseconds.split(' ').next().unwrap_or_default();
+        Thread {
+            number: task.file_name().to_str().unwrap().parse().unwrap(),
+            name: text("comm").trim().to_owned(),
+            cpu_ms: nanoseconds.parse().unwrap_or(0.0) / 1e6,
+        }
+    };
+    tasks.map(|task| thread(task.unwrap())).collect()
+}
+
 /// The number behind `name` at the start of a line; 0 if there is none.
 fn field(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -64,8 +87,14 @@ pub(crate) struct SystemCalls {
 }
 
 impl SystemCalls {
-    /// Follows a process, its threads and its children for `span`.
-    pub(crate) fn count(pid: u32, directory: &Path, span: Duration) -> SystemCalls {
+    /// Follows a process, its threads and its children for `span`, and counts what those threads
+    /// call that `counts` accepts by their number.
+    pub(crate) fn count(
+        pid: u32,
+        directory: &Path,
+        span: Duration,
+        counts: impl Fn(u32) -> bool,
+    ) -> SystemCalls {
         let output = directory.join("strace");
         let mut strace = Command::new("strace")
             .args(["-f", "-q", "-p", &pid.to_string(), "-o"])
@@ -82,6 +111,7 @@ impl SystemCalls {
         let calls = || {
             // "PID call(…"; what is resumed was counted when it began, signals are no calls.
             let calls = text.lines().filter_map(|line| line.split_once(' '));
+            let calls = calls.filter(|(thread, _)| thread.parse().is_ok_and(&counts));
             let calls = calls.map(|(_, call)| call.trim_start());
             calls.filter(|call| call.starts_with(|c: char| c.is_ascii_lowercase()))
         };

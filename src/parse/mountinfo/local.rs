@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Mount;
 use super::tree::Tree;
+use crate::base::text::trace;
 
 /// Types that `df` passes over: they hold no data. Asking `autofs` may mount something.
 const PSEUDO: &str = "autofs debugfs devpts fusectl fuse.portal ignore mqueue none proc \
@@ -37,28 +38,67 @@ pub(crate) struct Local<'a> {
 /// the other one shows. Each subvolume of btrfs counts as a filesystem.
 ///
 /// `top` is where the host's root directory is for this process. If that is a mount point, only
-/// what is mounted there and below counts.
-pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path) -> Vec<Local<'a>> {
+/// what is mounted there and below counts. `own` is the table of this process if `mounts` are
+/// those of one for which that directory is `/`.
+pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>) -> Vec<Local<'a>> {
     let tree = Tree::new(mounts);
-    let top = mounts.iter().find(|mount| mount.point() == top);
+    let own = own.map(|own| super::parse(own).unwrap_or_default());
+    let reach = own.as_ref().and_then(|own| Reach::new(own, top));
+    let top = match own {
+        Some(_) => None,
+        None => mounts.iter().find(|mount| mount.point() == top),
+    };
     let top = top.map_or(Path::new("/"), Mount::point);
-    let mut chosen: Vec<&Mount<'_>> = Vec::new();
+    let mut chosen: Vec<(u32, &Mount<'_>)> = Vec::new();
+    let mut kinds = Kinds::default();
     for mount in mounts {
-        let counts = mount.point().starts_with(top) && !mount.is_pseudo() && !mount.is_remote();
-        if !counts || tree.hides(mount) {
+        let counts = mount.point().starts_with(top)
+            && !mount.has_source_elsewhere()
+            && kinds.are_local(mount.kind);
+        let is_reached = || reach.as_ref().is_none_or(|reach| reach.has(mount));
+        if !counts || tree.hides(mount) || !is_reached() {
             continue;
         }
-        match chosen.iter_mut().find(|other| other.shows_same(mount)) {
-            None => chosen.push(mount),
-            Some(other) if mount.is_preferred_to(other) => *other = mount,
+        let mark = trace(mount.filesystem);
+        let mut same = chosen.iter_mut();
+        match same.find(|(other_mark, other)| *other_mark == mark && other.shows_same(mount)) {
+            None => chosen.push((mark, mount)),
+            Some((_, other)) if mount.is_preferred_to(other) => *other = mount,
             Some(_) => {}
         }
     }
-    let shown = chosen.into_iter().map(|mount| Local {
+    let shown = chosen.into_iter().map(|(_, mount)| Local {
         device: mount.device(),
         point: below(top, mount.point()),
     });
     shown.filter(|local| !local.is_of_docker()).collect()
+}
+
+/// What a process finds of another one's mounts, whose root directory it has somewhere.
+struct Reach<'a> {
+    /// Mount point, as the other one knows it, and filesystem, sorted.
+    places: Vec<(&'a Path, &'a [u8])>,
+}
+
+impl<'a> Reach<'a> {
+    /// What the table `own` has below `top`; `None` if `top` is no mount point, so that the other
+    /// process's root directory is not mounted there but copied, or is the whole.
+    fn new(own: &'a [Mount<'_>], top: &Path) -> Option<Reach<'a>> {
+        let top = own.iter().find(|mount| mount.point() == top)?.point();
+        let places = own.iter().filter(|mount| mount.point().starts_with(top));
+        let mut places: Vec<_> = places
+            .map(|mount| (below(top, mount.point()), mount.filesystem))
+            .collect();
+        places.sort_unstable();
+        Some(Reach { places })
+    }
+
+    /// Whether whoever asks at the mount point of `mount` is answered by its filesystem, and not
+    /// by the one that it lies on.
+    fn has(&self, mount: &Mount<'_>) -> bool {
+        let place = (mount.point(), mount.filesystem);
+        self.places.binary_search(&place).is_ok()
+    }
 }
 
 /// `point` as it is called where `top` is the root directory.
@@ -82,25 +122,34 @@ impl Local<'_> {
     }
 }
 
+/// Types that have been looked up: a host has few, and may have hundreds of mounts of one.
+#[derive(Default)]
+struct Kinds<'a>(Vec<(&'a [u8], bool)>);
+
+impl<'a> Kinds<'a> {
+    /// Whether a filesystem of this type may have data, and on this host.
+    fn are_local(&mut self, kind: &'a [u8]) -> bool {
+        if let Some((_, are_local)) = self.0.iter().find(|(known, _)| *known == kind) {
+            return *are_local;
+        }
+        let mut others = [PSEUDO, REMOTE, REMOTE_TOO]
+            .into_iter()
+            .flat_map(|all| all.split(' '));
+        let are_local = !others.any(|other| other.as_bytes() == kind);
+        self.0.push((kind, are_local));
+        are_local
+    }
+}
+
 impl Mount<'_> {
-    fn is_one_of(&self, kinds: &str) -> bool {
-        kinds.split(' ').any(|kind| kind.as_bytes() == self.kind)
-    }
-
-    fn is_pseudo(&self) -> bool {
-        self.is_one_of(PSEUDO)
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.contains(&b':')
-            || self.source.starts_with(b"//")
-            || *self.source == *b"-hosts"
-            || self.is_one_of(REMOTE)
-            || self.is_one_of(REMOTE_TOO)
+    fn has_source_elsewhere(&self) -> bool {
+        self.source.contains(&b':') || self.source.starts_with(b"//") || *self.source == *b"-hosts"
     }
 
     fn shows_same(&self, other: &Mount<'_>) -> bool {
-        self.filesystem == other.filesystem && self.subvolume == other.subvolume
+        !self.filesystem.is_empty()
+            && self.filesystem == other.filesystem
+            && self.subvolume == other.subvolume
     }
 
     fn is_preferred_to(&self, other: &Mount<'_>) -> bool {
@@ -120,7 +169,7 @@ mod tests {
     fn shown(top: &str, mounts: &[&str]) -> String {
         let content: String = mounts.iter().flat_map(|line| [line, " rw\n"]).collect();
         let mounts = parse(content.as_bytes()).unwrap();
-        let lines = local(&mounts, Path::new(top));
+        let lines = local(&mounts, Path::new(top), None);
         let lines = lines.iter().map(|local| {
             let device = local.device.to_str().unwrap();
             [device, " ", local.point.to_str().unwrap()].concat()
@@ -238,7 +287,7 @@ mod tests {
             31 30 0:25 /@home /home rw - btrfs /dev/sda2 rw,subvolid=257,subvol=/@home\n\
             32 30 0:25 /@home/me /me rw - btrfs /dev/sda2 rw,subvolid=257,subvol=/@home\n";
         let mounts = parse(content.as_bytes()).unwrap();
-        let points: Vec<_> = local(&mounts, Path::new("/"))
+        let points: Vec<_> = local(&mounts, Path::new("/"), None)
             .iter()
             .map(|local| local.point)
             .collect();
@@ -269,5 +318,39 @@ mod tests {
             "32 1 253:3 / /b rw - ext4 /dev/dm-5",
         ];
         assert_eq!(shown("/", &mounts), "/dev/dm-5 /b");
+    }
+
+    #[test]
+    fn a_host_told_of_by_its_first_process_is_asked_where_it_is_mounted() {
+        let host = "\
+            20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+            21 20 8:2 / /boot rw - vfat /dev/sda2 rw\n\
+            22 20 8:3 / /srv rw - ext4 /dev/sda3 rw\n\
+            23 20 8:4 / /host rw - ext4 /dev/sda4 rw\n";
+        let container = "\
+            90 80 0:40 / / rw - overlay overlay rw\n\
+            91 90 8:1 / /host rw - ext4 /dev/sda1 rw\n\
+            92 91 8:2 / /host/boot rw - vfat /dev/sda2 rw\n\
+            93 91 8:9 / /host/srv rw - ext4 /dev/sda9 rw\n";
+        let shown = |top: &str, own: &str| {
+            let mounts = parse(host.as_bytes()).unwrap();
+            let local = local(&mounts, Path::new(top), Some(own.as_bytes()));
+            let points = local.iter().map(|local| local.point.to_str().unwrap());
+            points.collect::<Vec<_>>().join(" ")
+        };
+        // (why this row exists, where the root directory is, mounts, what is asked)
+        let table = [
+            (
+                "another one at /srv, none at /host",
+                "/host",
+                container,
+                "/ /boot",
+            ),
+            ("not mounted", "/elsewhere", container, "/ /boot /srv /host"),
+            ("unknown", "/host", "", "/ /boot /srv /host"),
+        ];
+        for (why, top, own, expected) in table {
+            assert_eq!(shown(top, own), expected, "{why}");
+        }
     }
 }

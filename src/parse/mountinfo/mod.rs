@@ -1,10 +1,11 @@
 //! `/proc/self/mountinfo`: what is mounted where. Format: proc_pid_mountinfo(5).
 //!
-//! Not `/proc/self/mounts`: only this file tells which mounts show the same filesystem, which of
+//! Rather than `/proc/self/mounts`, which is read where there is nothing else: only this file tells which mounts show the same filesystem, which of
 //! them show a part of it, and which are hidden below another one, so that none of them has to be
 //! touched to find out.
 
 mod local;
+mod short;
 mod tree;
 
 use std::borrow::Cow;
@@ -21,7 +22,8 @@ pub(crate) struct Mount<'a> {
     id: u32,
     /// The mount it lies on; its own `id` for the first of all.
     parent: u32,
-    /// Which filesystem it shows, as `major:minor`.
+    /// Which filesystem it shows, as `major:minor`; where the kernel does not tell, as its source,
+    /// or empty if that is none.
     filesystem: &'a [u8],
     /// Which directory of the filesystem it shows; `/` unless it is a bind mount or subvolume.
     root: Cow<'a, [u8]>,
@@ -47,14 +49,17 @@ impl Mount<'_> {
     }
 }
 
-/// Reads the content of `/proc/self/mountinfo`, in the kernel's order. A line that is not of the
-/// documented form is skipped.
+/// Reads the content of `/proc/self/mountinfo`, or of `/proc/self/mounts`, in the kernel's order. A
+/// line that is not of the documented form is skipped.
 ///
 /// Fails if there is no other line: whatever runs has a root directory.
 pub(crate) fn parse(content: &[u8]) -> Result<Vec<Mount<'_>>, ParseError> {
     let mut lines = content.split(|&byte| byte == b'\n');
     let mut found = Vec::with_capacity(lines.clone().count());
     found.extend(lines.clone().filter_map(mount));
+    if found.is_empty() {
+        short::mounts(lines.clone(), &mut found);
+    }
     if found.is_empty() {
         let line = String::from_utf8_lossy(lines.next().unwrap_or_default());
         return Err(ParseError::new("/proc/self/mountinfo", "mount", &line));
@@ -235,11 +240,8 @@ mod tests {
     #[test]
     fn a_file_without_mounts_is_an_error() {
         assert_eq!(
-            parse(b"tmpfs /tmp tmpfs rw 0 0\n")
-                .err()
-                .unwrap()
-                .to_string(),
-            "/proc/self/mountinfo: no mount in \"tmpfs /tmp tmpfs rw 0 0\""
+            parse(b"tmpfs /tmp tmpfs rw\n").err().unwrap().to_string(),
+            "/proc/self/mountinfo: no mount in \"tmpfs /tmp tmpfs rw\""
         );
         assert!(parse(b"").is_err());
     }
@@ -248,7 +250,7 @@ mod tests {
     fn never_panics() {
         crate::parse::survives_damage(TWO_CORE, |text| {
             if let Ok(mounts) = parse(text.as_bytes()) {
-                local(&mounts, Path::new("/"));
+                local(&mounts, Path::new("/"), None);
             }
         });
     }

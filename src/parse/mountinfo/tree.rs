@@ -1,7 +1,5 @@
 //! Which mounts can be reached: a mount hides what lies below its mount point.
 
-use std::os::unix::ffi::OsStrExt;
-
 use super::Mount;
 
 /// Mounts that lie on one another, at most; keeps a damaged file from leading in circles.
@@ -34,8 +32,8 @@ impl<'a> Tree<'a> {
         let mut mount = mount;
         for _ in 0..DEPTH {
             // Beside it on the same mount, nearer to the root: the path goes in there.
-            let mut above = mount.point().ancestors().skip(1);
-            if above.any(|above| self.has(mount.parent, above.as_os_str().as_bytes())) {
+            let mut above = above(&mount.point);
+            if above.any(|above| self.has(mount.parent, above)) {
                 return true;
             }
             match self.parent(mount) {
@@ -57,6 +55,15 @@ impl<'a> Tree<'a> {
         let parent = self.by_id.get(at.ok()?)?;
         (parent.id != mount.id).then_some(*parent)
     }
+}
+
+/// The directories above an absolute path, nearest first.
+fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = path.iter().enumerate().rev();
+    let ends = ends
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| at.max(1));
+    ends.map_while(move |end| path.get(..end).filter(|above| above.len() < path.len()))
 }
 
 #[cfg(test)]
@@ -140,6 +147,23 @@ mod tests {
         ];
         for (why, mounts, expected) in table {
             assert_eq!(visible(mounts), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_path_lies_below_others() {
+        let table: &[(&str, &[&str])] = &[
+            ("/", &[]),
+            ("/a", &["/"]),
+            ("/a/b/c", &["/a/b", "/a", "/"]),
+            ("", &[]),
+        ];
+        for (path, expected) in table {
+            let found = above(path.as_bytes());
+            assert!(
+                found.eq(expected.iter().map(|path| path.as_bytes())),
+                "{path}"
+            );
         }
     }
 

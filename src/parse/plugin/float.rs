@@ -1,9 +1,6 @@
 //! Numbers in the notation of Go: decimal and hexadecimal, with `_` between digits.
 
-/// Powers of two are multiplied by in steps of this many, none of which is out of reach.
-const STEP: i32 = 1_000;
-/// Exponents beyond this mean zero or too much.
-const FARTHEST: i32 = 10_000;
+use crate::base::decimal::{self, power, scale};
 
 /// The number that `text` is as a whole, to the nearest f64; infinite or NaN if it says so.
 ///
@@ -34,7 +31,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
         .or_else(|| plain.strip_prefix("0X"));
     let value = match hexadecimal {
         Some(digits) => hex(digits)?,
-        None => plain.parse().ok()?,
+        None => decimal::parse(&plain)?,
     };
     let value = if is_negative { -value } else { value };
     value.is_finite().then_some(value)
@@ -89,25 +86,7 @@ fn hex(text: &str) -> Option<f64> {
     if !has_digits {
         return None;
     }
-    let mut value = bits as f64;
-    let mut left = exponent.clamp(-FARTHEST, FARTHEST);
-    while left != 0 {
-        let step = left.clamp(-STEP, STEP);
-        value *= 2_f64.powi(step);
-        left -= step;
-    }
-    Some(value)
-}
-
-/// The exponent after `p`: a decimal number, cut to what matters.
-fn power(text: &str) -> Option<i32> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    // More digits than fit are more than enough.
-    let size: i32 = digits.parse().unwrap_or(i32::MAX).min(i32::MAX / 2);
-    Some(if text.starts_with('-') { -size } else { size })
+    Some(scale(bits as f64, exponent))
 }
 
 #[cfg(test)]

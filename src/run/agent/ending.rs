@@ -1,6 +1,5 @@
 //! How the agent ends, and takes its host with it if that is asked for.
 
-use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::super::{POSTER_STACK, link_within, state};
 use super::{Agent, End, STOP_LIMIT};
 use crate::api::Api;
 use crate::base;
+use crate::base::channel::Receiver;
 use crate::base::clock::{Clock, Moment, pause};
 use crate::sys::exec::reap_orphans;
 use crate::sys::signal::Signal;

@@ -1,11 +1,12 @@
 //! The main loop, with a poster that only listens.
 
 use std::fs;
-use std::sync::mpsc;
 
 use super::ending::ONE_STOP;
 use super::*;
+use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock};
+use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
 /// What an agent is told and tells.
@@ -19,11 +20,15 @@ struct Rig {
 impl Rig {
     /// An agent with this configuration, two minutes after the epoch, and all that belongs to it.
     fn agent<'a>(flags: &'a Flags, config: &Config) -> (Agent<'a>, Rig) {
-        let (tell, events) = mpsc::channel();
-        let (tell_poster, orders) = mpsc::channel();
+        let (tell, events) = channel();
+        let (tell_poster, orders) = channel();
         let clock = FakeClock::default();
         clock.pass(Duration::from_secs(120));
-        let measure = Measure::new(config, Root::at("tests/fixtures/two-core/t0"));
+        let measure = Measure::new(
+            config,
+            Root::at("tests/fixtures/two-core/t0"),
+            FsStats::new(),
+        );
         let notify = Notify::silent();
         let plugins = Plugins::new(config, HostClock::new(), tell.clone(), clock.moment()).unwrap();
         let agent = Agent::new(flags, config.clone(), measure, plugins, tell_poster, notify);
@@ -48,12 +53,15 @@ impl Rig {
             Order::Begin => "begin",
             Order::Configure(..) => "configure",
             Order::Answer => "answer",
+            Order::Placed(_) => "place",
             Order::Stop(_) => "stop",
             Order::Report { .. } => "report",
             Order::Metadata(..) => "metadata",
             Order::Graphs(_) => "graphs",
         };
-        self.orders.try_iter().map(name).collect()
+        std::iter::from_fn(|| self.orders.try_recv().ok())
+            .map(name)
+            .collect()
     }
 }
 
@@ -190,7 +198,7 @@ fn a_poster_that_vanished_ends_the_agent() {
 
 /// What waiting comes to if the agent is told to stop, and again after `pause`.
 fn told_again(pause: Duration) -> Result<Outcome, String> {
-    let (tell, events) = mpsc::channel();
+    let (tell, events) = channel();
     tell.send(Event::Signal(Signal::Hangup)).unwrap();
     tell.send(Event::Signal(Signal::Terminate)).unwrap();
     tell.send(Event::Ended(Outcome::Delivered)).unwrap();

@@ -6,11 +6,11 @@ mod voice;
 pub(super) mod work;
 
 use std::io;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
 use super::message::{Event, Order};
+use crate::base::channel::Sender;
 use crate::base::clock::{HostClock, Moment, Unix};
 use crate::check::history::News;
 use crate::config::Config;

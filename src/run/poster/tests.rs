@@ -1,6 +1,7 @@
 //! The poster against a server in memory, in time that the test lets pass.
 
 mod news;
+mod place;
 mod plugins;
 
 use std::collections::VecDeque;
@@ -9,6 +10,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::base::clock::{FakeClock, Unix};
 use crate::collect::Values;
+use crate::describe::Place;
+use crate::run::whereabouts::{Look, Whereabouts};
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
 use crate::wire::host::HostParam;
@@ -33,6 +36,10 @@ struct Call {
 struct Server {
     now: Arc<Mutex<u64>>,
     rule: Rule,
+    /// Which hosts have an identifier that is looked for, as JSON.
+    found: &'static str,
+    /// That of the host itself.
+    identifier: &'static str,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -44,9 +51,11 @@ impl Exchange for Server {
             body: request.body.unwrap_or_default().to_owned(),
         };
         let status = (self.rule)(&call);
-        let body = format!(
-            r#"{{"id":"{ID}","hosts":[],"host":{{"id":"{ID}","name":"n","status":"working"}}}}"#
+        let (found, identifier) = (self.found, self.identifier);
+        let host = format!(
+            r#"{{"id":"{ID}","name":"n","status":"working","customIdentifier":"{identifier}"}}"#
         );
+        let body = format!(r#"{{"id":"{ID}","host":{host},"hosts":[{found}]}}"#);
         self.calls.lock().unwrap().push(call);
         match status {
             Some(status) => Ok(Answer {
@@ -68,11 +77,27 @@ struct Rig {
     calls: Arc<Mutex<Vec<Call>>>,
     news: Arc<Mutex<Vec<News>>>,
     orders: VecDeque<(u64, Order)>,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Rig {
     fn new(known: bool, rule: impl Fn(&Call) -> Option<u16> + Send + 'static) -> Rig {
+        Rig::placed(
+            known,
+            Box::new(|_| Some(Ok(Place::default()))),
+            ("", ""),
+            rule,
+        )
+    }
+
+    /// A host that finds out by `look` where it runs; the server finds these hosts by identifier,
+    /// and this is the host's own.
+    fn placed(
+        known: bool,
+        look: Look,
+        (found, identifier): (&'static str, &'static str),
+        rule: impl Fn(&Call) -> Option<u16> + Send + 'static,
+    ) -> Rig {
         let root = tempfile::tempdir().unwrap();
         let state = State::at(root.path());
         if known {
@@ -84,14 +109,21 @@ impl Rig {
         let server = Server {
             now: Arc::clone(&now),
             rule: Box::new(rule),
+            found,
+            identifier,
             calls: Arc::clone(&calls),
         };
         let news = Arc::<Mutex<Vec<News>>>::default();
         let told = Arc::clone(&news);
         let poster = Poster::new(
             Api::new(Box::new(server)),
-            Registration::new(state, None).unwrap(),
-            Box::new(|_| Ok(HostParam::default())),
+            Registration::new(state, None, Whereabouts::new(look)).unwrap(),
+            Box::new(|_, place| {
+                Ok(HostParam {
+                    custom_identifier: place.custom_identifier,
+                    ..HostParam::default()
+                })
+            }),
             with_status_at_the_end(),
             Box::new(move |news| told.lock().unwrap().push(news)),
             || u32::MAX,
@@ -104,7 +136,7 @@ impl Rig {
             calls,
             news,
             orders: VecDeque::new(),
-            _root: root,
+            root,
         }
     }
 
@@ -119,6 +151,7 @@ impl Rig {
 
     fn order(mut self, at: u64, order: Order) -> Rig {
         self.orders.push_back((at, order));
+        self.orders.make_contiguous().sort_by_key(|(at, _)| *at);
         self
     }
 

@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::thread;
 
 use super::{Answers, Ask, Wait};
+use crate::base::channel::{Receiver, Sender, channel};
 
 /// Bytes. Only what is used of them takes memory.
 const STACK: usize = 64 << 10;
@@ -22,8 +23,8 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn start(ask: Arc<Ask>) -> io::Result<Guard> {
-        let (requests, inbox) = mpsc::channel();
-        let (outbox, answers) = mpsc::channel();
+        let (requests, inbox) = channel();
+        let (outbox, answers) = channel();
         let at = Arc::new(AtomicUsize::new(0));
         let progress = Arc::clone(&at);
         thread::Builder::new()
@@ -41,7 +42,7 @@ impl Guard {
     pub(super) fn answers(&self, paths: &[PathBuf], wait: &Wait) -> Option<Answers> {
         self.at.store(0, Ordering::Relaxed);
         self.requests.send(paths.to_vec()).ok()?;
-        wait(&self.answers)
+        wait(&self.answers, &self.at)
     }
 
     /// Gives the thread up: which path it has come to, and what closes when it has returned.
@@ -57,7 +58,7 @@ fn serve(
     progress: &AtomicUsize,
     ask: &Ask,
 ) {
-    for paths in inbox {
+    while let Ok(paths) = inbox.recv() {
         let mut answers = Vec::with_capacity(paths.len());
         for (at, path) in paths.into_iter().enumerate() {
             progress.store(at, Ordering::Relaxed);

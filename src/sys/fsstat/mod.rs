@@ -10,19 +10,25 @@ mod usage;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::base::channel::Receiver;
 
 use failing::Failing;
 use guard::Guard;
 
 pub(crate) use usage::Usage;
 
-/// Time in which the filesystems of a round have to answer. They do so from memory, even if a disk
-/// sleeps; only vfat has to read before its first answer.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often that time may pass in one round.
+/// Between two looks at the thread that asks. A filesystem that holds it at two of them running does
+/// not answer. They do so from memory, even if a disk sleeps; only vfat has to read before its first
+/// answer.
+const LOOK: Duration = Duration::from_millis(250);
+/// Looks at a thread that gets on, but slowly.
+const LOOKS: usize = 8;
+/// Threads that may get stuck in one round.
 const WAITS: usize = 5;
 /// Threads that may be stuck at the same time, each with a filesystem of its own. When there are
 /// as many, no filesystem is asked.
@@ -33,8 +39,10 @@ type Answer = io::Result<Option<Usage>>;
 type Answers = Vec<(PathBuf, Answer)>;
 /// Asks for the filesystem at a path; may never return.
 type Ask = dyn Fn(&Path) -> Answer + Send + Sync;
-/// Waits for answers, [`PATIENCE`] long.
-type Wait = dyn Fn(&Receiver<Answers>) -> Option<Answers> + Send;
+/// Waits for answers while the thread gets on, as its progress in the paths tells.
+type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
+/// Paths that have not answered, for all who ask.
+type Hanging = Arc<Mutex<Vec<PathBuf>>>;
 
 /// Asks filesystems for their size. Remembers which of them do not answer, and which fail, and
 /// logs when that begins and when it ends.
@@ -44,6 +52,7 @@ pub(crate) struct FsStats {
     /// `None` before the first round and after one that got stuck.
     guard: Option<Guard>,
     stuck: Vec<Stuck>,
+    hanging: Hanging,
     failing: Failing,
 }
 
@@ -56,39 +65,66 @@ struct Stuck {
 impl FsStats {
     /// Asks the kernel.
     pub(crate) fn new() -> FsStats {
-        FsStats::asking(usage::statvfs, |answers| {
-            answers.recv_timeout(PATIENCE).ok()
-        })
+        FsStats::asking(usage::statvfs, patient)
+    }
+
+    /// Asks the kernel, too, but for another thread. What has not answered the one is left alone by
+    /// the other as well.
+    pub(crate) fn beside(&self) -> FsStats {
+        FsStats {
+            hanging: Arc::clone(&self.hanging),
+            ..FsStats::new()
+        }
     }
 
     /// Asks `ask`, which always answers.
     #[cfg(test)]
     pub(crate) fn answering(ask: impl Fn(&Path) -> Answer + Send + Sync + 'static) -> FsStats {
-        FsStats::asking(ask, |answers| answers.recv().ok())
+        FsStats::asking(ask, |answers, _| answers.recv().ok())
+    }
+
+    /// Asks `ask`, which may never answer, and waits until it has said over `held` that it will not.
+    #[cfg(test)]
+    pub(crate) fn patient_until(
+        ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
+        held: Receiver<()>,
+    ) -> FsStats {
+        FsStats::asking(ask, move |answers, _| {
+            loop {
+                match answers.try_recv() {
+                    Ok(answers) => return Some(answers),
+                    Err(TryRecvError::Disconnected) => return None,
+                    Err(TryRecvError::Empty) if held.try_recv().is_ok() => return None,
+                    Err(TryRecvError::Empty) => std::thread::yield_now(),
+                }
+            }
+        })
     }
 
     fn asking(
         ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
-        wait: impl Fn(&Receiver<Answers>) -> Option<Answers> + Send + 'static,
+        wait: impl Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send + 'static,
     ) -> FsStats {
         FsStats {
             ask: Arc::new(ask),
             wait: Box::new(wait),
             guard: None,
             stuck: Vec::new(),
+            hanging: Hanging::default(),
             failing: Failing::default(),
         }
     }
 
     /// The usage of the filesystem at each of `paths`, in their order, within [`WAITS`] times
-    /// [`PATIENCE`].
+    /// [`LOOKS`] times [`LOOK`]; one that does not answer costs two looks, once.
     ///
     /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
     /// that fails, or that has not answered in this round or an earlier one.
     pub(crate) fn usage(&mut self, paths: &[PathBuf]) -> Vec<Option<Usage>> {
         self.release();
         let mut asked = paths.to_vec();
-        asked.retain(|path| !self.stuck.iter().any(|stuck| stuck.path == *path));
+        let hanging = self.hanging().clone();
+        asked.retain(|path| !hanging.contains(path));
         let mut answers = Vec::new();
         for _ in 0..WAITS {
             if asked.is_empty() {
@@ -131,6 +167,7 @@ impl FsStats {
         if at < asked.len() {
             let path = asked.remove(at);
             log::warn!("filesystem {} does not answer: left alone", shown(&path));
+            self.hanging().push(path.clone());
             self.stuck.push(Stuck { path, answers });
             if self.stuck.len() == MAX_STUCK {
                 log::warn!("filesystems: {MAX_STUCK} do not answer: the others wait for them");
@@ -140,14 +177,39 @@ impl FsStats {
 
     /// Takes back the paths that have answered meanwhile.
     fn release(&mut self) {
-        self.stuck.retain(|stuck| {
-            let is_stuck = matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
-            if !is_stuck {
-                log::info!("filesystem {} answers again", shown(&stuck.path));
-            }
-            is_stuck
-        });
+        let is_stuck =
+            |stuck: &mut Stuck| matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
+        let free: Vec<Stuck> = self
+            .stuck
+            .extract_if(.., |stuck| !is_stuck(stuck))
+            .collect();
+        for Stuck { path, .. } in free {
+            log::info!("filesystem {} answers again", shown(&path));
+            self.hanging().retain(|hanging| *hanging != path);
+        }
     }
+
+    /// Whoever held it has not left it half done: nothing in between can fail.
+    fn hanging(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for answers until the thread is at the same path at two looks running.
+fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answers> {
+    let mut last = None;
+    for _ in 0..LOOKS {
+        match answers.recv_timeout(LOOK) {
+            Ok(answers) => return Some(answers),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let at = progress.load(Ordering::Relaxed);
+        if last.replace(at) == Some(at) {
+            return None;
+        }
+    }
+    None
 }
 
 /// A path for the log: nothing in it may look like a line of its own.
@@ -157,10 +219,8 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::{Sender, channel};
-    use std::thread;
+    use crate::base::channel::{Sender, channel};
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -192,18 +252,8 @@ mod tests {
                 }
                 Ok(Usage::new(1, 1, 0, 0))
             };
-            let wait = move |answers: &Receiver<Answers>| {
-                loop {
-                    match answers.try_recv() {
-                        Ok(answers) => return Some(answers),
-                        Err(TryRecvError::Disconnected) => return None,
-                        Err(TryRecvError::Empty) if held.try_recv().is_ok() => return None,
-                        Err(TryRecvError::Empty) => thread::yield_now(),
-                    }
-                }
-            };
             Rig {
-                stats: FsStats::asking(ask, wait),
+                stats: FsStats::patient_until(ask, held),
                 repaired,
                 free,
             }
@@ -253,6 +303,37 @@ mod tests {
         rig.repair();
         assert_eq!(rig.answered(&names), [true, true, true]);
         assert!(rig.stats.stuck.is_empty());
+    }
+
+    #[test]
+    fn what_hangs_for_one_is_left_alone_by_the_other_too() {
+        let mut rig = Rig::new();
+        let mut other = FsStats {
+            hanging: Arc::clone(&rig.stats.hanging),
+            ..FsStats::answering(|_| Ok(Usage::new(1, 1, 0, 0)))
+        };
+        let names = ["a", "hung", "b"];
+        let asked = |other: &mut FsStats| {
+            let usage = other.usage(&paths(&names));
+            usage.iter().map(Option::is_some).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(&mut other), [true; 3]);
+        rig.answered(&names);
+        assert_eq!(asked(&mut other), [true, false, true]);
+        rig.repair();
+        assert_eq!(rig.answered(&names), [true; 3]);
+        assert_eq!(asked(&mut other), [true; 3]);
+    }
+
+    #[test]
+    fn waits_for_whoever_gets_on() {
+        let (tell, answers) = channel();
+        let progress = AtomicUsize::new(3);
+        assert!(patient(&answers, &progress).is_none(), "it does not get on");
+        tell.send(Vec::new()).unwrap();
+        assert!(patient(&answers, &progress).is_some(), "it has answered");
+        drop(tell);
+        assert!(patient(&answers, &progress).is_none(), "it has gone");
     }
 
     #[test]

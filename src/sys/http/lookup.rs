@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::thread;
 
+use crate::base::channel::{Receiver, channel};
 use crate::base::clock::Deadline;
 
 /// Addresses kept of one name.
@@ -68,7 +69,7 @@ impl Lookup {
                 Ok(_) | Err(TryRecvError::Disconnected) => {}
             }
         }
-        let (answer, found) = mpsc::sync_channel(1);
+        let (answer, found) = channel();
         let (resolve, name) = (self.resolve, host.to_owned());
         thread::Builder::new()
             .name("resolve".to_owned())

@@ -65,7 +65,7 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     /// Begins with `/` and includes the query.
     pub(crate) path: &'a str,
-    /// A JSON document.
+    /// A JSON document, or nothing at all.
     pub(crate) body: Option<&'a str>,
 }
 
@@ -90,7 +90,21 @@ pub(crate) trait Exchange: Send {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError>;
 }
 
-/// Where requests go and what they say. Not `Debug`: it holds secrets.
+/// What a reader of plain texts, such as those about a cloud's machine, needs of the network; a test
+/// has its own.
+pub(crate) trait Fetch {
+    /// Sends a request with nothing in its body and with one more header, and waits for the answer.
+    ///
+    /// Fails only if there is none, or not a whole one, or if the header's value cannot be sent.
+    fn fetch(
+        &mut self,
+        method: Method,
+        path: &str,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Answer, LinkError>;
+}
+
+/// Where requests go and what they say; what is empty is not said. Not `Debug`: it holds secrets.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// `scheme://user:password@host:port`, all but scheme and host optional.
@@ -192,7 +206,12 @@ impl Http {
     }
 
     /// Sends a request and reads the answer, by `by`.
-    fn attempt(&self, request: &Request<'_>, by: Deadline) -> Result<Answer, ureq::Error> {
+    fn attempt(
+        &self,
+        request: &Request<'_>,
+        header: Option<(&'static str, &str)>,
+        by: Deadline,
+    ) -> Result<Answer, ureq::Error> {
         self.progress.set(Stage::Sending);
         let method = match request.method {
             Method::Get => http::Method::GET,
@@ -204,13 +223,14 @@ impl Http {
         if let Some(headers) = message.headers_mut() {
             headers.clone_from(&self.headers);
         }
+        if let Some((name, value)) = header {
+            message = message.header(name, value);
+        }
+        if request.body.is_some_and(|body| !body.is_empty()) {
+            message = message.header(CONTENT_TYPE, "application/json");
+        }
         let answer = match request.body {
-            Some(body) => self.run(
-                message
-                    .header(CONTENT_TYPE, "application/json")
-                    .body(body)?,
-                by,
-            ),
+            Some(body) => self.run(message.body(body)?, by),
             None => self.run(message.body(())?, by),
         }?;
         read(answer)
@@ -249,24 +269,46 @@ impl Http {
         };
         LinkError::new(Kind::of(&cause), format!("{doing} {}", self.peer), cause)
     }
-}
 
-impl Exchange for Http {
-    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+    /// Sends a request, a second time if the connection turns out to have been closed.
+    fn say(
+        &self,
+        request: &Request<'_>,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Answer, LinkError> {
         let by = Deadline::after(self.peer.limit);
         let connections = self.progress.connections();
-        let answer = match self.attempt(request, by) {
+        let answer = match self.attempt(request, header, by) {
             // The server may close an idle connection while the next request is under way.
             Err(error)
                 if connections == self.progress.connections()
                     && self.progress.stage() != Stage::Reading
                     && !matches!(error, ureq::Error::Timeout(_) | ureq::Error::Other(_)) =>
             {
-                self.attempt(request, by)
+                self.attempt(request, header, by)
             }
             answer => answer,
         };
         answer.map_err(|error| self.failure(error))
+    }
+}
+
+impl Exchange for Http {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        self.say(request, None)
+    }
+}
+
+impl Fetch for Http {
+    fn fetch(
+        &mut self,
+        method: Method,
+        path: &str,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Answer, LinkError> {
+        // ureq sends a PUT without a body as one whose length is not known.
+        let body = (method != Method::Get).then_some("");
+        self.say(&Request { method, path, body }, header)
     }
 }
 
@@ -291,7 +333,9 @@ fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError>
     ];
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
-        let Some(value) = value else { continue };
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            continue;
+        };
         let value = HeaderValue::try_from(value).map_err(|_| SetupError::Header {
             what: name.to_string(),
         })?;

@@ -12,6 +12,7 @@ use std::{env, fs, process};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
@@ -199,13 +200,25 @@ impl Authority {
         version: &'static SupportedProtocolVersion,
     ) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        self.server_of(name, years, version, key, provider)
+    }
+
+    /// The same with a key and with cryptography that are given.
+    pub(super) fn server_of(
+        &self,
+        name: &str,
+        years: (i32, i32),
+        version: &'static SupportedProtocolVersion,
+        key: KeyPair,
+        provider: CryptoProvider,
+    ) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()

@@ -314,6 +314,39 @@ mod tests {
     }
 
     #[test]
+    fn every_group_cipher_and_curve_is_spoken_with_another_program() {
+        use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+        use rustls::SupportedCipherSuite;
+        use rustls::crypto::ring::{ALL_KX_GROUPS, default_provider};
+        let authority = Authority::new("known");
+        let config = trusting(&authority);
+        let meet = |group: usize, suite: SupportedCipherSuite, key: KeyPair| {
+            let mut provider = default_provider();
+            provider.kx_groups = vec![ALL_KX_GROUPS[group]];
+            provider.cipher_suites = vec![suite];
+            let version = suite.version();
+            let server = authority.server_of("api.example", YEARS, version, key, provider);
+            let (port, _served) = serve(vec![vec![Step::Encrypt(server), ok("a")]]);
+            let mut tls = open(&config, port);
+            ask(&mut tls);
+            assert!(tls.read(&mut [0; 100], soon()).unwrap() > 0);
+        };
+        let key = |kind| KeyPair::generate_for(kind).unwrap();
+        let suites = provider().cipher_suites.clone();
+        for group in 0..ALL_KX_GROUPS.len() {
+            meet(group, suites[0], key(&PKCS_ECDSA_P256_SHA256));
+        }
+        // No RSA key can be made here.
+        let name = |suite: SupportedCipherSuite| suite.suite().as_str().unwrap();
+        for suite in suites
+            .into_iter()
+            .filter(|&suite| !name(suite).contains("_RSA_"))
+        {
+            meet(0, suite, key(&PKCS_ECDSA_P384_SHA384));
+        }
+    }
+
+    #[test]
     fn knows_a_goodbye_from_what_servers_say_unasked() {
         for version in [&TLS12, &TLS13] {
             let authority = Authority::new("known");

@@ -49,6 +49,8 @@ fn other_settings_apply_at_once_to_what_was_refused() {
     .minutes(0, 1);
     rig.run_until(10);
     let server = Server {
+        found: "",
+        identifier: "",
         now: Arc::clone(&rig.now),
         rule: Box::new(well),
         calls: Arc::clone(&rig.calls),
@@ -72,6 +74,8 @@ fn other_settings_apply_at_once_to_what_was_refused() {
 fn other_settings_are_no_reason_to_hurry() {
     let rig = Rig::new(true, well).minutes(0, 2);
     let server = Server {
+        found: "",
+        identifier: "",
         now: Arc::clone(&rig.now),
         rule: Box::new(well),
         calls: Arc::clone(&rig.calls),

@@ -30,6 +30,33 @@ fn says_who_asks_and_what() {
 }
 
 #[test]
+fn says_nothing_that_is_empty_and_one_thing_more() {
+    let (port, served) = serve(vec![vec![ok("a-token"), ok("i-1")]]);
+    let mut http = client(Settings {
+        key: String::new(),
+        version: String::new(),
+        revision: String::new(),
+        ..settings(format!("http://127.0.0.1:{port}"))
+    });
+    let ttl = Some(("X-TTL", "60"));
+    let answer = http.fetch(Method::Put, "/token", ttl);
+    assert_eq!(told(answer, port), "a-token");
+    let token = "a-token".to_owned();
+    http.fetch(Method::Get, "/id", Some(("X-Token", &token)))
+        .unwrap();
+    let unsendable = http.fetch(Method::Get, "/id", Some(("X-Token", "a\r\nb")));
+    assert!(unsendable.is_err());
+    drop(http);
+    let asked = served.join().unwrap();
+    let agent = "user-agent: mackerel-agent/1.2 (Revision abc)\r\n";
+    let host = format!("host: 127.0.0.1:{port}\r\n");
+    let put =
+        format!("0 PUT /token HTTP/1.1\r\ncontent-length: 0\r\n{host}{agent}x-ttl: 60\r\n\r\n");
+    let get = format!("0 GET /id HTTP/1.1\r\n{host}{agent}x-token: a-token\r\n\r\n");
+    assert_eq!(asked, [put, get]);
+}
+
+#[test]
 fn every_status_is_an_answer() {
     let answers = [
         "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",

@@ -1,0 +1,67 @@
+//! Where the host's files are for this process, if not where a host has them itself.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// One place for each tree; `None` where nothing else is said. A container that watches its host
+/// has them mounted somewhere.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Trees {
+    /// `/`, and with it every other tree that has no place of its own.
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) proc: Option<PathBuf>,
+    pub(crate) sys: Option<PathBuf>,
+    pub(crate) etc: Option<PathBuf>,
+}
+
+impl Trees {
+    /// What the environment, into which `variable` looks, says. An empty value says nothing.
+    pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Trees {
+        let place = |name| {
+            let place = variable(name).filter(|place| !place.is_empty());
+            place.map(PathBuf::from)
+        };
+        Trees {
+            root: place("HOST_ROOT"),
+            proc: place("HOST_PROC"),
+            sys: place("HOST_SYS"),
+            etc: place("HOST_ETC"),
+        }
+    }
+
+    /// These places, and those of `other` where these say nothing.
+    pub(crate) fn or(self, other: Trees) -> Trees {
+        Trees {
+            root: self.root.or(other.root),
+            proc: self.proc.or(other.proc),
+            sys: self.sys.or(other.sys),
+            etc: self.etc.or(other.etc),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_first_wins_tree_by_tree() {
+        let first = Trees::of_environment(|name| match name {
+            "HOST_PROC" => Some("/p".into()),
+            "HOST_SYS" => Some(OsString::new()),
+            _ => None,
+        });
+        let second = Trees {
+            proc: Some("/other".into()),
+            sys: Some("/s".into()),
+            ..Trees::default()
+        };
+        let expected = Trees {
+            root: None,
+            proc: Some("/p".into()),
+            sys: Some("/s".into()),
+            etc: None,
+        };
+        assert_eq!(first.or(second), expected);
+    }
+}

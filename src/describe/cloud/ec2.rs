@@ -1,0 +1,59 @@
+//! Amazon EC2: the instance metadata service, version 2 (with a token) and, where there is no token,
+//! version 1.
+
+use super::{Reply, Service, TRIES, place};
+use crate::describe::Place;
+use crate::sys::http::{Fetch, Method};
+
+const TOKEN: &str = "/latest/api/token";
+/// Seconds; the longest that there is, and much longer than one description takes.
+const TOKEN_LIFE: (&str, &str) = ("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+/// `aws`, `aws-cn`, …: what only looks like EC2 does not say so.
+const PARTITION: &str = "/latest/meta-data/services/partition";
+const DOMAIN: &str = "ec2.amazonaws.com";
+const ID: &str = "instance-id";
+/// Besides [`ID`], as the service and the description call them.
+const KEYS: [&str; 10] = [
+    "instance-type",
+    "placement/availability-zone",
+    "security-groups",
+    "ami-id",
+    "hostname",
+    "local-hostname",
+    "public-hostname",
+    "local-ipv4",
+    "public-ipv4",
+    "reservation-id",
+];
+
+/// What the service has no text for is described as empty. Without all that it has, there is no
+/// description, and perhaps an identifier.
+pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
+    service.header = token(service.net).map(|token| ("x-aws-ec2-metadata-token", token));
+    if is_to_prove && !service.insist(PARTITION, TRIES, false)?.starts_with("aws") {
+        return Some(Place::default());
+    }
+    let id = service.insist(&path(ID), TRIES, true)?;
+    let mut fields = vec![(ID, id.clone())];
+    for key in KEYS {
+        match service.get(&path(key)) {
+            Reply::Text(text) => fields.push((key, text)),
+            Reply::Nothing | Reply::Busy => fields.push((key, String::new())),
+            Reply::Silence => return Some(place("ec2", None, &id, DOMAIN)),
+        }
+    }
+    Some(place("ec2", Some(fields), &id, DOMAIN))
+}
+
+fn path(key: &str) -> String {
+    format!("/latest/meta-data/{key}")
+}
+
+/// The key to version 2. `None` if there is none, also because its answer may not travel as far as
+/// into a container: version 1 may yet answer.
+fn token(net: &mut dyn Fetch) -> Option<String> {
+    let answer = net.fetch(Method::Put, TOKEN, Some(TOKEN_LIFE)).ok()?;
+    let token = answer.body.trim();
+    let is_token = answer.status == 200 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_token && !token.is_empty()).then(|| token.to_owned())
+}

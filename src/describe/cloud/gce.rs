@@ -1,0 +1,64 @@
+//! Google Compute Engine: the metadata server, asked once for all it has.
+
+use super::{Service, place};
+use crate::base::json::Json;
+use crate::describe::Place;
+
+/// As Google documents it, and as the Go agent asks.
+const PATHS: [&str; 2] = [
+    "/computeMetadata/v1/?recursive=true",
+    "/computeMetadata/v1?recursive=true",
+];
+const DOMAIN: &str = "gce.cloud.google.com";
+/// Tries to find out whether the server is there.
+const PROBES: u32 = 2;
+
+/// Without a document that can be understood there is no cloud, or, where there has to be one, no
+/// answer.
+pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
+    service.header = Some(("Metadata-Flavor", "Google".to_owned()));
+    let [documented, other] = PATHS;
+    let mut text = service.insist(documented, PROBES, false)?;
+    if text.is_empty() {
+        text = service.insist(other, PROBES, false)?;
+    }
+    let found = described(&text);
+    if found.is_none() && is_to_prove {
+        return Some(Place::default());
+    }
+    service.why = "its answer makes no sense".to_owned();
+    found
+}
+
+fn described(text: &str) -> Option<Place> {
+    let document = Json::parse(text).ok()?;
+    let (instance, project) = (document.member("instance")?, document.member("project")?);
+    let field = |of: &Json, name| match of.member(name) {
+        Some(Json::Text(text)) => text.rsplit('/').next().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    let id = digits(text, instance.member("id")?)?;
+    let fields = vec![
+        ("hostname", field(instance, "hostname")),
+        ("instance-id", id.to_owned()),
+        // e.g. `projects/1234567890/machineTypes/e2-micro`
+        ("instance-type", field(instance, "machineType")),
+        ("zone", field(instance, "zone")),
+        ("projectId", field(project, "projectId")),
+    ];
+    Some(place("gce", Some(fields), id, DOMAIN))
+}
+
+/// The digits of an id, which has more of them than a [`Json::Number`] keeps: those in the text
+/// that mean the same number.
+fn digits<'t>(text: &'t str, id: &Json) -> Option<&'t str> {
+    let ids = text.split("\"id\"").skip(1);
+    let mut ids = ids.filter_map(|after| {
+        let after = after.trim_start().strip_prefix(':')?.trim_start();
+        after.split(|c: char| !c.is_ascii_digit()).next()
+    });
+    ids.find(|digits| {
+        let number = digits.parse::<u64>().map(|number| number as f64);
+        number.is_ok_and(|number| *id == Json::Number(number))
+    })
+}

@@ -1,0 +1,60 @@
+//! `/proc/net/fib_trie`: the host's own IPv4 addresses, among all that it routes. Format: the kernel's
+//! net/ipv4/fib_trie.c.
+
+use std::net::Ipv4Addr;
+
+/// What the kernel writes below an address that is the host's own, and no network's.
+const OWN: &str = "/32 host LOCAL";
+
+/// The host's own addresses, each once, in the kernel's order. Whatever else the text says is passed
+/// over.
+pub(crate) fn parse(text: &str) -> Vec<Ipv4Addr> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in text.lines() {
+        let line = line.trim();
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address.parse().ok();
+        } else if line == OWN
+            && let Some(address) = last
+            // The tables may be one, which the kernel shows twice then.
+            && !found.contains(&address)
+        {
+            found.push(address);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &str =
+        include_str!("../../tests/fixtures/seen-from-container/t0/proc/1/net/fib_trie");
+
+    #[test]
+    fn finds_the_hosts_own_addresses() {
+        let found: Vec<String> = parse(HOST).iter().map(Ipv4Addr::to_string).collect();
+        let expected = [
+            "10.8.0.6",
+            "127.0.0.1",
+            "172.17.0.1",
+            "192.0.2.10",
+            "192.0.2.11",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_text_without_addresses_has_none() {
+        for text in ["", "Main:\n", "|-- x\n/32 host LOCAL\n", "/32 host LOCAL\n"] {
+            assert!(parse(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn never_panics() {
+        crate::parse::survives_damage(HOST, |text| drop(parse(text)));
+    }
+}
