@@ -79,12 +79,14 @@ impl Variables {
             Some(rest) => !rest.starts_with("PLUGIN_"),
             None => is_image && OF_IMAGE.contains(&name),
         };
-        let mut found: Vec<_> = all
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| is_meant(name) && !value.is_empty())
-            .collect();
-        // Alphabetical, so that what is said is, and that the longer names win over the image's.
-        found.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let mut found: Vec<(String, OsString)> = Vec::new();
+        let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        for (name, value) in all.filter(|(name, value)| is_meant(name) && !value.is_empty()) {
+            // In order from the start, so that the longer names, which come later, win over the
+            // image's: a sort costs more code than the few variables are worth.
+            let at = found.partition_point(|(known, _)| *known > name);
+            found.insert(at, (name, value));
+        }
         Variables(found)
     }
 

@@ -55,7 +55,7 @@ impl Groups {
             true => self.base.clone(),
             false => self.base.join("memory"),
         };
-        let mut found = Vec::new();
+        let mut found: Vec<String> = Vec::new();
         let mut ahead = vec![(String::new(), 0)];
         let mut seen = 0;
         while let Some((path, depth)) = ahead.pop() {
@@ -71,13 +71,13 @@ impl Groups {
                     path => [path, "/", &name].concat(),
                 };
                 if is_container {
-                    found.push(below);
+                    let at = found.partition_point(|known| *known < below);
+                    found.insert(at, below);
                 } else if depth < DEEPEST && seen + ahead.len() < DIRECTORIES {
                     ahead.push((below, depth + 1));
                 }
             }
         }
-        found.sort_unstable();
         found
     }
 
