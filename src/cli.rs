@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Configtest(Flags),
     /// To write the API key into the configuration file.
     Init(Flags),
+    /// To ask the running agent how it is doing.
+    Health(Flags),
     /// To retire the host.
     Retire(Flags),
     /// To run the check of this name once, and to print.
@@ -117,6 +119,43 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         Command::Plugin(flags, _) => Command::Plugin(flags, named_by(operand, usage)?),
         other => other,
     })
+}
+
+/// The variable that names the configuration file.
+const CONF: &str = "MACKEREL_AGENT_CONFIG";
+/// The variable with more flags.
+const OPTS: &str = "opts";
+
+/// The command line with what the environment adds to it, before its own flags, which win. `variable`
+/// looks into the environment.
+pub(crate) fn with_environment(
+    mut words: Vec<OsString>,
+    variable: &mut dyn FnMut(&str) -> Option<OsString>,
+) -> Vec<OsString> {
+    let named = words
+        .get(1)
+        .filter(|word| !word.as_bytes().starts_with(b"-"));
+    let usage = match named {
+        Some(name) => command(name).ok(),
+        None => COMMANDS.first(),
+    };
+    let at = if named.is_some() { 2 } else { 1 };
+    let Some(group) = usage.and_then(|usage| usage.flags) else {
+        return words;
+    };
+    let mut added = Vec::new();
+    if let Some(path) = variable(CONF) {
+        added.extend(["-conf".into(), path]);
+    }
+    if usage::is_common(group)
+        && let Some(opts) = variable(OPTS)
+    {
+        let opts = opts.as_bytes().split(u8::is_ascii_whitespace);
+        let opts = opts.filter(|word| !word.is_empty());
+        added.extend(opts.map(|word| OsStr::from_bytes(word).to_owned()));
+    }
+    words.splice(at.min(words.len())..at.min(words.len()), added);
+    words
 }
 
 /// The word that has to be there.

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = env::args_os().collect();
     sys::args::hide(&words, cli::secrets(&words));
     environment::prepare();
+    let words = cli::with_environment(words, &mut |name| environment::flags(name));
     let asked = cli::parse(words.get(1..).unwrap_or_default());
     if let Some(code) = cli::answer(&asked) {
         return code.into();
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Ok(Command::Configtest(flags)) => run::configtest(&flags),
         Ok(Command::Check(flags, name)) => run::check(&flags, &name),
         Ok(Command::Plugin(flags, name)) => run::plugin(&flags, &name),
+        Ok(Command::Health(flags)) => run::health(&flags),
         Ok(Command::Init(flags)) => run::init(&flags),
         Ok(Command::Retire(flags)) => run::retire(&flags),
         Ok(Command::Install(flags)) => run::install(&flags.setup),

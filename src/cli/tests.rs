@@ -307,3 +307,44 @@ fn never_panics() {
         }
     }
 }
+
+#[test]
+fn the_environment_adds_flags_before_those_that_are_given() {
+    let variable = |conf: &'static str, opts: &'static str| {
+        move |name: &str| {
+            let value = match name {
+                "MACKEREL_AGENT_CONFIG" => conf,
+                "opts" => opts,
+                _ => "",
+            };
+            Some(OsString::from(value)).filter(|value| !value.is_empty())
+        }
+    };
+    // (words, MACKEREL_AGENT_CONFIG, opts, expected)
+    let table = [
+        ("agent", "", "", "agent"),
+        (
+            "agent -v",
+            "/c",
+            " -role=a:b\t-v=0 ",
+            "agent -conf /c -role=a:b -v=0 -v",
+        ),
+        ("agent retire -force", "", "-v", "agent retire -v -force"),
+        ("agent check NAME", "/c", "", "agent check -conf /c NAME"),
+        (
+            "agent init -apikey=k",
+            "/c",
+            "-v",
+            "agent init -conf /c -apikey=k",
+        ),
+        ("agent version", "/c", "-v", "agent version"),
+        ("agent nonsense", "/c", "-v", "agent nonsense"),
+        ("", "/c", "", "-conf /c"),
+    ];
+    for (words, conf, opts, expected) in table {
+        let split = words.split_whitespace().map(OsString::from).collect();
+        let found = with_environment(split, &mut variable(conf, opts));
+        let found: Vec<_> = found.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(found.join(" "), expected, "{words}");
+    }
+}

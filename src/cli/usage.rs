@@ -46,6 +46,13 @@ const UNINSTALL: Group = 16;
 const UPGRADE: Group = 32;
 /// What these three share.
 const SETUP: Group = INSTALL | UNINSTALL | UPGRADE;
+/// `health`, for what it takes besides.
+const HEALTH: Group = 64;
+
+/// Whether commands of these groups read the configuration.
+pub(super) fn is_common(group: Group) -> bool {
+    group & COMMON != 0
+}
 
 impl PartialEq for Usage {
     fn eq(&self, other: &Usage) -> bool {
@@ -56,7 +63,7 @@ impl PartialEq for Usage {
 impl Eq for Usage {}
 
 /// The commands, sorted by name.
-pub(super) static COMMANDS: [Usage; 13] = [
+pub(super) static COMMANDS: [Usage; 14] = [
     Usage {
         name: "",
         about: "watch this host and report to Mackerel",
@@ -80,6 +87,14 @@ pub(super) static COMMANDS: [Usage; 13] = [
         flags: Some(COMMON),
         help_code: 0,
         make: Command::Configtest,
+    },
+    Usage {
+        name: "health",
+        about: "ask the running agent whether it measures and posts; end with 0 if it does",
+        operand: "",
+        flags: Some(COMMON | HEALTH),
+        help_code: 0,
+        make: Command::Health,
     },
     Usage {
         name: HELP,

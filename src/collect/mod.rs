@@ -1,6 +1,7 @@
 //! Layer 3: the system metrics, one file per group.
 
 pub(crate) mod agent;
+pub(crate) mod container;
 #[cfg(test)]
 mod counters;
 mod cpu;
@@ -51,14 +52,16 @@ pub(crate) struct View<'a> {
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// Every built-in collector, in the order in which they run. Sizes are asked of `stats`.
+/// The built-in collectors, in the order in which they run: all, or those of a container or a pod. Sizes
+/// are asked of `stats`.
 pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
     let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
     let ignore = config.interfaces_ignore.clone();
     let interface = interface::Interface::new(ignore);
     let ignore = config.disks_ignore.clone();
     let disk = disk::Disk::new(ignore, config.filesystems.use_mountpoint);
-    vec![
+    let container = container::Container::new(config.container.clone());
+    let mut all: Vec<Box<dyn Collector>> = vec![
         Box::new(loadavg::Loadavg),
         Box::new(cpu::Cpu::default()),
         Box::new(memory::Memory),
@@ -66,7 +69,13 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
         Box::new(disk),
         Box::new(filesystem),
         Box::new(agent::Agent::new(config.diagnostic)),
-    ]
+        Box::new(container),
+    ];
+    if config.container.metrics.is_narrow() {
+        // The rest is of the host below, which others watch.
+        all.retain(|collector| ["interface", "agent", "container"].contains(&collector.name()));
+    }
+    all
 }
 
 /// Runs each collector once, and makes room for as many values as are `expected`. One that fails is added to `failures` and does not disturb the others.

@@ -44,7 +44,7 @@ pub(super) const RUN: &Keys<Run> = &[
 ];
 
 /// The arguments that a command means, or how Go calls the type of what is no command.
-fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
+pub(super) fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
     if let Ok(line) = item.string() {
         return Ok(["sh", "-c", line].map(str::to_owned).into());
     }

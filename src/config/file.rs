@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 use super::apibase::apibase;
+use super::container::{CONTAINER, READINESS, id_store};
 use super::item::Item;
 use super::plugin::plugins;
 use super::spoolfile::SPOOL;
@@ -12,7 +13,7 @@ use super::syntax;
 use super::walk::{Key, Keys, Walk, store};
 use super::{CloudPlatform, Config, ConfigError, Findings, Include, PIDFILE, ROOT, Secret};
 
-const TOP: &Keys<Config> = &[
+pub(super) const TOP: &Keys<Config> = &[
     (
         "apibase",
         Key::Value(|c, v| store(&mut c.apibase, apibase(v.string()?)?)),
@@ -43,15 +44,20 @@ const TOP: &Keys<Config> = &[
     ("host_etc", Key::Place(|c| &mut c.host.etc)),
     // The command line alone says where the file is.
     ("conffile", Key::Value(|_, v| v.string().map(drop))),
-    (
-        "roles",
-        Key::Value(|c, v| store(&mut c.roles, v.strings()?)),
-    ),
+    ("roles", Key::List(|c| &mut c.roles)),
     ("verbose", Key::Flag(|c| &mut c.verbose)),
     ("silent", Key::Flag(|c| &mut c.silent)),
     ("diagnostic", Key::Flag(|c| &mut c.diagnostic)),
     ("autoshutdown", Key::Flag(|c| &mut c.autoshutdown)),
     ("display_name", Key::Text(|c| &mut c.display_name)),
+    ("memo", Key::Text(|c| &mut c.memo)),
+    (
+        "host_id_store",
+        Key::Value(|c, v| store(&mut c.host_id_store, id_store(v)?)),
+    ),
+    ("custom_identifier", Key::Text(|c| &mut c.custom_identifier)),
+    ("auto_retirement", Key::Flag(|c| &mut c.auto_retirement)),
+    ("health", Key::Flag(|c| &mut c.health)),
     (
         "disable_http_keep_alive",
         Key::Flag(|c| &mut c.disable_http_keep_alive),
@@ -86,7 +92,25 @@ const TOP: &Keys<Config> = &[
         "spool",
         Key::Inside(|walk, c, v| walk.section(c, SPOOL, v, "Spool")),
     ),
+    (
+        "container",
+        Key::Inside(|walk, c, v| walk.section(c, CONTAINER, v, "Container")),
+    ),
+    (
+        "readiness_probe",
+        Key::Inside(|walk, c, v| walk.section(c, READINESS, v, "ReadinessProbe")),
+    ),
     ("plugin", Key::Inside(plugins)),
+];
+
+/// The sections that hold settings by themselves.
+pub(super) const SECTIONS: &[(&str, &Keys<Config>)] = &[
+    ("host_status", HOST_STATUS),
+    ("filesystems", FILESYSTEMS),
+    ("disks", DISKS),
+    ("interfaces", INTERFACES),
+    ("container", CONTAINER),
+    ("readiness_probe", READINESS),
 ];
 
 const HOST_STATUS: &Keys<Config> = &[

@@ -3,9 +3,11 @@
 
 mod apibase;
 mod command;
+mod container;
 #[cfg(test)]
 mod damage;
 mod duration;
+mod environment;
 mod file;
 mod findings;
 mod item;
@@ -27,6 +29,8 @@ use std::time::Duration;
 use crate::base::pattern::Pattern;
 use crate::base::trees::Trees;
 
+pub(crate) use container::{Container, IdStore, Readiness, Scope};
+pub(crate) use environment::Variables;
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
 pub(crate) use opening::opening;
 pub(crate) use overlay::{Flags, Setup};
@@ -67,6 +71,20 @@ pub(crate) struct Config {
     /// Whether the agent reports its own memory and CPU.
     pub(crate) diagnostic: bool,
     pub(crate) display_name: Option<String>,
+    /// What is remarked of this host on Mackerel.
+    pub(crate) memo: Option<String>,
+    /// Where the id of this host is kept.
+    pub(crate) host_id_store: IdStore,
+    /// What this host is known by when its id is lost; `auto`: what it runs in says so.
+    pub(crate) custom_identifier: Option<String>,
+    /// Whether the host is retired when the agent is told to end.
+    pub(crate) auto_retirement: bool,
+    /// Whether `mackerel-agent health` is answered.
+    pub(crate) health: bool,
+    /// Which containers are measured.
+    pub(crate) container: Container,
+    /// What has to be there before the host is registered.
+    pub(crate) readiness: Readiness,
     /// Whether every request opens a connection of its own.
     pub(crate) disable_http_keep_alive: bool,
     /// As written in the file; `direct` is not an address.
@@ -107,6 +125,13 @@ impl Default for Config {
             silent: false,
             diagnostic: false,
             display_name: None,
+            memo: None,
+            host_id_store: IdStore::default(),
+            custom_identifier: None,
+            auto_retirement: false,
+            health: false,
+            container: Container::default(),
+            readiness: Readiness::default(),
             disable_http_keep_alive: false,
             http_proxy: None,
             https_proxy: None,
@@ -162,7 +187,8 @@ pub(crate) struct Include {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct NamedFile {
     pub(crate) path: PathBuf,
-    /// The configuration file; empty until whoever reads it says which it is.
+    /// The configuration file; empty until whoever reads it says which it is. A variable of the
+    /// environment has line 0.
     pub(crate) by: PathBuf,
     /// Counted from 1.
     pub(crate) line: usize,
@@ -171,7 +197,11 @@ pub(crate) struct NamedFile {
 impl fmt::Display for NamedFile {
     /// The place that names it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.by.display(), self.line)
+        let by = self.by.display();
+        match self.line {
+            0 => write!(f, "{by}"),
+            line => write!(f, "{by}:{line}"),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Flags {
     pub(crate) child: bool,
     /// Whether to retire the host without asking.
     pub(crate) force: bool,
+    /// Whether it is enough that the agent measures.
+    pub(crate) live: bool,
     pub(crate) setup: Setup,
 }
 
@@ -65,6 +67,7 @@ impl Default for Flags {
             child: false,
             force: false,
             setup: Setup::default(),
+            live: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::key::dotted;
 /// Unknown keys that are remembered. Nobody would read on.
 const MOST: usize = 1000;
 /// Differences between two words from which on they are taken for different ones.
-const FAR: usize = 3;
+pub(super) const FAR: usize = 3;
 
 /// The words that are suggested. The first that is near enough wins, so their order counts.
 pub(super) const WORDS: &[&str] = &[
@@ -56,6 +56,15 @@ pub(super) const WORDS: &[&str] = &[
     "host_proc",
     "host_sys",
     "host_etc",
+    "host_id_store",
+    "auto_retirement",
+    "health",
+    "container",
+    "details",
+    "cgroup",
+    "readiness_probe",
+    "initial_delay_seconds",
+    "period_seconds",
 ];
 
 /// The kinds of plugins that there are.
@@ -183,7 +192,7 @@ fn nearest<'w>(words: &[&'w str], word: &str) -> Option<&'w str> {
 
 /// The characters that have to be inserted, removed or replaced to make `b` of `a`; no more than
 /// [`FAR`] is told apart.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let length = a.chars().count();
     if length.abs_diff(b.chars().take(length + FAR).count()) >= FAR {
         return FAR;

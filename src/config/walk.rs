@@ -19,6 +19,8 @@ pub(super) enum Key<T> {
     Text(fn(&mut T) -> &mut Option<String>),
     /// A path. An empty one is none.
     Place(fn(&mut T) -> &mut Option<PathBuf>),
+    /// Several texts.
+    List(fn(&mut T) -> &mut Vec<String>),
     /// A regular expression.
     Pattern(fn(&mut T) -> &mut Option<Pattern>),
     /// An interval.
@@ -31,6 +33,22 @@ pub(super) enum Key<T> {
 
 /// The keys that a table may hold. They are found whatever the case of their letters.
 pub(super) type Keys<T> = [(&'static str, Key<T>)];
+
+impl<T> Key<T> {
+    /// Stores a value. One that has keys of its own is left alone.
+    pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
+        match self {
+            Key::Flag(at) => store(at(into), item.boolean()?),
+            Key::Text(at) => store(at(into), present(item.string()?)),
+            Key::Place(at) => store(at(into), present(item.string()?).map(PathBuf::from)),
+            Key::List(at) => store(at(into), item.strings()?),
+            Key::Pattern(at) => store(at(into), Some(item.pattern()?)),
+            Key::Minutes(at) => store(at(into), Some(item.minutes()?)),
+            Key::Value(store) => store(into, item),
+            Key::Inside(_) => Ok(()),
+        }
+    }
+}
 
 /// The walk through one file.
 pub(super) struct Walk<'t> {
@@ -112,27 +130,9 @@ impl<'t> Walk<'t> {
         else {
             return false;
         };
-        let stored = match key {
-            Key::Flag(at) => item.boolean().and_then(|value| store(at(into), value)),
-            Key::Text(at) => item
-                .string()
-                .and_then(|text| store(at(into), present(text))),
-            Key::Place(at) => item
-                .string()
-                .and_then(|text| store(at(into), present(text).map(PathBuf::from))),
-            Key::Pattern(at) => item
-                .pattern()
-                .and_then(|value| store(at(into), Some(value))),
-            Key::Minutes(at) => item
-                .minutes()
-                .and_then(|value| store(at(into), Some(value))),
-            Key::Value(store) => store(into, item),
-            Key::Inside(walk) => {
-                walk(self, into, item);
-                Ok(())
-            }
-        };
-        if let Err(why) = stored {
+        if let Key::Inside(walk) = key {
+            walk(self, into, item);
+        } else if let Err(why) = key.store(into, item) {
             self.wrong(item.line, &why);
         }
         true

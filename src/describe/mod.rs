@@ -91,11 +91,16 @@ pub(crate) fn host(
     Ok(HostParam {
         name: uname.nodename,
         display_name: config.display_name.clone().filter(is_given),
+        memo: config.memo.clone(),
         meta,
         interfaces: Some(interface::interfaces(links)).filter(|all| !all.is_empty()),
         role_fullnames: config.roles.clone(),
         checks: checks(config),
-        custom_identifier: place.custom_identifier.filter(is_given),
+        custom_identifier: config
+            .custom_identifier
+            .clone()
+            .or(place.custom_identifier)
+            .filter(is_given),
     })
 }
 

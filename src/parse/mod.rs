@@ -1,5 +1,7 @@
 //! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
 
+pub(crate) mod cgroup;
+pub(crate) mod container;
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
 pub(crate) mod fib_trie;

@@ -1,8 +1,11 @@
 //! The main thread: starts each job when it is due, does what signals ask for, and ends when it is
 //! told to.
 
+mod ending;
+
 use std::time::Duration;
 
+use super::health::Health;
 use super::measure::Measure;
 use super::message::{Event, News, Order, Outcome};
 use super::plugins::{Id, Plugins, Told};
@@ -33,12 +36,6 @@ const PROGRAM: u64 = 10;
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// From the start until plugins begin, if the server does not answer sooner.
 const PLUGIN_DELAY: Duration = Duration::from_secs(30);
-/// From the end of all else until the commands that still run are left to themselves.
-const COMMAND_GRACE: Duration = Duration::from_secs(3);
-/// How much longer a request that is under way at the limit gets to be told of.
-const END_GRACE: Duration = Duration::from_millis(500);
-/// Signals within this time are one request to stop.
-const ONE_STOP: Duration = Duration::from_secs(1);
 
 /// What the main thread owns.
 pub(super) struct Agent<'a> {
@@ -59,6 +56,13 @@ pub(super) struct Agent<'a> {
     watchdog: Option<Watchdog>,
     /// `None` if the agent is not to end when there is another one.
     program: Option<Executable>,
+    /// By which threads that it starts tell it how they end.
+    tell: Option<Sender<Event>>,
+    /// What the server calls this host, once it is registered.
+    host_id: Option<String>,
+    /// Whether it has been told to end twice.
+    is_forced: bool,
+    health: Health,
 }
 
 /// Why the main loop ended.
@@ -91,7 +95,17 @@ impl<'a> Agent<'a> {
             status: Status::default(),
             watchdog: None,
             program: None,
+            tell: None,
+            host_id: None,
+            is_forced: false,
+            health: Health::default(),
         }
+    }
+
+    /// The same, which can retire its host.
+    pub(super) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
+        self.tell = Some(tell);
+        self
     }
 
     /// Runs until it is told to stop or cannot go on. Returns the text for the user in the second
@@ -101,7 +115,13 @@ impl<'a> Agent<'a> {
         let end = self.until_stopped(clock, events);
         self.notify.stopping();
         self.plugins.stop();
+        let leaves = self.leaves(&end);
         let ended = self.end(end, clock, events);
+        if leaves && !self.is_forced {
+            let left = self.leave(ended, clock, events);
+            self.await_commands(clock, events);
+            return left;
+        }
         self.await_commands(clock, events);
         match ended? {
             Outcome::Delivered => Ok(()),
@@ -122,6 +142,7 @@ impl<'a> Agent<'a> {
         clock: &dyn Clock,
         events: &Receiver<Event>,
     ) -> Result<Outcome, String> {
+        let limit = self.limit(&end);
         match end {
             End::Outcome(outcome) => Ok(outcome),
             End::Signal(signal) => {
@@ -129,11 +150,11 @@ impl<'a> Agent<'a> {
                     "Received signal '{}', try graceful shutdown up to {} seconds. \
                      If you want force shutdown immediately, send a signal again.",
                     signal.name(),
-                    STOP_LIMIT.as_secs()
+                    limit.as_secs()
                 );
                 let begin = clock.moment();
-                self.order(Order::Stop(Moment(begin.0 + STOP_LIMIT)));
-                self.wait_for_end(clock, events, begin)
+                self.order(Order::Stop(Moment(begin.0 + limit)));
+                self.wait_for_end(clock, events, begin, limit)
             }
         }
     }
@@ -188,6 +209,12 @@ impl<'a> Agent<'a> {
                 Ok(Event::News(news)) => self.note(news, clock),
                 Ok(Event::Plugin(id, told)) => self.hear(id, told),
                 Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
+                Ok(Event::Child) => drop(reap_orphans()),
+                // Whoever asks may have gone.
+                Ok(Event::Inquiry(answer)) => {
+                    drop(answer.send(self.health.answer(clock.moment())));
+                }
+                Ok(Event::Retired(_)) => {}
                 Err(_) if self.has_poster => {}
                 // It has gone without a word.
                 Err(_) => {
@@ -224,6 +251,7 @@ impl<'a> Agent<'a> {
         // Plugins first: they take their time.
         self.plugins.round(time);
         let values = self.measure.round(now);
+        self.health.measured = Some(now);
         let count = values.iter().count();
         backend::debug("metrics", format_args!("measured {count} values"));
         self.order(Order::Round(time, None, values));
@@ -236,6 +264,9 @@ impl<'a> Agent<'a> {
             self.plugins.begin(now);
             if self.config.diagnostic {
                 self.order(Order::Graphs(collect::agent::graphs()));
+            }
+            if self.config.container.details {
+                self.order(Order::Graphs(collect::container::graphs()));
             }
         }
         self.plugins.turn(now);
@@ -288,6 +319,11 @@ impl<'a> Agent<'a> {
             let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
             *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
         }
+        match &news {
+            News::Registered { id, .. } => self.host_id = Some(id.clone()),
+            News::Working | News::Posted => self.health.posted = Some(clock.moment()),
+            News::Alive | News::Failing(_) => {}
+        }
         if self.status.note(news, clock.unix()) {
             self.notify.status(&self.status.text());
         }
@@ -327,48 +363,6 @@ impl<'a> Agent<'a> {
         self.order(Order::Configure(api, Box::new(config.clone())));
         self.config = config;
         Ok(())
-    }
-
-    /// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says
-    /// that nobody wants to wait any longer.
-    fn wait_for_end(
-        &mut self,
-        clock: &dyn Clock,
-        events: &Receiver<Event>,
-        begin: Moment,
-    ) -> Result<Outcome, String> {
-        loop {
-            let passed = clock.moment().since(begin);
-            // A request that is under way at the limit gets a little longer to be told of.
-            match events.recv_timeout((STOP_LIMIT + END_GRACE).saturating_sub(passed)) {
-                Ok(Event::Signal(Signal::Hangup) | Event::News(_)) => {}
-                // What a plugin brings now comes too late, but it has ended.
-                Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                // Whoever stops a unit signals every process of it, and so does a supervisor.
-                Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
-                Ok(Event::Signal(signal)) => {
-                    log::info!("Received signal '{}' again, force shutdown.", signal.name());
-                    return Err("received terminate instruction again. force return".to_owned());
-                }
-                Ok(Event::Ended(outcome)) => return Ok(outcome),
-                Err(_) => return Err("Timed out. force shutdown.".to_owned()),
-            }
-        }
-    }
-
-    /// Gives the commands that still run the time to end as they have been told to.
-    fn await_commands(&mut self, clock: &dyn Clock, events: &Receiver<Event>) {
-        let begin = clock.moment();
-        while self.plugins.running() > 0 {
-            let passed = clock.moment().since(begin);
-            match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
-                Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                Ok(Event::Signal(Signal::Hangup) | Event::News(_) | Event::Ended(_)) => {}
-                Ok(Event::Signal(_)) if passed < ONE_STOP => {}
-                // Somebody is in a hurry, or a command cannot be killed.
-                Ok(Event::Signal(_)) | Err(_) => return,
-            }
-        }
     }
 }
 

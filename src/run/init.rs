@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::TAGS;
-use super::load::{load, told};
+use super::load::{Beside, load, told};
 use crate::base;
 use crate::config::{Config, Flags, opening};
 use crate::sys::file;
@@ -77,7 +77,7 @@ pub(super) fn with_key(
 
 /// The setting with which the file, or one that it includes, gives a key already.
 fn what_is_set(path: &Path) -> Result<Option<&'static str>, String> {
-    let config = load(path)
+    let config = load(path, &Beside::default())
         .checked()
         .map_err(|error| error.to_string())?
         .config;

@@ -192,7 +192,7 @@ fn run(works: Vec<Work>, mut hear: impl FnMut(Told) -> Result<(), String>) -> Re
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     let mut stop = Some(stop);
     let interrupted = tell.clone();
-    signal::watch(move |_| interrupted.send(Event::Interrupted).is_ok())
+    signal::watch(false, move |_| interrupted.send(Event::Interrupted).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let worker = thread::spawn(move || do_all(&works, &sign, &tell));
     let mut was_interrupted = false;

@@ -12,6 +12,8 @@ use crate::sys::root::FileError;
 
 /// The variable of the environment that holds the API key.
 const VARIABLE: &str = "MACKEREL_APIKEY";
+/// The same in the Go agent's container image; it means nothing elsewhere.
+pub(super) const OF_IMAGE: &str = "apikey";
 /// The variable with which systemd names the directory of a unit's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The credential that is the API key.
@@ -31,9 +33,11 @@ pub(super) fn find(
         return Ok(key.clone());
     }
     let given = |name| variable(name).filter(|value| !value.is_empty());
-    if let Some(value) = given(VARIABLE) {
-        let source = format!("the variable {VARIABLE}");
-        return key(source, Ok(value.into_encoded_bytes()));
+    for name in [VARIABLE, OF_IMAGE] {
+        if let Some(value) = given(name) {
+            let source = format!("the variable {name}");
+            return key(source, Ok(value.into_encoded_bytes()));
+        }
     }
     if let Some(directory) = given(CREDENTIALS) {
         let path = PathBuf::from(directory).join(CREDENTIAL);
@@ -167,6 +171,7 @@ mod tests {
             ..Config::default()
         };
         let key = find(&flags, &config, |name| match name {
+            OF_IMAGE => None,
             VARIABLE => sources
                 .variable
                 .map(|bytes| OsString::from_vec(bytes.into())),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base;
-use crate::config::{Config, ConfigError, Findings, UnknownKey, Warning};
+use crate::config::{Config, ConfigError, Findings, Level, UnknownKey, Variables, Warning};
 use crate::sys::file;
 use crate::sys::glob::glob;
 
@@ -21,6 +21,8 @@ pub(super) struct Loaded {
     pub(super) with_apikey: Vec<PathBuf>,
     /// Whether a file has a key `apikey`, be it empty or wrong, or cannot be read.
     pub(super) names_apikey: bool,
+    /// Whether there is no file, and none is needed.
+    pub(super) is_alone: bool,
     /// What is wrong, one line each, file by file.
     problems: Vec<String>,
 }
@@ -34,16 +36,38 @@ pub(super) struct Unknown {
     pub(super) is_included: bool,
 }
 
-/// Loads the file at `path`, and over it those that its key `include` names, in order.
+/// What is taken instead of a configuration file, or over it.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) variables: Variables,
+    /// Whether there need be no file.
+    pub(super) may_be_alone: bool,
+}
+
+/// Loads the file at `path`, over it those that its key `include` names, in order, and over all of
+/// them the variables.
 ///
 /// Goes on after mistakes, so that all of them are told at once; [`Loaded::checked`] fails if there
 /// are any.
-pub(super) fn load(path: &Path) -> Loaded {
+pub(super) fn load(path: &Path, beside: &Beside) -> Loaded {
     let mut loaded = Loaded::default();
-    loaded.read(path, false);
+    match beside.may_be_alone && is_absent(path) {
+        true => {
+            loaded.is_alone = true;
+            loaded.config = Config::alone(&beside.variables);
+        }
+        false => loaded.read(path, false),
+    }
+    let mut place = path.display().to_string();
+    if let Some((variable, include)) = beside.variables.include() {
+        place = format!("the variable {variable}");
+        loaded.config.include = Some(include);
+    }
     let included = match &loaded.config.include {
         Some(include) => glob(&include.pattern).unwrap_or_else(|error| {
-            let place = format!("{}:{}", path.display(), include.line);
+            if include.line > 0 {
+                place = format!("{place}:{}", include.line);
+            }
             let why = base::report(&error);
             loaded.problems.push(format!("{place}: include: {why}"));
             Vec::new()
@@ -53,7 +77,38 @@ pub(super) fn load(path: &Path) -> Loaded {
     for path in included {
         loaded.read(&path, true);
     }
+    let said = loaded.config.read_variables(&beside.variables);
+    loaded.problems.extend(said.problems);
     loaded
+        .warnings
+        .extend(said.warnings.into_iter().map(|text| Warning {
+            level: Level::Warn,
+            line: None,
+            text,
+        }));
+    loaded
+}
+
+/// Whether there is no file of this name.
+fn is_absent(path: &Path) -> bool {
+    file::read(path).is_err_and(|error| error.is_absent())
+}
+
+/// What is wrong with a file that, by its name, is one of mackerel-container-agent.
+fn no_yaml(path: &Path) -> Option<String> {
+    let extension = path.extension()?;
+    let is_yaml = ["yml", "yaml"]
+        .iter()
+        .any(|yaml| extension.eq_ignore_ascii_case(yaml));
+    is_yaml.then(|| {
+        let path = path.display();
+        format!(
+            "{path}: a file in YAML, as mackerel-container-agent has it; this agent reads TOML: \
+             apikey: KEY becomes apikey = \"KEY\", displayName display_name, ignoreContainer \
+             ignore below a line [container], and readinessProbe [readiness_probe]; or set \
+             MACKEREL_APIKEY and the like in the environment, and no file is needed"
+        )
+    })
 }
 
 impl Loaded {
@@ -76,6 +131,11 @@ impl Loaded {
             true => format!("while loading included config file {}", path.display()),
             false => path.display().to_string(),
         };
+        if let Some(problem) = no_yaml(path) {
+            self.names_apikey = true;
+            self.problems.push(problem);
+            return;
+        }
         let text = match file::read(path) {
             Ok(text) => text,
             Err(error) => {
@@ -163,7 +223,9 @@ mod tests {
     /// Vector 15; unknown keys of included files are told as well.
     #[test]
     fn included_files_are_read_over_the_main_file() {
-        let loaded = load(&fixture("main.conf")).checked().unwrap();
+        let loaded = load(&fixture("main.conf"), &Beside::default())
+            .checked()
+            .unwrap();
         let config = loaded.config;
         assert_eq!(&*config.apikey, "KEY");
         assert_eq!(config.root, PathBuf::from("/tmp/root"));
@@ -201,7 +263,7 @@ mod tests {
     /// A configuration as one finds it on a server that somebody has looked after for years.
     #[test]
     fn a_large_configuration_means_what_it_says() {
-        let loaded = load(&fixture("large/mackerel-agent.conf"))
+        let loaded = load(&fixture("large/mackerel-agent.conf"), &Beside::default())
             .checked()
             .unwrap();
         assert!(loaded.unknown.is_empty());
@@ -299,7 +361,9 @@ mod tests {
         );
         std::fs::write(path("main.conf"), main).unwrap();
         std::fs::write(path("more.toml"), "\n\nca_file = '/c'\napikey = ''").unwrap();
-        let loaded = load(&path("main.conf")).checked().unwrap();
+        let loaded = load(&path("main.conf"), &Beside::default())
+            .checked()
+            .unwrap();
         let named = |path: &str, by, line| {
             Some(NamedFile {
                 path: path.into(),
@@ -346,8 +410,57 @@ mod tests {
             ),
         ];
         for (name, expected) in table {
-            let error = load(&fixture(name)).checked().unwrap_err();
+            let error = load(&fixture(name), &Beside::default())
+                .checked()
+                .unwrap_err();
             assert_eq!(error.to_string(), expected, "{name}");
+        }
+    }
+
+    fn beside(variables: &[(&str, &str)]) -> Beside {
+        let all = variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Beside {
+            variables: Variables::of(all, false),
+            may_be_alone: true,
+        }
+    }
+
+    #[test]
+    fn variables_alone_are_a_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let pattern = path("*.conf").display().to_string();
+        std::fs::write(path("a.conf"), "display_name = 'a'\nmemo = 'm'").unwrap();
+        let variables = beside(&[
+            ("MACKEREL_DISPLAY_NAME", "b"),
+            ("MACKEREL_INCLUDE", &pattern),
+        ]);
+        let loaded = load(&path("absent.toml"), &variables).checked().unwrap();
+        assert!(loaded.is_alone && loaded.config.health);
+        assert_eq!(loaded.config.pidfile, PathBuf::new());
+        assert_eq!(loaded.config.display_name.as_deref(), Some("b"));
+        assert_eq!(loaded.config.memo.as_deref(), Some("m"));
+        let loaded = load(&path("a.conf"), &beside(&[])).checked().unwrap();
+        assert!(!loaded.is_alone && !loaded.config.health);
+        let loaded = load(&path("a.conf"), &beside(&[("MACKEREL_INCLUDE", "[")]));
+        let error = loaded.checked().unwrap_err().to_string();
+        assert!(
+            error.contains("the variable MACKEREL_INCLUDE: include: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn yaml_is_refused_by_name() {
+        for name in ["/etc/mackerel.yml", "/etc/mackerel.YAML"] {
+            let error = load(Path::new(name), &Beside::default()).checked();
+            let error = error.unwrap_err().to_string();
+            assert!(
+                error.contains(name) && error.contains("reads TOML"),
+                "{error}"
+            );
         }
     }
 }

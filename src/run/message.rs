@@ -4,6 +4,7 @@
 use super::plugins::{Id, Told};
 use super::whereabouts::Found;
 use crate::api::Api;
+use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Stamp};
 use crate::collect::Values;
 use crate::config::Config;
@@ -15,6 +16,12 @@ use crate::wire::check::Report;
 /// What can wake the main thread before its time.
 pub(super) enum Event {
     Signal(Signal),
+    /// A child has ended, of which this process may be the only one left to take leave.
+    Child,
+    /// Somebody asks how the agent is doing.
+    Inquiry(Sender<String>),
+    /// The host has been retired, or not, and this is why.
+    Retired(Result<(), String>),
     News(News),
     /// A plugin's thread has something to tell.
     Plugin(Id, Told),
@@ -36,6 +43,8 @@ pub(super) enum Order {
     Metadata(String, String),
     /// Define these graphs, all of one plugin.
     Graphs(Vec<Graph>),
+    /// What the host waits for before it is registered is there.
+    Begin,
     /// Send the host's description.
     Describe,
     /// Speak to the API like this from now on, and go by this configuration otherwise.
@@ -59,6 +68,8 @@ pub(super) enum News {
     Failing(String),
     /// It can again.
     Working,
+    /// The server has taken values once more: told where somebody may ask.
+    Posted,
 }
 
 /// How the poster ended.

@@ -3,12 +3,14 @@
 mod agent;
 mod bootclock;
 mod configtest;
+mod health;
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
     reason = "files of the tests, not of a host"
 )]
 mod hosts;
+mod identity;
 mod init;
 mod inspect;
 mod install;
@@ -19,6 +21,7 @@ mod message;
 mod once;
 mod plugins;
 mod poster;
+mod readiness;
 mod register;
 mod reload;
 mod resolve;
@@ -30,7 +33,7 @@ mod watchdog;
 mod whereabouts;
 
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, process, thread};
 
 use agent::Agent;
 use bootclock::BootClock;
@@ -48,7 +51,7 @@ use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::base::text::without_userinfo;
 use crate::base::{self, Failures, program};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, IdStore};
 use crate::describe::{self, Calls};
 use crate::sys::boot;
 use crate::sys::crash;
@@ -64,11 +67,12 @@ use crate::sys::notify::Notify;
 use crate::sys::pidfile::PidFile;
 use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::signal;
+use crate::sys::signal::{self, Woken};
 use crate::sys::state::State;
 use crate::sys::uname::uname;
 
 pub(crate) use configtest::configtest;
+pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};
 pub(crate) use install::{install, uninstall, upgrade};
@@ -130,21 +134,40 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let _lock = claim_root(&config)?;
     let (tell, events) = channel();
     let told = tell.clone();
-    signal::watch(move |signal| told.send(Event::Signal(signal)).is_ok())
+    // As process 1 of a container, this one inherits the children of others.
+    let with_children = process::id() == 1;
+    let hear = move |woken| match woken {
+        Woken::Signal(signal) => told.send(Event::Signal(signal)).is_ok(),
+        Woken::Child => told.send(Event::Child).is_ok(),
+        Woken::Time => true,
+    };
+    signal::watch(with_children, hear)
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
+    if config.health {
+        health::serve(&config.root, tell.clone());
+    }
     let stats = FsStats::new();
-    let orders = start_poster(&config, clock, tell, stats.beside())?;
+    let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
+    if config.readiness.is_given() {
+        readiness::watch(config.readiness.clone(), orders.clone())?;
+    }
     let measure = Measure::new(&config, Root::of(&config.host), stats);
-    Agent::new(flags, config, measure, plugins, orders, notify).run(&BootClock(clock), &events)
+    let agent = Agent::new(flags, config, measure, plugins, orders, notify);
+    agent.told_through(tell).run(&BootClock(clock), &events)
 }
 
-/// The directory of the agent's state, for this agent alone.
-fn claim_root(config: &Config) -> Result<RootLock, String> {
+/// The directory of the agent's state, for this agent alone; `None` if it keeps nothing there.
+fn claim_root(config: &Config) -> Result<Option<RootLock>, String> {
+    if config.host_id_store == IdStore::Memory {
+        return Ok(None);
+    }
     // It is missing before the first start. Whatever else is wrong with it is told by who uses it.
     drop(State::at(&config.root).prepare());
-    RootLock::claim(&config.root).map_err(|error| base::report(&error))
+    RootLock::claim(&config.root)
+        .map(Some)
+        .map_err(|error| base::report(&error))
 }
 
 /// The pid file of the configuration, if there is to be one.
@@ -164,19 +187,18 @@ fn start_poster(
     tell: Sender<Event>,
     stats: FsStats,
 ) -> Result<Sender<Order>, String> {
-    let state = State::at(&config.root);
     let clock = BootClock(clock);
-    let keeper = keeper(config, &state);
+    let keeper = keeper(config);
     let (orders, inbox) = channel();
     let whereabouts = Whereabouts::new(whereabouts::in_background(
         Root::of(&config.host),
         orders.clone(),
     ));
     let on_start = config.host_status.on_start.clone();
-    let registration = Registration::new(state, on_start, whereabouts)
+    let registration = Registration::new(state(config), on_start, whereabouts)
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
-    let poster = Poster::new(
+    let mut poster = Poster::new(
         Api::new(Box::new(link(config)?)),
         registration,
         describer(config, stats),
@@ -187,6 +209,9 @@ fn start_poster(
         clock.moment(),
     )
     .keep_with(keeper, &clock);
+    if config.readiness.is_given() {
+        poster.hold();
+    }
     let run = move || {
         crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
@@ -201,11 +226,11 @@ fn start_poster(
 }
 
 /// What keeps values that wait, and has those that an earlier agent has kept.
-fn keeper(config: &Config, state: &State) -> Keeper {
-    if !config.spool.on_disk {
+fn keeper(config: &Config) -> Keeper {
+    if !config.spool.on_disk || config.host_id_store == IdStore::Memory {
         return Keeper::none();
     }
-    let id = state.host_id().ok().flatten();
+    let id = state(config).host_id().ok().flatten();
     Keeper::open(
         Box::new(Directory::at(&config.root)),
         &config.root,
@@ -215,8 +240,21 @@ fn keeper(config: &Config, state: &State) -> Keeper {
     )
 }
 
+/// The agent's own files, as the configuration has them.
+fn state(config: &Config) -> State {
+    match config.host_id_store {
+        IdStore::File => State::at(&config.root),
+        IdStore::Memory => State::forgetful(&config.root),
+    }
+}
+
 /// The way to the API that the configuration describes.
 fn link(config: &Config) -> Result<Http, String> {
+    link_within(config, REQUEST_LIMIT)
+}
+
+/// The same, with another limit for a request.
+fn link_within(config: &Config, limit: Duration) -> Result<Http, String> {
     let settings = Settings {
         base: config.apibase.clone(),
         key: (*config.apikey).to_owned(),
@@ -226,7 +264,7 @@ fn link(config: &Config) -> Result<Http, String> {
         keep_alive: !config.disable_http_keep_alive,
         proxy: proxies(config),
         ca_file: config.ca_file.as_ref().map(|named| named.path.clone()),
-        limit: REQUEST_LIMIT,
+        limit,
     };
     let given = config.proxy_env();
     let is_configured = |what: &str| match what {

@@ -81,6 +81,8 @@ pub(super) struct Poster {
     post_due: Option<Moment>,
     /// When the description is to be sent; `None` if it is up to date.
     describe_due: Option<Moment>,
+    /// Whether the host is not to be registered yet.
+    is_held: bool,
     /// When to give up delivering; `None` as long as the agent runs.
     stop: Option<Moment>,
     posting: Trouble,
@@ -122,6 +124,7 @@ impl Poster {
             backoff: Backoff::up_to(REGISTER_PAUSE),
             post_due: Some(now),
             describe_due: None,
+            is_held: false,
             stop: None,
             posting: Trouble::default(),
             describing: Trouble::default(),
@@ -149,6 +152,11 @@ impl Poster {
                 .push(destination.as_deref(), report, true, clock.moment());
         }
         self
+    }
+
+    /// Registers nothing before [`Order::Begin`].
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
     }
 
     /// Does what is due until it is to end.
@@ -214,6 +222,10 @@ impl Poster {
                     self.post_due = self.post_due.map(|due| due.min(now));
                 }
             }
+            Order::Begin => {
+                self.is_held = false;
+                self.post_due = Some(now);
+            }
             Order::Answer => (self.tell)(News::Alive),
             Order::Stop(limit) => {
                 self.stop = Some(limit);
@@ -244,6 +256,7 @@ impl Poster {
         let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
         if self.registration.host().is_none() {
             if is_due(self.post_due)
+                && !self.is_held
                 && let Some(refusal) = self.register(clock)
             {
                 self.save(clock);
@@ -279,7 +292,7 @@ impl Poster {
     /// When the next request goes out; `None` if nothing waits.
     fn due(&self) -> Option<Moment> {
         if self.registration.host().is_none() {
-            return self.post_due;
+            return self.post_due.filter(|_| !self.is_held);
         }
         let dues = [
             self.post_due,
@@ -385,6 +398,10 @@ impl Poster {
 
     /// Sees to it that nothing is lost that has not been delivered.
     fn outcome(&mut self, clock: &dyn Clock) -> Outcome {
+        if self.is_held {
+            // Nobody has been told that there is such a host.
+            return Outcome::Delivered;
+        }
         let (values, reports) = (
             self.spool.waiting(),
             self.reports.waiting() + self.undated.len(),

@@ -98,7 +98,8 @@ impl Registration {
         config: &Config,
     ) -> Result<(), RegisterError> {
         let place = self.whereabouts.known();
-        let ours = place.and_then(|place| place.custom_identifier.as_deref());
+        let given = config.custom_identifier.as_deref();
+        let ours = given.or_else(|| place?.custom_identifier.as_deref());
         self.stage = match (&self.stage, ours) {
             (Stage::Create { is_new: false }, Some(ours)) => {
                 match api.find_by_custom_identifier(ours) {
@@ -136,9 +137,9 @@ impl Registration {
                 if ours != Some(theirs) {
                     let path = self.state.id_path().display().to_string();
                     let theirs = theirs.clone();
-                    return Err(match place {
-                        Some(_) => RegisterError::Identity { path, theirs },
-                        None => RegisterError::Unidentified { path, theirs },
+                    return Err(match place.is_some() || given.is_some() {
+                        true => RegisterError::Identity { path, theirs },
+                        false => RegisterError::Unidentified { path, theirs },
                     });
                 }
                 self.known(host.clone())

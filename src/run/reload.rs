@@ -1,7 +1,7 @@
 //! What becomes of a configuration that has changed while the agent runs.
 
 use super::configtest::{check, verdict};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Container, Flags};
 
 /// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
 /// is one, for it may be the one that was meant to change something. Otherwise what `configtest`
@@ -26,6 +26,17 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         ("https_proxy", old.https_proxy != new.https_proxy),
         ("autoshutdown", old.autoshutdown != new.autoshutdown),
         ("spool", old.spool != new.spool),
+        ("host_id_store", old.host_id_store != new.host_id_store),
+        (
+            "custom_identifier",
+            old.custom_identifier != new.custom_identifier,
+        ),
+        ("health", old.health != new.health),
+        (
+            "container.metrics",
+            old.container.metrics != new.container.metrics,
+        ),
+        ("readiness_probe", old.readiness != new.readiness),
     ];
     let changed = has_changed.into_iter().filter(|(_, is_other)| *is_other);
     let staying = changed.map(|(name, _)| name).collect();
@@ -38,6 +49,14 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
         https_proxy: old.https_proxy.clone(),
         autoshutdown: old.autoshutdown,
         spool: old.spool,
+        host_id_store: old.host_id_store,
+        custom_identifier: old.custom_identifier.clone(),
+        health: old.health,
+        container: Container {
+            metrics: old.container.metrics,
+            ..new.container
+        },
+        readiness: old.readiness.clone(),
         ..new
     };
     (config, staying)

@@ -2,11 +2,13 @@
 
 use std::env;
 
-use super::key;
-use super::load::{Unknown, load};
+use super::load::{Beside, Unknown, load};
+use super::{identity, key};
 use crate::base;
 use crate::base::trees::Trees;
-use crate::config::{Config, Flags, Level};
+use crate::config::{CONFFILE, Config, Flags, Level, Variables};
+use crate::sys::environment;
+use crate::sys::root::Root;
 
 /// The configuration as far as it can be had, and what is wrong with it.
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub(super) struct Survey {
     pub(super) problems: Vec<String>,
     /// Keys that nothing reads, file by file, the main file first.
     pub(super) unknown: Vec<Unknown>,
+    /// Whether there is no file, and none is needed.
+    pub(super) is_alone: bool,
 }
 
 /// The configuration, with what the command line says over it. Fails with everything that is wrong.
@@ -44,7 +48,8 @@ fn host(flags: &Flags, configured: Trees) -> Trees {
 /// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
 /// logged.
 pub(super) fn survey(flags: &Flags) -> Survey {
-    let mut loaded = load(&flags.conf);
+    let mut loaded = load(&flags.conf, &beside(flags));
+    let is_alone = loaded.is_alone;
     let mut problems = Vec::new();
     if let Some(error) = loaded.take_problems() {
         problems.push(error.to_string());
@@ -64,6 +69,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
             return Survey {
                 problems,
                 unknown,
+                is_alone,
                 ..Survey::default()
             };
         }
@@ -74,7 +80,11 @@ pub(super) fn survey(flags: &Flags) -> Survey {
             Level::Error => log::error!("{}", warning.text),
         }
     }
-    match key::find(flags, &config, |name| env::var_os(name)) {
+    let variable = |name: &str| match name {
+        key::OF_IMAGE if !environment::is_of_image() => None,
+        name => env::var_os(name),
+    };
+    match key::find(flags, &config, variable) {
         Ok(key) => {
             config.apikey = key;
             // A file that is wrong may well have a key, which is not to be called missing.
@@ -89,9 +99,26 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         }
         Err(error) => problems.push(base::report(&error)),
     }
+    let root = Root::of(&config.host);
+    config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
     Survey {
         config,
         problems,
         unknown,
+        is_alone,
+    }
+}
+
+/// The variables of the environment. There need be no file where nobody names one and they hold, or
+/// lead to, an API key.
+fn beside(flags: &Flags) -> Beside {
+    let is_image = environment::is_of_image();
+    let variables = Variables::of(env::vars_os(), is_image);
+    let keys = ["MACKEREL_APIKEY", "MACKEREL_APIKEY_FILE", "apikey"];
+    let has_key = keys.iter().any(|name| variables.get(name).is_some());
+    let is_named = flags.conf.as_os_str() != CONFFILE;
+    Beside {
+        may_be_alone: !is_named && (has_key || flags.apikey.is_some()),
+        variables,
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
         return Err("retirement is canceled".to_owned());
     }
     let mut api = Api::new(Box::new(link(&config)?));
-    until_retired(&mut api, &id, pause)
+    until_retired(&mut api, &id, TRIES, || pause(PAUSE))
         .map_err(|error| format!("failed to retire this host: {}", base::report(&error)))?;
     log::info!("This host (hostID: {id}) has been retired.");
     if let Err(error) = state.forget_host_id() {
@@ -47,8 +47,13 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks the server until it agrees, or says that it never will.
-fn until_retired(api: &mut Api, id: &str, mut wait: impl FnMut(Duration)) -> Result<(), ApiError> {
+/// Asks the server until it agrees, or says that it never will, `most` times.
+pub(super) fn until_retired(
+    api: &mut Api,
+    id: &str,
+    most: u32,
+    mut wait: impl FnMut(),
+) -> Result<(), ApiError> {
     let mut trouble = Trouble::default();
     let mut tries = 1;
     loop {
@@ -56,12 +61,12 @@ fn until_retired(api: &mut Api, id: &str, mut wait: impl FnMut(Duration)) -> Res
             return Ok(());
         };
         let is_refused = matches!(error.status(), Some(400..=499));
-        if is_refused || tries == TRIES {
+        if is_refused || tries == most {
             return Err(error);
         }
         tries += 1;
         trouble.because(format!("{}; this is tried again", base::report(&error)));
-        wait(PAUSE);
+        wait();
     }
 }
 
@@ -221,7 +226,7 @@ mod tests {
             let statuses = statuses.to_vec();
             let mut api = Api::new(Box::new(Script { statuses, lines }));
             let mut waited = Duration::ZERO;
-            let end = until_retired(&mut api, "ID", |time| waited += time);
+            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE);
             let end = end.map_err(|error| format!("failed: {}", base::report(&error)));
             assert_eq!(end.err(), expected, "{why}");
             drop(api);

@@ -21,7 +21,7 @@ impl Status {
     pub(super) fn note(&mut self, news: News, now: Unix) -> bool {
         let was = self.trouble.take();
         match news {
-            News::Alive => {
+            News::Alive | News::Posted => {
                 self.trouble = was;
                 return false;
             }

@@ -166,7 +166,8 @@ impl Supervisor<'_> {
                 if self.policy.reload(clock.moment())
                     && let Some(child) = &self.child
                 {
-                    child.signal(Signal::Terminate);
+                    // A child that is to retire its host when it is terminated is not to do it now.
+                    child.signal(Signal::Quit);
                 }
             }
             Err(why) => {

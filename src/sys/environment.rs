@@ -33,6 +33,12 @@ fn path(was: &OsStr) -> OsString {
     OsString::from_vec(parts.join(&b':'))
 }
 
+/// Whether the environment is that of a container image of this agent, which sets `container` as
+/// Podman does, or is process 1: variables with plain names are meant for it there.
+pub(crate) fn is_of_image() -> bool {
+    std::process::id() == 1 || env::var_os("container").is_some_and(|value| !value.is_empty())
+}
+
 /// Sets a variable. To be called before any thread is started.
 pub(crate) fn set(name: &str, value: impl AsRef<OsStr>) {
     debug_assert!(is_alone(), "another thread may be reading the environment");
@@ -60,6 +66,18 @@ pub(crate) fn take(name: &str) -> Option<OsString> {
         value
     };
     Some(OsString::from_vec(value))
+}
+
+/// The value of a variable that holds flags, if it is there. One that only an image of this agent
+/// means so, and in which a key may be, is removed (see [`take`]).
+pub(crate) fn flags(name: &str) -> Option<OsString> {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase());
+    match is_plain {
+        true if is_of_image() => take(name),
+        true => None,
+        false => env::var_os(name),
+    }
+    .filter(|value| !value.is_empty())
 }
 
 /// The environment as the C library wants it: pointers to strings, after the last of them null. They

@@ -14,6 +14,7 @@ pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 pub(crate) mod http;
+pub(crate) mod inquiry;
 pub(crate) mod journal;
 pub(crate) mod localtime;
 pub(crate) mod lock;

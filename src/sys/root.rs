@@ -165,6 +165,17 @@ impl Root {
         absent_is_none(names)
     }
 
+    /// The names of the directories in a directory of this process, in no order.
+    pub(crate) fn directories(at: &Path) -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(at)?.filter_map(Result::ok);
+        // The kind is read together with the name.
+        let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        Ok(entries
+            .filter(is_directory)
+            .map(|entry| entry.file_name())
+            .collect())
+    }
+
     /// Bytes of the file itself, or of what a symbolic link leads to; `None` where the host lacks
     /// it or it is no regular file.
     pub(crate) fn size(&self, path: impl AsRef<Path>) -> Option<u64> {
@@ -222,6 +233,11 @@ impl FileError {
     /// Whether the host lacks the file.
     pub(crate) fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// Whether what the file is about went away while it was read.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::ENODEV)
     }
 }
 

@@ -46,21 +46,33 @@ impl Signal {
     }
 }
 
-/// Calls `tell` with every [`Signal`] from now on, until `tell` returns `false`; none of them ends
-/// the process any more.
+/// Calls `tell` with every [`Signal`] from now on and, if `with_children`, when children have ended,
+/// until `tell` returns `false`; none of them ends the process any more.
 ///
 /// Has to be called before any other thread is started: only threads started later leave these
 /// signals alone. They are blocked rather than caught, so that they also reach an agent that is
 /// process 1 of a container. Fails if no thread can be started.
-pub(crate) fn watch(tell: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
-    let set = mask_of_program();
+pub(crate) fn watch(
+    with_children: bool,
+    tell: impl Fn(Woken) -> bool + Send + 'static,
+) -> io::Result<()> {
+    let mut set = mask_of_program();
+    if with_children {
+        // SAFETY: the set is initialised.
+        unsafe { libc::sigaddset(&raw mut set, libc::SIGCHLD) };
+    }
     block(&set);
     let wait = move || loop {
         let mut number = 0;
         // SAFETY: `set` is an initialised signal set and `number` a valid place for an integer.
         unsafe { libc::sigwait(&raw const set, &raw mut number) };
         let known = Signal::ALL.iter().find(|(known, _)| *known == number);
-        if known.is_some_and(|(_, signal)| !tell(*signal)) {
+        let woken = match known {
+            Some((_, signal)) => Woken::Signal(*signal),
+            None if number == libc::SIGCHLD => Woken::Child,
+            None => continue,
+        };
+        if !tell(woken) {
             return;
         }
     };

@@ -18,12 +18,25 @@ const ID_MODE: u32 = 0o666;
 /// The directory in which the agent keeps what has to outlive it.
 pub(crate) struct State {
     root: PathBuf,
+    /// Whether the host's id is kept.
+    keeps_id: bool,
 }
 
 impl State {
     /// The directory at `root`, which need not exist yet.
     pub(crate) fn at(root: impl Into<PathBuf>) -> State {
-        State { root: root.into() }
+        State {
+            root: root.into(),
+            keeps_id: true,
+        }
+    }
+
+    /// The same, but the host's id is neither read nor kept there.
+    pub(crate) fn forgetful(root: impl Into<PathBuf>) -> State {
+        State {
+            root: root.into(),
+            keeps_id: false,
+        }
     }
 
     /// Where the host's id is kept.
@@ -42,6 +55,9 @@ impl State {
 
     /// What the file of the host's id holds.
     fn text(&self) -> Result<Option<String>, FileError> {
+        if !self.keeps_id {
+            return Ok(None);
+        }
         let path = self.id_path();
         let mut text = String::new();
         match File::open(&path).and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
@@ -54,7 +70,7 @@ impl State {
     /// Keeps the host's id, without a line end. The file is replaced as a whole and is on the disk
     /// when this returns; a file that is so already is left alone.
     pub(crate) fn save_host_id(&self, id: &str) -> Result<(), FileError> {
-        if self.text().is_ok_and(|kept| kept.as_deref() == Some(id)) {
+        if !self.keeps_id || self.text().is_ok_and(|kept| kept.as_deref() == Some(id)) {
             return Ok(());
         }
         self.prepare()?;
@@ -63,12 +79,18 @@ impl State {
 
     /// Forgets the host's id: the next agent to start registers a new host.
     pub(crate) fn forget_host_id(&self) -> Result<(), FileError> {
+        if !self.keeps_id {
+            return Ok(());
+        }
         let path = self.id_path();
         fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))
     }
 
-    /// Makes sure that files can be created: creates the directory if it is missing.
+    /// Makes sure that the host's id can be kept: creates the directory if it is missing.
     pub(crate) fn prepare(&self) -> Result<(), FileError> {
+        if !self.keeps_id {
+            return Ok(());
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o755)

@@ -16,6 +16,9 @@ pub(crate) struct HostParam {
     /// The name shown in its place. PUT without it leaves the one that the server has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
+    /// What is remarked of the host. PUT without it leaves what the server has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memo: Option<String>,
     pub(crate) meta: Meta,
     /// `None` is sent as `null`.
     pub(crate) interfaces: Option<Vec<Interface>>,
@@ -223,6 +226,7 @@ mod tests {
         HostParam {
             name: "(none)".into(),
             display_name: None,
+            memo: None,
             meta: Meta {
                 agent_revision: "2f531c6".into(),
                 agent_version: "0.4.2".into(),
@@ -278,6 +282,7 @@ mod tests {
         HostParam {
             name: "web1.example".into(),
             display_name: Some("Web 1".into()),
+            memo: None,
             meta: Meta {
                 block_device: Some(BTreeMap::from([
                     ("sda".into(), attributes(&sda)),

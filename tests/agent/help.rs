@@ -2,8 +2,9 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "configtest",
+    "health",
     "help",
     "init",
     "install",
@@ -48,9 +49,10 @@ fn help_lists_the_commands_on_stdout() {
 fn every_command_explains_itself_on_stderr() {
     let sandbox = Sandbox::empty();
     // (command, exit code, a word of the help)
-    let table: [(&[&str], i32, &str); 9] = [
+    let table: [(&[&str], i32, &str); 10] = [
         (&[], 0, "Commands:"),
         (&["configtest"], 0, "-conf path"),
+        (&["health"], 0, "-live"),
         (&["init"], 0, "-apikey string"),
         (&["install"], 0, "-apikey-file path"),
         (&["once"], 0, "-conf path"),

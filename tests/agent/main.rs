@@ -34,6 +34,7 @@ mod post;
 mod register;
 mod reload;
 mod retire;
+mod sidecar;
 mod signals;
 mod supervise;
 mod tls;

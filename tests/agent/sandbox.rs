@@ -183,6 +183,14 @@ impl Sandbox {
         path
     }
 
+    /// Starts the agent with just these arguments, after the words of `before`.
+    pub(crate) fn start_bare(&self, before: &[&str], arguments: &[&str]) -> Agent<'_> {
+        let mut words: Vec<OsString> = before.iter().map(OsString::from).collect();
+        words.extend(program());
+        words.extend(arguments.iter().map(OsString::from));
+        self.spawn(&words)
+    }
+
     /// Runs the agent with just these arguments to its end.
     pub(crate) fn run_bare(&self, arguments: &[&str]) -> Finished {
         let mut words = program();

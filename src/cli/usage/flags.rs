@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{COMMON, Group, INIT, INSTALL, RETIRE, SETUP, UNINSTALL, UPGRADE};
+use super::{COMMON, Group, HEALTH, INIT, INSTALL, RETIRE, SETUP, UNINSTALL, UPGRADE};
 use crate::config::{self, Flags, Secret};
 
 /// A flag: its name, what it is for, and where its value goes.
@@ -147,6 +147,13 @@ pub(super) static FLAGS: &[Flag] = &[
         about: "file that holds the public key of releases, 64 hexadecimal digits",
         of: UPGRADE,
         value: Value::Path(|flags, path| flags.setup.key = Some(path)),
+    },
+    Flag {
+        name: "live",
+        default: "",
+        about: "it is enough that the agent measures, whether or not the server takes what it posts",
+        of: HEALTH,
+        value: Value::Switch(|flags, on| flags.live = on),
     },
     Flag {
         name: "pidfile",

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::ending::ONE_STOP;
 use super::*;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock};
@@ -49,6 +50,7 @@ impl Rig {
         let name = |order| match order {
             Order::Round(..) => "round",
             Order::Describe => "describe",
+            Order::Begin => "begin",
             Order::Configure(..) => "configure",
             Order::Answer => "answer",
             Order::Placed(_) => "place",
@@ -204,7 +206,7 @@ fn told_again(pause: Duration) -> Result<Outcome, String> {
     let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
     let clock = FakeClock::default();
     clock.pass(pause);
-    agent.wait_for_end(&clock, &events, Moment::default())
+    agent.wait_for_end(&clock, &events, Moment::default(), STOP_LIMIT)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::base;
 use crate::config::{CONFFILE, Setup, opening};
 use crate::run::init::with_key;
 use crate::run::key;
-use crate::run::load::load;
+use crate::run::load::{Beside, load};
 use crate::sys::tree::{There, Tree};
 
 /// For root, and for the group of the agent's user.
@@ -48,7 +48,7 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
         });
     }
     let path = tree.path(CONFFILE);
-    let config = load(&path).checked();
+    let config = load(&path, &Beside::default()).checked();
     let config = config.map_err(|error| error.to_string())?.config;
     let step = match (
         !config.apikey.is_empty() || config.apikey_file.is_some(),

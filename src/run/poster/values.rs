@@ -117,6 +117,8 @@ impl Poster {
                 });
                 if is_over || !had_posted {
                     (self.tell)(News::Working);
+                } else if self.config.health {
+                    (self.tell)(News::Posted);
                 }
                 let pause = match self.stop {
                     Some(_) => LAST_PAUSE,

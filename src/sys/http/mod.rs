@@ -6,6 +6,7 @@ pub(crate) mod download;
 mod error;
 mod link;
 mod lookup;
+pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 #[cfg(test)]

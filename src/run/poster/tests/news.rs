@@ -20,6 +20,7 @@ fn it_tells_what_becomes_of_it() {
             News::Failing(reason) if reason.contains("500") => "status",
             News::Failing(_) => "link",
             News::Working => "working",
+            News::Posted => "posted",
         })
         .collect();
     assert_eq!(

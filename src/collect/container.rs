@@ -1,0 +1,310 @@
+//! `container.cpu.NAME.usage|limit`, in percent of one core, and `container.memory.NAME.usage|limit`,
+//! in bytes: what containers use and may use, from the files of control groups. Where it is asked for,
+//! `custom.container.*`: throttling, kills for want of memory, pressure.
+
+mod groups;
+mod names;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{CollectError, Collector, Span, Values, View};
+use crate::base::counter::growth;
+use crate::base::text::metric_segment;
+use crate::config::{self, Config, Scope};
+use crate::parse::plugin::meta::{Graph, Metric};
+use crate::parse::{cgroup, container, meminfo, stat};
+use groups::Groups;
+
+/// Where control groups are.
+const CGROUPS: &str = "/sys/fs/cgroup";
+/// Containers measured in a round; further ones are left out.
+const MOST: usize = 500;
+/// Characters of an id that stand for a name where there is none.
+const SHORT: usize = 12;
+/// Percent of one core.
+const PERCENT: f64 = 100.0;
+/// Pressure is told of these.
+const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
+
+/// Compares each reading with the one before.
+pub(super) struct Container {
+    config: config::Container,
+    span: Span,
+    before: Vec<(PathBuf, Counters)>,
+    /// Names by id, as far as they have been told.
+    names: Vec<(String, String)>,
+}
+
+/// What only grows. `None`: the kernel does not tell.
+#[derive(Clone, Copy, Default)]
+struct Counters {
+    cpu_ns: Option<u64>,
+    periods: Option<u64>,
+    throttled: Option<u64>,
+    oom_kills: Option<u64>,
+    /// Of each resource: some and all tasks waiting, in microseconds.
+    stalled_us: [[Option<u64>; 2]; 3],
+}
+
+/// What a group may use.
+struct Limits {
+    /// Percent of one core.
+    cpu: f64,
+    memory_bytes: u64,
+}
+
+/// A container's group, below the base of its hierarchy.
+struct Group {
+    path: String,
+    name: String,
+}
+
+impl Container {
+    /// Measures the containers that `config` asks for.
+    pub(super) fn new(config: config::Container) -> Container {
+        Container {
+            config,
+            span: Span::default(),
+            before: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    /// The groups to be measured.
+    fn groups(&mut self, view: &mut View<'_>, groups: &Groups) -> Result<Vec<Group>, CollectError> {
+        let scope = match self.config.metrics {
+            Scope::None => return Ok(Vec::new()),
+            // The host's groups have been put somewhere for this.
+            Scope::Auto if self.config.cgroup.is_some() => Scope::Pod,
+            Scope::Auto => Scope::Own,
+            scope => scope,
+        };
+        let pod = match (scope, &self.config.pod_uid) {
+            (Scope::Pod, None) => self.own_pod(view)?,
+            (Scope::Pod, uid) => uid.clone(),
+            _ => None,
+        };
+        if scope == Scope::Own || (scope == Scope::Pod && pod.is_none()) {
+            return Ok(vec![self.own(view, groups)?]);
+        }
+        let mut found = groups.containers();
+        if let Some(pod) = &pod {
+            found.retain(|path| container::pod_of_group(path).as_ref() == Some(pod));
+        }
+        found.truncate(MOST);
+        self.name(view.root, &found, scope == Scope::All);
+        let mut all: Vec<Group> = Vec::with_capacity(found.len());
+        let has_pods = self.names.iter().any(|(_, name)| !name.is_empty());
+        for path in found {
+            let id = id(&path).to_owned();
+            let known = self.names.iter().find(|(known, _)| *known == id);
+            let known = known.map(|(_, name)| metric_segment(name));
+            let is_in_pod = container::pod_of_group(&path).is_some();
+            let name = match known {
+                // Two may have one name: the ids are different.
+                Some(name) if all.iter().all(|other| other.name != name) => name,
+                // It holds the pod's network, and has no log.
+                None if is_in_pod && has_pods => continue,
+                _ => id.chars().take(SHORT).collect(),
+            };
+            all.push(Group { path, name });
+        }
+        Ok(all)
+    }
+
+    /// The group of this process, which in a namespace of its own is the root of all that it sees.
+    fn own(&self, view: &mut View<'_>, groups: &Groups) -> Result<Group, CollectError> {
+        let text = view.root.text("/proc/self/cgroup", view.buffer)?;
+        let controller = if groups.is_v2 { None } else { Some("memory") };
+        let path = cgroup::path(&text, controller).unwrap_or("/").to_owned();
+        let files: &[&str] = match groups.is_v2 {
+            true => &["cgroup.procs"],
+            false => &["memory/cgroup.procs", "cpuacct/cgroup.procs"],
+        };
+        let is_there = |file: &&str| groups.at(&path, file).exists();
+        let is_seen = !path.contains("..") && files.iter().all(is_there);
+        let name = match &self.config.name {
+            Some(name) => metric_segment(name),
+            None => {
+                let name = view.root.text("/proc/sys/kernel/hostname", view.buffer)?;
+                metric_segment(name.trim_end())
+            }
+        };
+        Ok(Group {
+            path: if is_seen { path } else { "/".to_owned() },
+            name,
+        })
+    }
+
+    fn own_pod(&self, view: &mut View<'_>) -> Result<Option<String>, CollectError> {
+        let text = view.root.text("/proc/self/mountinfo", view.buffer)?;
+        Ok(container::pod_of_mounts(&text).map(str::to_owned))
+    }
+}
+
+/// The id of the container that has this group.
+fn id(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    container::id_of_group(name).unwrap_or_default()
+}
+
+impl Collector for Container {
+    fn name(&self) -> &'static str {
+        "container"
+    }
+
+    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
+        if self.config.metrics == Scope::None {
+            return Ok(());
+        }
+        let groups = Groups::at_base(match &self.config.cgroup {
+            Some(path) => path.clone(),
+            None => view.root.path(CGROUPS),
+        });
+        let all = self.groups(view, &groups)?;
+        let host = Limits::of_host(view)?;
+        let span = self.span.until(view.now);
+        let mut after = Vec::with_capacity(all.len());
+        let mut failure = None;
+        for Group { path, name } in all {
+            if self
+                .config
+                .ignore
+                .as_ref()
+                .is_some_and(|ignore| ignore.matches(&name))
+            {
+                continue;
+            }
+            let before = self
+                .before
+                .iter()
+                .find(|(known, _)| known.as_os_str() == &*path);
+            let before = before.map(|(_, counters)| *counters);
+            match groups.measure(&path, &name, &host, self.config.details, out) {
+                Ok(counters) => {
+                    if let Some(before) = before {
+                        counters.put(&before, &name, span, out);
+                    }
+                    after.push((PathBuf::from(path), counters));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        self.before = after;
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn forget(&mut self) {
+        self.before.clear();
+    }
+
+    fn configure(&mut self, config: &Config) {
+        // Which containers there are is settled at the start, as are the other collectors.
+        let metrics = self.config.metrics;
+        self.config.clone_from(&config.container);
+        self.config.metrics = metrics;
+    }
+}
+
+impl Limits {
+    /// What the whole host has.
+    fn of_host(view: &mut View<'_>) -> Result<Limits, CollectError> {
+        let cores = stat::parse(&view.root.text("/proc/stat", view.buffer)?)?.cores;
+        let memory = meminfo::parse(&view.root.text("/proc/meminfo", view.buffer)?)?;
+        Ok(Limits {
+            cpu: cores as f64 * PERCENT,
+            memory_bytes: memory.total_bytes,
+        })
+    }
+}
+
+impl Counters {
+    /// Puts what grew since `before` into `out`.
+    fn put(&self, before: &Counters, name: &str, span: Duration, out: &mut Values) {
+        let seconds = span.as_secs_f64();
+        let grown = |get: fn(&Counters) -> Option<u64>| {
+            growth(get(before)?, get(self)?).map(|grown| grown as f64)
+        };
+        let mut put = |parts: [&str; 4], value: Option<f64>| {
+            if let Some(value) = value {
+                out.put(parts.concat(), value);
+            }
+        };
+        let share = grown(|counters| counters.cpu_ns).map(|ns| ns / 1e9 / seconds * PERCENT);
+        put(["container.cpu.", name, ".usage", ""], share);
+        let throttled = grown(|counters| counters.throttled);
+        let share = throttled.zip(grown(|counters| counters.periods));
+        let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
+        put(
+            ["custom.container.throttled.", name, ".percentage", ""],
+            share,
+        );
+        let kills = grown(|counters| counters.oom_kills);
+        put(["custom.container.oom_kills.", name, ".count", ""], kills);
+        let stalled = before.stalled_us.iter().zip(&self.stalled_us);
+        for (resource, (before, after)) in RESOURCES.iter().zip(stalled) {
+            let graph = ["custom.container.pressure_", resource, "."].concat();
+            for (kind, (before, after)) in [".some", ".full"].iter().zip(before.iter().zip(after)) {
+                let stalled = before.zip(*after);
+                let stalled = stalled.and_then(|(before, after)| growth(before, after));
+                let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
+                put([&graph, name, kind, ""], share);
+            }
+        }
+    }
+}
+
+/// How `custom.container.*` is shown.
+pub(crate) fn graphs() -> Vec<Graph> {
+    let graph = |name: &str, label: &str, unit: &str, metrics: &[(&str, &str)]| {
+        let name = ["custom.container.", name, ".#"].concat();
+        let metric = |(metric, label): &(&str, &str)| Metric {
+            name: [&name, ".", metric].concat(),
+            label: (*label).to_owned(),
+            is_stacked: false,
+        };
+        Graph {
+            metrics: metrics.iter().map(metric).collect(),
+            name,
+            label: label.to_owned(),
+            unit: unit.to_owned(),
+        }
+    };
+    let waiting = [("some", "some"), ("full", "all")];
+    vec![
+        graph(
+            "throttled",
+            "Container CPU throttled",
+            "percentage",
+            &[("percentage", "periods")],
+        ),
+        graph(
+            "oom_kills",
+            "Container OOM kills",
+            "integer",
+            &[("count", "kills")],
+        ),
+        graph(
+            "pressure_cpu",
+            "Container CPU pressure",
+            "percentage",
+            &waiting,
+        ),
+        graph(
+            "pressure_memory",
+            "Container memory pressure",
+            "percentage",
+            &waiting,
+        ),
+        graph(
+            "pressure_io",
+            "Container I/O pressure",
+            "percentage",
+            &waiting,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! What matters in containers: whose metrics are measured, and what the agent waits for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Config;
+use super::command::argv;
+use super::item::Item;
+use super::walk::{Key, Keys, store};
+use crate::base::pattern::Pattern;
+
+/// Seconds; whoever waits longer waits for something else.
+const LONGEST: u64 = 60 * 60;
+
+/// `[container]`
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Container {
+    pub(crate) metrics: Scope,
+    /// What the agent's own container is called, if not as its host.
+    pub(crate) name: Option<String>,
+    /// Containers whose name it matches are left out.
+    pub(crate) ignore: Option<Pattern>,
+    /// Whether throttling, kills for want of memory, and pressure are reported too.
+    pub(crate) details: bool,
+    /// Where the host's cgroups are for this process, if not where its own are.
+    pub(crate) cgroup: Option<PathBuf>,
+    /// The pod that this process is in, if the kernel's files do not tell.
+    pub(crate) pod_uid: Option<String>,
+}
+
+/// Which containers are measured.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Scope {
+    #[default]
+    None,
+    /// Those of this process's pod, where they can be seen, or else the one that it is in.
+    Auto,
+    /// The one that this process is in.
+    Own,
+    /// Those of this process's pod.
+    Pod,
+    /// All of the host.
+    All,
+}
+
+impl Scope {
+    /// Whether the container or the pod is what is watched, and not the host below it.
+    pub(crate) fn is_narrow(self) -> bool {
+        matches!(self, Scope::Auto | Scope::Own | Scope::Pod)
+    }
+}
+
+/// Where the id of this host is kept.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum IdStore {
+    #[default]
+    File,
+    /// In this process alone.
+    Memory,
+}
+
+/// `[readiness_probe]`: what has to be there before the host is registered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Readiness {
+    /// Empty if it is no command.
+    pub(crate) exec: Vec<String>,
+    /// A URL that answers with a status from 200 to 399.
+    pub(crate) http: Option<String>,
+    /// A host and a port that take a connection.
+    pub(crate) tcp: Option<String>,
+    pub(crate) initial_delay: Duration,
+    pub(crate) period: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Readiness {
+    fn default() -> Readiness {
+        Readiness {
+            exec: Vec::new(),
+            http: None,
+            tcp: None,
+            initial_delay: Duration::ZERO,
+            period: Duration::from_secs(10),
+            timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Readiness {
+    /// Whether there is anything to wait for.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.exec.is_empty() || self.http.is_some() || self.tcp.is_some()
+    }
+}
+
+pub(super) const CONTAINER: &Keys<Config> = &[
+    (
+        "metrics",
+        Key::Value(|c, v| store(&mut c.container.metrics, scope(v)?)),
+    ),
+    ("name", Key::Text(|c| &mut c.container.name)),
+    ("ignore", Key::Pattern(|c| &mut c.container.ignore)),
+    ("details", Key::Flag(|c| &mut c.container.details)),
+    ("pod_uid", Key::Text(|c| &mut c.container.pod_uid)),
+    (
+        "cgroup",
+        Key::Value(|c, v| {
+            let text = Some(v.string()?).filter(|text| !text.is_empty());
+            store(&mut c.container.cgroup, text.map(PathBuf::from))
+        }),
+    ),
+];
+
+pub(super) const READINESS: &Keys<Config> = &[
+    (
+        "exec",
+        Key::Value(|c, v| {
+            let wrong = |_| "write a command, or a list such as [\"program\", \"argument\"]";
+            store(&mut c.readiness.exec, argv(v).map_err(wrong)?)
+        }),
+    ),
+    (
+        "http",
+        Key::Value(|c, v| store(&mut c.readiness.http, http(v.string()?)?)),
+    ),
+    (
+        "tcp",
+        Key::Value(|c, v| store(&mut c.readiness.tcp, tcp(v.string()?)?)),
+    ),
+    (
+        "initial_delay_seconds",
+        Key::Value(|c, v| store(&mut c.readiness.initial_delay, seconds(v, 0)?)),
+    ),
+    (
+        "period_seconds",
+        Key::Value(|c, v| store(&mut c.readiness.period, seconds(v, 1)?)),
+    ),
+    (
+        "timeout_seconds",
+        Key::Value(|c, v| store(&mut c.readiness.timeout, seconds(v, 1)?)),
+    ),
+];
+
+fn scope(item: Item<'_>) -> Result<Scope, String> {
+    Ok(match item.string()? {
+        "" | "none" => Scope::None,
+        "auto" => Scope::Auto,
+        "own" => Scope::Own,
+        "pod" => Scope::Pod,
+        "all" => Scope::All,
+        other => {
+            return Err(format!(
+                "no containers are called \"{other}\"; write none, auto, own, pod or all"
+            ));
+        }
+    })
+}
+
+/// Where the id of this host is kept.
+pub(super) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
+    match item.string()? {
+        "" | "file" => Ok(IdStore::File),
+        "memory" => Ok(IdStore::Memory),
+        other => Err(format!(
+            "no id is kept in \"{other}\"; write file or memory"
+        )),
+    }
+}
+
+fn http(text: &str) -> Result<Option<String>, String> {
+    match text.is_empty() || text.starts_with("http://") {
+        true => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
+        false => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
+    }
+}
+
+fn tcp(text: &str) -> Result<Option<String>, String> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match (text, port) {
+        ("", _) => Ok(None),
+        (_, Some(Ok(_))) => Ok(Some(text.to_owned())),
+        _ => Err("no host and port; write host:port".to_owned()),
+    }
+}
+
+fn seconds(item: Item<'_>, least: u64) -> Result<Duration, String> {
+    let text = item.text()?;
+    let seconds = text.parse().ok();
+    let seconds = seconds.filter(|seconds| (least..=LONGEST).contains(seconds));
+    let wrong = || format!("not a number of seconds from {least} to {LONGEST}");
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let mut config = Config::default();
+        match config.read(text.as_bytes()) {
+            Ok(_) => Ok(config),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn stores_what_is_said() {
+        let config = read(
+            "memo = 'm'\nhost_id_store = 'memory'\ncustom_identifier = 'auto'\n\
+             auto_retirement = true\nhealth = true\n[container]\nmetrics = 'pod'\nname = 'n'\n\
+             ignore = '^x'\ndetails = true\npod_uid = 'u'\ncgroup = '/c'\n[readiness_probe]\nexec = ['a', 'b']\n\
+             http = 'http://h:1/p'\ntcp = '[::1]:80'\ninitial_delay_seconds = 3\n\
+             period_seconds = 4\ntimeout_seconds = 5\n",
+        );
+        let config = config.unwrap();
+        assert_eq!(config.memo.as_deref(), Some("m"));
+        assert_eq!(config.host_id_store, IdStore::Memory);
+        assert_eq!(config.custom_identifier.as_deref(), Some("auto"));
+        assert!(config.auto_retirement && config.health);
+        let container = config.container;
+        assert_eq!(container.metrics, Scope::Pod);
+        assert_eq!(container.name.as_deref(), Some("n"));
+        assert_eq!(container.pod_uid.as_deref(), Some("u"));
+        assert!(container.details && container.ignore.unwrap().matches("xy"));
+        assert_eq!(container.cgroup, Some(PathBuf::from("/c")));
+        let readiness = config.readiness;
+        assert!(readiness.is_given());
+        assert_eq!(readiness.exec, ["a", "b"]);
+        assert_eq!(readiness.http.as_deref(), Some("http://h:1/p"));
+        assert_eq!(readiness.tcp.as_deref(), Some("[::1]:80"));
+        let times = [readiness.initial_delay, readiness.period, readiness.timeout];
+        assert_eq!(times, [3, 4, 5].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn says_what_can_be_written() {
+        // (text, the end of what is said)
+        let table = [
+            (
+                "container.metrics = 'some'",
+                "write none, auto, own, pod or all",
+            ),
+            ("host_id_store = 'disk'", "write file or memory"),
+            (
+                "readiness_probe.http = 'https://h'",
+                "ask others by exec or tcp",
+            ),
+            ("readiness_probe.tcp = 'h'", "write host:port"),
+            (
+                "readiness_probe.period_seconds = 0",
+                "seconds from 1 to 3600",
+            ),
+            ("readiness_probe.exec = 1", "[\"program\", \"argument\"]"),
+        ];
+        for (text, expected) in table {
+            let said = read(text).unwrap_err();
+            assert!(said.ends_with(expected), "{text}: {said}");
+        }
+        assert!(
+            !read("[readiness_probe]\nhttp = ''\ntcp = ''")
+                .unwrap()
+                .readiness
+                .is_given()
+        );
+    }
+}

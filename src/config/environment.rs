@@ -1,0 +1,275 @@
+//! Settings in variables of the environment: `MACKEREL_` and the key of the file, in capital letters
+//! and with `_` for a dot; the names that mackerel-container-agent has for the same; and, where a
+//! container image says so, those of the Go agent's image.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::{SECTIONS, TOP};
+use super::item::Item;
+use super::unknown_keys::{FAR, distance};
+use super::walk::{Key, Keys};
+use super::{Config, Include, Scope};
+
+/// How the names of variables begin that are meant for an agent.
+const PREFIX: &str = "MACKEREL_";
+/// Other names of settings: those of mackerel-container-agent, and those of the Go agent's image.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("MACKEREL_IGNORE_CONTAINER", "container_ignore"),
+    ("MACKEREL_KUBERNETES_POD_UID", "container_pod_uid"),
+    ("include", "include"),
+    ("auto_retirement", "auto_retirement"),
+];
+/// The names of the Go agent's image, which mean something only in an image of the agent.
+const OF_IMAGE: &[&str] = &[
+    "apikey",
+    "include",
+    "auto_retirement",
+    "enable_docker_plugin",
+];
+/// Read elsewhere: by the key's sources, the command line, the identity, and what plugins are told.
+const READ_ELSEWHERE: &[&str] = &[
+    "apikey",
+    "MACKEREL_APIKEY",
+    "MACKEREL_AGENT_CONFIG",
+    "MACKEREL_KUBERNETES_NAMESPACE",
+    "MACKEREL_KUBERNETES_POD_NAME",
+    "MACKEREL_KUBERNETES_NODE_NAME",
+    "MACKEREL_STATUS",
+    "MACKEREL_PREVIOUS_STATUS",
+    "MACKEREL_CHECK_MESSAGE",
+];
+/// Of mackerel-container-agent, and of no use here.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    (
+        "MACKEREL_AGENT_CONFIG_POLLING_DURATION_MINUTES",
+        "the configuration is read again at SIGHUP",
+    ),
+    ("MACKEREL_KUBERNETES_KUBELET_HOST", KUBELET),
+    ("MACKEREL_KUBERNETES_KUBELET_PORT", KUBELET),
+    ("MACKEREL_KUBERNETES_KUBELET_READ_ONLY_PORT", KUBELET),
+    ("MACKEREL_KUBERNETES_KUBELET_INSECURE_TLS", KUBELET),
+];
+const KUBELET: &str = "the kubelet is not asked; cgroups are read instead";
+const LOG_LEVEL: &str = "MACKEREL_LOG_LEVEL";
+const PLATFORM: &str = "MACKEREL_CONTAINER_PLATFORM";
+const DOCKER_PLUGIN: &str = "enable_docker_plugin";
+const DOCKER: &str = "[plugin.metrics.docker]\n\
+                      command = [\"/usr/bin/mackerel-plugin-docker\", \"-name-format\", \"name\"]\n";
+
+/// The variables that may be settings, none of them empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variables(Vec<(String, OsString)>);
+
+/// What there is to say of the variables.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) problems: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Variables {
+    /// Those of `all` that are meant for an agent; in an image of one, they have further names.
+    pub(crate) fn of(all: impl Iterator<Item = (OsString, OsString)>, is_image: bool) -> Variables {
+        let is_meant = |name: &str| match name.strip_prefix(PREFIX) {
+            Some(rest) => !rest.starts_with("PLUGIN_"),
+            None => is_image && OF_IMAGE.contains(&name),
+        };
+        let mut found: Vec<(String, OsString)> = Vec::new();
+        let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        for (name, value) in all.filter(|(name, value)| is_meant(name) && !value.is_empty()) {
+            // In order from the start, so that the longer names, which come later, win over the
+            // image's: a sort costs more code than the few variables are worth.
+            let at = found.partition_point(|(known, _)| *known > name);
+            found.insert(at, (name, value));
+        }
+        Variables(found)
+    }
+
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsString> {
+        let mut all = self.0.iter();
+        all.find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The files that are to be read, if a variable says so.
+    pub(crate) fn include(&self) -> Option<(&str, Include)> {
+        let name = ["MACKEREL_INCLUDE", "include"];
+        let name = name.into_iter().find(|name| self.get(name).is_some())?;
+        let pattern = self.get(name)?.to_str()?.to_owned();
+        Some((name, Include { pattern, line: 0 }))
+    }
+}
+
+impl Config {
+    /// What holds where no file is: the agent is alone in a container, which may be read-only.
+    pub(crate) fn alone(variables: &Variables) -> Config {
+        Config {
+            pidfile: PathBuf::new(),
+            health: true,
+            container: super::Container {
+                // Who comes from the Go agent's image expects what that measures.
+                metrics: match variables.get("apikey") {
+                    Some(_) => Scope::None,
+                    None => Scope::Auto,
+                },
+                ..super::Container::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    /// Reads `variables` over this configuration.
+    pub(crate) fn read_variables(&mut self, variables: &Variables) -> Said {
+        let mut said = Said::default();
+        for (name, value) in &variables.0 {
+            let stored = match value.to_str() {
+                Some(value) => self.read_variable(name, value),
+                None => Err("not UTF-8".to_owned()),
+            };
+            match stored {
+                Ok(None) => {}
+                Ok(Some(warning)) => said.warnings.push(warning),
+                Err(why) => said.problems.push(format!("the variable {name}: {why}")),
+            }
+        }
+        said
+    }
+
+    /// Reads one variable. Returns a warning if it has no effect.
+    fn read_variable(&mut self, name: &str, value: &str) -> Result<Option<String>, String> {
+        if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
+            return Ok(Some(format!("{name} has no effect: {why}")));
+        }
+        match name {
+            LOG_LEVEL => self.log_level(value)?,
+            // Whoever says where it runs wants to see it.
+            PLATFORM if value != "none" && self.container.metrics == Scope::None => {
+                self.container.metrics = Scope::Auto;
+            }
+            DOCKER_PLUGIN if value != "0" && !self.metric_plugins.contains_key("docker") => {
+                drop(self.read(DOCKER.as_bytes()));
+            }
+            PLATFORM | DOCKER_PLUGIN => {}
+            name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
+            name => match key(name) {
+                Some(key) => self.store(name, key, value)?,
+                None => return Ok(Some(unknown(name))),
+            },
+        }
+        Ok(None)
+    }
+
+    fn store(&mut self, name: &str, key: &Key<Config>, value: &str) -> Result<(), String> {
+        let value = match key {
+            // In the Go agent's image, all but 0 is a yes.
+            Key::Flag(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
+            Key::Flag(_) => DeValue::Boolean(truth(value)?),
+            Key::List(_) => {
+                let texts = value.split(',').map(|text| text.trim().to_owned());
+                let texts = texts.map(|text| Spanned::new(0..0, DeValue::String(Cow::Owned(text))));
+                DeValue::Array(texts.collect())
+            }
+            _ => DeValue::String(Cow::Borrowed(value)),
+        };
+        let item = Item {
+            value: &value,
+            line: 0,
+            explicit: true,
+        };
+        key.store(self, item)?;
+        for named in [&mut self.apikey_file, &mut self.ca_file] {
+            if let Some(named) = named
+                && named.by.as_os_str().is_empty()
+            {
+                named.by = name.into();
+            }
+        }
+        Ok(())
+    }
+
+    fn log_level(&mut self, value: &str) -> Result<(), String> {
+        (self.verbose, self.silent) = match value {
+            "TRACE" | "DEBUG" => (true, false),
+            "INFO" => (false, false),
+            "WARN" | "WARNING" | "ERROR" | "CRITICAL" => (false, true),
+            _ => return Err("write TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL".to_owned()),
+        };
+        Ok(())
+    }
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+/// Whether a variable is that of a table, of which each key has its own.
+fn has_variable(key: &str) -> bool {
+    // One says where the file is, the other is read by whoever needs it.
+    key != "conffile" && key != "use_adapter"
+}
+
+/// The setting that a variable holds.
+fn key(variable: &str) -> Option<&'static Key<Config>> {
+    let other = OTHER_NAMES.iter().find(|(name, _)| *name == variable);
+    let own = || Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase());
+    let name = other.map_or_else(own, |(_, key)| Some((*key).to_owned()))?;
+    let find = |keys: &'static Keys<Config>, name: &str| {
+        let mut keys = keys.iter();
+        let key = keys.find(|(key, _)| *key == name && has_variable(key))?;
+        Some(&key.1).filter(|key| !matches!(key, Key::Inside(_)))
+    };
+    find(TOP, &name).or_else(|| {
+        SECTIONS
+            .iter()
+            .find_map(|(section, keys)| find(keys, name.strip_prefix(section)?.strip_prefix('_')?))
+    })
+}
+
+/// The names of all variables that are settings.
+fn names() -> impl Iterator<Item = String> {
+    let name = |section: &str, key: &str| [PREFIX, section, key].concat().to_ascii_uppercase();
+    let top = TOP.iter().filter(|(_, key)| !matches!(key, Key::Inside(_)));
+    let top = top.map(move |(key, _)| name("", key));
+    let sections = SECTIONS.iter().flat_map(move |(section, keys)| {
+        let section = [section, "_"].concat();
+        keys.iter().map(move |(key, _)| name(&section, key))
+    });
+    let others = [LOG_LEVEL, PLATFORM].into_iter();
+    let others = others.chain(OTHER_NAMES.iter().map(|(name, _)| *name));
+    let others = others
+        .chain(READ_ELSEWHERE.iter().copied())
+        .map(str::to_owned);
+    top.chain(sections).chain(others)
+}
+
+fn unknown(name: &str) -> String {
+    let near = names().map(|known| (distance(&known, name), known));
+    let meant = match near.min_by_key(|(far, _)| *far) {
+        Some((far, meant)) if far < FAR => format!(" Did you mean {meant} ?"),
+        _ => String::new(),
+    };
+    format!("{name} is an unexpected variable.{meant}")
+}
+
+/// Whether Kubernetes, or Docker, made the variable of a service whose name begins so.
+fn is_of_service(name: &str) -> bool {
+    name.ends_with("_PORT")
+        || name.contains("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.contains("_PORT_")
+            && ["_TCP", "_UDP", "_SCTP"]
+                .iter()
+                .any(|kind| name.contains(kind)))
+}
+
+#[cfg(test)]
+mod tests;

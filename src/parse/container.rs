@@ -1,0 +1,160 @@
+//! Which container, pod or task a control group, a mount or a log file belongs to: the names that
+//! the kubelet, Docker, containerd, CRI-O, Podman and ECS give them.
+
+/// Hexadecimal digits of a container's id.
+const ID: usize = 64;
+/// Hexadecimal digits of the id of a task of ECS, and of the pods that the kubelet reads from files.
+const SHORT_ID: usize = 32;
+/// Characters of a UUID.
+const UUID: usize = 36;
+
+/// The container whose processes are in a group, by the last part of the group's path: `ID`,
+/// `RUNTIME-ID.scope`, `RUNTIME-ID`, or, of ECS on Fargate, `TASK-NUMBER`.
+pub(crate) fn id_of_group(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(".scope").unwrap_or(name);
+    let (runtime, id) = name.rsplit_once('-').unwrap_or(("", name));
+    // A monitor runs beside the container, and has its id.
+    if is_hex(id, ID) && !runtime.ends_with("conmon") {
+        return Some(id);
+    }
+    let is_fargate = is_hex(runtime, SHORT_ID) && id.bytes().all(|b| b.is_ascii_digit());
+    is_fargate.then_some(name)
+}
+
+/// The UID of the pod to which a group belongs, by the path of the group: the kubelet writes `podUID`
+/// or, for systemd, `…-podUID.slice` with `_` for `-`.
+pub(crate) fn pod_of_group(path: &str) -> Option<String> {
+    path.split('/').rev().find_map(|part| {
+        let part = part.strip_suffix(".slice").unwrap_or(part);
+        let (_, uid) = part.rsplit_once("pod")?;
+        let uid = uid.replace('_', "-");
+        is_uid(&uid).then_some(uid)
+    })
+}
+
+/// The UID of this process's pod, by the mounts that the kubelet makes for it: `/proc/self/mountinfo`.
+pub(crate) fn pod_of_mounts(text: &str) -> Option<&str> {
+    let after = text.split("/pods/").skip(1);
+    let uid = after.filter_map(|rest| rest.split('/').next());
+    uid.into_iter().find(|uid| is_uid(uid))
+}
+
+/// The id of this process's container, by the files that Docker, Podman or containerd mount for it:
+/// `/proc/self/mountinfo`.
+pub(crate) fn id_of_mounts(text: &str) -> Option<&str> {
+    let etc = |line: &&str| {
+        ["/etc/hostname ", "/etc/hosts ", "/etc/resolv.conf "]
+            .iter()
+            .any(|file| line.contains(file))
+    };
+    let mut lines = text.lines().filter(etc);
+    lines.find_map(|line| line.split('/').find(|part| is_hex(part, ID)))
+}
+
+/// The id of the task of ECS that this process belongs to, by the address of its metadata.
+pub(crate) fn task_of_metadata(url: &str) -> Option<&str> {
+    let (task, _) = url.rsplit('/').next()?.split_once('-')?;
+    is_hex(task, SHORT_ID).then_some(task)
+}
+
+/// The task of ECS to which a group belongs: `/ecs/TASK/…`, `/ecstasks-TASK.slice/…`.
+pub(crate) fn task_of_group(path: &str) -> Option<&str> {
+    let task = |part| is_hex(part, SHORT_ID).then_some(part);
+    if let Some((_, rest)) = path.split_once("/ecs/") {
+        return rest.split('/').find_map(task);
+    }
+    let (_, rest) = path.split_once("ecstasks-")?;
+    rest.split(['.', '/']).next().and_then(task)
+}
+
+/// Pod, container and its id, by the name of a log file of the kubelet:
+/// `POD_NAMESPACE_CONTAINER-ID.log`.
+pub(crate) fn log_file(name: &str) -> Option<(&str, &str, &str)> {
+    let (rest, id) = name.strip_suffix(".log")?.rsplit_once('-')?;
+    let mut parts = rest.splitn(3, '_');
+    let (pod, _, container) = (parts.next()?, parts.next()?, parts.next()?);
+    is_hex(id, ID).then_some((pod, container, id))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == length && text.bytes().all(is_digit)
+}
+
+fn is_uid(text: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_hexdigit() || b == b'-';
+    is_hex(text, SHORT_ID) || (text.len() == UUID && text.bytes().all(is_part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::survives_damage;
+
+    /// Each line: what made it, the path of a group, the container's id (`A`: its 64 digits), and
+    /// its pod; `-` for none.
+    const GROUPS: &str = include_str!("../../tests/fixtures/container/groups");
+    const MOUNTS: &str = include_str!("../../tests/fixtures/container/mountinfo-kubelet");
+    const DOCKER: &str = include_str!("../../tests/fixtures/container/mountinfo-docker");
+
+    fn long() -> String {
+        "a1".repeat(ID / 2)
+    }
+
+    #[test]
+    fn containers_are_known_by_their_groups() {
+        let mut count = 0;
+        for line in GROUPS.lines().filter(|line| !line.starts_with('#')) {
+            let line = line.replace("{A}", &long());
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, path, id, pod, task] = words[..] else {
+                panic!("{line}")
+            };
+            let is = |word| Some(word).filter(|word| *word != "-");
+            let name = path.rsplit('/').next().unwrap();
+            assert_eq!(id_of_group(name), is(id), "{line}");
+            assert_eq!(pod_of_group(path).as_deref(), is(pod), "{line}");
+            assert_eq!(task_of_group(path), is(task), "{line}");
+            count += 1;
+        }
+        assert!(count > 15);
+    }
+
+    #[test]
+    fn a_process_finds_its_pod_and_its_container_among_its_mounts() {
+        let uid = "0f3c7d2a-1111-4c4c-9d9d-0123456789ab";
+        assert_eq!(pod_of_mounts(MOUNTS), Some(uid));
+        let docker = DOCKER.replace("{A}", &long());
+        assert_eq!(pod_of_mounts(&docker), None);
+        assert_eq!(id_of_mounts(&docker), Some(&*long()));
+        assert_eq!(id_of_mounts(MOUNTS), None);
+    }
+
+    #[test]
+    fn a_task_of_fargate_is_in_the_address_of_its_metadata() {
+        let task = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
+        let url = format!("http://169.254.170.2/v4/{task}-1234567890");
+        assert_eq!(task_of_metadata(&url), Some(task));
+        let url = "http://169.254.170.2/v4/0f3c7d2a-1111-4c4c-9d9d-0123456789ab";
+        assert_eq!(task_of_metadata(url), None);
+    }
+
+    #[test]
+    fn a_log_file_names_pod_and_container() {
+        let name = format!("web-1_default_my-app-{}.log", long());
+        assert_eq!(log_file(&name), Some(("web-1", "my-app", &*long())));
+        assert_eq!(log_file("web_default_app-123.log"), None);
+    }
+
+    #[test]
+    fn never_panics() {
+        let name = format!("web-1_default_my-app-{}.log", long());
+        for good in [GROUPS.get(..800).unwrap(), &name, "http://1/v4/ab-1"] {
+            survives_damage(good, |text| {
+                let _ = (id_of_group(text), pod_of_group(text), task_of_group(text));
+                let _ = (pod_of_mounts(text), id_of_mounts(text));
+                let _ = (task_of_metadata(text), log_file(text));
+            });
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `mackerel-agent health`: whether the agent measures, and the server takes what it posts.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::TAGS;
+use super::message::Event;
+use super::resolve::survey;
+use crate::base::channel::{Sender, channel};
+use crate::base::clock::Moment;
+use crate::config::{Flags, Secret};
+use crate::sys::inquiry;
+use crate::sys::log as backend;
+
+/// A measurement is fresh for so long: two rounds, and what they may take.
+const MEASURED: Duration = Duration::from_secs(150);
+/// So is a post that the server took.
+const POSTED: Duration = Duration::from_secs(5 * 60);
+/// Until the main thread has to answer, which does nothing that takes long.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// What is known of how the agent is doing.
+#[derive(Default)]
+pub(super) struct Health {
+    pub(super) measured: Option<Moment>,
+    pub(super) posted: Option<Moment>,
+}
+
+impl Health {
+    /// The answer: whether it measures, whether it posts, and the words for people.
+    pub(super) fn answer(&self, now: Moment) -> String {
+        let (measures, measured) = age("measured", self.measured, now, MEASURED);
+        let (posts, posted) = age("posted", self.posted, now, POSTED);
+        let digit = |is_so| if is_so { "1" } else { "0" };
+        [digit(measures), digit(posts), " ", &measured, ", ", &posted].concat()
+    }
+}
+
+fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool, String) {
+    match last.map(|last| now.since(last)) {
+        Some(age) => (age <= limit, format!("{what} {} s ago", age.as_secs())),
+        None => (false, format!("nothing {what} yet")),
+    }
+}
+
+/// Has the main thread, which `tell` reaches, answer whoever asks. A machine on which that cannot be
+/// is told of.
+pub(super) fn serve(root: &std::path::Path, tell: Sender<Event>) {
+    let answer = move || {
+        let (answer, heard) = channel();
+        let asked = tell.send(Event::Inquiry(answer));
+        let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
+        heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
+    };
+    if let Err(error) = inquiry::serve(root, answer) {
+        log::warn!("nobody will answer `mackerel-agent health`: {error}");
+    }
+}
+
+/// Asks the running agent how it is doing, and prints it. Returns the text for the user if it is not
+/// well: if it does not measure or, unless `flags` say that this does not matter, does not post.
+pub(crate) fn health(flags: &Flags) -> Result<(), String> {
+    backend::install(TAGS);
+    // What is wrong with the rest has been said by the agent.
+    let flags = Flags {
+        apikey: Some(Secret::new("none")),
+        ..flags.clone()
+    };
+    backend::set_level(false, true);
+    let root = survey(&flags).config.root;
+    let answer = inquiry::ask(&root).map_err(|error| {
+        let root = root.display();
+        format!("unhealthy: no agent of root {root} answers: {error}; health = true has it answer")
+    })?;
+    let (is, words) = answer.split_once(' ').unwrap_or_default();
+    match (is, flags.live) {
+        ("11", _) | ("10", true) => writeln!(io::stdout(), "healthy: {words}")
+            .map_err(|error| format!("cannot print: {error}")),
+        _ => Err(format!("unhealthy: {words}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_have_to_be_fresh() {
+        let at = |seconds| Some(Moment(Duration::from_secs(seconds)));
+        // (measured, posted, answer at 1000 s)
+        let table = [
+            (None, None, "00 nothing measured yet, nothing posted yet"),
+            (at(990), None, "10 measured 10 s ago, nothing posted yet"),
+            (at(990), at(995), "11 measured 10 s ago, posted 5 s ago"),
+            (at(850), at(700), "11 measured 150 s ago, posted 300 s ago"),
+            (at(849), at(699), "00 measured 151 s ago, posted 301 s ago"),
+            (at(990), at(600), "10 measured 10 s ago, posted 400 s ago"),
+        ];
+        for (measured, posted, expected) in table {
+            let health = Health { measured, posted };
+            assert_eq!(health.answer(Moment(Duration::from_secs(1000))), expected);
+        }
+    }
+}

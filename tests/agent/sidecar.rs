@@ -1,0 +1,366 @@
+//! Beside other containers: configured by environment, found again, retired, asked for its health.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use rustix::process::Pid;
+
+use crate::kin::{children, find, is_alive};
+use crate::process::{Agent, Signal};
+use crate::sandbox::{Sandbox, is_emulated, limit};
+use crate::standin::{KEY, Standin};
+
+const TSDB: &str = "/api/v0/tsdb";
+
+/// A sandbox without a file, in whose environment is what an agent needs. `None`, with the reason
+/// printed, where this machine has a configuration of its own.
+fn sandbox(standin: &Standin) -> Option<Sandbox> {
+    let conf = "/etc/mackerel-agent/mackerel-agent.conf";
+    if Path::new(conf).exists() {
+        eprintln!("skipped: {conf} is there");
+        return None;
+    }
+    let mut sandbox = Sandbox::empty();
+    let root = sandbox.root();
+    sandbox.env("MACKEREL_APIKEY", KEY);
+    sandbox.env("MACKEREL_APIBASE", standin.base());
+    sandbox.env("MACKEREL_ROOT", root);
+    sandbox.env("MACKEREL_CLOUD_PLATFORM", "none");
+    Some(sandbox)
+}
+
+/// Waits until values have been posted; the host's id.
+#[track_caller]
+fn posted(standin: &Standin, count: usize) {
+    standin.wait(limit(15), "values", |seen| {
+        let posts = seen.to("POST", TSDB);
+        let posts = posts.filter(|request| request.status == Some(200));
+        (posts.count() >= count).then_some(())
+    });
+}
+
+/// Ends an agent; what it said.
+#[track_caller]
+fn ended(agent: Agent<'_>, signal: Signal) -> String {
+    agent.signal(signal);
+    let finished = agent.wait_exit(limit(10));
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    finished.stderr
+}
+
+#[test]
+fn variables_alone_run_an_agent_that_leaves_no_trace() {
+    let standin = Standin::http();
+    let Some(mut sandbox) = sandbox(&standin) else {
+        return;
+    };
+    sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
+    sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", "pod-1.kubernetes");
+    sandbox.env("MACKEREL_AUTO_RETIREMENT", "true");
+    sandbox.env("MACKEREL_ROLES", "web:app,web:side");
+    sandbox.env("MACKEREL_MEMO", "beside");
+    sandbox.env("MACKEREL_CONTAINER_NAME", "my-app");
+    let tested = sandbox.run_bare(&["configtest"]);
+    assert_eq!(tested.code, Some(0), "{}", tested.stderr);
+    assert!(
+        tested.stderr.contains("SUCCESS (the environment)"),
+        "{}",
+        tested.stderr
+    );
+    let sick = sandbox.run_bare(&["health"]);
+    assert_eq!(sick.code, Some(1), "{}", sick.stderr);
+    assert!(
+        sick.stderr.contains("unhealthy: no agent"),
+        "{}",
+        sick.stderr
+    );
+
+    let agent = sandbox.start_bare(&[], &[]);
+    posted(&standin, 1);
+    standin.seen(|seen| {
+        let host = seen.model.only_host();
+        assert_eq!(host.custom_identifier(), "pod-1.kubernetes");
+        assert_eq!(host.document["memo"], "beside");
+        assert_eq!(host.roles.len(), 2);
+        assert!(
+            host.series.keys().all(|name| !name.starts_with("loadavg")),
+            "of the host below"
+        );
+    });
+    let health = find(limit(10), "health", || {
+        Some(sandbox.run_bare(&["health"])).filter(|health| health.code == Some(0))
+    });
+    assert!(
+        health.stdout.starts_with("healthy: measured "),
+        "{}",
+        health.stdout
+    );
+    agent.signal(Signal::HUP);
+    standin.wait(limit(10), "description", |seen| {
+        (seen.model.only_host().updates > 1).then_some(())
+    });
+    assert!(!standin.seen(|seen| seen.model.only_host().is_retired));
+    ended(agent, Signal::TERM);
+    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(!sandbox.root().exists());
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_no_health() {
+    let standin = Standin::http();
+    let Some(sandbox) = sandbox(&standin) else {
+        return;
+    };
+    standin.script("* = 500");
+    let mut agent = sandbox.start_bare(&[], &[]);
+    agent.wait_line(limit(10), "failure", |line| {
+        line.contains("failed to register")
+    });
+    let sick = sandbox.run_bare(&["health"]);
+    assert_eq!(sick.code, Some(1), "{}", sick.stderr);
+    assert!(
+        sick.stderr.contains("nothing posted yet"),
+        "{}",
+        sick.stderr
+    );
+    let live = sandbox.run_bare(&["health", "-live"]);
+    assert_eq!(live.code, Some(0), "{}", live.stderr);
+}
+
+#[test]
+fn an_identifier_finds_the_host_again_and_another_one_another() {
+    let standin = Standin::http();
+    let ids = |identifier: &str, count| {
+        let mut sandbox = sandbox(&standin)?;
+        sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
+        sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", identifier);
+        let agent = sandbox.start_bare(&[], &[]);
+        posted(&standin, count);
+        ended(agent, Signal::TERM);
+        Some(standin.seen(|seen| seen.model.hosts.len()))
+    };
+    let Some(hosts) = ids("a.kubernetes", 1) else {
+        return;
+    };
+    assert_eq!(hosts, 1);
+    assert_eq!(
+        ids("a.kubernetes", 2),
+        Some(1),
+        "the container has been restarted"
+    );
+    assert_eq!(ids("b.kubernetes", 3), Some(2), "it is another replica");
+}
+
+#[test]
+fn only_some_signals_retire() {
+    // (signal, is retired)
+    for (signal, expected) in [(Signal::INT, true), (Signal::QUIT, false)] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        sandbox.configure(&standin.base(), "auto_retirement = true");
+        let agent = sandbox.start();
+        posted(&standin, 1);
+        ended(agent, signal);
+        assert_eq!(
+            standin.seen(|seen| seen.model.only_host().is_retired),
+            expected
+        );
+        assert_eq!(sandbox.id_file().exists(), !expected);
+    }
+}
+
+#[test]
+fn a_supervisor_that_reloads_does_not_retire() {
+    if is_emulated() {
+        return;
+    }
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.configure(&standin.base(), "auto_retirement = true");
+    let agent = sandbox.start_with(&["supervise"], &[]);
+    posted(&standin, 1);
+    agent.signal(Signal::HUP);
+    posted(&standin, 2);
+    assert!(!standin.seen(|seen| seen.model.only_host().is_retired));
+    ended(agent, Signal::TERM);
+    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+}
+
+#[test]
+fn retiring_is_tried_again_and_not_for_ever() {
+    // (what the server says, exit code)
+    for (script, code) in [
+        ("retire #1-2 = 503", 0),
+        ("retire = 503", 1),
+        ("retire = 404", 1),
+    ] {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        sandbox.configure(&standin.base(), "auto_retirement = true");
+        let agent = sandbox.start();
+        posted(&standin, 1);
+        standin.script(script);
+        agent.signal(Signal::TERM);
+        let finished = agent.wait_exit(limit(10));
+        assert_eq!(finished.code, Some(code), "{script}: {}", finished.stderr);
+        let is_retired = standin.seen(|seen| seen.model.only_host().is_retired);
+        assert_eq!(is_retired, code == 0, "{script}");
+        assert_eq!(sandbox.id_file().exists(), code == 1, "{script}");
+    }
+}
+
+#[test]
+fn slow_a_post_that_hangs_does_not_keep_it_from_retiring() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    sandbox.configure(&standin.base(), "auto_retirement = true");
+    standin.script("tsdb = hang");
+    let agent = sandbox.start();
+    standin.wait(limit(15), "values", |seen| {
+        seen.to("POST", TSDB).next().map(drop)
+    });
+    agent.signal(Signal::TERM);
+    let finished = agent.wait_exit(limit(9));
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+}
+
+#[test]
+fn the_variables_of_the_go_image_are_known_in_an_image() {
+    let standin = Standin::http();
+    let Some(mut sandbox) = sandbox(&standin) else {
+        return;
+    };
+    sandbox.env("MACKEREL_APIKEY", "");
+    sandbox.env("apikey", KEY);
+    sandbox.env("opts", "-v -role=web:app");
+    sandbox.env("auto_retirement", "1");
+    let finished = sandbox.run_bare(&["configtest"]);
+    assert_eq!(finished.code, Some(1), "anybody's: {}", finished.stderr);
+    sandbox.env("container", "oci");
+    let agent = sandbox.start_bare(&[], &[]);
+    posted(&standin, 1);
+    standin.seen(|seen| {
+        let host = seen.model.only_host();
+        assert!(host.roles.contains("web:app"));
+        assert!(
+            host.series.contains_key("loadavg5"),
+            "what the Go agent measures"
+        );
+    });
+    ended(agent, Signal::TERM);
+    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+}
+
+#[test]
+fn configtest_says_what_is_odd_about_variables() {
+    let standin = Standin::http();
+    let mut sandbox = Sandbox::of(&standin);
+    sandbox.env("MACKEREL_ROLE", "a:b");
+    sandbox.env("MACKEREL_PLUGIN_WORKDIR", "/tmp");
+    sandbox.env("MACKEREL_AGENT_SERVICE_HOST", "10.0.0.1");
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let said = "MACKEREL_ROLE is an unexpected variable. Did you mean MACKEREL_ROLES ?";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    assert!(!finished.stderr.contains("WORKDIR") && !finished.stderr.contains("SERVICE"));
+    sandbox.env("MACKEREL_DIAGNOSTIC", "perhaps");
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(1));
+    let said = "the variable MACKEREL_DIAGNOSTIC: write true or false";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    let yaml = sandbox
+        .write("agent.yml", "apikey: x\n")
+        .display()
+        .to_string();
+    sandbox.env("MACKEREL_DIAGNOSTIC", "");
+    sandbox.env("MACKEREL_AGENT_CONFIG", &yaml);
+    let finished = sandbox.run_bare(&["configtest"]);
+    assert_eq!(finished.code, Some(1));
+    assert!(
+        finished.stderr.contains("reads TOML"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn what_is_not_ready_is_waited_for() {
+    let standin = Standin::http();
+    let mut sandbox = Sandbox::of(&standin);
+    let place = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    sandbox.env("MACKEREL_READINESS_PROBE_TCP", place.to_string());
+    sandbox.env("MACKEREL_READINESS_PROBE_PERIOD_SECONDS", "1");
+    let mut agent = sandbox.start();
+    agent.wait_line(limit(10), "word", |line| line.contains("not ready: tcp "));
+    assert_eq!(standin.seen(|seen| seen.requests.len()), 0);
+    let _listener = TcpListener::bind(place).unwrap();
+    posted(&standin, 1);
+    ended(agent, Signal::TERM);
+    // One that ends before it is ready has nobody to tell.
+    sandbox.env("MACKEREL_READINESS_PROBE_TCP", "127.0.0.1:1");
+    let mut agent = sandbox.start();
+    agent.wait_line(limit(10), "word", |line| line.contains("not ready: tcp "));
+    ended(agent, Signal::TERM);
+}
+
+/// What process 1 of a container has to do: a thousand orphans, each left by the child of a child,
+/// and the signals.
+#[test]
+fn as_process_1_it_takes_leave_of_orphans_at_once() {
+    const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
+    let may = std::process::Command::new(UNSHARE[0])
+        .args(&UNSHARE[1..])
+        .arg("true")
+        .output();
+    if is_emulated() || !may.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: no process namespace can be had here");
+        return;
+    }
+    let orphans = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done";
+    let standin = Standin::http();
+    for (signal, is_retired) in [
+        (Signal::TERM, true),
+        (Signal::INT, true),
+        (Signal::QUIT, false),
+    ] {
+        let mut sandbox = Sandbox::of(&standin);
+        sandbox.env("MACKEREL_AUTO_RETIREMENT", "1");
+        sandbox.env("MACKEREL_READINESS_PROBE_EXEC", orphans);
+        sandbox.env("MACKEREL_READINESS_PROBE_TIMEOUT_SECONDS", "60");
+        let conf = sandbox.conf().display().to_string();
+        let agent = sandbox.start_bare(&UNSHARE, &["-conf", &conf]);
+        let first = agent.only_child(limit(10));
+        let count = standin.seen(|seen| seen.to("POST", TSDB).count());
+        standin.wait(limit(60), "values", |seen| {
+            (seen.to("POST", TSDB).count() > count).then_some(())
+        });
+        find(limit(5), "end of all orphans", || {
+            children(first).is_empty().then_some(())
+        });
+        let tell = |signal| {
+            rustix::process::kill_process(Pid::from_raw(first).unwrap(), signal).unwrap();
+        };
+        tell(Signal::HUP);
+        standin.wait(limit(10), "description", |seen| {
+            let hosts = seen.model.hosts.values();
+            let hosts = hosts.filter(|host| !host.is_retired);
+            (hosts.map(|host| host.updates).max() > Some(1)).then_some(())
+        });
+        assert!(is_alive(first));
+        tell(signal);
+        let finished = agent.wait_exit(limit(10));
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        let left = standin.seen(|seen| {
+            seen.model
+                .hosts
+                .values()
+                .filter(|host| !host.is_retired)
+                .count()
+        });
+        assert_eq!(left == 0, is_retired);
+    }
+}
