@@ -1,0 +1,67 @@
+# The image: the agent's binary, a directory for its state, and nothing else. One build makes it for every platform:
+#
+#     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6 .
+#
+# or `make image-all`, with whichever of docker buildx, buildah and podman there is. Every platform is compiled on the machine
+# that builds, by the scripts of `make dist`; nothing is emulated. `make image-pin` writes the digests of the base images here.
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+# A distroless static base serves too, except for arm/v6, which has none:
+# --build-arg RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
+ARG RUNTIME_IMAGE=scratch
+
+# --- tools and crates: once for all platforms -----------------------------------------------------
+FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS tools
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3 python3-pip >/dev/null \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY cross/setup cross/targets cross/toolchain cross/tools.txt cross/
+COPY Cargo.toml Cargo.lock ./
+# cargo fetches for a package only if there is one.
+RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry,sharing=locked \
+    mkdir src && touch src/main.rs && cross/setup build && rm -r src
+
+# --- one platform's binary ------------------------------------------------------------------------
+FROM tools AS build
+ARG TARGETARCH TARGETVARIANT
+COPY . .
+# Written into the binary; seconds since 1970 for the times of its files; a name, to compile from nothing in a folder of that name.
+ARG REVISION=unknown
+ARG SOURCE_DATE_EPOCH=0
+ARG FRESH=
+# The sources are copied anew, because cargo goes by their times, and each platform has a folder of its own in the cache, because
+# a builder may make several at once.
+RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry \
+    --mount=type=cache,id=mackerel-agent-build,target=/build \
+    set -eu; begin=$(date +%s); \
+    at=/build/$TARGETARCH$TARGETVARIANT; [ -z "$FRESH" ] || at=/tmp/$FRESH; \
+    mkdir -p "$at/target"; \
+    find "$at" -mindepth 1 -maxdepth 1 ! -name target -exec rm -r {} +; \
+    rm -rf "$at/target/tools"; ln -s /src/target/tools "$at/target/tools"; \
+    cp -R .cargo Cargo.lock Cargo.toml cross packaging src "$at"; \
+    cd "$at"; \
+    MACKEREL_AGENT_REVISION=$REVISION cross/build "$TARGETARCH/$TARGETVARIANT"; \
+    install -D -m 755 dist/mackerel-agent_linux_* /out/usr/bin/mackerel-agent; \
+    install -d -m 700 -o 65534 -g 65534 /out/var/lib/mackerel-agent; \
+    find /out -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; \
+    [ -z "$FRESH" ] || rm -r "$at"; \
+    echo "image: $TARGETARCH${TARGETVARIANT:+/$TARGETVARIANT} took $(($(date +%s) - begin)) s"
+
+# --- the image ------------------------------------------------------------------------------------
+FROM ${RUNTIME_IMAGE}
+# Owners and times are those of /out.
+COPY --from=build /out /
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="mackerel-agent" \
+      org.opencontainers.image.description="A host agent for Mackerel, for tiny machines: one static binary." \
+      org.opencontainers.image.documentation="https://mackerel.io/docs/" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+USER 65534:65534
+# A measurement that is not older than two minutes, and what the server said last. Engines that build OCI images leave it out;
+# `--health-cmd` of docker and podman, or a probe, says the same.
+HEALTHCHECK --interval=60s --timeout=5s --start-period=90s CMD ["/usr/bin/mackerel-agent", "health"]
+# The agent handles TERM, and reaps, as process 1.
+ENTRYPOINT ["/usr/bin/mackerel-agent"]
