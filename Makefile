@@ -8,6 +8,12 @@ AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
 AIM_armv6 := 1015000
+# Platforms of the image, as Docker names them, and bytes of one of them, packed and unpacked.
+PLATFORMS := linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6
+IMAGE := dist/mackerel-agent_image.oci.tar
+IMAGE_LIMIT := 1500000
+# What `make ci` tries: a foreign one.
+TRIED := linux/arm64
 # Minutes of the window of `make bench`.
 BENCH_MINUTES := 4
 
@@ -22,7 +28,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install image image-all image-pin image-same test-image test-image-all test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -116,8 +122,33 @@ test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as roo
 release: ## Everything of a release but uploading it: VERSION=0.1.0 KEY=private.pem RELEASES=https://…
 	MAKE="$(MAKE)" packaging/release "$(VERSION)" "$(or $(CHECKS),ci)"
 
+image: ## Build the image for this machine (docker buildx, buildah or podman) into dist/
+	cross/image $(IMAGE) linux/$(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/; s/armv7l/arm\/v7/; s/armv6l/arm\/v6/')
+
+image-all: sbom ## Build the image for all platforms into one archive in dist/
+	cross/image $(IMAGE) $(PLATFORMS)
+
+image-pin: ## Write the digests of the base images into the Dockerfile, as a registry gives them now
+	cross/pin
+
+image-same: ## Build an image again from nothing in another folder (SAME="linux/amd64 …") and compare the layers
+	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/same $(or $(SAME),linux/amd64)
+
+test-image: setup ## Build the arm64 image by buildah, check it and run it, as root
+	cargo build --locked --example standin
+	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
+
+test-image-all: ## The same for all platforms, before a release
+	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
+
+test-manifests: ## Check packaging/container/ and the SBOM against published schemas
+	tests/manifests/run
+
+sbom: ## Write the bill of materials of the binaries into dist/, as CycloneDX
+	cross/sbom dist/mackerel-agent.cdx.json
+
 ci: ## All of the above that a change has to pass
-	@for step in lint test dist test-dist test-emulated pi-boards same size; do \
+	@for step in lint test test-manifests dist test-dist test-emulated pi-boards same size test-image; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done
