@@ -141,8 +141,9 @@ test-image: setup ## Build the arm64 image by buildah, check it and run it, as r
 test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
 
-test-manifests: ## Check packaging/container/ and the SBOM against published schemas
-	tests/manifests/run
+test-manifests: setup ## Check packaging/container/ and the SBOM against published schemas
+	cargo build --locked --bin mackerel-agent
+	tests/manifests/run $(DEBUG)/mackerel-agent
 
 sbom: ## Write the bill of materials of the binaries into dist/, as CycloneDX
 	cross/sbom dist/mackerel-agent.cdx.json

@@ -6,7 +6,7 @@
 docker run --detach --name mackerel-agent --restart unless-stopped \
     --read-only --cap-drop ALL --security-opt no-new-privileges \
     --memory 16m --pids-limit 64 --stop-timeout 40 \
-    --uts host --volume /:/host:ro,rslave --env HOST_ROOT=/host \
+    --uts host --volume /:/host:ro,rslave --env HOST_ROOT=/host --env MACKEREL_CONTAINER_METRICS=none \
     --volume mackerel-agent:/var/lib/mackerel-agent \
     --env MACKEREL_APIKEY \
     mackerel-agent:0.1.0
