@@ -60,8 +60,8 @@ LABEL org.opencontainers.image.title="mackerel-agent" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 USER 65534:65534
-# A measurement that is not older than two minutes, and what the server said last. Engines that build OCI images leave it out;
-# `--health-cmd` of docker and podman, or a probe, says the same.
+# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; `--health-cmd`, or a
+# probe, says the same.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=90s CMD ["/usr/bin/mackerel-agent", "health"]
 # The agent handles TERM, and reaps, as process 1.
 ENTRYPOINT ["/usr/bin/mackerel-agent"]
