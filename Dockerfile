@@ -29,6 +29,8 @@ COPY . .
 ARG REVISION=unknown
 ARG SOURCE_DATE_EPOCH=0
 ARG FRESH=
+# Of a release, so that the binary is that of dist/; nothing where they are not given.
+ARG MACKEREL_AGENT_RELEASES MACKEREL_AGENT_RELEASE_KEY
 # The sources are copied anew, because cargo goes by their times, and each platform has a folder of its own in the cache, because
 # a builder may make several at once.
 RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry \

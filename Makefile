@@ -28,7 +28,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare image image-all image-pin image-archive image-same test-image test-image-all test-manifests sbom packages test-install release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -128,7 +128,8 @@ image: ## Build the image for this machine (docker buildx, buildah or podman) in
 image-all: sbom ## Build the image for all platforms into one archive in dist/
 	cross/image $(IMAGE) $(PLATFORMS)
 
-image-archive: image-all
+image-archive: sbom test-image-all ## Put the images of all platforms, tried, into dist/ (`make release` calls it)
+	gzip -9nc target/image/mackerel-agent.oci.tar >$(IMAGE).gz
 
 image-pin: ## Write the digests of the base images into the Dockerfile, as a registry gives them now
 	cross/pin
