@@ -3,7 +3,7 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
 # its own, whose message says what was bought.
-LIMIT := 1250000
+LIMIT := 1360000
 AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
