@@ -47,7 +47,7 @@ impl Collector for Filesystem {
             });
             paths.push(root.path(mounted.point));
         }
-        let usage = self.stats.usage(&paths);
+        let usage = self.stats.usage(paths);
         let known = labels.iter().zip(usage);
         let known: Vec<_> = known
             .filter_map(|(label, usage)| Some((label, usage?)))

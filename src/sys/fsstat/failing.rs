@@ -1,9 +1,9 @@
 //! Filesystems that answer, but with an error: logged when that begins and when it ends.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Answers, shown};
+use super::{Answer, shown};
 
 /// Those that failed in the latest round.
 #[derive(Default)]
@@ -11,8 +11,8 @@ pub(super) struct Failing(Vec<PathBuf>);
 
 impl Failing {
     /// Takes note of a round's answers.
-    pub(super) fn note(&mut self, answers: &Answers) {
-        let mut failing = Vec::new();
+    pub(super) fn note<'a>(&mut self, answers: impl Iterator<Item = (&'a Path, &'a Answer)>) {
+        let mut failing: Vec<PathBuf> = Vec::new();
         for (path, answer) in answers {
             let Err(error) = answer else { continue };
             // Nothing is wrong: a mount may have gone meanwhile, or be its user's alone.
@@ -20,10 +20,10 @@ impl Failing {
             if error.kind() == gone || error.kind() == forbidden {
                 continue;
             }
-            if !self.0.contains(path) {
+            if !self.0.iter().any(|known| known == path) {
                 log::warn!("filesystem {}: {error}", shown(path));
             }
-            failing.push(path.clone());
+            failing.push(path.to_owned());
         }
         for path in self.0.iter().filter(|path| !failing.contains(path)) {
             log::info!("filesystem {} fails no more", shown(path));
@@ -43,16 +43,26 @@ mod tests {
             let answer = kind.map_or(Ok(None), |kind| Err(kind.into()));
             (PathBuf::from(path), answer)
         };
+        let note = |failing: &mut Failing, answers: &[(PathBuf, Answer)]| {
+            failing.note(
+                answers
+                    .iter()
+                    .map(|(path, answer)| (path.as_path(), answer)),
+            );
+        };
         for _ in 0..2 {
-            failing.note(&vec![
-                answer("well", None),
-                answer("broken", Some(io::ErrorKind::NotConnected)),
-                answer("gone", Some(io::ErrorKind::NotFound)),
-                answer("forbidden", Some(io::ErrorKind::PermissionDenied)),
-            ]);
+            note(
+                &mut failing,
+                &[
+                    answer("well", None),
+                    answer("broken", Some(io::ErrorKind::NotConnected)),
+                    answer("gone", Some(io::ErrorKind::NotFound)),
+                    answer("forbidden", Some(io::ErrorKind::PermissionDenied)),
+                ],
+            );
             assert_eq!(failing.0, [PathBuf::from("broken")]);
         }
-        failing.note(&vec![answer("broken", None)]);
+        note(&mut failing, &[answer("broken", None)]);
         assert!(failing.0.is_empty());
     }
 }

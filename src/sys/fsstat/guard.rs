@@ -16,10 +16,13 @@ const STACK: usize = 64 << 10;
 /// A thread that asks, and how far it has come in the paths that it was given. It ends once this
 /// is dropped, as soon as it can.
 pub(super) struct Guard {
-    requests: Sender<Vec<PathBuf>>,
+    requests: Sender<Request>,
     answers: Receiver<Answers>,
     at: Arc<AtomicUsize>,
 }
+
+/// Paths, and which of them to ask.
+type Request = (Arc<[PathBuf]>, Vec<usize>);
 
 impl Guard {
     pub(super) fn start(ask: Arc<Ask>) -> io::Result<Guard> {
@@ -38,10 +41,17 @@ impl Guard {
         })
     }
 
-    /// The answers of all `paths`; `None` if they take longer than `wait` waits.
-    pub(super) fn answers(&self, paths: &[PathBuf], wait: &Wait) -> Option<Answers> {
+    /// The answers of those of `paths` that are `asked`; `None` if they take longer than `wait`
+    /// waits.
+    pub(super) fn answers(
+        &self,
+        paths: &Arc<[PathBuf]>,
+        asked: &[usize],
+        wait: &Wait,
+    ) -> Option<Answers> {
         self.at.store(0, Ordering::Relaxed);
-        self.requests.send(paths.to_vec()).ok()?;
+        let request = (Arc::clone(paths), asked.to_vec());
+        self.requests.send(request).ok()?;
         wait(&self.answers, &self.at)
     }
 
@@ -52,22 +62,18 @@ impl Guard {
 }
 
 /// The thread's life.
-fn serve(
-    inbox: &Receiver<Vec<PathBuf>>,
-    outbox: &Sender<Answers>,
-    progress: &AtomicUsize,
-    ask: &Ask,
-) {
-    while let Ok(paths) = inbox.recv() {
-        let mut answers = Vec::with_capacity(paths.len());
-        for (at, path) in paths.into_iter().enumerate() {
+fn serve(inbox: &Receiver<Request>, outbox: &Sender<Answers>, progress: &AtomicUsize, ask: &Ask) {
+    while let Ok((paths, asked)) = inbox.recv() {
+        let mut answers = Vec::with_capacity(asked.len());
+        let asked = asked.iter().filter_map(|at| paths.get(*at));
+        for (at, path) in asked.enumerate() {
             progress.store(at, Ordering::Relaxed);
-            let answer = ask(&path);
+            let answer = ask(path);
             // Given up meanwhile? Another thread asks for the rest.
             if matches!(inbox.try_recv(), Err(TryRecvError::Disconnected)) {
                 return;
             }
-            answers.push((path, answer));
+            answers.push(answer);
         }
         progress.store(answers.len(), Ordering::Relaxed);
         if outbox.send(answers).is_err() {

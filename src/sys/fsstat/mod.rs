@@ -36,7 +36,8 @@ const MAX_STUCK: usize = 16;
 
 /// What a path was answered; `None` if `df` would not show it.
 type Answer = io::Result<Option<Usage>>;
-type Answers = Vec<(PathBuf, Answer)>;
+/// Those of the paths of one round, in their order.
+type Answers = Vec<Answer>;
 /// Asks for the filesystem at a path; may never return.
 type Ask = dyn Fn(&Path) -> Answer + Send + Sync;
 /// Waits for answers while the thread gets on, as its progress in the paths tells.
@@ -120,31 +121,36 @@ impl FsStats {
     ///
     /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
     /// that fails, or that has not answered in this round or an earlier one.
-    pub(crate) fn usage(&mut self, paths: &[PathBuf]) -> Vec<Option<Usage>> {
+    pub(crate) fn usage(&mut self, paths: Vec<PathBuf>) -> Vec<Option<Usage>> {
         self.release();
-        let mut asked = paths.to_vec();
         let hanging = self.hanging().clone();
-        asked.retain(|path| !hanging.contains(path));
+        let mut asked: Vec<usize> = (0..paths.len())
+            .filter(|at| !paths.get(*at).is_some_and(|path| hanging.contains(path)))
+            .collect();
+        let paths: Arc<[PathBuf]> = paths.into();
         let mut answers = Vec::new();
         for _ in 0..WAITS {
             if asked.is_empty() {
                 break;
             }
             let Some(guard) = self.guard() else { break };
-            if let Some(found) = guard.answers(&asked, &*self.wait) {
+            if let Some(found) = guard.answers(&paths, &asked, &*self.wait) {
                 self.guard = Some(guard);
                 answers = found;
                 break;
             }
-            self.leave(guard, &mut asked);
+            self.leave(guard, &paths, &mut asked);
         }
-        self.failing.note(&answers);
-        let mut answers = answers.into_iter().peekable();
-        let usage = paths.iter().map(|path| {
-            let (_, answer) = answers.next_if(|(answered, _)| answered == path)?;
-            answer.ok().flatten()
-        });
-        usage.collect()
+        let answered = asked.iter().filter_map(|at| paths.get(*at));
+        self.failing
+            .note(answered.map(PathBuf::as_path).zip(&answers));
+        let mut usage = vec![None; paths.len()];
+        for (at, answer) in asked.iter().zip(answers) {
+            if let Some(usage) = usage.get_mut(*at) {
+                *usage = answer.ok().flatten();
+            }
+        }
+        usage
     }
 
     /// A thread that is free to ask.
@@ -162,10 +168,12 @@ impl FsStats {
     }
 
     /// Leaves a thread with the path of `asked` that holds it, which is taken out.
-    fn leave(&mut self, guard: Guard, asked: &mut Vec<PathBuf>) {
+    fn leave(&mut self, guard: Guard, paths: &[PathBuf], asked: &mut Vec<usize>) {
         let (at, answers) = guard.leave();
-        if at < asked.len() {
-            let path = asked.remove(at);
+        if at < asked.len()
+            && let Some(path) = paths.get(asked.remove(at))
+        {
+            let path = path.clone();
             log::warn!("filesystem {} does not answer: left alone", shown(&path));
             self.hanging().push(path.clone());
             self.stuck.push(Stuck { path, answers });
@@ -261,7 +269,7 @@ mod tests {
 
         /// Which of the filesystems have answered.
         fn answered(&mut self, names: &[&str]) -> Vec<bool> {
-            let usage = self.stats.usage(&paths(names));
+            let usage = self.stats.usage(paths(names));
             usage.iter().map(Option::is_some).collect()
         }
 
@@ -287,9 +295,12 @@ mod tests {
         });
         let names = paths(&["1", "gone", "2", "pseudo", "3"]);
         for _ in 0..2 {
-            assert_eq!(stats.usage(&names), [of(1), None, of(2), None, of(3)]);
+            assert_eq!(
+                stats.usage(names.clone()),
+                [of(1), None, of(2), None, of(3)]
+            );
         }
-        assert_eq!(stats.usage(&[]), []);
+        assert_eq!(stats.usage(Vec::new()), []);
     }
 
     #[test]
@@ -314,7 +325,7 @@ mod tests {
         };
         let names = ["a", "hung", "b"];
         let asked = |other: &mut FsStats| {
-            let usage = other.usage(&paths(&names));
+            let usage = other.usage(paths(&names));
             usage.iter().map(Option::is_some).collect::<Vec<_>>()
         };
         assert_eq!(asked(&mut other), [true; 3]);
