@@ -364,6 +364,18 @@ mod tests {
         assert_eq!(every, Duration::from_secs(600));
     }
 
+    /// The sample is the reference of the settings.
+    #[test]
+    fn the_sample_names_every_setting() {
+        // What is there for the Go agent's sake, or for the agent itself.
+        let unlisted = ["conffile", "autoshutdown"];
+        let keys = file::TOP.iter().map(|(key, _)| *key);
+        for key in keys.filter(|key| !unlisted.contains(key)) {
+            let mut words = SAMPLE.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            assert!(words.any(|word| word == key), "{key}");
+        }
+    }
+
     #[test]
     fn the_sample_has_a_line_to_be_replaced_by_an_include() {
         for text in [SAMPLE.to_owned(), uncommented().replace("\ninclude", "\n#")] {
