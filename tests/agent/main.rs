@@ -35,6 +35,7 @@ mod register;
 mod reload;
 mod retire;
 mod signals;
+mod spool;
 mod supervise;
 mod tls;
 mod upgrade;
