@@ -33,6 +33,7 @@ mod plugins;
 mod post;
 mod register;
 mod reload;
+mod resolver;
 mod retire;
 mod signals;
 mod spool;
