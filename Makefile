@@ -28,7 +28,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ fmt: ## Format the sources
 fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
 	cargo build --locked --profile fuzz --example fuzz
 	target/fuzz/examples/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ)
+
+test-spool: setup ## Kill agents 400 times during outages and damage every bit of a spool (ten minutes; AGENT_BIN=… for another)
+	cargo test --locked --test agent spool:: -- --include-ignored --nocapture
 
 dist: setup-cross ## Build the four static binaries, check them, and write dist/SHA256SUMS
 	@for target in $(TARGETS); do \

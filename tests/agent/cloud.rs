@@ -1,7 +1,7 @@
 //! Hosts in clouds: what the agent asks of a metadata service at its real address, and what it makes
 //! of the answers. Each test has a network namespace of its own.
 
-mod namespace;
+pub(crate) mod namespace;
 mod service;
 
 use std::fs;

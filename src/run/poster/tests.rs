@@ -1,5 +1,6 @@
 //! The poster against a server in memory, in time that the test lets pass.
 
+mod fleet;
 mod news;
 mod place;
 mod plugins;

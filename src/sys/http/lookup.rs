@@ -29,10 +29,7 @@ impl Lookup {
     /// Asks the system.
     pub(super) fn new() -> Lookup {
         Lookup {
-            resolve: |host| {
-                let found = (host, 0).to_socket_addrs()?;
-                Ok(found.map(|address| address.ip()).collect())
-            },
+            resolve: |host| or_absolute(host, &ask_system),
             pending: None,
         }
     }
@@ -88,6 +85,24 @@ impl Lookup {
     }
 }
 
+fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {
+    let found = (host, 0).to_socket_addrs()?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+/// With `ndots` in `resolv.conf` a name is looked for in the search domains first, and musl gives up
+/// at the first of them whose servers do not answer. Then the name is asked for as it is, without
+/// any domain. Not in the first place, for a dot at the end is in no `/etc/hosts`.
+fn or_absolute(
+    host: &str,
+    ask: &dyn Fn(&str) -> io::Result<Vec<IpAddr>>,
+) -> io::Result<Vec<IpAddr>> {
+    ask(host).or_else(|error| match host.contains('.') && !host.ends_with('.') {
+        true => ask(&format!("{host}.")).map_err(|_| error),
+        false => Err(error),
+    })
+}
+
 /// The resolver sorts all addresses of one family before all of the other; where one family leads
 /// nowhere, the other must not come last.
 fn in_turn(found: Vec<IpAddr>) -> Vec<IpAddr> {
@@ -110,6 +125,33 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_is_not_found_is_asked_for_without_domains() {
+        // (name, what is asked for, whether that brings an address)
+        let table: [(&str, &[&str], bool); 5] = [
+            ("known.example", &["known.example"], true),
+            ("a.example", &["a.example", "a.example."], true),
+            ("b.example", &["b.example", "b.example."], false),
+            ("b.example.", &["b.example."], false),
+            ("localhost", &["localhost"], false),
+        ];
+        for (name, asked, is_found) in table {
+            let questions = Mutex::new(Vec::new());
+            let found = or_absolute(name, &|host| {
+                questions.lock().unwrap().push(host.to_owned());
+                match ["known.example", "a.example."].contains(&host) {
+                    true => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
+                    false => Err(io::Error::other(host)),
+                }
+            });
+            assert_eq!(*questions.lock().unwrap(), asked);
+            match found {
+                Ok(_) => assert!(is_found, "{name}"),
+                Err(error) => assert_eq!((error.to_string().as_str(), is_found), (name, false)),
+            }
+        }
+    }
 
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(5))

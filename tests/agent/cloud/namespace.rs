@@ -12,12 +12,24 @@ const ADDRESS: &str = "169.254.169.254/32";
 /// that calls this. Where the machine does not allow it, says so and does nothing.
 #[track_caller]
 pub(crate) fn inside(test: &str, body: fn()) {
+    within(test, body, ["-n", "-rn"]);
+}
+
+/// The same, and what is mounted is mounted for the test alone.
+#[track_caller]
+pub(crate) fn inside_with_mounts(test: &str, body: fn()) {
+    within(test, body, ["-nm", "-rnm"]);
+}
+
+/// `options` are those of `unshare`: the superuser's, and anybody's.
+#[track_caller]
+fn within(test: &str, body: fn(), options: [&'static str; 2]) {
     if std::env::var_os(INSIDE).is_some() {
         ip("link set lo up");
         return body();
     }
-    let Some(how) = allowed() else {
-        eprintln!("skipped: {test}: this machine allows no network namespaces, or has no ip");
+    let Some(how) = allowed(options) else {
+        eprintln!("skipped: {test}: this machine allows no namespaces, or has no ip");
         return;
     };
     let again = Command::new("unshare")
@@ -30,11 +42,12 @@ pub(crate) fn inside(test: &str, body: fn()) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let told = text(&again.stdout) + &text(&again.stderr);
     assert!(told.contains("1 passed"), "{told}");
+    eprint!("{told}");
 }
 
-/// The option of `unshare` with which loopback can be set up, if any: the superuser's, or anybody's.
-fn allowed() -> Option<&'static str> {
-    ["-n", "-rn"].into_iter().find(|how| {
+/// The first option with which loopback can be set up, if any.
+fn allowed(options: [&'static str; 2]) -> Option<&'static str> {
+    options.into_iter().find(|how| {
         let tried = Command::new("unshare")
             .args([*how, "ip", "link", "set", "lo", "up"])
             .output();
