@@ -1,13 +1,14 @@
 //! Layer 3: Mackerel's API, one method per endpoint.
 
 use std::error::Error;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
 use crate::base::json::{Json, JsonError};
+use crate::base::text::percent_encoded;
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
@@ -157,11 +158,7 @@ impl Api {
 }
 
 fn failed(method: Method, path: &str, failure: Failure) -> ApiError {
-    let verb = match method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-    };
+    let verb = method.word();
     ApiError {
         call: format!("{verb} {path}"),
         failure,
@@ -184,18 +181,8 @@ fn host_path(id: &str, rest: &str) -> String {
 
 /// A text as a value of a query.
 fn form_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            // Writing to a String does not fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~ ".contains(&byte);
+    percent_encoded(text, is_plain).replace(' ', "+")
 }
 
 /// The document of a plugin's graph.

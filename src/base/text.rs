@@ -1,5 +1,7 @@
 //! Small text transformations with a rule behind them.
 
+use std::fmt::Write;
+
 /// Makes one segment of a metric name out of a device, mount or interface name.
 ///
 /// The API accepts `[a-zA-Z0-9._-]+` as a whole name and uses `.` to separate segments, so
@@ -27,6 +29,19 @@ pub(crate) fn is_word(name: &str) -> bool {
 pub(crate) fn trace(bytes: &[u8]) -> u32 {
     let step = |trace: u32, byte: &u8| (trace ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step)
+}
+
+/// `text` with each byte that is not `plain` as `%` and two hexadecimal digits (RFC 3986, 2.1).
+pub(crate) fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match plain(byte) {
+            true => encoded.push(char::from(byte)),
+            // Writing to a String does not fail.
+            false => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// A URL without user and password, for the log.

@@ -233,7 +233,6 @@ impl<'a> Agent<'a> {
             Job::Collect => {
                 let now = clock.stamp();
                 self.round(now.at(now.wall.minute()), clock.moment());
-                reap_orphans();
             }
             Job::Describe => self.order(Order::Describe),
             Job::LookAtProgram => {

@@ -16,7 +16,7 @@ use crate::base::clock::{Clock, HostClock};
 use crate::check::history::{History, News};
 use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
 use crate::sys::exec::{self, StopSign};
-use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
+use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::log as backend;
 use crate::sys::signal;
 use crate::sys::state::State;
@@ -230,11 +230,7 @@ struct Show;
 
 impl Exchange for Show {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
-        let verb = match request.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-        };
+        let verb = request.method.word();
         let body = request.body.unwrap_or_default();
         // Whoever does not listen any more misses nothing else.
         drop(say(&format!("{verb} {}\n{body}", request.path)));

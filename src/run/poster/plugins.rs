@@ -10,7 +10,6 @@ use crate::api::{ApiError, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment};
 use crate::check::queue::Sent;
-use crate::config::Config;
 use crate::metadata;
 use crate::parse::plugin::meta::Graph;
 use crate::schedule::Backoff;
@@ -53,8 +52,9 @@ impl Graphs {
 }
 
 impl Poster {
-    /// Goes over to the plugins of `config`.
-    pub(super) fn configure_plugins(&mut self, config: &Config, now: Moment) {
+    /// Goes over to the plugins of the configuration.
+    pub(super) fn configure_plugins(&mut self, now: Moment) {
+        let config = &self.config;
         self.reports.expect(config.check_plugins.len());
         self.identities.configure(config, now);
         for (name, plugin) in &config.metadata_plugins {

@@ -5,6 +5,7 @@
 //! which it was measured, except what lay inside the stated window of a kill or a loss of power; none
 //! was invented, and none sent again that had been acknowledged to the same process.
 
+mod lives;
 mod world;
 
 use std::path::Path;
@@ -336,92 +337,5 @@ impl Rig {
         }
         world.judge();
         (world.violations.clone(), world.story.clone())
-    }
-}
-
-/// Lives as many seeds as `seeds` has. Returns those in which something was wrong, what, and what had
-/// happened.
-fn lives(seeds: std::ops::Range<u64>, broken: Broken) -> Vec<(u64, Vec<String>, Vec<String>)> {
-    let life = |seed| {
-        let (wrong, story) = Rig::new(seed, broken).live();
-        (seed, wrong, story)
-    };
-    let lives = seeds.map(life);
-    lives.filter(|(_, wrong, _)| !wrong.is_empty()).collect()
-}
-
-fn hold(seeds: std::ops::Range<u64>) {
-    let hours = (seeds.end - seeds.start) * HOURS;
-    eprintln!("seeds {} to {}: {hours} hours", seeds.start, seeds.end - 1);
-    let wrong = lives(seeds, Broken::Not);
-    if let Some((.., story)) = wrong.first() {
-        eprintln!("{}", story.join("\n"));
-    }
-    for (seed, what, _) in &wrong {
-        eprintln!(
-            "seed {seed}: {} wrong, among them {:?}",
-            what.len(),
-            what.first()
-        );
-    }
-    assert!(wrong.is_empty(), "{} seeds fail", wrong.len());
-}
-
-#[test]
-fn nothing_is_lost_in_the_first_quarter_of_the_seeds() {
-    hold(0..125);
-}
-
-#[test]
-fn nothing_is_lost_in_the_second_quarter_of_the_seeds() {
-    hold(125..250);
-}
-
-#[test]
-fn nothing_is_lost_in_the_third_quarter_of_the_seeds() {
-    hold(250..375);
-}
-
-#[test]
-fn nothing_is_lost_in_the_last_quarter_of_the_seeds() {
-    hold(375..500);
-}
-
-#[test]
-fn a_day_without_trouble_touches_no_disk() {
-    let mut rig = Rig::new(1, Broken::Not);
-    rig.world().peace();
-    rig.start();
-    (0..24 * 60).for_each(|minute| rig.minute(minute));
-    assert_eq!(rig.disk.drive().touches, 0);
-}
-
-#[test]
-fn a_day_without_a_server_writes_little_and_seldom() {
-    let mut rig = Rig::new(1, Broken::Not);
-    rig.series = 40;
-    rig.world().refuse();
-    rig.start();
-    (0..24 * 60).for_each(|minute| rig.minute(minute));
-    let (touches, written) = {
-        let drive = rig.disk.drive();
-        (drive.touches, drive.written)
-    };
-    let length = rig.disk.get("spool").unwrap().len();
-    eprintln!("{touches} operations, {written} bytes written, {length} bytes of a file");
-    // Two operations every five minutes, and a few to make the file.
-    assert!(touches < 2 * 24 * 12 + 8, "{touches}");
-    assert!(written < 1 << 20 && length < 1 << 20, "{written} {length}");
-}
-
-#[test]
-fn a_program_that_is_broken_is_noticed() {
-    for broken in [
-        Broken::NoSync,
-        Broken::NoHalves,
-        Broken::Late,
-        Broken::Gullible,
-    ] {
-        assert!(!lives(0..20, broken).is_empty(), "{broken:?}");
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod download;
 mod error;
 mod link;
 mod lookup;
+mod message;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
@@ -18,8 +19,6 @@ mod tunnel;
 mod url;
 mod wire;
 
-use std::fmt::Write;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,15 +26,13 @@ use std::{env, fmt, io};
 
 use rustls::ClientConfig;
 use ureq::config::AutoHeaderValue;
-use ureq::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, USER_AGENT,
-};
+use ureq::http::header::{CONTENT_TYPE, HeaderMap};
 use ureq::{Agent, AsSendBody, Body, http};
 
 use self::error::Kind;
 pub(crate) use self::error::{LinkError, SetupError};
 use self::lookup::Lookup;
+use self::message::{encoded, headers, read};
 use self::url::{Origin, Scheme};
 use self::wire::{Dial, NotHere, Progress, Stage};
 use crate::base::clock::{Deadline, Unix};
@@ -50,8 +47,6 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Bytes of an answer before its body.
 const HEAD_LIMIT: usize = 16 << 10;
-/// Bytes kept of an answer's body.
-const BODY_LIMIT: u64 = 1 << 20;
 
 /// What is done to the thing that a path names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +54,17 @@ pub(crate) enum Method {
     Get,
     Post,
     Put,
+}
+
+impl Method {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        }
+    }
 }
 
 /// One call.
@@ -323,76 +329,6 @@ impl Fetch for Http {
         let body = (method != Method::Get).then_some("");
         self.say(&Request { method, path, body }, header)
     }
-}
-
-/// The headers of every request.
-fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
-    let lines = [
-        (USER_AGENT, Some(settings.user_agent)),
-        (
-            HeaderName::from_static("x-api-key"),
-            Some(settings.key).filter(|key| !key.is_empty()),
-        ),
-        (
-            HeaderName::from_static("x-agent-version"),
-            Some(settings.version),
-        ),
-        (
-            HeaderName::from_static("x-revision"),
-            Some(settings.revision),
-        ),
-        (AUTHORIZATION, origin.basic()),
-        (
-            CONNECTION,
-            (!settings.keep_alive).then(|| "close".to_owned()),
-        ),
-    ];
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines {
-        let Some(value) = value.filter(|value| !value.is_empty()) else {
-            continue;
-        };
-        let value = HeaderValue::try_from(value).map_err(|_| SetupError::Header {
-            what: name.to_string(),
-        })?;
-        headers.insert(name, value);
-    }
-    Ok(headers)
-}
-
-/// Takes what is of use from an answer.
-fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
-    let (head, body) = answer.into_parts();
-    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let retry_after = header(RETRY_AFTER).and_then(|value| value.parse().ok());
-    let location = header(LOCATION).map(str::to_owned);
-    let date = header(DATE).and_then(date::parse);
-    let mut text = Vec::new();
-    let body = body.into_reader().take(BODY_LIMIT).read_to_end(&mut text);
-    body.map_err(ureq::Error::from)?;
-    Ok(Answer {
-        status: head.status.as_u16(),
-        body: String::from_utf8(text)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        retry_after: retry_after.map(Duration::from_secs),
-        location,
-        date,
-    })
-}
-
-/// A path in which everything that cannot stand in a URL is percent-encoded.
-fn encoded(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'!' | b'$'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            // Writing to a String does not fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 /// The sooner of `by` and the end of `limit`.

@@ -81,7 +81,8 @@ impl Rig {
             config.read(text.as_bytes()).unwrap();
         }
         let now = rig.clock.moment();
-        rig.poster.configure_plugins(&config, now);
+        rig.poster.config = config;
+        rig.poster.configure_plugins(now);
         rig
     }
 }
