@@ -34,8 +34,10 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Sent {
     /// The server has the reports.
     Accepted,
-    /// The server will not have them.
+    /// The server will not have one of the reports, or more.
     Refused,
+    /// Nobody will ever have them: there is no such host.
+    Unwanted,
     /// The server may have them later, and not before this time has passed.
     Later(Duration),
     /// There was no answer.
@@ -77,6 +79,9 @@ struct Lane {
     due: Moment,
     /// Whether the last request was a repetition at once.
     is_repeated: bool,
+    /// Reports in the next request: fewer than [`BATCH`] while one is looked for that the server
+    /// will not have.
+    most: usize,
 }
 
 /// About what it costs to keep a report.
@@ -126,7 +131,7 @@ impl Queue {
         lane.reports.push_back((number, report));
         let mut lost = 0;
         while lane.bytes > CAPACITY && lane.reports.len() > 1 {
-            lane.drop_first();
+            lane.take_first();
             lost += 1;
         }
         lost
@@ -142,6 +147,7 @@ impl Queue {
                 is_open: false,
                 due: now,
                 is_repeated: false,
+                most: BATCH,
             });
             self.lanes.len() - 1
         });
@@ -175,7 +181,7 @@ impl Queue {
             .enumerate()
             .filter(|(_, lane)| lane.is_waiting());
         let (at, lane) = ready.min_by_key(|(_, lane)| lane.due)?;
-        let end = lane.reports.len().min(BATCH);
+        let end = lane.reports.len().min(lane.most);
         let (last, _) = lane.reports.get(end.checked_sub(1)?)?;
         (lane.due <= now).then_some(Batch {
             lane: at,
@@ -198,51 +204,46 @@ impl Queue {
             .map(|(_, report)| report)
     }
 
-    /// Notes how the request with `batch` ended. Returns how many reports are lost by it.
-    pub(crate) fn done(&mut self, batch: &Batch, sent: Sent, now: Moment) -> usize {
+    /// Notes how the request with `batch` ended. What is refused is sent again in halves, until the
+    /// server refuses a single report. Returns that one, which is lost.
+    pub(crate) fn done(&mut self, batch: &Batch, sent: Sent, now: Moment) -> Option<Report> {
         let backlog = BACKLOG * self.checks;
         let is_ending = self.is_ending;
-        let Some(lane) = self.lanes.get_mut(batch.lane) else {
-            return 0;
-        };
+        let lane = self.lanes.get_mut(batch.lane)?;
         let may_repeat = !lane.is_repeated && now.since(batch.begun) < AT_ONCE;
         lane.is_repeated = sent == Sent::Silence && may_repeat;
         let pause = match sent {
             Sent::Accepted | Sent::Refused if lane.reports.len() > backlog => LONG_PAUSE,
             Sent::Accepted | Sent::Refused => PAUSE,
+            Sent::Unwanted => Duration::ZERO,
             Sent::Silence if may_repeat => Duration::ZERO,
             Sent::Silence => RETRY,
             Sent::Later(asked) => RETRY.max(asked.min(ASKED)),
         };
-        lane.due = Moment(
-            now.0
-                + if is_ending {
-                    pause.min(LAST_PAUSE)
-                } else {
-                    pause
-                },
-        );
-        if !matches!(sent, Sent::Accepted | Sent::Refused) {
-            return 0;
+        let pause = match is_ending {
+            true => pause.min(LAST_PAUSE),
+            false => pause,
+        };
+        lane.due = Moment(now.0 + pause);
+        let of_batch = |(number, _): &&(u64, Report)| *number <= batch.last;
+        let count = lane.reports.iter().take_while(of_batch).count();
+        match sent {
+            Sent::Later(_) | Sent::Silence => return None,
+            Sent::Refused if count > 1 => {
+                lane.most = count / 2;
+                return None;
+            }
+            Sent::Accepted | Sent::Refused | Sent::Unwanted => {}
         }
-        let mut gone = 0;
-        while lane
-            .reports
-            .front()
-            .is_some_and(|(number, _)| *number <= batch.last)
-        {
-            lane.drop_first();
-            gone += 1;
-        }
+        let last = (0..count).filter_map(|_| lane.take_first()).last();
+        let is_full = count >= lane.most;
+        lane.most = BATCH.min(2 * lane.most);
         // All that was to be sent has been; what came meanwhile gathers.
-        if gone < BATCH && !is_ending {
+        if !is_full && !is_ending {
             lane.due = now;
         }
-        lane.is_open &= is_ending || (gone == BATCH && !lane.reports.is_empty());
-        match sent {
-            Sent::Refused => gone,
-            _ => 0,
-        }
+        lane.is_open &= is_ending || (is_full && !lane.reports.is_empty());
+        last.filter(|_| sent == Sent::Refused)
     }
 
     /// When [`Queue::batch`] has to be asked again; `None` if nothing waits.
@@ -289,10 +290,10 @@ impl Lane {
         self.is_open && !self.reports.is_empty()
     }
 
-    fn drop_first(&mut self) {
-        if let Some((_, report)) = self.reports.pop_front() {
-            self.bytes -= cost(&report);
-        }
+    fn take_first(&mut self) -> Option<Report> {
+        let (_, report) = self.reports.pop_front()?;
+        self.bytes -= cost(&report);
+        Some(report)
     }
 }
 

@@ -12,11 +12,15 @@ type Request = (u64, Option<&'static str>, Vec<u64>);
 /// What the server answers at a second, to reports for someone.
 type Rule = Box<dyn FnMut(u64, Option<&str>) -> Sent>;
 
+/// Numbers of reports that it will not have, whatever its rule.
+type Bad = &'static [u64];
+
 /// A queue, its clock in seconds, and a server that answers by its rule.
 struct Rig {
     queue: Queue,
     now: u64,
     rule: Rule,
+    bad: Bad,
     requests: Vec<Request>,
     lost: usize,
     pushed: u64,
@@ -47,6 +51,7 @@ impl Rig {
             },
             now: 0,
             rule: Box::new(rule),
+            bad: &[],
             requests: Vec::new(),
             lost: 0,
             pushed: 0,
@@ -81,12 +86,16 @@ impl Rig {
 
     fn send(&mut self, batch: &Batch) {
         let destination = self.queue.destination(batch);
-        let sent = (self.rule)(self.now, destination);
+        let mut sent = (self.rule)(self.now, destination);
         let destination = destination.map(|name| if name == "a" { "a" } else { "b" });
         let numbers = self.queue.reports(batch);
-        let numbers = numbers.map(|report| report.name.parse().unwrap()).collect();
+        let numbers: Vec<u64> = numbers.map(|report| report.name.parse().unwrap()).collect();
+        if numbers.iter().any(|number| self.bad.contains(number)) {
+            sent = Sent::Refused;
+        }
         self.requests.push((self.now, destination, numbers));
-        self.lost += self.queue.done(batch, sent, moment(self.now));
+        let lost = self.queue.done(batch, sent, moment(self.now));
+        self.lost += usize::from(lost.is_some());
     }
 
     /// When each request was made.
@@ -213,12 +222,45 @@ fn a_failure_is_tried_again_as_its_kind_says() {
 }
 
 #[test]
+fn only_the_reports_that_are_refused_are_lost() {
+    // (why this row exists, reports, those that are refused, most requests)
+    let table: [(_, _, Bad, _); 7] = [
+        ("none", 45, &[], 3),
+        ("the only one", 1, &[0], 1),
+        ("one among a few", 3, &[1], 5),
+        ("the first of a batch", 20, &[0], 12),
+        ("the last of a batch", 20, &[19], 12),
+        ("one in the second batch", 60, &[33], 16),
+        ("several", 40, &[3, 4, 25], 30),
+    ];
+    for (why, reports, bad, most) in table {
+        let mut rig = Rig::new(100, well);
+        rig.bad = bad;
+        rig.push(reports, None, true);
+        rig.run_until(300);
+        let is_taken = |numbers: &Vec<u64>| !numbers.iter().any(|number| bad.contains(number));
+        let taken = rig.requests.iter().map(|(.., numbers)| numbers);
+        let taken = taken.filter(|numbers| is_taken(numbers)).flatten().copied();
+        let good = (0..reports).filter(|number| !bad.contains(number));
+        assert!(taken.eq(good), "{why}: {:?}", rig.requests);
+        assert_eq!((rig.lost, rig.queue.waiting()), (bad.len(), 0), "{why}");
+        assert!(rig.requests.len() <= most, "{why}: {:?}", rig.requests);
+        // What comes later arrives.
+        rig.bad = &[];
+        rig.push(20, None, true);
+        rig.run_until(600);
+        let last = rig.requests.last().unwrap();
+        assert_eq!(last.2.last(), Some(&(reports + 19)), "{why}");
+    }
+}
+
+#[test]
 fn a_request_that_took_long_is_not_repeated_at_once() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);
     queue.push(None, report(0, 0, ""), true, moment(0));
     let batch = queue.batch(moment(0)).unwrap();
-    assert_eq!(queue.done(&batch, Sent::Silence, moment(30)), 0);
+    assert!(queue.done(&batch, Sent::Silence, moment(30)).is_none());
     assert_eq!(queue.due(), Some(moment(60)));
 }
 
@@ -332,7 +374,7 @@ fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
     for number in 1..4 {
         queue.push(None, report(number, 0, &big), false, moment(1));
     }
-    assert_eq!(queue.done(&batch, Sent::Refused, moment(1)), 0);
+    assert!(queue.done(&batch, Sent::Refused, moment(1)).is_none());
     assert_eq!(queue.waiting(), 1);
 }
 

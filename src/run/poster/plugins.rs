@@ -82,7 +82,7 @@ impl Poster {
             Some(Identified::NotYet) => None,
             Some(Identified::Absent) => {
                 // That has been told when it was looked up.
-                self.reports.done(&batch, Sent::Refused, now);
+                self.reports.done(&batch, Sent::Unwanted, now);
                 return;
             }
         };
@@ -103,8 +103,8 @@ impl Poster {
                 let lost = self.reports.done(&batch, how_it_ended(&error), now);
                 let why = base::report(&error);
                 self.reporting.because(match lost {
-                    0 => format!("{why}; the check reports are kept"),
-                    lost => format!("{why}; {lost} check reports are lost"),
+                    None => format!("{why}; the check reports are kept"),
+                    Some(report) => format!("{why}; a report of {} is lost", report.name),
                 });
             }
         }
