@@ -36,7 +36,7 @@ pub(super) fn make(tree: &Tree, commands: &Commands, home: &str) -> Result<(), S
             commands.run(&[&words[..], &[NAME, NAME]].concat())
         }
         None => {
-            let (passwd, group) = (text(tree, "/etc/passwd"), text(tree, "/etc/group"));
+            let (passwd, group) = (whole(tree, "/etc/passwd")?, whole(tree, "/etc/group")?);
             let is_used = |text: &str, number: u32| {
                 let mut lines = text.lines().filter_map(|line| line.split(':').nth(2));
                 lines.any(|used| used.parse() == Ok(number))
@@ -59,7 +59,7 @@ pub(super) fn remove(tree: &Tree, commands: &Commands) -> Result<(), String> {
         Some(tool) => commands.run(&[tool, NAME])?,
         None => {
             for path in ["/etc/passwd", "/etc/group"] {
-                let text = text(tree, path);
+                let text = whole(tree, path)?;
                 let kept = text.lines().filter(|line| !is_ours(line));
                 let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
                 write(tree, path, &kept)?;
@@ -85,9 +85,18 @@ fn tool(tree: &Tree, shadow: &'static str, busybox: &'static str) -> Option<&'st
     [shadow, busybox].into_iter().find(|name| has(name))
 }
 
+/// To look something up.
 fn text(tree: &Tree, path: &str) -> String {
     let bytes = tree.read(path).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// To be written back: what cannot be read is not taken for empty.
+fn whole(tree: &Tree, path: &str) -> Result<String, String> {
+    let bytes = tree.read(path).map_err(|error| base::report(&error))?;
+    String::from_utf8(bytes.unwrap_or_default()).map_err(|_| {
+        format!("{path} is no UTF-8, and is left alone: add the user {NAME} and its group, or remove them, by hand")
+    })
 }
 
 /// The line of our user, or group.
@@ -101,7 +110,7 @@ fn is_ours(line: &str) -> bool {
 }
 
 fn append(tree: &Tree, path: &str, line: &str) -> Result<(), String> {
-    let mut text = text(tree, path);
+    let mut text = whole(tree, path)?;
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
@@ -153,5 +162,20 @@ mod tests {
         assert_eq!(find(&tree), None);
         assert_eq!(content("passwd"), passwd);
         assert_eq!(content("group"), format!("{group}\n"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let passwd = dir.path().join("etc/passwd");
+        let commands = Commands::new().unwrap();
+        for bad in [&b"jos\xe9:x:1000:1000::/:\n"[..], &[b'x'; 20 << 20]] {
+            fs::write(&passwd, bad).unwrap();
+            let tree = Tree::at(dir.path());
+            assert!(make(&tree, &commands, "/state").is_err());
+            assert!(remove(&tree, &commands).is_err());
+            assert!(fs::read(&passwd).unwrap() == bad);
+        }
     }
 }
