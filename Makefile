@@ -28,7 +28,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,11 @@ pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero
 pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
 	cargo build --locked --example standin
 	tests/pi/virt $(DEBUG)/examples/standin
+
+test-cgroup: setup ## Hold what agents post about containers on an emulated machine to what its kernel says (TREES="v2 v1 hybrid")
+	tests/pi/fetch amd64
+	cargo build --locked --example standin
+	tests/pi/cgroup $(DEBUG)/examples/standin $(or $(TREES),v2 v1 hybrid)
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))

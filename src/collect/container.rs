@@ -40,6 +40,8 @@ pub(super) struct Container {
 #[derive(Clone, Copy, Default)]
 struct Counters {
     cpu_ns: Option<u64>,
+    /// The length of the path of the group whose periods these are.
+    limiting: usize,
     periods: Option<u64>,
     throttled: Option<u64>,
     oom_kills: Option<u64>,
@@ -145,8 +147,7 @@ impl Container {
 
 /// The id of the container that has this group.
 fn id(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    container::id_of_group(name).unwrap_or_default()
+    container::id_of_group(path).unwrap_or_default()
 }
 
 impl Collector for Container {
@@ -233,7 +234,8 @@ impl Counters {
         };
         let share = grown(|counters| counters.cpu_ns).map(|ns| ns / 1e9 / seconds * PERCENT);
         put(["container.cpu.", name, ".usage", ""], share);
-        let throttled = grown(|counters| counters.throttled);
+        let is_same = before.limiting == self.limiting;
+        let throttled = grown(|counters| counters.throttled).filter(|_| is_same);
         let share = throttled.zip(grown(|counters| counters.periods));
         let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
         put(

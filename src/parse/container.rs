@@ -9,12 +9,16 @@ const SHORT_ID: usize = 32;
 const UUID: usize = 36;
 
 /// The container whose processes are in a group, by the last part of the group's path: `ID`,
-/// `RUNTIME-ID.scope`, `RUNTIME-ID`, or, of ECS on Fargate, `TASK-NUMBER`.
-pub(crate) fn id_of_group(name: &str) -> Option<&str> {
+/// `RUNTIME-ID.scope`, `RUNTIME-ID`, `SLICE:RUNTIME:ID` (containerd under a kubelet that has systemd make
+/// its groups, when it is not told so), or, of ECS on Fargate, `TASK-NUMBER`.
+pub(crate) fn id_of_group(path: &str) -> Option<&str> {
+    let (around, name) = path.rsplit_once('/').unwrap_or(("", path));
     let name = name.strip_suffix(".scope").unwrap_or(name);
-    let (runtime, id) = name.rsplit_once('-').unwrap_or(("", name));
-    // A monitor runs beside the container, and has its id.
-    if is_hex(id, ID) && !runtime.ends_with("conmon") {
+    let (runtime, id) = name.rsplit_once(['-', ':']).unwrap_or(("", name));
+    // A monitor runs beside the container, and has its id. Podman's pods have one of their own.
+    let is_other =
+        runtime.ends_with("conmon") || (runtime.is_empty() && around.ends_with("libpod_parent"));
+    if is_hex(id, ID) && !is_other {
         return Some(id);
     }
     let is_fargate = is_hex(runtime, SHORT_ID) && id.bytes().all(|b| b.is_ascii_digit());
@@ -25,6 +29,7 @@ pub(crate) fn id_of_group(name: &str) -> Option<&str> {
 /// or, for systemd, `…-podUID.slice` with `_` for `-`.
 pub(crate) fn pod_of_group(path: &str) -> Option<String> {
     path.split('/').rev().find_map(|part| {
+        let part = part.split(':').next()?;
         let part = part.strip_suffix(".slice").unwrap_or(part);
         let (_, uid) = part.rsplit_once("pod")?;
         let uid = uid.replace('_', "-");
@@ -57,9 +62,10 @@ pub(crate) fn task_of_metadata(url: &str) -> Option<&str> {
     is_hex(task, SHORT_ID).then_some(task)
 }
 
-/// The task of ECS to which a group belongs: `/ecs/TASK/…`, `/ecstasks-TASK.slice/…`.
+/// The task of ECS to which a group belongs: `/ecs/TASK/…`, `/ecstasks-TASK.slice/…`. The oldest
+/// accounts have UUIDs for tasks.
 pub(crate) fn task_of_group(path: &str) -> Option<&str> {
-    let task = |part| is_hex(part, SHORT_ID).then_some(part);
+    let task = |part| is_uid(part).then_some(part);
     if let Some((_, rest)) = path.split_once("/ecs/") {
         return rest.split('/').find_map(task);
     }
@@ -111,13 +117,12 @@ mod tests {
                 panic!("{line}")
             };
             let is = |word| Some(word).filter(|word| *word != "-");
-            let name = path.rsplit('/').next().unwrap();
-            assert_eq!(id_of_group(name), is(id), "{line}");
+            assert_eq!(id_of_group(path), is(id), "{line}");
             assert_eq!(pod_of_group(path).as_deref(), is(pod), "{line}");
             assert_eq!(task_of_group(path), is(task), "{line}");
             count += 1;
         }
-        assert!(count > 15);
+        assert!(count > 40);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn surroundings(
     if let Some(task) = task.or_else(|| container::task_of_group(group).map(str::to_owned)) {
         return Some([&task, ".ecs"].concat());
     }
-    let of_group = || container::id_of_group(group.rsplit('/').next()?);
+    let of_group = || container::id_of_group(group);
     let id = container::id_of_mounts(&mounts).or_else(of_group)?;
     Some([id, ".container"].concat())
 }

@@ -1,4 +1,5 @@
-//! Mackerel's API v0 as far as an agent uses it: routes, permissions, status codes.
+//! Mackerel's API v0 as far as an agent uses it, and what gives its values back: routes, permissions,
+//! status codes.
 
 use serde_json::{Value, json};
 
@@ -46,6 +47,13 @@ pub(super) fn answer(model: &mut Model, key: Option<&str>, request: &Request) ->
             let host = host.describe();
             Answer::json(&json!({"host": host}))
         }),
+        ("GET", ["hosts", id, "metric-names"]) => known(model, id).map(|host| {
+            let names: Vec<&String> = host.series.keys().collect();
+            Answer::json(&json!({"names": names}))
+        }),
+        ("GET", ["hosts", id, "metrics"]) => {
+            known(model, id).and_then(|host| points(host, &head.query))
+        }
         ("POST", ["hosts"]) => document().and_then(|document| register(model, document)),
         ("PUT", ["hosts", id]) => document().and_then(|document| update(model, id, document)),
         ("POST", ["hosts", id, "status"]) => {
@@ -106,6 +114,27 @@ fn find(model: &Model, query: &str) -> Answer {
     });
     let hosts: Vec<Value> = found.map(Host::describe).collect();
     Answer::json(&json!({"hosts": hosts}))
+}
+
+/// A metric's values, by `name`, and `from` and `to` in seconds since the epoch, which count too.
+fn points(host: &Host, query: &str) -> Handled {
+    let of = |wanted: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let found = pairs.find(|(key, _)| *key == wanted);
+        found.map(|(_, value)| decode(value, true))
+    };
+    let second = |key: &str| {
+        let second = of(key).and_then(|text| text.parse::<u64>().ok());
+        second.ok_or_else(|| bad(&format!("{key} is missing")))
+    };
+    let (from, to) = (second("from")?, second("to")?);
+    let series = of("name").and_then(|name| host.series.get(&name));
+    let series = series.ok_or_else(|| not_found("metric not found"))?;
+    let points = series.iter().filter(|(time, _)| (from..=to).contains(time));
+    let points = points.map(|(time, value)| json!({"time": time, "value": value}));
+    Ok(Answer::json(
+        &json!({"metrics": points.collect::<Vec<_>>()}),
+    ))
 }
 
 fn register(model: &mut Model, document: Value) -> Handled {

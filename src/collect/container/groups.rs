@@ -53,7 +53,14 @@ impl Groups {
     pub(super) fn containers(&self) -> Vec<String> {
         let top = match self.is_v2 {
             true => self.base.clone(),
-            false => self.base.join("memory"),
+            false => {
+                let memory = self.base.join("memory");
+                // The Raspberry Pi's firmware takes that controller away, unless it is asked not to.
+                match memory.exists() {
+                    true => memory,
+                    false => self.base.join("cpuacct"),
+                }
+            }
         };
         let mut found: Vec<String> = Vec::new();
         let mut ahead = vec![(String::new(), 0)];
@@ -65,12 +72,11 @@ impl Groups {
                 let Ok(name) = name.into_string() else {
                     continue;
                 };
-                let is_container = container::id_of_group(&name).is_some();
                 let below = match path.as_str() {
                     "" => name,
                     path => [path, "/", &name].concat(),
                 };
-                if is_container {
+                if container::id_of_group(&below).is_some() {
                     let at = found.partition_point(|known| *known < below);
                     found.insert(at, below);
                 } else if depth < DEEPEST && seen + ahead.len() < DIRECTORIES {
@@ -94,10 +100,12 @@ impl Groups {
             cpu_ns: self.cpu_ns(path)?,
             ..Counters::default()
         };
+        let mut limiting = path;
         if counters.cpu_ns.is_some() {
             let own = self.narrowest(path, |path| self.cpu_limit(path));
-            let limit = own.map_or(host.cpu, |own| own.min(host.cpu));
+            let limit = own.map_or(host.cpu, |(_, own)| own.min(host.cpu));
             out.put(["container.cpu.", name, ".limit"].concat(), limit);
+            limiting = own.map_or(path, |(group, _)| group);
         }
         if let Some(used) = self.memory_bytes(path)? {
             let own = self.narrowest(path, |path| {
@@ -108,10 +116,10 @@ impl Groups {
                 out.put(["container.memory.", name, what].concat(), value);
             };
             put(".usage", used as f64, out);
-            put(".limit", own.map_or(all, |own| own.min(all)), out);
+            put(".limit", own.map_or(all, |(_, own)| own.min(all)), out);
         }
         if with_details {
-            self.details(path, &mut counters);
+            self.details(path, limiting, &mut counters);
         }
         Ok(counters)
     }
@@ -163,20 +171,30 @@ impl Groups {
         cgroup::limit(&self.text(path, file).ok()??)
     }
 
-    /// The narrowest limit of a group and those around it; `None` if there is none.
-    fn narrowest(&self, path: &str, limit: impl Fn(&str) -> Option<f64>) -> Option<f64> {
+    /// The narrowest limit of a group and those around it, and which of them has it; `None` if there is none.
+    fn narrowest<'p>(
+        &self,
+        path: &'p str,
+        limit: impl Fn(&str) -> Option<f64>,
+    ) -> Option<(&'p str, f64)> {
         let groups = Path::new(path).ancestors().take(DEEPEST);
-        let limits = groups.filter_map(|group| limit(group.to_str()?));
-        limits.reduce(f64::min)
+        let limits = groups.filter_map(|group| {
+            let group = group.to_str()?;
+            Some((group, limit(group)?))
+        });
+        limits.reduce(|least, one| if one.1 < least.1 { one } else { least })
     }
 
-    fn details(&self, path: &str, counters: &mut Counters) {
+    /// What is told where it is asked for. The kernel counts throttling in the group that is `limiting`:
+    /// of a container in a pod or a task that has limits, the one around it.
+    fn details(&self, path: &str, limiting: &str, counters: &mut Counters) {
         let (cpu, memory) = match self.is_v2 {
             true => ("cpu.stat", "memory.events"),
             false => ("cpu/cpu.stat", "memory/memory.oom_control"),
         };
-        counters.periods = self.field(path, cpu, "nr_periods");
-        counters.throttled = self.field(path, cpu, "nr_throttled");
+        counters.limiting = limiting.len();
+        counters.periods = self.field(limiting, cpu, "nr_periods");
+        counters.throttled = self.field(limiting, cpu, "nr_throttled");
         counters.oom_kills = self.field(path, memory, "oom_kill");
         // Version 1 does not tell; neither does a kernel without pressure.
         for (resource, stalled) in RESOURCES.iter().zip(&mut counters.stalled_us) {

@@ -48,15 +48,24 @@ fn attempt(
 
 /// Two rounds, a minute apart, and what the second one measured, sorted.
 fn minute(fixture: &str, config: config::Container) -> Measured {
+    minute_of(fixture, config, |_| {})
+}
+
+/// The same, of trees that have been changed.
+fn minute_of(fixture: &str, config: config::Container, change: fn(&Path)) -> Measured {
     let mut collector = Container::new(config);
-    let (first, result) = attempt(&mut collector, tree(&format!("{fixture}-t0")).path(), 0);
+    let trees = ["t0", "t60"].map(|at| tree(&format!("{fixture}-{at}")));
+    for tree in &trees {
+        change(&tree.path().join("sys/fs/cgroup"));
+    }
+    let (first, result) = attempt(&mut collector, trees[0].path(), 0);
     result.unwrap();
     assert!(
         first
             .iter()
             .all(|(name, _)| !name.ends_with(".usage") || name.contains("memory"))
     );
-    let (mut second, result) = attempt(&mut collector, tree(&format!("{fixture}-t60")).path(), 60);
+    let (mut second, result) = attempt(&mut collector, trees[1].path(), 60);
     result.unwrap();
     second.sort_by(|(a, _), (b, _)| a.cmp(b));
     second
@@ -146,6 +155,42 @@ fn the_containers_of_the_pod_have_its_limits() {
 }
 
 #[test]
+fn a_container_that_its_pod_limits_is_throttled_with_it() {
+    let config = config::Container {
+        details: true,
+        ..of(Scope::Pod)
+    };
+    let mut measured = minute("v2-host", config);
+    measured.retain(|(name, _)| name.contains("throttled"));
+    let expected = [
+        // It has no limit of its own.
+        ("custom.container.throttled.agent.percentage", 20.0),
+        ("custom.container.throttled.app.percentage", 50.0),
+    ];
+    is(&measured, &expected);
+}
+
+#[test]
+fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
+    let config = config::Container {
+        details: true,
+        ..of(Scope::Pod)
+    };
+    let mut collector = Container::new(config);
+    let (before, after) = (tree("v2-host-t0"), tree("v2-host-t60"));
+    attempt(&mut collector, before.path(), 0).1.unwrap();
+    let pod = "kubepods.slice/kubepods-burstable.slice/\
+               kubepods-burstable-pod0f3c7d2a_1111_4c4c_9d9d_0123456789ab.slice";
+    let pod = after.path().join("sys/fs/cgroup").join(pod);
+    fs::write(pod.join("cpu.max"), "50000 100000\n").unwrap();
+    let (measured, result) = attempt(&mut collector, after.path(), 60);
+    result.unwrap();
+    let is_told = |name: &str| measured.iter().any(|(known, _)| known == name);
+    assert!(is_told("custom.container.throttled.agent.percentage"));
+    assert!(!is_told("custom.container.throttled.app.percentage"));
+}
+
+#[test]
 fn the_containers_of_the_host_are_told_apart() {
     let config = config::Container {
         ignore: Some(Pattern::new("agent$").unwrap()),
@@ -191,6 +236,45 @@ fn version_1_serves_where_it_is_all_there_is() {
         ("container.memory.b2b2b2b2b2b2.usage", 8.0 * MIB),
     ];
     is(&minute("v1-host", of(Scope::All)), &expected);
+}
+
+#[test]
+fn a_hybrid_tree_is_read_as_version_1() {
+    let beside = |base: &Path| {
+        // Every process is there as well, and no controller.
+        let group = format!("unified/system.slice/docker-{}.scope", "a1".repeat(32));
+        fs::create_dir_all(base.join(&group)).unwrap();
+        fs::write(base.join("unified/cgroup.controllers"), "").unwrap();
+        fs::write(base.join(&group).join("cgroup.procs"), "7\n").unwrap();
+        fs::write(base.join(&group).join("cpu.stat"), "usage_usec 99\n").unwrap();
+    };
+    for (fixture, scope) in [("v1-host", Scope::All), ("v1-own", Scope::Own)] {
+        let hybrid = minute_of(fixture, of(scope), beside);
+        assert!(hybrid.len() >= 4, "{hybrid:?}");
+        assert_eq!(hybrid, minute(fixture, of(scope)));
+    }
+}
+
+#[test]
+fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
+    let version_1 = |base: &Path| fs::remove_dir_all(base.join("memory")).unwrap();
+    let expected = [
+        ("container.cpu.a1a1a1a1a1a1.limit", 200.0),
+        ("container.cpu.a1a1a1a1a1a1.usage", 25.0),
+        ("container.cpu.b2b2b2b2b2b2.limit", 25.0),
+        ("container.cpu.b2b2b2b2b2b2.usage", 10.0),
+    ];
+    is(&minute_of("v1-host", of(Scope::All), version_1), &expected);
+    let version_2 = |base: &Path| {
+        for file in ["current", "max", "stat", "events"] {
+            fs::remove_file(base.join(format!("memory.{file}"))).unwrap();
+        }
+    };
+    let expected = [
+        ("container.cpu.web-1.limit", 50.0),
+        ("container.cpu.web-1.usage", 50.0),
+    ];
+    is(&minute_of("v2-own", of(Scope::Own), version_2), &expected);
 }
 
 #[test]

@@ -56,6 +56,13 @@ fn values_are_kept_by_name_and_time() {
         assert!(host.minutes("loadavg15").is_empty());
         assert_eq!(seen.model.ignored, 2);
     });
+    let names = client.ask("GET", &format!("/api/v0/hosts/{id}/metric-names"), "");
+    assert_eq!(names.json(), json!({"names": ["loadavg1", "loadavg5"]}));
+    let path = format!("/api/v0/hosts/{id}/metrics?name=loadavg1");
+    let points = client.ask("GET", &format!("{path}&from={}&to={start}", start - 60), "");
+    let expected = json!({"metrics": [{"time": start - 60, "value": 3.0}]});
+    assert_eq!(points.json(), expected);
+    assert_eq!(client.ask("GET", &path, "").status, 400);
 }
 
 #[test]
