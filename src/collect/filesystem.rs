@@ -39,7 +39,7 @@ impl Collector for Filesystem {
         let own = root.own_mounts();
         let table = root.mounts(view.buffer)?;
         // A host seldom mounts anything.
-        if !self.plan.is_of(table, own.as_deref()) {
+        if !self.plan.is_of(root, table, own.as_deref()) {
             self.plan = Plan::new(root, table, own, &self.config)?;
         }
         let usage = self.stats.usage(&self.plan.paths);

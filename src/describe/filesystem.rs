@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::DescribeError;
 use crate::parse::mountinfo;
@@ -26,9 +25,8 @@ pub(super) fn filesystems(
     let own = root.own_mounts();
     let mounts = mountinfo::parse(root.mounts(&mut buffer)?)?;
     let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
-    let paths = mounted.iter().map(|local| root.path(local.point));
-    let paths: Arc<[PathBuf]> = paths.collect();
-    let known = mounted.iter().zip(stats.usage(&paths));
+    let paths: Vec<PathBuf> = mounted.iter().map(|local| root.path(local.point)).collect();
+    let known = mounted.iter().zip(stats.usage(&paths.into()));
     let known = known.filter_map(|(local, usage)| {
         let device = device_name(root, local.device).to_string_lossy().into();
         Some((

@@ -82,8 +82,12 @@ impl Plan {
     }
 
     /// Whether it is a plan for these mounts.
-    pub(super) fn is_of(&self, table: &[u8], own: Option<&[u8]>) -> bool {
-        self.table.as_deref() == Some(table) && self.own.as_deref() == own
+    pub(super) fn is_of(&self, root: &Root, table: &[u8], own: Option<&[u8]>) -> bool {
+        let is_reached = match (self.own.as_deref(), own) {
+            (Some(before), Some(now)) => mountinfo::reaches_same(before, now, &root.path("/")),
+            (before, now) => before == now,
+        };
+        is_reached && self.table.as_deref() == Some(table)
     }
 
     /// Which of [`Plan::series`] after this one have its names.
