@@ -1,5 +1,7 @@
 //! Growth of the kernel's counters, which may restart.
 
+use std::sync::Arc;
+
 /// What a counter grew by between two readings; `None` if it went backwards.
 ///
 /// A counter that went backwards has been reset (a device was replaced, a driver restarted), has
@@ -9,6 +11,9 @@ pub(crate) fn growth(before: u64, after: u64) -> Option<u64> {
     let is_possible = |grown: &u64| grown.leading_zeros() > 0;
     after.checked_sub(before).filter(is_possible)
 }
+
+/// What the values of a device's two counters are called.
+pub(crate) type Names = [Arc<str>; 2];
 
 /// The latest reading of each device's two counters, kept from one round to the next.
 ///
@@ -25,34 +30,52 @@ pub(crate) struct Readings {
 struct Reading {
     device: Box<str>,
     counters: [u64; 2],
+    /// `None` until there is something to be called so, and then what [`Readings::replace`] was told.
+    names: Option<Option<Names>>,
     /// Whether it was taken in the round that has not ended yet.
     is_current: bool,
 }
 
 impl Readings {
-    /// Keeps this round's reading and returns that of the round before.
+    /// Keeps this round's reading and returns that of the round before, and what its values are
+    /// called: what `names` says, which is asked once.
     ///
-    /// `None` if the device was not there then, and for the second of two devices of one name.
-    pub(crate) fn replace(&mut self, device: &str, counters: [u64; 2]) -> Option<[u64; 2]> {
+    /// `None` if the device was not there then, for the second of two devices of one name, and if
+    /// its values have no names.
+    pub(crate) fn replace(
+        &mut self,
+        device: &str,
+        counters: [u64; 2],
+        names: &dyn Fn(&str) -> Option<Names>,
+    ) -> Option<([u64; 2], &Names)> {
         let is_it = |known: &Reading| *known.device == *device;
         let at = match self.all.get(self.next).is_some_and(is_it) {
             true => Some(self.next),
             false => self.all.iter().position(is_it),
         };
-        let Some((at, known)) = at.and_then(|at| Some((at, self.all.get_mut(at)?))) else {
+        let Some(at) = at else {
             self.all.push(Reading {
                 device: device.into(),
                 counters,
+                names: None,
                 is_current: true,
             });
             return None;
         };
         self.next = at + 1;
+        let known = self.all.get_mut(at)?;
         if known.is_current {
             return None;
         }
         known.is_current = true;
-        Some(std::mem::replace(&mut known.counters, counters))
+        let before = std::mem::replace(&mut known.counters, counters);
+        let names = known.names.get_or_insert_with(|| names(device));
+        names.as_ref().map(|names| (before, names))
+    }
+
+    /// Forgets what the values are called.
+    pub(crate) fn rename(&mut self) {
+        self.all.iter_mut().for_each(|known| known.names = None);
     }
 
     /// Ends a round: forgets the devices that were not there.
@@ -66,6 +89,14 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The counters of the round before.
+    fn replace(readings: &mut Readings, device: &str, counters: [u64; 2]) -> Option<[u64; 2]> {
+        let names = |device: &str| Some([device.into(), device.into()]);
+        let (before, names) = readings.replace(device, counters, &names)?;
+        assert_eq!(*names[0], *device);
+        Some(before)
+    }
 
     #[test]
     fn growth_is_never_negative() {
@@ -87,21 +118,21 @@ mod tests {
     #[test]
     fn a_device_has_a_former_reading_once_it_was_seen_in_two_rounds_running() {
         let mut readings = Readings::default();
-        assert_eq!(readings.replace("sda", [1, 2]), None);
+        assert_eq!(replace(&mut readings, "sda", [1, 2]), None);
         readings.end_round();
-        assert_eq!(readings.replace("sda", [3, 4]), Some([1, 2]));
-        assert_eq!(readings.replace("sdb", [7, 7]), None);
+        assert_eq!(replace(&mut readings, "sda", [3, 4]), Some([1, 2]));
+        assert_eq!(replace(&mut readings, "sdb", [7, 7]), None);
         readings.end_round();
-        assert_eq!(readings.replace("sda", [5, 6]), Some([3, 4]));
+        assert_eq!(replace(&mut readings, "sda", [5, 6]), Some([3, 4]));
     }
 
     #[test]
     fn a_device_that_was_away_for_a_round_starts_anew() {
         let mut readings = Readings::default();
-        readings.replace("usb0", [1, 2]);
+        replace(&mut readings, "usb0", [1, 2]);
         readings.end_round();
         readings.end_round();
-        assert_eq!(readings.replace("usb0", [9, 9]), None);
+        assert_eq!(replace(&mut readings, "usb0", [9, 9]), None);
     }
 
     #[test]
@@ -114,7 +145,7 @@ mod tests {
                 .map(|one| one.device.to_string())
                 .collect();
             for (name, count) in names.chars().map(String::from).zip(1..) {
-                let before = readings.replace(&name, [count, 0]);
+                let before = replace(&mut readings, &name, [count, 0]);
                 assert_eq!(before.is_some(), known.contains(&name), "{name} of {names}");
             }
             readings.end_round();
@@ -125,9 +156,9 @@ mod tests {
     #[test]
     fn two_devices_of_one_name_in_a_round_are_not_compared_with_each_other() {
         let mut readings = Readings::default();
-        readings.replace("eth0", [1, 1]);
-        assert_eq!(readings.replace("eth0", [500, 500]), None);
+        replace(&mut readings, "eth0", [1, 1]);
+        assert_eq!(replace(&mut readings, "eth0", [500, 500]), None);
         readings.end_round();
-        assert_eq!(readings.replace("eth0", [2, 2]), Some([1, 1]));
+        assert_eq!(replace(&mut readings, "eth0", [2, 2]), Some([1, 1]));
     }
 }

@@ -1,7 +1,7 @@
 //! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by the block devices, from
 //! `/proc/diskstats`. In requests per second.
 
-use super::{CollectError, Collector, Span, Values, View};
+use super::{CollectError, Collector, Span, Values, View, names};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
@@ -49,27 +49,29 @@ impl Collector for Disk {
         };
         let found = diskstats::parse(&text)?;
         let span = self.span.until(view.now);
+        if self.use_mountpoint {
+            self.readings.rename();
+        }
+        let ignore = self.ignore.as_ref();
+        let named = |disk: &str| {
+            let label = metric_segment(disk);
+            if ignore.is_some_and(|ignore| ignore.matches(&label)) {
+                return None;
+            }
+            // The last of several, as with filesystems.
+            let mut points = mounted.iter().rev();
+            let point = points.find(|(device, _)| device == disk);
+            let label = point.map_or(&label, |(_, point)| point);
+            Some(names("disk.", label, [".reads.delta", ".writes.delta"]))
+        };
         for now in found {
             if now.device.starts_with(MAPPED) {
                 continue;
             }
-            let counters = [now.reads, now.writes];
-            let Some([reads, writes]) = self.readings.replace(now.device, counters) else {
-                continue;
-            };
-            let mut label = metric_segment(now.device);
-            let ignore = self.ignore.as_ref();
-            if ignore.is_some_and(|ignore| ignore.matches(&label)) {
-                continue;
+            let after = [now.reads, now.writes];
+            if let Some((before, names)) = self.readings.replace(now.device, after, &named) {
+                out.put_rates(names, before, after, span);
             }
-            // The last of several, as with filesystems.
-            let mut points = mounted.iter().rev();
-            if let Some((_, point)) = points.find(|(device, _)| device == now.device) {
-                label.clone_from(point);
-            }
-            let name = |what| ["disk.", &label, what].concat();
-            out.put_rate(name(".reads.delta"), reads, now.reads, span);
-            out.put_rate(name(".writes.delta"), writes, now.writes, span);
         }
         self.readings.end_round();
         Ok(())
@@ -82,6 +84,7 @@ impl Collector for Disk {
     fn configure(&mut self, config: &Config) {
         self.ignore.clone_from(&config.disks_ignore);
         self.use_mountpoint = config.filesystems.use_mountpoint;
+        self.readings.rename();
     }
 }
 

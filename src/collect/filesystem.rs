@@ -1,22 +1,31 @@
 //! `filesystem.{name}.size` and `.used`: what mounted disks hold. In bytes; the size is without
 //! what only the superuser may fill.
 
+mod plan;
+
+use std::sync::Arc;
+
 use super::{CollectError, Collector, Values, View};
-use crate::base::text::{metric_segment, trace};
 use crate::config::{Config, Filesystems};
-use crate::parse::mountinfo;
-use crate::sys::device::device_name;
 use crate::sys::fsstat::FsStats;
 
+use plan::Plan;
+
+/// All rounds are of one host.
 pub(super) struct Filesystem {
     config: Filesystems,
     stats: FsStats,
+    plan: Plan,
 }
 
 impl Filesystem {
     /// Sizes are asked of `stats`.
     pub(super) fn new(config: Filesystems, stats: FsStats) -> Filesystem {
-        Filesystem { config, stats }
+        Filesystem {
+            config,
+            stats,
+            plan: Plan::default(),
+        }
     }
 }
 
@@ -28,64 +37,48 @@ impl Collector for Filesystem {
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let root = view.root;
         let own = root.own_mounts();
-        let mounts = mountinfo::parse(root.mounts(view.buffer)?)?;
-        let mut labels = Vec::new();
-        let mut paths = Vec::new();
-        for mounted in mountinfo::local(&mounts, &root.path("/"), own.as_deref()) {
-            let device = device_name(root, mounted.device);
-            let device = device.to_string_lossy();
-            let Some(name) = device.strip_prefix("/dev/") else {
-                continue;
-            };
-            let ignore = self.config.ignore.as_ref();
-            if ignore.is_some_and(|ignore| ignore.matches(&device)) {
-                continue;
-            }
-            labels.push(match self.config.use_mountpoint {
-                true => metric_segment(&mounted.point.to_string_lossy()),
-                false => metric_segment(name),
-            });
-            paths.push(root.path(mounted.point));
+        let table = root.mounts(view.buffer)?;
+        // A host seldom mounts anything.
+        if !self.plan.is_of(root, table, own.as_deref()) {
+            self.plan = Plan::new(root, table, own, &self.config)?;
         }
-        let usage = self.stats.usage(paths);
-        let known = labels.iter().zip(usage);
-        let known: Vec<_> = known
-            .filter_map(|(label, usage)| Some((label, usage?)))
-            .collect();
-        let marks: Vec<u32> = known
-            .iter()
-            .map(|(label, _)| trace(label.as_bytes()))
-            .collect();
-        for (at, ((label, usage), mark)) in known.iter().zip(&marks).enumerate() {
+        let usage = self.stats.usage(&self.plan.paths);
+        for (series, found) in self.plan.series.iter().zip(&usage) {
+            let Some(found) = found else { continue };
             // The last of several of one name counts, as it would at the server.
-            let may_follow = marks.iter().skip(at + 1).any(|other| other == mark);
-            if may_follow && known.iter().skip(at + 1).any(|(other, _)| other == label) {
+            let mut later = self.plan.after(series);
+            if later.any(|at| usage.get(at).is_some_and(Option::is_some)) {
                 continue;
             }
-            let size_bytes = usage.used_bytes.saturating_add(usage.available_bytes);
-            let name = |what| ["filesystem.", label, what].concat();
-            out.put(name(".size"), size_bytes as f64);
-            out.put(name(".used"), usage.used_bytes as f64);
+            let size_bytes = found.used_bytes.saturating_add(found.available_bytes);
+            let [size, used] = &series.names;
+            out.put(Arc::clone(size), size_bytes as f64);
+            out.put(Arc::clone(used), found.used_bytes as f64);
         }
         Ok(())
     }
 
     fn configure(&mut self, config: &Config) {
         self.config.clone_from(&config.filesystems);
+        self.plan = Plan::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::fs;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::super::testing::{round, thousand_bytes_each};
     use super::*;
+    use crate::base::clock::Moment;
     use crate::base::pattern::Pattern;
     use crate::sys::fsstat::Usage;
+    use crate::sys::root::Root;
 
     fn config(ignore: &str, use_mountpoint: bool) -> Filesystems {
         let ignore = Some(ignore).filter(|ignore| !ignore.is_empty());
@@ -249,5 +242,88 @@ mod tests {
         let mut filesystem = Filesystem::new(config("", false), stats);
         let expected = [("filesystem.sda2.size", 9.0), ("filesystem.sda2.used", 7.0)];
         assert_eq!(round(&mut filesystem, "btrfs-subvolumes", 0), expected);
+    }
+
+    /// A host in a directory, on which things happen between rounds.
+    struct Host {
+        directory: tempfile::TempDir,
+        filesystem: Filesystem,
+    }
+
+    impl Host {
+        fn new() -> Host {
+            let directory = tempfile::tempdir().unwrap();
+            fs::create_dir_all(directory.path().join("proc/self")).unwrap();
+            fs::create_dir_all(directory.path().join("dev/mapper")).unwrap();
+            Host {
+                directory,
+                filesystem: Filesystem::new(config("", false), thousand_bytes_each()),
+            }
+        }
+
+        /// The labels of a round in which these devices are mounted, each at its own name.
+        fn labels(&mut self, devices: &[&str]) -> Result<String, CollectError> {
+            let line = |(at, device): (usize, &&str)| {
+                format!("{} 1 8:{at} / /{at} rw - ext4 {device} rw\n", at + 20)
+            };
+            let table: String = devices.iter().enumerate().map(line).collect();
+            let top = self.directory.path();
+            fs::write(top.join("proc/self/mountinfo"), table).unwrap();
+            let mut values = Values::default();
+            let mut view = View {
+                root: &Root::at(top),
+                now: Moment(Duration::ZERO),
+                buffer: &mut Vec::new(),
+            };
+            self.filesystem.collect(&mut view, &mut values)?;
+            let labels = values
+                .iter()
+                .filter_map(|(name, _)| name.strip_prefix("filesystem.")?.strip_suffix(".size"));
+            Ok(labels.collect::<Vec<_>>().join(" "))
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_meanwhile_counts_at_once() {
+        let mut host = Host::new();
+        assert!(host.labels(&[]).is_err(), "nothing is mounted");
+        // (why this row exists, what is mounted, labels)
+        let table: &[(&str, &[&str], &str)] = &[
+            ("the first round", &["/dev/a", "/dev/b"], "a b"),
+            ("as before", &["/dev/a", "/dev/b"], "a b"),
+            ("mounted", &["/dev/a", "/dev/b", "/dev/c"], "a b c"),
+            (
+                "another in its place",
+                &["/dev/a", "/dev/b", "/dev/d"],
+                "a b d",
+            ),
+            ("unmounted", &["/dev/b"], "b"),
+        ];
+        for (why, devices, expected) in table {
+            assert_eq!(host.labels(devices).unwrap(), *expected, "{why}");
+        }
+        assert!(host.labels(&[]).is_err(), "nothing is mounted any more");
+        let mut settings = Config::default();
+        settings
+            .read(b"filesystems.use_mountpoint = true\n")
+            .unwrap();
+        host.filesystem.configure(&settings);
+        assert_eq!(host.labels(&["/dev/b"]).unwrap(), "_0", "other settings");
+    }
+
+    #[test]
+    fn a_device_that_is_a_link_is_looked_up_in_every_round() {
+        const LINK: &str = "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
+        let mut host = Host::new();
+        let label = "mapper_luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
+        assert_eq!(host.labels(&[LINK]).unwrap(), label, "it leads nowhere");
+        let dev = host.directory.path().join("dev");
+        for name in ["dm-0", "dm-1"] {
+            let link = host.directory.path().join(&LINK[1..]);
+            let _ = fs::remove_file(&link);
+            fs::write(dev.join(name), "").unwrap();
+            std::os::unix::fs::symlink(dev.join(name), link).unwrap();
+            assert_eq!(host.labels(&[LINK]).unwrap(), name);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces, from
 //! `/proc/net/dev`. In bytes per second.
 
-use super::{CollectError, Collector, Span, Values, View};
+use super::{CollectError, Collector, Span, Values, View, names};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
@@ -40,19 +40,18 @@ impl Collector for Interface {
         let text = root.text(path, view.buffer)?;
         let found = netdev::parse(&text, is_wanted)?;
         let span = self.span.until(view.now);
+        let ignore = self.ignore.as_ref();
+        let named = |interface: &str| {
+            let label = metric_segment(interface);
+            let is_ignored = ignore.is_some_and(|ignore| ignore.matches(&label));
+            let ends = [".rxBytes.delta", ".txBytes.delta"];
+            (!is_ignored).then(|| names("interface.", &label, ends))
+        };
         for now in found {
-            let counters = [now.received_bytes, now.sent_bytes];
-            let Some([received, sent]) = self.readings.replace(now.interface, counters) else {
-                continue;
-            };
-            let label = metric_segment(now.interface);
-            let ignore = self.ignore.as_ref();
-            if ignore.is_some_and(|ignore| ignore.matches(&label)) {
-                continue;
+            let after = [now.received_bytes, now.sent_bytes];
+            if let Some((before, names)) = self.readings.replace(now.interface, after, &named) {
+                out.put_rates(names, before, after, span);
             }
-            let name = |direction| ["interface.", &label, direction].concat();
-            out.put_rate(name(".rxBytes.delta"), received, now.received_bytes, span);
-            out.put_rate(name(".txBytes.delta"), sent, now.sent_bytes, span);
         }
         self.readings.end_round();
         Ok(())
@@ -64,6 +63,7 @@ impl Collector for Interface {
 
     fn configure(&mut self, config: &Config) {
         self.ignore.clone_from(&config.interfaces_ignore);
+        self.readings.rename();
     }
 }
 

@@ -16,10 +16,11 @@ mod testing;
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
-use crate::base::counter::growth;
+use crate::base::counter::{Names, growth};
 use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
@@ -96,26 +97,23 @@ pub(crate) fn run(
 
 /// The values measured in one round.
 #[derive(Debug, Default)]
-pub(crate) struct Values(Vec<(String, f64)>);
+pub(crate) struct Values(Vec<(Arc<str>, f64)>);
 
 impl Values {
     /// Adds a value, unless it is NaN or infinite: a rate over no time is no measurement.
-    pub(crate) fn put(&mut self, name: impl Into<String>, value: f64) {
+    pub(crate) fn put(&mut self, name: impl Into<Arc<str>>, value: f64) {
         if value.is_finite() {
             self.0.push((name.into(), value));
         }
     }
 
-    /// Adds what a counter grew by in each second of `span`; nothing if [`growth`] does not know.
-    pub(crate) fn put_rate(
-        &mut self,
-        name: impl Into<String>,
-        before: u64,
-        after: u64,
-        span: Duration,
-    ) {
-        if let Some(grown) = growth(before, after) {
-            self.put(name, grown as f64 / span.as_secs_f64());
+    /// Adds what each counter of a device grew by in each second of `span`, unless [`growth`] does
+    /// not know.
+    fn put_rates(&mut self, names: &Names, before: [u64; 2], after: [u64; 2], span: Duration) {
+        for (name, (before, after)) in names.iter().zip(before.into_iter().zip(after)) {
+            if let Some(grown) = growth(before, after) {
+                self.put(Arc::clone(name), grown as f64 / span.as_secs_f64());
+            }
         }
     }
 
@@ -126,8 +124,13 @@ impl Values {
 
     /// Name and value, in the order in which they were measured.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> + Clone {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+        self.0.iter().map(|(name, value)| (&**name, *value))
     }
+}
+
+/// The names of two values that differ only in how they end.
+fn names(group: &str, label: &str, ends: [&str; 2]) -> Names {
+    ends.map(|end| [group, label, end].concat().into())
 }
 
 /// The time between two readings, kept by whoever compares them.

@@ -26,7 +26,7 @@ pub(super) fn filesystems(
     let mounts = mountinfo::parse(root.mounts(&mut buffer)?)?;
     let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
     let paths: Vec<PathBuf> = mounted.iter().map(|local| root.path(local.point)).collect();
-    let known = mounted.iter().zip(stats.usage(paths));
+    let known = mounted.iter().zip(stats.usage(&paths.into()));
     let known = known.filter_map(|(local, usage)| {
         let device = device_name(root, local.device).to_string_lossy().into();
         Some((

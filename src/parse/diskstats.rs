@@ -1,7 +1,7 @@
 //! `/proc/diskstats`: work of the block devices since boot. Format: the kernel's
 //! Documentation/admin-guide/iostats.rst.
 
-use super::ParseError;
+use super::{ParseError, lines};
 
 /// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
 const NUMBERS: usize = 11;
@@ -28,7 +28,7 @@ pub(crate) struct Disk<'a> {
 pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
     let mut found = Vec::new();
     let mut understood = false;
-    for line in text.lines() {
+    for line in lines(text) {
         if let Some((disk, has_worked)) = disk(line) {
             understood = true;
             if has_worked {
@@ -36,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
             }
         }
     }
-    match text.lines().next() {
+    match lines(text).next() {
         Some(line) if !understood => Err(ParseError::new("/proc/diskstats", "disk", line)),
         _ => Ok(found),
     }
@@ -44,8 +44,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
 
 /// The disk of one line, and whether one of its numbers is not zero.
 fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
-    let mut words = line.split_ascii_whitespace().skip(2);
-    let device = words.next()?;
+    let mut words = line.split_ascii_whitespace();
+    let device = words.nth(2)?;
     let mut numbers = [0_u64; NUMBERS];
     for number in &mut numbers {
         *number = words.next()?.parse().ok()?;

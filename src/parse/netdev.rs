@@ -1,7 +1,7 @@
 //! `/proc/net/dev`: traffic of the network interfaces since they came up. Format:
 //! proc_pid_net(5).
 
-use super::ParseError;
+use super::{ParseError, lines};
 
 /// Columns after the interface's name; a line with fewer is none of an interface.
 const COLUMNS: usize = 16;
@@ -30,12 +30,15 @@ pub(crate) fn parse<'a>(
 ) -> Result<Vec<Traffic<'a>>, ParseError> {
     let mut found = Vec::new();
     let mut understood = false;
-    for line in text.lines() {
+    for line in lines(text) {
         // Not every kernel leaves a blank after the colon.
-        let Some((interface, columns)) = line.split_once(':') else {
+        let Some(colon) = line.bytes().position(|byte| byte == b':') else {
             continue;
         };
-        let interface = interface.trim();
+        let (Some(interface), Some(columns)) = (line.get(..colon), line.get(colon + 1..)) else {
+            continue;
+        };
+        let interface = interface.trim_ascii();
         // A host of containers has thousands that nobody wants: their columns are not looked at, if
         // one line was as it has to be.
         let is_wanted = wanted(interface);

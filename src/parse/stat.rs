@@ -1,6 +1,6 @@
 //! `/proc/stat`: CPU time since boot. Format: proc_stat(5).
 
-use super::ParseError;
+use super::{ParseError, lines};
 
 /// What a CPU spends its time on, in the order of the columns. Older kernels know only the first
 /// few; a tenth column and later ones are parts of these.
@@ -31,7 +31,7 @@ pub(crate) struct Stat {
 /// and a `cpuN` line.
 pub(crate) fn parse(text: &str) -> Result<Stat, ParseError> {
     let missing = |wanted, line| ParseError::new("/proc/stat", wanted, line);
-    let mut lines = text.lines();
+    let mut lines = lines(text);
     let line = lines.next().unwrap_or_default();
     let Some(columns) = line.strip_prefix("cpu ") else {
         return Err(missing("cpu line", line));

@@ -18,11 +18,13 @@ pub(crate) fn device_name<'a>(root: &Root, device: &'a OsStr) -> Cow<'a, OsStr> 
         let below = at.strip_prefix(top).ok()?;
         Some(Path::new("/").join(below).into_os_string())
     };
-    let resolved = ends_in_uuid(device.as_bytes()).then(resolve).flatten();
+    let resolved = is_looked_up(device).then(resolve).flatten();
     resolved.map_or(Cow::Borrowed(device), Cow::Owned)
 }
 
-fn ends_in_uuid(name: &[u8]) -> bool {
+/// Whether [`device_name`] looks the device up, so that its answer may be another one next time.
+pub(crate) fn is_looked_up(device: &OsStr) -> bool {
+    let name = device.as_bytes();
     let start = name
         .len()
         .checked_sub("00000000-0000-0000-0000-000000000000".len());
@@ -60,7 +62,7 @@ mod tests {
             ),
         ];
         for (why, name, is_uuid) in table {
-            assert_eq!(ends_in_uuid(name.as_bytes()), is_uuid, "{why}");
+            assert_eq!(is_looked_up(OsStr::new(name)), is_uuid, "{why}");
         }
     }
 

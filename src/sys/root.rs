@@ -144,7 +144,12 @@ impl Root {
         path: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Cow<'b, str>, FileError> {
-        Ok(String::from_utf8_lossy(self.read(path, buffer)?))
+        let bytes = self.read(path, buffer)?;
+        // Nearly always it is UTF-8, and that is found out many bytes at a time.
+        Ok(match str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        })
     }
 
     /// Like [`Root::text`], but `None` where the host lacks the file.

@@ -82,7 +82,15 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
     shown.filter(|local| !local.is_of_docker()).collect()
 }
 
+/// Whether [`local`] chooses the same with the table `own` as with `other`: most of what is mounted
+/// in them may lie elsewhere than at `top`.
+pub(crate) fn reaches_same(own: &[u8], other: &[u8], top: &Path) -> bool {
+    let parsed = |table| super::parse(table).unwrap_or_default();
+    own == other || Reach::new(&parsed(own), top) == Reach::new(&parsed(other), top)
+}
+
 /// What a process finds of another one's mounts, whose root directory it has somewhere.
+#[derive(PartialEq)]
 struct Reach<'a> {
     /// Mount point, as the other one knows it, and filesystem, sorted.
     places: Vec<(&'a Path, &'a [u8])>,
@@ -359,6 +367,21 @@ mod tests {
         ];
         for (why, top, own, expected) in table {
             assert_eq!(shown(top, own), expected, "{why}");
+        }
+        let elsewhere = "99 90 8:7 / /mnt rw - ext4 /dev/sda7 rw\n";
+        let below = "99 90 8:3 / /host/srv rw - ext4 /dev/sda3 rw\n";
+        // (top, what else is mounted, whether it reaches the same)
+        let table = [
+            ("/host", "", true),
+            ("/host", elsewhere, true),
+            ("/host", below, false),
+            ("/nowhere", below, true),
+            ("/mnt", elsewhere, false),
+        ];
+        for (top, more, is_same) in table {
+            let other = [container, more].concat();
+            let reaches_same = reaches_same(container.as_bytes(), other.as_bytes(), Path::new(top));
+            assert_eq!(reaches_same, is_same, "{top} {more}");
         }
     }
 }

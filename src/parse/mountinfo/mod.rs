@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::ParseError;
 
-pub(crate) use local::local;
+pub(crate) use local::{local, reaches_same};
 
 /// A mount in the mount namespace of this process. Names may hold any bytes.
 pub(crate) struct Mount<'a> {

@@ -121,25 +121,24 @@ impl FsStats {
     ///
     /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
     /// that fails, or that has not answered in this round or an earlier one.
-    pub(crate) fn usage(&mut self, paths: Vec<PathBuf>) -> Vec<Option<Usage>> {
+    pub(crate) fn usage(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Option<Usage>> {
         self.release();
         let hanging = self.hanging().clone();
         let mut asked: Vec<usize> = (0..paths.len())
             .filter(|at| !paths.get(*at).is_some_and(|path| hanging.contains(path)))
             .collect();
-        let paths: Arc<[PathBuf]> = paths.into();
         let mut answers = Vec::new();
         for _ in 0..WAITS {
             if asked.is_empty() {
                 break;
             }
             let Some(guard) = self.guard() else { break };
-            if let Some(found) = guard.answers(&paths, &asked, &*self.wait) {
+            if let Some(found) = guard.answers(paths, &asked, &*self.wait) {
                 self.guard = Some(guard);
                 answers = found;
                 break;
             }
-            self.leave(guard, &paths, &mut asked);
+            self.leave(guard, paths, &mut asked);
         }
         let answered = asked.iter().filter_map(|at| paths.get(*at));
         self.failing
@@ -232,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    fn paths(names: &[&str]) -> Vec<PathBuf> {
+    fn paths(names: &[&str]) -> Arc<[PathBuf]> {
         names.iter().map(PathBuf::from).collect()
     }
 
@@ -269,7 +268,7 @@ mod tests {
 
         /// Which of the filesystems have answered.
         fn answered(&mut self, names: &[&str]) -> Vec<bool> {
-            let usage = self.stats.usage(paths(names));
+            let usage = self.stats.usage(&paths(names));
             usage.iter().map(Option::is_some).collect()
         }
 
@@ -295,12 +294,9 @@ mod tests {
         });
         let names = paths(&["1", "gone", "2", "pseudo", "3"]);
         for _ in 0..2 {
-            assert_eq!(
-                stats.usage(names.clone()),
-                [of(1), None, of(2), None, of(3)]
-            );
+            assert_eq!(stats.usage(&names), [of(1), None, of(2), None, of(3)]);
         }
-        assert_eq!(stats.usage(Vec::new()), []);
+        assert_eq!(stats.usage(&paths(&[])), []);
     }
 
     #[test]
@@ -325,7 +321,7 @@ mod tests {
         };
         let names = ["a", "hung", "b"];
         let asked = |other: &mut FsStats| {
-            let usage = other.usage(paths(&names));
+            let usage = other.usage(&paths(&names));
             usage.iter().map(Option::is_some).collect::<Vec<_>>()
         };
         assert_eq!(asked(&mut other), [true; 3]);

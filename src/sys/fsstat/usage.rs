@@ -1,10 +1,13 @@
 //! The question itself: statvfs(3).
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// Bytes of a path, with its end, for which no memory has to be had: there may be hundreds to ask.
+const SHORT: usize = 256;
 
 /// What a filesystem holds, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,7 +39,19 @@ impl Usage {
 
 /// The usage of the filesystem at `path`; `None` if [`Usage::new`] says so. May never return.
 pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
+    let path = path.as_os_str().as_bytes();
+    let mut short = [0; SHORT];
+    let long;
+    let path = match short.get_mut(..=path.len()) {
+        Some(room) => {
+            room[..path.len()].copy_from_slice(path);
+            CStr::from_bytes_with_nul(room).map_err(|_| io::ErrorKind::InvalidInput)?
+        }
+        None => {
+            long = CString::new(path)?;
+            &long
+        }
+    };
     let mut stat = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: `path` ends in NUL, and both it and `stat` outlive the call.
     if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
@@ -99,6 +114,13 @@ mod tests {
     fn a_path_that_is_not_there_is_an_error() {
         let error = statvfs(Path::new("/nowhere/at all")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        assert!(statvfs(Path::new("a\0b")).is_err());
+        let long = ["/nowhere", &"/at all".repeat(SHORT)].concat();
+        for path in ["a\0b", &long[..SHORT - 1], &long[..SHORT], &long, ""] {
+            assert!(statvfs(Path::new(path)).is_err());
+        }
+        let here = "/./".repeat(SHORT);
+        for length in [1, SHORT - 1, SHORT, here.len()] {
+            assert!(statvfs(Path::new(&here[..length])).is_ok());
+        }
     }
 }
