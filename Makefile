@@ -3,7 +3,12 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
 # its own, whose message says what was bought.
-LIMIT := 1360000
+LIMIT_amd64 := 1310000
+LIMIT_arm64 := 1090000
+LIMIT_armv7 := 900000
+LIMIT_armv6 := 960000
+# Of the binary in an image, whatever its platform.
+LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
@@ -77,7 +82,9 @@ dist: setup-cross ## Build the four static binaries, check them, and write dist/
 	cd dist && sha256sum $(TARGETS:%=mackerel-agent_linux_%) >SHA256SUMS && cat SHA256SUMS
 
 dist-check: ## Check that the binaries in dist/ are static, stripped, small, and for their machine
-	@for target in $(TARGETS); do cross/check $$target dist/mackerel-agent_linux_$$target $(LIMIT) || exit 1; done
+	@for pair in $(foreach target,$(TARGETS),$(target)=$(LIMIT_$(target))); do \
+		cross/check $${pair%=*} dist/mackerel-agent_linux_$${pair%=*} $${pair#*=} || exit 1; \
+	done
 
 test-dist: setup ## Run the tests of the built program on the amd64 binary of dist/
 	AGENT_BIN=$(call SHIPPED,amd64) cargo test --locked --test agent
@@ -104,7 +111,7 @@ test-cgroup: setup ## Hold what agents post about containers on an emulated mach
 	tests/pi/cgroup $(DEBUG)/examples/standin $(or $(TREES),v2 v1 hybrid)
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
-	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT):$(AIM_$(target)))
+	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT_$(target)):$(AIM_$(target)))
 
 weigh: ## Say what amd64's (WEIGH=arm64 …) binary in dist/ is made of, by crate, and its largest functions
 	@cross/weigh $(or $(WEIGH),amd64) 40
