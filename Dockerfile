@@ -32,12 +32,12 @@ ARG FRESH=
 # Of a release, so that the binary is that of dist/; nothing where they are not given.
 ARG MACKEREL_AGENT_RELEASES MACKEREL_AGENT_RELEASE_KEY
 # The sources are copied anew, because cargo goes by their times, and each platform has a folder of its own in the cache, because
-# a builder may make several at once.
+# a builder may make several at once. Builds of two checkouts wait for each other there.
 RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=mackerel-agent-build,target=/build \
     set -eu; begin=$(date +%s); \
     at=/build/$TARGETARCH$TARGETVARIANT; [ -z "$FRESH" ] || at=/tmp/$FRESH; \
-    mkdir -p "$at/target"; \
+    mkdir -p "$at/target"; exec 9>"$at.lock"; flock 9; \
     find "$at" -mindepth 1 -maxdepth 1 ! -name target -exec rm -r {} +; \
     rm -rf "$at/target/tools"; ln -s /src/target/tools "$at/target/tools"; \
     cp -R .cargo Cargo.lock Cargo.toml cross packaging src "$at"; \

@@ -144,6 +144,10 @@ image-all: sbom ## Build the image for all platforms into one archive in dist/
 	cross/image $(IMAGE) $(PLATFORMS)
 
 image-archive: sbom test-image-all ## Put the images of all platforms, tried, into dist/ (`make release` calls it)
+	@for target in $(TARGETS); do \
+		cmp target/image/mackerel-agent_linux_$$target $(call SHIPPED,$$target) || \
+			{ echo "image-archive: $$target in the image is not that of dist/: of another commit, or compiler" >&2; exit 1; }; \
+	done
 	gzip -9nc target/image/mackerel-agent.oci.tar >$(IMAGE).gz
 
 image-pin: ## Write the digests of the base images into the Dockerfile, as a registry gives them now
@@ -155,6 +159,7 @@ image-same: ## Build an image again from nothing in another folder (SAME="linux/
 test-image: setup ## Build the arm64 image by buildah, check it and run it, as root
 	cargo build --locked --example standin
 	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
+	tests/image/report size-report.md target/image/found $(IMAGE_LIMIT)
 
 test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
