@@ -127,14 +127,14 @@ compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT
 	cargo build --locked --bin mackerel-agent --example compare
 	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
 
-packages: ## Make a deb and an rpm of each program in dist/, and have lintian and rpmlint look at them
+packages: ## Make a deb and an rpm of each program in dist/ (MAINTAINER="name <address>"), by lintian and rpmlint too
 	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
 	cargo build --locked --example standin
 	tests/install/run dist/mackerel-agent_linux_amd64 $(DEBUG)/examples/standin target/test-install
 
-release: ## Everything of a release but uploading it: VERSION=0.1.0 KEY=private.pem RELEASES=https://…
+release: ## All of a release but uploading: VERSION=0.1.0 KEY=private.pem RELEASES=https://… MAINTAINER="name <address>"
 	MAKE="$(MAKE)" packaging/release "$(VERSION)" "$(or $(CHECKS),ci)"
 
 image: ## Build the image for this machine (docker buildx, buildah or podman) into dist/

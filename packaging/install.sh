@@ -86,24 +86,31 @@ verify() {
 # Makes $work, a directory in which programs can be started.
 make_work() {
     for place in "${TMPDIR:-/tmp}" /var/tmp /root; do
-        work=$(mktemp -d "$place/mackerel-agent.XXXXXX" 2>/dev/null) || continue
+        # The name is known before the directory is there, so that it goes whatever interrupts this.
+        work=$(mktemp -u "$place/mackerel-agent.XXXXXX" 2>/dev/null) || continue
+        mkdir -m 700 "$work" 2>/dev/null || continue
         printf '#!/bin/sh\n' >"$work/program"
         chmod 755 "$work/program"
         ! "$work/program" 2>/dev/null || return 0
         rm -rf "$work"
     done
+    work=''
     die "no directory for temporary files lets programs start; TMPDIR names another"
 }
 
 clean() {
-    [ -z "$quiet" ] || stty "$quiet" </dev/tty
+    if [ -n "$quiet" ]; then
+        stty "$quiet" </dev/tty
+        echo >/dev/tty
+    fi
     [ -z "$work" ] || rm -rf "$work"
 }
 
 # --- the key --------------------------------------------------------------------------------------
 
+# Whether there is one already; it may be in a file that the configuration includes.
 has_key() {
-    grep -Eqs '^[[:space:]]*"?apikey(_file)?"?[[:space:]]*=[[:space:]]*["'\''][^"'\'']' \
+    "$program" configtest >/dev/null 2>&1 || grep -Eqs '^[[:space:]]*"?apikey(_file)?"?[[:space:]]*=[[:space:]]*["'\''][^"'\'']' \
         /etc/mackerel-agent/mackerel-agent.conf
 }
 
@@ -111,9 +118,9 @@ ask_for_key() {
     # shellcheck disable=SC2217 # whether it opens
     (: </dev/tty) 2>/dev/null ||
         die "there is no API key, and no terminal to ask for it: export MACKEREL_APIKEY"
-    printf 'API key of your Mackerel organization: ' >/dev/tty
     quiet=$(stty -g </dev/tty)
     stty -echo </dev/tty
+    printf 'API key of your Mackerel organization: ' >/dev/tty
     read -r MACKEREL_APIKEY </dev/tty || true
     stty "$quiet" </dev/tty
     quiet=''

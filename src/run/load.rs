@@ -17,6 +17,8 @@ pub(super) struct Loaded {
     pub(super) warnings: Vec<Warning>,
     /// Keys that nothing reads, file by file, the main file first.
     pub(super) unknown: Vec<Unknown>,
+    /// The files that are read over the main one.
+    pub(super) included: Vec<PathBuf>,
     /// The files whose key `apikey` holds one.
     pub(super) with_apikey: Vec<PathBuf>,
     /// Whether a file has a key `apikey`, be it empty or wrong, or cannot be read.
@@ -42,6 +44,8 @@ pub(super) struct Beside {
     pub(super) variables: Variables,
     /// Whether there need be no file.
     pub(super) may_be_alone: bool,
+    /// The directory that files take for `/`, where it is another.
+    pub(super) top: Option<PathBuf>,
 }
 
 /// Loads the file at `path`, over it those that its key `include` names, in order, and over all of
@@ -63,6 +67,10 @@ pub(super) fn load(path: &Path, beside: &Beside) -> Loaded {
         place = format!("the variable {variable}");
         loaded.config.include = Some(include);
     }
+    if let (Some(top), Some(include)) = (&beside.top, &mut loaded.config.include) {
+        let pattern = include.pattern.trim_start_matches('/');
+        include.pattern = top.join(pattern).display().to_string();
+    }
     let included = match &loaded.config.include {
         Some(include) => glob(&include.pattern).unwrap_or_else(|error| {
             if include.line > 0 {
@@ -76,6 +84,7 @@ pub(super) fn load(path: &Path, beside: &Beside) -> Loaded {
     };
     for path in included {
         loaded.read(&path, true);
+        loaded.included.push(path);
     }
     let said = loaded.config.read_variables(&beside.variables);
     loaded.problems.extend(said.problems);

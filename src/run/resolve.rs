@@ -120,5 +120,6 @@ fn beside(flags: &Flags) -> Beside {
     Beside {
         may_be_alone: !is_named && (has_key || flags.apikey.is_some()),
         variables,
+        top: None,
     }
 }

@@ -50,6 +50,21 @@ impl Tree {
         self.top.join(path.trim_start_matches('/'))
     }
 
+    /// The path in the tree of what is at `at` for this process; `None` if it is not in the tree, or if
+    /// its name is no line of UTF-8.
+    pub(crate) fn inside(&self, at: &Path) -> Option<String> {
+        let path = at.strip_prefix(&self.top).ok()?.to_str()?;
+        (!path.contains('\n')).then(|| format!("/{path}"))
+    }
+
+    /// Where `path` leads to by way of symbolic links, in the tree; `None` if it leads nowhere, or out
+    /// of the tree.
+    pub(crate) fn real(&self, path: &str) -> Option<String> {
+        let top = fs::canonicalize(&self.top).ok()?;
+        let real = fs::canonicalize(self.path(path)).ok()?;
+        Tree { top, ..*self }.inside(&real)
+    }
+
     /// What is at `path`. What cannot be looked at counts as nothing.
     pub(crate) fn there(&self, path: &str) -> There {
         let at = self.path(path);
@@ -219,6 +234,24 @@ mod tests {
         assert_eq!(tree.there("/there"), There::Directory(access(&tree, 0o755)));
         tree.remove("/link", true).unwrap();
         assert!(tree.has("/there/file"));
+    }
+
+    #[test]
+    fn a_path_is_of_the_tree_or_of_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::at(dir.path());
+        tree.write("/there/a b", b"", access(&tree, 0o600)).unwrap();
+        tree.link("/link", "there").unwrap();
+        tree.link("/out", "/").unwrap();
+        let inside = |path: &str| tree.inside(&tree.path(path));
+        assert_eq!(inside("/link/a b").as_deref(), Some("/link/a b"));
+        assert_eq!(inside("/a\nb"), None);
+        assert_eq!(tree.inside(Path::new("/etc")), None);
+        assert_eq!(tree.real("/link/a b").as_deref(), Some("/there/a b"));
+        assert_eq!(tree.real("/out"), None);
+        assert_eq!(tree.real("/nowhere"), None);
+        let host = Tree::at(Path::new("/"));
+        assert_eq!(host.inside(Path::new("/etc/a")).as_deref(), Some("/etc/a"));
     }
 
     #[test]

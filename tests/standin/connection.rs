@@ -88,6 +88,12 @@ impl Connection<'_> {
                 shared.answered(request, &answer);
                 self.link.send(&answer.encode())?;
             }
+            Some(Act::Partial(answer)) => {
+                shared.answered(request, &answer);
+                let bytes = answer.encode();
+                self.link.send(&bytes[..half_way(&bytes)])?;
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             Some(Act::Hang) => {
                 shared.print(request, None);
                 return self.hang();

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
 pub(crate) enum Act {
     /// This answer instead of the right one.
     Answer(Answer),
+    /// This answer up to half of its body; then the connection ends without goodbye.
+    Partial(Answer),
     /// This answer before the body has been read, as proxies give; then FIN.
     Unread(Answer),
     /// No answer, for good.

@@ -1,13 +1,15 @@
 //! The configuration: made, given a key, or adopted.
 
 use std::env;
+use std::path::PathBuf;
 
+use super::reach::{DIRECTORY, Named};
 use super::step::{Owner, Step};
 use crate::base;
-use crate::config::{CONFFILE, Setup, opening};
+use crate::config::{CONFFILE, Config, Setup, opening};
 use crate::run::init::with_key;
 use crate::run::key;
-use crate::run::load::{Beside, load};
+use crate::run::load::{Beside, Loaded, load};
 use crate::sys::tree::{There, Tree};
 
 /// For root, and for the group of the agent's user.
@@ -16,13 +18,14 @@ const MODE: u32 = 0o640;
 const SAMPLE: &str = include_str!("../../../packaging/mackerel-agent.conf");
 
 /// What is to become of the configuration.
-#[derive(Debug)]
 pub(super) struct Conf {
     pub(super) step: Step,
     /// Whether it was there and has plugins, which may have been written for an agent that is root.
     pub(super) has_plugins: bool,
     /// Where it says that the state is.
     pub(super) root: Option<String>,
+    /// What the agent has to be able to read because of it.
+    pub(super) named: Vec<Named>,
 }
 
 /// Finds out what is to become of the configuration of this tree.
@@ -45,11 +48,18 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
             step: file(text.into_bytes()),
             has_plugins: false,
             root: None,
+            named: Vec::new(),
         });
     }
     let path = tree.path(CONFFILE);
-    let config = load(&path, &Beside::default()).checked();
-    let config = config.map_err(|error| error.to_string())?.config;
+    let beside = Beside {
+        top: (!tree.is_host()).then(|| tree.path("/")),
+        ..Beside::default()
+    };
+    let loaded = load(&path, &beside).checked();
+    let Loaded {
+        config, included, ..
+    } = loaded.map_err(|error| error.to_string())?;
     let step = match (
         !config.apikey.is_empty() || config.apikey_file.is_some(),
         given,
@@ -67,5 +77,32 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
             && config.check_plugins.is_empty()
             && config.metadata_plugins.is_empty()),
         root: config.root.to_str().map(str::to_owned),
+        named: named(tree, &config, &included),
     })
+}
+
+/// The configuration and what it names. What has a name that is no UTF-8 is left out.
+fn named(tree: &Tree, config: &Config, included: &[PathBuf]) -> Vec<Named> {
+    // The file itself is given away in any case, but not what it may lead to.
+    let own = match tree.there(CONFFILE) {
+        There::Link(_) => CONFFILE,
+        _ => DIRECTORY,
+    };
+    let mut all = vec![Named {
+        path: own.to_owned(),
+        is_found: false,
+    }];
+    let files = [&config.apikey_file, &config.ca_file];
+    for file in files.into_iter().flatten() {
+        let path = file.path.to_string_lossy().into_owned();
+        let is_found = false;
+        all.push(Named { path, is_found });
+    }
+    for path in included {
+        if let Some(path) = tree.inside(path) {
+            let is_found = true;
+            all.push(Named { path, is_found });
+        }
+    }
+    all
 }

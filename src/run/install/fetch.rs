@@ -11,27 +11,29 @@ use crate::run::proxies;
 use crate::sys::file;
 use crate::sys::http::{Http, Settings};
 
-/// For one file: a program over a slow line.
-const LIMIT: Duration = Duration::from_secs(10 * 60);
+/// For a program, over a slow line.
+pub(super) const SLOW: Duration = Duration::from_secs(10 * 60);
+/// For a file of a few lines: whoever waits is to know soon that a server is silent.
+pub(super) const SOON: Duration = Duration::from_secs(30);
 /// Bytes of a file: four times what the program has.
 const SIZE: u64 = 6 << 20;
 /// Servers that may send us on to another one.
 const REDIRECTS: u32 = 5;
 
-/// The file `name` of the release at `source`, a directory or a URL.
-pub(super) fn fetch(source: &str, name: &str) -> Result<Vec<u8>, String> {
+/// The file `name` of the release at `source`, a directory or a URL. `limit` bounds each request.
+pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>, String> {
     match source.contains("://") {
-        true => download(&format!("{}/{name}", source.trim_end_matches('/'))),
+        true => download(&format!("{}/{name}", source.trim_end_matches('/')), limit),
         false => file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error)),
     }
 }
 
-fn download(url: &str) -> Result<Vec<u8>, String> {
+fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     let mut url = url.to_owned();
     for _ in 0..=REDIRECTS {
         let (base, path) = split(&url);
-        let failed = |why: &str| format!("download {}: {why}", without_userinfo(&url));
-        let link = Http::new(settings(base)).map_err(|error| failed(&base::report(&error)));
+        let failed = |why: &str| format!("download {}: {why}", shown(&url));
+        let link = Http::new(settings(base, limit)).map_err(|error| failed(&base::report(&error)));
         let answer = link?.download(path, SIZE);
         let answer = answer.map_err(|error| failed(&base::report(&error)))?;
         match (answer.status, answer.location) {
@@ -42,10 +44,12 @@ fn download(url: &str) -> Result<Vec<u8>, String> {
             (status, _) => return Err(failed(&format!("status {status}"))),
         }
     }
-    Err(format!(
-        "download {}: too many redirections",
-        without_userinfo(&url)
-    ))
+    Err(format!("download {}: too many redirections", shown(&url)))
+}
+
+/// A URL without what in it may be a secret: a password, a signature in the query.
+fn shown(url: &str) -> String {
+    without_userinfo(url.split('?').next().unwrap_or_default())
 }
 
 /// Scheme and host of a URL, and its path.
@@ -67,7 +71,7 @@ fn target(base: &str, location: &str) -> Option<String> {
     (is_tls(location) || !is_tls(base)).then(|| location.to_owned())
 }
 
-fn settings(base: &str) -> Settings {
+fn settings(base: &str, limit: Duration) -> Settings {
     Settings {
         base: base.to_owned(),
         key: String::new(),
@@ -77,7 +81,7 @@ fn settings(base: &str) -> Settings {
         keep_alive: false,
         proxy: proxies(&Config::default()),
         ca_file: None,
-        limit: LIMIT,
+        limit,
     }
 }
 

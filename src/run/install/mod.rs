@@ -8,7 +8,9 @@ mod account;
 mod command;
 mod conf;
 mod fetch;
+mod package;
 mod plan;
+mod reach;
 mod record;
 mod service;
 mod step;
@@ -45,8 +47,12 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let first = Record::load(&host.tree, FIRST)?;
-    let mut steps = plan::install(&host, setup, first.is_some())?;
+    let warning = package::warning(&host)?;
+    let plan::Plan { mut steps, left } = plan::install(&host, setup, first.is_some())?;
     steps.retain(|step| !step.is_done(&host.tree));
+    for line in left.iter().chain(&warning) {
+        say(&format!("WARNING: {line}"))?;
+    }
     let is_done = steps.is_empty() && (host.is_running() || !host.is_live());
     if is_done {
         return say("everything is in its place");

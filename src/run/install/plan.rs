@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::reach::reach;
 use super::service::{Part, RESTART_STEPS, Service};
 use super::step::{Owner, Step};
 use super::{Host, PROGRAM, conf};
@@ -11,9 +12,17 @@ use crate::sys::executable::Executable;
 /// The first systemd that knows `RestartSteps`.
 const SYSTEMD_WITH_STEPS: u32 = 254;
 
-/// The steps that `setup` asks for on this host, also those that are done. `is_ours`: the agent that
-/// is there, if one is, is of an earlier run.
-pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Vec<Step>, String> {
+/// What is to be done.
+pub(super) struct Plan {
+    /// Also those that are done.
+    pub(super) steps: Vec<Step>,
+    /// A line for the user about each thing that he has to do himself.
+    pub(super) left: Vec<String>,
+}
+
+/// What `setup` asks for on this host. `is_ours`: the agent that is there, if one is, is of an
+/// earlier run.
+pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan, String> {
     let tree = &host.tree;
     let own = Executable::own().map_err(|error| format!("cannot find this program: {error}"))?;
     let conf = conf::plan(tree, setup)?;
@@ -24,7 +33,12 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Vec<S
     let user = if is_as_root { Owner::Root } else { Owner::User };
     let state = host.service.state();
 
+    let (readable, left) = match is_as_root {
+        true => Default::default(),
+        false => reach(tree, &conf.named),
+    };
     let mut steps = vec![Step::Account(state), conf.step];
+    steps.extend(readable);
     let id = format!("{state}/id");
     let other = conf.root.filter(|root| root != state).unwrap_or_default();
     let other = [other.as_str(), ROOT].map(|root| format!("{root}/id"));
@@ -55,7 +69,8 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Vec<S
     });
     let links = host.service.links(tree).into_iter();
     steps.extend(links.map(|(path, target)| Step::Link(path, target.to_owned())));
-    Ok(with_parents(host, steps))
+    let steps = with_parents(host, steps);
+    Ok(Plan { steps, left })
 }
 
 fn has_restart_steps(host: &Host) -> bool {

@@ -144,14 +144,15 @@ impl Record {
         ];
         text.extend(states.iter().filter(|(is, _)| *is).map(|(_, line)| *line));
         for (path, was) in &self.was {
-            let access = |to: &Access| format!(" {:o} {} {}", to.mode, to.uid, to.gid);
+            let access = |to: &Access| format!("{:o} {} {} ", to.mode, to.uid, to.gid);
             let (kind, rest) = match was {
-                Was::Nothing => ("nothing", String::new()),
-                Was::Link(target) => ("link", format!(" {target}")),
-                Was::Copied(to) => ("copied", access(to)),
-                Was::Kept(to) => ("kept", access(to)),
+                Was::Nothing => ("nothing ", String::new()),
+                // One of the program's own, which has no blank.
+                Was::Link(target) => ("link ", format!("{target} ")),
+                Was::Copied(to) => ("copied ", access(to)),
+                Was::Kept(to) => ("kept ", access(to)),
             };
-            text.extend([kind, " ", path, &rest, "\n"]);
+            text.extend([kind, &rest, path, "\n"]);
         }
         text
     }
@@ -159,28 +160,32 @@ impl Record {
     fn read(text: &str) -> Option<Record> {
         let mut record = Record::default();
         for line in text.lines() {
-            let mut words = line.split(' ');
-            let kind = words.next()?;
-            match kind {
+            match line {
                 "no-account" => record.had_no_account = true,
                 "running" => record.was_running = true,
                 _ => {
-                    let path = words.next()?.to_owned();
+                    // The path comes last, since it may have blanks in it.
+                    let (kind, mut rest) = line.split_once(' ')?;
+                    let mut word = || {
+                        let (word, after) = rest.split_once(' ')?;
+                        rest = after;
+                        Some(word)
+                    };
                     let mut access = || {
                         Some(Access {
-                            mode: u32::from_str_radix(words.next()?, 8).ok()?,
-                            uid: words.next()?.parse().ok()?,
-                            gid: words.next()?.parse().ok()?,
+                            mode: u32::from_str_radix(word()?, 8).ok()?,
+                            uid: word()?.parse().ok()?,
+                            gid: word()?.parse().ok()?,
                         })
                     };
                     let was = match kind {
                         "nothing" => Was::Nothing,
                         "copied" => Was::Copied(access()?),
                         "kept" => Was::Kept(access()?),
-                        "link" => Was::Link(words.next()?.to_owned()),
+                        "link" => Was::Link(word()?.to_owned()),
                         _ => return None,
                     };
-                    record.was.push((path, was));
+                    record.was.push((rest.to_owned(), was));
                 }
             }
         }
@@ -223,7 +228,7 @@ mod tests {
             ("/etc/a", Was::Nothing),
             ("/etc/b", Was::Link("../b".to_owned())),
             ("/etc/c", Was::Copied(access(0o755))),
-            ("/etc/d", Was::Kept(access(0o640))),
+            ("/etc/d d", Was::Kept(access(0o640))),
         ];
         Record {
             was: was.map(|(path, was)| (path.to_owned(), was)).into(),
@@ -234,12 +239,12 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let text = "no-account\nrunning\nnothing /etc/a\nlink /etc/b ../b\n\
-                    copied /etc/c 755 0 999\nkept /etc/d 640 0 999\n";
+        let text = "no-account\nrunning\nnothing /etc/a\nlink ../b /etc/b\n\
+                    copied 755 0 999 /etc/c\nkept 640 0 999 /etc/d d\n";
         assert_eq!(sample().text(), text);
         assert_eq!(Record::read(text), Some(sample()));
         assert_eq!(Record::read(""), Some(Record::default()));
-        for broken in ["odd /etc/a", "link /etc/b", "kept /etc/d 8 0 0", "nothing"] {
+        for broken in ["odd /etc/a", "link /etc/b", "kept 8 0 0 /etc/d", "nothing"] {
             assert_eq!(Record::read(broken), None, "{broken}");
         }
         crate::parse::survives_damage(text, |text| drop(Record::read(text)));
@@ -250,7 +255,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let remove = |path: &str| Step::Remove(path.to_owned());
-        let own = Step::Own("/etc/d".to_owned(), 0o640, Owner::Numbers(0, 999));
+        let own = Step::Own("/etc/d d".to_owned(), 0o640, Owner::Numbers(0, 999));
         let copy = Step::Copy(
             dir.path().join("home/etc/c"),
             "/etc/c".to_owned(),
@@ -262,7 +267,7 @@ mod tests {
         assert_eq!(sample().undo(&tree, "/home", true), given_back);
         let removed = sample().undo(&tree, "/home", false);
         assert_eq!(removed[1..4], ["/etc/c", "/etc/b", "/etc/a"].map(remove));
-        assert!(sample().has_replaced("/etc/c") && !sample().has_replaced("/etc/d"));
+        assert!(sample().has_replaced("/etc/c") && !sample().has_replaced("/etc/d d"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Nothing is believed but what the owner of the key has signed, and what is older is never
 //! installed, whoever signed it.
 
-use super::fetch::fetch;
+use super::fetch::{SLOW, SOON, fetch};
 use super::record::{FIRST, Record};
 use super::step::{Owner, Step};
 use super::{Host, PROGRAM, say};
@@ -43,7 +43,7 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     })?;
     let installed = version_of(&host, PROGRAM)?;
 
-    let text = fetch(source, MANIFEST)?;
+    let text = fetch(source, MANIFEST, SOON)?;
     let text = String::from_utf8_lossy(&text);
     let manifest = manifest::parse(&text).map_err(|error| base::report(&error))?;
     if !verify(&key, manifest.signed.as_bytes(), &manifest.signature) {
@@ -87,7 +87,7 @@ fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     let name = format!("mackerel-agent_linux_{}", program::TARGET);
     let digest = manifest.sha256(&name);
     let digest = digest.ok_or_else(|| format!("the release has no {name}"))?;
-    let program = fetch(source, &name)?;
+    let program = fetch(source, &name, SLOW)?;
     match is_sha256(&digest, &program) {
         true => Ok(program),
         false => Err(format!(

@@ -42,6 +42,8 @@ fn included_files_are_read_over_the_main_file() {
     ];
     assert_eq!(unknown, expected);
     assert_eq!(loaded.with_apikey, [fixture("main.conf")]);
+    let names = [".hidden.conf", "a.conf", "b.conf"].map(|name| format!("include/{name}"));
+    assert_eq!(loaded.included, names.map(|name| fixture(&name)));
     let warnings: Vec<_> = loaded.warnings.into_iter().map(|w| w.text).collect();
     let expected = "tests/fixtures/config/include/b.conf:5: plugin.checks.long: \
                     max_check_attempts is taken as 1, because prevent_alert_auto_close is true";
@@ -212,6 +214,7 @@ fn beside(variables: &[(&str, &str)]) -> Beside {
     Beside {
         variables: Variables::of(all, false),
         may_be_alone: true,
+        top: None,
     }
 }
 
