@@ -307,6 +307,56 @@ fn what_is_not_ready_is_waited_for() {
     ended(agent, Signal::TERM);
 }
 
+#[test]
+fn a_host_is_not_told_anything_by_variables_with_plain_names() {
+    // As LXC marks a host of its own.
+    for container in ["", "lxc"] {
+        let standin = Standin::http();
+        let mut sandbox = Sandbox::of(&standin);
+        sandbox.env("container", container);
+        sandbox.env("apikey", "another");
+        sandbox.env("opts", "-v -role=web:app -apibase=nonsense");
+        sandbox.env("include", "/nowhere/[");
+        sandbox.env("auto_retirement", "1");
+        sandbox.env("enable_docker_plugin", "1");
+        let agent = sandbox.start();
+        posted(&standin, 1);
+        let said = ended(agent, Signal::TERM);
+        assert!(!said.contains("DEBUG") && !said.contains("WARN"), "{said}");
+        standin.seen(|seen| {
+            let host = seen.model.only_host();
+            assert!(host.roles.is_empty() && !host.is_retired);
+        });
+    }
+}
+
+#[test]
+fn who_keeps_no_id_is_retired_by_identifier() {
+    let standin = Standin::http();
+    let Some(mut sandbox) = sandbox(&standin) else {
+        return;
+    };
+    sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
+    sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", "pod-1.kubernetes");
+    let retire = || sandbox.run_bare(&["retire", "-force"]);
+    standin.seen(|seen| seen.model.add_host("other", "pod-2.kubernetes"));
+    let finished = retire();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let said = "no host is known by the identifier pod-1.kubernetes";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+
+    let id = standin.seen(|seen| seen.model.add_host("this", "pod-1.kubernetes"));
+    standin.script("hosts #1 = 503");
+    let finished = retire();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    standin.seen(|seen| {
+        let mut retired = seen.model.hosts.values().filter(|host| host.is_retired);
+        assert_eq!(retired.next().map(|host| &host.id), Some(&id));
+        assert!(retired.next().is_none());
+    });
+    assert!(!sandbox.root().exists());
+}
+
 /// What process 1 of a container has to do: a thousand orphans, each left by the child of a child,
 /// and the signals.
 #[test]
