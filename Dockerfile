@@ -64,8 +64,7 @@ LABEL org.opencontainers.image.title="mackerel-agent" \
 # As Podman sets it, so that a command that an engine starts in the container takes the same settings as process 1.
 ENV container=oci
 USER 65534:65534
-# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; `--health-cmd`, or a
-# probe, says the same.
+# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; cross/relabel puts it in.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=90s CMD ["/usr/bin/mackerel-agent", "health"]
 # The agent handles TERM, and reaps, as process 1.
 ENTRYPOINT ["/usr/bin/mackerel-agent"]

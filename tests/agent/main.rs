@@ -23,6 +23,7 @@ mod configtest;
 mod help;
 mod hosts;
 mod hung;
+mod image;
 mod init;
 mod install;
 mod keys;
