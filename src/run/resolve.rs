@@ -102,6 +102,9 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         Err(error) => problems.push(base::report(&error)),
     }
     let root = Root::of(&config.host);
+    if config.container.metrics.is_narrow() {
+        config.container.task = identity::task(&root, |name| env::var_os(name));
+    }
     config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
     Survey {
         config,
