@@ -153,7 +153,8 @@ test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
 
 test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 MiB, restarts, signals (as root, six minutes)
-	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
+	cargo build --locked --example standin
+	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
 test-manifests: setup ## Check packaging/container/ and the SBOM against published schemas
 	cargo build --locked --bin mackerel-agent
