@@ -30,6 +30,7 @@ mod keys;
 mod log;
 mod notify;
 mod once;
+mod orphans;
 mod plugins;
 mod post;
 mod register;
