@@ -44,14 +44,14 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
     cd "$at"; \
     MACKEREL_AGENT_REVISION=$REVISION cross/build "$TARGETARCH/$TARGETVARIANT"; \
     install -D -m 755 dist/mackerel-agent_linux_* /out/usr/bin/mackerel-agent; \
-    install -d -m 700 -o 65534 -g 65534 /out/var/lib/mackerel-agent; \
+    install -d -m 770 -o 65534 -g 0 /out/var/lib/mackerel-agent; \
     find /out -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; \
     [ -z "$FRESH" ] || rm -r "$at"; \
     echo "image: $TARGETARCH${TARGETVARIANT:+/$TARGETVARIANT} took $(($(date +%s) - begin)) s"
 
 # --- the image ------------------------------------------------------------------------------------
 FROM ${RUNTIME_IMAGE}
-# Owners and times are those of /out.
+# Owners and times are those of /out: the state is open to group 0, for platforms that choose the user (OpenShift).
 COPY --from=build /out /
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -61,9 +61,10 @@ LABEL org.opencontainers.image.title="mackerel-agent" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# As Podman sets it, so that a command that an engine starts in the container takes the same settings as process 1.
+ENV container=oci
 USER 65534:65534
-# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; `--health-cmd`, or a
-# probe, says the same.
+# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; cross/repack puts it in.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=90s CMD ["/usr/bin/mackerel-agent", "health"]
 # The agent handles TERM, and reaps, as process 1.
 ENTRYPOINT ["/usr/bin/mackerel-agent"]

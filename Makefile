@@ -33,7 +33,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-manifests sbom release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -163,6 +163,10 @@ test-image: setup ## Build the arm64 image by buildah, check it and run it, as r
 
 test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
+
+test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 MiB, restarts, signals (as root, six minutes)
+	cargo build --locked --example standin
+	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
 test-manifests: setup ## Check packaging/container/ and the SBOM against published schemas
 	cargo build --locked --bin mackerel-agent

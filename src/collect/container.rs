@@ -73,10 +73,13 @@ impl Container {
         }
     }
 
-    /// The groups to be measured.
-    fn groups(&mut self, view: &mut View<'_>, groups: &Groups) -> Result<Vec<Group>, CollectError> {
+    /// The groups to be measured, of those of the host. `None`: the own one.
+    fn groups(
+        &mut self,
+        view: &mut View<'_>,
+        groups: &Groups,
+    ) -> Result<Option<Vec<Group>>, CollectError> {
         let scope = match self.config.metrics {
-            Scope::None => return Ok(Vec::new()),
             // The host's groups have been put somewhere for this.
             Scope::Auto if self.config.cgroup.is_some() => Scope::Pod,
             Scope::Auto => Scope::Own,
@@ -87,12 +90,20 @@ impl Container {
             (Scope::Pod, uid) => uid.clone(),
             _ => None,
         };
-        if scope == Scope::Own || (scope == Scope::Pod && pod.is_none()) {
-            return Ok(vec![self.own(view, groups)?]);
+        let task = self.config.task.as_deref();
+        let is_unknown = pod.is_none() && task.is_none();
+        if scope == Scope::Own || (scope == Scope::Pod && is_unknown) {
+            return Ok(None);
         }
         let mut found = groups.containers();
-        if let Some(pod) = &pod {
-            found.retain(|path| container::pod_of_group(path).as_ref() == Some(pod));
+        if scope == Scope::Pod {
+            found.retain(|path| match &pod {
+                Some(pod) => container::pod_of_group(path).as_ref() == Some(pod),
+                None => container::task_of_group(path) == task,
+            });
+            if found.is_empty() {
+                return Err(CollectError::Unseen);
+            }
         }
         found.truncate(MOST);
         self.name(view.root, &found, scope == Scope::All);
@@ -112,7 +123,7 @@ impl Container {
             };
             all.push(Group { path, name });
         }
-        Ok(all)
+        Ok(Some(all))
     }
 
     /// The group of this process, which in a namespace of its own is the root of all that it sees.
@@ -159,11 +170,19 @@ impl Collector for Container {
         if self.config.metrics == Scope::None {
             return Ok(());
         }
-        let groups = Groups::at_base(match &self.config.cgroup {
+        let own = view.root.path(CGROUPS);
+        let mut groups = Groups::at_base(match &self.config.cgroup {
             Some(path) => path.clone(),
-            None => view.root.path(CGROUPS),
+            None => own.clone(),
         });
-        let all = self.groups(view, &groups)?;
+        let all = match self.groups(view, &groups)? {
+            Some(all) => all,
+            None => {
+                // In the host's tree, the root that a process sees would be the whole host.
+                groups = Groups::at_base(own);
+                vec![self.own(view, &groups)?]
+            }
+        };
         let host = Limits::of_host(view)?;
         let span = self.span.until(view.now);
         let mut after = Vec::with_capacity(all.len());

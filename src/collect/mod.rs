@@ -152,6 +152,8 @@ pub(crate) enum CollectError {
     Read(FileError),
     /// Its file did not look as documented.
     Format(ParseError),
+    /// None of what it is to measure is there.
+    Unseen,
 }
 
 impl fmt::Display for CollectError {
@@ -159,16 +161,21 @@ impl fmt::Display for CollectError {
         f.write_str(match self {
             CollectError::Read(_) => "cannot read",
             CollectError::Format(_) => "cannot understand",
+            CollectError::Unseen => {
+                "no container of this pod or task is seen; container.cgroup is where the host's \
+                 control groups are"
+            }
         })
     }
 }
 
 impl Error for CollectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            CollectError::Read(error) => Some(error),
-            CollectError::Format(error) => Some(error),
-        }
+        Some(match self {
+            CollectError::Read(error) => error,
+            CollectError::Format(error) => error,
+            CollectError::Unseen => return None,
+        })
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Container {
     pub(crate) cgroup: Option<PathBuf>,
     /// The pod that this process is in, if the kernel's files do not tell.
     pub(crate) pod_uid: Option<String>,
+    /// The task of ECS that this process belongs to. No setting: whoever runs the agent finds out.
+    pub(crate) task: Option<String>,
 }
 
 /// Which containers are measured.

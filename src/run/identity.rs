@@ -50,23 +50,36 @@ fn surroundings(
         // As mackerel-container-agent has it, so that its hosts are found.
         return Some([pod, ".kubernetes"].concat());
     }
+    if let Some(task) = task(root, variable) {
+        return Some([&task, ".ecs"].concat());
+    }
+    let groups = read("/proc/self/cgroup");
+    let group = own_group(&groups);
+    let of_group = || container::id_of_group(group);
+    let id = container::id_of_mounts(&mounts).or_else(of_group)?;
+    Some([id, ".container"].concat())
+}
+
+/// The task of ECS that this process belongs to; `None` if there is none.
+pub(super) fn task(root: &Root, variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
     let metadata = [
         "ECS_CONTAINER_METADATA_URI_V4",
         "ECS_CONTAINER_METADATA_URI",
     ];
-    let task = metadata.into_iter().find_map(|name| {
+    let named = metadata.into_iter().find_map(|name| {
         let url = variable(name)?.into_string().ok()?;
         container::task_of_metadata(&url).map(str::to_owned)
     });
-    let groups = read("/proc/self/cgroup");
-    let group = cgroup::path(&groups, Some("memory")).or_else(|| cgroup::path(&groups, None));
-    let group = group.unwrap_or_default();
-    if let Some(task) = task.or_else(|| container::task_of_group(group).map(str::to_owned)) {
-        return Some([&task, ".ecs"].concat());
-    }
-    let of_group = || container::id_of_group(group);
-    let id = container::id_of_mounts(&mounts).or_else(of_group)?;
-    Some([id, ".container"].concat())
+    named.or_else(|| {
+        let groups = root.text_if_present("/proc/self/cgroup").ok().flatten()?;
+        container::task_of_group(own_group(&groups)).map(str::to_owned)
+    })
+}
+
+/// The path of this process's group, of `/proc/self/cgroup`.
+fn own_group(groups: &str) -> &str {
+    let group = cgroup::path(groups, Some("memory")).or_else(|| cgroup::path(groups, None));
+    group.unwrap_or_default()
 }
 
 #[cfg(test)]

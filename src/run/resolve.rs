@@ -55,7 +55,9 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         problems.push(error.to_string());
     }
     let unknown = loaded.unknown;
-    for path in key::exposed(&loaded.config, &loaded.with_apikey) {
+    // Where an agent is alone, others have no way to the file; engines mount secrets for everybody.
+    let exposed = key::exposed(&loaded.config, &loaded.with_apikey);
+    for path in exposed.filter(|_| !is_alone) {
         log::warn!(
             "every user of this host can read the API key in {path}; chmod o-r {path} ends that",
             path = path.display()
@@ -100,6 +102,9 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         Err(error) => problems.push(base::report(&error)),
     }
     let root = Root::of(&config.host);
+    if config.container.metrics.is_narrow() {
+        config.container.task = identity::task(&root, |name| env::var_os(name));
+    }
     config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
     Survey {
         config,

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use super::resolve::resolve;
 use super::trouble::Trouble;
-use super::{TAGS, link};
+use super::{TAGS, link, state};
 use crate::api::{Api, ApiError};
 use crate::base;
 use crate::base::clock::pause;
 use crate::config::Flags;
 use crate::sys::log as backend;
-use crate::sys::state::State;
 use crate::sys::terminal::{Stream, is_terminal, next_byte};
 
 /// Requests until it is given up.
@@ -22,23 +21,32 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// Bytes of answers that are read before the question is taken to be declined.
 const ANSWERS: usize = 4096;
 
-/// Retires this host, after a question unless `flags` say not to ask, and forgets its id. Returns
-/// the text for the user if the host is not retired.
+/// Retires this host, after a question unless `flags` say not to ask, and forgets its id. One whose id
+/// is not kept is found by its identifier, as the agent finds it. Returns the text for the user if the
+/// host is not retired.
 pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags)?;
-    let state = State::at(&config.root);
-    let id = state.host_id().map_err(|error| base::report(&error))?;
+    let state = state(&config);
+    let kept = state.host_id().map_err(|error| base::report(&error))?;
     let path = state.id_path();
-    let id = id.ok_or_else(|| format!("hostID file is not found or empty ({})", path.display()))?;
+    let is_kept = kept.is_some();
+    let mut api = Api::new(Box::new(link(&config)?));
+    let id = match (kept, config.custom_identifier.as_deref()) {
+        (Some(id), _) => id,
+        (None, Some(ours)) => find(&mut api, ours, || pause(PAUSE))?,
+        (None, None) => {
+            let path = path.display();
+            return Err(format!("hostID file is not found or empty ({path})"));
+        }
+    };
     if !flags.force && !is_wanted(&id)? {
         return Err("retirement is canceled".to_owned());
     }
-    let mut api = Api::new(Box::new(link(&config)?));
     until_retired(&mut api, &id, TRIES, || pause(PAUSE))
         .map_err(|error| format!("failed to retire this host: {}", base::report(&error)))?;
     log::info!("This host (hostID: {id}) has been retired.");
-    if let Err(error) = state.forget_host_id() {
+    if is_kept && let Err(error) = state.forget_host_id() {
         log::warn!(
             "failed to forget the id of this host: {}",
             base::report(&error)
@@ -47,17 +55,39 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     Ok(())
 }
 
+/// The id of the host that the server knows by this identifier: one whose id is kept nowhere. Returns
+/// the text for the user if there is none.
+fn find(api: &mut Api, ours: &str, wait: impl FnMut()) -> Result<String, String> {
+    let mut found = None;
+    let mut ask = || {
+        found = api.find_by_custom_identifier(ours)?;
+        Ok(())
+    };
+    until_answered(&mut ask, TRIES, wait)
+        .map_err(|error| format!("failed to find this host: {}", base::report(&error)))?;
+    let missing = || format!("no host is known by the identifier {ours}; is it retired already?");
+    found.map(|host| host.id).ok_or_else(missing)
+}
+
 /// Asks the server until it agrees, or says that it never will, `most` times.
 pub(super) fn until_retired(
     api: &mut Api,
     id: &str,
+    most: u32,
+    wait: impl FnMut(),
+) -> Result<(), ApiError> {
+    until_answered(&mut || api.retire_host(id), most, wait)
+}
+
+fn until_answered(
+    ask: &mut dyn FnMut() -> Result<(), ApiError>,
     most: u32,
     mut wait: impl FnMut(),
 ) -> Result<(), ApiError> {
     let mut trouble = Trouble::default();
     let mut tries = 1;
     loop {
-        let Err(error) = api.retire_host(id) else {
+        let Err(error) = ask() else {
             return Ok(());
         };
         let is_refused = matches!(error.status(), Some(400..=499));

@@ -33,10 +33,15 @@ fn path(was: &OsStr) -> OsString {
     OsString::from_vec(parts.join(&b':'))
 }
 
+/// Who runs images, as the variable `container` says it. LXC and systemd-nspawn run hosts.
+const ENGINES: [&str; 3] = ["oci", "podman", "docker"];
+
 /// Whether the environment is that of a container image of this agent, which sets `container` as
 /// Podman does, or is process 1: variables with plain names are meant for it there.
 pub(crate) fn is_of_image() -> bool {
-    std::process::id() == 1 || env::var_os("container").is_some_and(|value| !value.is_empty())
+    let engine = env::var_os("container");
+    std::process::id() == 1
+        || engine.is_some_and(|engine| ENGINES.iter().any(|known| engine == **known))
 }
 
 /// Sets a variable. To be called before any thread is started.

@@ -3,9 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use rustix::process::Pid;
-
-use crate::kin::{children, find, is_alive};
+use crate::kin::find;
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use crate::standin::{KEY, Standin};
@@ -307,65 +305,52 @@ fn what_is_not_ready_is_waited_for() {
     ended(agent, Signal::TERM);
 }
 
-/// What process 1 of a container has to do: a thousand orphans, each left by the child of a child,
-/// and the signals.
 #[test]
-fn as_process_1_it_takes_leave_of_orphans_at_once() {
-    const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
-    let may = std::process::Command::new(UNSHARE[0])
-        .args(&UNSHARE[1..])
-        .arg("true")
-        .output();
-    if is_emulated() || !may.is_ok_and(|tried| tried.status.success()) {
-        eprintln!("skipped: no process namespace can be had here");
-        return;
-    }
-    let orphans = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done";
-    let standin = Standin::http();
-    for (signal, is_retired) in [
-        (Signal::TERM, true),
-        (Signal::INT, true),
-        (Signal::QUIT, false),
-    ] {
+fn a_host_is_not_told_anything_by_variables_with_plain_names() {
+    // As LXC marks a host of its own.
+    for container in ["", "lxc"] {
+        let standin = Standin::http();
         let mut sandbox = Sandbox::of(&standin);
-        sandbox.env("MACKEREL_AUTO_RETIREMENT", "1");
-        sandbox.env("MACKEREL_READINESS_PROBE_EXEC", orphans);
-        sandbox.env("MACKEREL_READINESS_PROBE_TIMEOUT_SECONDS", "60");
-        let conf = sandbox.conf().display().to_string();
-        let agent = sandbox.start_bare(&UNSHARE, &["-conf", &conf]);
-        let first = agent.only_child(limit(10));
-        let count = standin.seen(|seen| seen.to("POST", TSDB).count());
-        standin.wait(limit(60), "values", |seen| {
-            (seen.to("POST", TSDB).count() > count).then_some(())
+        sandbox.env("container", container);
+        sandbox.env("apikey", "another");
+        sandbox.env("opts", "-v -role=web:app -apibase=nonsense");
+        sandbox.env("include", "/nowhere/[");
+        sandbox.env("auto_retirement", "1");
+        sandbox.env("enable_docker_plugin", "1");
+        let agent = sandbox.start();
+        posted(&standin, 1);
+        let said = ended(agent, Signal::TERM);
+        assert!(!said.contains("DEBUG") && !said.contains("WARN"), "{said}");
+        standin.seen(|seen| {
+            let host = seen.model.only_host();
+            assert!(host.roles.is_empty() && !host.is_retired);
         });
-        find(limit(5), "end of all orphans", || {
-            children(first).is_empty().then_some(())
-        });
-        let tell = |signal| {
-            rustix::process::kill_process(Pid::from_raw(first).unwrap(), signal).unwrap();
-        };
-        let described = |times| {
-            standin.wait(limit(10), "description", |seen| {
-                let hosts = seen.model.hosts.values();
-                let hosts = hosts.filter(|host| !host.is_retired);
-                (hosts.map(|host| host.updates).max() >= Some(times)).then_some(())
-            });
-        };
-        // One that is under way serves both.
-        described(1);
-        tell(Signal::HUP);
-        described(2);
-        assert!(is_alive(first));
-        tell(signal);
-        let finished = agent.wait_exit(limit(10));
-        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-        let left = standin.seen(|seen| {
-            seen.model
-                .hosts
-                .values()
-                .filter(|host| !host.is_retired)
-                .count()
-        });
-        assert_eq!(left == 0, is_retired);
     }
+}
+
+#[test]
+fn who_keeps_no_id_is_retired_by_identifier() {
+    let standin = Standin::http();
+    let Some(mut sandbox) = sandbox(&standin) else {
+        return;
+    };
+    sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
+    sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", "pod-1.kubernetes");
+    let retire = || sandbox.run_bare(&["retire", "-force"]);
+    standin.seen(|seen| seen.model.add_host("other", "pod-2.kubernetes"));
+    let finished = retire();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let said = "no host is known by the identifier pod-1.kubernetes";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+
+    let id = standin.seen(|seen| seen.model.add_host("this", "pod-1.kubernetes"));
+    standin.script("hosts #1 = 503");
+    let finished = retire();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    standin.seen(|seen| {
+        let mut retired = seen.model.hosts.values().filter(|host| host.is_retired);
+        assert_eq!(retired.next().map(|host| &host.id), Some(&id));
+        assert!(retired.next().is_none());
+    });
+    assert!(!sandbox.root().exists());
 }

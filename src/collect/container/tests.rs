@@ -317,3 +317,50 @@ fn damage_costs_one_container_and_is_told() {
         "cannot understand: cpu.stat: no usage_usec in \"nonsense\""
     );
 }
+
+/// With the host's groups at a place of their own, as the manifests mount them.
+#[test]
+fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
+    const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
+    let tree = tree("v2-own-t0");
+    let host = tree.path().join("host/cgroup");
+    let container = host.join(format!(
+        "ecstasks.slice/ecstasks-{TASK}.slice/docker-{}.scope",
+        "a1".repeat(32)
+    ));
+    fs::create_dir_all(&container).unwrap();
+    for (path, memory) in [(&host, "1000\n"), (&container, "2000\n")] {
+        fs::write(path.join("cgroup.controllers"), "cpu memory\n").unwrap();
+        fs::write(path.join("cgroup.procs"), "1\n").unwrap();
+        fs::write(path.join("memory.current"), memory).unwrap();
+    }
+    // (why this row exists, the task, what is used, by whom)
+    let table = [
+        (
+            "a task",
+            Some(TASK),
+            Some(("container.memory.a1a1a1a1a1a1.usage", 2000.0)),
+        ),
+        (
+            "neither pod nor task",
+            None,
+            Some(("container.memory.web-1.usage", 40.0 * MIB)),
+        ),
+        ("the groups of another host", Some("0"), None),
+    ];
+    for (why, task, expected) in table {
+        let mut collector = Container::new(config::Container {
+            cgroup: Some(host.clone()),
+            task: task.map(str::to_owned),
+            ..of(Scope::Auto)
+        });
+        let (measured, result) = attempt(&mut collector, tree.path(), 0);
+        let used = measured.iter().find(|(name, _)| name.ends_with(".usage"));
+        assert_eq!(
+            used.map(|(name, value)| (&**name, *value)),
+            expected,
+            "{why}"
+        );
+        assert_eq!(result.is_err(), expected.is_none(), "{why}");
+    }
+}
