@@ -15,7 +15,7 @@ RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3 python3-pip >/dev/null \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY cross/setup cross/targets cross/toolchain cross/tools.txt cross/
+COPY cross/apt cross/rust cross/setup cross/targets cross/toolchain cross/tools.txt cross/
 COPY Cargo.toml Cargo.lock ./
 # cargo fetches for a package only if there is one.
 RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry,sharing=locked \

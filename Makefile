@@ -19,9 +19,11 @@ IMAGE := dist/mackerel-agent_image.oci.tar
 IMAGE_LIMIT := 1500000
 # What `make ci` tries: a foreign one.
 TRIED := linux/arm64
-# Minutes of the window of `make bench`.
+# Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench --help).
 BENCH_MINUTES := 4
 
+# The one that is new enough, if there are several.
+CARGO := cross/cargo
 DEBUG := target/debug
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 # The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
@@ -33,47 +35,54 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Install what building, testing and measuring need: a C compiler, strace, ip (the others call it)
+setup: ## Install what building takes: a Rust that is new enough, a C compiler (the others call it)
 	@tests/setup
 
-setup-cross: ## Install what the release binaries need: zig, std's source, qemu-user
-	cross/setup
+# And what one of them takes besides.
+needs-%:
+	@tests/setup $*
 
-run: setup ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
-	cargo build --locked --bin mackerel-agent --example standin --example uptime
+setup-dist: ## Install what the release binaries need: zig, std's source
+	@cross/setup build
+
+setup-cross: ## And what runs those of other machines: qemu-user
+	@cross/setup
+
+run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
+	$(CARGO) build --locked --bin mackerel-agent --example standin --example uptime
 	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
-	cargo build --locked
+	$(CARGO) build --locked
 
-test: setup ## Run every test
-	cargo test --locked
+test: needs-test ## Run every test
+	$(CARGO) test --locked
 
 accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
-	ACCEPT=1 cargo test --locked --bin mackerel-agent run::hosts::every_host
+	ACCEPT=1 $(CARGO) test --locked --bin mackerel-agent run::hosts::every_host
 	git --no-pager diff -- tests/golden/hosts
 	git status --short -- tests/golden/hosts
 
-lint: setup ## Check format and lints; warnings are errors
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+lint: needs-lint ## Check format and lints; warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 fmt: ## Format the sources
-	cargo fmt
+	$(CARGO) fmt
 
 fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
-	cargo build --locked --profile fuzz --example fuzz
+	$(CARGO) build --locked --profile fuzz --example fuzz
 	target/fuzz/examples/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ)
 
-test-spool: setup ## Kill agents 400 times during outages and damage every bit of a spool (ten minutes; AGENT_BIN=… for another)
-	cargo test --locked --test agent spool:: -- --include-ignored --nocapture
+test-spool: needs-test ## Kill agents 400 times during outages and damage every bit of a spool (ten minutes; AGENT_BIN=… for another)
+	$(CARGO) test --locked --test agent spool:: -- --include-ignored --nocapture
 
-dist: setup-cross ## Build the four static binaries, check them, and write dist/SHA256SUMS
+dist: setup-dist ## Build the four static binaries, check them, and write dist/SHA256SUMS
 	@for target in $(TARGETS); do \
 		begin=$$(date +%s); cross/build $$target || exit 1; \
 		echo "dist: $$target took $$(($$(date +%s) - begin)) s"; \
@@ -86,15 +95,15 @@ dist-check: ## Check that the binaries in dist/ are static, stripped, small, and
 		cross/check $${pair%=*} dist/mackerel-agent_linux_$${pair%=*} $${pair#*=} || exit 1; \
 	done
 
-test-dist: setup ## Run the tests of the built program on the amd64 binary of dist/
-	AGENT_BIN=$(call SHIPPED,amd64) cargo test --locked --test agent
+test-dist: needs-test ## Run the tests of the built program on the amd64 binary of dist/
+	AGENT_BIN=$(call SHIPPED,amd64) $(CARGO) test --locked --test agent
 
-test-emulated: setup setup-cross ## Run some of them on the ARM binaries of dist/, emulated
-	cargo test --locked --test agent --no-run
+test-emulated: needs-test setup-cross ## Run some of them on the ARM binaries of dist/, emulated
+	$(CARGO) test --locked --test agent --no-run
 	@awk '!/^#/ && $$7 != "" && $$7 != "-"' cross/targets | while read -r name _ _ _ _ _ emulator; do \
 		echo "$$name by $$emulator"; \
 		AGENT_BIN=$(call SHIPPED,$$name) AGENT_RUNNER="$$emulator" \
-			cargo test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
+			$(CARGO) test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
 	done
 
 pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero W and 3 (Debian 12 only)
@@ -102,12 +111,12 @@ pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero
 	tests/pi/boards
 
 pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
-	cargo build --locked --example standin
+	$(CARGO) build --locked --example standin
 	tests/pi/virt $(DEBUG)/examples/standin
 
 test-cgroup: setup ## Hold what agents post about containers on an emulated machine to what its kernel says (TREES="v2 v1 hybrid")
 	tests/pi/fetch amd64
-	cargo build --locked --example standin
+	$(CARGO) build --locked --example standin
 	tests/pi/cgroup $(DEBUG)/examples/standin $(or $(TREES),v2 v1 hybrid)
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
@@ -116,22 +125,22 @@ size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one 
 weigh: ## Say what amd64's (WEIGH=arm64 …) binary in dist/ is made of, by crate, and its largest functions
 	@cross/weigh $(or $(WEIGH),amd64) 40
 
-same: setup-cross ## Build amd64 again in another folder (SAME="amd64 arm64 …" for more) and compare the bytes
+same: setup-dist ## Build amd64 again in another folder (SAME="amd64 arm64 …" for more) and compare the bytes
 	cross/same $(or $(SAME),amd64)
 
-bench: setup ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO_AGENT=… for Go's beside it)
-	cargo build --locked --example bench
-	$(DEBUG)/examples/bench --minutes $(BENCH_MINUTES) dist/mackerel-agent_linux_amd64
+bench: needs-bench ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO_AGENT=… for Go's beside it)
+	$(CARGO) build --locked --example bench
+	$(DEBUG)/examples/bench --minutes $(BENCH_MINUTES) $(BENCH) dist/mackerel-agent_linux_amd64
 
-compare: setup ## Compare `once` with df, ip and /proc of this machine (GO_AGENT=… for Go's `once`, AGENT=… for another of ours)
-	cargo build --locked --bin mackerel-agent --example compare
+compare: needs-compare ## Compare `once` with df, ip and /proc of this machine (GO_AGENT=… for Go's `once`, AGENT=… for another of ours)
+	$(CARGO) build --locked --bin mackerel-agent --example compare
 	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
 
 packages: ## Make a deb and an rpm of each program in dist/ (MAINTAINER="name <address>"), by lintian and rpmlint too
 	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
-	cargo build --locked --example standin
+	$(CARGO) build --locked --example standin
 	tests/install/run dist/mackerel-agent_linux_amd64 $(DEBUG)/examples/standin target/test-install
 
 release: ## All of a release but uploading: VERSION=0.1.0 KEY=private.pem RELEASES=https://… MAINTAINER="name <address>"
@@ -157,7 +166,7 @@ image-same: ## Build an image again from nothing in another folder (SAME="linux/
 	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/same $(or $(SAME),linux/amd64)
 
 test-image: setup ## Build the arm64 image by buildah, check it and run it, as root
-	cargo build --locked --example standin
+	$(CARGO) build --locked --example standin
 	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
 	tests/image/report size-report.md target/image/found $(IMAGE_LIMIT)
 
@@ -165,11 +174,11 @@ test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
 
 test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 MiB, restarts, signals (as root, six minutes)
-	cargo build --locked --example standin
+	$(CARGO) build --locked --example standin
 	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
 test-manifests: setup ## Check packaging/container/ and the SBOM against published schemas
-	cargo build --locked --bin mackerel-agent
+	$(CARGO) build --locked --bin mackerel-agent
 	tests/manifests/run $(DEBUG)/mackerel-agent
 
 sbom: ## Write the bill of materials of the binaries into dist/, as CycloneDX

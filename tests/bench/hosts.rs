@@ -107,5 +107,8 @@ fn measure(agent: &Path, make: large::Make) -> (f64, f64) {
         !others.contains(&thread)
     });
     let rounds = f64::from(ROUNDS);
-    (used / rounds, calls.all / rounds)
+    (
+        used / rounds,
+        calls.map_or(f64::NAN, |calls| calls.all) / rounds,
+    )
 }

@@ -1,8 +1,8 @@
 //! Compares what the agent says of this machine with what the machine's own tools say: `make compare`.
 //!
 //! What moves is asked for before and after, and has to lie between. With `GO_AGENT` in the
-//! environment, the Go agent's `once` is compared field by field as well. Ends with 1 if anything
-//! differs.
+//! environment, the Go agent's `once` is compared field by field as well; both have the same
+//! configuration, without a cloud. Ends with 1 if anything differs.
 
 #![allow(
     clippy::disallowed_methods,
@@ -15,7 +15,8 @@ mod go;
 mod machine;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use argh::FromArgs;
@@ -73,9 +74,11 @@ impl Comparison {
 
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
+    let directory = tempfile::tempdir().unwrap();
+    let conf = conf(directory.path());
     let mut comparison = Comparison::default();
     for _ in 0..TRIES {
-        comparison = compare(&arguments);
+        comparison = compare(&arguments.agent, &conf);
         if comparison.differences.is_empty() {
             break;
         }
@@ -87,9 +90,10 @@ fn main() -> ExitCode {
         println!("{difference}");
     }
     let mut differs = !comparison.differences.is_empty();
-    if let Some(other) = std::env::var_os("GO_AGENT") {
+    if let Some(go) = std::env::var_os("GO_AGENT") {
         println!();
-        differs |= go::compare(&once(&arguments.agent), &once(&PathBuf::from(other)));
+        let differences = beside(&arguments.agent, Path::new(&go), &conf);
+        differs |= differences > 0;
     }
     if differs {
         ExitCode::FAILURE
@@ -98,22 +102,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(arguments: &Arguments) -> Comparison {
+/// Prints in which fields the Go agent says something else each time, and returns how many there are.
+fn beside(agent: &Path, go: &Path, conf: &Path) -> usize {
+    let mut outcome = go::compare(&once(agent, conf), &once(go, conf));
+    for _ in 1..TRIES {
+        if outcome.differences.is_empty() {
+            break;
+        }
+        outcome.keep(&go::compare(&once(agent, conf), &once(go, conf)));
+    }
+    println!(
+        "{:<40} {:>5} equal",
+        "fields, of the Go agent's once",
+        outcome.fields - outcome.differences.len()
+    );
+    for difference in outcome.differences.values() {
+        println!("{difference}");
+    }
+    outcome.differences.len()
+}
+
+fn compare(agent: &Path, conf: &Path) -> Comparison {
     let before = Machine::now();
-    let agent = once(&arguments.agent);
+    let agent = once(agent, conf);
     let after = Machine::now();
     let mut comparison = Comparison::default();
     machine::compare(&mut comparison, &agent, [&before, &after]);
     comparison
 }
 
-/// What an agent prints when it is asked once, without a configuration.
-fn once(agent: &std::path::Path) -> Value {
+/// Writes the configuration of every agent into `directory`. Without a key the Go agent ignores all of it,
+/// and asks metadata services of clouds.
+fn conf(directory: &Path) -> PathBuf {
+    let path = directory.join("mackerel-agent.conf");
+    let root = directory.display();
+    let text = format!("apikey = \"compare\"\nroot = \"{root}\"\ncloud_platform = \"none\"\n");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// What an agent prints when it is asked once.
+fn once(agent: &Path, conf: &Path) -> Value {
+    // No other variable is a setting of one agent alone.
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let output = Command::new(agent)
-        .args(["once", "-conf", "/nonexistent"])
-        .env_remove("HOST_ROOT")
+        .args(["once", "-conf"])
+        .arg(conf)
+        .env_clear()
+        .env("PATH", path)
         .output()
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{}: {error}", agent.display()));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         let said = String::from_utf8_lossy(&output.stderr);
         panic!("{}: {error}: {said}", agent.display())

@@ -1,0 +1,101 @@
+//! The shell scripts of this project, each in a directory of programs made for it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the doors are the agent's; a failed expectation is a panic here"
+)]
+
+mod prepare;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The directory of this project.
+const TOP: &str = env!("CARGO_MANIFEST_DIR");
+/// What every script may use.
+const COMMON: [&str; 22] = [
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "dirname",
+    "env",
+    "grep",
+    "head",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "printf",
+    "readlink",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sort",
+    "tr",
+];
+
+/// A directory of programs, which is all of a script's `PATH`.
+struct Programs {
+    directory: tempfile::TempDir,
+}
+
+/// What a script printed, on both, and how it ended.
+struct Said {
+    code: Option<i32>,
+    text: String,
+}
+
+impl Programs {
+    /// Those that every script may use.
+    fn new() -> Programs {
+        let programs = Programs {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir(programs.path("bin")).unwrap();
+        for name in COMMON {
+            let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(name));
+            let program = places.iter().find(|place| place.exists());
+            let program = program.unwrap_or_else(|| panic!("{name} is not installed"));
+            symlink(program, programs.path("bin").join(name)).unwrap();
+        }
+        programs
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Makes a program of these lines of shell.
+    fn make(&self, path: &str, lines: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs the words with these programs alone and no terminal, in the directory of this project.
+    fn run(&self, words: &[&str], variables: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .current_dir(TOP)
+            .env_clear()
+            .env("PATH", self.path("bin"))
+            .env("HOME", self.directory.path())
+            .envs(variables.iter().copied())
+            .stdin(std::process::Stdio::null());
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        Said {
+            code: output.status.code(),
+            text: String::from_utf8(text).unwrap(),
+        }
+    }
+}
