@@ -2,15 +2,18 @@
 # Installs mackerel-agent, or a newer release of it, as a service of this host:
 #
 #     export MACKEREL_APIKEY=<your API key>
-#     curl -fsSL @RELEASES@/latest/download/install.sh | sudo -E sh
+#     curl --proto '=https' -fsSL @RELEASES@/latest/download/install.sh | sudo -E sh
 #
 # Without MACKEREL_APIKEY it asks for the key, unless the configuration has one. What follows
 # `sh -s --` is passed on to `mackerel-agent install`. More variables:
 #
 #     MACKEREL_AGENT_VERSION   the release to install, e.g. 0.1.0; the newest one without
-#     MACKEREL_AGENT_RELEASES  a mirror of the releases
+#     MACKEREL_AGENT_RELEASES  https:// URL of a mirror of the releases
 #     MACKEREL_AGENT_FILE      a program that is here already, with SHA256SUMS beside it
 #     MACKEREL_AGENT_ARCH      amd64, arm64, armv7 or armv6, if not what this machine looks like
+#
+# The braces make the shell read to the last line before it runs the first one: a download that is cut does nothing.
+{
 set -eu
 
 # Set by `make release`.
@@ -55,13 +58,28 @@ architecture() {
 
 # --- getting it -----------------------------------------------------------------------------------
 
+# URL FILE: downloads over TLS alone, also where a server redirects. MACKEREL_AGENT_TEST_HTTP=yes is for tests: then a server
+# on this machine may do without.
 fetch() {
+    scheme=https
+    case $1,${MACKEREL_AGENT_TEST_HTTP:-} in
+    *@*) die "$1: a URL of releases has no user name" ;;
+    https://*) ;;
+    http://127.0.0.1:*,yes) scheme=http ;;
+    *) die "$1 does not begin with https://: set MACKEREL_AGENT_RELEASES to a URL that does" ;;
+    esac
     if has curl; then
-        curl -fsSL --retry 2 --connect-timeout 20 -o "$2" "$1"
-    elif has wget; then
+        curl -fsSL --proto "=$scheme" --proto-redir "=$scheme" --tlsv1.2 --retry 2 --connect-timeout 20 \
+            --speed-limit 100 --speed-time 60 -o "$2" "$1"
+    elif [ $scheme = http ]; then
         wget -q -O "$2" "$1"
+    elif wget --version 2>/dev/null | grep -q '^GNU Wget'; then
+        # It has no option against a redirection to http://, which this proxy, where nothing listens, makes fail.
+        wget -q --timeout=60 --tries=3 -e use_proxy=on -e http_proxy=http://127.0.0.1:1 -e no_proxy= -O "$2" "$1"
+    elif has wget; then
+        die "this wget cannot be kept from plain http: install curl or GNU wget, or name a file by MACKEREL_AGENT_FILE"
     else
-        die "neither curl nor wget is here"
+        die "curl is missing: install it, or name a file by MACKEREL_AGENT_FILE"
     fi || die "cannot download $1"
 }
 
@@ -156,7 +174,7 @@ main() {
         cat "$MACKEREL_AGENT_FILE" >"$program"
     else
         base=${MACKEREL_AGENT_RELEASES:-$RELEASES}
-        case $base in *://*) ;; *) die "MACKEREL_AGENT_RELEASES has to say where releases are" ;; esac
+        case $base in *://*) ;; *) die "MACKEREL_AGENT_RELEASES is missing: set it to the https:// URL of releases" ;; esac
         if [ -n "$version" ]; then
             base=${base%/}/download/v$version
         else
@@ -184,5 +202,6 @@ main() {
     "$program" install "$@" </dev/null
 }
 
-# Not before the last line is here.
 main "$@"
+exit
+}

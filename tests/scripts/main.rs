@@ -6,12 +6,16 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
+#[path = "../standin/mod.rs"]
+mod standin;
+
+mod install;
 mod prepare;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 /// The directory of this project.
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
@@ -46,10 +50,22 @@ struct Programs {
     directory: tempfile::TempDir,
 }
 
-/// What a script printed, on both, and how it ended.
+/// How a script ended, and what it printed: on both, and on standard output alone.
 struct Said {
     code: Option<i32>,
     text: String,
+    stdout: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said {
+            code: output.status.code(),
+            text: text(&output.stdout) + &text(&output.stderr),
+            stdout: text(&output.stdout),
+        }
+    }
 }
 
 impl Programs {
@@ -90,12 +106,7 @@ impl Programs {
             .env("PATH", self.path("bin"))
             .env("HOME", self.directory.path())
             .envs(variables.iter().copied())
-            .stdin(std::process::Stdio::null());
-        let output = command.output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        Said {
-            code: output.status.code(),
-            text: String::from_utf8(text).unwrap(),
-        }
+            .stdin(Stdio::null());
+        command.output().unwrap().into()
     }
 }

@@ -305,7 +305,7 @@ fn setup_installs_what_each_work_takes() {
         ("run", "gcc libc6-dev python3-minimal rustc-web cargo-web"),
         (
             "test",
-            "gcc libc6-dev python3-minimal iproute2 util-linux rustc-web cargo-web",
+            "gcc libc6-dev python3-minimal curl wget iproute2 util-linux rustc-web cargo-web",
         ),
         ("bench", "gcc libc6-dev strace rustc-web cargo-web"),
         ("compare", "gcc libc6-dev iproute2 rustc-web cargo-web"),
@@ -371,7 +371,7 @@ fn setup_is_quiet_where_all_is_there_and_refuses_what_is_old() {
     ];
     for (why, make, code, expected) in table {
         let programs = Programs::new();
-        for name in ["cc", "python3", "ip", "unshare"] {
+        for name in ["cc", "python3", "curl", "wget", "ip", "unshare"] {
             programs.make(&format!("bin/{name}"), "exit 0");
         }
         rust(&programs, "bin", "1.95.0");

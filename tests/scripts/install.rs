@@ -1,0 +1,310 @@
+//! `install.sh`: what a download that is cut does, and from where it downloads.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{Programs, Said, TOP};
+use crate::standin::{Act, Answer, Rule, Standin};
+
+const SCRIPT: &str = "packaging/install.sh";
+/// Bytes of its end that are cut off one by one.
+const END: usize = 300;
+/// Bytes around each end of a line where it is cut.
+const NEAR: usize = 2;
+/// What a program of a release is called here.
+const NAME: &str = "mackerel-agent_linux_amd64";
+/// A program of a release: it says its version, and writes down how it is started.
+const PROGRAM: &str = "#!/bin/sh\n[ \"$1\" = version ] || { echo \"$*\" >>\"$LOG\"; exit 0; }\n\
+                       echo 'mackerel-agent version 1.2.3 (rev x) [linux amd64] '\n";
+
+/// Programs that install.sh uses, for root of a Linux machine.
+fn programs() -> Programs {
+    let programs = Programs::new();
+    programs.make("bin/id", "echo 0");
+    programs.make("bin/uname", "echo Linux");
+    programs.make("release/program", "");
+    fs::write(programs.path("release").join(NAME), PROGRAM).unwrap();
+    let sum = Command::new("sha256sum")
+        .arg(NAME)
+        .current_dir(programs.path("release"))
+        .output();
+    fs::write(programs.path("release/SHA256SUMS"), sum.unwrap().stdout).unwrap();
+    programs
+}
+
+/// How the program was started; nothing if it was not.
+fn started(programs: &Programs) -> String {
+    fs::read_to_string(programs.path("log")).unwrap_or_default()
+}
+
+/// Runs the script by `sh -s -- -as-root`, with the file of a release that is here.
+fn piped(programs: &Programs, shell: &str, script: &[u8]) -> Said {
+    let path = programs.path("script");
+    fs::write(&path, script).unwrap();
+    Command::new(shell)
+        .args(["-s", "--", "-as-root"])
+        .current_dir(programs.path(""))
+        .env_clear()
+        .env("PATH", programs.path("bin"))
+        .env("LOG", programs.path("log"))
+        .env("MACKEREL_APIKEY", "any")
+        .env("MACKEREL_AGENT_ARCH", "amd64")
+        .env("MACKEREL_AGENT_FILE", programs.path("release").join(NAME))
+        .stdin(Stdio::from(fs::File::open(path).unwrap()))
+        .output()
+        .unwrap()
+        .into()
+}
+
+#[test]
+fn install_sh_that_is_cut_does_nothing() {
+    let script = fs::read(Path::new(TOP).join(SCRIPT)).unwrap();
+    let ends = (0..script.len()).filter(|at| script[*at] == b'\n');
+    let mut cuts: Vec<usize> = ends
+        .flat_map(|at| at.saturating_sub(NEAR)..=at + NEAR)
+        .chain(script.len() - END..script.len())
+        // The last byte is the end of the last line, without which the script is whole.
+        .filter(|length| *length < script.len() - 1)
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    assert!(cuts.len() > 800, "{}", cuts.len());
+    let shells = ["/bin/dash", "/bin/bash", "/bin/sh"].map(Path::new);
+    for shell in shells.iter().filter(|shell| shell.exists()) {
+        let shell = shell.to_str().unwrap();
+        let programs = programs();
+        // Whatever is run first says so.
+        programs.make(
+            "bin/id",
+            &format!("echo id >>{}; echo 0", programs.path("ran").display()),
+        );
+        let ran = || programs.path("ran").exists();
+        for length in &cuts {
+            let said = piped(&programs, shell, &script[..*length]);
+            assert!(!ran(), "{shell}, {length} of {} bytes", script.len());
+            assert_eq!(said.stdout, "", "{shell}, {length} bytes");
+            assert_eq!(started(&programs), "", "{shell}, {length} bytes");
+        }
+        for length in [script.len() - 1, script.len()] {
+            let said = piped(&programs, shell, &script[..length]);
+            assert_eq!(said.code, Some(0), "{shell}: {}", said.text);
+            assert!(ran(), "{shell}");
+            assert_eq!(started(&programs), "install -as-root\n", "{shell}");
+            fs::remove_file(programs.path("log")).unwrap();
+        }
+        // What somebody appends is not run either.
+        let more = [&script[..], b"echo appended\n"].concat();
+        assert!(
+            !piped(&programs, shell, &more).text.contains("appended"),
+            "{shell}"
+        );
+    }
+}
+
+/// Serves the release below `path` of `standin`.
+fn serve(programs: &Programs, standin: &Standin, path: &str) {
+    for name in [NAME, "SHA256SUMS"] {
+        let content = fs::read(programs.path("release").join(name)).unwrap();
+        let answer = Act::Answer(Answer::new(200, content));
+        standin.rule(Rule::on(&format!("{path}/{name}"), answer));
+    }
+}
+
+/// Has whoever asks for a file of the newest release sent to `base`.
+fn redirect(standin: &Standin, base: &str) {
+    for name in [NAME, "SHA256SUMS"] {
+        let answer = Answer::new(302, "").header("Location", &format!("{base}/{name}"));
+        standin.rule(Rule::on(
+            &format!("/latest/download/{name}"),
+            Act::Answer(answer),
+        ));
+    }
+}
+
+/// Makes `client`, curl or wget, the only one there is; false, which is said, if it is not installed.
+fn has(programs: &Programs, client: &str) -> bool {
+    let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(client));
+    let Some(path) = places.iter().find(|path| path.exists()) else {
+        println!("skipped: {client} is not installed");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{client} is not installed: make setup"
+        );
+        return false;
+    };
+    std::os::unix::fs::symlink(path, programs.path("bin").join(client)).unwrap();
+    true
+}
+
+#[test]
+fn install_sh_downloads_over_tls_alone() {
+    const PLACE: &str = "/latest/download";
+    /// What is served by the one with TLS and by the one without.
+    type Serve = fn(&Programs, &Standin, &Standin);
+    let whole: Serve = |p, tls, plain| {
+        serve(p, tls, PLACE);
+        serve(p, plain, PLACE);
+    };
+    // (why, what is served, where releases are, whether it is for a test, what is said)
+    let table: [(&str, Serve, &str, &str, &str); 10] = [
+        ("a release", whole, "TLS", "", ""),
+        (
+            "a release that a server stores elsewhere",
+            |p, tls, _| {
+                redirect(tls, &format!("{}/stored", tls.base()));
+                serve(p, tls, "/stored");
+            },
+            "TLS",
+            "",
+            "",
+        ),
+        (
+            "one that is stored where no TLS is",
+            |p, tls, plain| {
+                redirect(tls, &format!("{}/stored", plain.base()));
+                serve(p, plain, "/stored");
+            },
+            "TLS",
+            "",
+            "install: cannot download https://",
+        ),
+        (
+            "not even for a test",
+            |p, tls, plain| {
+                redirect(tls, &format!("{}/stored", plain.base()));
+                serve(p, plain, "/stored");
+            },
+            "TLS",
+            "yes",
+            "install: cannot download https://",
+        ),
+        (
+            "releases without TLS",
+            whole,
+            "PLAIN",
+            "",
+            "does not begin with https://",
+        ),
+        ("but for a test", whole, "PLAIN", "yes", ""),
+        (
+            "a test of this machine alone",
+            whole,
+            "http://localhost:1",
+            "yes",
+            "does not begin with https://",
+        ),
+        (
+            "and not of one that looks like it",
+            whole,
+            "http://127.0.0.1:1@localhost",
+            "yes",
+            "has no user name",
+        ),
+        (
+            "a file is no server",
+            whole,
+            "file:///",
+            "",
+            "does not begin with https://",
+        ),
+        (
+            "nor is nothing",
+            whole,
+            "none",
+            "",
+            "MACKEREL_AGENT_RELEASES is missing",
+        ),
+    ];
+    for client in ["curl", "wget"] {
+        for (why, serve, place, test, expected) in table {
+            let programs = programs();
+            if !has(&programs, client) {
+                continue;
+            }
+            let (tls, plain) = (Standin::https(), Standin::http());
+            serve(&programs, &tls, &plain);
+            let ca = programs.path("ca.pem");
+            fs::write(&ca, tls.ca()).unwrap();
+            fs::write(
+                programs.path("wgetrc"),
+                format!("ca_certificate = {}\n", ca.display()),
+            )
+            .unwrap();
+            let (log, wgetrc) = (programs.path("log"), programs.path("wgetrc"));
+            let releases = place
+                .replace("TLS", &tls.base())
+                .replace("PLAIN", &plain.base());
+            let said = programs.run(
+                &["sh", SCRIPT],
+                &[
+                    ("MACKEREL_AGENT_RELEASES", &releases),
+                    ("MACKEREL_AGENT_TEST_HTTP", test),
+                    ("MACKEREL_AGENT_ARCH", "amd64"),
+                    ("MACKEREL_APIKEY", "any"),
+                    ("LOG", log.to_str().unwrap()),
+                    ("CURL_CA_BUNDLE", ca.to_str().unwrap()),
+                    ("WGETRC", wgetrc.to_str().unwrap()),
+                ],
+            );
+            let is_good = expected.is_empty();
+            assert!(
+                said.text.contains(expected),
+                "{client}, {why}: {}",
+                said.text
+            );
+            assert_eq!(
+                said.code == Some(0),
+                is_good,
+                "{client}, {why}: {}",
+                said.text
+            );
+            assert_eq!(
+                started(&programs),
+                if is_good { "install\n" } else { "" },
+                "{client}, {why}"
+            );
+            if place != "PLAIN" || !is_good {
+                let asked = plain.seen(|seen| seen.requests.len());
+                assert_eq!(asked, 0, "{client}, {why}: asked without TLS");
+            }
+        }
+    }
+}
+
+#[test]
+fn install_sh_says_which_client_it_takes() {
+    // (what is there, what it prints as its version, what is said)
+    let table = [
+        (
+            "",
+            "",
+            "curl is missing: install it, or name a file by MACKEREL_AGENT_FILE",
+        ),
+        (
+            "wget",
+            "BusyBox v1.35.0",
+            "this wget cannot be kept from plain http: install curl or GNU wget",
+        ),
+        (
+            "wget",
+            "uclient-fetch",
+            "this wget cannot be kept from plain http: install curl or GNU wget",
+        ),
+    ];
+    for (client, version, expected) in table {
+        let programs = programs();
+        if !client.is_empty() {
+            programs.make(&format!("bin/{client}"), &format!("echo '{version}'"));
+        }
+        let said = programs.run(
+            &["sh", SCRIPT],
+            &[
+                ("MACKEREL_AGENT_RELEASES", "https://127.0.0.1:1"),
+                ("MACKEREL_AGENT_ARCH", "amd64"),
+            ],
+        );
+        assert!(said.text.contains(expected), "{version}: {}", said.text);
+        assert_eq!(said.code, Some(1));
+    }
+}
