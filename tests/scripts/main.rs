@@ -11,6 +11,7 @@ mod standin;
 
 mod install;
 mod prepare;
+mod units;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

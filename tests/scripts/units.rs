@@ -1,0 +1,107 @@
+//! The units of systemd: how exposed they are, and whether the drop-ins fit them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::TOP;
+
+const AGENT: &str = "mackerel-agent.service";
+const UPGRADE: &str = "mackerel-agent-upgrade.service";
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(TOP).join("packaging/systemd").join(name)).unwrap()
+}
+
+/// The settings below `[Service]` from the first sandbox setting on, by name.
+fn sandbox(text: &str) -> BTreeSet<&str> {
+    let service = text.split("[Service]").nth(1).unwrap();
+    let service = service.split("[Install]").next().unwrap();
+    let at = service.find("CapabilityBoundingSet=").unwrap();
+    let settings = service[at..].lines().filter(|line| !line.starts_with('#'));
+    settings
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect()
+}
+
+#[test]
+fn units_as_root_have_no_sandbox_left() {
+    let (unit, root) = (read(AGENT), read("plugins-as-root.conf"));
+    for setting in sandbox(&unit) {
+        // Without a filter there is no error of one.
+        let is_taken_back = root
+            .lines()
+            .any(|line| line.starts_with(&format!("{setting}=")));
+        assert!(
+            is_taken_back || setting == "SystemCallErrorNumber",
+            "{setting}"
+        );
+    }
+}
+
+#[test]
+fn units_say_what_plugins_lose() {
+    let (unit, restored) = (read(AGENT), read("plugins-priorities.conf"));
+    for program in ["ionice", "chrt", "taskset", "nice", "renice"] {
+        let comments = unit.lines().filter(|line| line.starts_with('#'));
+        assert!(
+            comments.clone().any(|line| line.contains(program)),
+            "{program}"
+        );
+        assert!(restored.contains(program), "{program}");
+    }
+    assert!(unit.contains("plugins-priorities.conf"));
+}
+
+#[test]
+fn units_are_exposed_as_little_as_readme_says() {
+    let tool = Path::new("/usr/bin/systemd-analyze");
+    let help = Command::new(tool).arg("--help").output();
+    let help = help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    if !help.is_ok_and(|help| help.contains("--offline")) {
+        println!("skipped: no systemd-analyze of systemd 250 or later");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "systemd-analyze is missing: make needs-test"
+        );
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("etc/systemd/system");
+    let readme = fs::read_to_string(Path::new(TOP).join("README.md")).unwrap();
+    // (unit, its drop-in, exposure, what README says of it)
+    let table = [
+        (AGENT, None, "2.1", "(`systemd-analyze security`: 2.1, OK)"),
+        (
+            AGENT,
+            Some("plugins-priorities.conf"),
+            "2.2",
+            "plugins-priorities.conf) (2.2)",
+        ),
+        (UPGRADE, None, "2.0", "sandbox (2.0)"),
+    ];
+    for (unit, drop_in, exposure, text) in table {
+        drop(fs::remove_dir_all(&place));
+        let more = place.join(format!("{unit}.d"));
+        fs::create_dir_all(&more).unwrap();
+        fs::write(place.join(unit), read(unit)).unwrap();
+        if let Some(name) = drop_in {
+            fs::write(more.join(name), read(name)).unwrap();
+        }
+        let output = Command::new(tool)
+            .args(["security", "--offline=true", "--no-pager", unit])
+            .arg(format!("--root={}", directory.path().display()))
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let found = said
+            .lines()
+            .find_map(|line| line.split_once(": ").filter(|_| line.contains("Overall")));
+        let found = found.map(|(_, level)| level.split(' ').next().unwrap_or_default());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(found, Some(exposure), "{unit} {drop_in:?}: {said}{errors}");
+        assert!(readme.contains(text), "README.md: {text}");
+    }
+}
