@@ -1,4 +1,4 @@
-# The image: the agent's binary, a directory for its state, and nothing else. One build makes it for every platform:
+# The image: the agent's binary, the notices of what it is linked with, a directory for its state, and nothing else. One build makes it for every platform:
 #
 #     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6 .
 #
@@ -40,10 +40,13 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
     mkdir -p "$at/target"; exec 9>"$at.lock"; flock 9; \
     find "$at" -mindepth 1 -maxdepth 1 ! -name target -exec rm -r {} +; \
     rm -rf "$at/target/tools"; ln -s /src/target/tools "$at/target/tools"; \
-    cp -R .cargo Cargo.lock Cargo.toml cross packaging src "$at"; \
+    cp -R .cargo Cargo.lock Cargo.toml LICENSE cross packaging src "$at"; \
     cd "$at"; \
     MACKEREL_AGENT_REVISION=$REVISION cross/build "$TARGETARCH/$TARGETVARIANT"; \
     install -D -m 755 dist/mackerel-agent_linux_* /out/usr/bin/mackerel-agent; \
+    cross/sbom dist/sbom.json dist/notices; \
+    install -d /out/usr/share/doc/mackerel-agent; \
+    gzip -9n <dist/notices >/out/usr/share/doc/mackerel-agent/THIRD-PARTY-NOTICES.gz; \
     install -d -m 770 -o 65534 -g 0 /out/var/lib/mackerel-agent; \
     find /out -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; \
     [ -z "$FRESH" ] || rm -r "$at"; \

@@ -87,7 +87,7 @@ dist: setup-dist ## Build the four static binaries, check them, and write dist/S
 		begin=$$(date +%s); cross/build $$target || exit 1; \
 		echo "dist: $$target took $$(($$(date +%s) - begin)) s"; \
 	done
-	@$(MAKE) --no-print-directory dist-check
+	@$(MAKE) --no-print-directory dist-check sbom
 	cd dist && sha256sum $(TARGETS:%=mackerel-agent_linux_%) >SHA256SUMS && cat SHA256SUMS
 
 dist-check: ## Check that the binaries in dist/ are static, stripped, small, and for their machine
@@ -177,12 +177,12 @@ test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 M
 	$(CARGO) build --locked --example standin
 	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
-test-manifests: setup ## Check packaging/container/ and the SBOM against published schemas
+test-manifests: setup setup-dist ## Check packaging/container/ and the SBOM against published schemas, and the notices against the SBOM
 	$(CARGO) build --locked --bin mackerel-agent
 	tests/manifests/run $(DEBUG)/mackerel-agent
 
-sbom: ## Write the bill of materials of the binaries into dist/, as CycloneDX
-	cross/sbom dist/mackerel-agent.cdx.json
+sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as CycloneDX, and the notices of what is linked
+	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
 	@for step in lint test test-manifests dist test-dist test-emulated pi-boards same size test-image; do \

@@ -16,6 +16,23 @@ impl Unix {
     pub(crate) fn minute(self) -> Unix {
         Unix(self.0 - self.0 % 60)
     }
+
+    /// The day on which this moment lies, e.g. `2026-01-31`. Days up to the year 9999 sort as texts do.
+    pub(crate) fn day(self) -> String {
+        // The number of days is turned into a date of a year that begins in March, so that the day
+        // which is not in every year is the last one: 146,097 days are 400 years, exactly.
+        let days = self.0 / 86_400 + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (year, month) = match month {
+            0..10 => (year, month + 3),
+            _ => (year + 1, month - 9),
+        };
+        format!("{:04}-{month:02}-{day:02}", era * 400 + year)
+    }
 }
 
 /// When something was, by the wall clock, which may be wrong, and by the time since the host started,
@@ -163,5 +180,27 @@ impl Clock for FakeClock {
 
     fn moment(&self) -> Moment {
         Moment(self.moment.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_that_of_the_calendar() {
+        // (why this row exists, seconds, day)
+        let table = [
+            ("the epoch, on hosts without a clock", 0, "1970-01-01"),
+            ("the last second of a day", 86_399, "1970-01-01"),
+            ("a leap day", 951_782_400, "2000-02-29"),
+            ("the day after it", 951_868_800, "2000-03-01"),
+            ("a century without leap day", 4_107_542_400, "2100-03-01"),
+            ("the end of a year", 1_798_761_599, "2026-12-31"),
+            ("32 bits", 4_294_967_295, "2106-02-07"),
+        ];
+        for (why, seconds, day) in table {
+            assert_eq!(Unix(seconds).day(), day, "{why}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The manifest of a release: a version, the SHA-256 of each file as `sha256sum` writes it, and an
-//! Ed25519 signature of everything above its own line.
+//! The manifest of a release: a version, from when to when it is valid, the SHA-256 of each file as
+//! `sha256sum` writes it, and an Ed25519 signature of everything above its own line.
 
 use super::ParseError;
 
@@ -9,6 +9,10 @@ const DIGEST: usize = 32;
 const SIGNATURE: usize = 64;
 /// What its first line begins with.
 const TITLE: &str = "mackerel-agent ";
+/// What its second line begins with: the day on which it was signed.
+const ISSUED: &str = "issued ";
+/// What its third line begins with: the last day on which it is valid.
+const EXPIRES: &str = "expires ";
 /// What its last line begins with.
 const SIGNED: &str = "signature ";
 
@@ -16,6 +20,9 @@ const SIGNED: &str = "signature ";
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Manifest<'a> {
     pub(crate) version: Version,
+    /// Days in UTC, e.g. `2026-01-31`: the first and the last one of its validity.
+    pub(crate) issued: &'a str,
+    pub(crate) expires: &'a str,
     /// What the signature is of.
     pub(crate) signed: &'a str,
     pub(crate) signature: [u8; SIGNATURE],
@@ -27,12 +34,20 @@ pub(crate) struct Version([u32; 3]);
 
 /// Reads a manifest. Who signed it is for the caller to find out.
 ///
-/// Fails if the first line has no version or the last one no signature.
+/// Fails if the first line has no version, the next ones no days, or the last one no signature.
 pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let error = |wanted, line| ParseError::new("manifest", wanted, line);
-    let first = text.lines().next().unwrap_or_default();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
     let version = first.strip_prefix(TITLE).and_then(Version::parse);
     let version = version.ok_or_else(|| error("version", first))?;
+    let mut day = |name, wanted| {
+        let line = lines.next().unwrap_or_default();
+        let day = line.strip_prefix(name).filter(|day| is_day(day));
+        day.ok_or_else(|| error(wanted, line))
+    };
+    let issued = day(ISSUED, "day of issue")?;
+    let expires = day(EXPIRES, "expiry date")?;
     let whole = text.trim_end_matches(['\r', '\n']);
     let last = whole.rfind('\n').map_or(0, |end| end + 1);
     let (signed, last) = whole.split_at(last);
@@ -40,6 +55,8 @@ pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let signature = signature.and_then(|bytes| bytes.try_into().ok());
     Ok(Manifest {
         version,
+        issued,
+        expires,
         signed,
         signature: signature.ok_or_else(|| error("signature", last))?,
     })
@@ -83,6 +100,16 @@ impl std::fmt::Display for Version {
     }
 }
 
+/// Whether a text has the form of a day, so that days sort as texts do.
+fn is_day(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let fits = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    bytes.len() == "2026-01-31".len() && bytes.iter().enumerate().all(fits)
+}
+
 /// The bytes that pairs of hexadecimal digits stand for; `None` if there is anything else.
 pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
     let value = |digit: u8| char::from(digit).to_digit(16);
@@ -102,7 +129,10 @@ mod tests {
 
     fn sample() -> String {
         let (digest, signature) = ("0a".repeat(32), "fF".repeat(64));
-        format!("mackerel-agent 1.20.3\n{digest}  agent_a\n00  agent_b\nsignature {signature}\n")
+        format!(
+            "mackerel-agent 1.20.3\nissued 2026-11-28\nexpires 2027-05-27\n\
+             {digest}  agent_a\n00  agent_b\nsignature {signature}\n"
+        )
     }
 
     #[test]
@@ -110,6 +140,10 @@ mod tests {
         let text = sample();
         let manifest = parse(&text).unwrap();
         assert_eq!(manifest.version.to_string(), "1.20.3");
+        assert_eq!(
+            (manifest.issued, manifest.expires),
+            ("2026-11-28", "2027-05-27")
+        );
         assert_eq!(manifest.sha256("agent_a"), Some(vec![10; 32]));
         for absent in ["agent_b", "agent", "", "agent_a "] {
             assert_eq!(manifest.sha256(absent), None, "{absent}");
@@ -126,6 +160,38 @@ mod tests {
         let table = [
             ("mackerel-agent", "", r#"manifest: no version in "#),
             ("1.20.3", "1.20", r#"manifest: no version in "#),
+            // As manifests were before they had days.
+            (
+                "issued 2026-11-28\nexpires 2027-05-27\n",
+                "",
+                r#"manifest: no day of issue in "#,
+            ),
+            (
+                "expires 2027-05-27\n",
+                "",
+                r#"manifest: no expiry date in "#,
+            ),
+            // A day that sorts as another one, or that is none, would never expire.
+            ("2027-05-27", "2027-5-27", r#"manifest: no expiry date in "#),
+            ("2027-05-27", "20270527", r#"manifest: no expiry date in "#),
+            (
+                "2027-05-27",
+                "+027-05-27",
+                r#"manifest: no expiry date in "#,
+            ),
+            ("2027-05-27", "never", r#"manifest: no expiry date in "#),
+            (
+                "2027-05-27",
+                "2027-05-27T00",
+                r#"manifest: no expiry date in "#,
+            ),
+            ("2027-05-27", "", r#"manifest: no expiry date in "#),
+            // Not above the signed part, nor in another order.
+            (
+                "issued 2026-11-28\nexpires 2027-05-27",
+                "expires 2027-05-27\nissued 2026-11-28",
+                r#"manifest: no day of issue in "#,
+            ),
             ("signature", "signed", r#"manifest: no signature in "#),
             ("fF", "f", r#"manifest: no signature in "#),
             ("fFfF\n", "fFfF\nmore\n", r#"manifest: no signature in "#),

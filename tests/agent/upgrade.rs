@@ -31,9 +31,33 @@ fn program(version: &str) -> String {
     format!("#!/bin/sh\necho 'mackerel-agent version {version} (rev x) [linux] '\n")
 }
 
-/// A release of this program, which is said to be of `version`.
+/// The day, in UTC, that is so many days from now.
+fn day(from_now: i64) -> String {
+    let then = format!("@{}", seconds(from_now));
+    let output = std::process::Command::new("date")
+        .args(["-u", "-d", &then, "+%Y-%m-%d"])
+        .output();
+    String::from_utf8(output.unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+/// Seconds since 1970 of the moment that is so many days from now.
+fn seconds(from_now: i64) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(now.unwrap().as_secs()).unwrap() + from_now * 86_400
+}
+
+/// A release of this program, which is said to be of `version`, and is valid.
 fn release(sandbox: &Sandbox, version: &str, program: &str) {
-    let mut text = format!("mackerel-agent {version}\n");
+    let days = format!("issued {}\nexpires {}\n", day(-1), day(30));
+    release_of(sandbox, version, program, &days);
+}
+
+/// A release with these lines about its validity.
+fn release_of(sandbox: &Sandbox, version: &str, program: &str, days: &str) {
+    let mut text = format!("mackerel-agent {version}\n{days}");
     for name in names() {
         sandbox.write(&format!("release/{name}"), program);
         let sum = hex(digest(&SHA256, program.as_bytes()).as_ref());
@@ -120,7 +144,10 @@ fn what_is_not_right_is_not_installed() {
     };
     let table: [(Spoil, &str); 9] = [
         (
-            |s| drop(s.write("release/manifest", "mackerel-agent 99.0.0\n")),
+            |s| {
+                let text = "mackerel-agent 99.0.0\nissued 2026-11-28\nexpires 2027-05-27\n";
+                drop(s.write("release/manifest", text));
+            },
             "manifest: no signature in",
         ),
         (
@@ -179,6 +206,120 @@ fn what_is_not_right_is_not_installed() {
         &|sandbox| edit(sandbox, "release/manifest", "99.0.0", "99.0.1"),
         "not signed with the key",
     );
+}
+
+#[test]
+fn a_release_that_is_not_valid_now_is_not_installed() {
+    if is_emulated() {
+        return;
+    }
+    let sandbox = installed();
+    let flags = flags(&sandbox);
+    let flags = [&*flags[0], &*flags[1]];
+    // The version that is installed from here on.
+    release(&sandbox, "98.0.0", &program("98.0.0"));
+    let finished = run(&sandbox, "upgrade", &flags);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let before = everything(&sandbox);
+    let valid = |from: i64, to: i64| format!("issued {}\nexpires {}\n", day(from), day(to));
+    // (why this row exists, version, lines about the validity, what is said)
+    let table = [
+        (
+            "it expired yesterday",
+            NEWER,
+            valid(-100, -1),
+            "manifest: expired on ",
+        ),
+        (
+            "it expired years ago",
+            NEWER,
+            valid(-3_000, -1_000),
+            "manifest: expired on ",
+        ),
+        (
+            "what is installed is served again for ever",
+            "98.0.0",
+            valid(-100, -1),
+            "manifest: expired on ",
+        ),
+        (
+            "so is what was before it",
+            "97.0.0",
+            valid(-100, -1),
+            "manifest: expired on ",
+        ),
+        (
+            "it is of the future: this host's clock is late",
+            NEWER,
+            valid(3, 100),
+            "set this host's clock",
+        ),
+        (
+            "this host's clock is very late",
+            NEWER,
+            valid(20_000, 20_100),
+            "set this host's clock",
+        ),
+        (
+            "it never expires",
+            NEWER,
+            String::new(),
+            "manifest: no day of issue in",
+        ),
+        (
+            "it never expires, but has a day",
+            NEWER,
+            format!("issued {}\n", day(-1)),
+            "manifest: no expiry date in",
+        ),
+        (
+            "its days are no days",
+            NEWER,
+            "issued 2026-11-28\nexpires never\n".to_owned(),
+            "manifest: no expiry date in",
+        ),
+        (
+            "it expires before it is issued",
+            NEWER,
+            valid(0, -1),
+            "manifest: expired on ",
+        ),
+    ];
+    for (why, version, days, expected) in table {
+        release_of(&sandbox, version, &program(version), &days);
+        let finished = run(&sandbox, "upgrade", &flags);
+        assert_eq!(finished.code, Some(1), "{why}: {}", finished.stdout);
+        assert!(
+            finished.stderr.contains(expected),
+            "{why}: {}",
+            finished.stderr
+        );
+        assert_eq!(everything(&sandbox), before, "{why}");
+    }
+    // The days themselves are signed.
+    release_of(&sandbox, NEWER, &program(NEWER), &valid(-100, -1));
+    let text = sandbox
+        .content("release/manifest")
+        .replace(&day(-1), &day(100));
+    sandbox.write("release/manifest", &text);
+    let finished = run(&sandbox, "upgrade", &flags);
+    assert!(
+        finished.stderr.contains("not signed with the key"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(everything(&sandbox), before);
+    // (why this row exists, lines about the validity)
+    let table = [
+        ("the first and last day is today", valid(0, 0)),
+        ("it was signed where tomorrow has begun", valid(1, 2)),
+    ];
+    for (at, (why, days)) in table.into_iter().enumerate() {
+        let version = format!("99.0.{at}");
+        release_of(&sandbox, &version, &program(&version), &days);
+        let finished = run(&sandbox, "upgrade", &flags);
+        assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! `mackerel-agent upgrade`: a newer release in the place of the installed program.
 //!
-//! Nothing is believed but what the owner of the key has signed, and what is older is never
-//! installed, whoever signed it.
+//! Nothing is believed but what the owner of the key has signed, for as long as it says that it is
+//! valid, and what is older is never installed, whoever signed it.
 
 use super::fetch::{SLOW, SOON, fetch};
 use super::record::{FIRST, Record};
 use super::step::{Owner, Step};
 use super::{Host, PROGRAM, say};
 use crate::base;
+use crate::base::clock::{Clock, HostClock, Unix};
 use crate::base::program;
 use crate::config::Setup;
 use crate::parse::manifest::{self, Manifest, Version, hex};
@@ -21,6 +22,8 @@ const RELEASES: Option<&str> = option_env!("MACKEREL_AGENT_RELEASES");
 const KEY: Option<&str> = option_env!("MACKEREL_AGENT_RELEASE_KEY");
 /// Bytes of a public key.
 const KEY_SIZE: usize = 32;
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 /// The name of the manifest of a release.
 const MANIFEST: &str = "manifest";
 /// The program before it is known to run on this machine.
@@ -49,6 +52,7 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     if !verify(&key, manifest.signed.as_bytes(), &manifest.signature) {
         return Err("the manifest is not signed with the key of releases".to_owned());
     }
+    valid(&manifest, HostClock::new().unix())?;
     let version = manifest.version;
     if version == installed {
         return say(&format!("{installed} is installed and is the newest"));
@@ -80,6 +84,25 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     let removed = Step::Remove(NEW.to_owned()).take(&host.tree, &host.commands);
     replaced.and(removed)?;
     say(&format!("mackerel-agent {version} is installed"))
+}
+
+/// Fails if the manifest is not valid at `now`. Whoever can serve an old one could otherwise keep a host
+/// from newer releases forever.
+fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
+    let (issued, expires, today) = (manifest.issued, manifest.expires, now.day());
+    // Clocks differ a little, but not by a day.
+    if Unix(now.0 + DAY).day().as_str() < issued {
+        return Err(format!(
+            "clock: {today}; the manifest is of {issued}: set this host's clock, then upgrade again"
+        ));
+    }
+    if today.as_str() > expires {
+        return Err(format!(
+            "manifest: expired on {expires}, and this host's clock says {today}; if the clock is right, the \
+             source has only an old release: give a current one by -from, or ask who publishes it to sign it again"
+        ));
+    }
+    Ok(())
 }
 
 /// The program of this machine in the release.
@@ -123,4 +146,56 @@ fn version_of(host: &Host, path: &str) -> Result<Version, String> {
         .output(&[&*program.to_string_lossy(), "version"])?;
     let version = Version::reported(&said);
     version.ok_or_else(|| format!("{} does not say which version it is", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_valid_from_its_issue_to_its_expiry() {
+        let manifest = Manifest {
+            version: Version::parse("1.2.3").unwrap(),
+            issued: "2026-11-28",
+            expires: "2027-05-27",
+            signed: "",
+            signature: [0; 64],
+        };
+        // (why this row exists, the clock of the host in seconds, what is said)
+        let table = [
+            (
+                "a board without a clock",
+                0,
+                "clock: 1970-01-01; the manifest is of 2026-11-28: set",
+            ),
+            (
+                "two days before it was signed",
+                1_795_651_200,
+                "clock: 2026-11-26; ",
+            ),
+            ("a clock that is some hours late", 1_795_737_600, ""),
+            ("the day of its issue", 1_795_824_000, ""),
+            ("the last second of its last day", 1_811_462_399, ""),
+            (
+                "the next one",
+                1_811_462_400,
+                "manifest: expired on 2027-05-27, and this host's clock says 2027-05-28",
+            ),
+            (
+                "years later",
+                2_000_000_000,
+                "manifest: expired on 2027-05-27",
+            ),
+            (
+                "a clock that is wrong by 70 years",
+                4_000_000_000,
+                "this host's clock says 2096-10-02",
+            ),
+        ];
+        for (why, now, expected) in table {
+            let said = valid(&manifest, Unix(now)).err().unwrap_or_default();
+            assert!(said.contains(expected), "{why}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{why}: {said}");
+        }
+    }
 }
