@@ -1,4 +1,5 @@
-# The image: the agent's binary, the notices of what it is linked with, a directory for its state, and nothing else. One build makes it for every platform:
+# The image: the agent's binary, the notices of what it is linked with, a directory for its state,
+# and nothing else. One build makes it for every platform:
 #
 #     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6 .
 #

@@ -19,7 +19,8 @@ IMAGE := dist/mackerel-agent_image.oci.tar
 IMAGE_LIMIT := 1500000
 # What `make ci` tries: a foreign one.
 TRIED := linux/arm64
-# Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench --help).
+# Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench
+# --help).
 BENCH_MINUTES := 4
 
 # The one that is new enough, if there are several.

@@ -12,7 +12,8 @@
 #     MACKEREL_AGENT_FILE      a program that is here already, with SHA256SUMS beside it
 #     MACKEREL_AGENT_ARCH      amd64, arm64, armv7 or armv6, if not what this machine looks like
 #
-# The braces make the shell read to the last line before it runs the first one: a download that is cut does nothing.
+# The braces make the shell read to the last line before it runs the first one: a download that is
+# cut does nothing.
 {
 set -eu
 
@@ -58,8 +59,8 @@ architecture() {
 
 # --- getting it -----------------------------------------------------------------------------------
 
-# URL FILE: downloads over TLS alone, also where a server redirects. MACKEREL_AGENT_TEST_HTTP=yes is for tests: then a server
-# on this machine may do without.
+# URL FILE: downloads over TLS alone, also where a server redirects. MACKEREL_AGENT_TEST_HTTP=yes is
+# for tests: then a server on this machine may do without.
 fetch() {
     scheme=https
     case $1,${MACKEREL_AGENT_TEST_HTTP:-} in
@@ -74,7 +75,8 @@ fetch() {
     elif [ $scheme = http ]; then
         wget -q -O "$2" "$1"
     elif wget --version 2>/dev/null | grep -q '^GNU Wget'; then
-        # It has no option against a redirection to http://, which this proxy, where nothing listens, makes fail.
+        # It has no option against a redirection to http://, which this proxy, where nothing
+        # listens, makes fail.
         wget -q --timeout=60 --tries=3 -e use_proxy=on -e http_proxy=http://127.0.0.1:1 -e no_proxy= -O "$2" "$1"
     elif has wget; then
         die "this wget cannot be kept from plain http: install curl or GNU wget, or name a file by MACKEREL_AGENT_FILE"

@@ -17,7 +17,8 @@ impl Unix {
         Unix(self.0 - self.0 % 60)
     }
 
-    /// The day on which this moment lies, e.g. `2026-01-31`. Days up to the year 9999 sort as texts do.
+    /// The day on which this moment lies, e.g. `2026-01-31`. Days up to the year 9999 sort as texts
+    /// do.
     pub(crate) fn day(self) -> String {
         // The number of days is turned into a date of a year that begins in March, so that the day
         // which is not in every year is the last one: 146,097 days are 400 years, exactly.

@@ -209,7 +209,8 @@ command = "ls -l /proc/self/fd | grep -v '/proc/' | awk '/->/ { print $NF }' | s
     let agent = rig.sandbox.start();
     rig.report("look");
     let open = rig.file("fds");
-    // Whoever starts the tests may leave files open, a lock for instance; those are not the agent's.
+    // Whoever starts the tests may leave files open, a lock for instance; those are not the
+    // agent's.
     let inherited = inherited();
     for line in open.lines() {
         let is_known = line == "/dev/null"

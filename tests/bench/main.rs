@@ -1,8 +1,9 @@
 //! What the agent costs while it does its main job, over TLS against the stand-in: `make bench`.
 //!
 //! Everything is read from outside, from `/proc` and by strace, so that the Go agent can be
-//! measured in the same way (`GO_AGENT=/path/to/mackerel-agent`). Ends with 1 if a limit is passed, or
-//! if an agent could not be measured; what was measured of the other one is printed all the same.
+//! measured in the same way (`GO_AGENT=/path/to/mackerel-agent`). Ends with 1 if a limit is passed,
+//! or if an agent could not be measured; what was measured of the other one is printed all the
+//! same.
 
 #![allow(
     clippy::disallowed_methods,
@@ -37,8 +38,8 @@ const STARTS: usize = 20;
 const WARM_UP: Duration = Duration::from_secs(100);
 /// How long a start may take until the first request.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// How long a start may take until the first values. The Go agent waits for up to half a minute, then
-/// samples for a minute, and then posts once a minute.
+/// How long a start may take until the first values. The Go agent waits for up to half a minute,
+/// then samples for a minute, and then posts once a minute.
 const FIRST_VALUES: Duration = Duration::from_secs(4 * 60);
 /// How long an agent may take to end once it is told to, until it is killed.
 const END: Duration = Duration::from_secs(60);
@@ -103,8 +104,8 @@ impl Row {
     }
 }
 
-/// The budgets stand here and nowhere else. Go's figures: version 0.87.0, stripped, over TLS and without
-/// plugins, which is what this program runs unless `--config` has some.
+/// The budgets stand here and nowhere else. Go's figures: version 0.87.0, stripped, over TLS and
+/// without plugins, which is what this program runs unless `--config` has some.
 const ROWS: &[Row] = &[
     row("RSS", "kB", |f| f.after.rss),
     row("peak RSS", "kB", |f| f.after.peak),
@@ -188,7 +189,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `work` returns; `None` if it panics, which is said, so that what else was measured gets printed.
+/// What `work` returns; `None` if it panics, which is said, so that what else was measured gets
+/// printed.
 fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     result
@@ -347,7 +349,8 @@ impl Bench<'_> {
     }
 }
 
-/// An agent that is told to stop, and waited for, when it is dropped; one that does not end is killed.
+/// An agent that is told to stop, and waited for, when it is dropped; one that does not end is
+/// killed.
 struct Running(Child);
 
 impl Drop for Running {

@@ -13,8 +13,8 @@ const OWN: [&str; 4] = [
 ];
 /// Differences between two numbers that move, as a share of the larger. Totals and sizes do not.
 const MOVES: f64 = 0.3;
-/// Parts of the path of numbers that may change by any amount between two agents' readings: rates over
-/// different seconds, frequencies of processors, pages that wait to be written.
+/// Parts of the path of numbers that may change by any amount between two agents' readings: rates
+/// over different seconds, frequencies of processors, pages that wait to be written.
 const ANY: [&str; 6] = [
     ".delta",
     ".percentage",
@@ -76,7 +76,8 @@ fn walk(path: &str, ours: &Value, go: &Value, outcome: &mut Outcome) {
     }
 }
 
-/// The Go agent's interfaces and addresses come in no order; processors have no name, and keep theirs.
+/// The Go agent's interfaces and addresses come in no order; processors have no name, and keep
+/// theirs.
 fn sorted(all: &[Value]) -> Vec<Value> {
     let mut all = all.to_vec();
     all.sort_by_key(|value| match value {

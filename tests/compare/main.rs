@@ -102,7 +102,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints in which fields the Go agent says something else each time, and returns how many there are.
+/// Prints in which fields the Go agent says something else each time, and returns how many there
+/// are.
 fn beside(agent: &Path, go: &Path, conf: &Path) -> usize {
     let mut outcome = go::compare(&once(agent, conf), &once(go, conf));
     for _ in 1..TRIES {
@@ -131,8 +132,8 @@ fn compare(agent: &Path, conf: &Path) -> Comparison {
     comparison
 }
 
-/// Writes the configuration of every agent into `directory`. Without a key the Go agent ignores all of it,
-/// and asks metadata services of clouds.
+/// Writes the configuration of every agent into `directory`. Without a key the Go agent ignores all
+/// of it, and asks metadata services of clouds.
 fn conf(directory: &Path) -> PathBuf {
     let path = directory.join("mackerel-agent.conf");
     let root = directory.display();

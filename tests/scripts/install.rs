@@ -122,7 +122,8 @@ fn redirect(standin: &Standin, base: &str) {
     }
 }
 
-/// Makes `client`, curl or wget, the only one there is; false, which is said, if it is not installed.
+/// Makes `client`, curl or wget, the only one there is; false, which is said, if it is not
+/// installed.
 fn has(programs: &Programs, client: &str) -> bool {
     let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(client));
     let Some(path) = places.iter().find(|path| path.exists()) else {

@@ -86,8 +86,8 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     say(&format!("mackerel-agent {version} is installed"))
 }
 
-/// Fails if the manifest is not valid at `now`. Whoever can serve an old one could otherwise keep a host
-/// from newer releases forever.
+/// Fails if the manifest is not valid at `now`. Whoever can serve an old one could otherwise keep a
+/// host from newer releases forever.
 fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
     let (issued, expires, today) = (manifest.issued, manifest.expires, now.day());
     // Clocks differ a little, but not by a day.

@@ -8,8 +8,8 @@ use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use crate::standin::{Act, Answer, Rule, Standin};
 
-/// A server of releases by TLS and, at another port, one that has the files, as GitHub has them. Both are named by
-/// their address: not every machine knows `localhost`.
+/// A server of releases by TLS and, at another port, one that has the files, as GitHub has them.
+/// Both are named by their address: not every machine knows `localhost`.
 struct Servers {
     releases: Standin,
     files: Standin,
