@@ -381,7 +381,7 @@ fn setup_is_quiet_where_all_is_there_and_refuses_what_is_old() {
         assert_eq!(said.code, Some(code), "{why}: {}", said.text);
         assert!(said.text.contains(expected), "{why}: {}", said.text);
         assert!(
-            expected != "" || said.text.is_empty(),
+            !expected.is_empty() || said.text.is_empty(),
             "{why}: {}",
             said.text
         );
