@@ -1,5 +1,6 @@
 //! Beside other containers: configured by environment, found again, retired, asked for its health.
 
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -27,6 +28,26 @@ fn sandbox(standin: &Standin) -> Option<Sandbox> {
     Some(sandbox)
 }
 
+/// Whether control groups are mounted, of which the values of a container are; false, which is said,
+/// where they are not, as in a plain chroot.
+fn has_control_groups() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let is_there = mounts.lines().any(|line| {
+        let mut words = line.split(' ').skip(1);
+        let point = words.next().unwrap_or_default();
+        point.starts_with("/sys/fs/cgroup")
+            && words.next().unwrap_or_default().starts_with("cgroup")
+    });
+    if !is_there {
+        eprintln!("skipped: no control groups are mounted at /sys/fs/cgroup");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no control groups are mounted"
+        );
+    }
+    is_there
+}
+
 /// Waits until values have been posted; the host's id.
 #[track_caller]
 fn posted(standin: &Standin, count: usize) {
@@ -48,6 +69,9 @@ fn ended(agent: Agent<'_>, signal: Signal) -> String {
 
 #[test]
 fn variables_alone_run_an_agent_that_leaves_no_trace() {
+    if !has_control_groups() {
+        return;
+    }
     let standin = Standin::http();
     let Some(mut sandbox) = sandbox(&standin) else {
         return;
@@ -132,6 +156,8 @@ fn an_identifier_finds_the_host_again_and_another_one_another() {
         let mut sandbox = sandbox(&standin)?;
         sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", identifier);
+        // Values of the host, which are there at once on any machine.
+        sandbox.env("MACKEREL_CONTAINER_METRICS", "none");
         let agent = sandbox.start_bare(&[], &[]);
         posted(&standin, count);
         ended(agent, Signal::TERM);
