@@ -61,8 +61,8 @@ pub(crate) struct Mistake {
 
 /// Understands the arguments after the program's name.
 ///
-/// What follows the first word that is no flag, or `--`, is ignored; of a command that takes a word,
-/// flags may follow it.
+/// Flags may stand before and after the word of a command that takes one. A word that no command
+/// takes is a mistake, but for an empty one: scripts leave it where a variable is not set.
 pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
     let is_name = |word: &&OsString| !word.as_bytes().starts_with(b"-");
     let named = args.first().filter(is_name);
@@ -70,37 +70,61 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         Some(name) => command(name)?,
         None => &COMMANDS[0],
     };
+    let mistake = |why| Mistake {
+        why,
+        usage: Some(usage),
+    };
     let mut flags = Flags::default();
-    if usage.name == HELP {
-        let topic = args.get(1).filter(is_name).map(|name| command(name));
-        return Ok(Command::Manual(topic.transpose()?));
-    }
     if usage.flags.is_none() {
-        return Ok((usage.make)(flags));
+        let mut words = args.iter().skip(1).filter(is_name);
+        let topic = match usage.name {
+            HELP => words.next().map(|name| command(name)).transpose()?,
+            _ => None,
+        };
+        if let Some(word) = words.find(|word| !word.is_empty()) {
+            return Err(mistake(unexpected(word, None)));
+        }
+        return Ok(match (usage.make)(flags) {
+            Command::Manual(_) => Command::Manual(topic),
+            other => other,
+        });
     }
     let mut for_child = Vec::new();
     let mut operand = None;
+    let mut has_ended = false;
     let mut rest = args.iter();
     if named.is_some() {
         rest.next();
     }
     while let (words, Some(word)) = (rest.as_slice(), rest.next()) {
-        let mistake = |why| Mistake {
-            why,
-            usage: Some(usage),
+        let flag = match has_ended {
+            true => None,
+            false => split(word).map_err(mistake)?,
         };
-        let (name, value) = match split(word).map_err(mistake)? {
-            Some(flag) => flag,
-            None if usage.operand.is_empty() || operand.is_some() || word == "--" => break,
-            None => {
-                operand = Some(word.clone());
-                continue;
+        let Some((name, value)) = flag else {
+            match word.as_bytes() {
+                b"--" if !has_ended => has_ended = true,
+                b"" => {}
+                _ if !usage.operand.is_empty() && operand.is_none() => {
+                    operand = Some(word.clone());
+                }
+                _ if flags.apikey.is_some() => {
+                    let why =
+                        "unexpected argument, which may be part of the key; write -apikey=KEY";
+                    return Err(mistake(why.to_owned()));
+                }
+                _ => {
+                    let before = named.is_none().then_some(for_child.as_slice());
+                    return Err(mistake(unexpected(word, before)));
+                }
             }
+            continue;
         };
         let Some(flag) = usage.flags().find(|flag| flag.name == name) else {
-            return match name == "h" || name == "help" {
-                true => Ok(Command::Help(usage)),
-                false => Err(mistake(format!(
+            return match name.as_bytes() {
+                b"h" | b"help" => Ok(Command::Help(usage)),
+                b"version" => Ok(Command::Version),
+                _ => Err(mistake(format!(
                     "flag provided but not defined: -{}",
                     name.display()
                 ))),
@@ -119,6 +143,27 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Mistake> {
         Command::Plugin(flags, _) => Command::Plugin(flags, named_by(operand, usage)?),
         other => other,
     })
+}
+
+/// What is wrong with a word that the command does not take; `before` are the flags before it where
+/// it may be the command.
+fn unexpected(word: &OsStr, before: Option<&[OsString]>) -> String {
+    let mut why = format!("unexpected argument: {}", word.display());
+    if let Some(before) = before
+        && command(word).is_ok()
+    {
+        why.push_str("; the command comes before its flags: ");
+        why.push_str(PROGRAM);
+        for word in [word]
+            .into_iter()
+            .chain(before.iter().map(OsString::as_os_str))
+        {
+            why.push_str(&format!(" {}", word.display()));
+        }
+    } else if matches!(word.as_bytes(), b"true" | b"false") {
+        why.push_str("; the value of a switch follows a =, as in -v=false");
+    }
+    why
 }
 
 /// The variable that names the configuration file.
@@ -247,9 +292,10 @@ fn store<'a>(
 }
 
 impl Mistake {
+    /// How the command is used and then, where it is seen, what is wrong.
     fn text(&self) -> String {
         let usage = self.usage.map_or_else(overview, Usage::text);
-        format!("{}\n{usage}", self.why)
+        format!("{usage}\n{}\n", self.why)
     }
 }
 
@@ -276,7 +322,7 @@ fn version() -> String {
 pub(crate) fn answer(asked: &Result<Command, Mistake>) -> Option<u8> {
     let (code, text) = match asked {
         Ok(Command::Version) => (0, version()),
-        Ok(Command::Help(usage)) => (usage.help_code, usage.text()),
+        Ok(Command::Help(usage)) => (0, usage.text()),
         Ok(Command::Manual(topic)) => (0, topic.map_or_else(overview, Usage::text)),
         Ok(_) => return None,
         Err(mistake) => (2, mistake.text()),

@@ -25,8 +25,6 @@ pub(crate) struct Usage {
     pub(super) operand: &'static str,
     /// `None`: whatever follows the name is ignored.
     pub(super) flags: Option<Group>,
-    /// The code with which `-help` ends.
-    pub(super) help_code: u8,
     pub(super) make: fn(Flags) -> Command,
 }
 
@@ -69,7 +67,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "watch this host and report to Mackerel",
         operand: "",
         flags: Some(COMMON),
-        help_code: 0,
         make: Command::Run,
     },
     Usage {
@@ -77,7 +74,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "run one check of the configuration and print what would be reported",
         operand: "NAME",
         flags: Some(COMMON),
-        help_code: 0,
         make: |flags| Command::Check(flags, OsString::new()),
     },
     Usage {
@@ -85,7 +81,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "say what is wrong with the configuration; end with 0 if nothing is",
         operand: "",
         flags: Some(COMMON),
-        help_code: 0,
         make: Command::Configtest,
     },
     Usage {
@@ -93,7 +88,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "ask the running agent whether it measures and posts; end with 0 if it does",
         operand: "",
         flags: Some(COMMON | HEALTH),
-        help_code: 0,
         make: Command::Health,
     },
     Usage {
@@ -101,7 +95,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "explain the command that follows, or list the commands",
         operand: "",
         flags: None,
-        help_code: 0,
         make: |_| Command::Manual(None),
     },
     Usage {
@@ -109,7 +102,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "write the API key into the configuration file, unless it has one",
         operand: "",
         flags: Some(INIT),
-        help_code: 0,
         make: Command::Init,
     },
     Usage {
@@ -117,7 +109,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "make this program a service of this host; adopts an agent that is there",
         flags: Some(INSTALL),
         operand: "",
-        help_code: 0,
         make: Command::Install,
     },
     Usage {
@@ -125,7 +116,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "measure once and print the host and its metrics as JSON",
         operand: "",
         flags: Some(COMMON),
-        help_code: 0,
         make: Command::Once,
     },
     Usage {
@@ -133,7 +123,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "run one metric plugin of the configuration and print what would be posted",
         operand: "NAME",
         flags: Some(COMMON),
-        help_code: 0,
         make: |flags| Command::Plugin(flags, OsString::new()),
     },
     Usage {
@@ -141,8 +130,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "retire this host on Mackerel, and forget its id",
         operand: "",
         flags: Some(COMMON | RETIRE),
-        // As the Go agent has it.
-        help_code: 2,
         make: Command::Retire,
     },
     Usage {
@@ -150,7 +137,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "run the agent as a child, and start it again when it ends",
         operand: "",
         flags: Some(COMMON),
-        help_code: 0,
         make: |flags| Command::Supervise(flags, Vec::new()),
     },
     Usage {
@@ -158,7 +144,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "undo what install has done; retire comes before it",
         flags: Some(UNINSTALL),
         operand: "",
-        help_code: 0,
         make: Command::Uninstall,
     },
     Usage {
@@ -166,7 +151,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "put a newer release in the place of the installed program",
         flags: Some(UPGRADE),
         operand: "",
-        help_code: 0,
         make: Command::Upgrade,
     },
     Usage {
@@ -174,7 +158,6 @@ pub(super) static COMMANDS: [Usage; 14] = [
         about: "print the version",
         operand: "",
         flags: None,
-        help_code: 0,
         make: |_| Command::Version,
     },
 ];
@@ -217,7 +200,7 @@ impl Usage {
             text.push('\n');
         }
         if self.name.is_empty() {
-            text.push('\n');
+            text.push_str("  -version\n    \tprint the version\n\n");
             commands(&mut text);
         }
         text

@@ -72,6 +72,16 @@ impl Run {
         self.command.is_some()
     }
 
+    /// The line of the command.
+    pub(super) fn line(&self) -> Option<usize> {
+        self.command.as_ref().map(|(_, line)| *line)
+    }
+
+    /// Whether no time is left for the command.
+    pub(super) fn ends_at_once(&self) -> bool {
+        self.timeout_seconds < 0
+    }
+
     /// The command of the table that begins on `line`; or what is wrong with it, and on which line.
     pub(super) fn command(self, line: usize) -> Result<Command, (usize, String)> {
         if let Some((name, _, line)) = self.env.iter().find(|(name, ..)| name.contains('=')) {

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::{SECTIONS, TOP};
+use super::characters::{lookalike, lookalike_of_prose, told};
+use super::file::{TOP, sections};
 use super::item::Item;
 use super::unknown_keys::{FAR, distance};
 use super::walk::{Key, Keys};
-use super::{Config, Include, Scope};
+use super::{Config, Include, Level, Scope, Warning};
 
 /// How the names of variables begin that are meant for an agent.
 const PREFIX: &str = "MACKEREL_";
@@ -69,8 +70,12 @@ pub(crate) struct Variables(Vec<(String, OsString)>);
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Said {
     pub(crate) problems: Vec<String>,
-    pub(crate) warnings: Vec<String>,
+    /// None of them is about a place in a file.
+    pub(crate) warnings: Vec<Warning>,
 }
+
+/// A warning about a variable.
+type Doubt = Option<(Level, String)>;
 
 impl Variables {
     /// Those of `all` that are meant for an agent; in an image of one, they have further names.
@@ -133,7 +138,11 @@ impl Config {
             };
             match stored {
                 Ok(None) => {}
-                Ok(Some(warning)) => said.warnings.push(warning),
+                Ok(Some((level, text))) => said.warnings.push(Warning {
+                    level,
+                    line: None,
+                    text,
+                }),
                 Err(why) => said.problems.push(format!("the variable {name}: {why}")),
             }
         }
@@ -141,9 +150,9 @@ impl Config {
     }
 
     /// Reads one variable. Returns a warning if it has no effect.
-    fn read_variable(&mut self, name: &str, value: &str) -> Result<Option<String>, String> {
+    fn read_variable(&mut self, name: &str, value: &str) -> Result<Doubt, String> {
         if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
-            return Ok(Some(format!("{name} has no effect: {why}")));
+            return Ok(Some((Level::Warn, format!("{name} has no effect: {why}"))));
         }
         match name {
             LOG_LEVEL => self.log_level(value)?,
@@ -157,14 +166,16 @@ impl Config {
             PLATFORM | DOCKER_PLUGIN => {}
             name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
             name => match key(name) {
-                Some(key) => self.store(name, key, value)?,
-                None => return Ok(Some(unknown(name))),
+                Some(key) => return self.store(name, key, value),
+                None => return Ok(Some((Level::Warn, unknown(name)))),
             },
         }
         Ok(None)
     }
 
-    fn store(&mut self, name: &str, key: &Key<Config>, value: &str) -> Result<(), String> {
+    /// Stores the value of one variable. Returns a warning if it is doubtful.
+    fn store(&mut self, name: &str, key: &Key<Config>, value: &str) -> Result<Doubt, String> {
+        let text = value;
         let value = match key {
             // In the Go agent's image, all but 0 is a yes.
             Key::Flag(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
@@ -189,11 +200,22 @@ impl Config {
                 named.by = name.into();
             }
         }
-        Ok(())
+        let mut characters = text.chars().enumerate();
+        let lookalike = match key {
+            // These are as good as prose.
+            Key::Text(_) => lookalike_of_prose,
+            _ => lookalike,
+        };
+        let odd = characters.find_map(|(at, c)| {
+            let what = told(c, lookalike(c)?);
+            Some((Level::Warn, format!("character {} is {what}", at + 1)))
+        });
+        let doubt = odd.or_else(|| Some((Level::Mistake, key.doubt(item)?)));
+        Ok(doubt.map(|(level, doubt)| (level, format!("the variable {name}: {doubt}"))))
     }
 
     fn log_level(&mut self, value: &str) -> Result<(), String> {
-        (self.verbose, self.silent) = match value {
+        (self.verbose, self.silent) = match &*value.to_ascii_uppercase() {
             "TRACE" | "DEBUG" => (true, false),
             "INFO" => (false, false),
             "WARN" | "WARNING" | "ERROR" | "CRITICAL" => (false, true),
@@ -204,9 +226,9 @@ impl Config {
 }
 
 fn truth(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" => Ok(false),
+    match &*text.trim().to_ascii_lowercase() {
+        "1" | "t" | "true" | "y" | "yes" | "on" => Ok(true),
+        "0" | "f" | "false" | "n" | "no" | "off" => Ok(false),
         _ => Err("write true or false".to_owned()),
     }
 }
@@ -225,11 +247,10 @@ fn key(variable: &str) -> Option<&'static Key<Config>> {
     let find = |keys: &'static Keys<Config>, name: &str| {
         let mut keys = keys.iter();
         let key = keys.find(|(key, _)| *key == name && has_variable(key))?;
-        Some(&key.1).filter(|key| !matches!(key, Key::Inside(_)))
+        Some(&key.1).filter(|key| !key.is_table())
     };
     find(TOP, &name).or_else(|| {
-        SECTIONS
-            .iter()
+        sections()
             .find_map(|(section, keys)| find(keys, name.strip_prefix(section)?.strip_prefix('_')?))
     })
 }
@@ -237,12 +258,13 @@ fn key(variable: &str) -> Option<&'static Key<Config>> {
 /// The names of all variables that are settings.
 fn names() -> impl Iterator<Item = String> {
     let name = |section: &str, key: &str| [PREFIX, section, key].concat().to_ascii_uppercase();
-    let top = TOP.iter().filter(|(_, key)| !matches!(key, Key::Inside(_)));
-    let top = top.map(move |(key, _)| name("", key));
-    let sections = SECTIONS.iter().flat_map(move |(section, keys)| {
-        let section = [section, "_"].concat();
-        keys.iter().map(move |(key, _)| name(&section, key))
-    });
+    let of = move |section: String, keys: &'static Keys<Config>| {
+        let keys = keys.iter();
+        keys.filter(|(key, kind)| !kind.is_table() && has_variable(key))
+            .map(move |(key, _)| name(&section, key))
+    };
+    let sections = sections().flat_map(move |(section, keys)| of([section, "_"].concat(), keys));
+    let top = of(String::new(), TOP);
     let others = [LOG_LEVEL, PLATFORM].into_iter();
     let others = others.chain(OTHER_NAMES.iter().map(|(name, _)| *name));
     let others = others

@@ -1,5 +1,6 @@
 //! The file's own shape: its keys at the top level and in its sections.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -72,50 +73,33 @@ pub(super) const TOP: &Keys<Config> = &[
         "include",
         Key::Value(|c, v| store(&mut c.include, include(v)?)),
     ),
-    (
-        "host_status",
-        Key::Inside(|walk, c, v| walk.section(c, HOST_STATUS, v, "HostStatus")),
-    ),
-    (
-        "filesystems",
-        Key::Inside(|walk, c, v| walk.section(c, FILESYSTEMS, v, "Filesystems")),
-    ),
-    (
-        "disks",
-        Key::Inside(|walk, c, v| walk.section(c, DISKS, v, "Disks")),
-    ),
-    (
-        "interfaces",
-        Key::Inside(|walk, c, v| walk.section(c, INTERFACES, v, "Interfaces")),
-    ),
-    (
-        "spool",
-        Key::Inside(|walk, c, v| walk.section(c, SPOOL, v, "Spool")),
-    ),
-    (
-        "container",
-        Key::Inside(|walk, c, v| walk.section(c, CONTAINER, v, "Container")),
-    ),
-    (
-        "readiness_probe",
-        Key::Inside(|walk, c, v| walk.section(c, READINESS, v, "ReadinessProbe")),
-    ),
+    ("host_status", Key::Section(HOST_STATUS, "HostStatus")),
+    ("filesystems", Key::Section(FILESYSTEMS, "Filesystems")),
+    ("disks", Key::Section(DISKS, "Disks")),
+    ("interfaces", Key::Section(INTERFACES, "Interfaces")),
+    ("spool", Key::Section(SPOOL, "Spool")),
+    ("container", Key::Section(CONTAINER, "Container")),
+    ("readiness_probe", Key::Section(READINESS, "ReadinessProbe")),
     ("plugin", Key::Inside(plugins)),
 ];
 
 /// The sections that hold settings by themselves.
-pub(super) const SECTIONS: &[(&str, &Keys<Config>)] = &[
-    ("host_status", HOST_STATUS),
-    ("filesystems", FILESYSTEMS),
-    ("disks", DISKS),
-    ("interfaces", INTERFACES),
-    ("container", CONTAINER),
-    ("readiness_probe", READINESS),
-];
+pub(super) fn sections() -> impl Iterator<Item = (&'static str, &'static Keys<Config>)> {
+    TOP.iter().filter_map(|(name, key)| match key {
+        Key::Section(keys, _) => Some((*name, *keys)),
+        _ => None,
+    })
+}
+
+/// The status of a host.
+const STATUS: &[&str] = &["working", "standby", "maintenance", "poweroff"];
 
 const HOST_STATUS: &Keys<Config> = &[
-    ("on_start", Key::Text(|c| &mut c.host_status.on_start)),
-    ("on_stop", Key::Text(|c| &mut c.host_status.on_stop)),
+    (
+        "on_start",
+        Key::Word(|c| &mut c.host_status.on_start, STATUS),
+    ),
+    ("on_stop", Key::Word(|c| &mut c.host_status.on_stop, STATUS)),
 ];
 
 const FILESYSTEMS: &Keys<Config> = &[
@@ -151,8 +135,13 @@ impl Config {
             wrong.found.names_apikey = true;
             wrong
         })?;
-        let mut walk = Walk::new(text);
-        let (table, errors) = syntax::parse(text);
+        // Line ends occur within texts of several lines, which are to mean the same everywhere.
+        let text = match text.contains('\r') {
+            true => Cow::Owned(text.replace("\r\n", "\n")),
+            false => Cow::Borrowed(text),
+        };
+        let mut walk = Walk::new(&text);
+        let (table, errors) = syntax::parse(&text);
         errors.iter().for_each(|error| walk.no_toml(error));
         let table = table.as_ref().map(Spanned::get_ref);
         walk.names_apikey(!errors.is_empty());

@@ -10,8 +10,10 @@ const SHOWN: usize = 20;
 pub(crate) struct Findings {
     /// To be logged.
     pub(crate) warnings: Vec<Warning>,
-    /// Ignored, unless somebody asks whether the file is in order.
+    /// Ignored, with a warning.
     pub(crate) unread: Unread,
+    /// The commands of plugins and their actions, `plugin.KIND.NAME`, and the lines they are on.
+    pub(crate) commands: Vec<(String, usize)>,
     /// Whether it has a key `apikey`, be it empty or wrong; also if its text is no TOML.
     pub(crate) names_apikey: bool,
 }
@@ -30,6 +32,8 @@ pub(crate) struct Warning {
 pub(crate) enum Level {
     Error,
     Warn,
+    /// Like [`Level::Warn`], for what cannot be meant so: `configtest` fails.
+    Mistake,
 }
 
 /// Everything that is wrong with a file. Nothing of an API key is in it.
@@ -40,7 +44,7 @@ pub(crate) struct ConfigError {
     /// Further problems, which are not told.
     more: usize,
     /// What the file holds besides.
-    pub(crate) found: Findings,
+    pub(crate) found: Box<Findings>,
 }
 
 /// Something that is wrong with a file.
@@ -75,7 +79,7 @@ impl ConfigError {
             let text = format!("and {} more", self.more);
             self.problems.push(Problem { line, text });
         }
-        self.found = found;
+        self.found = Box::new(found);
         Err(self)
     }
 }

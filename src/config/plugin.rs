@@ -10,23 +10,23 @@ use super::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
 use crate::base::pattern::{Pattern, PatternError};
 use crate::base::text::is_word;
 
-/// Minutes between two runs of a check.
+/// Minutes between two runs of a check; the least is the default.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
-/// Minutes between two notifications, at the least.
-const NOTIFICATION_INTERVAL: u32 = 10;
+/// Minutes between two notifications.
+const NOTIFICATION_INTERVAL: (u32, u32) = (10, u32::MAX);
 /// What the name of a check has to be, and that of a metadata plugin.
 const CHECK_NAME: &str = "made of a-z, A-Z, 0-9, - and _";
 const METADATA_NAME: &str = "made of a-z, A-Z, 0-9, - and _, and not to begin with \"mackerel\"";
 /// How the namespaces begin that the server keeps for itself.
 const RESERVED: &str = "mackerel";
-/// Minutes between two runs of a metadata plugin, at the least and if it does not say.
-const EXECUTION_INTERVAL: u32 = 10;
+/// Minutes between two runs of a metadata plugin; the least is the default.
+const EXECUTION_INTERVAL: (u32, u32) = (10, u32::MAX);
 /// Characters of a memo that the API takes.
 const MEMO: usize = 250;
 
 /// The table as it is written.
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     run: Run,
     action: Run,
     custom_identifier: Option<String>,
@@ -36,8 +36,7 @@ struct Table {
     check_interval: Option<u32>,
     notification_interval: Option<u32>,
     execution_interval: Option<u32>,
-    /// 0: it does not say.
-    max_check_attempts: u32,
+    max_check_attempts: Option<i64>,
     prevent_alert_auto_close: bool,
     memo: Option<String>,
 }
@@ -49,7 +48,7 @@ fn expression(item: Item<'_>) -> Result<Expression, String> {
     Ok(Some((item.string()?.to_owned(), item.line)))
 }
 
-const TABLE: &Keys<Table> = &[
+pub(super) const TABLE: &Keys<Table> = &[
     ("custom_identifier", Key::Text(|t| &mut t.custom_identifier)),
     (
         "include_pattern",
@@ -76,10 +75,7 @@ const TABLE: &Keys<Table> = &[
         "max_check_attempts",
         Key::Value(|t, v| {
             let attempts = v.integer(i32::MIN.into(), i32::MAX.into(), "int32")?;
-            store(
-                &mut t.max_check_attempts,
-                u32::try_from(attempts).unwrap_or(0),
-            )
+            store(&mut t.max_check_attempts, Some(attempts))
         }),
     ),
     (
@@ -157,7 +153,7 @@ struct Build<'w, 't> {
 
 impl Build<'_, '_> {
     fn metric(&mut self, table: Table) -> Option<MetricPlugin> {
-        let command = self.command(table.run);
+        let command = self.command(table.run, "");
         let include_pattern = self.pattern(table.include_pattern);
         let exclude_pattern = self.pattern(table.exclude_pattern);
         Some(MetricPlugin {
@@ -170,12 +166,19 @@ impl Build<'_, '_> {
     }
 
     fn check(&mut self, table: Table) -> Option<CheckPlugin> {
-        let command = self.command(table.run);
+        let command = self.command(table.run, "");
         let action = match table.action.is_given() {
-            true => Some(self.command(table.action)?),
+            true => Some(self.command(table.action, ".action")?),
             false => None,
         };
-        let mut attempts = table.max_check_attempts;
+        let attempts = table.max_check_attempts;
+        let mut attempts = attempts.map_or(0, |attempts| {
+            let attempts = u32::try_from(attempts).unwrap_or(0);
+            if attempts == 0 {
+                self.warn("max_check_attempts is not used; write 1 or more");
+            }
+            attempts
+        });
         if table.prevent_alert_auto_close && attempts > 1 {
             attempts = 1;
             self.warn("max_check_attempts is taken as 1, because prevent_alert_auto_close is true");
@@ -185,14 +188,15 @@ impl Build<'_, '_> {
             memo.truncate(end);
             self.warn(&format!("memo is longer than {MEMO} characters and is cut"));
         }
-        let (least, most) = CHECK_INTERVAL;
+        let check_interval = self.within("check_interval", table.check_interval, CHECK_INTERVAL);
+        let every = NOTIFICATION_INTERVAL;
+        let notification_interval =
+            self.within("notification_interval", table.notification_interval, every);
         Some(CheckPlugin {
             command: command?,
             custom_identifier: table.custom_identifier,
-            check_interval: duration(table.check_interval.unwrap_or(least).clamp(least, most)),
-            notification_interval: table
-                .notification_interval
-                .map(|minutes| minutes.max(NOTIFICATION_INTERVAL)),
+            check_interval: duration(check_interval.unwrap_or(CHECK_INTERVAL.0)),
+            notification_interval,
             max_check_attempts: Some(attempts).filter(|attempts| *attempts > 0),
             prevent_alert_auto_close: table.prevent_alert_auto_close,
             action,
@@ -201,10 +205,11 @@ impl Build<'_, '_> {
     }
 
     fn metadata(&mut self, table: Table) -> Option<MetadataPlugin> {
-        let every = table.execution_interval.unwrap_or(EXECUTION_INTERVAL);
+        let every = EXECUTION_INTERVAL;
+        let interval = self.within("execution_interval", table.execution_interval, every);
         Some(MetadataPlugin {
-            command: self.command(table.run)?,
-            execution_interval: duration(every.max(EXECUTION_INTERVAL)),
+            command: self.command(table.run, "")?,
+            execution_interval: duration(interval.unwrap_or(every.0)),
         })
     }
 
@@ -217,7 +222,27 @@ impl Build<'_, '_> {
         is_good
     }
 
-    fn command(&mut self, run: Run) -> Option<Command> {
+    /// `minutes` if it is within `bounds`, or else the bound, with a warning.
+    fn within(&mut self, key: &str, minutes: Option<u32>, bounds: (u32, u32)) -> Option<u32> {
+        let minutes = minutes?;
+        let taken = minutes.clamp(bounds.0, bounds.1);
+        if taken != minutes {
+            self.warn(&format!(
+                "{key} is {minutes} minutes and is taken as {taken}"
+            ));
+        }
+        Some(taken)
+    }
+
+    /// The command of `run`, which is that of the plugin's table `part`.
+    fn command(&mut self, run: Run, part: &str) -> Option<Command> {
+        let key = [&*self.id, part].concat();
+        self.walk.command(key, run.line().unwrap_or(self.line));
+        if run.ends_at_once() {
+            self.warn(
+                "timeout_seconds is negative, and the command is ended at once; write 1 or more",
+            );
+        }
         let command = run.command(self.line);
         command.map_err(|(line, why)| self.wrong(line, &why)).ok()
     }

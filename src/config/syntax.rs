@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
+use super::characters::{lookalike_of_syntax, told};
 use super::key::quoted;
-use super::unknown_keys::WORDS;
+use super::unknown_keys::is_key;
 
 /// Bytes up to which all mistakes are looked for: each may cost hundreds of bytes, and a file that
 /// is no configuration at all has one at every second byte.
@@ -89,6 +90,17 @@ pub(super) fn reason(text: &[u8], start: usize, error: &Error) -> String {
     reason
 }
 
+/// The first character that looks like another one on the line that begins at `start`, up to the end
+/// of the mistake: its offset, its name and the remedy.
+pub(super) fn lookalike(text: &str, start: usize, end: usize) -> Option<(usize, String)> {
+    let line = text.get(start..)?.split('\n').next()?;
+    let mut characters = line.char_indices().map(|(offset, c)| (start + offset, c));
+    characters.find_map(|(offset, c)| {
+        let what = lookalike_of_syntax(c).filter(|_| offset < end)?;
+        Some((offset, told(c, what)))
+    })
+}
+
 /// The key with which `text` begins, in the form in which messages show it; empty if that is none
 /// that the agent knows: it may be part of a value.
 fn key(text: &str) -> String {
@@ -97,7 +109,7 @@ fn key(text: &str) -> String {
     let (key, _) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));
     let key = key.trim_end_matches('.');
     let first = key.split('.').next().unwrap_or_default();
-    match WORDS.iter().any(|word| word.eq_ignore_ascii_case(first)) {
+    match is_key(first) {
         true => format!(" (last key {})", quoted(key)),
         false => String::new(),
     }

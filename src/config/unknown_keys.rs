@@ -1,74 +1,25 @@
 //! Keys of a file that nothing reads, and what was probably meant by them.
 
+use std::fmt;
+
+use super::command::RUN;
+use super::file::{TOP, sections};
 use super::key::dotted;
+use super::plugin::TABLE;
+use super::walk::Keys;
 
 /// Unknown keys that are remembered. Nobody would read on.
 const MOST: usize = 1000;
 /// Differences between two words from which on they are taken for different ones.
 pub(super) const FAR: usize = 3;
 
-/// The words that are suggested. The first that is near enough wins, so their order counts.
-pub(super) const WORDS: &[&str] = &[
-    "apibase",
-    "apikey",
-    "root",
-    "pidfile",
-    "conffile",
-    "roles",
-    "verbose",
-    "silent",
-    "diagnostic",
-    "disable_http_keep_alive",
-    "display_name",
-    "host_status",
-    "on_start",
-    "on_stop",
-    "disks",
-    "ignore",
-    "filesystems",
-    "use_mountpoint",
-    "interfaces",
-    "use_adapter",
-    "http_proxy",
-    "https_proxy",
-    "cloud_platform",
-    "plugin",
-    "commandConfig",
-    "command",
-    "user",
-    "env",
-    "timeout_seconds",
-    "notification_interval",
-    "check_interval",
-    "execution_interval",
-    "max_check_attempts",
-    "custom_identifier",
-    "prevent_alert_auto_close",
-    "include_pattern",
-    "exclude_pattern",
-    "action",
-    "memo",
-    "use_plugin_timestamp",
-    "include",
-    "apikey_file",
-    "ca_file",
-    "host_root",
-    "host_proc",
-    "host_sys",
-    "host_etc",
-    "host_id_store",
-    "auto_retirement",
-    "health",
-    "container",
-    "details",
-    "cgroup",
-    "readiness_probe",
-    "initial_delay_seconds",
-    "period_seconds",
-];
-
 /// The kinds of plugins that there are.
 pub(super) const KINDS: [&str; 3] = ["metrics", "checks", "metadata"];
+/// The table with the plugins, and a plugin's table with the command that follows a check.
+const PLUGIN: &str = "plugin";
+const ACTION: &str = "action";
+/// A table of plugins as suggestions show it.
+const EXAMPLE: &str = "plugin.metrics.NAME";
 
 /// What a file holds that nothing reads.
 #[derive(Debug, Default)]
@@ -92,10 +43,21 @@ struct Place {
 pub(crate) struct UnknownKey {
     /// Dotted, as it is written.
     pub(crate) key: String,
-    /// The key that was probably meant.
-    pub(crate) suggestion: Option<String>,
+    /// What was probably meant, as a sentence.
+    pub(crate) hint: Option<String>,
     /// Counted from 1.
     pub(crate) line: usize,
+}
+
+impl fmt::Display for UnknownKey {
+    /// The text that scripts look for, without the place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is unexpected key.", self.key)?;
+        match &self.hint {
+            Some(hint) => write!(f, " {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Unread {
@@ -123,41 +85,79 @@ impl Unread {
             if report.iter().any(covers) {
                 continue;
             }
-            let known = WORDS.iter().any(|word| word.eq_ignore_ascii_case(first));
-            let (key, suggestion) = match known {
-                true => (
-                    key.clone(),
-                    nearest(WORDS, last).map(|word| beside(&parent, word)),
-                ),
-                false => (first_key, nearest(WORDS, first).map(str::to_owned)),
+            let (key, hint) = match has(TOP, first) {
+                Some(_) => (key.clone(), hint(parents, last)),
+                None => (first_key, hint(&[], first)),
             };
             let line = *line;
-            add(
-                &mut report,
-                UnknownKey {
-                    key,
-                    suggestion,
-                    line,
-                },
-            );
+            add(&mut report, UnknownKey { key, hint, line });
         }
         for Place { key, path, line } in &self.plugins {
             if let [plugin, kind, name] = path.as_slice() {
-                let kind = nearest(&KINDS, kind).unwrap_or("metrics");
-                let meant = [plugin.clone(), kind.to_owned(), name.clone()];
-                let (key, suggestion, line) = (key.clone(), Some(dotted(&meant)), *line);
-                add(
-                    &mut report,
-                    UnknownKey {
-                        key,
-                        suggestion,
-                        line,
-                    },
-                );
+                let kind = nearest(KINDS.into_iter(), kind).unwrap_or("metrics");
+                let meant = dotted(&[plugin.clone(), kind.to_owned(), name.clone()]);
+                let (key, hint, line) = (key.clone(), Some(did_you_mean(&meant)), *line);
+                add(&mut report, UnknownKey { key, hint, line });
             }
         }
         report
     }
+}
+
+/// Whether `word` is a key of some table: nothing that belongs to a value.
+pub(super) fn is_key(word: &str) -> bool {
+    has(TOP, word).is_some()
+        || sections().any(|(_, keys)| has(keys, word).is_some())
+        || is_of_plugin(word)
+}
+
+fn is_of_plugin(word: &str) -> bool {
+    has(RUN, word).is_some() || has(TABLE, word).is_some()
+}
+
+/// The name of the key of `keys` that `word` is, whatever the case of its letters.
+fn has<T>(keys: &'static Keys<T>, word: &str) -> Option<&'static str> {
+    names(keys).find(|name| name.eq_ignore_ascii_case(word))
+}
+
+fn names<T>(keys: &'static Keys<T>) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|(name, _)| *name)
+}
+
+/// What was probably meant by the unknown key `word` in the table `parents`: a key of another
+/// table, or else the most similar one of this table. Never the key itself.
+fn hint(parents: &[String], word: &str) -> Option<String> {
+    if let Some((name, key)) = TOP.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))
+        && !parents.is_empty()
+    {
+        return Some(match key.is_table() {
+            true => did_you_mean(name),
+            false => format!("{name} belongs above the first [section] of the file."),
+        });
+    }
+    if parents.len() < 2 {
+        let elsewhere = |(section, keys)| Some(beside(section, has(keys, word)?));
+        let in_plugin = || is_of_plugin(word).then(|| beside(EXAMPLE, word));
+        if let Some(meant) = sections().find_map(elsewhere).or_else(in_plugin) {
+            return Some(did_you_mean(&meant));
+        }
+    }
+    let meant = match parents {
+        [] => nearest(names(TOP), word),
+        [section] => sections()
+            .find(|(name, _)| name.eq_ignore_ascii_case(section))
+            .and_then(|(_, keys)| nearest(names(keys), word)),
+        [plugin, _, _] if plugin.eq_ignore_ascii_case(PLUGIN) => {
+            nearest(names(RUN).chain(names(TABLE)), word)
+        }
+        [_, _, _, action] if action.eq_ignore_ascii_case(ACTION) => nearest(names(RUN), word),
+        _ => None,
+    };
+    Some(did_you_mean(&beside(&dotted(parents), meant?)))
+}
+
+fn did_you_mean(key: &str) -> String {
+    format!("Did you mean {key} ?")
 }
 
 /// Remembers a key, once: an array of tables has the same ones again.
@@ -184,10 +184,13 @@ fn beside(parent: &str, word: &str) -> String {
     }
 }
 
-/// The first of `words` that is less than [`FAR`] from `word`.
-fn nearest<'w>(words: &[&'w str], word: &str) -> Option<&'w str> {
-    let near = |known: &&&str| distance(known, word) < FAR;
-    words.iter().find(near).copied()
+/// The one of `words` that is most similar to `word` and less than [`FAR`] from it; of several, the
+/// first.
+fn nearest<'w>(words: impl Iterator<Item = &'w str>, word: &str) -> Option<&'w str> {
+    let (far, nearest) = words
+        .map(|known| (distance(known, word), known))
+        .min_by_key(|(far, _)| *far)?;
+    (far < FAR).then_some(nearest)
 }
 
 /// The characters that have to be inserted, removed or replaced to make `b` of `a`; no more than
@@ -228,8 +231,11 @@ mod tests {
 
     fn lines(text: &str) -> Vec<String> {
         let line = |unknown: UnknownKey| {
-            let suggestion = unknown.suggestion.unwrap_or_default();
-            format!("{}: {} -> {suggestion}", unknown.line, unknown.key)
+            let hint = unknown.hint.unwrap_or_default();
+            let hint = hint
+                .trim_start_matches("Did you mean ")
+                .trim_end_matches(" ?");
+            format!("{}: {} -> {hint}", unknown.line, unknown.key)
         };
         report(text).into_iter().map(line).collect()
     }
@@ -257,16 +263,15 @@ mod tests {
 
     #[test]
     fn reports_what_the_file_has_and_nothing_that_it_implies() {
-        let table: [(&str, &[&str]); 9] = [
-            ("[disks]\nunk=1", &["2: disks.unk -> disks.env"]),
-            ("command='x'", &["1: command -> command"]),
+        let table: [(&str, &[&str]); 8] = [
+            ("[disks]\nunk=1", &["2: disks.unk -> "]),
             (
                 "[connection]\npost_metrics_interval=1",
                 &["1: connection -> "],
             ),
             (
                 "[plugin.metrics.a]\ncommand='x'\n[plugin.metrics.a.b.comand]",
-                &["3: plugin.metrics.a.b.comand -> plugin.metrics.a.b.command"],
+                &["3: plugin.metrics.a.b.comand -> "],
             ),
             (
                 "[plugin.checks.\"foo bar\"]\ncommand='x'\nbad=1",
@@ -275,10 +280,106 @@ mod tests {
             ("[[bad]]\na=1\n[[bad]]\na=2", &["1: bad -> "]),
             ("[[disks.bad]]\na=1\n[[disks.bad]]", &["1: disks.bad -> "]),
             ("APIKEY='x'\n[DISKS]\nIGNORE='a'", &[]),
-            ("env='x'\nplugin='x'", &["1: env -> env"]),
+            ("[Disks]\nIgnor='a'", &["2: Disks.Ignor -> Disks.ignore"]),
         ];
         for (text, expected) in table {
             assert_eq!(lines(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_table_is_never_suggested_itself() {
+        let above = |name: &str| format!("{name} belongs above the first [section] of the file.");
+        let plugin = "[plugin.metrics.a]\ncommand='x'\n";
+        // (why this row exists, text, key, what is said of it)
+        let table = [
+            (
+                "as reported",
+                format!("{plugin}roles=['a:b']"),
+                "3: plugin.metrics.a.roles",
+                above("roles"),
+            ),
+            (
+                "any case",
+                format!("{plugin}Verbose=true"),
+                "3: plugin.metrics.a.Verbose",
+                above("verbose"),
+            ),
+            (
+                "below a section",
+                "[filesystems]\nuse_mountpoint=true\ninclude='x'".to_owned(),
+                "3: filesystems.include",
+                above("include"),
+            ),
+            (
+                "as near as another key",
+                "[host_status]\nroot='/x'".to_owned(),
+                "2: host_status.root",
+                above("root"),
+            ),
+            (
+                "below an action",
+                format!("{plugin}[plugin.metrics.a.action]\ncommand='x'\nhealth=true"),
+                "5: plugin.metrics.a.action.health",
+                above("health"),
+            ),
+            (
+                "a section below another",
+                "[filesystems.disks]\nignore='x'".to_owned(),
+                "1: filesystems.disks",
+                "disks".to_owned(),
+            ),
+            (
+                "a section's key at the top",
+                "on_start='working'".to_owned(),
+                "1: on_start",
+                "host_status.on_start".to_owned(),
+            ),
+            (
+                "a key of several sections at the top",
+                "ignore='x'".to_owned(),
+                "1: ignore",
+                "filesystems.ignore".to_owned(),
+            ),
+            (
+                "a key of another section",
+                "[disks]\nuse_mountpoint=true".to_owned(),
+                "2: disks.use_mountpoint",
+                "filesystems.use_mountpoint".to_owned(),
+            ),
+            (
+                "a plugin's key at the top",
+                "command='x'".to_owned(),
+                "1: command",
+                "plugin.metrics.NAME.command".to_owned(),
+            ),
+            (
+                "no table at the top",
+                "env='x'".to_owned(),
+                "1: env",
+                "plugin.metrics.NAME.env".to_owned(),
+            ),
+            (
+                "a check's key in its action",
+                "[plugin.checks.a]\ncommand='x'\naction={command='x',check_interval=1}".to_owned(),
+                "3: plugin.checks.a.action.check_interval",
+                String::new(),
+            ),
+            (
+                "a section that is misspelt",
+                "[spol]\nwindow=5".to_owned(),
+                "1: spol",
+                "spool".to_owned(),
+            ),
+            (
+                "a key of a newer section",
+                "[spool]\nwndow=5".to_owned(),
+                "2: spool.wndow",
+                "spool.window".to_owned(),
+            ),
+        ];
+        for (why, text, key, hint) in table {
+            assert_eq!(lines(&text), [format!("{key} -> {hint}")], "{why}");
         }
     }
 

@@ -1,22 +1,29 @@
 //! A parsed TOML file, walked key by key: what is known is stored, what is wrong is noted together
 //! with its line, what is unknown is remembered.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
+use super::characters::{self, lookalike, lookalike_of_prose};
 use super::findings::{ConfigError, Findings, Level, Warning};
 use super::item::Item;
 use super::key::{dotted, quoted};
 use super::syntax;
 use crate::base::pattern::Pattern;
 
+/// Keys whose texts people read.
+const PROSE: &[&str] = &["memo", "display_name"];
+
 /// What the value of a known key is, and where it is stored.
-pub(super) enum Key<T> {
+pub(super) enum Key<T: 'static> {
     Flag(fn(&mut T) -> &mut bool),
     /// An empty text is none.
     Text(fn(&mut T) -> &mut Option<String>),
+    /// One of these words. Another one is stored with a warning: the server decides.
+    Word(fn(&mut T) -> &mut Option<String>, &'static [&'static str]),
     /// A path. An empty one is none.
     Place(fn(&mut T) -> &mut Option<PathBuf>),
     /// Several texts.
@@ -27,6 +34,8 @@ pub(super) enum Key<T> {
     Minutes(fn(&mut T) -> &mut Option<u32>),
     /// It is stored in its own way, or refused with a reason.
     Value(fn(&mut T, Item<'_>) -> Result<(), String>),
+    /// A table with these keys, and its name in messages.
+    Section(&'static Keys<T>, &'static str),
     /// It has keys of its own.
     Inside(fn(&mut Walk<'_>, &mut T, Item<'_>)),
 }
@@ -39,20 +48,35 @@ impl<T> Key<T> {
     pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
         match self {
             Key::Flag(at) => store(at(into), item.boolean()?),
-            Key::Text(at) => store(at(into), present(item.string()?)),
+            Key::Text(at) | Key::Word(at, _) => store(at(into), present(item.string()?)),
             Key::Place(at) => store(at(into), present(item.string()?).map(PathBuf::from)),
             Key::List(at) => store(at(into), item.strings()?),
             Key::Pattern(at) => store(at(into), Some(item.pattern()?)),
             Key::Minutes(at) => store(at(into), Some(item.minutes()?)),
             Key::Value(store) => store(into, item),
-            Key::Inside(_) => Ok(()),
+            Key::Section(..) | Key::Inside(_) => Ok(()),
         }
+    }
+
+    /// Whether the key has keys of its own.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self, Key::Section(..) | Key::Inside(_))
+    }
+
+    /// What is doubtful about a value that can be stored.
+    pub(super) fn doubt(&self, item: Item<'_>) -> Option<String> {
+        let Key::Word(_, words) = self else {
+            return None;
+        };
+        let word = item.string().ok().filter(|word| !word.is_empty())?;
+        let is_known = words.contains(&word);
+        (!is_known).then(|| format!("{}; write {}", quoted(word), words.join(", ")))
     }
 }
 
 /// The walk through one file.
 pub(super) struct Walk<'t> {
-    text: &'t [u8],
+    text: &'t str,
     /// Where each line but the first begins.
     lines: Vec<usize>,
     path: Vec<String>,
@@ -65,8 +89,7 @@ pub(super) struct Walk<'t> {
 impl<'t> Walk<'t> {
     /// A walk through `text`, which lacks a byte order mark.
     pub(super) fn new(text: &'t str) -> Walk<'t> {
-        let text = text.as_bytes();
-        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let ends = text.match_indices('\n');
         Walk {
             text,
             lines: ends.map(|(at, _)| at + 1).collect(),
@@ -86,7 +109,7 @@ impl<'t> Walk<'t> {
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= offset) + 1;
         let start = self.start(line);
-        let before = self.text.get(start..offset).unwrap_or_default();
+        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
         // Bytes that begin a character; the rest of each looks like 10xxxxxx.
         let columns = before.iter().filter(|b| **b & 0xC0 != 0x80);
         (line, columns.count() + 1)
@@ -115,10 +138,44 @@ impl<'t> Walk<'t> {
     ) {
         for (key, value) in table.iter() {
             self.path.push(key.get_ref().clone().into_owned());
+            if !self.find_lookalike(key.span()) {
+                self.check_text(value);
+            }
             let item = self.item(value);
             act(self, item);
             self.path.pop();
         }
+    }
+
+    /// Warns of characters that look like others in `value` if it is a text, or in the texts that it
+    /// lists.
+    fn check_text(&mut self, value: &Spanned<DeValue<'_>>) -> bool {
+        match value.get_ref() {
+            DeValue::String(_) => self.find_lookalike(value.span()),
+            DeValue::Array(values) => values.iter().any(|value| self.check_text(value)),
+            _ => false,
+        }
+    }
+
+    /// Warns of the first character in `range` that looks like another one. Returns whether there is
+    /// one.
+    fn find_lookalike(&mut self, range: Range<usize>) -> bool {
+        let lookalike = match PROSE.contains(&self.last()) {
+            true => lookalike_of_prose,
+            false => lookalike,
+        };
+        let text = self.text.get(range.clone()).unwrap_or_default();
+        let mut found = text
+            .char_indices()
+            .filter_map(|(at, c)| Some((at, c, lookalike(c)?)));
+        let Some((at, c, what)) = found.next() else {
+            return false;
+        };
+        let (line, column) = self.place(range.start + at);
+        let key = dotted(&self.path);
+        let what = characters::told(c, what);
+        self.warn(line, format!("{key}: column {column} has {what}"));
+        true
     }
 
     /// Stores the value of the key at the end of the path, if the key is one of `keys`.
@@ -130,10 +187,18 @@ impl<'t> Walk<'t> {
         else {
             return false;
         };
-        if let Key::Inside(walk) = key {
-            walk(self, into, item);
-        } else if let Err(why) = key.store(into, item) {
-            self.wrong(item.line, &why);
+        match key {
+            Key::Inside(walk) => walk(self, into, item),
+            Key::Section(keys, kind) => self.section(into, keys, item, kind),
+            key => match key.store(into, item) {
+                Ok(()) => {
+                    if let Some(doubt) = key.doubt(item) {
+                        let text = format!("{}: {doubt}", dotted(&self.path));
+                        self.note(Level::Mistake, item.line, text);
+                    }
+                }
+                Err(why) => self.wrong(item.line, &why),
+            },
         }
         true
     }
@@ -177,14 +242,20 @@ impl<'t> Walk<'t> {
 
     /// Notes that the text is no TOML.
     pub(super) fn no_toml(&mut self, error: &Error) {
-        let at = error.span().map_or(self.text.len(), |span| span.start);
-        let (line, column) = self.place(at);
+        let end = self.text.len();
+        let span = error.span().unwrap_or(end..end);
+        let (line, column) = self.place(span.start);
         if self.broken.contains(&line) {
             return;
         }
         self.broken.push(line);
-        let why = syntax::reason(self.text, self.start(line), error);
-        let text = format!("toml: line {line}, column {column}{why}");
+        let start = self.start(line);
+        let why = syntax::reason(self.text.as_bytes(), start, error);
+        let odd = syntax::lookalike(self.text, start, span.end.max(span.start + 1));
+        let odd = odd.map_or_else(String::new, |(offset, what)| {
+            format!("; column {} has {what}", self.place(offset).1)
+        });
+        let text = format!("toml: line {line}, column {column}{why}{odd}");
         self.error.add(line, text);
     }
 
@@ -198,11 +269,19 @@ impl<'t> Walk<'t> {
 
     /// Notes what is odd but harmless.
     pub(super) fn warn(&mut self, line: usize, text: String) {
-        self.found.warnings.push(Warning {
-            level: Level::Warn,
-            line: Some(line),
-            text,
-        });
+        self.note(Level::Warn, line, text);
+    }
+
+    fn note(&mut self, level: Level, line: usize, text: String) {
+        if !self.broken.contains(&line) {
+            let line = Some(line);
+            self.found.warnings.push(Warning { level, line, text });
+        }
+    }
+
+    /// Notes on which line the command `key` is.
+    pub(super) fn command(&mut self, key: String, line: usize) {
+        self.found.commands.push((key, line));
     }
 
     /// Notes whether the file has a key `apikey`.
@@ -234,7 +313,7 @@ impl<'t> Walk<'t> {
     fn item<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
         let start = value.span().start;
         // The span of a table that only a longer key brings about is that of its own name.
-        let opened = matches!(self.text.get(start), Some(b'[' | b'{'));
+        let opened = matches!(self.text.as_bytes().get(start), Some(b'[' | b'{'));
         Item {
             value: value.get_ref(),
             line: self.place(start).0,

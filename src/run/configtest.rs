@@ -1,12 +1,13 @@
 //! `mackerel-agent configtest`: says everything that is wrong with the configuration.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 
-use super::load::Unknown;
 use super::resolve::{Survey, survey};
 use super::{TAGS, link};
 use crate::config::Flags;
+use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
 
@@ -18,11 +19,16 @@ const PLAIN: &str = "\x1b[0m";
 /// Checks the configuration as the agent would use it, and connects to nobody. Says on stderr that
 /// it is in order, or returns the text for the user.
 ///
-/// A key that nothing reads is wrong in the main file; in an included file it is told of, and no
-/// more.
+/// A key that nothing reads is wrong in the main file, and so is an API key or a status that cannot
+/// be one. An unknown key in an included file gets a warning, and so does a command that cannot be
+/// started now.
 pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
-    let survey = check(flags);
+    let mut survey = check(flags);
+    if survey.problems.is_empty() {
+        let doubts = commands(&survey);
+        survey.advice.extend(doubts);
+    }
     let variable = |name| env::var_os(name).unwrap_or_default();
     let is_coloured = is_terminal(Stream::Output)
         && variable("NO_COLOR").is_empty()
@@ -49,34 +55,71 @@ pub(super) fn check(flags: &Flags) -> Survey {
 }
 
 impl Survey {
-    /// Whether the agent can run, and reads all that the main file says.
+    /// Whether the agent can run, and does what the main file says.
     pub(super) fn is_in_order(&self) -> bool {
-        self.problems.is_empty() && self.unknown.iter().all(|unknown| unknown.is_included)
+        self.problems.is_empty()
+            && self.mistakes.is_empty()
+            && self.unknown.iter().all(|unknown| unknown.is_included)
     }
+}
+
+/// The commands that could not be started now, with the reason and the place.
+fn commands(survey: &Survey) -> Vec<String> {
+    let config = &survey.config;
+    let metrics = config.metric_plugins.iter();
+    let metrics = metrics.map(|(name, plugin)| ("metrics", name, &plugin.command, None));
+    let checks = config.check_plugins.iter();
+    let checks =
+        checks.map(|(name, plugin)| ("checks", name, &plugin.command, plugin.action.as_ref()));
+    let metadata = config.metadata_plugins.iter();
+    let metadata = metadata.map(|(name, plugin)| ("metadata", name, &plugin.command, None));
+    let mut doubts = Vec::new();
+    for (kind, name, command, action) in metrics.chain(checks).chain(metadata) {
+        let key = format!("plugin.{kind}.{name}");
+        let action = action.map(|action| (format!("{key}.action"), action));
+        for (key, command) in [(key, command)].into_iter().chain(action) {
+            let env = command.env.iter();
+            let env = env.map(|(name, value)| (name.as_str(), Some(OsStr::new(value))));
+            let task = Task {
+                argv: &command.argv,
+                user: command.user.as_deref(),
+                env: &env.collect::<Vec<_>>(),
+            };
+            let places = survey.commands.iter().rev();
+            let place = places.filter(|(known, _)| *known == key);
+            let place = place.map(|(_, place)| format!(" ({place})")).next();
+            if let Some(why) = exec::probe(&task) {
+                doubts.push(format!("{key}.command: {why}{}", place.unwrap_or_default()));
+            }
+        }
+    }
+    if !config.readiness.exec.is_empty() {
+        let task = Task {
+            argv: &config.readiness.exec,
+            user: None,
+            env: &[],
+        };
+        let doubt = exec::probe(&task);
+        doubts.extend(doubt.map(|why| format!("readiness_probe.exec: {why}")));
+    }
+    doubts
 }
 
 /// What is wrong, in lines of the form that scripts look for.
 pub(super) fn verdict(survey: &Survey, is_coloured: bool) -> String {
     let colour = |colour| if is_coloured { colour } else { "" };
+    let unknown = survey.unknown.iter().map(ToString::to_string);
+    let others = survey.mistakes.iter().chain(&survey.advice).cloned();
+    let mut warnings = unknown.chain(others).peekable();
     let mut text = String::new();
     if !survey.problems.is_empty() {
         let problems = survey.problems.join("\n");
         text.extend([colour(RED), "[CRITICAL] failed to test config: ", &problems]);
         text.push_str(colour(PLAIN));
-        text.push_str(if survey.unknown.is_empty() { "" } else { "\n" });
+        text.push_str(warnings.peek().map_or("", |_| "\n"));
     }
-    for Unknown { key, path, .. } in &survey.unknown {
-        text.extend([
-            colour(YELLOW),
-            "[WARNING] ",
-            &key.key,
-            " is unexpected key.",
-        ]);
-        if let Some(suggestion) = &key.suggestion {
-            text.extend([" Did you mean ", suggestion, " ?"]);
-        }
-        text.push_str(&format!(" ({}:{})\n", path.display(), key.line));
-        text.push_str(colour(PLAIN));
+    for what in warnings {
+        text.extend([colour(YELLOW), "[WARNING] ", &what, "\n", colour(PLAIN)]);
     }
     text
 }
@@ -85,12 +128,13 @@ pub(super) fn verdict(survey: &Survey, is_coloured: bool) -> String {
 mod tests {
     use super::*;
     use crate::config::UnknownKey;
+    use crate::run::load::Unknown;
 
-    fn unknown(key: &str, suggestion: Option<&str>, is_included: bool) -> Unknown {
+    fn unknown(key: &str, hint: Option<&str>, is_included: bool) -> Unknown {
         Unknown {
             key: UnknownKey {
                 key: key.to_owned(),
-                suggestion: suggestion.map(str::to_owned),
+                hint: hint.map(str::to_owned),
                 line: 3,
             },
             path: "/a.conf".into(),
@@ -103,7 +147,7 @@ mod tests {
         let survey = Survey {
             problems: vec!["one".to_owned(), "two".to_owned()],
             unknown: vec![
-                unknown("podfile", Some("pidfile"), false),
+                unknown("podfile", Some("Did you mean pidfile ?"), false),
                 unknown("x.y", None, true),
             ],
             ..Survey::default()

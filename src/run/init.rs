@@ -5,7 +5,7 @@ use std::path::Path;
 use super::TAGS;
 use super::load::{Beside, load, told};
 use crate::base;
-use crate::config::{Config, Flags, opening};
+use crate::config::{Config, Flags, doubt_key, opening};
 use crate::sys::file;
 use crate::sys::log as backend;
 
@@ -26,6 +26,9 @@ fn write(flags: &Flags) -> Result<(), String> {
     let key = flags.apikey.as_deref().unwrap_or_default();
     if key.is_empty() {
         return Err("-apikey option is required".to_owned());
+    }
+    if let Some(doubt) = doubt_key(key).filter(|doubt| doubt.is_certain) {
+        log::warn!("-apikey: {}", doubt.why);
     }
     let path = &flags.conf;
     file::create_directory_of(path).map_err(|error| base::report(&error))?;

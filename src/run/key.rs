@@ -20,7 +20,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL: &str = "apikey";
 
 /// The API key of the first source that gives one, which is empty if `flags` say so or if there is
-/// no source. `variable` looks into the environment.
+/// no source; and how messages name that source. `variable` looks into the environment.
 ///
 /// Line ends after a key do not belong to it. A variable that is empty is no source, and neither is
 /// a credential that is not there; a file that is named has to hold a key.
@@ -28,9 +28,9 @@ pub(super) fn find(
     flags: &Flags,
     config: &Config,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Secret, KeyError> {
+) -> Result<(Secret, String), KeyError> {
     if let Some(key) = &flags.apikey {
-        return Ok(key.clone());
+        return Ok((key.clone(), "-apikey".to_owned()));
     }
     let given = |name| variable(name).filter(|value| !value.is_empty());
     for name in [VARIABLE, OF_IMAGE] {
@@ -50,7 +50,7 @@ pub(super) fn find(
         let source = format!("{named}: apikey_file {}", named.path.display());
         return key(source, file::read(&named.path));
     }
-    Ok(config.apikey.clone())
+    Ok((config.apikey.clone(), "apikey".to_owned()))
 }
 
 /// The API key that is in `file` or else in the environment; `None` if neither is named.
@@ -60,12 +60,12 @@ pub(super) fn given(
 ) -> Result<Option<Secret>, KeyError> {
     if let Some(path) = file {
         let source = format!("-apikey-file {}", path.display());
-        return key(source, file::read(path)).map(Some);
+        return key(source, file::read(path)).map(|(key, _)| Some(key));
     }
     let value = variable(VARIABLE).filter(|value| !value.is_empty());
     let source = format!("the variable {VARIABLE}");
     value
-        .map(|value| key(source, Ok(value.into_encoded_bytes())))
+        .map(|value| key(source, Ok(value.into_encoded_bytes())).map(|(key, _)| key))
         .transpose()
 }
 
@@ -79,13 +79,13 @@ pub(super) fn exposed<'a>(
     all.filter(|path| file::is_open_to_all(path))
 }
 
-/// The key that a source holds.
-fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<Secret, KeyError> {
+/// The key that a source holds, and the source.
+fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, String), KeyError> {
     let why = match read {
         Err(error) => Why::Unreadable(error),
         Ok(bytes) => match str::from_utf8(&bytes).map(|text| text.trim_end_matches(['\r', '\n'])) {
             Ok("") => Why::Empty,
-            Ok(key) if !key.contains(char::is_control) => return Ok(Secret::new(key)),
+            Ok(key) if !key.contains(char::is_control) => return Ok((Secret::new(key), source)),
             _ => Why::NoKey,
         },
     };
@@ -181,7 +181,7 @@ mod tests {
             let place = directory.path().display().to_string();
             base::report(&error).replace(&place, "DIR")
         };
-        key.map(|key| key.to_string()).map_err(shown)
+        key.map(|(key, _)| key.to_string()).map_err(shown)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base;
-use crate::config::{Config, ConfigError, Findings, Level, UnknownKey, Variables, Warning};
+use crate::config::{CONFFILE, Config, ConfigError, Findings, UnknownKey, Variables, Warning};
 use crate::sys::file;
 use crate::sys::glob::glob;
 
@@ -17,6 +17,9 @@ pub(super) struct Loaded {
     pub(super) warnings: Vec<Warning>,
     /// Keys that nothing reads, file by file, the main file first.
     pub(super) unknown: Vec<Unknown>,
+    /// The commands of plugins, `plugin.KIND.NAME`, and the places that they are written at. The last
+    /// one of a plugin counts.
+    pub(super) commands: Vec<(String, String)>,
     /// The files that are read over the main one.
     pub(super) included: Vec<PathBuf>,
     /// The files whose key `apikey` holds one.
@@ -36,6 +39,18 @@ pub(super) struct Unknown {
     pub(super) path: PathBuf,
     /// Whether it is not the main file.
     pub(super) is_included: bool,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}:{})",
+            self.key,
+            self.path.display(),
+            self.key.line
+        )
+    }
 }
 
 /// What is taken instead of a configuration file, or over it.
@@ -88,14 +103,20 @@ pub(super) fn load(path: &Path, beside: &Beside) -> Loaded {
     }
     let said = loaded.config.read_variables(&beside.variables);
     loaded.problems.extend(said.problems);
+    loaded.warnings.extend(said.warnings);
     loaded
-        .warnings
-        .extend(said.warnings.into_iter().map(|text| Warning {
-            level: Level::Warn,
-            line: None,
-            text,
-        }));
-    loaded
+}
+
+/// What to do where there is no configuration file.
+fn without_file(path: &Path) -> String {
+    let (conf, alone) = match path == Path::new(CONFFILE) {
+        true => (String::new(), ""),
+        false => (format!(" -conf {}", path.display()), "without -conf, "),
+    };
+    format!(
+        "mackerel-agent init{conf} -apikey=KEY writes it, and mackerel-agent install also sets up the \
+         service; {alone}the variable MACKEREL_APIKEY is enough; -conf names another file"
+    )
 }
 
 /// Whether there is no file of this name.
@@ -152,6 +173,7 @@ impl Loaded {
                 let why = base::report(&error);
                 self.problems.push(match is_included {
                     true => format!("{place}: {why}"),
+                    false if error.is_absent() => format!("{why}; {}", without_file(path)),
                     false => format!("{why}; -conf names another"),
                 });
                 return;
@@ -159,7 +181,7 @@ impl Loaded {
         };
         let found = self.config.read(&text).unwrap_or_else(|error| {
             self.problems.extend(told(&place, &error));
-            error.found
+            *error.found
         });
         self.note(found, path, is_included);
     }
@@ -182,6 +204,9 @@ impl Loaded {
             warning.text = format!("{place}{}: {}", line.unwrap_or_default(), warning.text);
             self.warnings.push(warning);
         }
+        let commands = found.commands.into_iter();
+        let commands = commands.map(|(key, line)| (key, format!("{}:{line}", path.display())));
+        self.commands.extend(commands);
         let unknown = found.unread.report().into_iter();
         self.unknown.extend(unknown.map(|key| Unknown {
             key,

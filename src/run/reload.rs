@@ -63,6 +63,9 @@ pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'st
 }
 
 #[cfg(test)]
+mod settings;
+
+#[cfg(test)]
 mod tests {
     use std::fs;
 

@@ -6,7 +6,7 @@ use super::load::{Beside, Unknown, load};
 use super::{identity, key};
 use crate::base;
 use crate::base::trees::Trees;
-use crate::config::{CONFFILE, Config, Flags, Level, Variables};
+use crate::config::{CONFFILE, Config, Flags, Level, Variables, doubt_key};
 use crate::sys::environment;
 use crate::sys::root::Root;
 
@@ -18,13 +18,26 @@ pub(super) struct Survey {
     pub(super) problems: Vec<String>,
     /// Keys that nothing reads, file by file, the main file first.
     pub(super) unknown: Vec<Unknown>,
+    /// What the agent can run with, and what cannot be meant so.
+    pub(super) mistakes: Vec<String>,
+    /// What may be meant so.
+    pub(super) advice: Vec<String>,
+    /// The commands of plugins, and the places that they are written at.
+    pub(super) commands: Vec<(String, String)>,
     /// Whether there is no file, and none is needed.
     pub(super) is_alone: bool,
 }
 
-/// The configuration, with what the command line says over it. Fails with everything that is wrong.
+/// The configuration, with what the command line says over it. Logs what the agent can run with.
+/// Fails with everything that is wrong.
 pub(super) fn resolve(flags: &Flags) -> Result<Config, String> {
     let survey = survey(flags);
+    for unknown in &survey.unknown {
+        log::warn!("{unknown}");
+    }
+    for mistake in &survey.mistakes {
+        log::warn!("{mistake}");
+    }
     match survey.problems.is_empty() {
         true => Ok(survey.config),
         false => Err(survey.problems.join("\n")),
@@ -54,7 +67,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
     if let Some(error) = loaded.take_problems() {
         problems.push(error.to_string());
     }
-    let unknown = loaded.unknown;
+    let (unknown, commands) = (loaded.unknown, loaded.commands);
     // Where an agent is alone, others have no way to the file; engines mount secrets for everybody.
     let exposed = key::exposed(&loaded.config, &loaded.with_apikey);
     for path in exposed.filter(|_| !is_alone) {
@@ -76,10 +89,12 @@ pub(super) fn survey(flags: &Flags) -> Survey {
             };
         }
     };
-    for warning in loaded.warnings.iter().chain(&warnings) {
+    let (mut mistakes, mut advice) = (Vec::new(), Vec::new());
+    for warning in loaded.warnings.into_iter().chain(warnings) {
         match warning.level {
             Level::Warn => log::warn!("{}", warning.text),
             Level::Error => log::error!("{}", warning.text),
+            Level::Mistake => mistakes.push(warning.text),
         }
     }
     let variable = |name: &str| match name {
@@ -87,7 +102,18 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         name => env::var_os(name),
     };
     match key::find(flags, &config, variable) {
-        Ok(key) => {
+        Ok((key, source)) => {
+            let source = match loaded.with_apikey.last() {
+                Some(path) if source == "apikey" => format!("{}: apikey", path.display()),
+                _ => source,
+            };
+            if let Some(doubt) = doubt_key(&key).filter(|_| !key.is_empty()) {
+                let list = match doubt.is_certain {
+                    true => &mut mistakes,
+                    false => &mut advice,
+                };
+                list.push(format!("{source}: {}", doubt.why));
+            }
             config.apikey = key;
             // A file that is wrong may well have a key, which is not to be called missing.
             let is_missing = problems.is_empty() || !loaded.names_apikey;
@@ -110,6 +136,9 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         config,
         problems,
         unknown,
+        mistakes,
+        advice,
+        commands,
         is_alone,
     }
 }

@@ -26,7 +26,173 @@ fn a_missing_file_is_named() {
     let standin = Standin::http();
     let sandbox = Sandbox::empty();
     let conf = sandbox.conf().display().to_string();
-    refuses(&sandbox, &standin, &[&conf]);
+    let init = format!("mackerel-agent init -conf {conf} -apikey=KEY");
+    let words = [
+        &conf,
+        &init,
+        "mackerel-agent install",
+        "without -conf, the variable MACKEREL_APIKEY is enough",
+    ];
+    refuses(&sandbox, &standin, &words);
+}
+
+/// Whoever asks without a configuration hears how to get one.
+#[test]
+fn a_missing_file_is_told_with_what_makes_one_by_every_command_that_reads_it() {
+    let sandbox = Sandbox::empty();
+    // (command, exit code); `once` needs no file.
+    let table: [(&[&str], i32); 7] = [
+        (&[], 1),
+        (&["check", "x"], 1),
+        (&["configtest"], 1),
+        (&["once"], 0),
+        (&["plugin", "x"], 1),
+        (&["retire"], 1),
+        (&["supervise"], 1),
+    ];
+    for (command, code) in table {
+        let finished = sandbox.run(command, &[]);
+        assert_eq!(
+            finished.code,
+            Some(code),
+            "{command:?}: {}",
+            finished.stderr
+        );
+        for word in [
+            "mackerel-agent init",
+            "mackerel-agent install",
+            "MACKEREL_APIKEY",
+        ] {
+            assert!(
+                finished.stderr.contains(word),
+                "{command:?}: {word}: {}",
+                finished.stderr
+            );
+        }
+    }
+}
+
+/// The agent runs, as the Go agent does, and says what it does not read.
+#[test]
+fn unknown_keys_are_told_at_the_start() {
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let included = sandbox.write("more.conf", "verbos = true\n");
+    let more = "rolls = []\ninclude = \"more.conf\"\n[host_status]\non_stop = \"workin\"\n\
+                [plugin.metrics.a]\ncommand = \"true\"\nroles = []\n";
+    sandbox.configure(&standin.base(), more);
+    let conf = sandbox.conf().display().to_string();
+    let mut agent = sandbox.start();
+    let expected = [
+        format!("rolls is unexpected key. Did you mean roles ? ({conf}:6)"),
+        format!(
+            "plugin.metrics.a.roles is unexpected key. roles belongs above the first [section] of \
+             the file. ({conf}:12)"
+        ),
+        "verbos is unexpected key. Did you mean verbose ? (more.conf:1)".to_owned(),
+        format!(
+            "{conf}:9: host_status.on_stop: \"workin\"; write working, standby, maintenance, poweroff"
+        ),
+    ];
+    assert!(included.exists());
+    for line in expected {
+        let line = format!("WARNING <config> {line}");
+        agent.wait_line(limit(10), &line, |told| told.ends_with(&line));
+    }
+    agent.wait_line(limit(10), "start", |line| line.contains("Start: "));
+}
+
+/// Windows editors end lines with CRLF; a shell takes the CR for part of the last word.
+#[test]
+fn lines_of_a_command_end_with_lf_whatever_the_file_has() {
+    // It counts the CRs of a text of two lines.
+    let out = "printf 'a.b\\t%s\\t1\\n' \"$(printf 'one\ntwo' | tr -dc '\\r' | wc -c)\"\n";
+    // (why this row exists, how the text is quoted)
+    let table = [
+        ("basic", out.replace('\\', "\\\\"), "\"\"\""),
+        ("literal", out.to_owned(), "'''"),
+    ];
+    for (why, command, quote) in table {
+        let plugin = format!("[plugin.metrics.x]\ncommand = {quote}\n{command}{quote}\n");
+        for is_included in [false, true] {
+            let sandbox = Sandbox::empty();
+            let include = "include = \"more.conf\"\n";
+            sandbox.configure(
+                "http://127.0.0.1:1",
+                if is_included { include } else { &plugin },
+            );
+            let crlf = |name: &str, text: &str| {
+                sandbox.write(name, &text.replace('\n', "\r\n"));
+            };
+            crlf("more.conf", &plugin);
+            let text = sandbox.content("agent.conf");
+            crlf("agent.conf", &text);
+            let finished = sandbox.run(&["plugin", "x"], &[]);
+            assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
+            let text = finished.stdout;
+            let value = "\"name\":\"custom.a.b\",\"time\":";
+            assert!(text.contains(value), "{why}: {text}");
+            assert!(text.contains("\"value\":0}"), "{why}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_takes_any_word_for_yes_and_no_and_names_itself_otherwise() {
+    // (why this row exists, variable, value, exit code)
+    let table = [
+        ("as Python has it", "MACKEREL_VERBOSE", "True", 0),
+        ("as YAML has it", "MACKEREL_VERBOSE", "yes", 0),
+        ("shouted", "MACKEREL_HEALTH", "YES", 0),
+        ("as units have it", "MACKEREL_DIAGNOSTIC", "on", 0),
+        ("a number", "MACKEREL_AUTO_RETIREMENT", "1", 0),
+        ("the opposites", "MACKEREL_SILENT", "False", 0),
+        ("", "MACKEREL_SILENT", "NO", 0),
+        ("", "MACKEREL_SILENT", "off", 0),
+        ("", "MACKEREL_SILENT", "0", 0),
+        (
+            "with a blank, as files have it",
+            "MACKEREL_SILENT",
+            "true ",
+            0,
+        ),
+        (
+            "in a section",
+            "MACKEREL_FILESYSTEMS_USE_MOUNTPOINT",
+            "On",
+            0,
+        ),
+        (
+            "in a section that was left out",
+            "MACKEREL_SPOOL_ON_DISK",
+            "no",
+            0,
+        ),
+        ("", "MACKEREL_SPOOL_WINDOW", "10m", 0),
+        ("", "MACKEREL_SPOOL_WINDOW", "10", 0),
+        ("out of bounds", "MACKEREL_SPOOL_WINDOW", "1", 1),
+        ("neither", "MACKEREL_VERBOSE", "maybe", 1),
+        ("another number", "MACKEREL_HEALTH", "2", 1),
+        ("a typing error", "MACKEREL_SPOOL_ON_DISK", "ture", 1),
+        ("levels in small letters", "MACKEREL_LOG_LEVEL", "debug", 0),
+        (
+            "a status that is none",
+            "MACKEREL_HOST_STATUS_ON_STOP",
+            "of",
+            1,
+        ),
+    ];
+    for (why, name, value, code) in table {
+        let mut sandbox = Sandbox::empty();
+        sandbox.configure("http://127.0.0.1:1", "");
+        sandbox.env(name, value);
+        let finished = sandbox.run(&["configtest"], &[]);
+        let said = finished.stderr;
+        assert_eq!(finished.code, Some(code), "{why}: {name}={value}: {said}");
+        let is_told = said.contains(&format!("the variable {name}: "));
+        assert_eq!(is_told, code != 0, "{why}: {name}={value}: {said}");
+        assert!(!said.contains("unexpected variable"), "{said}");
+    }
 }
 
 #[test]
@@ -115,35 +281,4 @@ fn flags_win_over_the_file() {
     });
     let roles = standin.seen(|seen| seen.model.only_host().roles.clone());
     assert_eq!(roles.into_iter().collect::<Vec<_>>(), ["a1:b1", "c1:d1"]);
-}
-
-#[test]
-fn usage_errors_and_version() {
-    let sandbox = Sandbox::empty();
-    let table: [(&[&str], i32, &str); 5] = [
-        (&["-nonsense"], 2, "nonsense"),
-        (&["-verbose=maybe"], 2, "maybe"),
-        (&["-conf"], 2, "conf"),
-        (&["frobnicate"], 2, "once"),
-        (&["-help"], 0, "conf"),
-    ];
-    for (arguments, code, word) in table {
-        let finished = sandbox.run_bare(arguments);
-        assert_eq!(
-            finished.code,
-            Some(code),
-            "{arguments:?}: {}",
-            finished.stderr
-        );
-        assert!(
-            finished.stderr.contains(word),
-            "{arguments:?}: {}",
-            finished.stderr
-        );
-    }
-    let finished = sandbox.run_bare(&["version"]);
-    assert_eq!(finished.code, Some(0));
-    let stdout = finished.stdout;
-    assert!(stdout.starts_with("mackerel-agent version "), "{stdout}");
-    assert_eq!(stdout.lines().count(), 1, "{stdout}");
 }

@@ -68,7 +68,13 @@ fn every_unknown_key_is_told_in_its_order() {
         }
         expected += &format!(" ({conf}:{line})\n");
     }
-    assert_eq!(finished.stderr, expected);
+    expected += &format!("[WARNING] {conf}: apikey: only 5 characters, API keys have more; ");
+    assert!(
+        finished.stderr.starts_with(&expected),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(finished.stderr.lines().count(), table.len() + 1);
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn unknown_keys_of_an_included_file_are_told_and_are_no_failure() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let conf = sandbox.conf().display().to_string();
     let expected = [
-        format!("[WARNING] disks.unk is unexpected key. Did you mean disks.env ? ({included}:3)"),
+        format!("[WARNING] disks.unk is unexpected key. ({included}:3)"),
         format!("[WARNING] verbos is unexpected key. Did you mean verbose ? ({included}:1)"),
         format!("SUCCESS ({conf})"),
     ];
@@ -351,9 +357,10 @@ fn what_has_no_line_is_told_with_the_file() {
     assert_eq!(missing.code, Some(1));
     let said = format!(
         "[CRITICAL] failed to test config: failed to load the config file: read {conf}: \
-         No such file or directory (os error 2); -conf names another"
+         No such file or directory (os error 2); mackerel-agent init -conf {conf} -apikey=KEY writes \
+         it, and "
     );
-    assert_eq!(missing.stderr, said);
+    assert!(missing.stderr.starts_with(&said), "{}", missing.stderr);
     for (text, word) in table {
         sandbox.write("agent.conf", text);
         let finished = sandbox.run(&["configtest"], &[]);
@@ -375,4 +382,423 @@ fn harmless_oddities_are_logged_before_success() {
     assert!(lines[0].contains("ERROR <config> ") && lines[0].contains("INVALID#SERVICE"));
     assert!(lines[1].contains("WARNING <config> both of `verbose` and `silent`"));
     assert!(lines[2].starts_with("SUCCESS ("));
+}
+
+/// The server refuses these words; the agent cannot start with the first of them.
+#[test]
+fn a_status_that_is_none_is_told_and_is_a_failure() {
+    // (why this row exists, line, key, exit code)
+    let table = [
+        (
+            "as reported",
+            "on_start = \"workin\"",
+            "on_start: \"workin\"",
+            1,
+        ),
+        (
+            "the other one",
+            "on_stop = \"power off\"",
+            "on_stop: \"power off\"",
+            1,
+        ),
+        (
+            "words have one case",
+            "on_stop = \"Poweroff\"",
+            "on_stop: \"Poweroff\"",
+            1,
+        ),
+        (
+            "a blank",
+            "on_start = \"working \"",
+            "on_start: \"working \"",
+            1,
+        ),
+        ("a word", "on_start = \"maintenance\"", "", 0),
+        ("none", "on_start = \"\"", "", 0),
+    ];
+    let sandbox = Sandbox::empty();
+    let conf = sandbox.conf().display().to_string();
+    for (why, line, said, code) in table {
+        sandbox.configure("http://127.0.0.1:1", &format!("[host_status]\n{line}\n"));
+        let finished = sandbox.run(&["configtest"], &[]);
+        assert_eq!(finished.code, Some(code), "{why}: {}", finished.stderr);
+        if code == 0 {
+            assert_eq!(finished.stderr, format!("SUCCESS ({conf})"), "{why}");
+            continue;
+        }
+        let expected = format!(
+            "[WARNING] {conf}:7: host_status.{said}; write working, standby, maintenance, poweroff\n"
+        );
+        assert_eq!(finished.stderr, expected, "{why}");
+    }
+}
+
+/// What is told although the agent can run with it, on lines of its own.
+fn warnings(finished: &Finished) -> Vec<&str> {
+    let lines = finished.stderr.lines();
+    lines
+        .filter(|line| line.contains(" WARNING <") || line.contains(" ERROR <"))
+        .collect()
+}
+
+#[test]
+fn values_that_the_server_or_the_agent_changes_are_told_and_are_no_failure() {
+    let check = "[plugin.checks.a]\ncommand = \"true\"\n";
+    let metadata = "[plugin.metadata.a]\ncommand = \"true\"\n";
+    let memo = format!("{check}memo = \"{}\"\n", "0123456789".repeat(26));
+    let action = format!("{check}action = {{ command = \"true\", timeout_seconds = -1 }}\n");
+    let with = |table: &str, line: &str| format!("{table}{line}\n");
+    // (why this row exists, configuration, what is said; empty: nothing)
+    let table = [
+        (
+            "a status",
+            "[host_status]\non_start = \"standby\"\non_stop = \"\"\n".to_owned(),
+            "",
+        ),
+        (
+            "too often",
+            with(check, "check_interval = 0"),
+            ":6: plugin.checks.a: check_interval is 0 minutes and is taken as 1",
+        ),
+        (
+            "too seldom",
+            with(check, "check_interval = \"2h\""),
+            "check_interval is 120 minutes and is taken as 60",
+        ),
+        (
+            "notified too often",
+            with(check, "notification_interval = 5"),
+            ":6: plugin.checks.a: notification_interval is 5 minutes and is taken as 10",
+        ),
+        (
+            "no attempts",
+            with(check, "max_check_attempts = 0"),
+            "max_check_attempts is not used; write 1 or more",
+        ),
+        (
+            "fewer",
+            with(check, "max_check_attempts = -1"),
+            "max_check_attempts is not used; write 1 or more",
+        ),
+        (
+            "both",
+            with(
+                check,
+                "max_check_attempts = 3\nprevent_alert_auto_close = true",
+            ),
+            "max_check_attempts is taken as 1",
+        ),
+        (
+            "a long memo",
+            memo,
+            "memo is longer than 250 characters and is cut",
+        ),
+        (
+            "no time",
+            with(check, "timeout_seconds = -5"),
+            ":6: plugin.checks.a: timeout_seconds is negative",
+        ),
+        (
+            "no time for an action",
+            action,
+            "timeout_seconds is negative",
+        ),
+        (
+            "metadata too often",
+            with(metadata, "execution_interval = 5"),
+            ":6: plugin.metadata.a: execution_interval is 5 minutes and is taken as 10",
+        ),
+        (
+            "a name for no check",
+            "[plugin.checks.\"a b\"]\ncommand = \"true\"\n".to_owned(),
+            "plugin.checks.a b: is not run: its name has to be made of",
+        ),
+        (
+            "a role",
+            "roles = [\"web\"]\n".to_owned(),
+            "'web'; write Service:role",
+        ),
+        (
+            "an invisible character in a value",
+            "roles = [\"web:\u{200B}app\"]\n".to_owned(),
+            ":6: roles: column 15 has U+200B, an invisible character; remove it",
+        ),
+        (
+            "within bounds",
+            with(
+                check,
+                "check_interval = 60\nnotification_interval = 10\nmax_check_attempts = 1\n\
+                 timeout_seconds = 0",
+            ),
+            "",
+        ),
+    ];
+    let sandbox = Sandbox::empty();
+    let conf = sandbox.conf().display().to_string();
+    for (why, more, expected) in table {
+        sandbox.configure("http://127.0.0.1:1", &more);
+        let finished = sandbox.run(&["configtest"], &[]);
+        assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
+        let told = warnings(&finished).join("\n");
+        assert_eq!(told.is_empty(), expected.is_empty(), "{why}: {told}");
+        assert!(finished.stderr.contains(expected), "{why}: {told}");
+        let place = format!("{conf}:");
+        assert!(
+            expected.is_empty() || expected.starts_with('\'') || told.contains(&place),
+            "{why}: {told}"
+        );
+        assert!(finished.stderr.ends_with(&format!("SUCCESS ({conf})")));
+    }
+}
+
+#[test]
+fn commands_that_cannot_be_started_are_told_and_are_no_failure() {
+    let sandbox = Sandbox::empty();
+    let plain = sandbox.write("plain", "").display().to_string();
+    let inner = sandbox.write("inner.conf", "[plugin.checks.b]\ncommand = \"gone-too\"\n");
+    let more = format!(
+        "include = \"{}\"\n[plugin.checks.a]\ncommand = \"check-dsk -w 10%\"\n\
+         action.command = [\"{plain}\"]\n[plugin.checks.b]\ncommand = \"gone-first\"\n\
+         [plugin.metrics.c]\ncommand = \"/opt/gone/plugin | cat\"\n\
+         [plugin.metadata.d]\ncommand = \"cd /tmp; gone\"\n\
+         [plugin.metrics.e]\ncommand = \"plain\"\nenv = {{ PATH = \"/nowhere\" }}\n\
+         [readiness_probe]\nexec = [\"gone\"]\n",
+        inner.display()
+    );
+    sandbox.configure("http://127.0.0.1:1", &more);
+    let conf = sandbox.conf().display().to_string();
+    let inner = inner.display();
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let path = "not found in PATH; install it, or write its whole path";
+    let expected = [
+        format!(
+            "[WARNING] plugin.metrics.c.command: /opt/gone/plugin: no such file; install it, or \
+             correct its path ({conf}:13)"
+        ),
+        format!("[WARNING] plugin.metrics.e.command: plain: {path} ({conf}:17)"),
+        format!("[WARNING] plugin.checks.a.command: check-dsk: {path} ({conf}:8)"),
+        format!(
+            "[WARNING] plugin.checks.a.action.command: {plain}: permission to execute it is \
+             missing; chmod a+rx {plain} ({conf}:9)"
+        ),
+        // The included file's replaces the other one.
+        format!("[WARNING] plugin.checks.b.command: gone-too: {path} ({inner}:2)"),
+        format!("[WARNING] readiness_probe.exec: gone: {path}"),
+        format!("SUCCESS ({conf})"),
+    ];
+    assert_eq!(verdict(&finished), expected);
+}
+
+#[test]
+fn an_api_key_that_cannot_be_one_is_told_with_its_source() {
+    let good = "2w9Xk3bTqLr7VnYp4sDfGhJkZ8cMxE6uAeRiOo5tUyQ1";
+    // (why this row exists, key, exit code, what is said; empty: nothing)
+    let table = [
+        ("a key", good.to_owned(), 0, ""),
+        (
+            "the README's",
+            "<your API key>".to_owned(),
+            1,
+            "character 1 is U+003C",
+        ),
+        (
+            "a placeholder of letters",
+            "YOUR_API_KEY".to_owned(),
+            0,
+            "only 12 characters",
+        ),
+        ("cut off", good[..9].to_owned(), 0, "only 9 characters"),
+        (
+            "a byte order mark",
+            format!("\u{FEFF}{good}"),
+            1,
+            "character 1 is U+FEFF",
+        ),
+        (
+            "a blank",
+            format!("{good} "),
+            1,
+            "character 45 is U+0020, a space",
+        ),
+        (
+            "in the middle",
+            format!("{good} {good}"),
+            1,
+            "character 45 is U+0020",
+        ),
+        (
+            "a no-break space",
+            format!("{good}\u{A0}"),
+            1,
+            "character 45 is U+00A0",
+        ),
+        (
+            "quoted twice",
+            format!("'{good}'"),
+            1,
+            "character 1 is U+0027, a quote",
+        ),
+        (
+            "curly quotes",
+            format!("\u{201C}{good}\u{201D}"),
+            1,
+            "character 1 is U+201C",
+        ),
+    ];
+    for (why, key, code, expected) in table {
+        let mut named = Sandbox::empty();
+        let conf = named.conf().display().to_string();
+        let rest = "apibase = \"http://127.0.0.1:1\"\ncloud_platform = \"none\"\n";
+        let text = format!("apikey = \"{key}\"\n{rest}");
+        named.write("agent.conf", &text);
+        let of_conf = named.run(&["configtest"], &[]);
+        named.write("agent.conf", &format!("apikey_file = \"key\"\n{rest}"));
+        named.write("key", &format!("{key}\r\n"));
+        let of_file = named.run(&["configtest"], &[]);
+        named.write("agent.conf", rest);
+        named.env("MACKEREL_APIKEY", &key);
+        let of_variable = named.run(&["configtest"], &[]);
+        let sources = [
+            (of_conf, format!("[WARNING] {conf}: apikey: ")),
+            (of_file, format!("[WARNING] {conf}:1: apikey_file key: ")),
+            (
+                of_variable,
+                "[WARNING] the variable MACKEREL_APIKEY: ".to_owned(),
+            ),
+        ];
+        for (finished, source) in sources {
+            let told = finished.stderr;
+            assert_eq!(finished.code, Some(code), "{why}: {told}");
+            let line = told.lines().find(|line| line.starts_with(&source));
+            assert_eq!(line.is_none(), expected.is_empty(), "{why}: {told}");
+            assert!(line.unwrap_or_default().contains(expected), "{why}: {told}");
+            assert!(!told.contains(good), "{why}: {told}");
+            assert_eq!(told.contains("SUCCESS"), code == 0, "{why}: {told}");
+        }
+    }
+    // A line end within the key; in a file, it is refused altogether.
+    let sandbox = Sandbox::empty();
+    sandbox.write("agent.conf", &format!("apikey = \"{good}\\n\"\n"));
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished
+            .stderr
+            .contains("apikey: character 45 is U+000A, a line break")
+    );
+}
+
+#[test]
+fn a_lookalike_that_breaks_the_file_is_told_with_its_column() {
+    // (why this row exists, configuration, words)
+    let table: [(_, _, &[&str]); 6] = [
+        (
+            "curly quotes",
+            "display_name = \u{201C}web\u{201D}\n",
+            &["display_name", "column 16 has U+201C, a curly quote"],
+        ),
+        (
+            "a full-width space",
+            "verbose\u{3000}= true\n",
+            &["verbose", "column 8 has U+3000, a full-width space"],
+        ),
+        (
+            "a no-break space",
+            "verbose = true\u{A0}\n",
+            &["verbose", "column 15 has U+00A0, a no-break"],
+        ),
+        (
+            "a mark of a joined file",
+            "\u{FEFF}verbose = true\n",
+            &["column 1 has U+FEFF, a byte order mark"],
+        ),
+        (
+            "zero width",
+            "[disks\u{200B}]\nignore = \"x\"\n",
+            &["column 7 has U+200B, an invisible character"],
+        ),
+        (
+            "full-width",
+            "verbose＝true\n",
+            &["column 8 has U+FF1D, a full-width character"],
+        ),
+    ];
+    let sandbox = Sandbox::empty();
+    let conf = sandbox.conf().display().to_string();
+    for (why, more, words) in table {
+        sandbox.configure("http://127.0.0.1:1", more);
+        let finished = sandbox.run(&["configtest"], &[]);
+        assert_eq!(finished.code, Some(1), "{why}: {}", finished.stderr);
+        for word in words.iter().copied().chain([&*format!("{conf}:6: ")]) {
+            assert!(
+                finished.stderr.contains(word),
+                "{why}: {word}: {}",
+                finished.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
+    let above = |key: &str| format!("{key} belongs above the first [section] of the file.");
+    let meant = |key: &str| format!("Did you mean {key} ?");
+    // (why this row exists, configuration, key, what is said)
+    let table = [
+        (
+            "as reported",
+            "[plugin.metrics.a]\ncommand = \"true\"\nroles = []\n",
+            "plugin.metrics.a.roles",
+            above("roles"),
+        ),
+        (
+            "a section",
+            "[disks]\nverbose = true\n",
+            "disks.verbose",
+            above("verbose"),
+        ),
+        (
+            "a newer section",
+            "[spool]\nwndow = 5\n",
+            "spool.wndow",
+            meant("spool.window"),
+        ),
+        (
+            "that one itself",
+            "[spol]\nwindow = 5\n",
+            "spol",
+            meant("spool"),
+        ),
+        (
+            "outside of it",
+            "window = 5\n",
+            "window",
+            meant("spool.window"),
+        ),
+        (
+            "of a container",
+            "[container]\npod_id = \"x\"\n",
+            "container.pod_id",
+            meant("container.pod_uid"),
+        ),
+        (
+            "of a probe",
+            "[readiness_probe]\ntimeout_second = 5\n",
+            "readiness_probe.timeout_second",
+            meant("readiness_probe.timeout_seconds"),
+        ),
+    ];
+    let sandbox = Sandbox::empty();
+    for (why, more, key, expected) in table {
+        sandbox.configure("http://127.0.0.1:1", more);
+        let finished = sandbox.run(&["configtest"], &[]);
+        assert_eq!(finished.code, Some(1), "{why}: {}", finished.stderr);
+        let line = format!("[WARNING] {key} is unexpected key. {expected} (");
+        assert!(
+            finished.stderr.starts_with(&line),
+            "{why}: {}",
+            finished.stderr
+        );
+    }
 }

@@ -2,13 +2,15 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
+    "check",
     "configtest",
     "health",
     "help",
     "init",
     "install",
     "once",
+    "plugin",
     "retire",
     "supervise",
     "uninstall",
@@ -42,43 +44,112 @@ fn help_lists_the_commands_on_stdout() {
     }
     let finished = sandbox.run_bare(&["help", "nonsense"]);
     assert_eq!(finished.code, Some(2));
-    assert!(finished.stderr.starts_with("no such command: nonsense\n"));
+    assert!(finished.stderr.ends_with("\n\nno such command: nonsense"));
 }
 
 #[test]
-fn every_command_explains_itself_on_stderr() {
+fn every_command_explains_itself_and_that_is_no_failure() {
     let sandbox = Sandbox::empty();
-    // (command, exit code, a word of the help)
-    let table: [(&[&str], i32, &str); 10] = [
-        (&[], 0, "Commands:"),
-        (&["configtest"], 0, "-conf path"),
-        (&["health"], 0, "-live"),
-        (&["init"], 0, "-apikey string"),
-        (&["install"], 0, "-apikey-file path"),
-        (&["once"], 0, "-conf path"),
-        (&["retire"], 2, "-force"),
-        (&["supervise"], 0, "-conf path"),
-        (&["uninstall"], 0, "-restore"),
-        (&["upgrade"], 0, "-from string"),
+    // (command, a word of the help)
+    let table: [(&[&str], &str); 12] = [
+        (&[], "Commands:"),
+        (&["check"], " NAME\n"),
+        (&["configtest"], "-conf path"),
+        (&["health"], "-live"),
+        (&["init"], "-apikey string"),
+        (&["install"], "-apikey-file path"),
+        (&["once"], "-conf path"),
+        (&["plugin"], " NAME\n"),
+        (&["retire"], "-force"),
+        (&["supervise"], "-conf path"),
+        (&["uninstall"], "-restore"),
+        (&["upgrade"], "-from string"),
     ];
-    for (command, code, word) in table {
-        for flag in ["-h", "-help", "--help"] {
-            let words: Vec<&str> = command.iter().copied().chain([flag]).collect();
+    // The last one: however much else is wrong.
+    let flags: [&[&str]; 4] = [&["-h"], &["-help"], &["--help"], &["-help", "-nonsense"]];
+    for (command, word) in table {
+        for flags in flags {
+            let words = [command, flags].concat();
             let finished = sandbox.run_bare(&words);
-            assert_eq!(finished.code, Some(code), "{words:?}");
+            assert_eq!(finished.code, Some(0), "{words:?}");
             assert_eq!(finished.stdout, "", "{words:?}");
-            assert!(
-                finished.stderr.contains(word),
-                "{words:?}: {}",
-                finished.stderr
-            );
+            let text = finished.stderr;
+            assert!(text.contains(word), "{words:?}: {text}");
         }
     }
-    let finished = sandbox.run_bare(&["version", "--help"]);
-    assert!(finished.stdout.starts_with("mackerel-agent version "));
+    for words in [["version", "--help"], ["help", "-h"], ["help", "--help"]] {
+        let finished = sandbox.run_bare(&words);
+        assert_eq!(finished.code, Some(0), "{words:?}: {}", finished.stderr);
+    }
     let deprecated = sandbox.run_bare(&["--help"]).stderr;
     assert!(
         deprecated.contains("\n  -apikey string\n    \t(DEPRECATED: "),
         "{deprecated}"
     );
+}
+
+#[test]
+fn version_is_a_flag_too() {
+    let sandbox = Sandbox::empty();
+    let table: [&[&str]; 6] = [
+        &["version"],
+        &["version", "-h"],
+        &["--version"],
+        &["-version"],
+        &["-v", "--version"],
+        &["once", "--version"],
+    ];
+    for words in table {
+        let finished = sandbox.run_bare(words);
+        assert_eq!(finished.code, Some(0), "{words:?}: {}", finished.stderr);
+        assert_eq!(finished.stderr, "", "{words:?}");
+        let text = finished.stdout;
+        assert!(text.starts_with("mackerel-agent version "), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+/// How it is used comes first, so that the last line says what is wrong.
+#[test]
+fn every_command_says_last_what_it_does_not_understand() {
+    let sandbox = Sandbox::empty();
+    let undefined = "flag provided but not defined: -nonsense";
+    let extra = "unexpected argument: extra";
+    let order = "unexpected argument: configtest; the command comes before its flags: \
+                 mackerel-agent configtest -conf F";
+    // (command line, its last line)
+    let mut table: Vec<(Vec<&str>, &str)> = vec![
+        (vec!["-nonsense"], undefined),
+        (vec!["-conf"], "flag needs an argument: -conf"),
+        (
+            vec!["-v=maybe"],
+            "invalid boolean value \"maybe\" for -v: parse error",
+        ),
+        (vec!["-conf", "F", "configtest"], order),
+        (vec!["-conf", "F", "extra"], extra),
+        (vec!["frobnicate"], "no such command: frobnicate"),
+        (vec!["help", "frobnicate"], "no such command: frobnicate"),
+        (vec!["check"], "check needs a NAME"),
+        (vec!["plugin", "-v"], "plugin needs a NAME"),
+    ];
+    for command in COMMANDS {
+        let operand = matches!(command, "check" | "plugin" | "help").then_some("once");
+        let words: Vec<&str> = [command].into_iter().chain(operand).collect();
+        table.push(([words.clone(), vec!["extra"]].concat(), extra));
+        // These two read no flags.
+        if !matches!(command, "help" | "version") {
+            table.push(([words, vec!["-nonsense"]].concat(), undefined));
+        }
+    }
+    for (words, expected) in table {
+        let finished = sandbox.run_bare(&words);
+        assert_eq!(finished.code, Some(2), "{words:?}: {}", finished.stderr);
+        assert_eq!(finished.stdout, "", "{words:?}");
+        let text = finished.stderr;
+        assert!(
+            text.starts_with("Usage: mackerel-agent"),
+            "{words:?}: {text}"
+        );
+        assert_eq!(text.lines().last(), Some(expected), "{words:?}");
+    }
 }

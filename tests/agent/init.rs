@@ -59,6 +59,36 @@ fn a_key_is_quoted_as_go_quotes_it() {
     assert_eq!(sandbox.content("agent.conf"), "apikey = \"a\\\"b\"\n");
 }
 
+/// The Go agent writes any text, so that is no failure.
+#[test]
+fn a_key_that_cannot_be_one_is_written_with_a_warning() {
+    // (key, what is said; empty: nothing)
+    let table = [
+        (
+            "<your API key>",
+            "-apikey: character 1 is U+003C, a bracket",
+        ),
+        ("two words", "-apikey: character 4 is U+0020, a space"),
+        (
+            "\u{FEFF}SECRET",
+            "-apikey: character 1 is U+FEFF, a byte order mark",
+        ),
+        (SECRET, ""),
+    ];
+    for (key, said) in table {
+        let sandbox = Sandbox::empty();
+        let finished = sandbox.run(&["init"], &["-apikey", key]);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        let text = finished.stderr;
+        assert!(text.contains(said) && !text.contains(key), "{text}");
+        assert_eq!(text.is_empty(), said.is_empty(), "{text}");
+        assert_eq!(
+            sandbox.content("agent.conf"),
+            format!("apikey = \"{key}\"\n")
+        );
+    }
+}
+
 #[test]
 fn a_file_that_others_can_read_keeps_its_mode_and_is_told_of() {
     let sandbox = Sandbox::empty();

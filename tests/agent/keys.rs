@@ -75,7 +75,7 @@ fn a_flag_wins_over_all_and_is_blanked() {
     let table: [&[&str]; 3] = [
         &[&apikey],
         &["--apikey", KEY],
-        &["-v", "--apikey", KEY, "more", &apikey],
+        &["-v", "--apikey", KEY, "", &apikey],
     ];
     for flags in table {
         let mut sandbox = with_wrong_key(&standin, "");

@@ -38,7 +38,6 @@ fn force_retires_without_a_question() {
         "-v",
         "-role=a1:b1",
         "-diagnostic",
-        "extra",
     ];
     let finished = sandbox.run(&["retire"], &flags);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);

@@ -336,10 +336,8 @@ fn a_key_on_the_command_line_goes_no_further() {
     let sandbox = Sandbox::of(&standin);
     let conf = fs::read_to_string(sandbox.conf()).unwrap();
     sandbox.write("agent.conf", &conf.replace(KEY, "wrong"));
-    for flags in [
-        &["-apikey", KEY, "-v=false"][..],
-        &["-v=false", "--apikey=stand-in-key"],
-    ] {
+    let flag = format!("--apikey={KEY}");
+    for flags in [&["-apikey", KEY, "-v=false"][..], &["-v=false", &flag]] {
         let before = standin.seen(|seen| seen.to("POST", TSDB).count());
         let agent = sandbox.start_with(&["supervise"], flags);
         posted(&standin, before + 1);

@@ -15,7 +15,7 @@ use super::shared::{Door, Seen, Shared};
 use super::tls::Certificates;
 
 /// The key that is accepted unless a test sets another.
-pub(crate) const KEY: &str = "stand-in-key";
+pub(crate) const KEY: &str = "stand-in-key-of-the-tests";
 
 /// How long a change of the door may take.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);

@@ -172,7 +172,10 @@ fn says_which_file_is_wrong_and_where() {
         (
             "missing.conf",
             "failed to load the config file: read tests/fixtures/config/missing.conf: \
-             No such file or directory (os error 2); -conf names another",
+             No such file or directory (os error 2); mackerel-agent init -conf \
+             tests/fixtures/config/missing.conf -apikey=KEY writes it, and mackerel-agent install also \
+             sets up the service; without -conf, the variable MACKEREL_APIKEY is enough; -conf names \
+             another file",
         ),
         (
             "broken/main.conf",

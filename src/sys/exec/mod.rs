@@ -8,6 +8,7 @@ mod group;
 mod orphans;
 mod output;
 mod plan;
+mod probe;
 mod spawn;
 mod start;
 mod stop;
@@ -22,6 +23,7 @@ use crate::base::clock::{Clock, HostClock};
 pub(crate) use error::ExecError;
 pub(crate) use orphans::reap_orphans;
 pub(crate) use output::Output;
+pub(crate) use probe::probe;
 pub(crate) use stop::{Stop, StopSign, stop};
 
 use group::Group;

@@ -69,7 +69,7 @@ impl Setting {
 
 /// The file that `name` means in the directories of `path`: the first that may be executed.
 /// Directories that are not given from the root on are passed over.
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     let directories = path.as_bytes().split(|byte| *byte == b':');
     directories
         .filter(|directory| directory.starts_with(b"/"))
@@ -78,12 +78,16 @@ fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
 }
 
 fn is_program(file: &Path) -> bool {
+    may_execute(file) && !file.is_dir()
+}
+
+/// Whether this process's user has the permission to execute the file.
+pub(super) fn may_execute(file: &Path) -> bool {
     let Ok(path) = CString::new(file.as_os_str().as_bytes()) else {
         return false;
     };
     // SAFETY: `path` is a string that ends in NUL and outlives the call.
-    let may_be_executed = unsafe { libc::access(path.as_ptr(), libc::X_OK) } == 0;
-    may_be_executed && !file.is_dir()
+    unsafe { libc::access(path.as_ptr(), libc::X_OK) == 0 }
 }
 
 #[cfg(test)]

@@ -1,0 +1,278 @@
+//! What keeps a command from being started, as far as can be seen without starting it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::Task;
+use super::account::Account;
+use super::start::{Setting, find, may_execute};
+
+/// Bytes of a script in which its interpreter is looked for, as the kernel does it.
+const HEAD: u64 = 256;
+/// The bits of a mode that let somebody execute a file.
+const EXECUTE: u32 = 0o111;
+/// What a shell runs itself, or does not run at all.
+const BUILTIN: &str = ". : alias break case cd command continue echo eval exec exit export false for \
+                       function getopts hash if kill local printf pwd read readonly return select \
+                       set shift source test time times trap true type ulimit umask unset until \
+                       wait while";
+
+/// Why the command could not be started, and what to do about it; `None` if nothing is seen that
+/// would keep it from starting. Of a command of the shell, the first word is looked at.
+///
+/// What this process may not look at, and what depends on its directory, is taken to be in order.
+pub(crate) fn probe(task: &Task<'_>) -> Option<String> {
+    Setting::of_agent().probe(task)
+}
+
+impl Setting {
+    fn probe(&self, task: &Task<'_>) -> Option<String> {
+        let own_path = self.environment.path();
+        if let Some(user) = task.user
+            && find("sudo", own_path).is_none()
+        {
+            match self.is_root {
+                false => return Some("user needs sudo, which is not in PATH; install sudo".into()),
+                true => {
+                    if let Err(error) = Account::of(user) {
+                        return Some(format!("{error}; correct user, or install sudo"));
+                    }
+                }
+            }
+        }
+        let (name, path) = match task.argv {
+            [shell, option, line] if shell == "sh" && option == "-c" => {
+                let mut variables = task.env.iter().rev();
+                let path = variables.find(|(name, _)| *name == "PATH");
+                let path = path.map_or(Some(own_path), |(_, value)| *value);
+                (first_word(line)?, path.unwrap_or_default())
+            }
+            [name, ..] => (name.as_str(), own_path),
+            [] => return None,
+        };
+        if name.is_empty() {
+            return Some("the program's name is empty; write a program or a path".into());
+        }
+        let is_own_user = task.user.is_none();
+        if name.contains('/') {
+            return name
+                .starts_with('/')
+                .then(|| program(Path::new(name), is_own_user))?;
+        }
+        match find(name, path) {
+            Some(file) => program(&file, is_own_user),
+            // The PATH of sudo may be another one.
+            None if !is_own_user => None,
+            None => Some(format!(
+                "{}: not found in PATH; install it, or write its whole path",
+                name.escape_debug()
+            )),
+        }
+    }
+}
+
+/// The program that a line of the shell begins with; `None` if it is something else, or unclear.
+fn first_word(line: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+@:,=-".contains(c);
+    for word in line.split_ascii_whitespace() {
+        let end = word.find([';', '|', '&']).unwrap_or(word.len());
+        let (word, _) = word.split_at(end);
+        let is_settled =
+            word.is_empty() || !word.chars().all(is_plain) || word.starts_with("PATH=");
+        if is_settled || BUILTIN.split(' ').any(|builtin| builtin == word) {
+            return None;
+        }
+        // Variables may be set before it.
+        if !word.contains('=') {
+            return Some(word);
+        }
+    }
+    None
+}
+
+/// What keeps `file` from being executed by this user, or by any user if that is another one.
+fn program(file: &Path, is_own_user: bool) -> Option<String> {
+    let shown = file.display().to_string();
+    let shown = shown.escape_debug();
+    let status = match fs::metadata(file) {
+        Ok(status) => status,
+        Err(error) if is_absent(&error) => {
+            return Some(format!(
+                "{shown}: no such file; install it, or correct its path"
+            ));
+        }
+        Err(_) => return None,
+    };
+    if status.is_dir() {
+        return Some(format!(
+            "{shown}: is a directory; write the path of a program"
+        ));
+    }
+    let may_execute = match is_own_user {
+        true => may_execute(file),
+        false => status.permissions().mode() & EXECUTE != 0,
+    };
+    if !may_execute {
+        return Some(format!(
+            "{shown}: permission to execute it is missing; chmod a+rx {shown}"
+        ));
+    }
+    let interpreter = interpreter(file).filter(|_| status.is_file())?;
+    let is_missing = fs::metadata(OsStr::new(&interpreter)).is_err_and(|error| is_absent(&error));
+    let remedy = match interpreter.ends_with('\r') {
+        true => "end its lines with LF, not CRLF",
+        false => "install it, or correct the first line",
+    };
+    (is_missing && interpreter.starts_with('/')).then(|| {
+        let interpreter = interpreter.escape_debug();
+        format!("{shown}: its interpreter {interpreter} does not exist; {remedy}")
+    })
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// The interpreter that the first line of a script names.
+fn interpreter(file: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    File::open(file)
+        .ok()?
+        .take(HEAD)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let line = str::from_utf8(line).ok()?;
+    let word = line.trim_start_matches([' ', '\t']);
+    word.split([' ', '\t']).next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::super::environment::Environment;
+    use super::*;
+
+    #[test]
+    fn a_command_that_cannot_be_started_is_told_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().display().to_string();
+        let write = |name: &str, text: &str, mode| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        write("good", "#!/bin/sh\n", 0o755);
+        write("plain", "", 0o644);
+        write("crlf", "#! /bin/sh\r\n", 0o755);
+        write("lost", "#!/nowhere/perl -w\n", 0o755);
+        fs::create_dir(dir.path().join("inner")).unwrap();
+        let missing = "not found in PATH";
+        // (why this row exists, the command for the shell, what is said; empty: nothing)
+        let shell = [
+            ("in PATH", "good -x | cat", ""),
+            ("an operator at the word", "good;cat", ""),
+            ("by its path", "@/good", ""),
+            ("a variable before it", "A=1 B=2 good", ""),
+            ("not in PATH", "check-dsk -w 1", missing),
+            ("not in PATH, behind a variable", "A=1 gone", missing),
+            ("before an operator", "gone|cat", missing),
+            ("no such file", "@/gone", "no such file"),
+            ("a file as a directory", "@/good/gone", "no such file"),
+            ("a directory", "@/inner", "is a directory"),
+            (
+                "not executable",
+                "@/plain",
+                "permission to execute it is missing",
+            ),
+            ("not executable, in PATH", "plain", missing),
+            (
+                "a script of another system",
+                "@/crlf",
+                "/bin/sh\\r does not exist; end its lines",
+            ),
+            (
+                "a missing interpreter",
+                "@/lost",
+                "/nowhere/perl does not exist; install it",
+            ),
+            ("of the shell", "cd /nowhere && gone", ""),
+            ("a condition", "if gone; then gone; fi", ""),
+            ("a test", "[ -e /x ]", ""),
+            ("a variable as the program", "$GONE", ""),
+            ("in quotes", "'/gone there/x'", ""),
+            ("a group", "(gone)", ""),
+            ("another PATH", "PATH=/x gone", ""),
+            ("redirected first", "2>/dev/null gone", ""),
+            ("in the agent's directory", "./gone", ""),
+            ("below the agent's directory", "a/gone", ""),
+            ("nothing", "", ""),
+            ("a remark", "# gone", ""),
+        ];
+        let setting = Setting {
+            environment: Environment::of(vec![("PATH".into(), at.clone().into())]),
+            is_root: false,
+            has_pidfd: false,
+        };
+        let check = |why: &str, task: &Task<'_>, expected: &str| {
+            let said = setting.probe(task);
+            assert_eq!(said.is_none(), expected.is_empty(), "{why}: {said:?}");
+            let said = said.unwrap_or_default();
+            assert!(said.contains(expected), "{why}: {said}");
+        };
+        fn plain(argv: &[String]) -> Task<'_> {
+            Task {
+                argv,
+                user: None,
+                env: &[],
+            }
+        }
+        for (why, line, expected) in shell {
+            let argv = ["sh", "-c", &line.replace('@', &at)].map(str::to_owned);
+            check(why, &plain(&argv), expected);
+        }
+        let lists: [(_, &[&str], _); 5] = [
+            ("a list", &["good", "-x"], ""),
+            ("a list, not in PATH", &["gone"], missing),
+            ("nothing is cut off in a list", &["good;cat"], missing),
+            ("an empty name", &["", "x"], "the program's name is empty"),
+            ("a list is no shell", &["cd", "/"], missing),
+        ];
+        for (why, words, expected) in lists {
+            let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            check(why, &plain(&argv), expected);
+        }
+        // The plugin's own PATH is the shell's, and no one else's; sudo may have another.
+        let argv = ["sh", "-c", "good"].map(str::to_owned);
+        let list = ["good".to_owned()];
+        let env = [("PATH", Some(OsStr::new("/nowhere")))];
+        let with = |argv, user| Task {
+            argv,
+            user,
+            env: &env,
+        };
+        check("its own PATH", &with(&argv, None), missing);
+        check("its own PATH, a list", &with(&list, None), "");
+        check("no sudo", &with(&argv, Some("root")), "user needs sudo");
+        write("sudo", "", 0o755);
+        let setting = |is_root| Setting {
+            environment: setting.environment.clone(),
+            is_root,
+            has_pidfd: false,
+        };
+        let gone = ["sh", "-c", "gone"].map(str::to_owned);
+        assert_eq!(setting(false).probe(&with(&gone, Some("x"))), None);
+        fs::remove_file(dir.path().join("sudo")).unwrap();
+        let said = setting(true).probe(&with(&argv, Some("no such user")));
+        assert!(said.is_some_and(|said| said.contains("no such user")));
+        assert_eq!(setting(true).probe(&with(&gone, Some("root"))), None);
+    }
+}
