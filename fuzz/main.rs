@@ -53,7 +53,7 @@ use targets::Target;
 /// For one input: none needs a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that one input may make the program hold.
-const MEMORY: usize = 48 << 20;
+const MEMORY: usize = 16 << 20;
 /// Inputs between two looks at the clock.
 const STRIDE: u64 = 64;
 

@@ -3,13 +3,14 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
 use crate::base::json::{Json, JsonError};
 use crate::sys::cache::CacheFile;
+use crate::sys::digest::{Digest, sha256};
 use crate::sys::root::FileError;
 
 /// Bytes of a document that the API takes.
@@ -48,10 +49,33 @@ pub(crate) fn cache_path(
 /// Fails if there is no value, or more than one, and if it is larger than the API takes.
 pub(crate) fn document(stdout: &[u8]) -> Result<String, DocumentError> {
     let value = Json::parse(&String::from_utf8_lossy(stdout)).map_err(DocumentError::Json)?;
-    let document = value.to_string();
-    match document.len() {
-        ..=LIMIT => Ok(document),
+    let mut document = Document {
+        text: String::new(),
+        bytes: 0,
+    };
+    // Writing to memory cannot fail.
+    let _ = write!(document, "{value}");
+    match document.bytes {
+        ..=LIMIT => Ok(document.text),
         bytes => Err(DocumentError::TooLarge(bytes)),
+    }
+}
+
+/// A document that is being written, of which no more is kept than the API takes: a text of
+/// characters that JSON escapes may be six times as long as what the plugin has printed.
+struct Document {
+    text: String,
+    /// Of the whole document.
+    bytes: usize,
+}
+
+impl fmt::Write for Document {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes += text.len();
+        if self.bytes <= LIMIT {
+            self.text.push_str(text);
+        }
+        Ok(())
     }
 }
 
@@ -109,8 +133,8 @@ struct Space {
     /// There as long as it is known what the server has, and holds that.
     cache: CacheFile,
     is_read: bool,
-    /// What [`Space::cache`] holds, or would if it could be written.
-    known: Option<String>,
+    /// Digest of what [`Space::cache`] holds, or would if it could be written.
+    known: Option<Digest>,
     waiting: Option<Waiting>,
 }
 
@@ -162,9 +186,10 @@ impl Metadata {
             return Ok(());
         };
         let read = space.read();
+        let known = space.known.unwrap_or_else(|| sha256(NOTHING.as_bytes()));
         match &mut space.waiting {
             Some(waiting) => waiting.document = document,
-            None if document == space.known.as_deref().unwrap_or(NOTHING) => {}
+            None if sha256(document.as_bytes()) == known => {}
             None => space.waiting = Some(Waiting { document, due }),
         }
         read
@@ -242,7 +267,8 @@ impl Space {
         self.is_read = true;
         let kept = self.cache.load()?;
         // A file that holds something else, or was cut short, says nothing.
-        self.known = kept.and_then(|kept| document(&kept).ok());
+        let kept = kept.and_then(|kept| document(&kept).ok());
+        self.known = kept.map(|kept| sha256(kept.as_bytes()));
         Ok(())
     }
 
@@ -252,7 +278,7 @@ impl Space {
             return Ok(());
         };
         let kept = self.cache.save(waiting.document.as_bytes());
-        self.known = Some(waiting.document);
+        self.known = Some(sha256(waiting.document.as_bytes()));
         kept
     }
 

@@ -19,23 +19,31 @@ pub(crate) use suspects::{Condemned, Offender};
 const USE: u64 = 24 * 60 * 60;
 /// Bytes of names and values kept, about: a day of 2,000 series.
 const CAPACITY: usize = 32 << 20;
-/// Values in one request, unless a single round has more.
+/// The least of them, where memory is limited: a day of a plain host.
+const LEAST: usize = 1 << 20;
+/// Of the memory that this process may have, the spool takes no more than this part. While it is
+/// written to its file, it takes twice as much.
+const SHARE: u64 = 8;
+/// Values in one request.
 const BATCH: usize = 2_000;
-/// Lists of names that are remembered although no round has them.
-const IDLE_SHAPES: usize = 64;
+/// Bytes of lists of names that are remembered although no round has them: those of 4,000 series.
+const IDLE: usize = 256 << 10;
 
 /// The host that values belong to: its custom identifier; `None` for this one.
 pub(crate) type Destination = Option<Arc<str>>;
 
 /// Rounds of values, in the order in which they came. When full, the oldest make room for the
 /// newest.
-#[derive(Default)]
 pub(crate) struct Spool {
     rounds: VecDeque<Round>,
-    /// The lists of names that rounds have or had.
-    shapes: Vec<Arc<[String]>>,
+    /// The lists of names that rounds have or had, the one that was used last at the end.
+    shapes: Vec<Shape>,
     /// Bytes that [`Round::bytes`] adds up to.
     bytes: usize,
+    /// Bytes that [`Shape::bytes`] adds up to.
+    names_bytes: usize,
+    /// The most that both may add up to.
+    capacity: usize,
     /// Number of the next round.
     next: u64,
     /// Parts of what the server has refused, the next one last.
@@ -49,6 +57,20 @@ pub(crate) struct Spool {
     pub(crate) never_halves: bool,
 }
 
+/// Names of values, shared by all rounds that have the same series, as nearly all have.
+struct Shape {
+    names: Arc<[String]>,
+    /// About what it costs to keep them.
+    bytes: usize,
+}
+
+impl Shape {
+    /// Whether no round has these names.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.names) == 1
+    }
+}
+
 /// What was measured at one moment: of this host by itself, or by one plugin.
 struct Round {
     number: u64,
@@ -59,11 +81,11 @@ struct Round {
     /// Whether it is kept in a file.
     is_kept: bool,
     destination: Destination,
-    /// Shared by all rounds that have the same series, as nearly all have.
+    /// Those of a [`Shape`].
     names: Arc<[String]>,
     /// One for each name; NaN where there is none any more.
     values: Box<[f64]>,
-    /// About what it costs to keep this round.
+    /// About what it costs to keep this round, without its names.
     bytes: usize,
 }
 
@@ -104,7 +126,32 @@ impl Batch {
     }
 }
 
+impl Default for Spool {
+    /// One for a process whose memory is not limited.
+    fn default() -> Spool {
+        Spool {
+            rounds: VecDeque::new(),
+            shapes: Vec::new(),
+            bytes: 0,
+            names_bytes: 0,
+            capacity: CAPACITY,
+            next: 0,
+            suspects: Vec::new(),
+            is_accepting: false,
+            gone: Vec::new(),
+            #[cfg(test)]
+            never_halves: false,
+        }
+    }
+}
+
 impl Spool {
+    /// Sets the limit for a process that may have so many bytes of memory.
+    pub(crate) fn fit(&mut self, memory: u64) {
+        let share = usize::try_from(memory / SHARE).unwrap_or(usize::MAX);
+        self.capacity = share.clamp(LEAST, CAPACITY);
+    }
+
     /// Adds the newest round, which may be empty. Returns how many rounds had to go to make room.
     pub(crate) fn push<'a>(
         &mut self,
@@ -113,12 +160,11 @@ impl Spool {
         destination: Destination,
         values: impl Iterator<Item = (&'a str, f64)> + Clone,
     ) -> usize {
-        let (names, names_bytes) = self.names(values.clone().map(|(name, _)| name));
-        let values: Box<[f64]> = values.map(|(_, value)| value).collect();
-        if values.is_empty() {
+        if values.clone().next().is_none() {
             return 0;
         }
-        let bytes = size_of::<Round>() + size_of_val(&*values) + names_bytes;
+        let names = self.names(values.clone().map(|(name, _)| name));
+        let values: Box<[f64]> = values.map(|(_, value)| value).collect();
         self.add(Round {
             number: self.next,
             stamp,
@@ -126,8 +172,8 @@ impl Spool {
             is_kept: false,
             destination,
             names,
+            bytes: size_of::<Round>() + size_of_val(&*values),
             values,
-            bytes,
         })
     }
 
@@ -137,7 +183,11 @@ impl Spool {
         self.bytes += round.bytes;
         self.rounds.push_back(round);
         let mut lost = 0;
-        while self.bytes > CAPACITY && self.rounds.len() > 1 {
+        while self.bytes + self.names_bytes > self.capacity {
+            self.forget_names(0);
+            if self.bytes + self.names_bytes <= self.capacity || self.rounds.len() == 1 {
+                break;
+            }
             if let Some(round) = self.rounds.pop_front() {
                 self.bytes -= round.bytes;
                 self.gone.extend(round.is_kept.then_some(round.number));
@@ -147,24 +197,38 @@ impl Spool {
         lost
     }
 
-    /// The names, shared with the rounds that have the same, and the bytes that this round costs
-    /// for them.
-    fn names<'a>(
-        &mut self,
-        names: impl Iterator<Item = &'a str> + Clone,
-    ) -> (Arc<[String]>, usize) {
-        let is_same = |known: &&Arc<[String]>| known.iter().map(String::as_str).eq(names.clone());
-        if let Some(known) = self.shapes.iter().find(is_same) {
-            return (Arc::clone(known), 0);
-        }
-        if self.shapes.len() >= IDLE_SHAPES {
-            self.shapes.retain(|shape| Arc::strong_count(shape) > 1);
-        }
-        let names: Arc<[String]> = names.map(str::to_owned).collect();
-        self.shapes.push(Arc::clone(&names));
-        let bytes = names.iter().map(|name| size_of::<String>() + name.len());
-        let bytes = bytes.sum();
-        (names, bytes)
+    /// The names, shared with the rounds that have the same.
+    fn names<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) -> Arc<[String]> {
+        let is_same = |known: &Shape| known.names.iter().map(String::as_str).eq(names.clone());
+        let shape = match self.shapes.iter().position(is_same) {
+            Some(at) => self.shapes.remove(at),
+            None => {
+                let list: Arc<[String]> = names.map(str::to_owned).collect();
+                let bytes = list.iter().map(|name| size_of::<String>() + name.len());
+                let bytes = size_of::<Shape>() + bytes.sum::<usize>();
+                self.names_bytes += bytes;
+                Shape { names: list, bytes }
+            }
+        };
+        let names = Arc::clone(&shape.names);
+        self.shapes.push(shape);
+        names
+    }
+
+    /// Forgets lists of names that no round has, those first that were used longest ago, until the
+    /// others have at most so many bytes.
+    fn forget_names(&mut self, most: usize) {
+        let idle = self.shapes.iter().filter(|shape| shape.is_idle());
+        let mut idle: usize = idle.map(|shape| shape.bytes).sum();
+        let names_bytes = &mut self.names_bytes;
+        self.shapes.retain(|shape| {
+            let is_to_go = idle > most && shape.is_idle();
+            if is_to_go {
+                idle -= shape.bytes;
+                *names_bytes -= shape.bytes;
+            }
+            !is_to_go
+        });
     }
 
     /// Forgets the rounds that the server would ignore at `now`. Returns how many they were.
@@ -183,6 +247,7 @@ impl Spool {
             is_wanted
         });
         self.bytes = self.rounds.iter().map(|round| round.bytes).sum();
+        self.forget_names(IDLE);
         self.forget_empty_suspects();
     }
 
@@ -231,13 +296,18 @@ impl Spool {
             if batch.iter().any(|part| part.number == round.number) {
                 continue;
             }
-            if !batch.is_empty() && round.values.len() > room {
+            let start = round.values.iter().position(|value| value.is_finite());
+            let start = start.unwrap_or_default();
+            let count = round.values.len() - start;
+            if !batch.is_empty() && count > room {
                 break;
             }
-            room = room.saturating_sub(round.values.len());
+            // A round that is larger than a request goes in parts.
+            let count = count.min(BATCH);
+            room = room.saturating_sub(count);
             batch.push(Part {
                 number: round.number,
-                values: 0..round.values.len(),
+                values: start..start + count,
             });
         }
         batch.sort_unstable_by_key(|part| part.number);

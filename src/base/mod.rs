@@ -3,7 +3,6 @@
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
-pub(crate) mod decimal;
 pub(crate) mod json;
 pub(crate) mod pattern;
 pub(crate) mod program;

@@ -13,6 +13,8 @@ const BATCH: usize = 20;
 const USE: u64 = 6 * 60 * 60;
 /// Bytes of reports kept for one destination, about: six hours of a dozen checks that fail.
 const CAPACITY: usize = 2 << 20;
+/// The same for all destinations together.
+const ALL: usize = 4 << 20;
 /// Between two times that what has gathered is sent, unless something is urgent.
 const ROUND: Duration = Duration::from_secs(60);
 /// After a full request.
@@ -54,7 +56,7 @@ pub(crate) struct Batch {
 }
 
 /// Reports by destination, oldest first. When one destination's are too many, its oldest make room
-/// for its newest.
+/// for its newest; when all together are, those of the destination that has most.
 pub(crate) struct Queue {
     lanes: Vec<Lane>,
     /// Number of checks: what one round of them may bring.
@@ -132,6 +134,13 @@ impl Queue {
         let mut lost = 0;
         while lane.bytes > CAPACITY && lane.reports.len() > 1 {
             lane.take_first();
+            lost += 1;
+        }
+        while self.lanes.iter().map(|lane| lane.bytes).sum::<usize>() > ALL {
+            let largest = self.lanes.iter_mut().max_by_key(|lane| lane.bytes);
+            if largest.and_then(Lane::take_first).is_none() {
+                break;
+            }
             lost += 1;
         }
         lost

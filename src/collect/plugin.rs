@@ -1,5 +1,7 @@
 //! `custom.*`, from what a metric plugin printed.
 
+use std::cell::Cell;
+
 use super::Values;
 use crate::base::clock::Unix;
 use crate::base::pattern::Pattern;
@@ -9,8 +11,12 @@ use crate::parse::plugin;
 
 /// Before every name of a plugin's metrics.
 const PREFIX: &str = "custom.";
+/// Values of one run that are taken: with their names, and as a request, about 7 MB.
+const VALUES: usize = 20_000;
 /// Names of one run that are told of because they cannot be sent.
 const REJECTED: usize = 20;
+/// Characters kept of such a name.
+const SHOWN: usize = 200;
 
 /// What a metric plugin measured.
 #[derive(Debug)]
@@ -21,15 +27,20 @@ pub(crate) struct Found {
     pub(crate) rejected: Vec<String>,
     /// What is wrong with the first line that could not be understood.
     pub(crate) trouble: Option<String>,
+    /// Whether no line has the three fields of a value.
+    pub(crate) is_without_value: bool,
 }
 
 /// Understands what `plugin` printed for the round of `time`. Lines that are no values cost
 /// themselves alone; of several values of one name the last counts.
 pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Found {
+    let is_excluding = Cell::new(false);
     let wanted = |key: &str| {
         let matches = |pattern: &Pattern| pattern.matches(key);
-        plugin.include_pattern.as_ref().is_none_or(matches)
-            && !plugin.exclude_pattern.as_ref().is_some_and(matches)
+        let is_wanted = plugin.include_pattern.as_ref().is_none_or(matches)
+            && !plugin.exclude_pattern.as_ref().is_some_and(matches);
+        is_excluding.set(is_excluding.get() || !is_wanted);
+        is_wanted
     };
     let own_time = plugin.use_plugin_timestamp.then_some(time);
     let mut found = Vec::new();
@@ -37,19 +48,28 @@ pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Found
     let mut trouble = None;
     for (at, line) in plugin::values(text, &wanted, own_time).enumerate() {
         match line {
+            Ok(_) if found.len() >= VALUES => {
+                trouble.get_or_insert_with(|| {
+                    format!("plugin output: more than {VALUES} values: the rest is dropped")
+                });
+            }
             Ok(value) if value.value.is_finite() && is_metric_name(value.key) => {
                 found.push((value.key, at, value.time.unwrap_or(time), value.value));
             }
-            Ok(value) if rejected.len() < REJECTED => rejected.push(value.key.to_owned()),
+            Ok(value) if rejected.len() < REJECTED => {
+                rejected.push(value.key.chars().take(SHOWN).collect());
+            }
             Ok(_) => {}
             Err(error) => {
                 trouble.get_or_insert_with(|| error.to_string());
             }
         }
     }
+    let is_without_value = found.is_empty() && rejected.is_empty() && !is_excluding.get();
     Found {
         rounds: by_time(found),
         rejected,
+        is_without_value: is_without_value && trouble.is_none(),
         trouble,
     }
 }
@@ -179,5 +199,69 @@ mod tests {
             .map(|at| format!("a/{at} 1 1\n"))
             .collect();
         assert_eq!(understood("", &many).1.rejected.len(), REJECTED);
+        let (_, found) = understood("", &format!("{} 1 1\n", "/".repeat(1 << 20)));
+        assert_eq!(found.rejected, ["/".repeat(SHOWN)]);
+    }
+
+    #[test]
+    fn plugin_values_are_limited_in_number() {
+        let lines =
+            |count: usize| -> String { (0..count).map(|at| format!("a{at} 1 1\n")).collect() };
+        // (why this row exists, text, values, what is said)
+        let table = [
+            ("as many as there may be", lines(VALUES), VALUES, None),
+            (
+                "more",
+                lines(VALUES + 1),
+                VALUES,
+                Some("more than 20000 values"),
+            ),
+            (
+                "much more",
+                lines(80_000),
+                VALUES,
+                Some("the rest is dropped"),
+            ),
+            (
+                "of one name",
+                "a 1 1\n".repeat(1 << 17),
+                1,
+                Some("more than 20000 values"),
+            ),
+        ];
+        for (why, text, count, said) in table {
+            let (lines, found) = understood("", &text);
+            assert_eq!(lines.len(), count, "{why}");
+            let trouble = found.trouble.unwrap_or_default();
+            match said {
+                None => assert_eq!(trouble, "", "{why}"),
+                Some(said) => assert!(trouble.contains(said), "{why}: {trouble}"),
+            }
+        }
+    }
+
+    #[test]
+    fn plugin_output_without_a_value_is_told_from_one_whose_values_are_not_wanted() {
+        // (why this row exists, settings, text, whether there is no value at all)
+        let table = [
+            ("a value", "", "a 1 0\n", false),
+            ("nothing", "", "", true),
+            ("an error", "", "cannot connect\n", true),
+            ("two fields", "", "a 1\n", true),
+            ("a page", "", "<html>\n</html>\n", true),
+            ("a name that cannot be sent", "", "a/b 1 0\n", false),
+            ("no number, which is said by itself", "", "a x 0\n", false),
+            ("excluded", "exclude_pattern = 'a'", "a 1 0\n", false),
+            (
+                "an error, and a pattern",
+                "exclude_pattern = 'b'",
+                "failed\n",
+                true,
+            ),
+        ];
+        for (why, settings, text, expected) in table {
+            let (_, found) = understood(settings, text);
+            assert_eq!(found.is_without_value, expected, "{why}");
+        }
     }
 }

@@ -61,6 +61,22 @@ impl Rig {
 const LATER: Sent = Sent::Later(Duration::ZERO);
 
 #[test]
+fn metadata_that_is_escaped_is_held_as_far_as_the_api_takes_it() {
+    // Each of these characters becomes six.
+    let printed = format!("\"{}\"", "<".repeat(1 << 20));
+    let error = document(printed.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{} bytes, and the API takes {LIMIT}", (6 << 20) + 2)
+    );
+    let fits = format!("\"{}\"", "<".repeat((LIMIT - 2) / 6));
+    assert_eq!(
+        document(fits.as_bytes()).unwrap().len(),
+        (LIMIT - 2) / 6 * 6 + 2
+    );
+}
+
+#[test]
 fn a_document_is_one_value_of_any_kind() {
     let table = [
         ("{}", "{}"),

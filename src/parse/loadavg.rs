@@ -1,7 +1,6 @@
 //! `/proc/loadavg`: mean run-queue length. Format: proc_loadavg(5).
 
 use super::ParseError;
-use crate::base::decimal;
 
 /// Reads the text of `/proc/loadavg`: the mean number of runnable tasks over the last 1, 5 and 15
 /// minutes.
@@ -10,7 +9,8 @@ use crate::base::decimal;
 pub(crate) fn parse(text: &str) -> Result<[f64; 3], ParseError> {
     let mut words = text.split_ascii_whitespace();
     let mut next = |wanted| {
-        let mean = words.next().and_then(decimal::parse);
+        let mean = words.next().and_then(|word| word.parse().ok());
+        let mean = mean.filter(|mean: &f64| mean.is_finite() && mean.is_sign_positive());
         mean.ok_or_else(|| ParseError::new("/proc/loadavg", wanted, text.trim_end()))
     };
     Ok([
@@ -37,6 +37,10 @@ mod tests {
             parse("0.1 x\n").unwrap_err().to_string(),
             "/proc/loadavg: no 5-minute mean in \"0.1 x\""
         );
+        // What std takes for a number, and no mean can be.
+        for word in ["-1", "inf", "NaN", "1e999", ""] {
+            assert!(parse(&format!("{word} 0.1 0.1")).is_err(), "{word}");
+        }
     }
 
     #[test]

@@ -89,9 +89,11 @@ pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
     run(works, |told| {
         let mut api = Api::new(Box::new(Show));
         match told {
-            Told::Graphs(graphs, words) => {
+            Told::Graphs(found, words) => {
+                let trouble = found.as_ref().err().cloned().or(words.trouble);
+                let graphs = found.unwrap_or_default();
                 say(&format!("graph definitions: {}", graphs.len()))?;
-                print_trouble(words.trouble.as_deref())?;
+                print_trouble(trouble.as_deref())?;
                 if !graphs.is_empty() {
                     let graphs: Vec<_> = graphs.iter().collect();
                     drop(api.create_graph_defs(&graphs));

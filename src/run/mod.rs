@@ -62,6 +62,7 @@ use crate::sys::http::{Http, Settings, SetupError};
 use crate::sys::journal::Directory;
 use crate::sys::lock::RootLock;
 use crate::sys::log::{self as backend, Tags};
+use crate::sys::memory;
 use crate::sys::netif::links;
 use crate::sys::notify::Notify;
 use crate::sys::pidfile::PidFile;
@@ -207,8 +208,11 @@ fn start_poster(
         Box::new(move |what| drop(news.send(Event::News(what)))),
         random,
         clock.moment(),
-    )
-    .keep_with(keeper, &clock);
+    );
+    if let Some(limit) = memory::limit() {
+        poster.fit(limit);
+    }
+    let mut poster = poster.keep_with(keeper, &clock);
     if config.readiness.is_given() {
         poster.hold();
     }

@@ -153,6 +153,11 @@ impl Poster {
         self
     }
 
+    /// Limits what is held to a part of the memory that this process may have.
+    pub(super) fn fit(&mut self, memory: u64) {
+        self.spool.fit(memory);
+    }
+
     /// Registers nothing before [`Order::Begin`].
     pub(super) fn hold(&mut self) {
         self.is_held = true;

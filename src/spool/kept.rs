@@ -1,6 +1,6 @@
 //! What a file has to hold for the next process, and what it gives back.
 
-use super::{Destination, Round, Spool};
+use super::{Destination, IDLE, Round, Spool};
 use crate::base::clock::{Stamp, Unix};
 
 /// A round, as it has to be kept.
@@ -60,8 +60,7 @@ impl Spool {
         names: &[String],
         values: &[f64],
     ) -> usize {
-        let (names, names_bytes) = self.names(names.iter().map(String::as_str));
-        let bytes = size_of::<Round>() + size_of_val(values) + names_bytes;
+        let names = self.names(names.iter().map(String::as_str));
         self.add(Round {
             number,
             stamp,
@@ -70,7 +69,7 @@ impl Spool {
             destination,
             names,
             values: values.into(),
-            bytes,
+            bytes: size_of::<Round>() + size_of_val(values),
         })
     }
 
@@ -84,6 +83,7 @@ impl Spool {
             is_new && !is_gone(round.number)
         });
         self.bytes = self.rounds.iter().map(|round| round.bytes).sum();
+        self.forget_names(IDLE);
     }
 
     /// Gives rounds their times that had to wait for it: `time_of` knows what time it was.

@@ -65,9 +65,47 @@ fn a_backlog_goes_oldest_first_with_the_newest_round_ahead() {
 }
 
 #[test]
-fn a_round_larger_than_a_batch_is_posted_whole() {
-    let spool = minutes(2, BATCH + 1);
-    assert_eq!(spool.values(&spool.batch(&all)).count(), BATCH + 1);
+fn spool_posts_a_round_larger_than_a_batch_in_parts() {
+    // (why this row exists, rounds, values of each, values of each request)
+    let table: [(_, _, _, &[usize]); 4] = [
+        ("just as large", 1, BATCH, &[BATCH]),
+        (
+            "one value more, with the next round",
+            2,
+            BATCH + 1,
+            &[BATCH, 1, BATCH, 1],
+        ),
+        (
+            "several times as large",
+            1,
+            3 * BATCH + 5,
+            &[BATCH, BATCH, BATCH, 5],
+        ),
+        ("small ones", 2, 1, &[2]),
+    ];
+    for (why, rounds, width, expected) in table {
+        let mut spool = minutes(rounds, width);
+        let mut counts = Vec::new();
+        let mut names = Vec::new();
+        while !spool.is_empty() {
+            let batch = spool.batch(&all);
+            counts.push(spool.values(&batch).count());
+            names.extend(
+                spool
+                    .values(&batch)
+                    .map(|(_, time, name, _)| (time, name.to_owned())),
+            );
+            spool.posted(&batch);
+        }
+        assert_eq!(counts, expected, "{why}");
+        names.sort();
+        names.dedup();
+        assert_eq!(
+            names.len() as u64,
+            rounds * width as u64,
+            "{why}: each value once"
+        );
+    }
 }
 
 #[test]
@@ -99,12 +137,127 @@ fn when_full_the_oldest_rounds_make_room() {
     let width = CAPACITY / 64;
     let mut spool = minutes(3, width);
     let names: Vec<String> = (0..width).map(|column| format!("other{column}")).collect();
-    // New names cost more than new values.
+    // The old names go with the last round that has them, and the new ones cost more than the values.
     let values = names.iter().map(|name| (name.as_str(), 3.0));
-    assert_eq!(spool.push(at(3 * MINUTE), true, None, values), 1);
-    assert!(spool.bytes <= CAPACITY);
+    assert_eq!(spool.push(at(3 * MINUTE), true, None, values), 3);
+    assert!(spool.bytes + spool.names_bytes <= CAPACITY);
     let kept: Vec<Unix> = spool.rounds.iter().map(|round| round.stamp.wall).collect();
-    assert_eq!(kept, [1, 2, 3].map(|minute| Unix(minute * MINUTE)));
+    assert_eq!(kept, [Unix(3 * MINUTE)]);
+}
+
+#[test]
+fn spool_does_not_grow_by_names_that_come_and_go() {
+    // Names of a plugin in each minute, and whether the server takes them.
+    type Row = (
+        &'static str,
+        fn(u64, usize) -> String,
+        usize,
+        fn(u64) -> bool,
+    );
+    const NEVER: fn(u64) -> bool = |_| false;
+    const ALWAYS: fn(u64) -> bool = |_| true;
+    let table: [Row; 6] = [
+        (
+            "the same each minute",
+            |_, at| format!("custom.{at}"),
+            8_000,
+            ALWAYS,
+        ),
+        (
+            "others each minute",
+            |minute, at| format!("custom.{minute}.{at}"),
+            8_000,
+            ALWAYS,
+        ),
+        (
+            "one of them new",
+            |minute, at| {
+                format!(
+                    "custom.{}",
+                    if at == 0 { minute + 99_999 } else { at as u64 }
+                )
+            },
+            5_000,
+            ALWAYS,
+        ),
+        (
+            "others, and an outage",
+            |minute, at| format!("custom.{minute}.{at}"),
+            8_000,
+            NEVER,
+        ),
+        (
+            "in turns, and outages",
+            |minute, at| format!("custom.{}.{at}", minute % 3),
+            8_000,
+            |minute| minute % 20 > 15,
+        ),
+        (
+            "long names, and an outage",
+            |minute, at| format!("custom.{minute}.{at}.{}", "x".repeat(10_000)),
+            50,
+            NEVER,
+        ),
+    ];
+    for (why, name, count, is_taken) in table {
+        let mut spool = Spool::default();
+        spool.fit(32 << 20);
+        for minute in 0..50 {
+            let names: Vec<String> = (0..count).map(|at| name(minute, at)).collect();
+            let values = names.iter().map(|name| (name.as_str(), minute as f64));
+            spool.push(at(minute * MINUTE), true, None, values);
+            while is_taken(minute) && !spool.is_empty() {
+                let batch = spool.batch(&all);
+                spool.posted(&batch);
+            }
+            let held = held(&spool);
+            let (most, claimed) = (spool.capacity, spool.bytes + spool.names_bytes);
+            assert!(
+                held <= most && claimed <= most,
+                "{why}: {held} bytes in minute {minute}"
+            );
+            assert!(
+                claimed.abs_diff(held) <= held / 8 + 4_096,
+                "{why}: {claimed}, not {held}"
+            );
+            if spool.is_empty() {
+                assert!(
+                    held <= IDLE,
+                    "{why}: {held} bytes are left in minute {minute}"
+                );
+            }
+        }
+        assert_eq!(spool.is_empty(), is_taken(49), "{why}");
+    }
+}
+
+/// Bytes of all names and values that a spool holds.
+fn held(spool: &Spool) -> usize {
+    let names = spool.shapes.iter().flat_map(|shape| shape.names.iter());
+    let names = names.map(|name| size_of::<String>() + name.len());
+    let values = spool.rounds.iter().map(|round| size_of_val(&*round.values));
+    names.chain(values).sum()
+}
+
+#[test]
+fn spool_takes_an_eighth_of_limited_memory() {
+    // (why this row exists, bytes of memory, bytes of the spool)
+    let table = [
+        ("the documented container", 16 << 20, 2 << 20),
+        ("a larger one", 64 << 20, 8 << 20),
+        ("a small one", 1 << 20, LEAST),
+        ("a large one", 1 << 30, CAPACITY),
+        (
+            "no limit, as version 1 of control groups says it",
+            9_223_372_036_854_771_712,
+            CAPACITY,
+        ),
+    ];
+    for (why, memory, expected) in table {
+        let mut spool = Spool::default();
+        spool.fit(memory);
+        assert_eq!(spool.capacity, expected, "{why}");
+    }
 }
 
 #[test]
@@ -148,9 +301,7 @@ fn what_is_for_an_unknown_host_waits_and_may_be_given_up() {
 #[test]
 fn names_are_kept_once_however_many_plugins_take_turns() {
     let mut spool = Spool::default();
-    let names: Vec<String> = (0..3 * IDLE_SHAPES)
-        .map(|n| format!("custom.{n}"))
-        .collect();
+    let names: Vec<String> = (0..200).map(|n| format!("custom.{n}")).collect();
     for minute in 0..10 {
         for name in &names {
             let value = [(name.as_str(), 1.0)];
@@ -159,6 +310,6 @@ fn names_are_kept_once_however_many_plugins_take_turns() {
     }
     assert_eq!(spool.shapes.len(), names.len());
     spool.keep(|_| false);
-    spool.push(at(0), true, None, [("new", 1.0)].into_iter());
-    assert_eq!(spool.shapes.len(), 1);
+    // They are remembered: the next minute brings them again.
+    assert_eq!(spool.shapes.len(), names.len());
 }

@@ -8,6 +8,19 @@ pub(crate) fn sha1_last_byte(text: &str) -> u8 {
     digest.as_ref().last().copied().unwrap_or_default()
 }
 
+/// A SHA-256 digest.
+pub(crate) type Digest = [u8; 32];
+
+/// The SHA-256 digest of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+    let mut copy = Digest::default();
+    let digest = digest(&SHA256, bytes);
+    copy.iter_mut()
+        .zip(digest.as_ref())
+        .for_each(|(to, from)| *to = *from);
+    copy
+}
+
 /// Whether `sha256` is the SHA-256 digest of `bytes`.
 pub(crate) fn is_sha256(sha256: &[u8], bytes: &[u8]) -> bool {
     digest(&SHA256, bytes).as_ref() == sha256
@@ -25,6 +38,7 @@ mod tests {
         assert!(is_sha256(&expected, b"abc"));
         assert!(!is_sha256(&expected, b"abd"));
         assert!(!is_sha256(&expected[1..], b"abc"));
+        assert_eq!(sha256(b"abc").as_slice(), expected);
     }
 
     /// Vector 57 of the behaviour reference.

@@ -19,6 +19,7 @@ pub(crate) mod journal;
 pub(crate) mod localtime;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod netif;
 pub(crate) mod notify;
 pub(crate) mod pidfile;

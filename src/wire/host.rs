@@ -179,9 +179,9 @@ pub(crate) fn found(answer: &Json) -> Result<Vec<Host>, JsonError> {
     }
 }
 
-const NO_ID: JsonError = JsonError::lacking("there is no host's id in it");
-const NO_HOST: JsonError = JsonError::lacking("there is no host in it");
-const NO_TEXT: JsonError = JsonError::lacking("what should be a text in it is none");
+const NO_ID: JsonError = JsonError::Lacking("there is no host's id in it");
+const NO_HOST: JsonError = JsonError::Lacking("there is no host in it");
+const NO_TEXT: JsonError = JsonError::Lacking("what should be a text in it is none");
 
 impl Host {
     fn read(host: &Json) -> Result<Host, JsonError> {

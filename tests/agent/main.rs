@@ -27,6 +27,7 @@ mod image;
 mod init;
 mod install;
 mod keys;
+mod limits;
 mod log;
 mod notify;
 mod once;

@@ -340,3 +340,192 @@ fn once_runs_metric_plugins_too() {
     assert_eq!(groups[1]["CustomIdentifier"], "o");
     assert_eq!(groups[1]["Values"]["custom.o.value"]["Value"], 2);
 }
+
+#[test]
+fn plugin_that_fails_is_logged_with_its_exit_code_and_first_line() {
+    const FORM: &str =
+        "; a metric plugin prints lines of NAME, VALUE and TIME with tabs between them";
+    const AS_ROOT: &str = "; give the user of the agent the right to do this, or run plugins as root: \
+        mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)";
+    const NOT_FOUND: &str = "exit code: 127, exec: \"no-such-program\": executable file not found in \
+        $PATH; write its whole path, or add its directory to PATH";
+    // Root may do everything, and nothing is suggested to it.
+    let as_root = match rustix::process::geteuid().is_root() {
+        true => "",
+        false => AS_ROOT,
+    };
+    // (why this row exists, kind, command as TOML, what is logged after the name, "" if nothing)
+    let table: Vec<(&str, &str, &str, String)> = vec![
+        ("well", "metrics", "'echo a.b 1 0'", "".into()),
+        ("some lines are no values", "metrics", "'echo hello; echo a.b 1 0'", "".into()),
+        ("no value is wanted", "metrics", "'echo a.b 1 0'\nexclude_pattern = 'a'", "".into()),
+        ("exit code alone", "metrics", "'exit 3'", format!("exit code 3: it printed nothing{FORM}")),
+        (
+            "exit code and text",
+            "metrics",
+            "'echo; echo cannot connect; exit 3'",
+            format!("exit code 3: it printed \"cannot connect\"{FORM}"),
+        ),
+        (
+            "exit code and stderr",
+            "metrics",
+            "'echo cannot connect >&2; exit 1'",
+            format!("exit code 1: it printed nothing, and to stderr \"cannot connect\"{FORM}"),
+        ),
+        (
+            "exit code, but values",
+            "metrics",
+            "'echo a.b 1 0; exit 3'",
+            "exit code 3: the values that it printed are used".into(),
+        ),
+        ("nothing", "metrics", "'true'", format!("exit code 0: it printed nothing{FORM}")),
+        ("blanks", "metrics", "'echo; echo'", format!("exit code 0: it printed nothing{FORM}")),
+        (
+            "something else",
+            "metrics",
+            "'echo \"<html>\"; echo x y'",
+            format!("exit code 0: it printed \"<html>\"{FORM}"),
+        ),
+        (
+            "control characters",
+            "metrics",
+            r"'printf \\033[31mred\\n'",
+            format!("exit code 0: it printed \"\\u{{1b}}[31mred\"{FORM}"),
+        ),
+        (
+            "no number",
+            "metrics",
+            "'echo a.b x 0'",
+            "exit code 0: plugin output: no number in the second field in \"a.b x 0\"".into(),
+        ),
+        (
+            "killed",
+            "metrics",
+            "'kill -9 $$'",
+            format!("exit code 137 (signal 9): it printed nothing{FORM}"),
+        ),
+        (
+            "no such program, as the shell has it",
+            "metrics",
+            "'no-such-program 2>/dev/null'",
+            format!("exit code 127: it printed nothing{FORM}"),
+        ),
+        ("no such program", "metrics", "['no-such-program']", NOT_FOUND.into()),
+        (
+            "no such file",
+            "metrics",
+            "['/nowhere/plugin']",
+            "exit code: 127, fork/exec /nowhere/plugin: no such file or directory; check the path, \
+             and the interpreter in the first line of a script"
+                .into(),
+        ),
+        (
+            "not executable",
+            "metrics",
+            "['@@/plain']",
+            format!(
+                "exit code: 126, fork/exec @@/plain: permission denied; make it executable \
+                 (chmod +x){as_root}"
+            ),
+        ),
+        (
+            "no program",
+            "metrics",
+            "['@@/empty']",
+            "exit code: 126, fork/exec @@/empty: exec format error; it is no program for this \
+             machine, or a script without #! in its first line"
+                .into(),
+        ),
+        (
+            "not permitted",
+            "metrics",
+            "'echo \"open /x: Permission denied\"; exit 1'",
+            format!(
+                "exit code 1: plugin output: no number in the second field in \
+                 \"open /x: Permission denied\"{as_root}"
+            ),
+        ),
+        ("check: well", "checks", "'echo fine'", "".into()),
+        ("check: a status", "checks", "'exit 2'", "".into()),
+        (
+            "check: no status",
+            "checks",
+            "'echo odd; exit 4'",
+            "exit code 4: reported as UNKNOWN; it printed \"odd\"".into(),
+        ),
+        (
+            "check: killed",
+            "checks",
+            "'kill -9 $$'",
+            "exit code 137 (signal 9): reported as UNKNOWN; it printed nothing".into(),
+        ),
+        ("check: missing", "checks", "['no-such-program']", NOT_FOUND.into()),
+        (
+            "check: not permitted",
+            "checks",
+            "'echo \"LOG: open /x: permission denied\"; exit 3'",
+            format!("exit code 3: it printed \"LOG: open /x: permission denied\"{as_root}"),
+        ),
+        ("metadata: well", "metadata", "'echo {}'", "".into()),
+        (
+            "metadata: exit code",
+            "metadata",
+            "'echo {}; exit 2'",
+            "exit code 2: its output is ignored; it printed \"{}\"".into(),
+        ),
+        (
+            "metadata: nothing",
+            "metadata",
+            "'true'",
+            "exit code 0: not one JSON value: EOF while parsing a value at line 1 column 0; it \
+             printed nothing"
+                .into(),
+        ),
+        (
+            "metadata: something else",
+            "metadata",
+            "'echo \"<html>\"'",
+            "exit code 0: not one JSON value: expected value at line 1 column 1; it printed \
+             \"<html>\""
+                .into(),
+        ),
+        (
+            "metadata: killed",
+            "metadata",
+            "'kill -9 $$'",
+            "exit code 137 (signal 9): its output is ignored; it printed nothing".into(),
+        ),
+        ("metadata: missing", "metadata", "['no-such-program']", NOT_FOUND.into()),
+    ];
+    let mut plugins = String::new();
+    for (at, (_, kind, command, _)) in table.iter().enumerate() {
+        plugins += &format!("[plugin.{kind}.row{at}]\ncommand = {command}\n");
+        plugins += "env = { MACKEREL_PLUGIN_WORKDIR = '@@' }\n";
+    }
+    plugins += "[plugin.metadata.last]\ncommand = 'sleep 2; echo done >@@/last; echo 1'\n";
+    plugins += "env = { MACKEREL_PLUGIN_WORKDIR = '@@' }\n";
+    let rig = Rig::new(&plugins);
+    rig.sandbox.write("plain", "#!/bin/sh\n");
+    rig.sandbox.write("empty", "no program\n");
+    rig.sandbox.mode("empty", 0o700);
+    let agent = rig.sandbox.start();
+    rig.file("last");
+    find(limit(10), "an end of all commands", || {
+        children(agent.pid()).is_empty().then_some(())
+    });
+    let stderr = end(agent);
+    let directory = rig.sandbox.path("").display().to_string();
+    for (at, (why, kind, _, expected)) in table.iter().enumerate() {
+        let name = format!("plugin.{kind}.row{at}: ");
+        let lines = stderr.lines();
+        let found: Vec<&str> = lines
+            .filter_map(|line| Some(line.split_once(&name)?.1))
+            .collect();
+        let expected = expected.replace("@@", directory.trim_end_matches('/'));
+        let expected: Vec<&str> = Some(&*expected)
+            .into_iter()
+            .filter(|line| !line.is_empty())
+            .collect();
+        assert_eq!(found, expected, "{why}");
+    }
+}

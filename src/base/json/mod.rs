@@ -3,8 +3,6 @@
 mod read;
 mod write;
 
-use std::collections::BTreeMap;
-
 pub(crate) use read::JsonError;
 
 /// A value. Two are equal if they mean the same, whatever the order of keys and however a number
@@ -17,15 +15,16 @@ pub(crate) enum Json {
     Number(f64),
     Text(String),
     List(Vec<Json>),
-    /// Of two members of one name, the later one.
-    Object(BTreeMap<String, Json>),
+    /// Sorted by name; of two members of one name in a text, the later one.
+    Object(Vec<(String, Json)>),
 }
 
 impl Json {
     /// Reads a text that holds one value and, around it, nothing but blanks.
     ///
-    /// Fails on anything else, on a number too large for an f64, and on 128 values inside one
-    /// another. So many, less one, take 80 KiB of stack to be read or written.
+    /// Fails on anything else, on a number too large for an f64, on 128 lists and objects inside one
+    /// another, and on more than [`read::VALUES`] values. So many levels, less one, take 80 KiB of
+    /// stack to be read or written.
     pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
         read::read(text, true)
     }
@@ -35,20 +34,32 @@ impl Json {
         read::read(text, false)
     }
 
+    /// An object of these members, in any order.
+    fn object(mut members: Vec<(String, Json)>) -> Json {
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members.dedup_by(|later, kept| {
+            let is_again = later.0 == kept.0;
+            if is_again {
+                std::mem::swap(later, kept);
+            }
+            is_again
+        });
+        members.shrink_to_fit();
+        Json::Object(members)
+    }
+
     /// The member of an object: the one of this name or, if there is none, one of this name in
     /// other letters. `None` if there is no member, if it is null, and if this is no object.
     pub(crate) fn member(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else {
             return None;
         };
-        let alike = || {
-            let mut alike = members.iter();
-            alike.find(|(known, _)| known.eq_ignore_ascii_case(name))
-        };
-        let found = members
-            .get(name)
-            .or_else(|| alike().map(|(_, value)| value));
-        found.filter(|value| **value != Json::Null)
+        let find = |is_it: &dyn Fn(&str) -> bool| members.iter().find(|(known, _)| is_it(known));
+        let found = find(&|known| known == name)
+            .or_else(|| find(&|known| known.eq_ignore_ascii_case(name)));
+        found
+            .map(|(_, value)| value)
+            .filter(|value| **value != Json::Null)
     }
 }
 
@@ -103,11 +114,6 @@ mod tests {
         ] {
             assert!(Json::parse(text).is_err(), "{text}");
         }
-        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(Json::parse(&deep(127)).is_ok());
-        assert!(Json::parse(&deep(100_000)).is_err());
-        let error = Json::parse("foobar").unwrap_err();
-        assert_eq!(error.to_string(), "expected ident at line 1 column 2");
     }
 
     #[test]

@@ -277,6 +277,24 @@ fn a_destination_is_bounded_and_the_newest_stay() {
 }
 
 #[test]
+fn queue_of_all_destinations_is_bounded_at_the_cost_of_the_largest() {
+    let mut queue = Queue::new(moment(0));
+    let message = "x".repeat(1_024);
+    let mut lost = 0;
+    queue.push(None, report(0, 0, ""), false, moment(0));
+    for number in 0..20_000_u64 {
+        let destination = format!("host{}", number % 20);
+        let report = report(number, 0, &message);
+        lost += queue.push(Some(&destination), report, false, moment(0));
+        let bytes: usize = queue.lanes.iter().map(|lane| lane.bytes).sum();
+        assert!(bytes <= ALL, "{bytes} bytes");
+    }
+    assert!(lost > 10_000, "{lost} lost");
+    assert_eq!(queue.waiting(), 20_001 - lost);
+    assert!(queue.lanes.iter().all(|lane| !lane.reports.is_empty()));
+}
+
+#[test]
 fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);

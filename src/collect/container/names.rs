@@ -17,8 +17,6 @@ impl Container {
         if paths.iter().all(is_known) {
             return;
         }
-        self.names
-            .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
         for name in root.names(LOGS).ok().flatten().unwrap_or_default() {
             let name = name.to_string_lossy();
             if let Some((pod, container, id)) = container::log_file(&name) {
@@ -48,6 +46,8 @@ impl Container {
                 }
             }
         }
+        self.names
+            .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
     }
 
     fn learn(&mut self, id: &str, name: String) {

@@ -28,6 +28,8 @@ pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_secs(2);
 /// Tries to get what the host is identified by.
 const TRIES: u32 = 3;
+/// Characters kept of each text: more than any service says.
+const SHOWN: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Provider {
@@ -171,11 +173,16 @@ fn place(
     id: &str,
     domain: &str,
 ) -> Place {
-    let cloud = metadata.map(|fields| Cloud {
-        provider,
-        metadata: Attributes(fields),
+    let clipped = |text: &str| text.chars().take(SHOWN).collect::<String>();
+    let cloud = metadata.map(|fields| {
+        let fields = fields.into_iter();
+        let metadata = fields.map(|(name, text)| (name, clipped(&text))).collect();
+        Cloud {
+            provider,
+            metadata: Attributes(metadata),
+        }
     });
-    let id = id.trim();
+    let id = clipped(id.trim());
     Place {
         cloud,
         custom_identifier: (!id.is_empty()).then(|| format!("{id}.{domain}")),

@@ -383,3 +383,19 @@ fn the_user_is_believed_and_the_firmware_only_where_it_names_a_cloud() {
         assert_eq!(target, expected, "{platform:?}");
     }
 }
+
+#[test]
+fn cloud_texts_are_limited() {
+    let long = "é".repeat(1 << 20);
+    let place = place(
+        "ec2",
+        Some(vec![("hostname", long.clone())]),
+        &long,
+        "domain",
+    );
+    let [(_, text)] = &place.cloud.unwrap().metadata.0[..] else {
+        panic!("one field");
+    };
+    assert_eq!(*text, "é".repeat(SHOWN));
+    assert_eq!(place.custom_identifier, Some(format!("{text}.domain")));
+}

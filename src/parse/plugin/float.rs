@@ -1,6 +1,7 @@
 //! Numbers in the notation of Go: decimal and hexadecimal, with `_` between digits.
 
-use crate::base::decimal::{self, power, scale};
+/// Powers of two are multiplied by in steps of this many, each of which an f64 holds.
+const STEP: i32 = 1_000;
 
 /// The number that `text` is as a whole, to the nearest f64; infinite or NaN if it says so.
 ///
@@ -31,7 +32,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
         .or_else(|| plain.strip_prefix("0X"));
     let value = match hexadecimal {
         Some(digits) => hex(digits)?,
-        None => decimal::parse(&plain)?,
+        None => plain.parse().ok()?,
     };
     let value = if is_negative { -value } else { value };
     value.is_finite().then_some(value)
@@ -87,6 +88,27 @@ fn hex(text: &str) -> Option<f64> {
         return None;
     }
     Some(scale(bits as f64, exponent))
+}
+
+/// The exponent after `p`, limited to half of the range of an i32.
+fn power(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // More digits than fit are more than enough.
+    let size: i32 = digits.parse().unwrap_or(i32::MAX).min(i32::MAX / 2);
+    Some(if text.starts_with('-') { -size } else { size })
+}
+
+/// `value` · 2 to the power of `exponent`. Exact where an f64 can hold it.
+fn scale(mut value: f64, mut exponent: i32) -> f64 {
+    while exponent != 0 && value != 0.0 && value.is_finite() {
+        let step = exponent.clamp(-STEP, STEP);
+        value *= 2_f64.powi(step);
+        exponent -= step;
+    }
+    value
 }
 
 #[cfg(test)]

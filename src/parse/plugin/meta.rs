@@ -13,6 +13,11 @@ const VERSION: &str = "1";
 const PREFIX: &str = "custom.";
 /// The unit of a graph that names none.
 const UNIT: &str = "float";
+/// Bytes of all names, labels and units of one plugin, each graph and each metric with [`PART`]
+/// more. A long name of a graph counts once for each of its metrics, which repeat it.
+const LIMIT: usize = 256 << 10;
+/// Bytes that a graph or a metric costs besides its texts, about.
+const PART: usize = 64;
 
 /// One graph, as the plugin describes it. Whether the API takes its names and its unit is not
 /// looked at.
@@ -25,6 +30,16 @@ pub(crate) struct Graph {
     pub(crate) unit: String,
     /// In the plugin's order; empty if it names none.
     pub(crate) metrics: Vec<Metric>,
+}
+
+impl Graph {
+    /// About what it costs to keep it.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.name.len() + self.label.len() + self.unit.len();
+        let metrics = self.metrics.iter();
+        let metrics = metrics.map(|metric| metric.name.len() + metric.label.len() + PART);
+        PART + texts + metrics.sum::<usize>()
+    }
 }
 
 /// One line of a graph.
@@ -40,7 +55,8 @@ pub(crate) struct Metric {
 /// The graphs in the text that a plugin printed when it was asked for them, by name.
 ///
 /// Names are in any case of letters; what is unknown, and what follows the document, is ignored.
-/// Fails if there is no header, or one of another version, or if the document is not as described.
+/// Fails if there is no header, or one of another version, if the document is not as described, and
+/// if it is larger than [`LIMIT`].
 pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
     let (header, document) = text.split_once('\n').ok_or(MetaError::NoHeader)?;
     let version = version(header).ok_or(MetaError::NoHeader)?;
@@ -55,9 +71,10 @@ pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
     let Json::Object(graphs) = object(graphs, "graphs")? else {
         return Ok(Vec::new());
     };
+    let mut room = LIMIT;
     let graphs = graphs
         .iter()
-        .map(|(name, described)| graph(name, described));
+        .map(|(name, described)| graph(name, described, &mut room));
     graphs.collect()
 }
 
@@ -77,34 +94,44 @@ fn version(line: &str) -> Option<&str> {
     Some(versions.next_back().map_or(VERSION, |(_, version)| version))
 }
 
-fn graph(name: &str, described: &Json) -> Result<Graph, MetaError> {
+/// Makes sure that there is room for a graph or a metric with so many bytes of text.
+fn take(room: &mut usize, bytes: usize) -> Result<(), MetaError> {
+    *room = room.checked_sub(bytes + PART).ok_or(MetaError::TooLarge)?;
+    Ok(())
+}
+
+fn graph(name: &str, described: &Json, room: &mut usize) -> Result<Graph, MetaError> {
     let described = object(described, "graph")?;
     let name = [PREFIX, name].concat();
+    let label = text(described, "label")?;
     let mut unit = text(described, "unit")?;
     if unit.is_empty() {
         UNIT.clone_into(&mut unit);
     }
+    take(room, name.len() + label.len() + unit.len())?;
     let metrics = match described.member("metrics") {
         Some(Json::List(metrics)) => metrics
             .iter()
-            .map(|described| metric(&name, described))
+            .map(|described| metric(&name, described, room))
             .collect(),
         Some(_) => Err(MetaError::Type("metrics", "a list")),
         None => Ok(Vec::new()),
     };
     Ok(Graph {
-        label: text(described, "label")?,
+        label,
         unit,
         metrics: metrics?,
         name,
     })
 }
 
-fn metric(graph: &str, described: &Json) -> Result<Metric, MetaError> {
+fn metric(graph: &str, described: &Json, room: &mut usize) -> Result<Metric, MetaError> {
     let described = object(described, "metric")?;
+    let (name, label) = (text(described, "name")?, text(described, "label")?);
+    take(room, graph.len() + name.len() + label.len())?;
     Ok(Metric {
-        name: [graph, ".", &text(described, "name")?].concat(),
-        label: text(described, "label")?,
+        name: [graph, ".", &name].concat(),
+        label,
         is_stacked: match described.member("stacked") {
             Some(Json::Bool(is_stacked)) => *is_stacked,
             Some(_) => return Err(MetaError::Type("stacked", "true or false")),
@@ -141,6 +168,8 @@ pub(crate) enum MetaError {
     Json(JsonError),
     /// This in the JSON is not what it has to be.
     Type(&'static str, &'static str),
+    /// There is more than [`LIMIT`].
+    TooLarge,
 }
 
 impl MetaError {
@@ -163,6 +192,9 @@ impl fmt::Display for MetaError {
             MetaError::Type(what, wanted) => {
                 write!(f, "graph definitions: {what} is not {wanted}")
             }
+            MetaError::TooLarge => f.write_str(
+                "graph definitions: more than 256 KiB; shorten names, or define fewer metrics",
+            ),
         }
     }
 }
@@ -331,7 +363,7 @@ mod tests {
     #[test]
     fn a_broken_document_is_told_from_a_missing_one() {
         let table = [
-            ("", "no JSON: the text ends too early at line 1 column 0"),
+            ("", "no JSON: EOF while parsing a value at line 1 column 0"),
             ("graphs", "no JSON: expected value at line 1 column 1"),
             ("[]", "document is not an object"),
             (r#"{"graphs":[]}"#, "graphs is not an object"),
@@ -360,6 +392,78 @@ mod tests {
             assert!(!graphs(&text).unwrap_err().is_absence(), "{document}");
             assert_eq!(error(&text), format!("graph definitions: {expected}"));
         }
+    }
+
+    #[test]
+    fn graph_definitions_are_limited_in_bytes() {
+        let define = |graphs: &str| graphs_of(&format!("{{\"graphs\":{{{graphs}}}}}"));
+        let long = "x".repeat(LIMIT / 8);
+        // (why this row exists, graphs, whether they are taken)
+        let table = [
+            (
+                "large, as hosts with many devices have it",
+                metrics("g", 2_000, ""),
+                true,
+            ),
+            (
+                "many metrics without a name",
+                metrics("g", 10_000, ""),
+                false,
+            ),
+            (
+                "a long label",
+                format!("\"g\":{{\"label\":\"{}\"}}", "x".repeat(LIMIT)),
+                false,
+            ),
+            (
+                "a long unit",
+                format!("\"g\":{{\"unit\":\"{}\"}}", "x".repeat(LIMIT)),
+                false,
+            ),
+            (
+                "a long name of a graph",
+                format!("\"{}\":{{}}", "x".repeat(LIMIT)),
+                false,
+            ),
+            ("a long name, a few times", metrics(&long, 4, ""), true),
+            (
+                "a long name that each metric repeats",
+                metrics(&long, 10, ""),
+                false,
+            ),
+            ("long labels of metrics", metrics("g", 10, &long), false),
+            (
+                "many graphs",
+                (0..10_000)
+                    .map(|g| format!("\"{g}\":{{}}"))
+                    .collect::<Vec<_>>()
+                    .join(","),
+                false,
+            ),
+        ];
+        for (why, graphs, is_taken) in table {
+            match define(&graphs) {
+                Ok(_) => assert!(is_taken, "{why}"),
+                Err(error) => {
+                    assert!(
+                        !is_taken && error.to_string().contains("256 KiB"),
+                        "{why}: {error}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn graphs_of(document: &str) -> Result<Vec<Graph>, MetaError> {
+        graphs(&format!("# mackerel-agent-plugin\n{document}"))
+    }
+
+    /// A graph with so many metrics of this label.
+    fn metrics(graph: &str, count: usize, label: &str) -> String {
+        let metrics: Vec<String> = (0..count)
+            .map(|_| format!("{{\"name\":\"m\",\"label\":\"{label}\"}}"))
+            .collect();
+        format!("\"{graph}\":{{\"metrics\":[{}]}}", metrics.join(","))
     }
 
     #[test]

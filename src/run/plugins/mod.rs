@@ -17,14 +17,19 @@ use crate::config::Config;
 use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
 use roster::{Entry, Kind, Roster};
+use voice::Voice;
 use work::{Words, Work, perform};
 
 pub(super) use roster::Id;
 pub(super) use work::Told;
 
-/// Bytes of stack for a plugin's thread: running a command takes 24 KiB, a pattern of the
-/// configuration the rest.
-pub(super) const STACK: usize = 256 << 10;
+/// Bytes of stack for a plugin's thread: running a command takes 24 KiB, a nested document 80, a
+/// pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
+pub(super) const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    256 << 10
+};
 
 /// As what the log knows metric plugins.
 pub(super) const METRICS: &str = "mackerel_agent::plugins::metrics";
@@ -110,10 +115,11 @@ impl Plugins {
             Ok(_) => self.running += 1,
             Err(error) => {
                 if let Some(entry) = self.roster.entry_of(id) {
-                    say(
-                        entry,
-                        Some(format!("cannot start a thread for it: {error}")),
-                    );
+                    let words = Words {
+                        trouble: Some(format!("cannot start a thread for it: {error}")),
+                        stderr: String::new(),
+                    };
+                    say_all(entry, words);
                     if is_turn {
                         entry.has_ended(false);
                     }
@@ -169,13 +175,19 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
                 })
                 .collect()
         }
-        Told::Graphs(graphs, words) => {
-            if let Some(trouble) = &words.trouble {
-                log::error!(target: target(&entry.kind), "plugin.metrics.{}: {trouble}", entry.name);
+        Told::Graphs(found, words) => {
+            let label = label(entry);
+            if words.trouble.is_some() {
+                // Its next run for values says the same, or that it works again.
+                say_trouble(&label, &entry.kind, &mut entry.voice, words.trouble);
             }
-            match graphs.is_empty() {
-                true => Vec::new(),
-                false => vec![Order::Graphs(graphs)],
+            match found {
+                Ok(graphs) if graphs.is_empty() => Vec::new(),
+                Ok(graphs) => vec![Order::Graphs(graphs)],
+                Err(why) => {
+                    log::error!(target: target(&entry.kind), "{label}: {why}");
+                    Vec::new()
+                }
             }
         }
         Told::Check(finding, began, is_acting, words) => {
@@ -202,13 +214,8 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
         }
         Told::Acted(words) => {
             entry.has_acted();
-            let target = target(&entry.kind);
-            if let Some(trouble) = &words.trouble {
-                log::warn!(target: target, "plugin.checks.{}.action: {trouble}", entry.name);
-            }
-            if !words.stderr.is_empty() {
-                log::warn!(target: target, "plugin.checks.{}.action says: {}", entry.name, words.stderr);
-            }
+            let label = format!("plugin.checks.{}.action", entry.name);
+            say(&label, &entry.kind, &mut entry.action_voice, words);
             Vec::new()
         }
         Told::Metadata(document, words) => {
@@ -231,27 +238,44 @@ fn target(kind: &Kind) -> &'static str {
 
 /// Logs what is new of what a plugin's command had to say.
 fn say_all(entry: &mut Entry, words: Words) {
-    say(entry, words.trouble);
-    let target = target(&entry.kind);
-    let (word, name) = (entry.kind.word(), &entry.name);
-    let is_metric = matches!(entry.kind, Kind::Metric(_));
-    if let Some(text) = entry.voice.stderr(words.stderr) {
-        let level = if is_metric {
-            log::Level::Info
-        } else {
-            log::Level::Warn
+    say(&label(entry), &entry.kind, &mut entry.voice, words);
+}
+
+/// What the log calls a plugin.
+fn label(entry: &Entry) -> String {
+    format!("plugin.{}.{}", entry.kind.word(), entry.name)
+}
+
+/// The same of a command that the log calls `label`.
+fn say(label: &str, kind: &Kind, voice: &mut Voice, words: Words) {
+    say_trouble(label, kind, voice, words.trouble);
+    if let Some(text) = voice.stderr(words.stderr) {
+        let level = match kind {
+            Kind::Metric(_) => log::Level::Info,
+            Kind::Check(..) | Kind::Metadata(_) => log::Level::Warn,
         };
-        log::log!(target: target, level, "plugin.{word}.{name} says: {text}");
+        log::log!(target: target(kind), level, "{label} says: {text}{}", remedy(&text));
     }
 }
 
-/// Logs why a plugin brought nothing, if that is new, or that it works again.
-fn say(entry: &mut Entry, trouble: Option<String>) {
-    let target = target(&entry.kind);
-    let (word, name) = (entry.kind.word(), &entry.name);
-    match entry.voice.trouble(trouble) {
-        Some((line, true)) => log::info!(target: target, "plugin.{word}.{name}: {line}"),
-        Some((line, false)) => log::warn!(target: target, "plugin.{word}.{name}: {line}"),
+/// Logs why a command failed, if that is new, or that it works again.
+fn say_trouble(label: &str, kind: &Kind, voice: &mut Voice, trouble: Option<String>) {
+    let target = target(kind);
+    match voice.trouble(trouble) {
+        Some((line, true)) => log::info!(target: target, "{label}: {line}"),
+        Some((line, false)) => log::warn!(target: target, "{label}: {line}{}", remedy(&line)),
         None => {}
+    }
+}
+
+/// What to do about an error that says that something is not permitted; empty for any other, and if
+/// the agent is root.
+fn remedy(text: &str) -> &'static str {
+    match work::is_permission(text) && !exec::is_root() {
+        true => {
+            "; give the user of the agent the right to do this, or run plugins as root: \
+             mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
+        }
+        false => "",
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) voice: Voice,
+    /// Of the action of a check.
+    pub(super) action_voice: Voice,
     /// When it begins, and when it is to run next, at whole intervals after that; `None` for
     /// metric plugins, which go by rounds, and before the beginning.
     turn: Option<(Moment, Moment)>,
@@ -119,6 +121,7 @@ impl Roster {
             owes_graphs: matches!(kind, Kind::Metric(_)),
             kind,
             voice: Voice::default(),
+            action_voice: Voice::default(),
             is_running: false,
             is_late: false,
             actions: 0,

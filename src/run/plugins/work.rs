@@ -1,5 +1,6 @@
 //! What one thread does for a plugin: runs its command once, understands what it printed, and tells.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
@@ -17,6 +18,19 @@ use crate::wire::check::Status;
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
 /// Characters of a command's stderr that are logged.
 const SHOWN: usize = 2_000;
+/// Characters of the first line that it printed, where that is logged.
+const FIRST_LINE: usize = 200;
+/// What programs say when the user of the agent may not do something, in small letters.
+const PERMISSION: [&str; 8] = [
+    "permission denied",
+    "not permitted",
+    "access denied",
+    "be root",
+    "as root",
+    "no new privileges",
+    "uid is not 0",
+    "password is required",
+];
 
 /// What is to be run once.
 #[derive(Clone, Debug)]
@@ -48,7 +62,8 @@ pub(in crate::run) struct Words {
 pub(in crate::run) enum Told {
     /// The values by time, and the names that cannot be sent.
     Values(Vec<(Unix, Values)>, Vec<String>, Words),
-    Graphs(Vec<Graph>, Words),
+    /// Its graph definitions, or what is wrong with them.
+    Graphs(Result<Vec<Graph>, String>, Words),
     /// `None` if it was cut short because the agent stops. It began at this time; whether its
     /// action follows.
     Check(Option<Finding>, Unix, bool, Words),
@@ -76,7 +91,15 @@ pub(in crate::run) fn perform(
         } => {
             let began = clock.unix();
             let ran = command(&plugin.command, &[], stop);
-            let words = Words::of(&ran);
+            let mut words = Words::of(&ran);
+            words.explain(&ran, |code, first_line| {
+                let is_status = (0..=3).contains(&code);
+                let is_to_log = !is_status || (code > 0 && is_permission(first_line));
+                is_to_log.then(|| match is_status {
+                    true => first_line.to_owned(),
+                    false => format!("reported as UNKNOWN; {first_line}"),
+                })
+            });
             let finding = Finding::of(ran);
             let action = plugin
                 .action
@@ -119,7 +142,7 @@ impl Words {
     fn of(ran: &Result<Outcome, ExecError>) -> Words {
         match ran {
             Err(error) => Words {
-                trouble: Some(error.to_string()),
+                trouble: Some(format!("{error}{}", error.remedy())),
                 stderr: String::new(),
             },
             Ok(outcome) => Words {
@@ -136,6 +159,49 @@ impl Words {
     }
 }
 
+impl Words {
+    /// Adds what is wrong with a command that has exited, unless something is wrong already: what
+    /// `why` makes of its exit code and of the first line that it printed.
+    fn explain(
+        &mut self,
+        ran: &Result<Outcome, ExecError>,
+        why: impl Fn(i32, &str) -> Option<String>,
+    ) {
+        if let Ok(outcome) = ran
+            && let End::Exited(code) = outcome.end
+            && self.trouble.is_none()
+        {
+            let why = why(code, &first_line(&outcome.stdout, &self.stderr));
+            let signal = match code {
+                129..=192 => format!(" (signal {})", code - 128),
+                _ => String::new(),
+            };
+            self.trouble = why.map(|why| format!("exit code {code}{signal}: {why}"));
+        }
+    }
+}
+
+/// What a command printed first, as the log says it.
+fn first_line(stdout: &Output, stderr: &str) -> String {
+    let stdout = String::from_utf8_lossy(&stdout.bytes);
+    let named = [
+        ("it printed", &*stdout),
+        ("it printed nothing, and to stderr", stderr),
+    ];
+    let line = named.into_iter().find_map(|(what, text)| {
+        let line = text.lines().find(|line| !line.trim().is_empty())?;
+        let line: String = line.chars().take(FIRST_LINE).collect();
+        Some(format!("{what} \"{}\"", line.escape_default()))
+    });
+    line.unwrap_or_else(|| "it printed nothing".to_owned())
+}
+
+/// Whether this is what programs say when they lack a right.
+pub(super) fn is_permission(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    PERMISSION.iter().any(|words| text.contains(words))
+}
+
 /// The beginning of what was written, as text.
 fn clipped(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.bytes);
@@ -143,10 +209,10 @@ fn clipped(output: &Output) -> String {
 }
 
 /// What a command printed, as text; `None` if it did not come to its end.
-fn printed(ran: Result<Outcome, ExecError>) -> Option<String> {
-    let outcome = ran.ok()?;
+fn printed(ran: &Result<Outcome, ExecError>) -> Option<Cow<'_, str>> {
+    let outcome = ran.as_ref().ok()?;
     match outcome.end {
-        End::Exited(_) => Some(String::from_utf8_lossy(&outcome.stdout.bytes).into_owned()),
+        End::Exited(_) => Some(String::from_utf8_lossy(&outcome.stdout.bytes)),
         End::TimedOut | End::Stopped => None,
     }
 }
@@ -154,51 +220,43 @@ fn printed(ran: Result<Outcome, ExecError>) -> Option<String> {
 fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> Told {
     let ran = command(&plugin.command, &[(META, OsStr::new(""))], stop);
     let mut words = Words::of(&ran);
-    let text = printed(ran).unwrap_or_default();
+    let text = printed(&ran).unwrap_or_default();
     let found = collect::plugin::understand(&text, plugin, time);
-    words.trouble = words.trouble.or(found.trouble);
+    words.explain(&ran, |code, first_line| match (&found.trouble, code) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, _) if found.is_without_value => Some(format!(
+            "{first_line}; a metric plugin prints lines of NAME, VALUE and TIME with tabs between them"
+        )),
+        (None, 0) => None,
+        (None, _) => Some("the values that it printed are used".to_owned()),
+    });
     Told::Values(found.rounds, found.rejected, words)
 }
 
 fn graphs(plugin: &MetricPlugin, stop: &StopSign) -> Told {
     let ran = command(&plugin.command, &[(META, OsStr::new("1"))], stop);
-    let mut words = Words::of(&ran);
-    let graphs = match printed(ran).map(|text| meta::graphs(&text)) {
-        Some(Ok(graphs)) => graphs,
-        Some(Err(error)) => {
-            if !error.is_absence() {
-                words.trouble = Some(base::report(&error));
-            }
-            Vec::new()
-        }
-        None => Vec::new(),
+    let words = Words::of(&ran);
+    let found = match printed(&ran).map(|text| meta::graphs(&text)) {
+        Some(Ok(graphs)) => Ok(graphs),
+        Some(Err(error)) if !error.is_absence() => Err(base::report(&error)),
+        Some(Err(_)) | None => Ok(Vec::new()),
     };
-    Told::Graphs(graphs, words)
+    Told::Graphs(found, words)
 }
 
 fn document(plugin: &MetadataPlugin, stop: &StopSign) -> Told {
     let ran = command(&plugin.command, &[], stop);
     let mut words = Words::of(&ran);
-    let document = match ran {
+    let found = match &ran {
         Ok(Outcome {
             end: End::Exited(0),
             stdout,
             ..
-        }) => match metadata::document(&stdout.bytes) {
-            Ok(document) => Some(document),
-            Err(error) => {
-                words.trouble = Some(base::report(&error));
-                None
-            }
-        },
-        Ok(Outcome {
-            end: End::Exited(code),
-            ..
-        }) => {
-            words.trouble = Some(format!("exit code {code}: what it printed is ignored"));
-            None
-        }
-        _ => None,
+        }) => metadata::document(&stdout.bytes).map_err(|error| base::report(&error)),
+        _ => Err("its output is ignored".to_owned()),
     };
-    Told::Metadata(document, words)
+    if let Err(why) = &found {
+        words.explain(&ran, |_, first_line| Some(format!("{why}; {first_line}")));
+    }
+    Told::Metadata(found.ok(), words)
 }

@@ -97,8 +97,9 @@ impl Poster {
                 report,
                 is_urgent,
             };
-            if keeper::hold(&mut self.undated, undated) {
-                log::warn!("1 check report lost: the oldest makes room for the newest");
+            let lost = keeper::hold(&mut self.undated, undated);
+            if lost > 0 {
+                log::warn!("{lost} check reports lost: the oldest make room for the newest");
             }
         }
         self.keeper.note(clock.moment());

@@ -26,8 +26,9 @@ const GROUP: usize = 10;
 const GARBAGE: usize = 64;
 /// How much sooner than its window something is written: a request may be under way.
 const AHEAD: Duration = Duration::from_secs(30);
-/// Reports whose time is not known that wait for it.
+/// Reports whose time is not known that wait for it, and bytes of them.
 const UNDATED: usize = 1_000;
+const UNDATED_BYTES: usize = 1 << 20;
 
 /// The file, and what it is known to hold.
 pub(in crate::run) struct Keeper {
@@ -211,14 +212,17 @@ impl Keeper {
     }
 }
 
-/// Adds a report whose time is not known. Returns whether another one had to go.
-pub(super) fn hold(undated: &mut Vec<Undated>, report: Undated) -> bool {
-    let is_full = undated.len() >= UNDATED;
-    if is_full {
-        undated.remove(0);
-    }
+/// Adds a report whose time is not known. Returns how many others had to go.
+pub(super) fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
     undated.push(report);
-    is_full
+    let (mut count, mut bytes) = (0, 0);
+    let is_to_stay = |held: &&Undated| {
+        count += 1;
+        bytes += size_of::<Undated>() + held.report.name.len() + held.report.message.len();
+        count <= UNDATED && bytes <= UNDATED_BYTES
+    };
+    let stay = undated.iter().rev().take_while(is_to_stay).count().max(1);
+    undated.drain(..undated.len() - stay).len()
 }
 
 /// Rounds and reports as frames: all of them, or those that are in no file.
@@ -295,4 +299,57 @@ fn gone_record(of: Kind, numbers: &[u64]) -> Vec<u8> {
     numbers.sort_unstable();
     let numbers = record::spans(numbers.into_iter());
     Record::Gone { of, numbers }.write()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Unix;
+
+    #[test]
+    fn undated_reports_are_bounded_in_number_and_in_bytes() {
+        // (why this row exists, bytes of each message, how many are held)
+        let table = [
+            ("short ones", 1, UNDATED..=UNDATED),
+            ("as long as they may be", 4_096, 200..=255),
+            ("longer than all may be", 2 * UNDATED_BYTES, 1..=1),
+        ];
+        for (why, bytes, expected) in table {
+            let (mut undated, mut lost) = (Vec::new(), 0);
+            let message = "x".repeat(bytes);
+            let count = 1_500;
+            for age in 0..count {
+                let report = check::Report {
+                    name: "a".to_owned(),
+                    status: check::Status::Critical,
+                    message: message.clone(),
+                    occurred_at: Unix(0),
+                    notification_interval: None,
+                    max_check_attempts: None,
+                };
+                let stamp = Stamp {
+                    age,
+                    ..Stamp::default()
+                };
+                let report = Undated {
+                    stamp,
+                    destination: None,
+                    report,
+                    is_urgent: false,
+                };
+                lost += hold(&mut undated, report);
+                assert_eq!(
+                    undated.last().map(|held| held.stamp.age),
+                    Some(age),
+                    "{why}"
+                );
+            }
+            assert!(
+                expected.contains(&undated.len()),
+                "{why}: {}",
+                undated.len()
+            );
+            assert_eq!(undated.len() + lost, 1_500, "{why}");
+        }
+    }
 }

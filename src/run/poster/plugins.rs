@@ -15,6 +15,8 @@ use crate::parse::plugin::meta::Graph;
 use crate::schedule::Backoff;
 use crate::sys::cache::CacheFile;
 
+/// Bytes of definitions that wait for the server: those of a plugin have up to 256 KiB.
+const WAITING: usize = 1 << 20;
 /// From the first definition of graphs until they are sent: those of other plugins gather.
 const GATHER: Duration = Duration::from_secs(5);
 /// Longest pause between two attempts to define graphs.
@@ -44,8 +46,17 @@ impl Default for Graphs {
 }
 
 impl Graphs {
-    /// Adds those of one plugin.
+    /// Adds those of one plugin, unless too many wait already.
     pub(super) fn push(&mut self, graphs: Vec<Graph>, now: Moment) {
+        let held = self.waiting.iter().chain([&graphs]).flatten();
+        if held.map(Graph::bytes).sum::<usize>() > WAITING {
+            let name = graphs.first().map(|graph| graph.name.as_str());
+            log::warn!(
+                "graph {}: not defined, because more than 1 MiB of definitions wait for the server; restart the agent when it can be reached",
+                name.unwrap_or_default()
+            );
+            return;
+        }
         self.waiting.push(graphs);
         self.due.get_or_insert(Moment(now.0 + GATHER));
     }

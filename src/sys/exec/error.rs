@@ -44,6 +44,23 @@ impl ExecError {
         ExecError::other(format!("{call}: {}", reason(error)))
     }
 
+    /// What to do about it, to be added to the text; may be empty.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self.code {
+            ExecError::NOT_FOUND if self.what.ends_with("$PATH") => {
+                "; write its whole path, or add its directory to PATH"
+            }
+            ExecError::NOT_FOUND => {
+                "; check the path, and the interpreter in the first line of a script"
+            }
+            ExecError::NOT_A_PROGRAM if self.what.ends_with("format error") => {
+                "; it is no program for this machine, or a script without #! in its first line"
+            }
+            ExecError::NOT_A_PROGRAM => "; make it executable (chmod +x)",
+            _ => "",
+        }
+    }
+
     /// What is to be run cannot be run by anyone.
     pub(super) fn other(what: impl Into<String>) -> ExecError {
         ExecError {
@@ -129,6 +146,26 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn exec_error_names_a_remedy() {
+        let refused = |number| ExecError::refused("/x", &io::Error::from_raw_os_error(number));
+        let table = [
+            (ExecError::not_in_path("x"), "PATH"),
+            (refused(libc::ENOENT), "interpreter"),
+            (refused(libc::EACCES), "chmod +x"),
+            (refused(libc::EPERM), "chmod +x"),
+            (refused(libc::ENOEXEC), "#!"),
+            (refused(libc::E2BIG), ""),
+        ];
+        for (error, word) in table {
+            let remedy = error.remedy();
+            assert!(
+                remedy.contains(word) && remedy.is_empty() == word.is_empty(),
+                "{error}"
+            );
         }
     }
 }

@@ -108,6 +108,11 @@ pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<O
     Setting::of_agent().run(task, limits, stop)
 }
 
+/// Whether the agent is root, and may do what its plugins may not.
+pub(crate) fn is_root() -> bool {
+    Setting::is_root()
+}
+
 impl Setting {
     fn run(&self, task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
         if stop.is_on() {

@@ -24,10 +24,14 @@ impl Setting {
     pub(super) fn of_agent() -> Setting {
         Setting {
             environment: Environment::of_agent(),
-            // SAFETY: geteuid has no arguments and cannot fail.
-            is_root: unsafe { libc::geteuid() } == 0,
+            is_root: Setting::is_root(),
             has_pidfd: true,
         }
+    }
+
+    pub(super) fn is_root() -> bool {
+        // SAFETY: geteuid has no arguments and cannot fail.
+        unsafe { libc::geteuid() == 0 }
     }
 
     /// Starts the process of `task`.

@@ -181,6 +181,23 @@ fn graphs_are_defined_once_and_after_an_outage_too() {
 }
 
 #[test]
+fn graphs_that_wait_are_bounded() {
+    let down = |call: &Call| (call.at >= 1_000).then_some(200);
+    let mut rig = Rig::new(true, down);
+    // As after changes of the configuration, while the server is away.
+    for at in 0..50 {
+        let mut graphs = vec![graph(&format!("custom.{at}"))];
+        graphs[0].label = "x".repeat(200 << 10);
+        rig = rig.order(at, Order::Graphs(graphs));
+    }
+    rig.run_until(3_600);
+    let calls = rig.calls.lock().unwrap();
+    let bodies = calls.iter().filter(|call| call.line == GRAPHS);
+    let longest = bodies.map(|call| call.body.len()).max().unwrap();
+    assert!((900 << 10..1 << 20).contains(&longest), "{longest} bytes");
+}
+
+#[test]
 fn graphs_that_the_server_condemns_take_no_others_with_them() {
     let picky = |call: &Call| match call.line == GRAPHS && call.body.contains("custom.bad") {
         true => Some(400),
