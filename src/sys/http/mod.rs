@@ -17,6 +17,7 @@ mod tests;
 mod tls;
 mod tunnel;
 mod url;
+mod verify;
 mod wire;
 
 use std::path::PathBuf;
