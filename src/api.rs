@@ -10,6 +10,7 @@ use crate::base::clock::Unix;
 use crate::base::json::{Json, JsonError};
 use crate::base::text::percent_encoded;
 use crate::parse::plugin::meta::Graph;
+use crate::sys::http::download::compressed;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
 use crate::wire::error;
@@ -202,7 +203,10 @@ fn graph_def(graph: &Graph) -> GraphDef<'_> {
 
 fn understand(answer: Answer) -> Result<Json, Failure> {
     match answer.status {
-        200..=299 => Json::parse(&answer.body).map_err(Failure::Garbled),
+        200..=299 => match answer.encoding {
+            Some(encoding) => Err(Failure::Encoded(encoding)),
+            None => Json::parse(&answer.body).map_err(Failure::Garbled),
+        },
         300..=399 => {
             let to = answer.location.unwrap_or_default();
             Err(Failure::Redirected {
@@ -212,7 +216,10 @@ fn understand(answer: Answer) -> Result<Json, Failure> {
         }
         status => Err(Failure::Status {
             status,
-            message: error::message(status, &answer.body),
+            message: match &answer.encoding {
+                Some(encoding) => compressed(encoding),
+                None => error::message(status, &answer.body),
+            },
             retry_after: answer.retry_after,
         }),
     }
@@ -240,6 +247,8 @@ enum Failure {
     Redirected { status: u16, to: String },
     /// A success that is not the document which the API promises.
     Garbled(JsonError),
+    /// A success that is compressed: how.
+    Encoded(String),
 }
 
 /// What a failure means for the next attempt.
@@ -278,7 +287,7 @@ impl ApiError {
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(
             self.failure,
-            Failure::Redirected { .. } | Failure::Garbled(_)
+            Failure::Redirected { .. } | Failure::Garbled(_) | Failure::Encoded(_)
         )
     }
 
@@ -318,6 +327,7 @@ impl fmt::Display for ApiError {
                 "not an answer of the API (status {status}, to \"{to}\"): \
                  is there a login page between this host and the server?"
             ),
+            Failure::Encoded(encoding) => f.write_str(&compressed(encoding)),
             Failure::Garbled(_) => f.write_str(
                 "not an answer of the API: \
                  is there a login page between this host and the server?",
@@ -331,7 +341,7 @@ impl Error for ApiError {
         match &self.failure {
             Failure::Link(error) => Some(error),
             Failure::Garbled(error) => Some(error),
-            Failure::Status { .. } | Failure::Redirected { .. } => None,
+            Failure::Status { .. } | Failure::Redirected { .. } | Failure::Encoded(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::wire::check;
 
 /// A server that answers everything alike and remembers what it was asked.
 struct Server {
+    /// A body that begins with `Content-Encoding: ` is one that is compressed so.
     answer: Option<(u16, &'static str)>,
     asked: Sender<String>,
 }
@@ -21,6 +22,7 @@ impl Exchange for Server {
         Ok(Answer {
             status,
             body: body.to_owned(),
+            encoding: body.strip_prefix("Content-Encoding: ").map(str::to_owned),
             retry_after: None,
             location: None,
             date: None,
@@ -106,6 +108,7 @@ fn a_failure_tells_what_it_means() {
     let table = [
         (None, later, true),
         (Some((200, "<html>")), later, false),
+        (Some((200, "Content-Encoding: gzip")), later, false),
         (Some((302, "")), later, false),
         (Some((400, "")), Verdict::Refused, false),
         (Some((429, "")), later, false),
@@ -119,5 +122,26 @@ fn a_failure_tells_what_it_means() {
             (verdict, is_silence),
             "{answer:?}"
         );
+    }
+}
+
+#[test]
+fn a_compressed_answer_is_named_whatever_its_status() {
+    let compressed = "compressed answer: Content-Encoding gzip, although the request has \
+        Accept-Encoding: identity; turn compression off in the server or the proxy";
+    // (status, what is told)
+    let table = [
+        (200, compressed.to_owned()),
+        (
+            400,
+            format!("API request failed: {compressed} (status 400)"),
+        ),
+    ];
+    for (status, expected) in table {
+        let (mut api, _requests) = api(Some((status, "Content-Encoding: gzip")));
+        let error = api.put_metadata("ID", "n", "1").unwrap_err();
+        let line = crate::base::report(&error);
+        assert_eq!(line, format!("PUT /api/v0/hosts/ID/metadata/n: {expected}"));
+        assert_eq!(error.is_foreign(), status == 200);
     }
 }

@@ -239,6 +239,7 @@ impl Exchange for Show {
         Ok(Answer {
             status: 200,
             body: "{}".to_owned(),
+            encoding: None,
             retry_after: None,
             location: None,
             date: None,

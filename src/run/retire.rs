@@ -224,6 +224,7 @@ mod tests {
                 status => Ok(Answer {
                     status,
                     body: r#"{"error":{"message":"Words of the server."}}"#.to_owned(),
+                    encoding: None,
                     retry_after: None,
                     location: None,
                     date: None,

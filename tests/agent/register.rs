@@ -56,6 +56,37 @@ fn a_new_host_is_registered_and_its_id_kept() {
 }
 
 #[test]
+fn answers_below_odd_headers_are_understood() {
+    for standin in [Standin::http(), Standin::https()] {
+        standin.script("* = odd-head");
+        let sandbox = Sandbox::of(&standin);
+        let mut agent = sandbox.start();
+        let id = described(&standin);
+        assert_eq!(fs::read_to_string(sandbox.id_file()).unwrap(), id);
+        let posts = standin.seen(|seen| seen.to("POST", HOSTS).count());
+        assert_eq!(posts, 1);
+        agent.assert_running();
+    }
+}
+
+#[test]
+fn no_compressed_answer_is_asked_for_and_one_is_reported_by_name() {
+    let standin = Standin::http();
+    standin.script("hosts #1 = gzip");
+    let sandbox = Sandbox::of(&standin);
+    let mut agent = sandbox.start();
+    agent.wait_line(limit(10), "what is wrong", |line| {
+        is_trouble(line) && line.contains("compressed answer: Content-Encoding \"gzip\"")
+    });
+    standin.seen(|seen| {
+        let all = seen.requests.iter();
+        let asked = all.map(|request| request.head.header("Accept-Encoding"));
+        assert!(asked.eq(seen.requests.iter().map(|_| Some("identity"))));
+    });
+    agent.assert_running();
+}
+
+#[test]
 fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
     for line_end in ["", "\n", "\r\n"] {
         let standin = Standin::http();

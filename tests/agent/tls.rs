@@ -63,6 +63,41 @@ fn a_certificate_that_must_not_be_believed_is_reported_and_survived() {
 }
 
 #[test]
+fn a_self_signed_certificate_of_an_authority_is_accepted_where_it_is_named() {
+    let standin = Standin::start(Settings {
+        tls: true,
+        self_signed: true,
+        ..Settings::default()
+    });
+    let standin = standin.unwrap();
+    // (variable or key that names it, whether it is accepted)
+    for (named, is_accepted) in [("ca_file", true), ("SSL_CERT_FILE", true), ("", false)] {
+        let mut sandbox = Sandbox::empty();
+        let ca = sandbox.write("ca.pem", standin.ca());
+        let key = format!("ca_file = \"{}\"", ca.display());
+        match named {
+            "ca_file" => sandbox.configure(&standin.base(), &key),
+            _ => sandbox.configure(&standin.base(), ""),
+        }
+        if named == "SSL_CERT_FILE" {
+            sandbox.env(named, ca);
+        }
+        let before = standin.seen(|seen| seen.model.hosts.len());
+        let mut agent = sandbox.start();
+        if is_accepted {
+            standin.wait(limit(15), named, |seen| {
+                (seen.model.hosts.len() > before).then_some(())
+            });
+        } else {
+            agent.wait_line(limit(10), "what to do", |line| {
+                is_trouble(line) && line.contains("CA:TRUE") && line.contains("ca_file")
+            });
+        }
+        agent.assert_running();
+    }
+}
+
+#[test]
 fn an_authority_is_unknown_unless_it_is_given() {
     let standin = Standin::https();
     let sandbox = Sandbox::empty();

@@ -159,6 +159,10 @@ impl Connection<'_> {
                 bytes.extend_from_slice(b"0\r\n\r\n");
                 self.link.send(&bytes)?;
             }
+            Some(Act::OddHead) => {
+                let answer = self.take(request, announce);
+                self.link.send(&answer.odd())?;
+            }
             Some(Act::Interim) => {
                 self.link.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
                 let answer = self.take(request, announce);

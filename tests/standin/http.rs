@@ -204,6 +204,33 @@ impl Answer {
         Answer::new(200, page).header("Content-Type", "text/html; charset=utf-8")
     }
 
+    /// Success, compressed, as no client has asked for.
+    pub(crate) fn gzip() -> Answer {
+        let mut answer = Answer::new(200, "").header("Content-Encoding", "gzip");
+        answer.body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0".to_vec();
+        answer
+    }
+
+    /// Everything, below 150 headers, one folded, one with a space before its colon, as the one with
+    /// the length has, and one of 20 kB.
+    pub(super) fn odd(&self) -> Vec<u8> {
+        let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for number in 0..150 {
+            text.push_str(&format!("X-{number}: y\r\n"));
+        }
+        let long = "x".repeat(20 << 10);
+        text.push_str(&format!(
+            "Server: a\r\n  b\r\nVia : c\r\nSet-Cookie: {long}\r\n"
+        ));
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name} : {value}\r\n"));
+        }
+        text.push_str(&format!("Content-Length : {}\r\n\r\n", self.body.len()));
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
     /// The same with one more header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Answer {
         self.headers.push((name.to_owned(), value.to_owned()));

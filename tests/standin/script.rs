@@ -58,6 +58,8 @@ pub(crate) enum Act {
     Chunked,
     /// Taken. The right answer after a `100 Continue` that nobody asked for.
     Interim,
+    /// Taken. The right answer below headers as some proxies write them: see [`Answer::odd`].
+    OddHead,
 }
 
 #[derive(Clone, Debug)]
@@ -180,6 +182,8 @@ fn act(what: &str, how: &str) -> Option<Act> {
         "huge" => Act::Huge(how.parse().ok()?),
         "chunked" => Act::Chunked,
         "interim" => Act::Interim,
+        "odd-head" => Act::OddHead,
+        "gzip" => Act::Answer(Answer::gzip()),
         "portal" => Act::Answer(Answer::portal()),
         "redirect" => Act::Answer(Answer::new(307, "").header("Location", how)),
         "unread" => Act::Unread(Answer::error(how.parse().ok()?, "as the script says")),

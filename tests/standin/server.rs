@@ -26,6 +26,8 @@ const TURN_AGAIN: Duration = Duration::from_millis(5);
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: bool,
+    /// Whether the certificate is its own authority, as `openssl req -x509` makes it.
+    pub(crate) self_signed: bool,
     /// The TLS versions spoken.
     pub(crate) versions: &'static [&'static rustls::SupportedProtocolVersion],
     /// Whether TLS sessions may be taken up again.
@@ -47,6 +49,7 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: false,
+            self_signed: false,
             versions: rustls::ALL_VERSIONS,
             resume: true,
             key: Some(KEY.to_owned()),
@@ -86,9 +89,7 @@ impl Standin {
     pub(crate) fn start(settings: Settings) -> io::Result<Standin> {
         let listener = TcpListener::bind(settings.listen)?;
         let address = listener.local_addr()?;
-        let certificates = settings
-            .tls
-            .then(|| Certificates::make(settings.versions, settings.resume));
+        let certificates = settings.tls.then(|| Certificates::make(&settings));
         let shared = Arc::new(Shared::new(settings, certificates));
         let slot = Arc::new(Listener(Mutex::new(Some(Arc::new(listener)))));
         let thread = {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::NoServerSessionStorage;
+
+use super::server::Settings;
 
 /// The names the stand-in is reached by.
 const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
@@ -50,12 +52,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes everything anew. `versions` are those spoken; `resume` is whether sessions may be
-    /// taken up again.
-    pub(super) fn make(
-        versions: &[&'static rustls::SupportedProtocolVersion],
-        resume: bool,
-    ) -> Certificates {
+    /// Makes everything anew.
+    pub(super) fn make(settings: &Settings) -> Certificates {
         let ca = authority("Stand-in test authority");
         let stranger = authority("Somebody else's authority");
         let config = |flaw| {
@@ -64,11 +62,23 @@ impl Certificates {
             } else {
                 &ca
             };
-            Arc::new(config(issuer, flaw, versions, resume))
+            let key = KeyPair::generate().unwrap();
+            let certificate = params(flaw).signed_by(&key, issuer).unwrap();
+            Arc::new(configured(&certificate, &key, settings))
         };
+        let own = settings.self_signed.then(|| {
+            let key = KeyPair::generate().unwrap();
+            let mut params = params(None);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.extended_key_usages = Vec::new();
+            let certificate = params.self_signed(&key).unwrap();
+            let server = Arc::new(configured(&certificate, &key, settings));
+            (certificate.pem(), server)
+        });
+        let (ca, good) = own.unwrap_or_else(|| (ca.pem(), config(None)));
         Certificates {
-            ca: ca.pem(),
-            good: config(None),
+            ca,
+            good,
             flawed: Flaw::ALL.map(|(_, flaw)| (flaw, config(Some(flaw)))).into(),
         }
     }
@@ -92,12 +102,8 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn config(
-    issuer: &CertifiedIssuer<'static, KeyPair>,
-    flaw: Option<Flaw>,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-    resume: bool,
-) -> ServerConfig {
+/// What a server's certificate says.
+fn params(flaw: Option<Flaw>) -> CertificateParams {
     let names: Vec<String> = match flaw {
         Some(Flaw::WrongName) => vec!["elsewhere.example".to_owned()],
         _ => NAMES.iter().map(|&name| name.to_owned()).collect(),
@@ -114,18 +120,20 @@ fn config(
         .distinguished_name
         .push(DnType::CommonName, "Stand-in");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap();
+    params
+}
+
+fn configured(certificate: &Certificate, key: &KeyPair, settings: &Settings) -> ServerConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
+        .with_protocol_versions(settings.versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    if !resume {
+    if !settings.resume {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }

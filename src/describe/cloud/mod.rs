@@ -128,7 +128,7 @@ impl Service<'_> {
         let header = header.map(|(name, value)| (*name, value.as_str()));
         match self.net.fetch(Method::Get, path, header) {
             Ok(answer) => match answer.status {
-                200 => Reply::Text(answer.body),
+                200 if answer.encoding.is_none() => Reply::Text(answer.body),
                 status @ (429 | 500..) => {
                     self.why = format!("no answer but status {status}");
                     Reply::Busy

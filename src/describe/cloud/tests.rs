@@ -42,6 +42,7 @@ impl Fetch for Script<'_> {
             Some((status, body)) => Ok(Answer {
                 status,
                 body: body.to_owned(),
+                encoding: None,
                 retry_after: None,
                 location: None,
                 date: None,

@@ -62,6 +62,7 @@ impl Exchange for Server {
             Some(status) => Ok(Answer {
                 status,
                 body,
+                encoding: None,
                 retry_after: None,
                 location: None,
                 date: None,

@@ -1,9 +1,10 @@
 //! Files, as opposed to answers of the API.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use ureq::http::header::LOCATION;
 
+use super::message::encoding;
 use super::{Http, LinkError, Method, Request};
 use crate::base::clock::Deadline;
 
@@ -15,10 +16,18 @@ pub(crate) struct Download {
     pub(crate) location: Option<String>,
 }
 
+/// Says that an answer is compressed as `encoding`, and what to do.
+pub(crate) fn compressed(encoding: &str) -> String {
+    format!(
+        "compressed answer: Content-Encoding {encoding}, although the request has \
+         Accept-Encoding: identity; turn compression off in the server or the proxy"
+    )
+}
+
 impl Http {
     /// Asks for a file of at most `limit` bytes.
     ///
-    /// Fails if there is no answer, or not a whole one.
+    /// Fails if there is no answer, or not a whole one, or if it is compressed.
     pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
         let request = Request {
             method: Method::Get,
@@ -29,6 +38,9 @@ impl Http {
         let answer = self.send(&request, None, by).and_then(|answer| {
             let (head, body) = answer.into_parts();
             let location = head.headers.get(LOCATION);
+            if let Some(encoding) = encoding(&head.headers) {
+                return Err(ureq::Error::Io(io::Error::other(compressed(&encoding))));
+            }
             let mut content = Vec::new();
             let read = body.into_reader().take(limit).read_to_end(&mut content);
             read.map_err(ureq::Error::from)?;

@@ -1,45 +1,72 @@
 //! Host names → addresses, by the system's resolver, which knows no time limit of its own.
+//!
+//! IPv4 and IPv6 are looked up apart from each other. musl answers a question for both with an
+//! error if the name server fails for one of them, as cheap routers and DNS filters do.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread;
+use std::time::Duration;
 
-use crate::base::channel::{Receiver, channel};
+use super::sooner;
+use crate::base::channel::{Receiver, Sender, channel};
 use crate::base::clock::Deadline;
 
 /// Addresses kept of one name.
 const ADDRESSES: usize = 8;
 /// Bytes. The resolver keeps whole DNS answers on its stack.
 const STACK: usize = 256 << 10;
+/// Until the second family must have answered once the first one has an address.
+const SECOND_LIMIT: Duration = Duration::from_secs(2);
 
-/// Looks up names, each in a thread, of which there is at most one.
-pub(super) struct Lookup {
-    resolve: fn(&str) -> io::Result<Vec<IpAddr>>,
-    pending: Option<Pending>,
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    V4,
+    V6,
 }
 
-/// A lookup that took longer than it was waited for.
-struct Pending {
-    host: String,
-    found: Receiver<io::Result<Vec<IpAddr>>>,
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// The addresses of one family that a name has. Fails with [`io::ErrorKind::NotFound`] if it has
+/// none.
+type Found = io::Result<Vec<IpAddr>>;
+
+/// Looks up names, each family in a thread, of which there is at most one for each family.
+pub(super) struct Lookup {
+    resolve: fn(&str, Family) -> Found,
+    /// Whether this address, if any, is tried before those of IPv4.
+    is_v6_first: fn(&[IpAddr]) -> bool,
+    /// The name that the thread of each family looks up; `None` if there is no such thread.
+    pending: [Option<String>; 2],
+    answer: Sender<(Family, Found)>,
+    answers: Receiver<(Family, Found)>,
 }
 
 impl Lookup {
     /// Asks the system.
     pub(super) fn new() -> Lookup {
+        Lookup::with(|host, family| or_absolute(host, &|host| ask_system(host, family)))
+    }
+
+    fn with(resolve: fn(&str, Family) -> Found) -> Lookup {
+        let (answer, answers) = channel();
         Lookup {
-            resolve: |host| or_absolute(host, &ask_system),
-            pending: None,
+            resolve,
+            is_v6_first: |v6| v6.first().is_some_and(is_reached_well),
+            pending: [None, None],
+            answer,
+            answers,
         }
     }
 
     /// The addresses of `host`, IPv6 and IPv4 in turn, at most [`ADDRESSES`]. An address in digits
     /// is its own.
     ///
-    /// Fails with [`io::ErrorKind::TimedOut`] if the system gives no answer by `by`, and at once as
-    /// long as an earlier lookup is without answer. An answer that came too late for one call
-    /// serves the next.
+    /// One family is enough: the other one is waited for up to [`SECOND_LIMIT`] longer. Fails with
+    /// [`io::ErrorKind::TimedOut`] if the system gives no answer by `by`, and at once as long as
+    /// earlier lookups of both families are without answer. An answer that came too late for one
+    /// call serves the next.
     pub(super) fn find(
         &mut self,
         host: &str,
@@ -48,68 +75,195 @@ impl Lookup {
     ) -> io::Result<Vec<SocketAddr>> {
         let found = match host.parse() {
             Ok(address) => vec![address],
-            Err(_) => in_turn(self.ask(host, by)?),
+            Err(_) => self.ask(host, by)?,
         };
         let with_port = found.into_iter().map(|ip| SocketAddr::new(ip, port));
         Ok(with_port.collect())
     }
 
     fn ask(&mut self, host: &str, by: Deadline) -> io::Result<Vec<IpAddr>> {
-        if let Some(pending) = self.pending.take() {
-            match pending.found.try_recv() {
-                Err(TryRecvError::Empty) => {
-                    let text = format!("an earlier lookup of {} still hangs", pending.host);
-                    self.pending = Some(pending);
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-                }
-                Ok(Ok(late)) if pending.host == host => return Ok(late),
-                Ok(_) | Err(TryRecvError::Disconnected) => {}
+        let mut found = [None, None];
+        while let Ok(late) = self.answers.try_recv() {
+            self.take(late, host, &mut found);
+        }
+        // A late failure says nothing about now.
+        for found in &mut found {
+            found.take_if(|found| found.is_err());
+        }
+        if let [Some(pending), Some(_)] = &self.pending {
+            let text = format!("an earlier lookup of {pending} still hangs");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        for family in FAMILIES {
+            let at = family as usize;
+            if found[at].is_none() && self.pending[at].is_none() {
+                self.start(host, family)?;
             }
         }
-        let (answer, found) = channel();
-        let (resolve, name) = (self.resolve, host.to_owned());
+        let mut by = by;
+        while self.pending.iter().flatten().any(|name| name == host) {
+            if found.iter().flatten().any(Result::is_ok) {
+                by = sooner(by, SECOND_LIMIT);
+            }
+            match self.answers.recv_timeout(by.remaining()) {
+                Ok(answer) => self.take(answer, host, &mut found),
+                Err(_) => break,
+            }
+        }
+        self.merge(found)
+    }
+
+    fn start(&mut self, host: &str, family: Family) -> io::Result<()> {
+        let (answer, resolve, name) = (self.answer.clone(), self.resolve, host.to_owned());
         thread::Builder::new()
             .name("resolve".to_owned())
             .stack_size(STACK)
-            // Nobody listens any more if the whole client has gone.
-            .spawn(move || drop(answer.send(resolve(&name))))?;
-        match found.recv_timeout(by.remaining()) {
-            Ok(found) => found,
-            Err(RecvTimeoutError::Timeout) => {
-                let host = host.to_owned();
-                self.pending = Some(Pending { host, found });
-                Err(io::ErrorKind::TimedOut.into())
+            // Nobody receives it if the whole client has gone.
+            .spawn(move || drop(answer.send((family, resolve(&name, family)))))?;
+        self.pending[family as usize] = Some(host.to_owned());
+        Ok(())
+    }
+
+    /// Puts an answer into `found` if it is about `host`.
+    fn take(&mut self, answer: (Family, Found), host: &str, found: &mut [Option<Found>; 2]) {
+        let (family, addresses) = answer;
+        if self.pending[family as usize].take().as_deref() == Some(host) {
+            found[family as usize] = Some(addresses);
+        }
+    }
+
+    /// The addresses of both families, in the order in which to try them, or the error that says
+    /// most.
+    fn merge(&self, found: [Option<Found>; 2]) -> io::Result<Vec<IpAddr>> {
+        let mut addresses = [Vec::new(), Vec::new()];
+        let mut failure: Option<io::Error> = None;
+        for (addresses, found) in addresses.iter_mut().zip(found) {
+            match found.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(found) => *addresses = found,
+                // That one family has no address says nothing where the other one has failed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && failure.is_some() => {}
+                Err(error) => failure = Some(error),
             }
-            Err(RecvTimeoutError::Disconnected) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+        let [v4, v6] = addresses;
+        match failure {
+            Some(error) if v4.is_empty() && v6.is_empty() => Err(error),
+            _ if (self.is_v6_first)(&v6) => Ok(in_turn(&v6, &v4)),
+            _ => Ok(in_turn(&v4, &v6)),
         }
     }
 }
 
-fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {
-    let found = (host, 0).to_socket_addrs()?;
-    Ok(found.map(|address| address.ip()).collect())
+/// The addresses that the system's resolver finds, sorted by it. Waits as long as that takes.
+fn ask_system(host: &str, family: Family) -> Found {
+    let name = std::ffi::CString::new(host)?;
+    // SAFETY: all zeros are a valid `addrinfo`: no flags, no pointers.
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_family = match family {
+        Family::V4 => libc::AF_INET,
+        Family::V6 => libc::AF_INET6,
+    };
+    let mut first = std::ptr::null_mut();
+    // SAFETY: the name ends with NUL, all pointers are valid for the call, and `first` is written
+    // only if it succeeds.
+    let code = unsafe {
+        libc::getaddrinfo(
+            name.as_ptr(),
+            std::ptr::null(),
+            &raw const hints,
+            &raw mut first,
+        )
+    };
+    if code != 0 {
+        return Err(failure(code));
+    }
+    let mut found = Vec::new();
+    let mut next = first;
+    while !next.is_null() {
+        // SAFETY: the list is valid until it is freed, and its end is a null pointer.
+        let entry = unsafe { &*next };
+        next = entry.ai_next;
+        // SAFETY: an entry of this family points to an address of its type.
+        let address = unsafe {
+            match entry.ai_family {
+                libc::AF_INET => {
+                    let address = &*entry.ai_addr.cast::<libc::sockaddr_in>();
+                    IpAddr::V4(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()))
+                }
+                libc::AF_INET6 => {
+                    let address = &*entry.ai_addr.cast::<libc::sockaddr_in6>();
+                    IpAddr::V6(Ipv6Addr::from(address.sin6_addr.s6_addr))
+                }
+                _ => continue,
+            }
+        };
+        found.push(address);
+    }
+    // SAFETY: getaddrinfo has made the list, and nothing refers to it any more.
+    unsafe { libc::freeaddrinfo(first) };
+    match found.is_empty() {
+        true => Err(failure(libc::EAI_NONAME)),
+        false => Ok(found),
+    }
 }
 
-/// With `ndots` in `resolv.conf` a name is looked for in the search domains first, and musl gives up
+/// What a code of getaddrinfo means.
+fn failure(code: i32) -> io::Error {
+    match code {
+        libc::EAI_NONAME | libc::EAI_NODATA => io::Error::new(
+            io::ErrorKind::NotFound,
+            "the name has no address; check its spelling and /etc/resolv.conf",
+        ),
+        libc::EAI_AGAIN | libc::EAI_FAIL => {
+            io::Error::other("no name server gave a usable answer; check /etc/resolv.conf")
+        }
+        libc::EAI_SYSTEM => io::Error::last_os_error(),
+        code => io::Error::other(format!("the lookup failed with code {code} of getaddrinfo")),
+    }
+}
+
+/// With `ndots` in `resolv.conf` a name is looked for in the search domains first, and musl stops
 /// at the first of them whose servers do not answer. Then the name is asked for as it is, without
-/// any domain. Not in the first place, for a dot at the end is in no `/etc/hosts`.
-fn or_absolute(
-    host: &str,
-    ask: &dyn Fn(&str) -> io::Result<Vec<IpAddr>>,
-) -> io::Result<Vec<IpAddr>> {
-    ask(host).or_else(|error| match host.contains('.') && !host.ends_with('.') {
-        true => ask(&format!("{host}.")).map_err(|_| error),
-        false => Err(error),
+/// any domain. Not in the first place, for a dot at the end is in no `/etc/hosts`. Not where there
+/// is no such name, for then it has been asked for already.
+fn or_absolute(host: &str, ask: &dyn Fn(&str) -> Found) -> Found {
+    ask(host).or_else(|error| {
+        let is_relative = host.contains('.') && !host.ends_with('.');
+        match is_relative && error.kind() != io::ErrorKind::NotFound {
+            true => ask(&format!("{host}.")).map_err(|_| error),
+            false => Err(error),
+        }
     })
 }
 
-/// The resolver sorts all addresses of one family before all of the other; where one family leads
-/// nowhere, the other must not come last.
-fn in_turn(found: Vec<IpAddr>) -> Vec<IpAddr> {
-    let first_is_v6 = found.first().is_some_and(IpAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
+/// Whether the host has a route to this IPv6 address, from an address of the same kind: then RFC
+/// 6724 (6, rules 1, 2 and 5) puts it before those of IPv4. Sends nothing.
+fn is_reached_well(address: &IpAddr) -> bool {
+    let from = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((*address, 1))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| label(&from.ip()) == label(address))
+}
+
+/// A number that addresses of the same kind have in common.
+fn label(address: &IpAddr) -> u8 {
+    let IpAddr::V6(address) = address else {
+        return 0;
+    };
+    match address.segments() {
+        [0xfe80..=0xfebf, ..] => 1,
+        [0xfc00..=0xfdff, ..] => 2,
+        // 6to4 and Teredo: IPv6 over IPv4, slower than that itself.
+        [0x2002, ..] => 3,
+        [0x2001, 0, ..] => 4,
+        _ => 5,
+    }
+}
+
+/// Addresses of two families in turn: where one family leads nowhere, the other must not come last.
+fn in_turn(first: &[IpAddr], second: &[IpAddr]) -> Vec<IpAddr> {
     let longest = first.len().max(second.len());
     (0..longest)
         .flat_map(|at| [first.get(at), second.get(at)])
@@ -122,32 +276,37 @@ fn in_turn(found: Vec<IpAddr>) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Condvar, Mutex};
-    use std::time::Duration;
 
     use super::*;
 
+    fn none() -> io::Error {
+        io::ErrorKind::NotFound.into()
+    }
+
     #[test]
-    fn a_name_that_is_not_found_is_asked_for_without_domains() {
-        // (name, what is asked for, whether that brings an address)
-        let table: [(&str, &[&str], bool); 5] = [
-            ("known.example", &["known.example"], true),
-            ("a.example", &["a.example", "a.example."], true),
-            ("b.example", &["b.example", "b.example."], false),
-            ("b.example.", &["b.example."], false),
-            ("localhost", &["localhost"], false),
+    fn a_name_whose_search_domains_fail_is_asked_for_without_them() {
+        // (why this row exists, name, what is asked for, whether that brings an address)
+        let table: [(&str, &str, &[&str], bool); 6] = [
+            ("known", "known.example", &["known.example"], true),
+            ("found", "a.example", &["a.example", "a.example."], true),
+            ("fails", "b.example", &["b.example", "b.example."], false),
+            ("absolute already", "b.example.", &["b.example."], false),
+            ("one label", "localhost", &["localhost"], false),
+            ("no such name", "none.example", &["none.example"], false),
         ];
-        for (name, asked, is_found) in table {
+        for (why, name, asked, is_found) in table {
             let questions = Mutex::new(Vec::new());
             let found = or_absolute(name, &|host| {
                 questions.lock().unwrap().push(host.to_owned());
-                match ["known.example", "a.example."].contains(&host) {
-                    true => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
-                    false => Err(io::Error::other(host)),
+                match host {
+                    "known.example" | "a.example." => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
+                    "none.example" => Err(io::Error::new(io::ErrorKind::NotFound, host)),
+                    _ => Err(io::Error::other(host)),
                 }
             });
-            assert_eq!(*questions.lock().unwrap(), asked);
+            assert_eq!(*questions.lock().unwrap(), asked, "{why}");
             match found {
-                Ok(_) => assert!(is_found, "{name}"),
+                Ok(_) => assert!(is_found, "{why}"),
                 Err(error) => assert_eq!((error.to_string().as_str(), is_found), (name, false)),
             }
         }
@@ -163,10 +322,7 @@ mod tests {
 
     #[test]
     fn digits_are_not_looked_up() {
-        let mut lookup = Lookup {
-            resolve: |_| Err(io::ErrorKind::NotFound.into()),
-            pending: None,
-        };
+        let mut lookup = Lookup::with(|_, _| Err(none()));
         let mut find = |host| lookup.find(host, 80, soon()).map(|found| texts(&found));
         assert_eq!(find("192.0.2.7").unwrap(), ["192.0.2.7:80"]);
         assert_eq!(find("2001:db8::7").unwrap(), ["[2001:db8::7]:80"]);
@@ -174,46 +330,130 @@ mod tests {
     }
 
     #[test]
+    fn one_family_is_enough_and_the_error_that_says_most_is_reported() {
+        let mut lookup = Lookup::with(|host, family| {
+            let (v4, v6) = host.split_once('.').unwrap();
+            let (what, address) = match family {
+                Family::V4 => (v4, IpAddr::from([192, 0, 2, 1])),
+                Family::V6 => (v6, "2001:db8::1".parse().unwrap()),
+            };
+            match what {
+                "good" => Ok(vec![address]),
+                "none" => Err(failure(libc::EAI_NODATA)),
+                "fails" => Err(failure(libc::EAI_AGAIN)),
+                _ => Err(failure(libc::EAI_FAMILY)),
+            }
+        });
+        lookup.is_v6_first = |v6| !v6.is_empty();
+        let fails = "no name server gave a usable answer; check /etc/resolv.conf";
+        let none = "the name has no address; check its spelling and /etc/resolv.conf";
+        // (why this row exists, what happens to IPv4 and IPv6, what is found)
+        let table = [
+            ("both", "good.good", "[2001:db8::1]:1 192.0.2.1:1"),
+            ("IPv4 alone", "good.none", "192.0.2.1:1"),
+            ("IPv6 fails", "good.fails", "192.0.2.1:1"),
+            ("IPv6 is unknown to the system", "good.odd", "192.0.2.1:1"),
+            ("IPv6 alone", "none.good", "[2001:db8::1]:1"),
+            ("IPv4 fails", "fails.good", "[2001:db8::1]:1"),
+            ("no such name", "none.none", none),
+            ("IPv4 could not be asked for", "fails.none", fails),
+            ("IPv6 could not be asked for", "none.fails", fails),
+            ("neither", "fails.fails", fails),
+        ];
+        for (why, host, expected) in table {
+            let found = match lookup.find(host, 1, soon()) {
+                Ok(found) => texts(&found).join(" "),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
     fn families_take_turns() {
-        // (why this row exists, found, tried)
-        let table: [(&str, &[&str], &[&str]); 4] = [
+        // (why this row exists, addresses of each family, tried)
+        type Texts = &'static [&'static str];
+        let table: [(&str, Texts, Texts, Texts); 4] = [
             (
                 "three of one, one of the other",
-                &["::1", "::2", "::3", "10.0.0.1"],
+                &["::1", "::2", "::3"],
+                &["10.0.0.1"],
                 &["::1", "10.0.0.1", "::2", "::3"],
             ),
             (
                 "the resolver's first stays first",
-                &["10.0.0.1", "10.0.0.2", "::1"],
+                &["10.0.0.1", "10.0.0.2"],
+                &["::1"],
                 &["10.0.0.1", "::1", "10.0.0.2"],
             ),
             (
                 "one family",
                 &["10.0.0.2", "10.0.0.1"],
+                &[],
                 &["10.0.0.2", "10.0.0.1"],
             ),
-            ("none", &[], &[]),
+            ("none", &[], &[], &[]),
         ];
-        for (why, found, tried) in table {
+        for (why, first, second, tried) in table {
             let parsed = |texts: &[&str]| -> Vec<IpAddr> {
                 texts.iter().map(|text| text.parse().unwrap()).collect()
             };
-            assert_eq!(in_turn(parsed(found)), parsed(tried), "{why}");
+            let found = in_turn(&parsed(first), &parsed(second));
+            assert_eq!(found, parsed(tried), "{why}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_same_kind_have_one_label() {
+        // (why this row exists, from, to, whether IPv6 comes first)
+        let table = [
+            ("both global", "2400:1::1", "2600:1::1", true),
+            ("private to global: no way out", "fd00::1", "2600::1", false),
+            ("private to private", "fd00::1", "fc00::1", true),
+            ("no address but the link's", "fe80::1", "2600::1", false),
+            ("6to4", "2002:1::1", "2600::1", false),
+            ("Teredo", "2001:0:1::1", "2600::1", false),
+            ("global beside Teredo", "2001:db8::1", "2600::1", true),
+            ("loopback", "::1", "::1", true),
+        ];
+        for (why, from, to, expected) in table {
+            let label = |text: &str| label(&text.parse().unwrap());
+            assert_eq!(label(from) == label(to), expected, "{why}");
         }
     }
 
     static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
+    fn hang() {
+        let gate = GATE.0.lock().unwrap();
+        drop(GATE.1.wait_while(gate, |open| !*open).unwrap());
+    }
+
     #[test]
     fn a_resolver_that_hangs_is_one_thread_and_its_late_answer_serves() {
-        let mut lookup = Lookup {
-            resolve: |_| {
-                let gate = GATE.0.lock().unwrap();
-                drop(GATE.1.wait_while(gate, |open| !*open).unwrap());
-                Ok(vec![IpAddr::from([192, 0, 2, 1])])
-            },
-            pending: None,
+        let mut lookup = Lookup::with(|host, family| {
+            match (host, family) {
+                ("half.example", Family::V4) => {}
+                _ => hang(),
+            }
+            match family {
+                Family::V4 => Ok(vec![IpAddr::from([192, 0, 2, 1])]),
+                Family::V6 => Err(none()),
+            }
+        });
+        // What is waited for here never comes: one family is there at once.
+        let half = |lookup: &mut Lookup| {
+            let by = Deadline::after(Duration::from_millis(500));
+            texts(&lookup.find("half.example", 1, by).unwrap())
         };
+        assert_eq!(half(&mut lookup), ["192.0.2.1:1"]);
+        let again = half(&mut lookup);
+        assert_eq!(
+            again,
+            ["192.0.2.1:1"],
+            "the family that hangs is left alone"
+        );
+
         let now = || Deadline::after(Duration::ZERO);
         let error = lookup.find("a.example", 1, now()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

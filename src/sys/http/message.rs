@@ -4,8 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::header::{
-    AUTHORIZATION, CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, DATE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use ureq::{Body, http};
 
@@ -16,6 +16,8 @@ use crate::base::text::percent_encoded;
 
 /// Bytes kept of an answer's body.
 const BODY_LIMIT: u64 = 1 << 20;
+/// Bytes of an encoding that an error shows.
+const ENCODING_LIMIT: usize = 20;
 
 /// The headers of every request.
 pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
@@ -37,6 +39,8 @@ pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, 
         ),
     ];
     let mut headers = HeaderMap::new();
+    // Without it, a server may choose (RFC 9110, 12.5.3).
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in lines {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             continue;
@@ -49,6 +53,14 @@ pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, 
     Ok(headers)
 }
 
+/// How the body below these headers is compressed, in quotes; `None` if it is not.
+pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?.as_bytes().trim_ascii();
+    let is_none = encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity");
+    let shown = encoding.get(..ENCODING_LIMIT).unwrap_or(encoding);
+    (!is_none).then(|| format!("\"{}\"", shown.escape_ascii()))
+}
+
 /// Takes what is of use from an answer.
 pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
     let (head, body) = answer.into_parts();
@@ -56,13 +68,18 @@ pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> 
     let retry_after = header(RETRY_AFTER).and_then(|value| value.parse().ok());
     let location = header(LOCATION).map(str::to_owned);
     let date = header(DATE).and_then(date::parse);
+    let encoding = encoding(&head.headers);
     let mut text = Vec::new();
     let body = body.into_reader().take(BODY_LIMIT).read_to_end(&mut text);
     body.map_err(ureq::Error::from)?;
+    if encoding.is_some() {
+        text.clear();
+    }
     Ok(Answer {
         status: head.status.as_u16(),
         body: String::from_utf8(text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        encoding,
         retry_after: retry_after.map(Duration::from_secs),
         location,
         date,

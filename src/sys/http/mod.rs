@@ -4,6 +4,7 @@ mod crypto;
 mod date;
 pub(crate) mod download;
 mod error;
+pub(crate) mod head;
 mod link;
 mod lookup;
 mod message;
@@ -17,6 +18,7 @@ mod tests;
 mod tls;
 mod tunnel;
 mod url;
+mod verify;
 mod wire;
 
 use std::path::PathBuf;
@@ -45,8 +47,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Until an unused connection is given up: beyond that, what lies between may have forgotten it.
 const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
-/// Bytes of an answer before its body.
-const HEAD_LIMIT: usize = 16 << 10;
 
 /// What is done to the thing that a path names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,8 +82,12 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Answer {
     /// 101, or 200 and above.
     pub(crate) status: u16,
-    /// At most a mebibyte, which leaves it incomplete; bytes that are not UTF-8 are U+FFFD.
+    /// At most a mebibyte, which leaves it incomplete; bytes that are not UTF-8 are U+FFFD. Empty
+    /// if it has an encoding.
     pub(crate) body: String,
+    /// How the body is compressed, although the request asks that it is not: the value of
+    /// `Content-Encoding`, in quotes. `None` if it is not compressed.
+    pub(crate) encoding: Option<String>,
     /// When the server wants to be asked again; `None` if it does not say so in seconds.
     pub(crate) retry_after: Option<Duration>,
     /// Where it is to be asked instead.
@@ -204,7 +208,6 @@ impl Http {
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
             .max_idle_age(IDLE_LIMIT)
-            .max_response_header_size(HEAD_LIMIT)
             .build();
         Ok(Http {
             agent: Agent::with_parts(config, dial, NotHere),
@@ -270,7 +273,7 @@ impl Http {
         let doing = match self.progress.stage() {
             Stage::Sending => "send to",
             Stage::Waiting => "wait for the answer of",
-            Stage::Reading => "read the answer of",
+            Stage::Answering | Stage::Reading => "read the answer of",
         };
         let cause = match error {
             ureq::Error::Other(error) => match error.downcast::<LinkError>() {
@@ -283,7 +286,7 @@ impl Http {
             }
             ureq::Error::Io(error) => error,
             ureq::Error::Timeout(_) => io::ErrorKind::TimedOut.into(),
-            ureq::Error::Protocol(_) => io::Error::other("the answer is no HTTP"),
+            ureq::Error::Protocol(_) => io::Error::other("the answer is no valid HTTP"),
             error => io::Error::other(error),
         };
         LinkError::new(Kind::of(&cause), format!("{doing} {}", self.peer), cause)
@@ -301,7 +304,7 @@ impl Http {
             // The server may close an idle connection while the next request is under way.
             Err(error)
                 if connections == self.progress.connections()
-                    && self.progress.stage() != Stage::Reading
+                    && matches!(self.progress.stage(), Stage::Sending | Stage::Waiting)
                     && !matches!(error, ureq::Error::Timeout(_) | ureq::Error::Other(_)) =>
             {
                 self.attempt(request, header, by)

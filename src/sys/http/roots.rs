@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
+use super::verify::{Fingerprint, Trust};
 use crate::sys::root::FileError;
 
 /// Bytes read of one file; a system's whole collection has a tenth of that.
@@ -26,19 +27,22 @@ const FILES: usize = 1000;
 pub(super) fn trusted(
     ca_file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<RootCertStore, FileError> {
-    let mut store = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+) -> Result<Trust, FileError> {
+    let mut trust = Trust {
+        roots: RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        },
+        named: Vec::new(),
     };
     if let Some(path) = ca_file {
-        add_file(&mut store, path).map_err(|error| FileError::new("read", path, error))?;
+        add_file(&mut trust, path).map_err(|error| FileError::new("read", path, error))?;
     }
     let named = |name| variable(name).filter(|value| !value.is_empty());
     let warn = |name, path: &Path, error| {
         log::warn!("{name}: {}: {error}", path.display());
     };
     if let Some(path) = named("SSL_CERT_FILE").map(PathBuf::from)
-        && let Err(error) = add_file(&mut store, &path)
+        && let Err(error) = add_file(&mut trust, &path)
     {
         warn("SSL_CERT_FILE", &path, error);
     }
@@ -46,27 +50,33 @@ pub(super) fn trusted(
     // No directory is split into one without a name.
     let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
     for path in directories {
-        if let Err(error) = add_directory(&mut store, &path) {
+        if let Err(error) = add_directory(&mut trust, &path) {
             warn("SSL_CERT_DIR", &path, error);
         }
     }
     // A collection that grew has room for twice as many.
-    store.roots.shrink_to_fit();
-    Ok(store)
+    trust.roots.roots.shrink_to_fit();
+    Ok(trust)
 }
 
 /// Adds the certificates in a file of PEM.
 ///
 /// Fails if there is none that can be used.
-fn add_file(store: &mut RootCertStore, path: &Path) -> io::Result<()> {
+fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let file = File::open(path)?.take(FILE_LIMIT);
     let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
     let mut usable = 0;
     for certificate in CertificateDer::pem_reader_iter(file) {
         match certificate {
-            Ok(certificate) if store.roots.len() < most => {
-                usable += usize::from(store.add(certificate).is_ok());
-                drop_repeated(store);
+            Ok(certificate) if trust.roots.len() < most && trust.named.len() < CERTIFICATES => {
+                let fingerprint = Fingerprint::of(&certificate);
+                if trust.roots.add(certificate).is_ok() {
+                    usable += 1;
+                    drop_repeated(&mut trust.roots);
+                    if !trust.named.contains(&fingerprint) {
+                        trust.named.push(fingerprint);
+                    }
+                }
             }
             Ok(_) => break,
             Err(pem::Error::Io(error)) => return Err(error),
@@ -93,11 +103,11 @@ fn drop_repeated(store: &mut RootCertStore) {
 /// Adds the certificates in the files of a directory. Files without any are passed over.
 ///
 /// Fails if the directory cannot be read or no file in it has one.
-fn add_directory(store: &mut RootCertStore, path: &Path) -> io::Result<()> {
+fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let mut usable = 0;
     for entry in fs::read_dir(path)?.take(FILES) {
         let path = entry?.path();
-        usable += usize::from(path.is_file() && add_file(store, &path).is_ok());
+        usable += usize::from(path.is_file() && add_file(trust, &path).is_ok());
     }
     match usable {
         0 => Err(io::Error::other("it has no certificate that can be used")),
@@ -119,7 +129,7 @@ mod tests {
         });
         let built_in = webpki_roots::TLS_SERVER_ROOTS.len();
         trusted
-            .map(|store| store.roots.len() - built_in)
+            .map(|trust| trust.roots.len() - built_in)
             .map_err(|error| base::report(&error))
     }
 

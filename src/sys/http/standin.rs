@@ -10,10 +10,12 @@ use std::time::Duration;
 use std::{env, fs, process};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 /// A span in which every test is run.
@@ -191,6 +193,11 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate for `key`, and what it says.
+    pub(super) fn sign(&self, params: &CertificateParams, key: &KeyPair) -> Certificate {
+        params.signed_by(key, &self.0).unwrap()
+    }
+
     /// A server whose certificate is for `name` and valid in `years`, which begin and end with
     /// January.
     pub(super) fn server(
@@ -225,6 +232,34 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], key);
         Arc::new(config.unwrap())
     }
+}
+
+/// What `openssl req -x509` puts into a certificate for `name` in these [`YEARS`]: an authority's.
+pub(super) fn own(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(YEARS.0, 1, 1);
+    params.not_after = date_time_ymd(YEARS.1, 1, 1);
+    params
+}
+
+/// A server that presents these certificates, whether or not they fit each other and the key.
+pub(super) fn presenting(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    version: &'static SupportedProtocolVersion,
+) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let key = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(key));
+    Arc::new(config)
 }
 
 /// A file that goes when its test ends.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible};
 
 use super::Kind;
 use super::crypto::provider;
 use super::link::Link;
+use super::verify::{Trust, Verifier};
 use crate::base::clock::Deadline;
 
 /// Bytes that wait inside rustls to be sent: one record.
@@ -22,11 +23,15 @@ const SESSIONS: usize = 1;
 /// What all connections share: trust, and the sessions that can be resumed. TLS 1.2 and 1.3.
 ///
 /// Fails if ring and rustls disagree on what TLS is.
-pub(super) fn config(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+pub(super) fn config(trust: Trust) -> io::Result<Arc<ClientConfig>> {
+    let provider = provider();
+    let verifier = Verifier::new(trust, Arc::clone(&provider))
+        .map_err(|_| io::Error::other("no certificate authority is trusted"))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| told(&error).1)?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
@@ -207,29 +212,97 @@ fn certificate(error: &CertificateError) -> (Kind, String) {
         }
         E::ExpiredContext { time, not_after } => {
             let (clock, end) = (day(time), day(not_after));
-            format!("the certificate has expired on {end}, and the clock says {clock}")
+            format!(
+                "the certificate has expired on {end}, and the clock says {clock}: renew it, or \
+                 set the clock"
+            )
         }
-        // rustls lists the names that it is for, but by `Debug`.
-        E::NotValidForNameContext { .. } => "the certificate is for another name".into(),
+        E::NotValidForNameContext {
+            expected,
+            presented,
+        } => {
+            let expected = expected.to_str();
+            match presented.is_empty() {
+                true => format!(
+                    "the certificate has no subjectAltName, so that it is not for {expected} (a common \
+                     name does not count); {CREATE}"
+                ),
+                false => format!(
+                    "the certificate is not for {expected}, but for {}; use that name in the URL, or \
+                     a certificate that has {expected} as a subjectAltName",
+                    presented.join(", ")
+                ),
+            }
+        }
+        E::Expired => "the certificate ends before it begins to be valid".into(),
         E::UnknownIssuer => "the certificate's issuer is unknown: if it is one of your own, \
-             name its certificate in SSL_CERT_FILE or ca_file"
+             name its certificate in ca_file or SSL_CERT_FILE; if not, the server may lack an \
+             intermediate certificate"
             .into(),
-        E::BadSignature => "the certificate's signature is wrong".into(),
+        E::BadSignature => {
+            "the certificate's signature is wrong: if its issuer has a new key, name \
+             its new certificate in ca_file or SSL_CERT_FILE"
+                .into()
+        }
         E::BadEncoding => "the certificate is badly encoded".into(),
         E::Revoked => "the certificate has been revoked".into(),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
-            "the certificate is not one for servers".into()
+            "the certificate is not one for servers: its extendedKeyUsage lacks serverAuth".into()
         }
         E::UnhandledCriticalExtension => {
             "the certificate has a critical extension that is unknown".into()
         }
         E::UnsupportedSignatureAlgorithmContext { .. }
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "the certificate's signature is of a kind that is not accepted".into()
+            "the certificate's signature is of a kind that is not accepted, such as SHA-1; use \
+             ECDSA or RSA with SHA-256"
+                .into()
         }
-        _ => "the certificate is not valid".into(),
+        E::Other(other) => other.0.downcast_ref().map_or(UNKNOWN.into(), rule),
+        _ => UNKNOWN.into(),
     };
     (Kind::Certificate, text)
+}
+
+/// How to create a certificate that is accepted.
+const CREATE: &str = "create one with: openssl req -x509 -newkey rsa:2048 -nodes -days 3650 \
+     -keyout key.pem -out cert.pem -subj /CN=HOST -addext subjectAltName=DNS:HOST (IP:ADDRESS for \
+     an address), and name it in ca_file";
+
+const UNKNOWN: &str = "the certificate breaks a rule for certificates (RFC 5280)";
+
+/// A rule that a certificate breaks, and for which rustls has no error of its own.
+fn rule(error: &webpki::Error) -> String {
+    use webpki::Error as E;
+    let text = match error {
+        E::CaUsedAsEndEntity => {
+            "the certificate is that of an authority (CA:TRUE): name exactly this certificate in \
+             ca_file or SSL_CERT_FILE, or use one with CA:FALSE"
+        }
+        E::UnsupportedCertVersion => {
+            return format!("the certificate is not of version 3; {CREATE}");
+        }
+        E::EndEntityUsedAsCa => "the certificate's issuer is no authority (CA:FALSE)",
+        E::PathLenConstraintViolated | E::MaximumPathDepthExceeded => {
+            "there are more intermediate certificates than an authority allows"
+        }
+        E::NameConstraintViolation => "the certificate's issuer may not issue it for these names",
+        E::CertDistrusted => "the certificate's authority is known to be untrustworthy",
+        E::UnsupportedCriticalExtension => {
+            "the certificate has a critical extension that is unknown"
+        }
+        E::InvalidSerialNumber => "the certificate's serial number is negative or too long",
+        E::EmptyEkuExtension => "the certificate's extendedKeyUsage is empty",
+        E::SignatureAlgorithmMismatch => "the certificate names two kinds of signature",
+        E::ExtensionValueInvalid | E::MalformedExtensions | E::MalformedDnsIdentifier => {
+            "the certificate has an extension that is badly encoded"
+        }
+        E::MalformedNameConstraint | E::InvalidNetworkMaskConstraint => {
+            "an authority's name constraints are badly encoded"
+        }
+        _ => UNKNOWN,
+    };
+    text.to_owned()
 }
 
 fn incompatible(why: &PeerIncompatible) -> &'static str {
@@ -250,8 +323,8 @@ fn incompatible(why: &PeerIncompatible) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use rustls::HandshakeKind;
     use rustls::version::{TLS12, TLS13};
+    use rustls::{HandshakeKind, RootCertStore};
 
     use super::super::link::{Tcp, is_open};
     use super::super::standin::{Authority, Step, YEARS, ok, serve};
@@ -264,7 +337,8 @@ mod tests {
     fn trusting(authority: &Authority) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.der()).unwrap();
-        config(roots).unwrap()
+        let named = Vec::new();
+        config(Trust { roots, named }).unwrap()
     }
 
     fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {

@@ -4,12 +4,10 @@
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
+use super::head;
 use super::link::Link;
 use super::url::Origin;
 use crate::base::clock::Deadline;
-
-/// Bytes of a proxy's answer.
-const HEAD_LIMIT: usize = 8 << 10;
 
 /// Turns a connection to an HTTP proxy into one to `target`.
 ///
@@ -28,14 +26,12 @@ pub(super) fn connect(
     }
     head.push_str("\r\n");
     link.write(head.as_bytes(), by)?;
-    let status = status(&head_of_answer(link, by)?);
-    match status {
+    match head::status(&head_of_answer(link, by)?) {
         Some(200..300) => Ok(()),
         Some(407) => Err(io::Error::other("407, it wants another user or password")),
         Some(status) => Err(io::Error::other(format!("it answers {status}"))),
-        None => Err(io::Error::new(
-            ErrorKind::InvalidData,
-            "it does not speak HTTP",
+        None => Err(invalid(
+            "status line of the proxy not understood".to_owned(),
         )),
     }
 }
@@ -43,26 +39,20 @@ pub(super) fn connect(
 /// Reads an answer up to the blank line, byte by byte: what follows belongs to the peer.
 fn head_of_answer(link: &mut dyn Link, by: Deadline) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == HEAD_LIMIT {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "it does not come to the point",
-            ));
+    while head::end(&head, head.len().saturating_sub(1)).is_none() {
+        if head.len() > head::LIMIT {
+            return Err(invalid(head::too_long(&head)));
         }
         head.extend(exactly::<1>(link, by)?);
+        if head.len() >= b"HTTP/1.".len() {
+            head::begins(&head).map_err(invalid)?;
+        }
     }
     Ok(head)
 }
 
-/// The status in a line like `HTTP/1.1 200 OK`.
-fn status(head: &[u8]) -> Option<u16> {
-    let rest = head.strip_prefix(b"HTTP/1.")?.get(1..)?;
-    str::from_utf8(rest.get(..4)?)
-        .ok()?
-        .trim_start()
-        .parse()
-        .ok()
+fn invalid(text: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, text)
 }
 
 /// Turns a connection to a SOCKS 5 proxy into one to `target`, whose name the proxy looks up.
@@ -239,14 +229,31 @@ mod tests {
 
     #[test]
     fn tells_what_an_http_proxy_refuses() {
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+        let long_end = "the headers are longer than 64 kB; they reach that in the line \"X: ";
+        let long_end = format!("{long_end}{}\", more to read", "x".repeat(57));
+        let large = format!(
+            "HTTP/1.1 200 OK\r\nX : {}\r\n y\r\n\r\n",
+            "x".repeat(20_000)
+        );
         // (answer, how it ends)
         let table = [
+            (large.as_str(), "open"),
+            ("HTTP/1.0 200\n\n", "open"),
+            (&long, &long_end),
+            (
+                "HTTP/1.1 OK\r\n\r\n",
+                "status line of the proxy not understood",
+            ),
             (
                 "HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n",
                 "407, it wants another user or password",
             ),
             ("HTTP/1.1 503 X\r\n\r\n", "it answers 503"),
-            ("SSH-2.0-x\r\n\r\n", "it does not speak HTTP"),
+            (
+                "SSH-2.0-x\r\n\r\n",
+                "the answer is no HTTP; it begins with \"SSH-2.0\", more to read",
+            ),
             ("", "unexpected end of file"),
         ];
         for (answer, expected) in table {

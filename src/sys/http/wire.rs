@@ -11,6 +11,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
+use super::head;
 use super::link::{self, Link, Tcp};
 use super::lookup::Lookup;
 use super::tls::Tls;
@@ -18,9 +19,11 @@ use super::url::{Origin, Scheme};
 use super::{CONNECT_LIMIT, HANDSHAKE_LIMIT, Kind, LinkError, Peer, RESOLVE_LIMIT, sooner, tunnel};
 use crate::base::clock::Deadline;
 
-/// Bytes of each of the two buffers of a connection. The head of a request has to fit, as has that
-/// of an answer; the size is that of a TLS record.
+/// Bytes of each of the two buffers of a connection. The head of a request has to fit, as has the
+/// short one of an answer with what comes behind it; the size is that of a TLS record.
 const BUFFER: usize = 16 << 10;
+/// Bytes that are read at a time of the head of an answer.
+const PIECE: usize = 4 << 10;
 
 /// How far the request that is under way has come.
 #[derive(Default)]
@@ -36,6 +39,9 @@ pub(super) struct Progress {
 pub(super) enum Stage {
     Sending,
     Waiting,
+    /// A part of the answer's head is there.
+    Answering,
+    /// The whole head is there.
     Reading,
 }
 
@@ -48,6 +54,7 @@ impl Progress {
         match self.stage.load(Ordering::Relaxed) {
             0 => Stage::Sending,
             1 => Stage::Waiting,
+            2 => Stage::Answering,
             _ => Stage::Reading,
         }
     }
@@ -80,6 +87,7 @@ impl Connector for Dial {
         Ok(Some(Wire {
             link,
             buffers: LazyBuffers::new(BUFFER, BUFFER),
+            head: Vec::new(),
             progress: Arc::clone(&self.progress),
             is_tls: self.peer.origin.scheme == Scheme::Https,
         }))
@@ -160,8 +168,59 @@ impl fmt::Debug for Dial {
 pub(super) struct Wire {
     link: Box<dyn Link>,
     buffers: LazyBuffers,
+    /// What has come of the head of an answer.
+    head: Vec<u8>,
     progress: Arc<Progress>,
     is_tls: bool,
+}
+
+impl Wire {
+    /// Waits for the head of an answer, and gives it to ureq with what comes behind it. Those of
+    /// interim answers are dropped (RFC 9110, 15.2). False: the peer has closed.
+    fn await_head(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let by = Deadline::after(*timeout.after);
+        let invalid = |text| ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, text));
+        // No blank line ends before this.
+        let mut seen = 0;
+        loop {
+            if let Some(end) = head::end(&self.head, seen) {
+                let rest = self.head.split_off(end);
+                let head = std::mem::replace(&mut self.head, rest);
+                seen = 0;
+                if matches!(head::status(&head), Some(100 | 102..200)) {
+                    continue;
+                }
+                let short = head::plain(&head).map_err(invalid)?;
+                for part in [short, std::mem::take(&mut self.head)] {
+                    let room = self.buffers.input_append_buf().get_mut(..part.len());
+                    let Some(room) = room else {
+                        return Err(invalid(head::too_long(&head)));
+                    };
+                    room.copy_from_slice(&part);
+                    self.buffers.input_appended(part.len());
+                }
+                self.progress.set(Stage::Reading);
+                return Ok(true);
+            }
+            if self.head.len() > head::LIMIT {
+                return Err(invalid(head::too_long(&self.head)));
+            }
+            seen = self.head.len().saturating_sub(1);
+            let length = self.head.len();
+            self.head.resize(length + PIECE, 0);
+            let room = self.head.get_mut(length..).unwrap_or_default();
+            let read = self.link.read(room, by);
+            self.head.truncate(length + read.as_ref().unwrap_or(&0));
+            if read.map_err(|error| told(error, timeout))? == 0 {
+                return Ok(false);
+            }
+            self.progress.set(Stage::Answering);
+            let blank = self.head.iter().take_while(|byte| b"\r\n".contains(byte));
+            let blank = blank.count();
+            self.head.drain(..blank);
+            head::begins(&self.head).map_err(invalid)?;
+        }
+    }
 }
 
 impl Transport for Wire {
@@ -179,13 +238,14 @@ impl Transport for Wire {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         if self.progress.stage() == Stage::Sending {
             self.progress.set(Stage::Waiting);
+            self.head.clear();
+        }
+        if self.progress.stage() != Stage::Reading {
+            return self.await_head(timeout);
         }
         let by = Deadline::after(*timeout.after);
         let read = self.link.read(self.buffers.input_append_buf(), by);
         let amount = read.map_err(|error| told(error, timeout))?;
-        if amount > 0 {
-            self.progress.set(Stage::Reading);
-        }
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

@@ -372,6 +372,7 @@ impl Exchange for Exchanger {
         Ok(Answer {
             status,
             body,
+            encoding: None,
             retry_after: retry.map(Duration::from_secs),
             location: None,
             date: Some(Unix(world.time())),

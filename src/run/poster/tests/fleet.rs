@@ -74,6 +74,7 @@ impl Exchange for Door {
             body: format!(
                 r#"{{"id":"{id}","host":{{"id":"{id}","name":"n","status":"working"}}}}"#
             ),
+            encoding: None,
             retry_after: None,
             location: None,
             date: None,

@@ -1,6 +1,6 @@
 //! What is not encrypted.
 
-use super::super::standin::{Step, ok, serve};
+use super::super::standin::{Authority, Scratch, Step, YEARS, ok, serve};
 use super::*;
 
 #[test]
@@ -17,7 +17,7 @@ fn says_who_asks_and_what() {
     drop(http);
     let [post, get] = served.join().unwrap().try_into().unwrap();
     let head = format!(
-        "host: 127.0.0.1:{port}\r\nuser-agent: mackerel-agent/1.2 (Revision abc)\r\n\
+        "host: 127.0.0.1:{port}\r\naccept-encoding: identity\r\nuser-agent: mackerel-agent/1.2 (Revision abc)\r\n\
          x-api-key: s3cret\r\nx-agent-version: 1.2\r\nx-revision: abc\r\n\
          authorization: Basic dXNlcjpwQHNz\r\n"
     );
@@ -48,7 +48,7 @@ fn says_nothing_that_is_empty_and_one_thing_more() {
     assert!(unsendable.is_err());
     drop(http);
     let asked = served.join().unwrap();
-    let agent = "user-agent: mackerel-agent/1.2 (Revision abc)\r\n";
+    let agent = "accept-encoding: identity\r\nuser-agent: mackerel-agent/1.2 (Revision abc)\r\n";
     let host = format!("host: 127.0.0.1:{port}\r\n");
     let put =
         format!("0 PUT /token HTTP/1.1\r\ncontent-length: 0\r\n{host}{agent}x-ttl: 60\r\n\r\n");
@@ -142,12 +142,201 @@ fn what_is_no_answer_is_an_error_that_says_when_and_why() {
         (
             "something else",
             vec![Step::Say("SSH-2.0-OpenSSH\r\n"), Step::Wait],
-            "Broken: read the answer of 127.0.0.1:PORT: the answer is no HTTP",
+            "Broken: read the answer of 127.0.0.1:PORT: the answer is no HTTP; it begins with \
+             \"SSH-2.0-OpenSSH\"",
         ),
     ];
     for (why, steps, expected) in table {
         let (port, _served) = serve(vec![steps]);
         assert_eq!(told(plain(port).exchange(&GET), port), expected, "{why}");
+    }
+}
+
+#[test]
+fn heads_that_other_programs_accept_are_accepted() {
+    let many: String = (0..200)
+        .map(|number| format!("X-{number}: y\r\n"))
+        .collect();
+    let large = format!("Set-Cookie: {}\r\n", "x".repeat(20 << 10));
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    // (why this row exists, before the head, headers)
+    let table = [
+        (
+            "a folded header",
+            "",
+            "Server: a\r\n  b\r\nContent-Length: 1\r\n",
+        ),
+        (
+            "a folded header that is used",
+            "",
+            "Content-Length:\r\n 1\r\n",
+        ),
+        (
+            "a space before a colon",
+            "",
+            "Server : a\r\nContent-Length: 1\r\n",
+        ),
+        (
+            "a space before the colon of a used header",
+            "",
+            "Content-Length : 1\r\n",
+        ),
+        (
+            "more than 128 headers",
+            "",
+            &format!("{many}Content-Length: 1\r\n"),
+        ),
+        (
+            "a header of 20 kB",
+            "",
+            &format!("{large}Content-Length: 1\r\n"),
+        ),
+        ("both", "", &format!("{many}{large}Content-Length: 1\r\n")),
+        ("interim answers", interim, "Content-Length: 1\r\n"),
+        ("empty lines before it", "\r\n\r\n", "Content-Length: 1\r\n"),
+        (
+            "a length that is there twice",
+            "",
+            "Content-Length: 1\r\nContent-Length: 1\r\n",
+        ),
+        (
+            "no encoding",
+            "",
+            "Content-Encoding: identity\r\nContent-Length: 1\r\n",
+        ),
+        (
+            "a header that is no text",
+            "",
+            "X: \u{1}\u{ff}\r\nContent-Length: 1\r\n",
+        ),
+        ("chunks", "", "Transfer-Encoding : chunked\r\n"),
+    ];
+    let [mut encrypted, mut open] = [Vec::new(), Vec::new()];
+    for (why, before, headers) in table {
+        let answer = |body| {
+            let body = match why {
+                "chunks" => format!("1\r\n{body}\r\n0\r\n\r\n"),
+                _ => body,
+            };
+            Step::Answer(format!("{before}HTTP/1.1 200 OK\r\n{headers}\r\n{body}"))
+        };
+        for steps in [&mut encrypted, &mut open] {
+            steps.push(answer("a".to_owned()));
+        }
+    }
+    let authority = Authority::new("known");
+    let server = authority.server("127.0.0.1", YEARS, &rustls::version::TLS13);
+    encrypted.insert(0, Step::Encrypt(server));
+    let trust = Scratch::new(&authority.pem());
+    for (scheme, steps) in [("http", open), ("https", encrypted)] {
+        let (port, _served) = serve(vec![steps]);
+        let mut http = client(Settings {
+            ca_file: Some(trust.0.clone()),
+            ..settings(format!("{scheme}://127.0.0.1:{port}"))
+        });
+        // All on one connection: what follows a head is found.
+        for (why, ..) in table {
+            assert_eq!(told(http.exchange(&GET), port), "a", "{scheme}, {why}");
+        }
+    }
+}
+
+#[test]
+fn a_head_that_comes_in_pieces_is_put_together() {
+    let large = "x".repeat(30 << 10);
+    let pieces = [
+        "\r\nHT",
+        "TP/1.1 200 OK\r",
+        "\nServer : x\r\nContent-Length: 4\r\n\r",
+        "\nbo",
+        "dyHTTP",
+    ];
+    let mut steps = vec![Step::Take];
+    steps.extend(pieces.map(Step::Say));
+    let (port, _served) = serve(vec![steps]);
+    assert_eq!(told(plain(port).exchange(&GET), port), "body");
+
+    // The body begins in the piece in which the head ends, and is larger than any buffer.
+    let length = large.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let (port, _served) = serve(vec![vec![Step::Answer(head + &large)]]);
+    assert_eq!(told(plain(port).exchange(&GET), port), large);
+}
+
+#[test]
+fn heads_that_nobody_accepts_are_refused_by_the_line() {
+    let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000));
+    // (why this row exists, answer, what is told)
+    let table = [
+        (
+            "no colon",
+            "HTTP/1.1 200 OK\r\nhello world\r\n\r\n",
+            "header without a colon: \"hello world\"",
+        ),
+        (
+            "no number",
+            "HTTP/1.1 OK\r\n\r\n",
+            "status line not understood: \"HTTP/1.1 OK\"",
+        ),
+        (
+            "too long",
+            &endless,
+            "the headers are longer than 64 kB; they reach that in the line \"X: xxx",
+        ),
+        (
+            "TLS",
+            "\x15\x03\x01\0\x02\x02\x46",
+            "the answer is no HTTP; it begins with \"\\x15\\x03\\x01\\x00\\x02\\x02F\"",
+        ),
+    ];
+    for (why, answer, expected) in table {
+        let (port, _served) = serve(vec![vec![Step::Answer(answer.to_owned()), Step::Wait]]);
+        let line = told(plain(port).exchange(&GET), port);
+        let expected = format!("Broken: read the answer of 127.0.0.1:PORT: {expected}");
+        assert!(line.starts_with(&expected), "{why}: {line}");
+    }
+}
+
+#[test]
+fn a_compressed_answer_is_reported_by_name() {
+    // (value of the header, what an answer and an error say)
+    let table = [
+        ("gzip", Some("\"gzip\"")),
+        (" br", Some("\"br\"")),
+        (
+            "gzip, deflate and much more than that",
+            Some("\"gzip, deflate and mu\""),
+        ),
+        ("a\u{9}b", Some("\"a\\tb\"")),
+        ("", None),
+        ("Identity", None),
+    ];
+    for (value, expected) in table {
+        let answer = || {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {value}\r\n");
+            Step::Answer(head + "Content-Length: 4\r\n\r\n\x1f\u{8b}\x08")
+        };
+        let (port, _served) = serve(vec![vec![answer(), answer()]]);
+        let mut http = plain(port);
+        let answer = http.exchange(&GET).unwrap();
+        assert_eq!(answer.encoding.as_deref(), expected, "{value}");
+        assert_eq!(answer.body.is_empty(), expected.is_some(), "{value}");
+        match (http.download("/", 100), expected) {
+            (Ok(file), None) => assert_eq!(file.content.len(), 4),
+            (Ok(_), Some(_)) => panic!("{value}"),
+            (Err(error), _) => {
+                let line = told(Err(error), port);
+                let encoding = expected.unwrap();
+                assert_eq!(
+                    line,
+                    format!(
+                        "Broken: read the answer of 127.0.0.1:PORT: compressed answer: \
+                         Content-Encoding {encoding}, although the request has Accept-Encoding: \
+                         identity; turn compression off in the server or the proxy"
+                    )
+                );
+            }
+        }
     }
 }
 
