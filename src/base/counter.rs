@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-/// What a counter grew by between two readings; `None` if it went backwards.
+/// A counter that could not be read. No real one gets as far.
+pub(crate) const UNKNOWN: u64 = u64::MAX;
+
+/// What a counter grew by between two readings; `None` if it went backwards, or is [`UNKNOWN`].
 ///
 /// A counter that went backwards has been reset (a device was replaced, a driver restarted), has
 /// wrapped, or is one that the kernel corrects (`iowait`): what it counted meanwhile is unknown. One
 /// that grew by half of what there is has gone below zero: `steal` does after a migration.
 pub(crate) fn growth(before: u64, after: u64) -> Option<u64> {
     let is_possible = |grown: &u64| grown.leading_zeros() > 0;
-    after.checked_sub(before).filter(is_possible)
+    let grown = after.checked_sub(before).filter(is_possible);
+    grown.filter(|_| before != UNKNOWN && after != UNKNOWN)
 }
 
 /// What the values of a device's two counters are called.
@@ -108,6 +112,10 @@ mod tests {
             ("wrapped at 32 bits", 4_294_967_290, 5, None),
             ("below zero", 5, u64::MAX - 5, None),
             ("back from below zero", u64::MAX - 5, 5, None),
+            ("unknown before", UNKNOWN, 5, None),
+            ("unknown now", 5, UNKNOWN, None),
+            ("unknown", UNKNOWN, UNKNOWN, None),
+            ("unknown, and much before", UNKNOWN - 1, UNKNOWN, None),
             ("as far as it goes", 0, u64::MAX >> 1, Some(u64::MAX >> 1)),
         ];
         for (why, before, after, grown) in table {

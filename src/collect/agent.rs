@@ -1,7 +1,7 @@
 //! `custom.agent.*`: what the agent itself costs, where `diagnostic` asks for it. Names are the Go
 //! agent's where they have a meaning here.
 
-use super::{CollectError, Collector, Values, View};
+use super::{CollectError, Collector, Values, View, ended};
 use crate::base::clock::Moment;
 use crate::config::Config;
 use crate::parse::plugin::meta::{Graph, Metric};
@@ -36,16 +36,24 @@ impl Collector for Agent {
         if !self.is_wanted {
             return Ok(());
         }
-        let status = process::status(&view.root.text("/proc/self/status", view.buffer)?)?;
-        out.put("custom.agent.memory.alloc", status.anonymous as f64);
-        out.put("custom.agent.memory.sys", status.resident as f64);
-        out.put("custom.agent.runtime.thread_num", status.threads as f64);
+        let status = process::status(&view.root.text("/proc/self/status", view.buffer)?);
+        let all = status.resident.unwrap_or(u64::MAX);
+        let values = [
+            ("memory.alloc", status.anonymous.map(|bytes| bytes.min(all))),
+            ("memory.sys", status.resident),
+            ("runtime.thread_num", status.threads),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value {
+                out.put(["custom.agent.", name].concat(), value as f64);
+            }
+        }
         let used = process::cpu_seconds(&view.root.text("/proc/self/stat", view.buffer)?)?;
         if let Some((then, before)) = self.before.replace((view.now, used)) {
             let share = (used - before) / view.now.since(then).as_secs_f64();
             out.put("custom.agent.cpu.percentage", share * PERCENT);
         }
-        Ok(())
+        ended(status.damage)
     }
 
     fn forget(&mut self) {

@@ -8,12 +8,13 @@ mod names;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{CollectError, Collector, Span, Values, View};
+use super::{CollectError, Collector, Span, Values, View, ended, within};
 use crate::base::counter::growth;
 use crate::base::text::metric_segment;
 use crate::config::{self, Config, Scope};
 use crate::parse::plugin::meta::{Graph, Metric};
 use crate::parse::{cgroup, container, meminfo, stat};
+use crate::sys::root::Root;
 use groups::Groups;
 
 /// Where control groups are.
@@ -34,6 +35,8 @@ pub(super) struct Container {
     before: Vec<(PathBuf, Counters)>,
     /// Names by id, as far as they have been told.
     names: Vec<(String, String)>,
+    /// The path of the own group, once it has been found.
+    own: Option<String>,
 }
 
 /// What only grows. `None`: the kernel does not tell.
@@ -49,11 +52,11 @@ struct Counters {
     stalled_us: [[Option<u64>; 2]; 3],
 }
 
-/// What a group may use.
+/// What a group may use; `None` if that is unknown.
 struct Limits {
     /// Percent of one core.
-    cpu: f64,
-    memory_bytes: u64,
+    cpu: Option<f64>,
+    memory_bytes: Option<u64>,
 }
 
 /// A container's group, below the base of its hierarchy.
@@ -70,6 +73,7 @@ impl Container {
             span: Span::default(),
             before: Vec::new(),
             names: Vec::new(),
+            own: None,
         }
     }
 
@@ -126,17 +130,14 @@ impl Container {
         Ok(Some(all))
     }
 
-    /// The group of this process, which in a namespace of its own is the root of all that it sees.
-    fn own(&self, view: &mut View<'_>, groups: &Groups) -> Result<Group, CollectError> {
-        let text = view.root.text("/proc/self/cgroup", view.buffer)?;
-        let controller = if groups.is_v2 { None } else { Some("memory") };
-        let path = cgroup::path(&text, controller).unwrap_or("/").to_owned();
-        let files: &[&str] = match groups.is_v2 {
-            true => &["cgroup.procs"],
-            false => &["memory/cgroup.procs", "cpuacct/cgroup.procs"],
+    /// The group of the container that this process is in; where it is in none, its own.
+    fn own(&mut self, view: &mut View<'_>, groups: &Groups) -> Result<Group, CollectError> {
+        let known = self.own.take().filter(|path| groups.has(path));
+        let path = match known {
+            Some(path) => path,
+            None => own_path(view, groups)?,
         };
-        let is_there = |file: &&str| groups.at(&path, file).exists();
-        let is_seen = !path.contains("..") && files.iter().all(is_there);
+        self.own = Some(path.clone());
         let name = match &self.config.name {
             Some(name) => metric_segment(name),
             None => {
@@ -144,16 +145,41 @@ impl Container {
                 metric_segment(name.trim_end())
             }
         };
-        Ok(Group {
-            path: if is_seen { path } else { "/".to_owned() },
-            name,
-        })
+        Ok(Group { path, name })
     }
 
     fn own_pod(&self, view: &mut View<'_>) -> Result<Option<String>, CollectError> {
-        let text = view.root.text("/proc/self/mountinfo", view.buffer)?;
+        let (text, _) = view.root.table("/proc/self/mountinfo", view.buffer)?;
         Ok(container::pod_of_mounts(&text).map(str::to_owned))
     }
+}
+
+/// The path of the group of the container that this process is in.
+///
+/// What is mounted is either the container's groups alone, in a namespace of its own or by themselves:
+/// then their root is the container's, and the group of this process may be one that a supervisor in
+/// the container has made. Or it is all groups of the host: then one of those around this process is
+/// named as a container's is, or else this process is in none.
+fn own_path(view: &mut View<'_>, groups: &Groups) -> Result<String, CollectError> {
+    if !groups.are_all() {
+        return Ok("/".to_owned());
+    }
+    let text = view.root.text("/proc/self/cgroup", view.buffer)?;
+    let path = cgroup::path(&text, groups.controller()).unwrap_or("/");
+    let path = container::group_of_container(path)
+        .unwrap_or(path)
+        .to_owned();
+    let (mounts, _) = view.root.table("/proc/self/mountinfo", view.buffer)?;
+    let is_known = !path.contains("..") && !cgroup::begins_above(&mounts);
+    if is_known && groups.has(&path) {
+        return Ok(groups.common(&path).to_owned());
+    }
+    let own = container::id_of_mounts(&mounts).ok_or(CollectError::OwnUnseen)?;
+    let mut all = groups.containers().into_iter();
+    let found = all.find(|path| id(path) == own);
+    found
+        .map(|path| ["/", &path].concat())
+        .ok_or(CollectError::OwnUnseen)
 }
 
 /// The id of the container that has this group.
@@ -170,23 +196,24 @@ impl Collector for Container {
         if self.config.metrics == Scope::None {
             return Ok(());
         }
-        let own = view.root.path(CGROUPS);
-        let mut groups = Groups::at_base(match &self.config.cgroup {
-            Some(path) => path.clone(),
-            None => own.clone(),
-        });
+        let root = view.root;
+        let mut groups = match &self.config.cgroup {
+            // A path of this process, wherever the host's files are.
+            Some(path) => Groups::at(Root::own(), path.clone()),
+            None => Groups::at(root.clone(), PathBuf::from(CGROUPS)),
+        };
         let all = match self.groups(view, &groups)? {
             Some(all) => all,
             None => {
                 // In the host's tree, the root that a process sees would be the whole host.
-                groups = Groups::at_base(own);
+                groups = Groups::at(root.clone(), PathBuf::from(CGROUPS));
                 vec![self.own(view, &groups)?]
             }
         };
-        let host = Limits::of_host(view)?;
+        let (host, mut failure) = Limits::of_host(view);
         let span = self.span.until(view.now);
         let mut after = Vec::with_capacity(all.len());
-        let mut failure = None;
+        let (mut has_cpu, mut has_memory) = (all.is_empty(), all.is_empty());
         for Group { path, name } in all {
             if self
                 .config
@@ -194,6 +221,7 @@ impl Collector for Container {
                 .as_ref()
                 .is_some_and(|ignore| ignore.matches(&name))
             {
+                (has_cpu, has_memory) = (true, true);
                 continue;
             }
             let before = self
@@ -201,18 +229,22 @@ impl Collector for Container {
                 .iter()
                 .find(|(known, _)| known.as_os_str() == &*path);
             let before = before.map(|(_, counters)| *counters);
-            match groups.measure(&path, &name, &host, self.config.details, out) {
-                Ok(counters) => {
-                    if let Some(before) = before {
-                        counters.put(&before, &name, span, out);
-                    }
-                    after.push((PathBuf::from(path), counters));
-                }
-                Err(error) => failure = Some(error),
+            let reading = groups.measure(&path, &name, &host, self.config.details, out);
+            if let Some(before) = before {
+                reading.counters.put(&before, &name, &host, span, out);
             }
+            has_cpu |= reading.has_cpu;
+            has_memory |= reading.has_memory;
+            failure = failure.or(reading.failure);
+            after.push((PathBuf::from(path), reading.counters));
         }
         self.before = after;
-        failure.map_or(Ok(()), Err)
+        ended(failure.or(match (has_cpu, has_memory) {
+            (true, true) => None,
+            (true, false) => Some(CollectError::Controllers("memory")),
+            (false, true) => Some(CollectError::Controllers("cpuacct")),
+            (false, false) => Some(CollectError::Controllers("cpuacct and memory")),
+        }))
     }
 
     fn forget(&mut self) {
@@ -228,20 +260,37 @@ impl Collector for Container {
 }
 
 impl Limits {
-    /// What the whole host has.
-    fn of_host(view: &mut View<'_>) -> Result<Limits, CollectError> {
-        let cores = stat::parse(&view.root.text("/proc/stat", view.buffer)?)?.cores;
-        let memory = meminfo::parse(&view.root.text("/proc/meminfo", view.buffer)?)?;
-        Ok(Limits {
-            cpu: cores as f64 * PERCENT,
-            memory_bytes: memory.total_bytes,
-        })
+    /// What the whole host has, and why a part of that is unknown, if one is.
+    fn of_host(view: &mut View<'_>) -> (Limits, Option<CollectError>) {
+        let mut limits = Limits {
+            cpu: None,
+            memory_bytes: None,
+        };
+        let failure = limits.read(view).err();
+        (limits, failure)
+    }
+
+    fn read(&mut self, view: &mut View<'_>) -> Result<(), CollectError> {
+        let memory = view.root.text("/proc/meminfo", view.buffer);
+        let memory = memory.map(|text| meminfo::parse(&text));
+        let (stat, _) = view.root.table("/proc/stat", view.buffer)?;
+        let cores = stat::cores(&stat);
+        self.cpu = cores.map(|cores| cores as f64 * PERCENT);
+        let memory = memory??;
+        self.memory_bytes = memory.total_bytes;
+        if cores.is_none() {
+            stat::parse(&stat)?;
+        }
+        match self.memory_bytes {
+            None => ended(memory.damage),
+            Some(_) => Ok(()),
+        }
     }
 }
 
 impl Counters {
     /// Puts what grew since `before` into `out`.
-    fn put(&self, before: &Counters, name: &str, span: Duration, out: &mut Values) {
+    fn put(&self, before: &Counters, name: &str, host: &Limits, span: Duration, out: &mut Values) {
         let seconds = span.as_secs_f64();
         let grown = |get: fn(&Counters) -> Option<u64>| {
             growth(get(before)?, get(self)?).map(|grown| grown as f64)
@@ -252,11 +301,16 @@ impl Counters {
             }
         };
         let share = grown(|counters| counters.cpu_ns).map(|ns| ns / 1e9 / seconds * PERCENT);
+        let share = match host.cpu {
+            Some(cpu) => share.and_then(|share| within(share, cpu)),
+            None => share,
+        };
         put(["container.cpu.", name, ".usage", ""], share);
         let is_same = before.limiting == self.limiting;
         let throttled = grown(|counters| counters.throttled).filter(|_| is_same);
         let share = throttled.zip(grown(|counters| counters.periods));
         let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
+        let share = share.and_then(|share| within(share, PERCENT));
         put(
             ["custom.container.throttled.", name, ".percentage", ""],
             share,
@@ -270,6 +324,7 @@ impl Counters {
                 let stalled = before.zip(*after);
                 let stalled = stalled.and_then(|(before, after)| growth(before, after));
                 let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
+                let share = share.and_then(|share| within(share, PERCENT));
                 put([&graph, name, kind, ""], share);
             }
         }

@@ -130,6 +130,83 @@ fn time_of_the_processors() {
             &[(0, "0 0 0 0", 1), (60, "x", 1), (120, "100 0 0 100", 1)],
             "user=50 system=0 idle=50",
         ),
+        (
+            "idle jumps: the others are shares of the time that has passed",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "1500 0 600 8000000000000000000 300 0 0 0 0 0", 1),
+            ],
+            "user=25 system=10 iowait=5 steal=0 guest=0",
+        ),
+        (
+            "and the minute after",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "0 0 0 8000000000000000000 0 0 0 0 0 0", 1),
+                (120, "30 0 0 8000000000000000070 0 0 0 0 0 0", 1),
+            ],
+            "user=30 system=0 idle=70 iowait=0 steal=0 guest=0",
+        ),
+        (
+            "a core comes back with a day of idle",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "1500 0 0 8646000 0 0 0 0 0 0", 2),
+            ],
+            "user=25 system=0 iowait=0 steal=0 guest=0",
+        ),
+        (
+            "steal makes up for an hour in which the machine stood still",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "1500 0 0 4500 0 0 0 360000 0 0", 1),
+            ],
+            "user=25 system=0 idle=75 iowait=0 guest=0",
+        ),
+        (
+            "guest jumps: user keeps its own",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "1500 0 0 4500 0 0 0 0 8000000000000000000 0", 1),
+            ],
+            "user=25 system=0 idle=75 iowait=0 steal=0",
+        ),
+        (
+            "all jump",
+            &[
+                (0, "0 0 0 0", 1),
+                (
+                    60,
+                    "7000000000000000000 7000000000000000000 7000000000000000000 7000000000000000000",
+                    1,
+                ),
+            ],
+            "",
+        ),
+        (
+            "a column is a word",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "1500 0 x 3000 0 0 0 0 0 0", 1),
+            ],
+            "user=25 idle=50 iowait=0 steal=0 guest=0",
+        ),
+        (
+            "a column was negative, and its first reading counts from then on",
+            &[
+                (0, "0 0 0 0 -5 0 0 0 0 0", 1),
+                (60, "1500 0 0 3000 0 0 0 0 0 0", 1),
+            ],
+            "user=25 system=0 idle=50 steal=0 guest=0",
+        ),
+        (
+            "user is a word: what is left of it without guest is unknown",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 1),
+                (60, "x 0 0 3000 0 0 0 0 600 0", 1),
+            ],
+            "system=0 idle=50 iowait=0 steal=0 guest=10",
+        ),
     ];
     let shown = ["user", "system", "idle", "iowait", "steal", "guest"];
     for (why, readings, expected) in table {
@@ -217,6 +294,46 @@ fn traffic_of_the_interfaces() {
             "e.rx=1 e.tx=1",
         ),
         ("no time has passed", &[(60, "e 0 0"), (60, "e 60 60")], ""),
+        (
+            "a column is a word",
+            &[(0, "e 0 0"), (60, "e x 60")],
+            "e.tx=1",
+        ),
+        (
+            "and the minute after: what it grew by is unknown",
+            &[(0, "e 0 0"), (60, "e x 60"), (120, "e 120 120")],
+            "e.tx=1",
+        ),
+        (
+            "and the next",
+            &[(0, "e x 0"), (60, "e 0 60"), (120, "e 60 120")],
+            "e.rx=1 e.tx=1",
+        ),
+        ("twice a word", &[(0, "e x 0"), (60, "e x 60")], "e.tx=1"),
+        ("negative", &[(0, "e 0 0"), (60, "e 60 -60")], "e.rx=1"),
+        (
+            "2^64-1",
+            &[
+                (0, "e 18446744073709551615 0"),
+                (60, "e 18446744073709551615 60"),
+            ],
+            "e.tx=1",
+        ),
+        (
+            "more digits than a number has",
+            &[(0, "e 0 0"), (60, "e 99999999999999999999 60")],
+            "e.tx=1",
+        ),
+        (
+            "a jump that no wire carries",
+            &[(0, "e 0 0"), (60, "e 8000000000000000000 60")],
+            "e.tx=1",
+        ),
+        (
+            "one interface is damaged, the other not",
+            &[(0, "e 0 0, f 0 0"), (60, "e x y, f 60 60")],
+            "f.rx=1 f.tx=1",
+        ),
     ];
     for (why, readings, expected) in table {
         let texts = readings.iter().map(|(seconds, text)| {
@@ -282,6 +399,22 @@ fn requests_of_the_disks() {
             "used for the first time",
             &[(0, "a 0 0"), (60, "a 60 60")],
             "",
+        ),
+        (
+            "a column is a word",
+            &[(0, "a 1 0"), (60, "a x 60")],
+            "a.writes=1",
+        ),
+        ("negative", &[(0, "a 1 0"), (60, "a 61 -60")], "a.reads=1"),
+        (
+            "a jump that no disk does",
+            &[(0, "a 1 0"), (60, "a 8000000000000000000 60")],
+            "a.writes=1",
+        ),
+        (
+            "2^64-1",
+            &[(0, "a 1 0"), (60, "a 18446744073709551615 60")],
+            "a.writes=1",
         ),
         (
             "the kernel lists none for a minute",

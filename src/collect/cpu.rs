@@ -2,14 +2,24 @@
 //!
 //! In percent of one core, so that the states of a host with four cores add up to 400.
 
-use super::{CollectError, Collector, Values, View};
-use crate::base::counter::growth;
-use crate::parse::stat::{self, STATES, Stat};
+use std::time::Duration;
+
+use super::{CollectError, Collector, Values, View, ended};
+use crate::base::clock::Moment;
+use crate::base::counter::{UNKNOWN, growth};
+use crate::parse::stat::{self, GUEST, STATES, STEAL, Stat, USER};
+
+/// Ticks of a core in a second.
+const TICKS: f64 = 100.0;
+/// A state may have grown by this many times what the cores have had.
+const TOLERANCE: f64 = 2.0;
+/// The time for which a state may have grown at least, however short the span is.
+const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Compares each reading with the one before.
 #[derive(Default)]
 pub(super) struct Cpu {
-    before: Option<Stat>,
+    before: Option<(Moment, Stat)>,
 }
 
 impl Collector for Cpu {
@@ -18,14 +28,18 @@ impl Collector for Cpu {
     }
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let now = stat::parse(&view.root.text("/proc/stat", view.buffer)?)?;
-        if let Some(before) = &self.before {
-            for (state, percent) in STATES.iter().zip(usage(before, &now)) {
+        // What counts here is at its beginning.
+        let (text, _) = view.root.table("/proc/stat", view.buffer)?;
+        let mut now = stat::parse(&text)?;
+        if let Some((then, before)) = &self.before {
+            let usage = usage(before, &now, view.now.since(*then));
+            for (state, percent) in STATES.iter().zip(usage) {
                 out.put(["cpu.", state, ".percentage"].concat(), percent);
             }
         }
-        self.before = Some(now);
-        Ok(())
+        let damage = now.damage.take();
+        self.before = Some((view.now, now));
+        ended(damage)
     }
 
     fn forget(&mut self) {
@@ -33,19 +47,40 @@ impl Collector for Cpu {
     }
 }
 
-/// Percent of one core by state; NaN for a state that the kernel does not have, and throughout if
-/// no time has passed.
+/// Percent of one core by state; NaN for a state that the kernel does not have or whose growth is
+/// unknown, and throughout if no time has passed.
 ///
 /// A counter that went backwards has not grown. The kernel lets `iowait` do so, as well as `idle`
-/// when a core comes back.
-fn usage(before: &Stat, after: &Stat) -> [f64; STATES.len()] {
+/// when a core comes back, and `steal` below zero. One that grew by far more than the cores can have
+/// spent in `span` has jumped, and tells nothing: then the others are shares of that time, not of
+/// what was counted.
+fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
+    let of_span = |span: Duration| span.as_secs_f64() * TICKS * after.cores as f64;
+    let most = TOLERANCE * of_span(span.max(SHORTEST));
     let mut grown = [f64::NAN; STATES.len()];
-    for (grown, ticks) in grown.iter_mut().zip(before.ticks.iter().zip(after.ticks)) {
-        if let (Some(before), Some(after)) = ticks {
-            *grown = growth(*before, after).unwrap_or(0) as f64;
-        }
+    let mut is_whole = true;
+    let pairs = before.ticks.iter().zip(after.ticks);
+    for (at, (grown, pair)) in grown.iter_mut().zip(pairs).enumerate() {
+        let (Some(before), Some(after)) = pair else {
+            continue;
+        };
+        let is_known = *before != UNKNOWN && after != UNKNOWN;
+        let went_back = after < *before || at == STEAL;
+        let ticks = match growth(*before, after) {
+            Some(ticks) => Some(ticks as f64).filter(|ticks| *ticks <= most),
+            None => (is_known && went_back).then_some(0.0),
+        };
+        is_whole &= ticks.is_some();
+        *grown = ticks.unwrap_or(f64::NAN);
     }
-    let all: f64 = grown.iter().filter(|grown| !grown.is_nan()).sum();
+    // The kernel's `user` contains `guest`. Read one after the other, they may not quite agree.
+    if !grown[USER].is_nan() && !grown[GUEST].is_nan() {
+        grown[USER] = (grown[USER] - grown[GUEST]).max(0.0);
+    }
+    let mut all: f64 = grown.iter().filter(|grown| !grown.is_nan()).sum();
+    if !is_whole {
+        all = all.max(of_span(span));
+    }
     grown.map(|grown| grown * 100.0 * after.cores as f64 / all)
 }
 
@@ -88,7 +123,7 @@ mod tests {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 0\ncpu0\n");
         let after = stat("cpu  1 0 1 2 0\ncpu0\n");
-        let percent = usage(&before, &after);
+        let percent = usage(&before, &after, SHORTEST);
         assert_eq!(percent[..5], [25.0, 0.0, 25.0, 50.0, 0.0]);
         assert!(percent[5..].iter().all(|percent| percent.is_nan()));
     }
@@ -98,7 +133,10 @@ mod tests {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0\ncpu0\ncpu1\n");
         let after = stat("cpu  5 0 0 5\ncpu0\n");
-        assert_eq!(usage(&before, &after)[..4], [50.0, 0.0, 0.0, 50.0]);
+        assert_eq!(
+            usage(&before, &after, SHORTEST)[..4],
+            [50.0, 0.0, 0.0, 50.0]
+        );
     }
 
     #[test]
@@ -113,7 +151,10 @@ mod tests {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 90\ncpu0\n");
         let after = stat("cpu  1 0 0 3 20\ncpu0\n");
-        assert_eq!(usage(&before, &after)[..5], [25.0, 0.0, 0.0, 75.0, 0.0]);
+        assert_eq!(
+            usage(&before, &after, SHORTEST)[..5],
+            [25.0, 0.0, 0.0, 75.0, 0.0]
+        );
 
         let mut cpu = Cpu::default();
         round(&mut cpu, AFTER, 0);

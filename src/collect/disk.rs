@@ -1,13 +1,14 @@
 //! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by the block devices, from
 //! `/proc/diskstats`. In requests per second.
 
-use super::{CollectError, Collector, Span, Values, View, names};
+use super::{CollectError, Collector, Span, Values, View, ended, names};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
 use crate::config::Config;
 use crate::parse::{diskstats, mountinfo};
 use crate::sys::device::device_name;
+use crate::sys::root::FileError;
 
 /// Devices named so are made of others, which are reported.
 const MAPPED: &str = "dm-";
@@ -39,11 +40,11 @@ impl Collector for Disk {
     }
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let mounted = match self.use_mountpoint {
+        let (mounted, cut_mounts) = match self.use_mountpoint {
             true => mounted(view)?,
-            false => Vec::new(),
+            false => (Vec::new(), None),
         };
-        let text = match view.root.text("/proc/diskstats", view.buffer) {
+        let (text, cut) = match view.root.table("/proc/diskstats", view.buffer) {
             Err(error) if error.is_absent() => return Ok(()),
             text => text?,
         };
@@ -74,7 +75,7 @@ impl Collector for Disk {
             }
         }
         self.readings.end_round();
-        Ok(())
+        ended(cut.or(cut_mounts))
     }
 
     fn forget(&mut self) {
@@ -88,18 +89,22 @@ impl Collector for Disk {
     }
 }
 
-/// Names below `/dev` of what is mounted, and the mount points as metric segments.
-fn mounted(view: &mut View<'_>) -> Result<Vec<(String, String)>, CollectError> {
+/// Names below `/dev` of what is mounted, and the mount points as metric segments; and what is missing
+/// of them, if anything is.
+type Mounted = (Vec<(String, String)>, Option<FileError>);
+
+fn mounted(view: &mut View<'_>) -> Result<Mounted, CollectError> {
     let root = view.root;
     let own = root.own_mounts();
-    let mounts = mountinfo::parse(root.mounts(view.buffer)?)?;
+    let (table, cut) = root.mounts(view.buffer)?;
+    let mounts = mountinfo::parse(table)?;
     let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
     let mounted = mounted.into_iter().filter_map(|mounted| {
         let device = device_name(root, mounted.device);
         let device = device.to_str()?.strip_prefix("/dev/")?.to_owned();
         Some((device, metric_segment(&mounted.point.to_string_lossy())))
     });
-    Ok(mounted.collect())
+    Ok((mounted.collect(), cut))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod plan;
 
 use std::sync::Arc;
 
-use super::{CollectError, Collector, Values, View};
+use super::{CollectError, Collector, Values, View, ended};
 use crate::config::{Config, Filesystems};
 use crate::sys::fsstat::FsStats;
 
@@ -37,7 +37,7 @@ impl Collector for Filesystem {
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let root = view.root;
         let own = root.own_mounts();
-        let table = root.mounts(view.buffer)?;
+        let (table, cut) = root.mounts(view.buffer)?;
         // A host seldom mounts anything.
         if !self.plan.is_of(root, table, own.as_deref()) {
             self.plan = Plan::new(root, table, own, &self.config)?;
@@ -55,7 +55,7 @@ impl Collector for Filesystem {
             out.put(Arc::clone(size), size_bytes as f64);
             out.put(Arc::clone(used), found.used_bytes as f64);
         }
-        Ok(())
+        ended(cut)
     }
 
     fn configure(&mut self, config: &Config) {
@@ -269,17 +269,24 @@ mod tests {
             let table: String = devices.iter().enumerate().map(line).collect();
             let top = self.directory.path();
             fs::write(top.join("proc/self/mountinfo"), table).unwrap();
+            let (labels, result) = self.round();
+            result.map(|()| labels)
+        }
+
+        /// The labels of a round, and how it ended.
+        fn round(&mut self) -> (String, Result<(), CollectError>) {
+            let top = self.directory.path();
             let mut values = Values::default();
             let mut view = View {
                 root: &Root::at(top),
                 now: Moment(Duration::ZERO),
                 buffer: &mut Vec::new(),
             };
-            self.filesystem.collect(&mut view, &mut values)?;
+            let result = self.filesystem.collect(&mut view, &mut values);
             let labels = values
                 .iter()
                 .filter_map(|(name, _)| name.strip_prefix("filesystem.")?.strip_suffix(".size"));
-            Ok(labels.collect::<Vec<_>>().join(" "))
+            (labels.collect::<Vec<_>>().join(" "), result)
         }
     }
 
@@ -312,6 +319,29 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_table_that_is_too_large_counts_as_far_as_it_is_read() {
+        let mut host = Host::new();
+        assert_eq!(host.labels(&["/dev/a", "/dev/b"]).unwrap(), "a b");
+        let path = host.directory.path().join("proc/self/mountinfo");
+        let table = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+        let other = "99 20 0:9 / /run/netns/x rw - nsfs nsfs rw\n";
+        // (why this row exists, what follows the disks, labels, whether there is a message)
+        let rows = [
+            ("just not too large", 90_000, "a b", false),
+            ("too large", 100_000, "a b", true),
+            ("as before", 100_000, "a b", true),
+            ("far too large", 300_000, "a b", true),
+            ("small again", 0, "a b", false),
+        ];
+        for (why, count, expected, has_message) in rows {
+            fs::write(&path, [&table, &*other.repeat(count)].concat()).unwrap();
+            let (labels, result) = host.round();
+            assert_eq!(labels, expected, "{why}");
+            assert_eq!(result.is_err(), has_message, "{why}");
+        }
+    }
+
+    #[test]
     fn a_device_that_is_a_link_is_looked_up_in_every_round() {
         const LINK: &str = "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
         let mut host = Host::new();
@@ -322,8 +352,8 @@ mod tests {
             let link = host.directory.path().join(&LINK[1..]);
             let _ = fs::remove_file(&link);
             fs::write(dev.join(name), "").unwrap();
-            std::os::unix::fs::symlink(dev.join(name), link).unwrap();
-            assert_eq!(host.labels(&[LINK]).unwrap(), name);
+            std::os::unix::fs::symlink(Path::new("/dev").join(name), link).unwrap();
+            assert_eq!(host.labels(&[LINK]).unwrap(), name, "as the host knows it");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces, from
 //! `/proc/net/dev`. In bytes per second.
 
-use super::{CollectError, Collector, Span, Values, View, names};
+use super::{CollectError, Collector, Span, Values, View, ended, names};
 use crate::base::counter::Readings;
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
@@ -37,7 +37,7 @@ impl Collector for Interface {
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let root = view.root;
         let path = [root.network(), "/dev"].concat();
-        let text = root.text(path, view.buffer)?;
+        let (text, cut) = root.table(path, view.buffer)?;
         let found = netdev::parse(&text, is_wanted)?;
         let span = self.span.until(view.now);
         let ignore = self.ignore.as_ref();
@@ -54,7 +54,7 @@ impl Collector for Interface {
             }
         }
         self.readings.end_round();
-        Ok(())
+        ended(cut)
     }
 
     fn forget(&mut self) {

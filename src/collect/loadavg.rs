@@ -1,6 +1,6 @@
 //! `loadavg1`, `loadavg5`, `loadavg15`: mean run-queue length, from `/proc/loadavg`.
 
-use super::{CollectError, Collector, Values, View};
+use super::{CollectError, Collector, Values, View, ended};
 use crate::parse::loadavg;
 
 pub(super) struct Loadavg;
@@ -11,11 +11,13 @@ impl Collector for Loadavg {
     }
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let means = loadavg::parse(&view.root.text("/proc/loadavg", view.buffer)?)?;
+        let (means, damage) = loadavg::parse(&view.root.text("/proc/loadavg", view.buffer)?);
         for (minutes, mean) in [1, 5, 15].into_iter().zip(means) {
-            out.put(format!("loadavg{minutes}"), mean);
+            if let Some(mean) = mean {
+                out.put(format!("loadavg{minutes}"), mean);
+            }
         }
-        Ok(())
+        ended(damage)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `memory.*`: use of memory and swap, from `/proc/meminfo`. In bytes.
 
-use super::{CollectError, Collector, Values, View};
+use super::{CollectError, Collector, Values, View, ended};
 use crate::parse::meminfo;
 
 pub(super) struct Memory;
@@ -12,27 +12,43 @@ impl Collector for Memory {
 
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
         let now = meminfo::parse(&view.root.text("/proc/meminfo", view.buffer)?)?;
-        let mut put = |name: &str, bytes: u64| out.put(name, bytes as f64);
-        put("memory.total", now.total_bytes);
-        let unused_bytes = match now.available_bytes {
-            Some(available_bytes) => {
-                put("memory.mem_available", available_bytes);
-                available_bytes
-            }
-            // Before Linux 3.14 the kernel does not say what it could give up.
-            None => {
-                put("memory.free", now.free_bytes);
-                put("memory.buffers", now.buffers_bytes);
-                put("memory.cached", now.cached_bytes);
-                let caches_bytes = now.buffers_bytes.saturating_add(now.cached_bytes);
-                now.free_bytes.saturating_add(caches_bytes)
+        let mut put = |name: &str, bytes: Option<u64>| {
+            if let Some(bytes) = bytes {
+                out.put(name, bytes as f64);
             }
         };
-        put("memory.used", now.total_bytes.saturating_sub(unused_bytes));
-        put("memory.swap_total", now.swap_total_bytes);
-        put("memory.swap_cached", now.swap_cached_bytes);
-        put("memory.swap_free", now.swap_free_bytes);
-        Ok(())
+        // LXCFS gives a container its own total, and some of the host's parts.
+        let within = |part: Option<u64>, whole: Option<u64>| {
+            part.map(|part| whole.map_or(part, |whole| part.min(whole)))
+        };
+        let total = now.total_bytes;
+        put("memory.total", total);
+        let unused = match now.tells_available {
+            true => {
+                let available = within(now.available_bytes, total);
+                put("memory.mem_available", available);
+                available
+            }
+            // Before Linux 3.14 the kernel does not say what it could give up.
+            false => {
+                let names = ["memory.free", "memory.buffers", "memory.cached"];
+                let parts = [now.free_bytes, now.buffers_bytes, now.cached_bytes];
+                for (name, part) in names.into_iter().zip(parts) {
+                    put(name, within(part, total));
+                }
+                parts.into_iter().sum()
+            }
+        };
+        let used = total.zip(unused);
+        put(
+            "memory.used",
+            used.map(|(total, unused)| total.saturating_sub(unused)),
+        );
+        let swap = now.swap_total_bytes;
+        put("memory.swap_total", swap);
+        put("memory.swap_cached", within(now.swap_cached_bytes, swap));
+        put("memory.swap_free", within(now.swap_free_bytes, swap));
+        ended(now.damage)
     }
 }
 

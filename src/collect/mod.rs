@@ -7,6 +7,8 @@ mod counters;
 mod cpu;
 mod disk;
 mod filesystem;
+#[cfg(test)]
+mod gauges;
 mod interface;
 mod loadavg;
 mod memory;
@@ -27,12 +29,15 @@ use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
 
+/// 2^53, from which on an f64 no longer has every whole number: no host has as many of anything.
+const IMPOSSIBLE: f64 = 9_007_199_254_740_992.0;
+
 /// Measures one group of metrics.
 pub(crate) trait Collector: Send {
     /// For the log.
     fn name(&self) -> &'static str;
 
-    /// Appends this round's values to `out`.
+    /// Appends this round's values to `out`. If it fails, what could be measured is there all the same.
     ///
     /// A collector of rates keeps the previous reading and adds nothing on its first call.
     fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError>;
@@ -95,13 +100,32 @@ pub(crate) fn run(
     values
 }
 
+/// How a round ends that has measured what can be: with what is missing and why, if anything is.
+fn ended(missing: Option<impl Into<CollectError>>) -> Result<(), CollectError> {
+    missing.map_or(Ok(()), |why| Err(why.into()))
+}
+
+/// `share` as a part of `whole`. Two readings are of two moments, so that it may exceed the whole: then
+/// it is the whole. `None` if it is more than twice as much: a counter has jumped.
+fn within(share: f64, whole: f64) -> Option<f64> {
+    (share <= 2.0 * whole).then(|| share.min(whole))
+}
+
 /// The values measured in one round.
 #[derive(Debug, Default)]
 pub(crate) struct Values(Vec<(Arc<str>, f64)>);
 
 impl Values {
-    /// Adds a value, unless it is NaN or infinite: a rate over no time is no measurement.
+    /// Adds a value of the host, unless it cannot be one: all are zero or more and less than
+    /// [`IMPOSSIBLE`]. A rate over no time is no number at all.
     pub(crate) fn put(&mut self, name: impl Into<Arc<str>>, value: f64) {
+        if (0.0..IMPOSSIBLE).contains(&value) {
+            self.put_any(name, value);
+        }
+    }
+
+    /// Adds a value, unless it is NaN or infinite.
+    pub(crate) fn put_any(&mut self, name: impl Into<Arc<str>>, value: f64) {
         if value.is_finite() {
             self.0.push((name.into(), value));
         }
@@ -154,11 +178,26 @@ pub(crate) enum CollectError {
     Format(ParseError),
     /// None of what it is to measure is there.
     Unseen,
+    /// The control group of this process's container is not there.
+    OwnUnseen,
+    /// The control groups lack these controllers.
+    Controllers(&'static str),
 }
 
 impl fmt::Display for CollectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            CollectError::Controllers(missing) => {
+                return write!(
+                    f,
+                    "values of containers: no {missing} in the control groups; mount the \
+                     controller, and start the kernel with cgroup_enable=memory where it has none"
+                );
+            }
+            CollectError::OwnUnseen => {
+                "the control group of this container is not below /sys/fs/cgroup; run it with a \
+                 cgroup namespace of its own (--cgroupns=private)"
+            }
             CollectError::Read(_) => "cannot read",
             CollectError::Format(_) => "cannot understand",
             CollectError::Unseen => {
@@ -174,7 +213,9 @@ impl Error for CollectError {
         Some(match self {
             CollectError::Read(error) => error,
             CollectError::Format(error) => error,
-            CollectError::Unseen => return None,
+            CollectError::Unseen | CollectError::OwnUnseen | CollectError::Controllers(_) => {
+                return None;
+            }
         })
     }
 }

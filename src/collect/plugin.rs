@@ -87,7 +87,7 @@ fn by_time(mut found: Vec<(&str, usize, Unix, f64)>) -> Vec<(Unix, Values)> {
             rounds.len() - 1
         });
         if let Some((_, values)) = rounds.get_mut(at) {
-            values.put([PREFIX, key].concat(), value);
+            values.put_any([PREFIX, key].concat(), value);
         }
     }
     rounds

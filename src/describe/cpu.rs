@@ -1,6 +1,7 @@
 //! `cpu`: one object per logical CPU, from `/proc/cpuinfo` and what `/sys` adds to it.
 
 use super::DescribeError;
+use crate::base::{self, Failures};
 use crate::parse::cpuinfo;
 use crate::sys::root::Root;
 use crate::wire::host::Cpu;
@@ -13,9 +14,10 @@ const HIGHEST_KHZ: u64 = 9_999_000;
 /// Where `/proc/cpuinfo` names no core, the topology does; the highest frequency that the CPU can
 /// have, where the kernel says it, goes before the one that it has at the moment. Fails if
 /// `/proc/cpuinfo` cannot be read or understood.
-pub(super) fn cpus(root: &Root) -> Result<Vec<Cpu>, DescribeError> {
+pub(super) fn cpus(root: &Root, failures: &mut Failures) -> Result<Vec<Cpu>, DescribeError> {
     let (mut buffer, mut line) = (Vec::new(), Vec::new());
-    let text = root.text("/proc/cpuinfo", &mut buffer)?;
+    let (text, cut) = root.table("/proc/cpuinfo", &mut buffer)?;
+    failures.extend(cut.map(|error| ("cpu", base::report(&error))));
     let described = |cpu: &cpuinfo::Cpu<'_>| {
         let mut attribute = |name: &str| -> Option<String> {
             let path = format!("/sys/devices/system/cpu/cpu{}/{name}", cpu.number);
@@ -84,7 +86,11 @@ mod tests {
             ),
         ];
         for (host, count, last) in table {
-            let cpus = cpus(&Root::at(format!("tests/fixtures/{host}/t0"))).unwrap();
+            let cpus = cpus(
+                &Root::at(format!("tests/fixtures/{host}/t0")),
+                &mut Failures::new(),
+            )
+            .unwrap();
             assert_eq!(cpus.len(), count, "{host}");
             let cpu = cpus.last().unwrap();
             let line = [
@@ -106,12 +112,12 @@ mod tests {
     #[test]
     fn a_kernel_that_numbers_no_cpu_has_none() {
         let root = Root::at("tests/fixtures/arm-one-core-kernel-2.6/t0");
-        assert_eq!(cpus(&root).unwrap(), []);
+        assert_eq!(cpus(&root, &mut Failures::new()).unwrap(), []);
     }
 
     #[test]
     fn no_file_is_an_error() {
-        assert!(cpus(&Root::at("tests/fixtures/debian/t0")).is_err());
+        assert!(cpus(&Root::at("tests/fixtures/debian/t0"), &mut Failures::new()).is_err());
     }
 
     #[test]

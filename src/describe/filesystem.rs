@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::DescribeError;
+use crate::base::{self, Failures};
 use crate::parse::mountinfo;
 use crate::sys::device::device_name;
 use crate::sys::fsstat::{FsStats, Usage};
@@ -20,10 +21,13 @@ const KIB: u64 = 1024;
 pub(super) fn filesystems(
     root: &Root,
     stats: &mut FsStats,
+    failures: &mut Failures,
 ) -> Result<BTreeMap<String, Filesystem>, DescribeError> {
     let mut buffer = Vec::new();
     let own = root.own_mounts();
-    let mounts = mountinfo::parse(root.mounts(&mut buffer)?)?;
+    let (table, cut) = root.mounts(&mut buffer)?;
+    failures.extend(cut.map(|error| ("filesystem", base::report(&error))));
+    let mounts = mountinfo::parse(table)?;
     let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
     let paths: Vec<PathBuf> = mounted.iter().map(|local| root.path(local.point)).collect();
     let known = mounted.iter().zip(stats.usage(&paths.into()));
@@ -68,7 +72,7 @@ mod tests {
             _ => Ok(Usage::new(512, 5, 2, 1)),
         });
         let root = Root::at("tests/fixtures/two-core/t0");
-        let found = filesystems(&root, &mut stats).unwrap();
+        let found = filesystems(&root, &mut stats, &mut Failures::new()).unwrap();
         let devices = [
             "/dev/mapper/vg-var",
             "/dev/sda1",
@@ -115,7 +119,7 @@ mod tests {
     fn the_last_of_several_of_one_name_counts() {
         let mut stats = FsStats::answering(|_| Ok(Usage::new(1024, 5, 2, 1)));
         let root = Root::at("tests/fixtures/btrfs-subvolumes");
-        let found = filesystems(&root, &mut stats).unwrap();
+        let found = filesystems(&root, &mut stats, &mut Failures::new()).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found["/dev/sda2"].mount, "/.snapshots");
     }
@@ -124,7 +128,7 @@ mod tests {
     fn names_that_are_not_utf8_are_shown_all_the_same() {
         let mut stats = FsStats::answering(|_| Ok(Usage::new(1024, 5, 2, 1)));
         let root = Root::at("tests/fixtures/odd-mounts");
-        let found = filesystems(&root, &mut stats).unwrap();
+        let found = filesystems(&root, &mut stats, &mut Failures::new()).unwrap();
         assert_eq!(found["/dev/sdb4"].mount, "/mnt/caf\u{fffd}");
         assert_eq!(found["/dev/sdb1"].mount, "/mnt/my disk");
         assert_eq!(found[""].mount, "/mnt/nameless");
@@ -134,10 +138,10 @@ mod tests {
     fn without_the_hosts_mounts_the_part_is_missing() {
         let mut stats = FsStats::answering(|_| Ok(None));
         let root = Root::at("tests/fixtures/damaged/empty");
-        let error = filesystems(&root, &mut stats).unwrap_err();
+        let error = filesystems(&root, &mut stats, &mut Failures::new()).unwrap_err();
         assert_eq!(error.to_string(), "cannot understand");
         let root = Root::at("tests/fixtures/no such host");
-        let error = filesystems(&root, &mut stats).unwrap_err();
+        let error = filesystems(&root, &mut stats, &mut Failures::new()).unwrap_err();
         assert_eq!(error.to_string(), "cannot read");
     }
 }

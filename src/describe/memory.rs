@@ -16,6 +16,9 @@ const NAMES: &str = "\
     VmallocUsed vmalloc_used; VmallocChunk vmalloc_chunk; SwapCached swap_cached; \
     SwapTotal swap_total; SwapFree swap_free";
 
+/// 2^53: no host has as many of anything.
+const IMPOSSIBLE: u64 = 1 << 53;
+
 /// Those amounts of [`NAMES`] that the kernel has. Fails if `/proc/meminfo` cannot be read.
 pub(super) fn memory(root: &Root) -> Result<Attributes, DescribeError> {
     Ok(amounts(&root.text("/proc/meminfo", &mut Vec::new())?))
@@ -27,11 +30,20 @@ fn amounts(text: &str) -> Attributes {
         if let Some((name, amount)) = line.split_once(':')
             && let Some(name) = table::find(NAMES, name)
         {
-            let amount = amount.split_ascii_whitespace().collect();
-            amounts.0.push((name, amount));
+            let amount: String = amount.split_ascii_whitespace().collect();
+            if is_possible(&amount) {
+                amounts.0.push((name, amount));
+            }
         }
     }
     amounts
+}
+
+/// Whether an amount may be one: LXCFS writes what has gone below zero as a number of 64 bits.
+fn is_possible(amount: &str) -> bool {
+    let digits = amount.trim_end_matches(|c: char| !c.is_ascii_digit());
+    !amount.starts_with('-') && digits.parse().is_ok_and(|number: u64| number < IMPOSSIBLE)
+        || digits.is_empty()
 }
 
 #[cfg(test)]
@@ -66,6 +78,23 @@ mod tests {
             ("no colon", "MemTotal 1 kB", None),
             ("no unit", "Dirty: 7", Some(("dirty", "7"))),
             ("nothing", "Dirty:", Some(("dirty", ""))),
+            ("less than nothing", "Dirty: -7 kB", None),
+            (
+                "less than nothing, by LXCFS",
+                "SwapFree: 18446744073709346016 kB",
+                None,
+            ),
+            ("2^53", "Dirty: 9007199254740992 kB", None),
+            (
+                "more digits than a number has",
+                "Dirty: 99999999999999999999 kB",
+                None,
+            ),
+            (
+                "the largest address space",
+                "VmallocTotal: 13743895347199 kB",
+                Some(("vmalloc_total", "13743895347199kB")),
+            ),
         ];
         for (why, line, expected) in table {
             let amounts = amounts(line);

@@ -66,25 +66,25 @@ pub(crate) fn host(
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
     let links = match root.is_elsewhere() {
-        true => part("interfaces", links::links(root), failures).unwrap_or_default(),
+        true => {
+            let links = links::links(root, failures);
+            part("interfaces", links, failures).unwrap_or_default()
+        }
         false => (calls.links)().map_err(DescribeError::Interfaces)?,
     };
+    let cpus = cpu::cpus(root, failures);
+    let filesystems = filesystem::filesystems(root, &mut calls.stats, failures);
     let meta = Meta {
         agent_revision: agent.revision.to_owned(),
         agent_version: agent.version.to_owned(),
         agent_name: agent.name.to_owned(),
         kernel: Some(kernel::kernel(root, &uname, failures)),
-        cpu: part("cpu", cpu::cpus(root), failures).filter(|cpus| !cpus.is_empty()),
+        cpu: part("cpu", cpus, failures).filter(|cpus| !cpus.is_empty()),
         memory: part("memory", memory::memory(root), failures)
             .filter(|memory| !memory.0.is_empty()),
         block_device: part("block_device", block::devices(root), failures)
             .filter(|all| !all.is_empty()),
-        filesystem: part(
-            "filesystem",
-            filesystem::filesystems(root, &mut calls.stats),
-            failures,
-        )
-        .filter(|all| !all.is_empty()),
+        filesystem: part("filesystem", filesystems, failures).filter(|all| !all.is_empty()),
         cloud: place.cloud,
     };
     let is_given = |text: &String| !text.is_empty();

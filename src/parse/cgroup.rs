@@ -20,6 +20,18 @@ pub(crate) fn path<'t>(text: &'t str, controller: Option<&str>) -> Option<&'t st
     found.map(|(_, _, path)| path)
 }
 
+/// Whether the groups that are mounted at `/sys/fs/cgroup` begin above the namespace of the process, as
+/// its `/proc/PID/mountinfo` tells: then paths within the namespace do not hold for them. Format:
+/// cgroup_namespaces(7).
+pub(crate) fn begins_above(mounts: &str) -> bool {
+    mounts.lines().any(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, point) = (fields.next(), fields.next());
+        root.is_some_and(|root| root.starts_with("/.."))
+            && point.is_some_and(|point| point.contains("/sys/fs/cgroup"))
+    })
+}
+
 /// The number behind `name` in a file of lines `NAME NUMBER`: `cpu.stat`, `memory.stat`,
 /// `memory.events`, `memory.oom_control`. `None` if there is no such line.
 pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
@@ -106,6 +118,25 @@ mod tests {
         for (text, controller, expected) in table {
             assert_eq!(path(text, controller), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_mount_may_begin_above_the_namespace() {
+        let line =
+            |root: &str, point: &str| format!("30 1 0:30 {root} {point} ro - cgroup2 c rw\n");
+        // (why this row exists, root and mount point, whether it does)
+        let table = [
+            ("the own", "/", "/sys/fs/cgroup", false),
+            ("the host's", "/../..", "/sys/fs/cgroup", true),
+            ("the host's, elsewhere", "/..", "/host/sys/fs/cgroup", true),
+            ("version 1", "/../..", "/sys/fs/cgroup/memory", true),
+            ("other groups", "/../..", "/mnt", false),
+            ("a name with dots", "/a/..b", "/sys/fs/cgroup", false),
+        ];
+        for (why, root, point, expected) in table {
+            assert_eq!(begins_above(&line(root, point)), expected, "{why}");
+        }
+        assert!(!begins_above("nonsense\n"));
     }
 
     #[test]

@@ -25,6 +25,25 @@ pub(crate) fn id_of_group(path: &str) -> Option<&str> {
     is_fargate.then_some(name)
 }
 
+/// The group of the innermost container that the group at `path` belongs to: itself, or one around it.
+/// Also of those that are no Docker's: `lxc.payload.NAME`, `lxc/NAME` of LXC and Incus, and
+/// `machine-NAME.scope` of systemd-nspawn.
+pub(crate) fn group_of_container(path: &str) -> Option<&str> {
+    let mut end = path.len();
+    loop {
+        let group = path.get(..end)?;
+        let (around, name) = group.rsplit_once('/')?;
+        let is_of_lxc = name.starts_with("lxc.payload.")
+            || around.ends_with("/lxc")
+            || around.ends_with("/lxc.payload");
+        let is_of_nspawn = name.starts_with("machine-") && name.ends_with(".scope");
+        if is_of_lxc || is_of_nspawn || id_of_group(group).is_some() {
+            return Some(group);
+        }
+        end = around.len();
+    }
+}
+
 /// The UID of the pod to which a group belongs, by the path of the group: the kubelet writes `podUID`
 /// or, for systemd, `…-podUID.slice` with `_` for `-`.
 pub(crate) fn pod_of_group(path: &str) -> Option<String> {
@@ -126,6 +145,43 @@ mod tests {
     }
 
     #[test]
+    fn the_container_of_a_group_is_around_it() {
+        let id = long();
+        // (path, the part of it that is the container's)
+        let table = [
+            ("/", None),
+            ("", None),
+            ("/system.slice/ssh.service", None),
+            ("/docker/{A}", Some("/docker/{A}")),
+            ("/docker/{A}/system.slice/a.service", Some("/docker/{A}")),
+            (
+                "/docker/{A}/kubepods/pod1/{A}/init",
+                Some("/docker/{A}/kubepods/pod1/{A}"),
+            ),
+            (
+                "/m.slice/libpod-{A}.scope/container",
+                Some("/m.slice/libpod-{A}.scope"),
+            ),
+            ("/m.slice/libpod-conmon-{A}.scope", None),
+            ("/lxc.payload.a/init.scope", Some("/lxc.payload.a")),
+            ("/lxc.payload/a/init.scope", Some("/lxc.payload/a")),
+            ("/lxc/a/b/c", Some("/lxc/a")),
+            ("/lxc", None),
+            ("/lxc.monitor.a", None),
+            (
+                "/machine.slice/machine-a.scope/payload",
+                Some("/machine.slice/machine-a.scope"),
+            ),
+            ("/machine.slice/machine-a.service", None),
+        ];
+        for (path, expected) in table {
+            let path = path.replace("{A}", &id);
+            let expected = expected.map(|path| path.replace("{A}", &id));
+            assert_eq!(group_of_container(&path), expected.as_deref(), "{path}");
+        }
+    }
+
+    #[test]
     fn a_process_finds_its_pod_and_its_container_among_its_mounts() {
         let uid = "0f3c7d2a-1111-4c4c-9d9d-0123456789ab";
         assert_eq!(pod_of_mounts(MOUNTS), Some(uid));
@@ -157,6 +213,7 @@ mod tests {
         for good in [GROUPS.get(..800).unwrap(), &name, "http://1/v4/ab-1"] {
             survives_damage(good, |text| {
                 let _ = (id_of_group(text), pod_of_group(text), task_of_group(text));
+                let _ = group_of_container(text);
                 let _ = (pod_of_mounts(text), id_of_mounts(text));
                 let _ = (task_of_metadata(text), log_file(text));
             });

@@ -2,6 +2,7 @@
 //! Documentation/admin-guide/iostats.rst.
 
 use super::{ParseError, lines};
+use crate::base::counter::UNKNOWN;
 
 /// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
 const NUMBERS: usize = 11;
@@ -15,7 +16,7 @@ const WRITES: usize = 4;
 pub(crate) struct Disk<'a> {
     /// As below `/dev`, e.g. `sda1`.
     pub(crate) device: &'a str,
-    /// Reads completed. Wraps at 32 bits on 32-bit kernels.
+    /// Reads completed. Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
     pub(crate) reads: u64,
     /// Writes completed. Wraps as [`Disk::reads`] does.
     pub(crate) writes: u64,
@@ -46,16 +47,18 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
 fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
     let mut words = line.split_ascii_whitespace();
     let device = words.nth(2)?;
-    let mut numbers = [0_u64; NUMBERS];
+    // Kernels have written -1 for the requests in flight: what is not reported may be anything.
+    let mut numbers = [UNKNOWN; NUMBERS];
     for number in &mut numbers {
-        *number = words.next()?.parse().ok()?;
+        *number = words.next()?.parse().unwrap_or(UNKNOWN);
     }
     let disk = Disk {
         device,
         reads: numbers[READS],
         writes: numbers[WRITES],
     };
-    Some((disk, numbers.iter().any(|&number| number != 0)))
+    let is_known = disk.reads != UNKNOWN || disk.writes != UNKNOWN;
+    is_known.then(|| (disk, numbers.iter().any(|&number| number != 0)))
 }
 
 #[cfg(test)]
@@ -115,7 +118,13 @@ mod tests {
             ),
             ("a partition before Linux 2.6.25", "8 1 sda1 1 2 3 4", false),
             ("two words", "8 1", false),
-            ("no number", "8 1 sda1 1 0 0 0 x 0 0 0 0 0 0", false),
+            ("one is no number", "8 1 sda1 1 0 0 0 x 0 0 0 0 0 0", true),
+            ("none is a number", "8 1 sda1 -1 0 0 0 x 0 0 0 0 0 0", false),
+            (
+                "fewer than none in flight",
+                "8 1 sda1 1 0 0 0 2 0 0 0 -1 0 0",
+                true,
+            ),
         ];
         for (why, line, is_disk) in table {
             let text = format!("{good}{line}\n{good}");

@@ -6,29 +6,39 @@ use std::net::Ipv4Addr;
 /// What the kernel writes below an address that is the host's own, and no network's.
 const OWN: &str = "/32 host LOCAL";
 
-/// The host's own addresses, each once, in the kernel's order. Whatever else the text says is passed
-/// over.
-pub(crate) fn parse(text: &str) -> Vec<Ipv4Addr> {
-    let mut found = Vec::new();
-    let mut last = None;
-    for line in text.lines() {
+/// The host's own addresses, found line by line: a router has a million routes.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// The addresses, each once, in the kernel's order.
+    pub(crate) found: Vec<Ipv4Addr>,
+    last: Option<Ipv4Addr>,
+}
+
+impl Own {
+    /// Takes the next line. Whatever else it says is passed over.
+    pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim();
         if let Some(address) = line.strip_prefix("|-- ") {
-            last = address.parse().ok();
+            self.last = address.parse().ok();
         } else if line == OWN
-            && let Some(address) = last
+            && let Some(address) = self.last
             // The tables may be one, which the kernel shows twice then.
-            && !found.contains(&address)
+            && !self.found.contains(&address)
         {
-            found.push(address);
+            self.found.push(address);
         }
     }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Vec<Ipv4Addr> {
+        let mut own = Own::default();
+        text.lines().for_each(|line| own.line(line));
+        own.found
+    }
 
     const HOST: &str =
         include_str!("../../tests/fixtures/seen-from-container/t0/proc/1/net/fib_trie");

@@ -2,22 +2,24 @@
 
 use super::ParseError;
 
+/// What each of them is the mean of.
+const MEANS: [&str; 3] = ["1-minute mean", "5-minute mean", "15-minute mean"];
+
 /// Reads the text of `/proc/loadavg`: the mean number of runnable tasks over the last 1, 5 and 15
-/// minutes.
-///
-/// Fails unless it begins with three numbers.
-pub(crate) fn parse(text: &str) -> Result<[f64; 3], ParseError> {
+/// minutes, and an error that names the first of them that is no finite positive number.
+pub(crate) fn parse(text: &str) -> ([Option<f64>; 3], Option<ParseError>) {
     let mut words = text.split_ascii_whitespace();
-    let mut next = |wanted| {
-        let mean = words.next().and_then(|word| word.parse().ok());
+    let mut damage = None;
+    let means = MEANS.map(|wanted| {
+        let word = words.next().unwrap_or_default();
+        let mean = word.parse().ok();
         let mean = mean.filter(|mean: &f64| mean.is_finite() && mean.is_sign_positive());
-        mean.ok_or_else(|| ParseError::new("/proc/loadavg", wanted, text.trim_end()))
-    };
-    Ok([
-        next("1-minute mean")?,
-        next("5-minute mean")?,
-        next("15-minute mean")?,
-    ])
+        if mean.is_none() {
+            damage.get_or_insert_with(|| ParseError::new("/proc/loadavg", wanted, word));
+        }
+        mean
+    });
+    (means, damage)
 }
 
 #[cfg(test)]
@@ -28,18 +30,19 @@ mod tests {
 
     #[test]
     fn reads_a_recorded_file() {
-        assert_eq!(parse(TWO_CORE).unwrap(), [0.37, 0.42, 0.51]);
+        assert_eq!(parse(TWO_CORE), ([0.37, 0.42, 0.51].map(Some), None));
     }
 
     #[test]
     fn names_what_is_missing() {
         assert_eq!(
-            parse("0.1 x\n").unwrap_err().to_string(),
-            "/proc/loadavg: no 5-minute mean in \"0.1 x\""
+            parse("0.1 x\n").1.unwrap().to_string(),
+            "/proc/loadavg: no 5-minute mean in \"x\""
         );
         // What std takes for a number, and no mean can be.
         for word in ["-1", "inf", "NaN", "1e999", ""] {
-            assert!(parse(&format!("{word} 0.1 0.1")).is_err(), "{word}");
+            let (means, damage) = parse(&format!("{word} 0.1 0.1"));
+            assert!(means[0].is_none() && damage.is_some(), "{word}");
         }
     }
 

@@ -1,56 +1,104 @@
 //! `/proc/meminfo`: use of memory at present. Format: proc_meminfo(5).
 
-use super::ParseError;
+use super::{ParseError, lines};
 
 /// Bytes in the file's unit, which it writes `kB`.
 const KIB: u64 = 1024;
+/// Bytes. LXCFS writes differences that have gone below zero as numbers of 64 bits.
+const IMPOSSIBLE: u64 = 1 << 53;
+/// The lines that are reported, in the order of [`Meminfo`].
+const KEYS: [&str; 8] = [
+    "MemTotal",
+    "MemAvailable",
+    "MemFree",
+    "Buffers",
+    "Cached",
+    "SwapTotal",
+    "SwapCached",
+    "SwapFree",
+];
+const TOTAL: usize = 0;
+const AVAILABLE: usize = 1;
+/// The lines that stand for what is available on older kernels.
+const OLDER: [usize; 3] = [2, 3, 4];
 
 /// The part of `/proc/meminfo` that is reported, in bytes. A line that the kernel does not have
-/// reads as zero.
+/// reads as zero; one that holds no number, or an impossible one, as `None`.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Meminfo {
-    pub(crate) total_bytes: u64,
-    /// What can be had without swapping; `None` before Linux 3.14.
+    pub(crate) total_bytes: Option<u64>,
+    /// Whether the kernel tells what can be had without swapping: since Linux 3.14.
+    pub(crate) tells_available: bool,
     pub(crate) available_bytes: Option<u64>,
-    pub(crate) free_bytes: u64,
-    pub(crate) buffers_bytes: u64,
-    pub(crate) cached_bytes: u64,
-    pub(crate) swap_total_bytes: u64,
-    pub(crate) swap_cached_bytes: u64,
-    pub(crate) swap_free_bytes: u64,
+    pub(crate) free_bytes: Option<u64>,
+    pub(crate) buffers_bytes: Option<u64>,
+    pub(crate) cached_bytes: Option<u64>,
+    pub(crate) swap_total_bytes: Option<u64>,
+    pub(crate) swap_cached_bytes: Option<u64>,
+    pub(crate) swap_free_bytes: Option<u64>,
+    /// Names the first line that is reported and holds no number, or the total if it is missing.
+    pub(crate) damage: Option<ParseError>,
 }
 
 /// Reads the text of `/proc/meminfo`.
 ///
-/// Fails without a `MemTotal` line, and if one of the lines reported holds no number.
+/// Fails if it has no number in any of the lines of [`KEYS`].
 pub(crate) fn parse(text: &str) -> Result<Meminfo, ParseError> {
-    let total = bytes(text, "MemTotal")?;
-    let or_zero = |key| Ok(bytes(text, key)?.unwrap_or_default());
-    Ok(Meminfo {
-        total_bytes: total.ok_or_else(|| ParseError::new("/proc/meminfo", "MemTotal line", ""))?,
-        available_bytes: bytes(text, "MemAvailable")?,
-        free_bytes: or_zero("MemFree")?,
-        buffers_bytes: or_zero("Buffers")?,
-        cached_bytes: or_zero("Cached")?,
-        swap_total_bytes: or_zero("SwapTotal")?,
-        swap_cached_bytes: or_zero("SwapCached")?,
-        swap_free_bytes: or_zero("SwapFree")?,
-    })
-}
-
-fn bytes(text: &str, key: &str) -> Result<Option<u64>, ParseError> {
-    for line in text.lines() {
-        let rest = line
-            .strip_prefix(key)
-            .and_then(|line| line.strip_prefix(':'));
-        if let Some(rest) = rest {
-            let mut words = rest.split_ascii_whitespace();
-            let kib: Option<u64> = words.next().and_then(|word| word.parse().ok());
-            let kib = kib.ok_or_else(|| ParseError::new("/proc/meminfo", "number of kB", line))?;
-            return Ok(Some(kib.saturating_mul(KIB)));
+    let error = |wanted, line| ParseError::new("/proc/meminfo", wanted, line);
+    // For each key: `None` without a line, and within it `None` without a number.
+    let mut found = [None; KEYS.len()];
+    for line in lines(text) {
+        let Some((key, rest)) = line.split_once(':') else {
+            continue;
+        };
+        let slot = KEYS.iter().position(|known| *known == key);
+        if let Some(slot) = slot.and_then(|at| found.get_mut(at))
+            && slot.is_none()
+        {
+            let word = rest.split_ascii_whitespace().next();
+            *slot = Some(word.and_then(|word| word.parse::<u64>().ok()));
         }
     }
-    Ok(None)
+    if !found
+        .iter()
+        .any(|line| line.is_some_and(|kib| kib.is_some()))
+    {
+        return Err(error("MemTotal line", ""));
+    }
+    let tells_available = found[AVAILABLE].is_some();
+    let mut all = KEYS.iter().zip(&found).enumerate();
+    let damage = all.find_map(|(at, (key, line))| match line {
+        _ if tells_available && OLDER.contains(&at) => None,
+        None if at == TOTAL => Some(error("MemTotal line", "")),
+        Some(None) => Some(error("number of kB", key)),
+        _ => None,
+    });
+    let bytes = found.map(|line| {
+        let bytes = line.unwrap_or(Some(0))?.checked_mul(KIB)?;
+        (bytes < IMPOSSIBLE).then_some(bytes)
+    });
+    let [
+        total,
+        available_bytes,
+        free_bytes,
+        buffers_bytes,
+        cached_bytes,
+        swap_total_bytes,
+        swap_cached_bytes,
+        swap_free_bytes,
+    ] = bytes;
+    Ok(Meminfo {
+        total_bytes: total.filter(|_| found[TOTAL].is_some()),
+        tells_available,
+        available_bytes,
+        free_bytes,
+        buffers_bytes,
+        cached_bytes,
+        swap_total_bytes,
+        swap_cached_bytes,
+        swap_free_bytes,
+        damage,
+    })
 }
 
 #[cfg(test)]
@@ -62,38 +110,47 @@ mod tests {
     #[test]
     fn reads_a_recorded_file() {
         let expected = Meminfo {
-            total_bytes: 1000 << 20,
+            total_bytes: Some(1000 << 20),
+            tells_available: true,
             available_bytes: Some(600 << 20),
-            free_bytes: 300 << 20,
-            buffers_bytes: 50 << 20,
-            cached_bytes: 250 << 20,
-            swap_total_bytes: 500 << 20,
-            swap_cached_bytes: 10 << 20,
-            swap_free_bytes: 400 << 20,
+            free_bytes: Some(300 << 20),
+            buffers_bytes: Some(50 << 20),
+            cached_bytes: Some(250 << 20),
+            swap_total_bytes: Some(500 << 20),
+            swap_cached_bytes: Some(10 << 20),
+            swap_free_bytes: Some(400 << 20),
+            damage: None,
         };
         assert_eq!(parse(TWO_CORE).unwrap(), expected);
     }
 
     #[test]
-    fn a_line_that_is_absent_is_zero_and_one_that_is_broken_is_an_error() {
-        let meminfo = parse("MemTotal: 4 kB\nCachedX: 9 kB\n").unwrap();
-        assert_eq!(meminfo.total_bytes, 4096);
-        assert_eq!(meminfo.available_bytes, None);
-        assert_eq!(meminfo.cached_bytes, 0);
+    fn a_line_that_is_absent_is_zero_and_one_that_is_broken_is_named() {
+        let meminfo = parse("MemTotal: 4 kB\nCachedX: 9 kB\nMemTotal: 5 kB\n").unwrap();
+        assert_eq!(meminfo.total_bytes, Some(4096));
+        assert!(!meminfo.tells_available);
+        assert_eq!(meminfo.cached_bytes, Some(0));
+        assert_eq!(meminfo.damage, None);
 
+        // (the text, what is named)
         let table = [
-            ("", "/proc/meminfo: no MemTotal line in \"\""),
             (
                 "MemTotal: 4 kB\nSwapFree:\n",
-                "/proc/meminfo: no number of kB in \"SwapFree:\"",
+                "/proc/meminfo: no number of kB in \"SwapFree\"",
             ),
             (
-                "MemTotal: -4 kB\n",
-                "/proc/meminfo: no number of kB in \"MemTotal: -4 kB\"",
+                "MemTotal: -4 kB\nMemFree: 1 kB\n",
+                "/proc/meminfo: no number of kB in \"MemTotal\"",
             ),
+            ("MemFree: 1 kB\n", "/proc/meminfo: no MemTotal line in \"\""),
         ];
         for (text, message) in table {
-            assert_eq!(parse(text).unwrap_err().to_string(), message);
+            let damage = parse(text).unwrap().damage;
+            assert_eq!(damage.unwrap().to_string(), message);
+        }
+        for text in ["", "MemTotal: x\n"] {
+            let error = parse(text).unwrap_err().to_string();
+            assert_eq!(error, "/proc/meminfo: no MemTotal line in \"\"");
         }
     }
 

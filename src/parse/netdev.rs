@@ -2,6 +2,7 @@
 //! proc_pid_net(5).
 
 use super::{ParseError, lines};
+use crate::base::counter::UNKNOWN;
 
 /// Columns after the interface's name; a line with fewer is none of an interface.
 const COLUMNS: usize = 16;
@@ -14,7 +15,7 @@ const SENT: usize = 8;
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Traffic<'a> {
     pub(crate) interface: &'a str,
-    /// Wraps at 32 bits on 32-bit kernels.
+    /// Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
     pub(crate) received_bytes: u64,
     /// Wraps as [`Traffic::received_bytes`] does.
     pub(crate) sent_bytes: u64,
@@ -59,15 +60,22 @@ pub(crate) fn parse<'a>(
     Ok(found)
 }
 
-fn traffic<'a>(interface: &'a str, columns: &str) -> Option<Traffic<'a>> {
-    let mut columns = columns.split_ascii_whitespace();
+fn traffic<'a>(interface: &'a str, line: &str) -> Option<Traffic<'a>> {
+    let mut columns = line.split_ascii_whitespace();
     let received = columns.nth(RECEIVED)?;
     let sent = columns.nth(SENT - RECEIVED - 1)?;
     columns.nth(COLUMNS - SENT - 2)?;
-    Some(Traffic {
+    let (received, sent) = (received.parse().ok(), sent.parse().ok());
+    // After a name with a colon, which is an alias of an old kernel, the columns are others.
+    let is_one = match (received, sent) {
+        (Some(_), Some(_)) => true,
+        (None, None) => false,
+        _ => !line.contains(':'),
+    };
+    is_one.then(|| Traffic {
         interface,
-        received_bytes: received.parse().ok()?,
-        sent_bytes: sent.parse().ok()?,
+        received_bytes: received.unwrap_or(UNKNOWN),
+        sent_bytes: sent.unwrap_or(UNKNOWN),
     })
 }
 
@@ -133,11 +141,25 @@ mod tests {
                 "e0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0",
                 false,
             ),
-            ("no number", "e0: x 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0", false),
-            ("negative", "e0: 1 0 0 0 0 0 0 0 -2 0 0 0 0 0 0 0", false),
             (
-                "beyond 64 bits",
+                "one is no number",
+                "e0: x 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0",
+                true,
+            ),
+            (
+                "one is negative",
+                "e0: 1 0 0 0 0 0 0 0 -2 0 0 0 0 0 0 0",
+                true,
+            ),
+            (
+                "one is beyond 64 bits",
                 "e0: 99999999999999999999 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0",
+                true,
+            ),
+            ("an alias", "e0:1: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0", false),
+            (
+                "none is a number",
+                "e0: x 0 0 0 0 0 0 0 y 0 0 0 0 0 0 0",
                 false,
             ),
         ];

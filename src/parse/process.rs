@@ -5,31 +5,38 @@ use super::ParseError;
 /// Ticks of CPU time in a second, as the kernel counts for programs on every architecture.
 const TICKS: f64 = 100.0;
 
-/// What a process holds.
+/// What a process holds; `None` where the text has no number.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Status {
     /// Bytes of memory that no file holds; those of the whole process before Linux 4.5.
-    pub(crate) anonymous: u64,
+    pub(crate) anonymous: Option<u64>,
     /// Bytes of memory in all.
-    pub(crate) resident: u64,
-    pub(crate) threads: u64,
+    pub(crate) resident: Option<u64>,
+    pub(crate) threads: Option<u64>,
+    /// Names the first that is missing.
+    pub(crate) damage: Option<ParseError>,
 }
 
-/// Reads the text of `/proc/<pid>/status`. Fails if a field is missing or no number.
-pub(crate) fn status(text: &str) -> Result<Status, ParseError> {
+/// Reads the text of `/proc/<pid>/status`.
+pub(crate) fn status(text: &str) -> Status {
     let number = |name: &str| {
         let mut fields = text.lines().filter_map(|line| line.split_once(':'));
         let (_, value) = fields.find(|(field, _)| *field == name)?;
         value.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
-    let error = |wanted| ParseError::new("/proc/self/status", wanted, "");
     let bytes = |name| number(name).map(|kib| kib.saturating_mul(1024));
-    let resident = bytes("VmRSS").ok_or_else(|| error("VmRSS"))?;
-    Ok(Status {
-        anonymous: bytes("RssAnon").unwrap_or(resident),
+    let (resident, threads) = (bytes("VmRSS"), number("Threads"));
+    let missing = match (resident, threads) {
+        (None, _) => Some("VmRSS"),
+        (_, None) => Some("Threads"),
+        _ => None,
+    };
+    Status {
+        anonymous: bytes("RssAnon").or(resident),
         resident,
-        threads: number("Threads").ok_or_else(|| error("Threads"))?,
-    })
+        threads,
+        damage: missing.map(|name| ParseError::new("/proc/self/status", name, "")),
+    }
 }
 
 /// Reads the text of `/proc/<pid>/stat`: seconds of CPU time, in the program and in the kernel.
@@ -59,18 +66,19 @@ mod tests {
     #[test]
     fn reads_recorded_files() {
         let expected = Status {
-            anonymous: 248 << 10,
-            resident: 1_564 << 10,
-            threads: 5,
+            anonymous: Some(248 << 10),
+            resident: Some(1_564 << 10),
+            threads: Some(5),
+            damage: None,
         };
-        assert_eq!(status(STATUS).unwrap(), expected);
+        assert_eq!(status(STATUS), expected);
         assert_eq!(cpu_seconds(STAT).unwrap(), 0.07);
     }
 
     #[test]
     fn an_old_kernel_tells_no_anonymous_memory() {
         let old = STATUS.replace("RssAnon:", "Other:");
-        assert_eq!(status(&old).unwrap().anonymous, 1_564 << 10);
+        assert_eq!(status(&old).anonymous, Some(1_564 << 10));
     }
 
     #[test]

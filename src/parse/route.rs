@@ -6,21 +6,15 @@ use std::net::Ipv4Addr;
 const REJECT: u32 = 0x200;
 
 /// A route of the main table.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Route<'a> {
-    pub(crate) interface: &'a str,
+struct Route<'a> {
+    interface: &'a str,
     network: u32,
     mask: u32,
-    has_gateway: bool,
+    gateway: u32,
     metric: u32,
 }
 
-/// Reads the text of `/proc/net/route`, in the kernel's order. Lines that are of no route, and routes
-/// that lead nowhere, are passed over.
-pub(crate) fn parse(text: &str) -> Vec<Route<'_>> {
-    text.lines().filter_map(route).collect()
-}
-
+/// Reads a line of `/proc/net/route`. `None` if it is of no route, or of one that leads nowhere.
 fn route(line: &str) -> Option<Route<'_>> {
     let mut words = line.split_ascii_whitespace();
     let interface = words.next()?;
@@ -35,7 +29,7 @@ fn route(line: &str) -> Option<Route<'_>> {
         interface,
         network,
         mask,
-        has_gateway: gateway != 0,
+        gateway,
         metric,
     })
 }
@@ -47,16 +41,75 @@ fn address(word: &str) -> Option<u32> {
     Some(u32::from_be_bytes(number.to_ne_bytes()))
 }
 
-/// The interface that `address`, one of the host's own, belongs to: the one that leads to the
-/// smallest network with that address, which is its own network, or what lies behind its peer, or,
-/// for an address that stands alone, everything.
-pub(crate) fn interface_of<'a>(address: Ipv4Addr, routes: &[Route<'a>]) -> Option<&'a str> {
-    let address = u32::from(address);
-    let leading = routes
-        .iter()
-        .filter(|route| address & route.mask == route.network);
-    let nearest = leading.min_by_key(|route| (!route.mask, route.has_gateway, route.metric));
-    nearest.map(|route| route.interface)
+/// Finds out which interfaces have the host's own addresses, from the routes, line by line: a router
+/// has a million of them.
+pub(crate) struct Search(Vec<(Ipv4Addr, Option<Nearest>)>);
+
+/// Of the routes that lead to an address, the one to the smallest network.
+struct Nearest {
+    /// What is compared: the smallest is the nearest.
+    distance: (u32, bool, u32),
+    interface: String,
+    gateway: u32,
+}
+
+impl Nearest {
+    /// Whether the address is in a network of the interface itself, or behind its peer.
+    fn is_direct(&self) -> bool {
+        self.gateway == 0 && self.distance.0 != u32::MAX
+    }
+}
+
+impl Search {
+    pub(crate) fn of(addresses: Vec<Ipv4Addr>) -> Search {
+        Search(
+            addresses
+                .into_iter()
+                .map(|address| (address, None))
+                .collect(),
+        )
+    }
+
+    /// Takes the next line, in the kernel's order.
+    pub(crate) fn line(&mut self, line: &str) {
+        let Some(route) = route(line) else { return };
+        let distance = (!route.mask, route.gateway != 0, route.metric);
+        for (address, nearest) in &mut self.0 {
+            let leads_there = u32::from(*address) & route.mask == route.network;
+            let is_nearer = |known: &Nearest| distance < known.distance;
+            if leads_there && nearest.as_ref().is_none_or(is_nearer) {
+                *nearest = Some(Nearest {
+                    distance,
+                    interface: route.interface.to_owned(),
+                    gateway: route.gateway,
+                });
+            }
+        }
+    }
+
+    /// The addresses whose interface is known, with it, in the order in which they were given.
+    ///
+    /// An address that only the way to somewhere else covers is that of the interface only if it has no
+    /// other: in a cloud it is alone in its network. Otherwise it is one whose routes are in another
+    /// table, as Tailscale's and WireGuard's are, and which interface has it is not told. Of several
+    /// that are alone, it is the one that is most like the gateway.
+    pub(crate) fn end(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
+        let all = || {
+            let all = self.0.iter();
+            all.filter_map(|(address, nearest)| Some((*address, nearest.as_ref()?)))
+        };
+        let is_told = move |address: Ipv4Addr, nearest: &Nearest| {
+            let likeness =
+                |address: Ipv4Addr| (u32::from(address) ^ nearest.gateway).leading_zeros();
+            let mut others = all().filter(|(_, other)| other.interface == nearest.interface);
+            nearest.is_direct()
+                || others.all(|(other, route)| {
+                    !route.is_direct() && likeness(other) <= likeness(address)
+                })
+        };
+        let told = all().filter(move |(address, nearest)| is_told(*address, nearest));
+        told.map(|(address, nearest)| (nearest.interface.as_str(), address))
+    }
 }
 
 #[cfg(test)]
@@ -65,9 +118,16 @@ mod tests {
 
     const HOST: &str = include_str!("../../tests/fixtures/seen-from-container/t0/proc/1/net/route");
 
+    /// The interface of an address that the host alone has.
+    fn interface_of(address: Ipv4Addr, routes: &str) -> Option<String> {
+        let mut search = Search::of(vec![address]);
+        routes.lines().for_each(|line| search.line(line));
+        let found = search.end().next();
+        found.map(|(interface, _)| interface.to_owned())
+    }
+
     #[test]
     fn addresses_find_their_interfaces() {
-        let routes = parse(HOST);
         // (why this row exists, address, interface)
         let table = [
             (
@@ -84,10 +144,10 @@ mod tests {
             ),
         ];
         for (why, address, interface) in table {
-            let found = interface_of(address.parse().unwrap(), &routes);
-            assert_eq!(found, interface, "{why}");
+            let found = interface_of(address.parse().unwrap(), HOST);
+            assert_eq!(found.as_deref(), interface, "{why}");
         }
-        assert_eq!(interface_of(Ipv4Addr::LOCALHOST, &[]), None);
+        assert_eq!(interface_of(Ipv4Addr::LOCALHOST, ""), None);
     }
 
     #[test]
@@ -119,21 +179,21 @@ mod tests {
         ];
         for (why, lines, interface) in table {
             let text = lines.concat();
-            let found = interface_of(Ipv4Addr::new(192, 0, 2, 9), &parse(&text));
-            assert_eq!(found, Some(interface), "{why}");
+            let found = interface_of(Ipv4Addr::new(192, 0, 2, 9), &text);
+            assert_eq!(found.as_deref(), Some(interface), "{why}");
         }
     }
 
     #[test]
     fn what_leads_nowhere_is_no_route() {
         let text = "Iface\tDestination\n*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n";
-        assert_eq!(parse(text), []);
+        assert_eq!(interface_of(Ipv4Addr::new(192, 0, 2, 9), text), None);
     }
 
     #[test]
     fn never_panics() {
         crate::parse::survives_damage(HOST, |text| {
-            let _ = interface_of(Ipv4Addr::LOCALHOST, &parse(text));
+            let _ = interface_of(Ipv4Addr::LOCALHOST, text);
         });
     }
 }

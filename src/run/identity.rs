@@ -39,10 +39,9 @@ fn surroundings(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<String> {
     let read = |path| {
-        root.text_if_present(path)
-            .ok()
-            .flatten()
-            .unwrap_or_default()
+        let mut buffer = Vec::new();
+        let table = root.table(path, &mut buffer);
+        table.map_or_else(|_| String::new(), |(text, _)| text.into_owned())
     };
     let mounts = read("/proc/self/mountinfo");
     let pod = config.container.pod_uid.as_deref();

@@ -83,7 +83,8 @@ mod tests {
     fn measure(tree: &str) -> Measure {
         let config = Config::default();
         let root = Root::at(format!("tests/fixtures/two-core/{tree}"));
-        Measure::new(&config, root, FsStats::new())
+        let stats = FsStats::new(&root);
+        Measure::new(&config, root, stats)
     }
 
     fn has_rates(values: &Values) -> bool {

@@ -149,12 +149,13 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     if config.health {
         health::serve(&config.root, tell.clone());
     }
-    let stats = FsStats::new();
+    let root = Root::of(&config.host);
+    let stats = FsStats::new(&root);
     let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
     if config.readiness.is_given() {
         readiness::watch(config.readiness.clone(), orders.clone())?;
     }
-    let measure = Measure::new(&config, Root::of(&config.host), stats);
+    let measure = Measure::new(&config, root, stats);
     let agent = Agent::new(flags, config, measure, plugins, orders, notify);
     agent.told_through(tell).run(&BootClock(clock), &events)
 }

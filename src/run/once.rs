@@ -38,8 +38,9 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     });
     export(&config);
     let clock = HostClock::new();
-    let stats = FsStats::new();
-    let mut measure = Measure::new(&config, Root::of(&config.host), stats.beside());
+    let root = Root::of(&config.host);
+    let stats = FsStats::new(&root);
+    let mut measure = Measure::new(&config, root, stats.beside());
     let place = whereabouts::at_once(&config).unwrap_or_else(|why| {
         log::warn!("{why}");
         Place::default()

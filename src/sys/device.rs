@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::root::Root;
 
@@ -12,12 +11,7 @@ use super::root::Root;
 ///
 /// Nothing is touched for any other name.
 pub(crate) fn device_name<'a>(root: &Root, device: &'a OsStr) -> Cow<'a, OsStr> {
-    let resolve = || {
-        let top = fs::canonicalize(root.path("/")).ok()?;
-        let at = fs::canonicalize(root.path(device)).ok()?;
-        let below = at.strip_prefix(top).ok()?;
-        Some(Path::new("/").join(below).into_os_string())
-    };
+    let resolve = || root.real(device).map(PathBuf::into_os_string);
     let resolved = is_looked_up(device).then(resolve).flatten();
     resolved.map_or(Cow::Borrowed(device), Cow::Owned)
 }

@@ -1,30 +1,41 @@
 //! The host's files: below `/` in production, below a fixture directory in tests.
 
+mod places;
+
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
 use crate::base::trees::Trees;
 
-/// Bytes. More than any file read here holds; what is larger is refused.
+pub(crate) use places::Places;
+
+/// Bytes. More than files hold here; of tables, what lies beyond is not read.
 const LIMIT: usize = 4 << 20;
+/// Bytes of a table that is read line by line: a router has a million routes.
+const LONGEST: usize = 256 << 20;
+/// Bytes of a line of such a table.
+const LINE: usize = 16 << 10;
 /// The tables of a process's mounts. The second is for kernels that lack the first, and says less.
 const MOUNTS: [&str; 2] = ["mountinfo", "mounts"];
 /// Bytes by which a buffer grows when a file does not fit: one page-cache page of kernel text.
 const STEP: usize = 4096;
 
 /// The trees that stand for the host, and whose view of it their process files give.
+#[derive(Clone)]
 pub(crate) struct Root {
-    top: PathBuf,
-    moved: Vec<(&'static str, PathBuf)>,
+    places: Places,
     /// Whether the network is that of the host's first process, not that of this one.
     is_network_of_init: bool,
     /// Whether the mounts are those of the host's first process, not those of this one.
     are_mounts_of_init: bool,
 }
+
+/// A table of the kernel as far as it was read, and why no further if it is longer than [`LIMIT`].
+type Table<T> = (T, Option<FileError>);
 
 impl Root {
     /// The trees of `places`, and `/` for what they do not name.
@@ -33,38 +44,37 @@ impl Root {
     /// network, and of the mounts if their sizes can be asked for. It does not where it cannot be
     /// seen (`hidepid`); then this process's own mounts below the host's root directory count.
     pub(crate) fn of(places: &Trees) -> Root {
-        let moved = [
-            ("/proc", &places.proc),
-            ("/sys", &places.sys),
-            ("/etc", &places.etc),
-        ];
-        let moved = moved.into_iter();
-        let mut root = Root {
-            top: places.root.clone().unwrap_or_else(|| PathBuf::from("/")),
-            moved: moved
-                .filter_map(|(at, place)| Some((at, place.clone()?)))
-                .collect(),
-            is_network_of_init: false,
-            are_mounts_of_init: false,
-        };
+        let mut root = Root::with(Places::of(places));
         if root.path("/proc") != Path::new("/proc") {
             // A link leads to this process's network: what is missing then is not to be had there.
-            let links_to_own = root.path("/proc/net").is_symlink();
-            root.is_network_of_init = links_to_own || root.path("/proc/1/net").exists();
+            let net = root
+                .places
+                .open(Path::new("/proc/net"), libc::O_PATH | libc::O_NOFOLLOW);
+            let net = net.and_then(|net| net.metadata());
+            let links_to_own = net.is_ok_and(|net| net.is_symlink());
+            root.is_network_of_init = links_to_own || root.exists("/proc/1/net");
             let is_init_seen = MOUNTS
                 .iter()
-                .any(|file| root.path("/proc/1").join(file).exists());
-            root.are_mounts_of_init = root.top != Path::new("/") && is_init_seen;
+                .any(|file| root.exists(Path::new("/proc/1").join(file)));
+            root.are_mounts_of_init = !root.places.is_own() && is_init_seen;
         }
         root
+    }
+
+    /// The files of this process, as if nothing else were said.
+    pub(crate) fn own() -> Root {
+        Root::with(Places::at(PathBuf::from("/")))
     }
 
     /// The whole tree below `top`, as if this process were one of its host.
     #[cfg(test)]
     pub(crate) fn at(top: impl Into<PathBuf>) -> Root {
+        Root::with(Places::at(top.into()))
+    }
+
+    fn with(places: Places) -> Root {
         Root {
-            top: top.into(),
-            moved: Vec::new(),
+            places,
             is_network_of_init: false,
             are_mounts_of_init: false,
         }
@@ -84,43 +94,44 @@ impl Root {
     }
 
     /// Reads the table of the host's mounts, in either of the kernel's forms, into `buffer`.
-    pub(crate) fn mounts<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], FileError> {
+    pub(crate) fn mounts<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<Table<&'b [u8]>, FileError> {
         let process = match self.are_mounts_of_init {
             true => "/proc/1",
             false => "/proc/self",
         };
-        let [long, short] = MOUNTS.map(|file| self.path(Path::new(process).join(file)));
-        let (at, file) = match File::open(&long) {
+        let [long, short] = MOUNTS.map(|file| Path::new(process).join(file));
+        let (path, file) = match self.places.open(&long, 0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = File::open(&short);
+                let file = self.places.open(&short, 0);
                 (short, file)
             }
             opened => (long, opened),
         };
-        let read = file.and_then(|file| fill(file, buffer));
-        let length = read.map_err(|source| FileError::new("read", &at, source))?;
-        Ok(&buffer[..length])
+        self.whole_lines(&path, file, buffer)
     }
 
     /// The mounts of this process, among which the host's are found below [`Root::path`] of `/`;
     /// `None` if [`Root::mounts`] are its own, or if it cannot be found out.
     pub(crate) fn own_mounts(&self) -> Option<Vec<u8>> {
+        if !self.are_mounts_of_init {
+            return None;
+        }
         let mut table = Vec::new();
-        let read = || File::open("/proc/self/mountinfo").and_then(|file| fill(file, &mut table));
-        let length = self.are_mounts_of_init.then(read)?.ok()?;
+        let read = Root::own().table_of("/proc/self/mountinfo".as_ref(), &mut table);
+        let length = read.ok()?.0.len();
         table.truncate(length);
         Some(table)
     }
 
-    /// Where `path`, as the host knows it, is for this process.
+    /// Where `path`, as the host knows it, is for this process, if no link is on the way: to be shown
+    /// and compared. What is there is asked for by the other methods.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        for (at, moved) in &self.moved {
-            if let Ok(rest) = path.strip_prefix(at) {
-                return moved.join(rest);
-            }
-        }
-        self.top.join(path.strip_prefix("/").unwrap_or(path))
+        self.places.path(path.as_ref())
+    }
+
+    /// The places of the host's trees.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Reads a whole file, given by its path on the host, e.g. `/proc/stat`, into `buffer`, whose
@@ -132,9 +143,10 @@ impl Root {
         path: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], FileError> {
-        let at = self.path(path);
-        let read = File::open(&at).and_then(|file| fill(file, buffer));
-        let length = read.map_err(|source| FileError::new("read", &at, source))?;
+        let path = path.as_ref();
+        let read = self.places.open(path, 0);
+        let read = read.and_then(|file| fill(file, buffer));
+        let length = read.map_err(|source| FileError::new("read", &self.path(path), source))?;
         Ok(&buffer[..length])
     }
 
@@ -144,12 +156,71 @@ impl Root {
         path: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Cow<'b, str>, FileError> {
-        let bytes = self.read(path, buffer)?;
-        // Nearly always it is UTF-8, and that is found out many bytes at a time.
-        Ok(match str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
-        })
+        Ok(text(self.read(path, buffer)?))
+    }
+
+    /// Like [`Root::text`], for a table of which each line stands for itself: of one that holds more
+    /// than [`LIMIT`], the lines up to there.
+    pub(crate) fn table<'b>(
+        &self,
+        path: impl AsRef<Path>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Table<Cow<'b, str>>, FileError> {
+        let (lines, cut) = self.table_of(path.as_ref(), buffer)?;
+        Ok((text(lines), cut))
+    }
+
+    fn table_of<'b>(
+        &self,
+        path: &Path,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Table<&'b [u8]>, FileError> {
+        self.whole_lines(path, self.places.open(path, 0), buffer)
+    }
+
+    fn whole_lines<'b>(
+        &self,
+        path: &Path,
+        file: io::Result<File>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Table<&'b [u8]>, FileError> {
+        let error = |source| FileError::new("read", &self.path(path), source);
+        let (length, is_whole) = file.and_then(|file| fill_up(file, buffer)).map_err(error)?;
+        let read = &buffer[..length];
+        if is_whole {
+            return Ok((read, None));
+        }
+        let end = read.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let why = "too long; only its first 4 MiB are used";
+        let why = io::Error::new(io::ErrorKind::FileTooLarge, why);
+        Ok((&read[..end], Some(error(why))))
+    }
+
+    /// Calls `each` with every line of a table of the kernel, which may be far longer than [`LIMIT`].
+    ///
+    /// Fails if the table cannot be read or holds more than [`LONGEST`].
+    pub(crate) fn each_line(
+        &self,
+        path: impl AsRef<Path>,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<(), FileError> {
+        let path = path.as_ref();
+        let mut read = || {
+            let mut file = BufReader::with_capacity(LINE, self.places.open(path, 0)?);
+            let (mut line, mut ahead) = (Vec::new(), LONGEST);
+            loop {
+                line.clear();
+                let length = (&mut file).take(LINE as u64).read_until(b'\n', &mut line)?;
+                ahead = ahead
+                    .checked_sub(length)
+                    .ok_or(io::ErrorKind::FileTooLarge)?;
+                if length == 0 {
+                    return Ok(());
+                }
+                each(&text(&line));
+            }
+        };
+        read().map_err(|source| FileError::new("read", &self.path(path), source))
     }
 
     /// Like [`Root::text`], but `None` where the host lacks the file.
@@ -163,45 +234,83 @@ impl Root {
 
     /// The names in a directory, in no order; `None` where the host lacks the directory.
     pub(crate) fn names(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
-        let at = self.path(path);
-        let names = fs::read_dir(&at)
-            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
-            .map_err(|source| FileError::new("list", &at, source));
-        absent_is_none(names)
+        absent_is_none(self.entries(path.as_ref(), &|_| true))
     }
 
-    /// The names of the directories in a directory of this process, in no order.
-    pub(crate) fn directories(at: &Path) -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(at)?.filter_map(Result::ok);
+    /// The names of the directories in a directory, in no order; none where the host lacks it.
+    pub(crate) fn directories(&self, path: impl AsRef<Path>) -> Vec<OsString> {
         // The kind is read together with the name.
         let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        Ok(entries
-            .filter(is_directory)
-            .map(|entry| entry.file_name())
-            .collect())
+        self.entries(path.as_ref(), &is_directory)
+            .unwrap_or_default()
+    }
+
+    fn entries(
+        &self,
+        path: &Path,
+        is_wanted: &dyn Fn(&fs::DirEntry) -> bool,
+    ) -> Result<Vec<OsString>, FileError> {
+        let list = |directory: &Path| {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(directory)? {
+                let entry = entry?;
+                if is_wanted(&entry) {
+                    names.push(entry.file_name());
+                }
+            }
+            Ok(names)
+        };
+        let names = self.places.with_path(path, list);
+        names.map_err(|source| FileError::new("list", &self.path(path), source))
+    }
+
+    /// Whether the host has a file or a directory at `path`.
+    pub(crate) fn exists(&self, path: impl AsRef<Path>) -> bool {
+        self.places.metadata(path.as_ref()).is_ok()
+    }
+
+    /// Where `path` leads to by way of symbolic links, as the host knows it; `None` if it leads nowhere.
+    pub(crate) fn real(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        self.places.real(path.as_ref()).ok()
     }
 
     /// Bytes of the file itself, or of what a symbolic link leads to; `None` where the host lacks
     /// it or it is no regular file.
     pub(crate) fn size(&self, path: impl AsRef<Path>) -> Option<u64> {
-        let metadata = fs::metadata(self.path(path)).ok()?;
+        let metadata = self.places.metadata(path.as_ref()).ok()?;
         metadata.is_file().then_some(metadata.len())
     }
 }
 
-/// Reads to the end and returns the length. Kernel files report a size of 0, so only reading
-/// tells; `buffer` keeps its length, and with it its memory, for the next file.
-pub(super) fn fill(mut file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
+/// Nearly always it is UTF-8, and that is found out many bytes at a time.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// Like [`fill_up`], but fails if the file holds more than [`LIMIT`].
+pub(super) fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    match fill_up(file, buffer)? {
+        (length, true) => Ok(length),
+        (_, false) => Err(io::ErrorKind::FileTooLarge.into()),
+    }
+}
+
+/// Reads up to [`LIMIT`], and returns the length and whether that was all. Kernel files report a size
+/// of 0, so only reading tells; `buffer` keeps its length, and with it its memory, for the next file.
+fn fill_up(mut file: File, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
     let mut length = 0;
     loop {
         if length == buffer.len() {
             if length >= LIMIT {
-                return Err(io::ErrorKind::FileTooLarge.into());
+                return Ok((length, false));
             }
             buffer.resize((length * 2).clamp(STEP, LIMIT), 0);
         }
         match file.read(&mut buffer[length..]) {
-            Ok(0) => return Ok(length),
+            Ok(0) => return Ok((length, true)),
             Ok(more) => length += more,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -290,6 +399,212 @@ mod tests {
             .unwrap()
             .to_vec();
         assert!(text.ends_with(b"\n") && !text.ends_with(b"before"));
+    }
+
+    /// A host's tree, and beside it what no path of the host leads to.
+    fn linked() -> tempfile::TempDir {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path();
+        for path in [
+            "host/usr/lib",
+            "host/etc/deep/er",
+            "host/proc/1/net",
+            "host/var",
+            "out",
+        ] {
+            fs::create_dir_all(top.join(path)).unwrap();
+        }
+        fs::write(top.join("host/usr/lib/os-release"), "inside").unwrap();
+        fs::write(top.join("host/etc/plain"), "plain").unwrap();
+        fs::write(top.join("host/proc/1/net/dev"), "traffic").unwrap();
+        fs::write(top.join("out/secret"), "outside").unwrap();
+        let links = [
+            ("etc/os-release", "/usr/lib/os-release"),
+            ("etc/relative", "../usr/lib/os-release"),
+            ("etc/dots", "../../../../../../../../usr/lib/os-release"),
+            ("etc/out", "../../out/secret"),
+            ("etc/passwd", "/etc/passwd"),
+            ("etc/loop", "loop"),
+            ("etc/loop1", "/etc/loop2"),
+            ("etc/loop2", "loop1"),
+            ("etc/nowhere", "/usr/lib/none"),
+            ("etc/chain", "/etc/deep/er/chain"),
+            ("etc/deep/er/chain", "../../../etc/os-release"),
+            ("etc/through-file", "plain/none"),
+            ("lib", "usr/lib"),
+            ("abs-lib", "/usr/lib"),
+            ("var/run", "/run"),
+            ("root", "/"),
+            ("proc/self", "1"),
+            ("proc/net", "self/net"),
+            ("proc/1/root", "/"),
+            ("etc/into-proc", "/proc/net/dev"),
+        ];
+        for (at, target) in links {
+            symlink(target, top.join("host").join(at)).unwrap();
+        }
+        symlink(top.join("out/secret"), top.join("host/etc/absolute")).unwrap();
+        directory
+    }
+
+    #[test]
+    fn links_are_resolved_inside_the_root() {
+        let directory = linked();
+        let host = directory.path().join("host");
+        // (path, what is read; `None`: it is not there)
+        let table = [
+            ("/etc/plain", Some("plain")),
+            ("/etc/../etc/./plain", Some("plain")),
+            ("/etc/os-release", Some("inside")),
+            ("/etc/relative", Some("inside")),
+            ("/etc/dots", Some("inside")),
+            ("/etc/chain", Some("inside")),
+            ("/lib/os-release", Some("inside")),
+            ("/abs-lib/os-release", Some("inside")),
+            ("/root/root/etc/os-release", Some("inside")),
+            ("/proc/net/dev", Some("traffic")),
+            ("/proc/self/net/dev", Some("traffic")),
+            ("/etc/into-proc", Some("traffic")),
+            ("/proc/1/root/etc/plain", Some("plain")),
+            ("/../../out/secret", None),
+            ("/etc/out", None),
+            ("/etc/absolute", None),
+            ("/etc/passwd", None),
+            ("/etc/nowhere", None),
+            ("/etc/loop", None),
+            ("/etc/loop1", None),
+            ("/etc/through-file", None),
+            ("/var/run/secret", None),
+            ("/none/plain", None),
+        ];
+        for root in branches(&Trees {
+            root: Some(host.clone()),
+            ..Trees::default()
+        }) {
+            for (path, expected) in &table {
+                let mut buffer = Vec::new();
+                let text = root.text(path, &mut buffer).ok();
+                assert_eq!(text.as_deref(), *expected, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn directories_and_sizes_are_those_inside_the_root() {
+        let directory = linked();
+        for root in branches(&Trees {
+            root: Some(directory.path().join("host")),
+            ..Trees::default()
+        }) {
+            let names = |path: &str| root.names(path).unwrap();
+            assert_eq!(names("/abs-lib").unwrap(), ["os-release"]);
+            assert_eq!(names("/proc/net").unwrap(), ["dev"]);
+            assert!(names("/var/run").is_none(), "the agent's own is there");
+            assert_eq!(root.size("/etc/os-release"), Some(6));
+            assert_eq!(root.size("/etc/out"), None);
+            assert_eq!(root.size("/etc/passwd"), None);
+            assert_eq!(root.size("/abs-lib"), None);
+        }
+    }
+
+    #[test]
+    fn a_moved_tree_leads_to_the_others_and_not_to_the_agents_own() {
+        let directory = linked();
+        let host = directory.path().join("host");
+        // (why this row exists, root, etc, proc, path, what is read)
+        let table = [
+            ("etc alone", false, true, false, "/etc/plain", Some("plain")),
+            (
+                "a link out of etc, and nothing known there",
+                false,
+                true,
+                false,
+                "/etc/os-release",
+                None,
+            ),
+            (
+                "the same, relative",
+                false,
+                true,
+                false,
+                "/etc/relative",
+                None,
+            ),
+            (
+                "a link within etc, as the host writes it",
+                false,
+                true,
+                false,
+                "/etc/within",
+                Some("plain"),
+            ),
+            (
+                "a link to the agent's own file of that name",
+                false,
+                true,
+                false,
+                "/etc/passwd",
+                None,
+            ),
+            (
+                "a link out of etc into the root",
+                true,
+                true,
+                false,
+                "/etc/os-release",
+                Some("inside"),
+            ),
+            (
+                "the same, relative",
+                true,
+                true,
+                false,
+                "/etc/relative",
+                Some("inside"),
+            ),
+            (
+                "a link out of etc into proc",
+                false,
+                true,
+                true,
+                "/etc/into-proc",
+                Some("traffic"),
+            ),
+            (
+                "links in proc alone",
+                false,
+                false,
+                true,
+                "/proc/net/dev",
+                Some("traffic"),
+            ),
+            ("a link loop", true, true, false, "/etc/loop1", None),
+        ];
+        std::os::unix::fs::symlink("/etc/plain", host.join("etc/within")).unwrap();
+        for (why, root, etc, proc, path, expected) in table {
+            let place = |is_moved: bool, at: &str| is_moved.then(|| host.join(at));
+            for root in branches(&Trees {
+                root: place(root, ""),
+                etc: place(etc, "etc"),
+                proc: place(proc, "proc"),
+                sys: None,
+            }) {
+                let mut buffer = Vec::new();
+                let text = root.text(path, &mut buffer).ok();
+                assert_eq!(text.as_deref(), expected, "{why}");
+            }
+        }
+    }
+
+    /// The same trees, found with and without openat2.
+    fn branches(trees: &Trees) -> [Root; 2] {
+        let root = Root::of(trees);
+        let by_hand = Root {
+            places: root.places.clone().without_openat2(),
+            ..root.clone()
+        };
+        [root, by_hand]
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -37,6 +37,63 @@ fn every_host_is_as_its_golden_file_says() {
             });
         }
     });
+}
+
+/// A link of the host leads to the host's own file, not to one of this machine, whatever the kernel
+/// offers to find the way.
+#[test]
+fn links_of_the_host_stay_in_the_host() {
+    // (why this row exists, where the link leads, what its file is, the distribution)
+    let table = [
+        (
+            "absolute",
+            "/usr/lib/os-release",
+            "usr/lib/os-release",
+            "inside",
+        ),
+        (
+            "relative",
+            "../usr/lib/os-release",
+            "usr/lib/os-release",
+            "inside",
+        ),
+        (
+            "beyond the root directory",
+            "../../../../../../../../../usr/lib/os-release",
+            "usr/lib/os-release",
+            "inside",
+        ),
+        (
+            "through a link of a directory",
+            "/lib/os-release",
+            "usr/lib/os-release",
+            "inside",
+        ),
+        (
+            "out of the host",
+            "../../outside/os-release",
+            "../outside/os-release",
+            "",
+        ),
+        ("in a circle", "os-release", "../outside/os-release", ""),
+    ];
+    for (why, target, file, expected) in table {
+        let mut sandbox = Sandbox::empty();
+        let host = sandbox.path("host");
+        for directory in ["etc", "usr/lib", "../outside"] {
+            fs::create_dir_all(host.join(directory)).unwrap();
+        }
+        fs::write(host.join(file), "ID=inside\nVERSION_ID=1\n").unwrap();
+        symlink(target, host.join("etc/os-release")).unwrap();
+        symlink("/usr/lib", host.join("lib")).unwrap();
+        sandbox.env("HOST_ROOT", &host);
+        sandbox.env("MACKEREL_CLOUD_PLATFORM", "none");
+        let finished = sandbox.run(&["once"], &[]);
+        assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
+        let found: Value = serde_json::from_str(&finished.stdout).unwrap();
+        let name = &found["host"]["meta"]["kernel"]["platform_name"];
+        assert_eq!(name.as_str().unwrap_or_default(), expected, "{why}");
+    }
 }
 
 fn compare(host: &trees::Host) {

@@ -3,45 +3,128 @@
 use std::path::{Path, PathBuf};
 
 use super::{Counters, Limits, RESOURCES};
-use crate::collect::{CollectError, Values};
+use crate::collect::{CollectError, IMPOSSIBLE, Values};
 use crate::parse::{cgroup, container};
-use crate::sys::file;
-use crate::sys::root::{FileError, Root, absent_is_none};
+use crate::sys::root::{FileError, Root};
 
 /// Directories looked through for containers, and how deep they are nested.
 const DIRECTORIES: usize = 5000;
 const DEEPEST: usize = 12;
 
+/// The controllers of version 1 that are read, as `/proc/self/cgroup` calls them.
+const CONTROLLERS: [&str; 3] = ["cpu", "cpuacct", "memory"];
+const CPUACCT: usize = 1;
+const MEMORY: usize = 2;
+
 /// The files of control groups.
 pub(super) struct Groups {
+    root: Root,
+    /// Where they are, as `root` knows it.
     base: PathBuf,
     pub(super) is_v2: bool,
+    /// Version 1: the directory of each of [`CONTROLLERS`]; `None` if it is not mounted.
+    directories: [Option<String>; 3],
+}
+
+/// What was read of a group.
+pub(super) struct Reading {
+    pub(super) counters: Counters,
+    pub(super) has_cpu: bool,
+    pub(super) has_memory: bool,
+    /// Why a value is missing, if one is.
+    pub(super) failure: Option<CollectError>,
 }
 
 impl Groups {
-    pub(super) fn at_base(base: PathBuf) -> Groups {
-        let is_v2 = base.join("cgroup.controllers").exists();
-        Groups { base, is_v2 }
+    pub(super) fn at(root: Root, base: PathBuf) -> Groups {
+        let is_v2 = root.exists(base.join("cgroup.controllers"));
+        let mut directories = [const { None }; 3];
+        if !is_v2 {
+            // Links for the single controllers of one hierarchy are not everywhere.
+            let names = root.names(&base).ok().flatten().unwrap_or_default();
+            let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+            for (directory, controller) in directories.iter_mut().zip(CONTROLLERS) {
+                let has = |name: &&&str| name.split(',').any(|one| one == controller);
+                let plain = names.iter().find(|name| **name == controller);
+                let found = plain.or_else(|| names.iter().find(has));
+                *directory = found.map(|name| (*name).to_owned());
+            }
+        }
+        Groups {
+            root,
+            base,
+            is_v2,
+            directories,
+        }
     }
 
     /// A file of the group at `path`. In version 1, `file` begins with the controller.
-    pub(super) fn at(&self, path: &str, file: &str) -> PathBuf {
+    fn place(&self, path: &str, file: &str) -> PathBuf {
         let path = path.trim_start_matches('/');
         match file.split_once('/') {
             Some((controller, file)) if !self.is_v2 => {
-                self.base.join(controller).join(path).join(file)
+                let at = CONTROLLERS.iter().position(|one| *one == controller);
+                let directory = at.and_then(|at| self.directories.get(at)?.as_deref());
+                let directory = directory.unwrap_or(controller);
+                self.base.join(directory).join(path).join(file)
             }
             _ => self.base.join(path).join(file),
         }
     }
 
+    /// Whether there is such a file.
+    fn exists(&self, path: &str, file: &str) -> bool {
+        self.root.exists(self.place(path, file))
+    }
+
+    /// The controller of version 1 whose hierarchy has all groups that count.
+    pub(super) fn controller(&self) -> Option<&'static str> {
+        // The Raspberry Pi's firmware takes memory away, unless it is asked not to.
+        let at = match self.directories[MEMORY].is_some() {
+            true => MEMORY,
+            false => CPUACCT,
+        };
+        (!self.is_v2).then_some(CONTROLLERS[at])
+    }
+
+    /// Whether there is a group at `path`.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.has_of(path, self.controller())
+    }
+
+    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a process
+    /// may be elsewhere in each.
+    pub(super) fn common<'p>(&self, path: &'p str) -> &'p str {
+        let is_mounted = |at: usize| self.directories.get(at).is_some_and(Option::is_some);
+        let mounted = [CPUACCT, MEMORY].into_iter().filter(|at| is_mounted(*at));
+        let controllers: Vec<_> = mounted.map(|at| CONTROLLERS[at]).collect();
+        let mut around = Path::new(path).ancestors().filter_map(Path::to_str);
+        let is_common = |path: &&str| controllers.iter().all(|one| self.has_of(path, Some(one)));
+        around.find(is_common).unwrap_or("/")
+    }
+
+    fn has_of(&self, path: &str, controller: Option<&str>) -> bool {
+        match controller {
+            None => self.exists(path, "cgroup.procs"),
+            Some(controller) => self.exists(path, &[controller, "/cgroup.procs"].concat()),
+        }
+    }
+
+    /// Whether these are all groups of the host, and not a container's alone: some files only the root
+    /// of all groups has, and others every group but that.
+    pub(super) fn are_all(&self) -> bool {
+        match self.controller() {
+            None => !self.exists("", "memory.current") && !self.exists("", "cgroup.events"),
+            Some(controller) => self.exists("", &[controller, "/release_agent"].concat()),
+        }
+    }
+
     /// The text of such a file; `None` if there is none, which may be so because the group has gone.
     fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
-        let read = match file::read(&self.at(path, file)) {
-            Err(error) if error.is_gone() => return Ok(None),
-            read => absent_is_none(read)?,
-        };
-        Ok(read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        match self.root.text_if_present(self.place(path, file)) {
+            Err(error) if error.is_gone() => Ok(None),
+            read => read,
+        }
     }
 
     /// A number in a file of lines with a name and a number; `None` if there is none.
@@ -51,24 +134,15 @@ impl Groups {
 
     /// The paths of all groups that are containers, sorted.
     pub(super) fn containers(&self) -> Vec<String> {
-        let top = match self.is_v2 {
-            true => self.base.clone(),
-            false => {
-                let memory = self.base.join("memory");
-                // The Raspberry Pi's firmware takes that controller away, unless it is asked not to.
-                match memory.exists() {
-                    true => memory,
-                    false => self.base.join("cpuacct"),
-                }
-            }
-        };
+        let controller = self.controller();
+        let directory = controller.map(|controller| [controller, "/"].concat());
+        let top = self.place("", directory.as_deref().unwrap_or_default());
         let mut found: Vec<String> = Vec::new();
         let mut ahead = vec![(String::new(), 0)];
         let mut seen = 0;
         while let Some((path, depth)) = ahead.pop() {
             seen += 1;
-            let names = Root::directories(&top.join(&path));
-            for name in names.unwrap_or_default() {
+            for name in self.root.directories(top.join(&path)) {
                 let Ok(name) = name.into_string() else {
                     continue;
                 };
@@ -87,7 +161,7 @@ impl Groups {
         found
     }
 
-    /// Puts what holds now into `out`, and returns what grows.
+    /// Puts what holds now into `out`, and returns what grows. No more memory is in use than is allowed.
     pub(super) fn measure(
         &self,
         path: &str,
@@ -95,33 +169,60 @@ impl Groups {
         host: &Limits,
         with_details: bool,
         out: &mut Values,
-    ) -> Result<Counters, CollectError> {
+    ) -> Reading {
+        let (cpu_ns, used) = (self.cpu_ns(path), self.memory_bytes(path));
+        // What cannot be understood is there, and has a limit.
+        let has = |read: &Result<Option<u64>, CollectError>| !matches!(read, Ok(None));
+        let (has_cpu, has_memory) = (has(&cpu_ns), has(&used));
+        let mut failure = None;
+        let mut known = |read: Result<Option<u64>, CollectError>| {
+            read.unwrap_or_else(|error| {
+                failure.get_or_insert(error);
+                None
+            })
+        };
+        let (cpu_ns, used) = (known(cpu_ns), known(used));
         let mut counters = Counters {
-            cpu_ns: self.cpu_ns(path)?,
+            cpu_ns,
             ..Counters::default()
         };
+        let mut put = |group: &str, what: &str, value: Option<f64>| {
+            if let Some(value) = value {
+                out.put([group, name, what].concat(), value);
+            }
+        };
+        let least = |own: Option<f64>, host: Option<f64>| match (own, host) {
+            (Some(own), Some(host)) => Some(own.min(host)),
+            (own, host) => own.or(host),
+        };
         let mut limiting = path;
-        if counters.cpu_ns.is_some() {
+        if has_cpu {
             let own = self.narrowest(path, |path| self.cpu_limit(path));
-            let limit = own.map_or(host.cpu, |(_, own)| own.min(host.cpu));
-            out.put(["container.cpu.", name, ".limit"].concat(), limit);
+            let limit = least(own.map(|(_, own)| own), host.cpu);
+            put("container.cpu.", ".limit", limit);
             limiting = own.map_or(path, |(group, _)| group);
         }
-        if let Some(used) = self.memory_bytes(path)? {
+        if has_memory {
             let own = self.narrowest(path, |path| {
                 self.memory_limit(path).map(|bytes| bytes as f64)
             });
-            let all = host.memory_bytes as f64;
-            let put = |what, value, out: &mut Values| {
-                out.put(["container.memory.", name, what].concat(), value);
-            };
-            put(".usage", used as f64, out);
-            put(".limit", own.map_or(all, |(_, own)| own.min(all)), out);
+            let all = host.memory_bytes.map(|bytes| bytes as f64);
+            let limit = least(own.map(|(_, own)| own), all);
+            let used = used.map(|used| used as f64);
+            let used = used.filter(|used| *used < IMPOSSIBLE);
+            let used = used.map(|used| used.min(limit.unwrap_or(used)));
+            put("container.memory.", ".usage", used);
+            put("container.memory.", ".limit", limit);
         }
         if with_details {
             self.details(path, limiting, &mut counters);
         }
-        Ok(counters)
+        Reading {
+            counters,
+            has_cpu,
+            has_memory,
+            failure,
+        }
     }
 
     fn cpu_ns(&self, path: &str) -> Result<Option<u64>, CollectError> {
@@ -151,7 +252,13 @@ impl Groups {
         };
         let used = cgroup::number("memory.current", &text)?;
         let inactive = self.field(path, name, inactive).unwrap_or_default();
-        Ok(Some(used.saturating_sub(inactive)))
+        // A number that cannot be one stays so.
+        let is_possible = (used as f64) < IMPOSSIBLE;
+        Ok(Some(if is_possible {
+            used.saturating_sub(inactive)
+        } else {
+            used
+        }))
     }
 
     fn cpu_limit(&self, path: &str) -> Option<f64> {

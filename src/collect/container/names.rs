@@ -1,5 +1,7 @@
 //! What containers are called, by what the kubelet, Docker and Podman keep of them.
 
+use std::path::Path;
+
 use super::{Container, id};
 use crate::base::json::Json;
 use crate::parse::container;
@@ -8,7 +10,11 @@ use crate::sys::root::Root;
 /// Where names of containers are told, if those directories are mounted.
 const LOGS: &str = "/var/log/containers";
 const DOCKER: &str = "/var/lib/docker/containers";
-const PODMAN: &str = "/var/lib/containers/storage/overlay-containers/containers.json";
+/// Podman's stores, the second of which ends with the boot. Each has a directory for the storage driver,
+/// and in it files of those containers that stay and of those that do not.
+const PODMAN: [&str; 2] = ["/var/lib/containers/storage", "/run/containers/storage"];
+const DRIVER: &str = "-containers";
+const FILES: [&str; 2] = ["containers.json", "volatile-containers.json"];
 
 impl Container {
     /// Sees to it that the names of the containers of `paths` are known, as far as they are told.
@@ -35,7 +41,20 @@ impl Container {
                 self.learn(id, name.trim_start_matches('/').to_owned());
             }
         }
-        let text = root.text_if_present(PODMAN).ok().flatten();
+        for store in PODMAN {
+            for driver in root.directories(store) {
+                if driver.as_encoded_bytes().ends_with(DRIVER.as_bytes()) {
+                    for file in FILES {
+                        let path = Path::new(store).join(&driver).join(file);
+                        self.learn_all(root.text_if_present(path).ok().flatten());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Learns what a file of Podman tells.
+    fn learn_all(&mut self, text: Option<String>) {
         if let Some(Json::List(all)) = text.and_then(|text| Json::parse(&text).ok()) {
             for one in all {
                 if let (Some(Json::Text(id)), Some(Json::List(names))) =

@@ -27,7 +27,7 @@ impl Rig {
         let measure = Measure::new(
             config,
             Root::at("tests/fixtures/two-core/t0"),
-            FsStats::new(),
+            FsStats::new(&Root::own()),
         );
         let notify = Notify::silent();
         let plugins = Plugins::new(config, HostClock::new(), tell.clone(), clock.moment()).unwrap();

@@ -15,6 +15,7 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::root::Root;
 use crate::base::channel::Receiver;
 
 use failing::Failing;
@@ -64,17 +65,23 @@ struct Stuck {
 }
 
 impl FsStats {
-    /// Asks the kernel.
-    pub(crate) fn new() -> FsStats {
-        FsStats::asking(usage::statvfs, patient)
+    /// Asks the kernel for what lies at paths that [`Root::path`] gives.
+    pub(crate) fn new(root: &Root) -> FsStats {
+        let places = root.places().clone();
+        let ask = move |path: &Path| places.with_place(path, usage::statvfs);
+        FsStats::asking(ask, patient)
     }
 
     /// Asks the kernel, too, but for another thread. What has not answered the one is left alone by
     /// the other as well.
     pub(crate) fn beside(&self) -> FsStats {
         FsStats {
+            ask: Arc::clone(&self.ask),
+            wait: Box::new(patient),
+            guard: None,
+            stuck: Vec::new(),
             hanging: Arc::clone(&self.hanging),
-            ..FsStats::new()
+            failing: Failing::default(),
         }
     }
 

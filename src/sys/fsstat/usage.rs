@@ -23,16 +23,18 @@ impl Usage {
     /// Counts of blocks of `block_bytes` each, as statvfs(3) calls them.
     ///
     /// `None` for a filesystem that has no blocks, or says that it has used and left none, or has
-    /// fewer than none: `df` shows no line or no numbers then.
+    /// fewer than none: `df` shows no line or no numbers then. `None` also for more bytes than an i64
+    /// has, which no disk holds. No more is available than is free.
     pub(crate) fn new(block_bytes: u64, blocks: u64, bfree: u64, bavail: u64) -> Option<Usage> {
         let used = blocks.checked_sub(bfree)?;
-        // A negative number, though of an unsigned type.
         let is_negative = |count: u64| count.leading_zeros() == 0;
-        let makes_sense = !is_negative(blocks) && !is_negative(bavail);
+        let total_bytes = blocks.checked_mul(block_bytes)?;
+        // A negative number, though of an unsigned type.
+        let makes_sense = !is_negative(total_bytes) && !is_negative(bavail);
         (makes_sense && blocks > 0 && (used > 0 || bavail > 0)).then(|| Usage {
-            total_bytes: blocks.saturating_mul(block_bytes),
+            total_bytes,
             used_bytes: used.saturating_mul(block_bytes),
-            available_bytes: bavail.saturating_mul(block_bytes),
+            available_bytes: bavail.min(bfree).saturating_mul(block_bytes),
         })
     }
 }
@@ -104,6 +106,9 @@ mod tests {
             ("more free than there is", 7, 8, 8, None),
             ("less than none left", 7, 3, u64::MAX, None),
             ("unknown", u64::MAX, u64::MAX, u64::MAX, None),
+            ("more bytes than a number has", 1 << 60, 0, 0, None),
+            ("more bytes than an i64 has", 1 << 54, 0, 0, None),
+            ("more available than free", 7, 3, 4, of(3_584, 2_048, 1_536)),
         ];
         for (why, blocks, bfree, bavail, bytes) in table {
             assert_eq!(Usage::new(512, blocks, bfree, bavail), bytes, "{why}");

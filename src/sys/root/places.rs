@@ -1,0 +1,331 @@
+//! Where the host's trees are for this process, and the paths below them: a symbolic link of the host
+//! leads to another path of the host, never to a file of this process. Source: openat2(2).
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use libc::c_int;
+
+use crate::base::trees::Trees;
+
+/// Symbolic links on the way to one file; the kernel follows as many.
+const LINKS: usize = 40;
+/// Bytes of the target of a symbolic link; the kernel's PATH_MAX.
+const TARGET: usize = 4096;
+
+/// The host's trees.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    top: PathBuf,
+    /// Trees that do not lie below `top`: paths of one component, and where they are.
+    moved: Vec<(&'static str, PathBuf)>,
+    /// `false` in tests of the way without the system call.
+    has_openat2: bool,
+}
+
+impl Places {
+    pub(super) fn of(trees: &Trees) -> Places {
+        let moved = [
+            ("/proc", &trees.proc),
+            ("/sys", &trees.sys),
+            ("/etc", &trees.etc),
+        ];
+        let moved = moved.into_iter();
+        let moved = moved.filter_map(|(at, place)| Some((at, place.clone()?)));
+        let mut places = Places::at(trees.root.clone().unwrap_or_else(|| PathBuf::from("/")));
+        // This process's own tree is no other place, unless the rest of the host is elsewhere.
+        places.moved = moved
+            .filter(|(at, place)| !places.is_own() || place != Path::new(at))
+            .collect();
+        places
+    }
+
+    /// The whole tree below `top`.
+    pub(super) fn at(top: PathBuf) -> Places {
+        Places {
+            top,
+            moved: Vec::new(),
+            has_openat2: true,
+        }
+    }
+
+    /// The same, found as on a kernel before Linux 5.6.
+    #[cfg(test)]
+    pub(super) fn without_openat2(mut self) -> Places {
+        self.has_openat2 = false;
+        self
+    }
+
+    /// Whether the root directory of the host is that of this process.
+    pub(super) fn is_own(&self) -> bool {
+        self.top == Path::new("/")
+    }
+
+    /// Where `path`, as the host knows it, is for this process if no link is on the way.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        let (tree, rest) = self.tree(path);
+        tree.join(rest)
+    }
+
+    /// The tree that has `path`, and the path below it.
+    fn tree<'p>(&'p self, path: &'p Path) -> (&'p Path, &'p Path) {
+        for (at, moved) in &self.moved {
+            if let Ok(rest) = path.strip_prefix(at) {
+                return (moved, rest);
+            }
+        }
+        (&self.top, path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Whether `path` is in a tree of this process, where its own links are the right ones.
+    fn is_own_path(&self, path: &Path) -> bool {
+        self.is_own() && !self.moved.iter().any(|(at, _)| path.starts_with(at))
+    }
+
+    /// What the host calls `path`, a path of this process; `None` if it is in none of the trees that
+    /// are elsewhere.
+    fn inside(&self, path: &Path) -> Option<PathBuf> {
+        for (at, moved) in &self.moved {
+            if let Ok(rest) = path.strip_prefix(moved) {
+                return Some(Path::new(at).join(rest));
+            }
+        }
+        let rest = path.strip_prefix(&self.top).ok()?;
+        (!self.is_own()).then(|| Path::new("/").join(rest))
+    }
+
+    /// Opens a file or a directory of the host with these flags of open(2): to read it, or, with
+    /// `O_PATH`, to ask about it.
+    ///
+    /// Fails as open(2) does. What lies outside the host's trees is not there.
+    pub(super) fn open(&self, path: &Path, flags: c_int) -> io::Result<File> {
+        if self.is_own_path(path) {
+            return own(path, flags);
+        }
+        if self.has_openat2 {
+            match self.openat2(path, flags) {
+                Err(error) if is_to_be_walked(&error) => {}
+                opened => return opened,
+            }
+        }
+        self.walk(path, flags).map(|(file, _)| file)
+    }
+
+    /// What `path`, or the file that a link leads to, is.
+    pub(super) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        match self.is_own_path(path) {
+            true => fs::metadata(path),
+            false => self.open(path, libc::O_PATH)?.metadata(),
+        }
+    }
+
+    /// Where `path` leads to by way of symbolic links, as the host knows it.
+    pub(super) fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.is_own_path(path) {
+            true => fs::canonicalize(path),
+            false => self.walk(path, libc::O_PATH).map(|(_, path)| path),
+        }
+    }
+
+    /// Calls `ask` with a path of this process that leads to the same as `path` does on the host. The
+    /// answer must not depend on the path itself.
+    pub(in crate::sys) fn with_path<T>(
+        &self,
+        path: &Path,
+        ask: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.is_own_path(path) {
+            return ask(path);
+        }
+        let file = self.open(path, libc::O_PATH)?;
+        ask(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))
+    }
+
+    /// The same for a path that [`Places::path`] has given.
+    pub(in crate::sys) fn with_place<T>(
+        &self,
+        place: &Path,
+        ask: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.inside(place) {
+            Some(path) => self.with_path(&path, ask),
+            None => ask(place),
+        }
+    }
+
+    /// Lets the kernel find the way. Where trees have places of their own, it follows no link out of
+    /// the tree in which it begins.
+    fn openat2(&self, path: &Path, flags: c_int) -> io::Result<File> {
+        let (tree, rest) = self.tree(path);
+        let rest = match rest.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => rest,
+        };
+        let tree = own(tree, libc::O_PATH | libc::O_DIRECTORY)?;
+        let rest = CString::new(rest.as_os_str().as_bytes())?;
+        // Large files have to be asked for by name, as the C library does, but only to be read.
+        let large = match flags & libc::O_PATH {
+            0 => libc::O_LARGEFILE,
+            _ => 0,
+        };
+        // SAFETY: all of an open_how are numbers, of which zero is one.
+        let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+        how.flags = u64::from((flags | libc::O_CLOEXEC | large).unsigned_abs());
+        how.resolve = match self.moved.is_empty() {
+            true => libc::RESOLVE_IN_ROOT,
+            false => libc::RESOLVE_BENEATH,
+        };
+        loop {
+            // SAFETY: the path ends in NUL, and both it and `how`, of the size named, outlive the call.
+            let opened = unsafe {
+                libc::syscall(
+                    libc::SYS_openat2,
+                    tree.as_raw_fd(),
+                    rest.as_ptr(),
+                    &raw const how,
+                    size_of::<libc::open_how>(),
+                )
+            };
+            match RawFd::try_from(opened) {
+                // SAFETY: the call has just opened it, and nothing else knows it.
+                Ok(fd) if fd >= 0 => return Ok(unsafe { File::from_raw_fd(fd) }),
+                _ => {}
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Finds the way component by component, each link by hand. Returns also where it has led to, as
+    /// the host knows it.
+    fn walk(&self, path: &Path, flags: c_int) -> io::Result<(File, PathBuf)> {
+        let mut ahead = Vec::new();
+        add(&mut ahead, path);
+        let mut way: Vec<(OsString, File)> = Vec::new();
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == ".." {
+                // The directory above the root directory is the root directory.
+                way.pop();
+                continue;
+            }
+            let above = way.last().map(|(_, file)| file);
+            let file = self.child(above, &name, libc::O_PATH)?;
+            let is_followed = !ahead.is_empty() || flags & libc::O_NOFOLLOW == 0;
+            if is_followed && file.metadata()?.is_symlink() {
+                links += 1;
+                if links > LINKS {
+                    return Err(io::Error::from_raw_os_error(libc::ELOOP));
+                }
+                let target = target(&file)?;
+                if target.is_absolute() {
+                    way.clear();
+                }
+                add(&mut ahead, &target);
+            } else {
+                way.push((name, file));
+            }
+        }
+        let found = way.iter().map(|(name, _)| name);
+        let found = Path::new("/").join(found.collect::<PathBuf>());
+        let file = match (way.pop(), flags & libc::O_PATH) {
+            (None, _) if self.is_own() => return Err(io::ErrorKind::NotFound.into()),
+            (None, _) => own(&self.top, flags)?,
+            (Some((name, _)), 0) => self.child(way.last().map(|(_, file)| file), &name, flags)?,
+            (Some((_, file)), _) => file,
+        };
+        Ok((file, found))
+    }
+
+    /// Opens what the directory `above` has under this name, `None` being the host's root directory. A
+    /// link is not followed.
+    fn child(&self, above: Option<&File>, name: &OsStr, flags: c_int) -> io::Result<File> {
+        if let Some(above) = above {
+            return openat(above, name, flags);
+        }
+        let mut moved = self.moved.iter();
+        match moved.find(|(at, _)| at.as_bytes().get(1..) == Some(name.as_bytes())) {
+            Some((_, place)) => own(place, flags & !libc::O_NOFOLLOW),
+            // What else the host has is unknown.
+            None if self.is_own() => Err(io::ErrorKind::NotFound.into()),
+            None => openat(
+                &own(&self.top, libc::O_PATH | libc::O_DIRECTORY)?,
+                name,
+                flags,
+            ),
+        }
+    }
+}
+
+/// Whether an error of openat2 says nothing about the file: the kernel is older than Linux 5.6; an older
+/// filter on system calls forbids what it does not know; a link leads out of the tree; a directory was
+/// moved meanwhile.
+fn is_to_be_walked(error: &io::Error) -> bool {
+    let codes = [
+        libc::ENOSYS,
+        libc::EPERM,
+        libc::EINVAL,
+        libc::EXDEV,
+        libc::EAGAIN,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
+/// Opens a path of this process.
+fn own(path: &Path, flags: c_int) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn openat(above: &File, name: &OsStr, flags: c_int) -> io::Result<File> {
+    let name = CString::new(name.as_bytes())?;
+    let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    loop {
+        // SAFETY: the name ends in NUL and outlives the call.
+        let fd = unsafe { libc::openat(above.as_raw_fd(), name.as_ptr(), flags) };
+        if fd >= 0 {
+            // SAFETY: the call has just opened it, and nothing else knows it.
+            return Ok(unsafe { File::from_raw_fd(fd) });
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// What a link that was opened by itself leads to.
+fn target(link: &File) -> io::Result<PathBuf> {
+    let mut buffer = vec![0_u8; TARGET];
+    // SAFETY: the empty name ends in NUL; `buffer` has the length named and outlives the call.
+    let length = unsafe {
+        libc::readlinkat(
+            link.as_raw_fd(),
+            c"".as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    buffer.truncate(length);
+    Ok(PathBuf::from(OsString::from_vec(buffer)))
+}
+
+/// Puts the components of `path` before those that are `ahead`, whose next one is the last.
+fn add(ahead: &mut Vec<OsString>, path: &Path) {
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(name) => ahead.push(name.to_owned()),
+            Component::ParentDir => ahead.push("..".into()),
+            _ => {}
+        }
+    }
+}
