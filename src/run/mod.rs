@@ -213,7 +213,7 @@ fn start_poster(
         poster.hold();
     }
     let run = move || {
-        crash::watch_stack();
+        let _stack = crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
         drop(tell.send(Event::Ended(outcome)));
     };

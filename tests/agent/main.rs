@@ -20,6 +20,7 @@ mod sandbox;
 mod cloud;
 mod config;
 mod configtest;
+mod growth;
 mod help;
 mod hosts;
 mod hung;
