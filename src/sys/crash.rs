@@ -61,6 +61,14 @@ pub(crate) fn install() {
     }
 }
 
+/// Keeps this process's memory, which holds the API key, from core dumps and from other processes of
+/// the same user: ptrace(2), and `/proc/PID/environ`, `mem` and the like. Programs that it starts are
+/// as they always are. To be called first.
+pub(crate) fn keep_private() {
+    // SAFETY: this call takes numbers and touches no memory. Its failure changes nothing.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+}
+
 /// The memory on which this thread handles a crash; unmapped when it is dropped.
 pub(crate) struct SignalStack {
     /// Null if there was no memory.

@@ -109,7 +109,22 @@ fn is_agent(pid: u32) -> bool {
     let name = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
     let own = env::args_os().next().unwrap_or_default();
     let is_named_alike = name(other) == name(own.as_encoded_bytes());
-    is_named_alike && (exe("self").is_none() || exe(&pid.to_string()) != exe("self"))
+    is_named_alike
+        && match exe(&pid.to_string()) {
+            Some(file) => Some(file) != exe("self"),
+            // This program keeps its file from processes of its own user; no other agent does.
+            None => !is_of_own_user(pid),
+        }
+}
+
+/// Whether a process has the user of this one.
+fn is_of_own_user(pid: u32) -> bool {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    let own = format!("\nUid:\t{}\t", unsafe { libc::geteuid() });
+    let mut status = Vec::new();
+    let file = File::open(format!("/proc/{pid}/status"));
+    file.and_then(|file| file.take(4096).read_to_end(&mut status))
+        .is_ok_and(|_| String::from_utf8_lossy(&status).contains(&own))
 }
 
 /// Why there is no pid file.
