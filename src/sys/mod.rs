@@ -20,6 +20,7 @@ pub(crate) mod localtime;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod netif;
+mod nofollow;
 pub(crate) mod notify;
 pub(crate) mod pidfile;
 pub(crate) mod random;

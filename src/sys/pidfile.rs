@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
+use super::nofollow;
 use super::root::FileError;
 
 /// Bytes. The number of a process has 10 at most.
@@ -74,7 +75,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     for _ in 0..ATTEMPTS {
-        let file = options.open(path)?;
+        let file = nofollow::open(path, &mut options)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
             // A file system without locks is as good as one that nobody has locked.
@@ -83,7 +84,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
         }
         // An agent that ended meanwhile has removed the file that was opened.
         let inode = file.metadata()?.ino();
-        if fs::metadata(path).is_ok_and(|there| there.ino() == inode) {
+        if fs::symlink_metadata(path).is_ok_and(|there| there.ino() == inode) {
             return Ok(Some(file));
         }
     }

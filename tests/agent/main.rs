@@ -43,4 +43,5 @@ mod signals;
 mod spool;
 mod supervise;
 mod tls;
+mod traps;
 mod upgrade;
