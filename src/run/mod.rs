@@ -145,9 +145,10 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    if config.health {
-        health::serve(&config.root, tell.clone());
-    }
+    let _socket = match config.health {
+        true => health::serve(&config.root, tell.clone()),
+        false => None,
+    };
     let stats = FsStats::new();
     let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
     if config.readiness.is_given() {

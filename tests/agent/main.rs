@@ -21,6 +21,7 @@ mod cloud;
 mod config;
 mod configtest;
 mod growth;
+mod health;
 mod help;
 mod hosts;
 mod hung;
