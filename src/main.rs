@@ -25,6 +25,7 @@ use sys::environment;
 
 fn main() -> ExitCode {
     sys::crash::install();
+    sys::crash::keep_private();
     // Both before anything else: the first has to find the environment as it was, and later another
     // thread might be reading what the second changes.
     let words: Vec<_> = env::args_os().collect();

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::clock::Moment;
@@ -26,20 +26,21 @@ const WORKDIR: &str = "MACKEREL_PLUGIN_WORKDIR";
 /// What a namespace holds that has never been sent.
 const NOTHING: &str = "null";
 
-/// Where it is kept what the server has of a namespace. `plugin` is the environment that the
-/// configuration adds, `agent` the one that it is added to.
+/// The file that keeps what the server has of a namespace: in the directory of plugins' files, or,
+/// where none is given, below `root`. Not in `/tmp`, where every user of the host may have prepared
+/// it. `plugin` is the environment that the configuration adds, `agent` the one that it is added to.
 pub(crate) fn cache_path(
     name: &str,
     plugin: &[(String, String)],
     agent: impl Fn(&str) -> Option<OsString>,
+    root: &Path,
 ) -> PathBuf {
     let own = plugin.iter().rfind(|(name, _)| name == WORKDIR);
     if let Some((_, directory)) = own.filter(|(_, directory)| !directory.is_empty()) {
         return PathBuf::from(directory).join(format!("mackerel-plugin-metadata-{name}"));
     }
-    let given = |variable| agent(variable).filter(|directory| !directory.is_empty());
-    let directory = given(WORKDIR).or_else(|| given("TMPDIR"));
-    let directory = PathBuf::from(directory.unwrap_or_else(|| OsString::from("/tmp")));
+    let directory = agent(WORKDIR).filter(|directory| !directory.is_empty());
+    let directory = directory.map_or_else(|| root.to_owned(), PathBuf::from);
     directory.join("mackerel-metadata").join(name)
 }
 

@@ -124,12 +124,12 @@ fn the_file_is_where_the_environment_says() {
     type Variables = &'static [(&'static str, &'static str)];
     // (why this row exists, of the plugin, of the agent, path)
     let table: [(_, Variables, Variables, _); 6] = [
-        ("nobody says", &[], &[], "/tmp/mackerel-metadata/n"),
+        ("nobody says", &[], &[], "/root/mackerel-metadata/n"),
         (
-            "temporary files",
+            "a directory that others may share is none",
             &[],
             &[("TMPDIR", "/t")],
-            "/t/mackerel-metadata/n",
+            "/root/mackerel-metadata/n",
         ),
         (
             "plugins' files",
@@ -153,7 +153,7 @@ fn the_file_is_where_the_environment_says() {
             "empty is none",
             &[(WORKDIR, "")],
             &[("TMPDIR", ""), (WORKDIR, "")],
-            "/tmp/mackerel-metadata/n",
+            "/root/mackerel-metadata/n",
         ),
     ];
     for (why, plugin, agent, expected) in table {
@@ -166,7 +166,7 @@ fn the_file_is_where_the_environment_says() {
             found.map(|(_, value)| OsString::from(value))
         };
         assert_eq!(
-            cache_path("n", &plugin, agent),
+            cache_path("n", &plugin, agent, Path::new("/root")),
             PathBuf::from(expected),
             "{why}"
         );

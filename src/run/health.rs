@@ -1,6 +1,7 @@
 //! `mackerel-agent health`: whether the agent measures, and the server takes what it posts.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use super::TAGS;
@@ -9,7 +10,7 @@ use super::resolve::survey;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::Moment;
 use crate::config::{Flags, Secret};
-use crate::sys::inquiry;
+use crate::sys::inquiry::{self, SocketFile};
 use crate::sys::log as backend;
 
 /// A measurement is fresh for so long: two rounds, and what they may take.
@@ -43,18 +44,20 @@ fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool,
     }
 }
 
-/// Has the main thread, which `tell` reaches, answer whoever asks. A machine on which that cannot be
-/// is told of.
-pub(super) fn serve(root: &std::path::Path, tell: Sender<Event>) {
+/// Has the main thread, which `tell` reaches, answer whoever asks, until what it returns is dropped.
+/// Logs if that cannot be.
+pub(super) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
     let answer = move || {
         let (answer, heard) = channel();
         let asked = tell.send(Event::Inquiry(answer));
         let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
         heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
     };
-    if let Err(error) = inquiry::serve(root, answer) {
-        log::warn!("nobody will answer `mackerel-agent health`: {error}");
-    }
+    inquiry::serve(root, answer)
+        .inspect_err(|error| {
+            log::warn!("`mackerel-agent health` will not be answered: {error}");
+        })
+        .ok()
 }
 
 /// Asks the running agent how it is doing, and prints it. Returns the text for the user if it is not

@@ -7,13 +7,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Flags, Secret};
+use crate::sys::environment::{APIKEY, APIKEY_OF_IMAGE};
 use crate::sys::file;
 use crate::sys::root::FileError;
 
-/// The variable of the environment that holds the API key.
-const VARIABLE: &str = "MACKEREL_APIKEY";
-/// The same in the Go agent's container image; it means nothing elsewhere.
-pub(super) const OF_IMAGE: &str = "apikey";
 /// The variable with which systemd names the directory of a unit's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The credential that is the API key.
@@ -33,7 +30,7 @@ pub(super) fn find(
         return Ok((key.clone(), "-apikey".to_owned()));
     }
     let given = |name| variable(name).filter(|value| !value.is_empty());
-    for name in [VARIABLE, OF_IMAGE] {
+    for name in [APIKEY, APIKEY_OF_IMAGE] {
         if let Some(value) = given(name) {
             let source = format!("the variable {name}");
             return key(source, Ok(value.into_encoded_bytes()));
@@ -62,8 +59,8 @@ pub(super) fn given(
         let source = format!("-apikey-file {}", path.display());
         return key(source, file::read(path)).map(|(key, _)| Some(key));
     }
-    let value = variable(VARIABLE).filter(|value| !value.is_empty());
-    let source = format!("the variable {VARIABLE}");
+    let value = variable(APIKEY).filter(|value| !value.is_empty());
+    let source = format!("the variable {APIKEY}");
     value
         .map(|value| key(source, Ok(value.into_encoded_bytes())).map(|(key, _)| key))
         .transpose()
@@ -171,8 +168,8 @@ mod tests {
             ..Config::default()
         };
         let key = find(&flags, &config, |name| match name {
-            OF_IMAGE => None,
-            VARIABLE => sources
+            APIKEY_OF_IMAGE => None,
+            APIKEY => sources
                 .variable
                 .map(|bytes| OsString::from_vec(bytes.into())),
             _ => Some(directory.path().into()),

@@ -146,9 +146,10 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    if config.health {
-        health::serve(&config.root, tell.clone());
-    }
+    let _socket = match config.health {
+        true => health::serve(&config.root, tell.clone()),
+        false => None,
+    };
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
     let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
@@ -218,7 +219,7 @@ fn start_poster(
         poster.hold();
     }
     let run = move || {
-        crash::watch_stack();
+        let _stack = crash::watch_stack();
         let outcome = poster.run(&clock, &inbox);
         drop(tell.send(Event::Ended(outcome)));
     };

@@ -98,7 +98,7 @@ pub(super) fn survey(flags: &Flags) -> Survey {
         }
     }
     let variable = |name: &str| match name {
-        key::OF_IMAGE if !environment::is_of_image() => None,
+        environment::APIKEY_OF_IMAGE if !environment::is_of_image() => None,
         name => env::var_os(name),
     };
     match key::find(flags, &config, variable) {

@@ -136,7 +136,7 @@ pub(super) fn in_background(root: Root, tell: Sender<Order>) -> Look {
         };
         let tell = tell.clone();
         let run = move || {
-            crash::watch_stack();
+            let _stack = crash::watch_stack();
             // Nobody is left to be told only if the process is ending already.
             drop(tell.send(Order::Placed(ask(target))));
         };

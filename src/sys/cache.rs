@@ -10,34 +10,48 @@ use super::root::{FileError, absent_is_none};
 
 /// One such file.
 #[derive(Debug)]
-pub(crate) struct CacheFile(PathBuf);
+pub(crate) struct CacheFile(Option<PathBuf>);
 
 impl CacheFile {
     /// The file at `path`, which need not exist, and neither need its directory.
     pub(crate) fn at(path: PathBuf) -> CacheFile {
-        CacheFile(path)
+        CacheFile(Some(path))
+    }
+
+    /// No file: nothing is kept.
+    pub(crate) fn none() -> CacheFile {
+        CacheFile(None)
     }
 
     /// What it holds; `None` if it is not there.
     pub(crate) fn load(&self) -> Result<Option<Vec<u8>>, FileError> {
-        absent_is_none(file::read(&self.0))
+        let Some(path) = &self.0 else {
+            return Ok(None);
+        };
+        absent_is_none(file::read_own(path))
     }
 
     /// Gives it another content, as a whole. Its directory is created if it is missing.
     pub(crate) fn save(&self, content: &[u8]) -> Result<(), FileError> {
-        if let Some(directory) = self.0.parent() {
+        let Some(path) = &self.0 else {
+            return Ok(());
+        };
+        if let Some(directory) = path.parent() {
             let mut builder = DirBuilder::new();
             let created = builder.recursive(true).mode(0o755).create(directory);
             created.map_err(|error| FileError::new("create", directory, error))?;
         }
-        file::supplant(&self.0, content, 0o600)
+        file::supplant(path, content, 0o600)
     }
 
     /// Removes it, if it is there.
     pub(crate) fn remove(&self) -> Result<(), FileError> {
-        match fs::remove_file(&self.0) {
+        let Some(path) = &self.0 else {
+            return Ok(());
+        };
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(FileError::new("remove", &self.0, error))
+                Err(FileError::new("remove", path, error))
             }
             _ => Ok(()),
         }
@@ -61,6 +75,46 @@ mod tests {
         }
         cache.remove().unwrap();
         assert_eq!(cache.load().unwrap(), None);
+    }
+
+    #[test]
+    fn a_trap_in_its_place_is_neither_followed_nor_waited_for() {
+        use rustix::fs::{CWD, Mode, mkfifoat};
+        use std::os::unix::fs::symlink;
+
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        type Lay<'a> = Box<dyn Fn() + 'a>;
+        // (why it cannot be loaded, how it comes to be there)
+        let table: [(&str, Lay<'_>); 3] = [
+            (
+                "a FIFO",
+                Box::new(|| mkfifoat(CWD, &path, Mode::RUSR).unwrap()),
+            ),
+            (
+                "a symbolic link",
+                Box::new(|| symlink(&other, &path).unwrap()),
+            ),
+            (
+                "a file with 2 names",
+                Box::new(|| fs::hard_link(&other, &path).unwrap()),
+            ),
+        ];
+        for (why, lay) in table {
+            fs::write(&other, "precious").unwrap();
+            lay();
+            let cache = CacheFile::at(path.clone());
+            let line = base::report(&cache.load().unwrap_err());
+            assert!(line.contains(why), "{line}");
+            cache.save(b"new").unwrap();
+            assert_eq!(cache.load().unwrap().as_deref(), Some(&b"new"[..]));
+            assert_eq!(fs::read(&other).unwrap(), b"precious");
+            cache.remove().unwrap();
+            assert!(other.exists());
+        }
+        let none = CacheFile::none();
+        none.save(b"new").unwrap();
+        assert_eq!(none.load().unwrap(), None);
     }
 
     #[test]

@@ -45,7 +45,8 @@ static END: AtomicUsize = AtomicUsize::new(0);
 /// Makes every later crash, in any thread, leave its line. The process then dies of its signal
 /// as it would have without. To be called first.
 pub(crate) fn install() {
-    watch_stack();
+    // The main thread lasts as long as the process.
+    std::mem::forget(watch_stack());
     let (base, start, end) = text();
     BASE.store(base, Ordering::Relaxed);
     START.store(start, Ordering::Relaxed);
@@ -60,9 +61,26 @@ pub(crate) fn install() {
     }
 }
 
+/// Keeps this process's memory, which holds the API key, from core dumps and from other processes of
+/// the same user: ptrace(2), and `/proc/PID/environ`, `mem` and the like. Programs that it starts are
+/// as they always are. To be called first.
+pub(crate) fn keep_private() {
+    // SAFETY: this call takes numbers and touches no memory. Its failure changes nothing.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+}
+
+/// The memory on which this thread handles a crash; unmapped when it is dropped.
+pub(crate) struct SignalStack {
+    /// Null if there was no memory.
+    memory: *mut c_void,
+}
+
 /// Lets an overflow of this thread's stack leave its line too, by a stack of its own for the
-/// handler: std gives its threads none where panics abort at once. Kept until the process ends.
-pub(crate) fn watch_stack() {
+/// handler: std gives its threads none where panics abort at once. In effect until what it returns
+/// is dropped, which has to happen in the same thread: hold it in a variable of the thread's first
+/// function.
+#[must_use]
+pub(crate) fn watch_stack() -> SignalStack {
     // SAFETY: asks for new memory and touches no other.
     let memory = unsafe {
         libc::mmap(
@@ -75,14 +93,34 @@ pub(crate) fn watch_stack() {
         )
     };
     if memory == libc::MAP_FAILED {
-        return;
+        let memory = ptr::null_mut();
+        return SignalStack { memory };
     }
+    handle_on(memory, 0);
+    SignalStack { memory }
+}
+
+/// Has this thread handle crashes on the signal stack at `memory`, or, with `SS_DISABLE` as `flags`,
+/// on its own stack.
+fn handle_on(memory: *mut c_void, flags: c_int) {
     // SAFETY: all-zero is a valid stack_t.
     let mut stack: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
     stack.ss_sp = memory;
+    stack.ss_flags = flags;
     stack.ss_size = SIGNAL_STACK;
-    // SAFETY: the memory is this thread's alone, and is never given back.
+    // SAFETY: the memory is this thread's alone, and stays until it is no longer its signal stack.
     unsafe { libc::sigaltstack(&stack, ptr::null_mut()) };
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        if !self.memory.is_null() {
+            // First, so that the kernel never has an address that is not mapped.
+            handle_on(self.memory, libc::SS_DISABLE);
+            // SAFETY: the memory was mapped with this length, and nothing uses it any more.
+            unsafe { libc::munmap(self.memory, SIGNAL_STACK) };
+        }
+    }
 }
 
 /// The program header, in the word size of the machine.

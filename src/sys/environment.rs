@@ -33,6 +33,19 @@ fn path(was: &OsStr) -> OsString {
     OsString::from_vec(parts.join(&b':'))
 }
 
+/// The variable that holds the API key.
+pub(crate) const APIKEY: &str = "MACKEREL_APIKEY";
+/// The same in the Go agent's container image; it means nothing elsewhere.
+pub(crate) const APIKEY_OF_IMAGE: &str = "apikey";
+/// The variable with which units and init scripts add flags to the command line, of which one may be
+/// `-apikey`.
+const FLAGS: &str = "OTHER_OPTS";
+
+/// Whether the API key may be in the variable, so that plugins do not inherit it.
+pub(crate) fn may_hold_key(name: &OsStr) -> bool {
+    name == APIKEY || name == FLAGS || (name == APIKEY_OF_IMAGE && is_of_image())
+}
+
 /// Who runs images, as the variable `container` says it. LXC and systemd-nspawn run hosts.
 const ENGINES: [&str; 3] = ["oci", "podman", "docker"];
 

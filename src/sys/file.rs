@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::process;
 
+use super::nofollow;
 use super::root::{FileError, fill};
 
 /// The bits of a file's mode that are permissions.
@@ -15,12 +16,21 @@ const PERMISSIONS: u32 = 0o7777;
 /// The bit that lets everybody read a file.
 const READ_BY_ALL: u32 = 0o004;
 
-/// Reads a whole file.
+/// Reads a whole file that somebody has written for the agent, who may have put a link there.
 ///
-/// Fails if it cannot be read or is larger than any file of the host may be.
+/// Fails if it cannot be read, is larger than any file of the host may be, or could block.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let length = File::open(path).and_then(|file| fill(file, &mut bytes));
+    let length = nofollow::open_given(path).and_then(|file| fill(file, &mut bytes));
+    bytes.truncate(length.map_err(|source| FileError::new("read", path, source))?);
+    Ok(bytes)
+}
+
+/// Reads a whole file that the agent has written for itself ([`nofollow::open`]).
+pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let file = nofollow::open(path, OpenOptions::new().read(true));
+    let length = file.and_then(|file| fill(file, &mut bytes));
     bytes.truncate(length.map_err(|source| FileError::new("read", path, source))?);
     Ok(bytes)
 }
@@ -50,7 +60,12 @@ pub(crate) fn create_directory_of(path: &Path) -> Result<(), FileError> {
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     // What a link leads to is the file, and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let old = fs::metadata(path).ok();
+    replace_own(path, content, mode)
+}
+
+/// The same for a file of the agent's own: a link in its place is replaced, and not followed.
+pub(super) fn replace_own(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let old = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
     let access = old.as_ref().map(Access::of);
     match exchange(path, &mut &*content, mode, access) {
         Err((_, error)) if old.is_some() && is_immovable(&error) => overwrite(path, content),
@@ -154,14 +169,12 @@ fn is_immovable(error: &io::Error) -> bool {
 }
 
 fn overwrite(path: &Path, content: &[u8]) -> Result<(), Failed> {
-    let written = OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
-            file.sync_all()
-        });
+    let file = nofollow::open(path, OpenOptions::new().write(true));
+    let written = file.and_then(|mut file| {
+        file.write_all(content)?;
+        file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
+        file.sync_all()
+    });
     written.map_err(|error| ("write", error))
 }
 

@@ -1,60 +1,207 @@
-//! A question to a running agent and its answer, over a socket that has no file and no port: an
-//! abstract Unix socket, which is there as long as the agent is.
+//! A question to a running agent and its answer, over a Unix socket: a file below the agent's root,
+//! or, where no file can be, an abstract one, which is there as long as the agent is.
+//!
+//! Either end answers, or believes, root and its own user only.
 
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::mem::size_of;
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
+
+use crate::base::channel::channel;
+use crate::base::clock::pause;
 
 /// Bytes of stack for the thread that answers: it calls nothing deep.
 const STACK: usize = 32 << 10;
 /// Until an answer has to be there, and taken.
 const LIMIT: Duration = Duration::from_secs(5);
+/// From one connection to the next: no more than 200 in a second are looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Connections that may wait to be looked at.
+const BACKLOG: i32 = 16;
 /// Bytes of an answer.
 const MOST: u64 = 1024;
-/// Bytes of a socket's name that the end of a path may take.
-const PATH: usize = 60;
+/// Bytes of an abstract socket's name that the end of a path may take.
+const PATH: usize = 32;
+/// The socket's file.
+const NAME: &str = "health.socket";
+
+/// The socket's file, which is removed when this is dropped; `None` if it has none.
+pub(crate) struct SocketFile(Option<PathBuf>);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may be gone, or another's by now, who will make a new one.
+            drop(fs::remove_file(path));
+        }
+    }
+}
 
 /// Answers whoever asks the agent whose state is in `root`: with what `answer` returns, one at a
-/// time. Fails if another one does already, and if no thread can be started.
-pub(crate) fn serve(root: &Path, answer: impl Fn() -> String + Send + 'static) -> io::Result<()> {
-    let listener = UnixListener::bind_addr(&address(root)?)?;
+/// time, root and the own user only. Fails if another agent does already, if a foreign program has
+/// the name, and if no thread can be started.
+pub(crate) fn serve(
+    root: &Path,
+    answer: impl Fn() -> String + Send + 'static,
+) -> io::Result<SocketFile> {
+    let (listener, file) = match bind_file(root) {
+        Ok(listener) => (listener, SocketFile(Some(root.join(NAME)))),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+        // A root that is missing or cannot be written to.
+        Err(_) => (
+            UnixListener::bind_addr(&abstract_address(root)?)?,
+            SocketFile(None),
+        ),
+    };
+    // SAFETY: this call takes two numbers and touches no memory.
+    unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) };
+    let own = own_user();
     let serve = move || loop {
         let Ok((mut stream, _)) = listener.accept() else {
             // Out of descriptors: others will be free again.
-            crate::base::clock::pause(LIMIT);
+            pause(LIMIT);
             continue;
         };
-        // Whoever does not take the answer does not get it.
-        drop(stream.set_write_timeout(Some(LIMIT)));
-        drop(io::Write::write_all(&mut stream, answer().as_bytes()));
+        if peer(&stream).is_ok_and(|user| user == 0 || user == own) {
+            // Whoever does not take the answer does not get it.
+            drop(stream.set_write_timeout(Some(LIMIT)));
+            drop(io::Write::write_all(&mut stream, answer().as_bytes()));
+        }
+        drop(stream);
+        pause(PAUSE);
     };
     let thread = thread::Builder::new().name("inquiry".to_owned());
-    thread.stack_size(STACK).spawn(serve).map(drop)
+    thread.stack_size(STACK).spawn(serve).map(|_| file)
 }
 
-/// What the agent answers whose state is in `root`. Fails if there is none, or none that answers.
+/// What the agent answers whose state is in `root`. Fails if there is none, or none that answers
+/// this user, and if it is another user's program that answers.
 pub(crate) fn ask(root: &Path) -> io::Result<String> {
-    let stream = UnixStream::connect_addr(&address(root)?)?;
+    let address = file_address(root);
+    let stream = match address.and_then(|(directory, address)| connect(address, Some(directory))) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let why = format!("{error}; ask as root or as the agent's user");
+            return Err(io::Error::new(error.kind(), why));
+        }
+        Err(_) => connect(abstract_address(root)?, None)?,
+        Ok(stream) => stream,
+    };
+    let user = peer(&stream)?;
+    let owner = fs::metadata(root).ok().map(|found| found.uid());
+    if user != 0 && user != own_user() && Some(user) != owner {
+        let why = format!("the user {user} has its socket; ask as that user if it is the agent's");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
     stream.set_read_timeout(Some(LIMIT))?;
     let mut answer = String::new();
     stream.take(MOST).read_to_string(&mut answer)?;
-    Ok(answer)
+    match answer.is_empty() {
+        true => Err(io::Error::other(
+            "no answer; ask as root or as the agent's user",
+        )),
+        false => Ok(answer),
+    }
 }
 
-/// Sockets without a file are those of a network namespace, which several containers may share: the
-/// process namespace tells them apart.
-fn address(root: &Path) -> io::Result<SocketAddr> {
+/// Listens at the file of the socket, which replaces one that nobody listens at.
+///
+/// Fails with [`io::ErrorKind::AddrInUse`] if another agent does.
+fn bind_file(root: &Path) -> io::Result<UnixListener> {
+    let (directory, address) = file_address(root)?;
+    match UnixListener::bind_addr(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            match connect(address.clone(), Some(directory.try_clone()?)) {
+                Err(left) if left.kind() != io::ErrorKind::TimedOut => {
+                    fs::remove_file(root.join(NAME))?;
+                    UnixListener::bind_addr(&address)
+                }
+                _ => Err(error),
+            }
+        }
+        bound => bound,
+    }
+}
+
+/// The address of the socket's file, by way of its directory's descriptor: an address is shorter
+/// than a path may be. It is valid as long as the directory is open.
+fn file_address(root: &Path) -> io::Result<(File, SocketAddr)> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_DIRECTORY);
+    let directory = options.open(root)?;
+    let path = format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd());
+    Ok((directory, SocketAddr::from_pathname(path)?))
+}
+
+/// Sockets without a file are those of a network namespace, which several containers may share, and
+/// in which every user may take a name: process namespace and directory tell agents apart.
+fn abstract_address(root: &Path) -> io::Result<SocketAddr> {
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let found = root.ancestors().find_map(|path| fs::metadata(path).ok());
+    let (device, inode) = found.map_or((0, 0), |found| (found.dev(), found.ino()));
     let root = root.as_os_str().as_encoded_bytes();
-    let root = root
-        .get(root.len().saturating_sub(PATH)..)
-        .unwrap_or_default();
+    let root = root.get(root.len().saturating_sub(PATH)..);
     let space = space.as_os_str().as_encoded_bytes();
-    let name = [b"mackerel-agent/", space, b":", root].concat();
+    let place = format!(":{device:x}:{inode:x}:");
+    let name = [
+        b"mackerel-agent/",
+        space,
+        place.as_bytes(),
+        root.unwrap_or_default(),
+    ]
+    .concat();
     SocketAddr::from_abstract_name(name)
+}
+
+/// Connects within [`LIMIT`]: where too many wait already, the kernel would wait for ever.
+/// `directory` stays open meanwhile.
+fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
+    let (tell, connected) = channel();
+    let run = move || {
+        drop(tell.send(UnixStream::connect_addr(&address)));
+        drop(directory);
+    };
+    let thread = thread::Builder::new().name("inquiry".to_owned());
+    thread.stack_size(STACK).spawn(run)?;
+    let connected = connected.recv_timeout(LIMIT);
+    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The user at the other end, as it was when that began to listen or to connect.
+fn peer(stream: &UnixStream) -> io::Result<libc::uid_t> {
+    let mut found = libc::ucred {
+        pid: 0,
+        uid: libc::uid_t::MAX,
+        gid: libc::gid_t::MAX,
+    };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
+    // SAFETY: both places are valid for the call, and the second says how long the first is.
+    let asked = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    };
+    match asked {
+        0 => Ok(found.uid),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn own_user() -> libc::uid_t {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    unsafe { libc::geteuid() }
 }
 
 #[cfg(test)]
@@ -64,13 +211,71 @@ mod tests {
     #[test]
     fn only_the_agent_of_the_same_root_answers_and_only_one_does() {
         let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().join("x".repeat(200));
-        ask(&root).unwrap_err();
-        serve(&root, || "well".to_owned()).unwrap();
-        for _ in 0..3 {
-            assert_eq!(ask(&root).unwrap(), "well");
+        // (why this row exists, root, whether it is there)
+        let table = [
+            (
+                "a file, by a path longer than an address",
+                "x".repeat(200),
+                true,
+            ),
+            ("a root that is missing", "y".repeat(200), false),
+        ];
+        for (why, root, is_there) in table {
+            let root = directory.path().join(root);
+            if is_there {
+                fs::create_dir(&root).unwrap();
+            }
+            ask(&root).unwrap_err();
+            let file = serve(&root, || "well".to_owned()).unwrap();
+            for _ in 0..3 {
+                assert_eq!(ask(&root).unwrap(), "well", "{why}");
+            }
+            assert!(serve(&root, || "mine".to_owned()).is_err(), "{why}");
+            ask(directory.path()).unwrap_err();
+            assert_eq!(root.join(NAME).exists(), is_there, "{why}");
+            drop(file);
+            assert!(!root.join(NAME).exists(), "{why}");
         }
-        serve(&root, || "mine".to_owned()).unwrap_err();
-        ask(directory.path()).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_left_in_the_place_of_the_socket_is_replaced() {
+        type Lay = fn(&Path);
+        // (why this row exists, how it comes to be there)
+        let table: [(&str, Lay); 4] = [
+            ("of an agent that was killed", |path| {
+                drop(UnixListener::bind(path).unwrap());
+            }),
+            ("a file", |path| fs::write(path, "").unwrap()),
+            ("a link to nothing", |path| {
+                std::os::unix::fs::symlink("/nowhere", path).unwrap();
+            }),
+            ("a FIFO", |path| {
+                use rustix::fs::{CWD, Mode, mkfifoat};
+                mkfifoat(CWD, path, Mode::RUSR).unwrap();
+            }),
+        ];
+        for (why, lay) in table {
+            let directory = tempfile::tempdir().unwrap();
+            lay(&directory.path().join(NAME));
+            let _file = serve(directory.path(), || "well".to_owned()).unwrap();
+            assert_eq!(ask(directory.path()).unwrap(), "well", "{why}");
+        }
+    }
+
+    #[test]
+    fn where_no_file_can_be_the_directory_tells_agents_apart() {
+        let one = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let name = |root: &Path| {
+            let address = abstract_address(root).unwrap();
+            address.as_abstract_name().unwrap().to_owned()
+        };
+        assert_eq!(name(one.path()), name(one.path()));
+        assert_ne!(name(one.path()), name(other.path()));
+        // The same path, and another file system or directory at it.
+        let missing = |directory: &tempfile::TempDir| name(&directory.path().join("state"));
+        assert_ne!(missing(&one), missing(&other));
+        assert_ne!(missing(&one), name(one.path()));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Locked until it is dropped, or its process ends in whatever way.
@@ -19,7 +20,10 @@ impl RootLock {
     /// Locks the directory itself, which needs no file and leaves none. A directory that is not
     /// there, or that cannot be locked, is as good as one that nobody has locked.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
-        let Ok(directory) = File::open(root) else {
+        // Whatever else is there does not block.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECTORY);
+        let Ok(directory) = options.open(root) else {
             return Ok(RootLock { _directory: None });
         };
         match directory.try_lock() {

@@ -21,6 +21,7 @@ pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod netif;
+mod nofollow;
 pub(crate) mod notify;
 pub(crate) mod pidfile;
 pub(crate) mod random;

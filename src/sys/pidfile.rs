@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
+use super::nofollow;
 use super::root::FileError;
 
 /// Bytes. The number of a process has 10 at most.
@@ -74,7 +75,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     for _ in 0..ATTEMPTS {
-        let file = options.open(path)?;
+        let file = nofollow::open(path, &mut options)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
             // A file system without locks is as good as one that nobody has locked.
@@ -83,7 +84,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
         }
         // An agent that ended meanwhile has removed the file that was opened.
         let inode = file.metadata()?.ino();
-        if fs::metadata(path).is_ok_and(|there| there.ino() == inode) {
+        if fs::symlink_metadata(path).is_ok_and(|there| there.ino() == inode) {
             return Ok(Some(file));
         }
     }
@@ -109,7 +110,22 @@ fn is_agent(pid: u32) -> bool {
     let name = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
     let own = env::args_os().next().unwrap_or_default();
     let is_named_alike = name(other) == name(own.as_encoded_bytes());
-    is_named_alike && (exe("self").is_none() || exe(&pid.to_string()) != exe("self"))
+    is_named_alike
+        && match exe(&pid.to_string()) {
+            Some(file) => Some(file) != exe("self"),
+            // This program keeps its file from processes of its own user; no other agent does.
+            None => !is_of_own_user(pid),
+        }
+}
+
+/// Whether a process has the user of this one.
+fn is_of_own_user(pid: u32) -> bool {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    let own = format!("\nUid:\t{}\t", unsafe { libc::geteuid() });
+    let mut status = Vec::new();
+    let file = File::open(format!("/proc/{pid}/status"));
+    file.and_then(|file| file.take(4096).read_to_end(&mut status))
+        .is_ok_and(|_| String::from_utf8_lossy(&status).contains(&own))
 }
 
 /// Why there is no pid file.

@@ -1,13 +1,14 @@
 //! The agent's own files below its root directory.
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::file;
+use super::nofollow;
 use super::root::FileError;
 
 /// Bytes. A host id has 11; what is longer is none.
@@ -60,7 +61,8 @@ impl State {
         }
         let path = self.id_path();
         let mut text = String::new();
-        match File::open(&path).and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
+        let file = nofollow::open(&path, OpenOptions::new().read(true));
+        match file.and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("read", &path, error)),
             Ok(_) => Ok(Some(text)),
@@ -70,11 +72,11 @@ impl State {
     /// Keeps the host's id, without a line end. The file is replaced as a whole and is on the disk
     /// when this returns; a file that is so already is left alone.
     pub(crate) fn save_host_id(&self, id: &str) -> Result<(), FileError> {
-        if !self.keeps_id || self.text().is_ok_and(|kept| kept.as_deref() == Some(id)) {
+        if !self.keeps_id || self.text()?.as_deref() == Some(id) {
             return Ok(());
         }
         self.prepare()?;
-        file::replace(&self.id_path(), id.as_bytes(), ID_MODE)
+        file::replace_own(&self.id_path(), id.as_bytes(), ID_MODE)
     }
 
     /// Forgets the host's id: the next agent to start registers a new host.

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::process::{Agent, is_trouble};
+use crate::kin::{find, text};
+use crate::plugins::add_prompt_host;
+use crate::process::{Agent, Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit, runner};
 use crate::standin::{KEY, Standin};
 
@@ -138,6 +140,138 @@ fn a_file_with_a_key_that_others_can_read_is_told_of() {
             .count();
         assert_eq!(told, expected, "{modes:?}: {}", finished.stderr);
         assert!(!finished.stderr.contains(KEY));
+    }
+}
+
+/// What plugins of each kind find in their environment, one after the other.
+fn environment_of_plugins(
+    standin: &Standin,
+    sandbox: &Sandbox,
+    own: &str,
+    flags: &[&str],
+) -> String {
+    let at = sandbox.path("found").display().to_string();
+    let more = format!(
+        "[plugin.metrics.a]\ncommand = \"env >{at}.metric\"\n{own}\n\
+         [plugin.checks.a]\ncommand = \"env >{at}.check; exit 1\"\n{own}\n\
+         [plugin.checks.a.action]\ncommand = \"env >{at}.action && mv {at}.action {at}.done\"\n{own}\n"
+    );
+    sandbox.configure(&standin.base(), &more);
+    sandbox.adopt(&add_prompt_host(standin));
+    let agent = sandbox.start_with(&[], flags);
+    let all = find(limit(15), "environments", || {
+        let all =
+            ["metric", "check", "done"].map(|name| fs::read_to_string(format!("{at}.{name}")));
+        let all: Option<Vec<String>> = all.into_iter().map(Result::ok).collect();
+        all.filter(|all| all.iter().all(|one| one.contains("LANG=")))
+    });
+    drop(agent);
+    all.concat()
+}
+
+#[test]
+fn plugins_do_not_inherit_the_key() {
+    type Variables = &'static [(&'static str, &'static str)];
+    const OCI: (&str, &str) = ("container", "oci");
+    // (why this row exists, the agent's variables, flags, the plugin's, what it finds three times)
+    let table: [(&str, Variables, &[&str], &str, &str); 8] = [
+        ("the variable", &[("MACKEREL_APIKEY", KEY)], &[], "", ""),
+        ("a flag", &[], &["-apikey", KEY], "", ""),
+        (
+            "flags of a unit",
+            &[("OTHER_OPTS", "-apikey=stand-in-key")],
+            &[],
+            "",
+            "",
+        ),
+        (
+            "of the Go agent's image",
+            &[("apikey", KEY), OCI],
+            &[],
+            "",
+            "",
+        ),
+        (
+            "flags in that image",
+            &[("opts", "-apikey=stand-in-key"), OCI],
+            &[],
+            "",
+            "",
+        ),
+        (
+            "the plugin's own",
+            &[("MACKEREL_APIKEY", KEY)],
+            &[],
+            "env = { MACKEREL_APIKEY = \"other\" }",
+            "MACKEREL_APIKEY=other\n",
+        ),
+        (
+            "another's variable",
+            &[("apikey", "fruit")],
+            &[],
+            "",
+            "\napikey=fruit\n",
+        ),
+        (
+            "a proxy's password, which plugins need",
+            &[("https_proxy", "http://user:word@127.0.0.1:1")],
+            &[],
+            "",
+            "https_proxy=http://user:word@127.0.0.1:1\n",
+        ),
+    ];
+    for (why, variables, flags, own, expected) in table {
+        let standin = Standin::http();
+        let mut sandbox = Sandbox::of(&standin);
+        for (name, value) in variables {
+            sandbox.env(name, *value);
+        }
+        let found = environment_of_plugins(&standin, &sandbox, own, flags);
+        assert!(!found.contains(KEY), "{why}: {found}");
+        let times = if expected.is_empty() { 0 } else { 3 };
+        let count = if expected.is_empty() {
+            0
+        } else {
+            found.matches(expected).count()
+        };
+        assert_eq!(count, times, "{why}: {found}");
+    }
+}
+
+#[test]
+fn a_crash_leaves_no_core_dump_and_other_programs_may() {
+    if !runner().is_empty() {
+        eprintln!("skipped: the emulator would be what crashes");
+        return;
+    }
+    let standin = Standin::http();
+    let sandbox = Sandbox::of(&standin);
+    let dumped = |agent: Agent<'_>| {
+        agent.signal(Signal::SEGV);
+        agent.wait_exit(limit(20)).has_dumped
+    };
+    let script = "ulimit -c unlimited && exec \"$@\"";
+    let other = sandbox.spawn(&["sh", "-c", script, "sh", "sleep", "600"]);
+    find(limit(10), "the other program", || {
+        text(other.pid(), "comm").contains("sleep").then_some(())
+    });
+    if !dumped(other) {
+        eprintln!("skipped: this machine writes no core dumps");
+        return;
+    }
+    let at = sandbox.path("limit").display().to_string();
+    let more = format!("[plugin.metrics.a]\ncommand = \"ulimit -c >{at}; kill -SEGV $$\"\n");
+    sandbox.configure(&standin.base(), &more);
+    for command in [&[][..], &["supervise"]] {
+        let agent = sandbox.through_shell(script, command, &[]);
+        registered(&standin);
+        let limit = find(limit(10), "limit", || {
+            fs::read_to_string(&at)
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+        });
+        assert_eq!(limit, "unlimited\n", "plugins keep their limit");
+        assert!(!dumped(agent), "{command:?}");
     }
 }
 

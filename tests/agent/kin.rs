@@ -45,6 +45,15 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
+/// Whether the files below `/proc` of an agent can be read that it keeps to itself; says so if not.
+pub(crate) fn sees_private_files() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("skipped: only root sees the memory and the program of an agent");
+    }
+    is_root
+}
+
 /// One of the files below `/proc` of a process, NULs as blanks.
 pub(crate) fn text(pid: i32, file: &str) -> String {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();

@@ -18,20 +18,25 @@ struct Rig {
     id: String,
 }
 
+/// Adds a host whose plugins begin within a second of its registration, and returns its id.
+pub(crate) fn add_prompt_host(standin: &Standin) -> String {
+    standin.seen(|seen| {
+        loop {
+            let id = seen.model.add_host("h", "");
+            let own = digest(&SHA1_FOR_LEGACY_USE_ONLY, id.as_bytes());
+            if own.as_ref().last().unwrap() % 60 < 2 {
+                seen.model.hosts.retain(|known, _| *known == id);
+                break id;
+            }
+            seen.model.hosts.clear();
+        }
+    })
+}
+
 impl Rig {
     fn new(plugins: &str) -> Rig {
         let standin = Standin::http();
-        let id = standin.seen(|seen| {
-            loop {
-                let id = seen.model.add_host("h", "");
-                let own = digest(&SHA1_FOR_LEGACY_USE_ONLY, id.as_bytes());
-                if own.as_ref().last().unwrap() % 60 < 2 {
-                    seen.model.hosts.retain(|known, _| *known == id);
-                    break id;
-                }
-                seen.model.hosts.clear();
-            }
-        });
+        let id = add_prompt_host(&standin);
         let sandbox = Sandbox::of(&standin);
         sandbox.adopt(&id);
         let rig = Rig {

@@ -40,6 +40,8 @@ pub(crate) struct Finished {
     /// `None` if a signal killed it.
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
+    /// Whether its memory was written to a core dump.
+    pub(crate) has_dumped: bool,
     pub(crate) stdout: String,
     /// All lines.
     pub(crate) stderr: String,
@@ -174,6 +176,7 @@ impl Agent<'_> {
         Finished {
             code: status.code(),
             signal: status.signal(),
+            has_dumped: status.core_dumped(),
             stdout,
             stderr: self.log.join("\n"),
         }

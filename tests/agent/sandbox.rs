@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -205,6 +206,17 @@ impl Sandbox {
 
     /// Starts any program where the agent would run.
     pub(crate) fn spawn(&self, words: &[impl AsRef<OsStr>]) -> Agent<'_> {
+        Agent::start(self.command(words))
+    }
+
+    /// The same as another user, which takes root.
+    pub(crate) fn spawn_as(&self, user: u32, words: &[impl AsRef<OsStr>]) -> Agent<'_> {
+        let mut command = self.command(words);
+        command.uid(user).gid(user);
+        Agent::start(command)
+    }
+
+    fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let (program, arguments) = words.split_first().unwrap();
         let mut command = Command::new(program);
         command
@@ -212,6 +224,6 @@ impl Sandbox {
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .current_dir(self.directory.path());
-        Agent::start(command)
+        command
     }
 }

@@ -51,6 +51,8 @@ impl Container {
                 }
             }
         }
+        self.names
+            .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
     }
 
     /// Learns what a file of Podman tells.
@@ -65,8 +67,6 @@ impl Container {
                 }
             }
         }
-        self.names
-            .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
     }
 
     fn learn(&mut self, id: &str, name: String) {

@@ -143,7 +143,7 @@ impl Service {
         match self {
             Service::Systemd => &["/var/cache/mackerel-agent"],
             Service::Openrc => &["/var/cache/mackerel-agent", LOG],
-            Service::Procd => &["/tmp/mackerel-agent"],
+            Service::Procd => &["/var/run/mackerel-agent"],
             Service::Sysv => &["/var/cache/mackerel-agent", LOG, "/var/run/mackerel-agent"],
         }
     }

@@ -104,7 +104,7 @@ impl Plugins {
         let is_turn = !matches!(work, Work::Graphs(_));
         let (clock, sign, tell) = (self.clock, self.sign.clone(), self.tell.clone());
         let run = move || {
-            crash::watch_stack();
+            let _stack = crash::watch_stack();
             // Nobody is left to be told only if the process is ending already.
             perform(&work, &clock, &sign, &|told| {
                 drop(tell.send(Event::Plugin(id, told)))

@@ -10,6 +10,7 @@ use crate::api::{ApiError, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment};
 use crate::check::queue::Sent;
+use crate::config::IdStore;
 use crate::metadata;
 use crate::parse::plugin::meta::Graph;
 use crate::schedule::Backoff;
@@ -70,8 +71,15 @@ impl Poster {
         self.identities.configure(config, now);
         for (name, plugin) in &config.metadata_plugins {
             let environment = |name: &str| env::var_os(name);
-            let path = metadata::cache_path(name, &plugin.command.env, environment);
-            self.metadata.add(name, CacheFile::at(path));
+            let env = &plugin.command.env;
+            let path = metadata::cache_path(name, env, environment, &config.root);
+            // Where nothing is to be kept below `root`, what the server has is known until the end.
+            let cache =
+                match config.host_id_store == IdStore::Memory && path.starts_with(&config.root) {
+                    true => CacheFile::none(),
+                    false => CacheFile::at(path),
+                };
+            self.metadata.add(name, cache);
         }
     }
 

@@ -1,17 +1,20 @@
-//! The environment of a command: the agent's, and what is different in it.
+//! The environment of a command: the agent's without the API key, and what is different in it.
 
 use std::env;
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+
+use crate::sys::environment;
 
 /// Variables and their values; no name occurs twice.
 #[derive(Clone, Debug)]
 pub(super) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// What every command has: the agent's own.
+    /// What every command has: the agent's own, but for the API key.
     pub(super) fn of_agent() -> Environment {
-        Environment::of(env::vars_os().collect())
+        let all = env::vars_os().filter(|(name, _)| !environment::may_hold_key(name));
+        Environment::of(all.collect())
     }
 
     /// `variables`, none of which may be there twice.

@@ -1,7 +1,7 @@
 //! The certification authorities that are trusted: Mozilla's, built in, and those of files.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
 use super::verify::{Fingerprint, Trust};
+use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
 /// Bytes read of one file; a system's whole collection has a tenth of that.
@@ -63,7 +64,7 @@ pub(super) fn trusted(
 ///
 /// Fails if there is none that can be used.
 fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
-    let file = File::open(path)?.take(FILE_LIMIT);
+    let file = nofollow::open_given(path)?.take(FILE_LIMIT);
     let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
     let mut usable = 0;
     for certificate in CertificateDer::pem_reader_iter(file) {

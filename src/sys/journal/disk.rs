@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use crate::sys::nofollow;
+
 /// For the agent's user alone: messages of checks may say what is not for everybody.
 const MODE: u32 = 0o600;
 
@@ -48,13 +50,13 @@ impl Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().write(true).open(self.0.join(name))
+        nofollow::open(&self.0.join(name), OpenOptions::new().write(true))
     }
 }
 
 impl Disk for Directory {
     fn read(&mut self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let file = File::open(self.0.join(name))?;
+        let file = nofollow::open(&self.0.join(name), OpenOptions::new().read(true))?;
         if file.metadata()?.len() > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -64,13 +66,21 @@ impl Disk for Directory {
     }
 
     fn length(&mut self, name: &str) -> io::Result<u64> {
-        Ok(fs::metadata(self.0.join(name))?.len())
+        Ok(fs::symlink_metadata(self.0.join(name))?.len())
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
+        let path = self.0.join(name);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(MODE);
-        options.open(self.0.join(name)).map(drop)
+        options.write(true).create_new(true).mode(MODE);
+        match options.open(&path) {
+            // Whatever it is, and wherever it leads: it is not written to.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&path)?;
+                options.open(&path).map(drop)
+            }
+            opened => opened.map(drop),
+        }
     }
 
     fn write(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -1,0 +1,268 @@
+//! Opening the agent's own files where others may have put something else in their place: a link
+//! leads to another's file, a FIFO or a device may block for ever.
+
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The bit of a directory's mode that lets everybody create files in it.
+const WRITE_BY_ALL: u32 = 0o002;
+/// Directories in which a file need not be one: what the caller has opened has a name there.
+const DESCRIPTORS: [&str; 2] = ["/dev", "/proc/self/fd"];
+
+/// Opens a file that the agent keeps for itself, with `options` and without waiting.
+///
+/// Fails if it is a link, is no regular file, or has further names, and if it or a directory above
+/// it belongs to another user and lies in a directory in which everybody may create files. The
+/// error says what to do.
+pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    check_owners(path)?;
+    // Before it is opened: that alone may set a device in motion.
+    match fs::symlink_metadata(path) {
+        Ok(found) => check(&found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = options.custom_flags(flags).open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Opens a file that its user has written, to be read without waiting for it. Links are followed.
+///
+/// Fails if it is something that may block, unless it lies in `/dev`: `-conf /dev/stdin` is the
+/// caller's.
+pub(super) fn open_given(path: &Path) -> io::Result<File> {
+    if DESCRIPTORS.iter().any(|above| path.starts_with(above)) {
+        return File::open(path);
+    }
+    let is_file = |found: &Metadata| match kind(found.file_type()) {
+        None => Ok(()),
+        // Reading it fails in the kernel's words.
+        Some(_) if found.is_dir() => Ok(()),
+        Some(kind) => Err(io::Error::other(format!(
+            "{kind}; a regular file is needed"
+        ))),
+    };
+    is_file(&fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    is_file(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Whether the agent may use a file as its own.
+fn check(found: &Metadata) -> io::Result<()> {
+    if let Some(kind) = kind(found.file_type()) {
+        let why = format!("{kind}, and the agent keeps a regular file there; remove it");
+        return Err(io::Error::other(why));
+    }
+    match found.nlink() {
+        ..=1 => Ok(()),
+        links => Err(io::Error::other(format!(
+            "a file with {links} names (hard links); replace it by a copy of it"
+        ))),
+    }
+}
+
+/// What a file is that is no regular one.
+fn kind(found: FileType) -> Option<&'static str> {
+    let kinds = [
+        (found.is_symlink(), "a symbolic link"),
+        (found.is_dir(), "a directory"),
+        (found.is_fifo(), "a FIFO"),
+        (found.is_socket(), "a socket"),
+    ];
+    let known = kinds.into_iter().find(|(is, _)| *is);
+    known
+        .map(|(_, kind)| kind)
+        .or((!found.is_file()).then_some("a device"))
+}
+
+/// Fails if what others have created in a directory that is open to everybody is on the way to the
+/// file.
+fn check_owners(path: &Path) -> io::Result<()> {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    let own = unsafe { libc::geteuid() };
+    for (at, above) in path.ancestors().zip(path.ancestors().skip(1)) {
+        let above = match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        };
+        let is_shared = fs::metadata(above).is_ok_and(|found| found.mode() & WRITE_BY_ALL != 0);
+        let Ok(found) = fs::symlink_metadata(at) else {
+            continue;
+        };
+        let owner = found.uid();
+        if is_shared && owner != own && owner != 0 {
+            let (at, above) = (at.display(), above.display());
+            return Err(io::Error::other(format!(
+                "{at} belongs to the user {owner}, and everybody may create files in {above}; \
+                 remove it, or use another directory"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    /// A directory with one file of each kind, and one whose owner is another user if this one may
+    /// give files away.
+    fn traps() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "own").unwrap();
+        fs::write(at("other"), "precious").unwrap();
+        symlink(at("other"), at("link")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        fs::hard_link(at("other"), at("second")).unwrap();
+        mkfifoat(CWD, at("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        drop(UnixListener::bind(at("socket")).unwrap());
+        symlink("/dev/full", at("device")).unwrap();
+        dir
+    }
+
+    #[test]
+    fn own_files_are_regular_files_with_one_name() {
+        let dir = traps();
+        // (name, why it is refused; empty: it is not)
+        let table = [
+            ("file", ""),
+            ("new", ""),
+            ("link", "a symbolic link"),
+            ("dangling", "a symbolic link"),
+            ("second", "a file with 2 names"),
+            ("fifo", "a FIFO"),
+            ("directory", "a directory"),
+            ("socket", "a socket"),
+            ("device", "a symbolic link"),
+        ];
+        for (name, expected) in table {
+            let path = dir.path().join(name);
+            let mut create = OpenOptions::new();
+            create.write(true).create(true).truncate(true);
+            let mut change = OpenOptions::new();
+            change.read(true).write(true);
+            let mut read = OpenOptions::new();
+            read.read(true);
+            for mut options in [create, change, read] {
+                let said = open(&path, &mut options)
+                    .map(drop)
+                    .map_err(|error| error.to_string());
+                match expected {
+                    "" => said.unwrap(),
+                    expected => {
+                        let said = said.unwrap_err();
+                        assert!(said.starts_with(expected), "{name}: {said}");
+                    }
+                }
+            }
+        }
+        let error = open(Path::new("/dev/null"), OpenOptions::new().read(true)).unwrap_err();
+        assert!(error.to_string().starts_with("a device"), "{error}");
+        assert_eq!(fs::read(dir.path().join("other")).unwrap(), b"precious");
+        assert!(!dir.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn what_is_swapped_after_the_look_is_refused_too() {
+        let dir = traps();
+        for name in ["fifo", "link", "directory"] {
+            let path = dir.path().join(name);
+            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+            let is_refused = opened.map_or(true, |file| check(&file.metadata().unwrap()).is_err());
+            assert!(is_refused, "{name}");
+        }
+    }
+
+    #[test]
+    fn given_files_may_be_links_but_must_not_block() {
+        let dir = traps();
+        // (name, why it is refused; empty: it is not)
+        let table = [
+            ("file", ""),
+            ("link", ""),
+            ("second", ""),
+            ("fifo", "a FIFO; a regular file is needed"),
+            ("directory", ""),
+            ("device", "a device"),
+            ("socket", "a socket"),
+            ("nowhere", "No such file"),
+            ("dangling", "No such file"),
+        ];
+        for (name, expected) in table {
+            let said = open_given(&dir.path().join(name)).map(drop);
+            let said = said
+                .map_err(|error| error.to_string())
+                .err()
+                .unwrap_or_default();
+            assert!(said.starts_with(expected), "{name}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{name}: {said}");
+        }
+        open_given(Path::new("/dev/null")).unwrap();
+    }
+
+    #[test]
+    fn what_others_have_created_in_a_shared_directory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| -> PathBuf { dir.path().join(name) };
+        for (name, mode) in [("shared", 0o1777), ("closed", 0o755)] {
+            fs::create_dir(at(name)).unwrap();
+            fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
+            fs::create_dir(at(name).join("below")).unwrap();
+        }
+        let files = [
+            "shared/file",
+            "closed/file",
+            "shared/below/file",
+            "closed/below/file",
+        ];
+        for name in files {
+            fs::write(at(name), "").unwrap();
+            open(&at(name), OpenOptions::new().read(true)).unwrap();
+        }
+        let foreign = ["shared/file", "closed/file", "shared/below", "closed/below"];
+        for name in foreign {
+            if chown(at(name), Some(4242), None).is_err() {
+                eprintln!("skipped: only root can give a file away");
+                return;
+            }
+        }
+        // (name, whether it is refused)
+        let table = [
+            ("shared/file", true),
+            ("closed/file", false),
+            ("shared/below/file", true),
+            ("shared/below/new", true),
+            ("closed/below/file", false),
+        ];
+        for (name, is_refused) in table {
+            let opened = open(&at(name), OpenOptions::new().read(true));
+            let said = opened
+                .map_err(|error| error.to_string())
+                .err()
+                .unwrap_or_default();
+            assert_eq!(
+                said.contains("belongs to the user 4242"),
+                is_refused,
+                "{name}: {said}"
+            );
+        }
+    }
+}
