@@ -42,8 +42,8 @@ pub(super) fn lookalike_of_prose(c: char) -> Option<&'static str> {
     lookalike(c).filter(|_| matches!(c, '\u{FEFF}' | '\u{200B}' | '\u{2060}'))
 }
 
-/// What is said about a character: its number, its name, and the remedy.
-pub(super) fn told(c: char, what: &str) -> String {
+/// The number of a character and what it is.
+pub(super) fn named(c: char, what: &str) -> String {
     format!("U+{:04X}, {what}", u32::from(c))
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn doubt_key(key: &str) -> Option<KeyDoubt> {
                 None => "a character",
             },
         };
-        let character = told(odd, what);
+        let character = named(odd, what);
         return Some(KeyDoubt {
             why: format!(
                 "character {} is {character}, which no API key has; {remedy}",

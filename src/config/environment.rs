@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::characters::{lookalike, lookalike_of_prose, told};
 use super::file::{TOP, sections};
 use super::item::Item;
-use super::unknown_keys::{FAR, distance};
+use super::unknown_keys::nearest;
 use super::walk::{Key, Keys};
 use super::{Config, Include, Level, Scope, Warning};
 
@@ -175,7 +174,6 @@ impl Config {
 
     /// Stores the value of one variable. Returns a warning if it is doubtful.
     fn store(&mut self, name: &str, key: &Key<Config>, value: &str) -> Result<Doubt, String> {
-        let text = value;
         let value = match key {
             // In the Go agent's image, all but 0 is a yes.
             Key::Flag(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
@@ -200,18 +198,8 @@ impl Config {
                 named.by = name.into();
             }
         }
-        let mut characters = text.chars().enumerate();
-        let lookalike = match key {
-            // These are as good as prose.
-            Key::Text(_) => lookalike_of_prose,
-            _ => lookalike,
-        };
-        let odd = characters.find_map(|(at, c)| {
-            let what = told(c, lookalike(c)?);
-            Some((Level::Warn, format!("character {} is {what}", at + 1)))
-        });
-        let doubt = odd.or_else(|| Some((Level::Mistake, key.doubt(item)?)));
-        Ok(doubt.map(|(level, doubt)| (level, format!("the variable {name}: {doubt}"))))
+        let doubt = key.doubt(item);
+        Ok(doubt.map(|doubt| (Level::Mistake, format!("the variable {name}: {doubt}"))))
     }
 
     fn log_level(&mut self, value: &str) -> Result<(), String> {
@@ -256,30 +244,36 @@ fn key(variable: &str) -> Option<&'static Key<Config>> {
 }
 
 /// The names of all variables that are settings.
-fn names() -> impl Iterator<Item = String> {
-    let name = |section: &str, key: &str| [PREFIX, section, key].concat().to_ascii_uppercase();
-    let of = move |section: String, keys: &'static Keys<Config>| {
-        let keys = keys.iter();
-        keys.filter(|(key, kind)| !kind.is_table() && has_variable(key))
-            .map(move |(key, _)| name(&section, key))
+fn names() -> Vec<String> {
+    let mut all = Vec::new();
+    let mut add = |section: &str, keys: &Keys<Config>| {
+        for (key, kind) in keys {
+            if !kind.is_table() && has_variable(key) {
+                all.push([PREFIX, section, key].concat().to_ascii_uppercase());
+            }
+        }
     };
-    let sections = sections().flat_map(move |(section, keys)| of([section, "_"].concat(), keys));
-    let top = of(String::new(), TOP);
-    let others = [LOG_LEVEL, PLATFORM].into_iter();
-    let others = others.chain(OTHER_NAMES.iter().map(|(name, _)| *name));
-    let others = others
-        .chain(READ_ELSEWHERE.iter().copied())
-        .map(str::to_owned);
-    top.chain(sections).chain(others)
+    add("", TOP);
+    sections().for_each(|(section, keys)| add(&[section, "_"].concat(), keys));
+    let others = OTHER_NAMES.iter().map(|(name, _)| name);
+    for name in [LOG_LEVEL, PLATFORM]
+        .iter()
+        .chain(READ_ELSEWHERE)
+        .chain(others)
+    {
+        all.push((*name).to_owned());
+    }
+    all
 }
 
 fn unknown(name: &str) -> String {
-    let near = names().map(|known| (distance(&known, name), known));
-    let meant = match near.min_by_key(|(far, _)| *far) {
-        Some((far, meant)) if far < FAR => format!(" Did you mean {meant} ?"),
-        _ => String::new(),
-    };
-    format!("{name} is an unexpected variable.{meant}")
+    let known = names();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let meant = nearest(&known, name).map(|meant| format!(" Did you mean {meant} ?"));
+    format!(
+        "{name} is an unexpected variable.{}",
+        meant.unwrap_or_default()
+    )
 }
 
 /// Whether Kubernetes, or Docker, made the variable of a service whose name begins so.

@@ -73,13 +73,44 @@ pub(super) const TOP: &Keys<Config> = &[
         "include",
         Key::Value(|c, v| store(&mut c.include, include(v)?)),
     ),
-    ("host_status", Key::Section(HOST_STATUS, "HostStatus")),
-    ("filesystems", Key::Section(FILESYSTEMS, "Filesystems")),
-    ("disks", Key::Section(DISKS, "Disks")),
-    ("interfaces", Key::Section(INTERFACES, "Interfaces")),
-    ("spool", Key::Section(SPOOL, "Spool")),
-    ("container", Key::Section(CONTAINER, "Container")),
-    ("readiness_probe", Key::Section(READINESS, "ReadinessProbe")),
+    (
+        "host_status",
+        Key::Section(HOST_STATUS, |walk, c, v| {
+            walk.section(c, HOST_STATUS, v, "HostStatus")
+        }),
+    ),
+    (
+        "filesystems",
+        Key::Section(FILESYSTEMS, |walk, c, v| {
+            walk.section(c, FILESYSTEMS, v, "Filesystems")
+        }),
+    ),
+    (
+        "disks",
+        Key::Section(DISKS, |walk, c, v| walk.section(c, DISKS, v, "Disks")),
+    ),
+    (
+        "interfaces",
+        Key::Section(INTERFACES, |walk, c, v| {
+            walk.section(c, INTERFACES, v, "Interfaces")
+        }),
+    ),
+    (
+        "spool",
+        Key::Section(SPOOL, |walk, c, v| walk.section(c, SPOOL, v, "Spool")),
+    ),
+    (
+        "container",
+        Key::Section(CONTAINER, |walk, c, v| {
+            walk.section(c, CONTAINER, v, "Container")
+        }),
+    ),
+    (
+        "readiness_probe",
+        Key::Section(READINESS, |walk, c, v| {
+            walk.section(c, READINESS, v, "ReadinessProbe")
+        }),
+    ),
     ("plugin", Key::Inside(plugins)),
 ];
 

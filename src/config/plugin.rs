@@ -227,8 +227,9 @@ impl Build<'_, '_> {
         let minutes = minutes?;
         let taken = minutes.clamp(bounds.0, bounds.1);
         if taken != minutes {
+            let side = if taken > minutes { "more" } else { "less" };
             self.warn(&format!(
-                "{key} is {minutes} minutes and is taken as {taken}"
+                "{key} is {minutes} minutes and is taken as {taken}; write {taken} or {side}"
             ));
         }
         Some(taken)

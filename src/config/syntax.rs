@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
-use super::characters::{lookalike_of_syntax, told};
+use super::characters::{lookalike_of_syntax, named};
 use super::key::quoted;
 use super::unknown_keys::is_key;
 
@@ -97,7 +97,7 @@ pub(super) fn lookalike(text: &str, start: usize, end: usize) -> Option<(usize, 
     let mut characters = line.char_indices().map(|(offset, c)| (start + offset, c));
     characters.find_map(|(offset, c)| {
         let what = lookalike_of_syntax(c).filter(|_| offset < end)?;
-        Some((offset, told(c, what)))
+        Some((offset, named(c, what)))
     })
 }
 

@@ -11,7 +11,7 @@ use super::walk::Keys;
 /// Unknown keys that are remembered. Nobody would read on.
 const MOST: usize = 1000;
 /// Differences between two words from which on they are taken for different ones.
-pub(super) const FAR: usize = 3;
+const FAR: usize = 3;
 
 /// The kinds of plugins that there are.
 pub(super) const KINDS: [&str; 3] = ["metrics", "checks", "metadata"];
@@ -94,7 +94,7 @@ impl Unread {
         }
         for Place { key, path, line } in &self.plugins {
             if let [plugin, kind, name] = path.as_slice() {
-                let kind = nearest(KINDS.into_iter(), kind).unwrap_or("metrics");
+                let kind = nearest(&KINDS, kind).unwrap_or("metrics");
                 let meant = dotted(&[plugin.clone(), kind.to_owned(), name.clone()]);
                 let (key, hint, line) = (key.clone(), Some(did_you_mean(&meant)), *line);
                 add(&mut report, UnknownKey { key, hint, line });
@@ -117,11 +117,12 @@ fn is_of_plugin(word: &str) -> bool {
 
 /// The name of the key of `keys` that `word` is, whatever the case of its letters.
 fn has<T>(keys: &'static Keys<T>, word: &str) -> Option<&'static str> {
-    names(keys).find(|name| name.eq_ignore_ascii_case(word))
+    let mut names = names(keys).into_iter();
+    names.find(|name| name.eq_ignore_ascii_case(word))
 }
 
-fn names<T>(keys: &'static Keys<T>) -> impl Iterator<Item = &'static str> {
-    keys.iter().map(|(name, _)| *name)
+fn names<T>(keys: &'static Keys<T>) -> Vec<&'static str> {
+    keys.iter().map(|(name, _)| *name).collect()
 }
 
 /// What was probably meant by the unknown key `word` in the table `parents`: a key of another
@@ -142,18 +143,21 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
             return Some(did_you_mean(&meant));
         }
     }
-    let meant = match parents {
-        [] => nearest(names(TOP), word),
+    let near = match parents {
+        [] => names(TOP),
         [section] => sections()
             .find(|(name, _)| name.eq_ignore_ascii_case(section))
-            .and_then(|(_, keys)| nearest(names(keys), word)),
+            .map_or_else(Vec::new, |(_, keys)| names(keys)),
         [plugin, _, _] if plugin.eq_ignore_ascii_case(PLUGIN) => {
-            nearest(names(RUN).chain(names(TABLE)), word)
+            [names(RUN), names(TABLE)].concat()
         }
-        [_, _, _, action] if action.eq_ignore_ascii_case(ACTION) => nearest(names(RUN), word),
-        _ => None,
+        [_, _, _, action] if action.eq_ignore_ascii_case(ACTION) => names(RUN),
+        _ => Vec::new(),
     };
-    Some(did_you_mean(&beside(&dotted(parents), meant?)))
+    Some(did_you_mean(&beside(
+        &dotted(parents),
+        nearest(&near, word)?,
+    )))
 }
 
 fn did_you_mean(key: &str) -> String {
@@ -186,16 +190,20 @@ fn beside(parent: &str, word: &str) -> String {
 
 /// The one of `words` that is most similar to `word` and less than [`FAR`] from it; of several, the
 /// first.
-fn nearest<'w>(words: impl Iterator<Item = &'w str>, word: &str) -> Option<&'w str> {
-    let (far, nearest) = words
-        .map(|known| (distance(known, word), known))
-        .min_by_key(|(far, _)| *far)?;
-    (far < FAR).then_some(nearest)
+pub(super) fn nearest<'w>(words: &[&'w str], word: &str) -> Option<&'w str> {
+    let mut least = (FAR, None);
+    for known in words {
+        let far = distance(known, word);
+        if far < least.0 {
+            least = (far, Some(*known));
+        }
+    }
+    least.1
 }
 
 /// The characters that have to be inserted, removed or replaced to make `b` of `a`; no more than
 /// [`FAR`] is told apart.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str) -> usize {
     let length = a.chars().count();
     if length.abs_diff(b.chars().take(length + FAR).count()) >= FAR {
         return FAR;

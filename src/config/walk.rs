@@ -34,11 +34,14 @@ pub(super) enum Key<T: 'static> {
     Minutes(fn(&mut T) -> &mut Option<u32>),
     /// It is stored in its own way, or refused with a reason.
     Value(fn(&mut T, Item<'_>) -> Result<(), String>),
-    /// A table with these keys, and its name in messages.
-    Section(&'static Keys<T>, &'static str),
+    /// A table with these keys, which are read by the function.
+    Section(&'static Keys<T>, Inside<T>),
     /// It has keys of its own.
-    Inside(fn(&mut Walk<'_>, &mut T, Item<'_>)),
+    Inside(Inside<T>),
 }
+
+/// Reads a value that has keys of its own.
+type Inside<T> = fn(&mut Walk<'_>, &mut T, Item<'_>);
 
 /// The keys that a table may hold. They are found whatever the case of their letters.
 pub(super) type Keys<T> = [(&'static str, Key<T>)];
@@ -63,15 +66,26 @@ impl<T> Key<T> {
         matches!(self, Key::Section(..) | Key::Inside(_))
     }
 
+    /// The words of which the value should be one.
+    fn words(&self) -> &'static [&'static str] {
+        match self {
+            Key::Word(_, words) => words,
+            _ => &[],
+        }
+    }
+
     /// What is doubtful about a value that can be stored.
     pub(super) fn doubt(&self, item: Item<'_>) -> Option<String> {
-        let Key::Word(_, words) = self else {
-            return None;
-        };
-        let word = item.string().ok().filter(|word| !word.is_empty())?;
-        let is_known = words.contains(&word);
-        (!is_known).then(|| format!("{}; write {}", quoted(word), words.join(", ")))
+        doubt(self.words(), item)
     }
+}
+
+/// What is doubtful about a text that should be one of these words; nothing if there are none, or if
+/// it is empty.
+fn doubt(words: &[&str], item: Item<'_>) -> Option<String> {
+    let word = item.string().ok().filter(|word| !word.is_empty())?;
+    let is_doubtful = !words.is_empty() && !words.contains(&word);
+    is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
 }
 
 /// The walk through one file.
@@ -173,7 +187,7 @@ impl<'t> Walk<'t> {
         };
         let (line, column) = self.place(range.start + at);
         let key = dotted(&self.path);
-        let what = characters::told(c, what);
+        let what = characters::named(c, what);
         self.warn(line, format!("{key}: column {column} has {what}"));
         true
     }
@@ -188,19 +202,24 @@ impl<'t> Walk<'t> {
             return false;
         };
         match key {
-            Key::Inside(walk) => walk(self, into, item),
-            Key::Section(keys, kind) => self.section(into, keys, item, kind),
-            key => match key.store(into, item) {
-                Ok(()) => {
-                    if let Some(doubt) = key.doubt(item) {
-                        let text = format!("{}: {doubt}", dotted(&self.path));
-                        self.note(Level::Mistake, item.line, text);
-                    }
-                }
-                Err(why) => self.wrong(item.line, &why),
-            },
+            Key::Section(_, walk) | Key::Inside(walk) => walk(self, into, item),
+            key => {
+                let stored = key.store(into, item);
+                self.judge(item, stored, key.words());
+            }
         }
         true
+    }
+
+    /// Notes what is wrong with a value that could not be stored, and what is doubtful about one that
+    /// should be one of these words.
+    fn judge(&mut self, item: Item<'_>, stored: Result<(), String>, words: &[&str]) {
+        if let Err(why) = stored {
+            self.wrong(item.line, &why);
+        } else if let Some(doubt) = doubt(words, item) {
+            let text = format!("{}: {doubt}", dotted(&self.path));
+            self.note(Level::Mistake, item.line, text);
+        }
     }
 
     /// Like [`Walk::table`] for a value that has to be a table; `kind` is its name in messages.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::resolve::{Survey, survey};
 use super::{TAGS, link};
-use crate::config::Flags;
+use crate::config::{Command, Flags};
 use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
@@ -66,32 +66,18 @@ impl Survey {
 /// The commands that could not be started now, with the reason and the place.
 fn commands(survey: &Survey) -> Vec<String> {
     let config = &survey.config;
-    let metrics = config.metric_plugins.iter();
-    let metrics = metrics.map(|(name, plugin)| ("metrics", name, &plugin.command, None));
-    let checks = config.check_plugins.iter();
-    let checks =
-        checks.map(|(name, plugin)| ("checks", name, &plugin.command, plugin.action.as_ref()));
-    let metadata = config.metadata_plugins.iter();
-    let metadata = metadata.map(|(name, plugin)| ("metadata", name, &plugin.command, None));
     let mut doubts = Vec::new();
-    for (kind, name, command, action) in metrics.chain(checks).chain(metadata) {
-        let key = format!("plugin.{kind}.{name}");
-        let action = action.map(|action| (format!("{key}.action"), action));
-        for (key, command) in [(key, command)].into_iter().chain(action) {
-            let env = command.env.iter();
-            let env = env.map(|(name, value)| (name.as_str(), Some(OsStr::new(value))));
-            let task = Task {
-                argv: &command.argv,
-                user: command.user.as_deref(),
-                env: &env.collect::<Vec<_>>(),
-            };
-            let places = survey.commands.iter().rev();
-            let place = places.filter(|(known, _)| *known == key);
-            let place = place.map(|(_, place)| format!(" ({place})")).next();
-            if let Some(why) = exec::probe(&task) {
-                doubts.push(format!("{key}.command: {why}{}", place.unwrap_or_default()));
-            }
+    for (name, plugin) in &config.metric_plugins {
+        probe(survey, &["metrics.", name], &plugin.command, &mut doubts);
+    }
+    for (name, plugin) in &config.check_plugins {
+        probe(survey, &["checks.", name], &plugin.command, &mut doubts);
+        if let Some(action) = &plugin.action {
+            probe(survey, &["checks.", name, ".action"], action, &mut doubts);
         }
+    }
+    for (name, plugin) in &config.metadata_plugins {
+        probe(survey, &["metadata.", name], &plugin.command, &mut doubts);
     }
     if !config.readiness.exec.is_empty() {
         let task = Task {
@@ -99,10 +85,36 @@ fn commands(survey: &Survey) -> Vec<String> {
             user: None,
             env: &[],
         };
-        let doubt = exec::probe(&task);
-        doubts.extend(doubt.map(|why| format!("readiness_probe.exec: {why}")));
+        doubts.extend(exec::probe(&task).map(|why| format!("readiness_probe.exec: {why}")));
     }
     doubts
+}
+
+/// Adds what keeps the command of `plugin.KIND.NAME` from being started.
+fn probe(survey: &Survey, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
+    let env = command.env.iter();
+    let env: Vec<_> = env
+        .map(|(name, value)| (name.as_str(), Some(OsStr::new(value))))
+        .collect();
+    let task = Task {
+        argv: &command.argv,
+        user: command.user.as_deref(),
+        env: &env,
+    };
+    if let Some(why) = exec::probe(&task) {
+        let key = ["plugin.", &key.concat()].concat();
+        let mut doubt = format!("{}.command: {why}", key.escape_debug());
+        // The last file that has the plugin counts.
+        if let Some((_, place)) = survey
+            .commands
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == key)
+        {
+            doubt.extend([" (", place, ")"]);
+        }
+        doubts.push(doubt);
+    }
 }
 
 /// What is wrong, in lines of the form that scripts look for.

@@ -111,11 +111,14 @@ pub(super) fn load(path: &Path, beside: &Beside) -> Loaded {
 fn without_file(path: &Path) -> String {
     let (conf, alone) = match path == Path::new(CONFFILE) {
         true => (String::new(), ""),
-        false => (format!(" -conf {}", path.display()), "without -conf, "),
+        false => (
+            format!(" -conf {}", path.display()),
+            " and run without -conf",
+        ),
     };
     format!(
-        "mackerel-agent init{conf} -apikey=KEY writes it, and mackerel-agent install also sets up the \
-         service; {alone}the variable MACKEREL_APIKEY is enough; -conf names another file"
+        "create it with mackerel-agent init{conf} -apikey=KEY, or with mackerel-agent install, which \
+         also sets up the service; or set MACKEREL_APIKEY{alone}; or name another file with -conf"
     )
 }
 

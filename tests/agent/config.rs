@@ -26,19 +26,19 @@ fn a_missing_file_is_named() {
     let standin = Standin::http();
     let sandbox = Sandbox::empty();
     let conf = sandbox.conf().display().to_string();
-    let init = format!("mackerel-agent init -conf {conf} -apikey=KEY");
+    let init = format!("mackerel-agent init -conf {conf} -apikey=KEY,");
     let words = [
         &conf,
         &init,
         "mackerel-agent install",
-        "without -conf, the variable MACKEREL_APIKEY is enough",
+        "set MACKEREL_APIKEY and run without -conf",
     ];
     refuses(&sandbox, &standin, &words);
 }
 
-/// Whoever asks without a configuration hears how to get one.
+/// Each command that reads the configuration names what creates one.
 #[test]
-fn a_missing_file_is_told_with_what_makes_one_by_every_command_that_reads_it() {
+fn missing_file_is_reported_with_the_remedies_by_every_command() {
     let sandbox = Sandbox::empty();
     // (command, exit code); `once` needs no file.
     let table: [(&[&str], i32); 7] = [
@@ -72,9 +72,9 @@ fn a_missing_file_is_told_with_what_makes_one_by_every_command_that_reads_it() {
     }
 }
 
-/// The agent runs, as the Go agent does, and says what it does not read.
+/// The agent runs, as the Go agent does, and logs the keys that it does not read.
 #[test]
-fn unknown_keys_are_told_at_the_start() {
+fn unknown_keys_are_logged_at_start() {
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let included = sandbox.write("more.conf", "verbos = true\n");
@@ -104,7 +104,7 @@ fn unknown_keys_are_told_at_the_start() {
 
 /// Windows editors end lines with CRLF; a shell takes the CR for part of the last word.
 #[test]
-fn lines_of_a_command_end_with_lf_whatever_the_file_has() {
+fn crlf_files_yield_commands_with_lf() {
     // It counts the CRs of a text of two lines.
     let out = "printf 'a.b\\t%s\\t1\\n' \"$(printf 'one\ntwo' | tr -dc '\\r' | wc -c)\"\n";
     // (why this row exists, how the text is quoted)
@@ -138,7 +138,7 @@ fn lines_of_a_command_end_with_lf_whatever_the_file_has() {
 }
 
 #[test]
-fn a_variable_takes_any_word_for_yes_and_no_and_names_itself_otherwise() {
+fn booleans_of_the_environment_take_several_words() {
     // (why this row exists, variable, value, exit code)
     let table = [
         ("as Python has it", "MACKEREL_VERBOSE", "True", 0),

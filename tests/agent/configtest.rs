@@ -357,8 +357,8 @@ fn what_has_no_line_is_told_with_the_file() {
     assert_eq!(missing.code, Some(1));
     let said = format!(
         "[CRITICAL] failed to test config: failed to load the config file: read {conf}: \
-         No such file or directory (os error 2); mackerel-agent init -conf {conf} -apikey=KEY writes \
-         it, and "
+         No such file or directory (os error 2); create it with mackerel-agent init -conf {conf} \
+         -apikey=KEY, or "
     );
     assert!(missing.stderr.starts_with(&said), "{}", missing.stderr);
     for (text, word) in table {
@@ -386,7 +386,7 @@ fn harmless_oddities_are_logged_before_success() {
 
 /// The server refuses these words; the agent cannot start with the first of them.
 #[test]
-fn a_status_that_is_none_is_told_and_is_a_failure() {
+fn host_status_that_mackerel_does_not_have_is_a_failure() {
     // (why this row exists, line, key, exit code)
     let table = [
         (
@@ -433,7 +433,7 @@ fn a_status_that_is_none_is_told_and_is_a_failure() {
     }
 }
 
-/// What is told although the agent can run with it, on lines of its own.
+/// The lines of the log that are warnings or errors.
 fn warnings(finished: &Finished) -> Vec<&str> {
     let lines = finished.stderr.lines();
     lines
@@ -442,7 +442,7 @@ fn warnings(finished: &Finished) -> Vec<&str> {
 }
 
 #[test]
-fn values_that_the_server_or_the_agent_changes_are_told_and_are_no_failure() {
+fn values_out_of_bounds_are_reported_and_are_no_failure() {
     let check = "[plugin.checks.a]\ncommand = \"true\"\n";
     let metadata = "[plugin.metadata.a]\ncommand = \"true\"\n";
     let memo = format!("{check}memo = \"{}\"\n", "0123456789".repeat(26));
@@ -458,12 +458,12 @@ fn values_that_the_server_or_the_agent_changes_are_told_and_are_no_failure() {
         (
             "too often",
             with(check, "check_interval = 0"),
-            ":6: plugin.checks.a: check_interval is 0 minutes and is taken as 1",
+            ":6: plugin.checks.a: check_interval is 0 minutes and is taken as 1; write 1 or more",
         ),
         (
             "too seldom",
             with(check, "check_interval = \"2h\""),
-            "check_interval is 120 minutes and is taken as 60",
+            "check_interval is 120 minutes and is taken as 60; write 60 or less",
         ),
         (
             "notified too often",
@@ -552,7 +552,7 @@ fn values_that_the_server_or_the_agent_changes_are_told_and_are_no_failure() {
 }
 
 #[test]
-fn commands_that_cannot_be_started_are_told_and_are_no_failure() {
+fn commands_that_cannot_be_started_are_reported_and_are_no_failure() {
     let sandbox = Sandbox::empty();
     let plain = sandbox.write("plain", "").display().to_string();
     let inner = sandbox.write("inner.conf", "[plugin.checks.b]\ncommand = \"gone-too\"\n");
@@ -579,8 +579,8 @@ fn commands_that_cannot_be_started_are_told_and_are_no_failure() {
         format!("[WARNING] plugin.metrics.e.command: plain: {path} ({conf}:17)"),
         format!("[WARNING] plugin.checks.a.command: check-dsk: {path} ({conf}:8)"),
         format!(
-            "[WARNING] plugin.checks.a.action.command: {plain}: permission to execute it is \
-             missing; chmod a+rx {plain} ({conf}:9)"
+            "[WARNING] plugin.checks.a.action.command: {plain}: the permission to execute it \
+             is missing; chmod a+rx it ({conf}:9)"
         ),
         // The included file's replaces the other one.
         format!("[WARNING] plugin.checks.b.command: gone-too: {path} ({inner}:2)"),
@@ -591,7 +591,7 @@ fn commands_that_cannot_be_started_are_told_and_are_no_failure() {
 }
 
 #[test]
-fn an_api_key_that_cannot_be_one_is_told_with_its_source() {
+fn implausible_api_keys_are_reported_with_their_source() {
     let good = "2w9Xk3bTqLr7VnYp4sDfGhJkZ8cMxE6uAeRiOo5tUyQ1";
     // (why this row exists, key, exit code, what is said; empty: nothing)
     let table = [
@@ -690,7 +690,7 @@ fn an_api_key_that_cannot_be_one_is_told_with_its_source() {
 }
 
 #[test]
-fn a_lookalike_that_breaks_the_file_is_told_with_its_column() {
+fn lookalikes_that_break_a_file_are_reported_with_their_column() {
     // (why this row exists, configuration, words)
     let table: [(_, _, &[&str]); 6] = [
         (
@@ -741,7 +741,7 @@ fn a_lookalike_that_breaks_the_file_is_told_with_its_column() {
 }
 
 #[test]
-fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
+fn misplaced_keys_are_reported_with_their_place() {
     let above = |key: &str| format!("{key} belongs above the first [section] of the file.");
     let meant = |key: &str| format!("Did you mean {key} ?");
     // (why this row exists, configuration, key, what is said)

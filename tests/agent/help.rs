@@ -48,7 +48,7 @@ fn help_lists_the_commands_on_stdout() {
 }
 
 #[test]
-fn every_command_explains_itself_and_that_is_no_failure() {
+fn help_flags_of_every_command_exit_with_0() {
     let sandbox = Sandbox::empty();
     // (command, a word of the help)
     let table: [(&[&str], &str); 12] = [
@@ -109,9 +109,9 @@ fn version_is_a_flag_too() {
     }
 }
 
-/// How it is used comes first, so that the last line says what is wrong.
+/// The usage comes first, so that the last line is what is wrong.
 #[test]
-fn every_command_says_last_what_it_does_not_understand() {
+fn usage_errors_of_every_command_end_with_the_reason() {
     let sandbox = Sandbox::empty();
     let undefined = "flag provided but not defined: -nonsense";
     let extra = "unexpected argument: extra";

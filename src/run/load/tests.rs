@@ -172,10 +172,10 @@ fn says_which_file_is_wrong_and_where() {
         (
             "missing.conf",
             "failed to load the config file: read tests/fixtures/config/missing.conf: \
-             No such file or directory (os error 2); mackerel-agent init -conf \
-             tests/fixtures/config/missing.conf -apikey=KEY writes it, and mackerel-agent install also \
-             sets up the service; without -conf, the variable MACKEREL_APIKEY is enough; -conf names \
-             another file",
+             No such file or directory (os error 2); create it with mackerel-agent init \
+             -conf tests/fixtures/config/missing.conf -apikey=KEY, or with mackerel-agent install, \
+             which also sets up the service; or set MACKEREL_APIKEY and run without -conf; or name \
+             another file with -conf",
         ),
         (
             "broken/main.conf",

@@ -1,9 +1,8 @@
 //! What keeps a command from being started, as far as can be seen without starting it.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::Task;
@@ -57,20 +56,19 @@ impl Setting {
             return Some("the program's name is empty; write a program or a path".into());
         }
         let is_own_user = task.user.is_none();
-        if name.contains('/') {
-            return name
-                .starts_with('/')
-                .then(|| program(Path::new(name), is_own_user))?;
-        }
-        match find(name, path) {
-            Some(file) => program(&file, is_own_user),
-            // The PATH of sudo may be another one.
-            None if !is_own_user => None,
-            None => Some(format!(
-                "{}: not found in PATH; install it, or write its whole path",
-                name.escape_debug()
-            )),
-        }
+        let why = if name.contains('/') {
+            // What is below the agent's directory depends on where it is started.
+            let is_whole = name.starts_with('/');
+            program(Path::new(name), is_own_user).filter(|_| is_whole)
+        } else {
+            match find(name, path) {
+                Some(file) => program(&file, is_own_user),
+                // The PATH of sudo may be another one.
+                None if !is_own_user => None,
+                None => Some("not found in PATH; install it, or write its whole path"),
+            }
+        };
+        Some(format!("{}: {}", name.escape_debug(), why?))
     }
 }
 
@@ -94,41 +92,35 @@ fn first_word(line: &str) -> Option<&str> {
 }
 
 /// What keeps `file` from being executed by this user, or by any user if that is another one.
-fn program(file: &Path, is_own_user: bool) -> Option<String> {
-    let shown = file.display().to_string();
-    let shown = shown.escape_debug();
+fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     let status = match fs::metadata(file) {
         Ok(status) => status,
         Err(error) if is_absent(&error) => {
-            return Some(format!(
-                "{shown}: no such file; install it, or correct its path"
-            ));
+            return Some("no such file; install it, or correct its path");
         }
         Err(_) => return None,
     };
     if status.is_dir() {
-        return Some(format!(
-            "{shown}: is a directory; write the path of a program"
-        ));
+        return Some("is a directory; write the path of a program");
     }
     let may_execute = match is_own_user {
         true => may_execute(file),
         false => status.permissions().mode() & EXECUTE != 0,
     };
     if !may_execute {
-        return Some(format!(
-            "{shown}: permission to execute it is missing; chmod a+rx {shown}"
-        ));
+        return Some("the permission to execute it is missing; chmod a+rx it");
     }
-    let interpreter = interpreter(file).filter(|_| status.is_file())?;
-    let is_missing = fs::metadata(OsStr::new(&interpreter)).is_err_and(|error| is_absent(&error));
-    let remedy = match interpreter.ends_with('\r') {
-        true => "end its lines with LF, not CRLF",
-        false => "install it, or correct the first line",
-    };
-    (is_missing && interpreter.starts_with('/')).then(|| {
-        let interpreter = interpreter.escape_debug();
-        format!("{shown}: its interpreter {interpreter} does not exist; {remedy}")
+    if !status.is_file() {
+        return None;
+    }
+    let interpreter = interpreter(file)?;
+    let is_missing = interpreter.starts_with('/')
+        && fs::metadata(&interpreter).is_err_and(|error| is_absent(&error));
+    is_missing.then(|| match interpreter.ends_with('\r') {
+        true => "its lines end with CRLF; end them with LF",
+        false => {
+            "the interpreter in its first line does not exist; install it, or correct the line"
+        }
     })
 }
 
@@ -139,30 +131,27 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// The interpreter that the first line of a script names.
 fn interpreter(file: &Path) -> Option<String> {
+    let mut options = OpenOptions::new();
+    // It may have become a pipe meanwhile.
+    let script = options.read(true).custom_flags(libc::O_NONBLOCK).open(file);
     let mut head = Vec::new();
-    File::open(file)
-        .ok()?
-        .take(HEAD)
-        .read_to_end(&mut head)
-        .ok()?;
-    let line = head
-        .strip_prefix(b"#!")?
-        .split(|byte| *byte == b'\n')
-        .next()?;
-    let line = str::from_utf8(line).ok()?;
-    let word = line.trim_start_matches([' ', '\t']);
-    word.split([' ', '\t']).next().map(str::to_owned)
+    script.ok()?.take(HEAD).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let line = str::from_utf8(line).ok()?.trim_start_matches([' ', '\t']);
+    line.split([' ', '\t']).next().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs::Permissions;
 
     use super::super::environment::Environment;
     use super::*;
 
     #[test]
-    fn a_command_that_cannot_be_started_is_told_with_the_reason() {
+    fn commands_that_cannot_be_started_are_reported_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().display().to_string();
         let write = |name: &str, text: &str, mode| {
@@ -191,18 +180,18 @@ mod tests {
             (
                 "not executable",
                 "@/plain",
-                "permission to execute it is missing",
+                "the permission to execute it is missing",
             ),
             ("not executable, in PATH", "plain", missing),
             (
                 "a script of another system",
                 "@/crlf",
-                "/bin/sh\\r does not exist; end its lines",
+                "its lines end with CRLF",
             ),
             (
                 "a missing interpreter",
                 "@/lost",
-                "/nowhere/perl does not exist; install it",
+                "the interpreter in its first line does not exist",
             ),
             ("of the shell", "cd /nowhere && gone", ""),
             ("a condition", "if gone; then gone; fi", ""),
