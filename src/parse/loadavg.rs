@@ -40,7 +40,7 @@ mod tests {
             "/proc/loadavg: no 5-minute mean in \"x\""
         );
         // What std takes for a number, and no mean can be.
-        for word in ["-1", "inf", "NaN", "1e999", ""] {
+        for word in ["-1", "inf", "NaN", "1e999"] {
             let (means, damage) = parse(&format!("{word} 0.1 0.1"));
             assert!(means[0].is_none() && damage.is_some(), "{word}");
         }
