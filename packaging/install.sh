@@ -59,11 +59,11 @@ architecture() {
 
 # --- getting it -----------------------------------------------------------------------------------
 
-# URL FILE: downloads over TLS alone, also where a server redirects. MACKEREL_AGENT_TEST_HTTP=yes is
+# URL FILE: downloads over TLS alone, also where a server redirects. INSTALL_TEST_HTTP=yes is
 # for tests: then a server on this machine may do without.
 fetch() {
     scheme=https
-    case $1,${MACKEREL_AGENT_TEST_HTTP:-} in
+    case $1,${INSTALL_TEST_HTTP:-} in
     *@*) die "$1: a URL of releases has no user name" ;;
     https://*) ;;
     http://127.0.0.1:*,yes) scheme=http ;;

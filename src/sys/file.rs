@@ -53,10 +53,9 @@ pub(crate) fn create_directory_of(path: &Path) -> Result<(), FileError> {
 /// Puts `content` in the place of the file at `path`, so that a reader finds either the old or the
 /// new content as a whole, even after the power has failed; it is on the disk when this returns.
 ///
-/// A new file gets `mode`, less what the process's mask takes away. One that is there keeps its
-/// mode and, where this process may give files away, its owner; one that cannot be replaced,
-/// because it is mounted by itself or because nothing may be added to its directory, is written in
-/// place.
+/// A new file gets `mode`, whatever the process's mask is. One that is there keeps its mode and,
+/// where this process may give files away, its owner; one that cannot be replaced, because it is
+/// mounted by itself or because nothing may be added to its directory, is written in place.
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     // What a link leads to is the file, and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -153,8 +152,10 @@ fn write_new(path: &Path, content: &mut dyn Read, mode: u32, to: Option<Access>)
     if let Some(access) = to {
         // Only root may give files away, and a new owner takes away some bits of the mode.
         drop(fchown(&file, Some(access.uid), Some(access.gid)));
-        file.set_permissions(Permissions::from_mode(access.mode))?;
     }
+    // The mask of the process, which is also that of plugins, takes nothing away.
+    let mode = to.map_or(mode, |access| access.mode);
+    file.set_permissions(Permissions::from_mode(mode))?;
     io::copy(content, &mut file)?;
     file.sync_all()
 }

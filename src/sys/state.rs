@@ -14,7 +14,7 @@ use super::root::FileError;
 /// Bytes. A host id has 11; what is longer is none.
 const ID_LIMIT: u64 = 1024;
 /// The id is no secret.
-const ID_MODE: u32 = 0o666;
+const ID_MODE: u32 = 0o644;
 
 /// The directory in which the agent keeps what has to outlive it.
 pub(crate) struct State {

@@ -1,10 +1,11 @@
 //! How the agent becomes a host, or does not.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::json;
 
-use crate::process::is_trouble;
+use crate::process::{Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit};
 use crate::standin::{Door, KEY, Settings, Standin};
 
@@ -17,6 +18,27 @@ fn described(standin: &Standin) -> String {
         let mut hosts = seen.model.hosts.values();
         Some(hosts.find(|host| host.updates > 0)?.id.clone())
     })
+}
+
+#[test]
+fn a_mask_keeps_nobody_from_reading_the_id() {
+    // Other programs of the host look it up there, as any user. (mask, why this row exists)
+    let table = [
+        ("022", "a shell's"),
+        ("027", "the unit's"),
+        ("077", "of careful administrators"),
+        ("000", "of careless ones"),
+    ];
+    for (mask, why) in table {
+        let standin = Standin::http();
+        let sandbox = Sandbox::of(&standin);
+        let agent = sandbox.through_shell(&format!("umask {mask}; exec \"$@\""), &[], &[]);
+        described(&standin);
+        let mode = fs::metadata(sandbox.id_file()).unwrap().mode() & 0o7777;
+        assert_eq!(mode, 0o644, "{mask}, {why}");
+        agent.signal(Signal::TERM);
+        assert_eq!(agent.wait_exit(limit(10)).code, Some(0));
+    }
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn install_sh_downloads_over_tls_alone() {
                 &["sh", SCRIPT],
                 &[
                     ("MACKEREL_AGENT_RELEASES", &releases),
-                    ("MACKEREL_AGENT_TEST_HTTP", test),
+                    ("INSTALL_TEST_HTTP", test),
                     ("MACKEREL_AGENT_ARCH", "amd64"),
                     ("MACKEREL_APIKEY", "any"),
                     ("LOG", log.to_str().unwrap()),
