@@ -25,8 +25,8 @@ const SESSIONS: usize = 1;
 /// Fails if ring and rustls disagree on what TLS is.
 pub(super) fn config(trust: Trust) -> io::Result<Arc<ClientConfig>> {
     let provider = provider();
-    let verifier = Verifier::new(trust, Arc::clone(&provider))
-        .map_err(|_| io::Error::other("no certificate authority is trusted"))?;
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Verifier { trust, algorithms };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| told(&error).1)?

@@ -10,12 +10,10 @@
 //! that they are good; tests hold it to that. The purposes of such a certificate are not checked:
 //! the file names it as what it is used for.
 
-use std::sync::Arc;
-
 use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -25,6 +23,7 @@ use webpki::{EndEntityCert, Error};
 const NAMES: usize = 5;
 
 /// Who is trusted.
+#[derive(Debug)]
 pub(super) struct Trust {
     pub(super) roots: RootCertStore,
     /// The certificates of files.
@@ -43,40 +42,12 @@ impl Fingerprint {
     }
 }
 
-/// Checks the certificates of servers.
+/// Checks the certificates of servers. rustls's own verifier checks the same, and carries 13 kB for
+/// lists of revoked certificates, of which there are none.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
-    named: Vec<Fingerprint>,
-}
-
-impl Verifier {
-    /// Fails if nobody is trusted.
-    pub(super) fn new(
-        trust: Trust,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Verifier, VerifierBuilderError> {
-        let webpki = WebPkiServerVerifier::builder_with_provider(trust.roots.into(), provider);
-        Ok(Verifier {
-            webpki: webpki.build()?,
-            named: trust.named,
-        })
-    }
-
-    /// What becomes of a certificate that webpki refuses.
-    fn exempt(
-        &self,
-        error: rustls::Error,
-        certificate: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
-        if !is_authority || !self.named.contains(&Fingerprint::of(certificate)) {
-            return Err(error);
-        }
-        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-        Ok(ServerCertVerified::assertion())
-    }
+    pub(super) trust: Trust,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// webpki's error, where rustls has none of its own for it.
@@ -89,7 +60,7 @@ fn cause(error: &rustls::Error) -> Option<&Error> {
 
 /// The same error with the names that the certificate is for: rustls lists them by `Debug`, which
 /// the shipped binary lacks.
-fn named(mut error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
+fn with_names(mut error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     if let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
         presented,
         ..
@@ -115,13 +86,23 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.webpki
-            .verify_server_cert(certificate, intermediates, name, ocsp, now)
-            .or_else(|error| self.exempt(error, certificate, name))
-            .map_err(|error| named(error, certificate))
+        let Trust { roots, named } = &self.trust;
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let (all, chain) = (self.algorithms.all, intermediates);
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, all).or_else(
+            |error| {
+                let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
+                match is_authority && named.contains(&Fingerprint::of(certificate)) {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            },
+        )?;
+        verify_server_name(&parsed, name).map_err(|error| with_names(error, certificate))?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -130,8 +111,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki
-            .verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -140,11 +120,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki
-            .verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
