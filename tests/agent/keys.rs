@@ -179,7 +179,7 @@ fn plugins_do_not_inherit_the_key() {
         ("a flag", &[], &["-apikey", KEY], "", ""),
         (
             "flags of a unit",
-            &[("OTHER_OPTS", "-apikey=stand-in-key")],
+            &[("OTHER_OPTS", "-apikey=stand-in-key-of-the-tests")],
             &[],
             "",
             "",
@@ -193,7 +193,7 @@ fn plugins_do_not_inherit_the_key() {
         ),
         (
             "flags in that image",
-            &[("opts", "-apikey=stand-in-key"), OCI],
+            &[("opts", "-apikey=stand-in-key-of-the-tests"), OCI],
             &[],
             "",
             "",
