@@ -36,7 +36,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,8 +61,9 @@ run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL
 build: setup ## Build the agent for this machine, not optimised
 	$(CARGO) build --locked
 
-test: needs-test ## Run every test
+test: needs-test ## Run every test, and try again the inputs in fuzz/corpus
 	$(CARGO) test --locked
+	$(CARGO) run --quiet --locked --example fuzz -- --replay
 
 accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
 	ACCEPT=1 $(CARGO) test --locked --bin mackerel-agent run::hosts::every_host
@@ -79,6 +80,9 @@ fmt: ## Format the sources
 fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
 	$(CARGO) build --locked --profile fuzz --example fuzz
 	target/fuzz/examples/fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ)
+
+fuzz-coverage: setup ## The same, led by what an input reaches: libFuzzer (FUZZ_SECONDS=600 each; FUZZ="config …"; MERGE=1)
+	fuzz/guided $(if $(filter file,$(origin FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) $(FUZZ)
 
 test-spool: needs-test ## Kill agents 400 times during outages and damage every bit of a spool (ten minutes; AGENT_BIN=… for another)
 	$(CARGO) test --locked --test agent spool:: -- --include-ignored --nocapture

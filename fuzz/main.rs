@@ -3,7 +3,11 @@
 //! What is tried passes by returning, within [`PATIENCE`] and [`MEMORY`]. What does not is written
 //! to a file, and the run ends with 1. An input that kills the process as a whole (a stack that
 //! overflows) is left in that file too if `--keep` is given.
+//!
+//! With `--cfg fuzzing` the same targets are for libFuzzer, which is led by the parts of the program
+//! that an input reaches: `make fuzz-coverage`. What it has found worth keeping is in `fuzz/corpus`.
 
+#![cfg_attr(fuzzing, no_main)]
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -31,10 +35,27 @@ mod sys;
 #[path = "../src/wire/mod.rs"]
 mod wire;
 
+/// What reads the record of an installation, and what that needs.
+#[path = "../src/run"]
+mod run {
+    pub(crate) mod install {
+        mod account;
+        mod command;
+        mod record;
+        mod step;
+
+        pub(crate) fn read(text: &str) {
+            drop(record::Record::read(text));
+        }
+    }
+}
+
 mod answers;
+#[cfg(fuzzing)]
+mod coverage;
+mod disk;
 mod memory;
 mod mutate;
-mod spool;
 mod targets;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -72,6 +93,12 @@ struct Arguments {
     /// where an input that fails is written (target/fuzz)
     #[argh(option, default = "PathBuf::from(\"target/fuzz\")")]
     out: PathBuf,
+    /// try each file of fuzz/corpus once, and nothing else
+    #[argh(switch)]
+    replay: bool,
+    /// write what the inputs are made from below this directory, for libFuzzer, and nothing else
+    #[argh(option)]
+    seeds: Option<PathBuf>,
     /// write every input before it is tried
     #[argh(switch)]
     keep: bool,
@@ -89,13 +116,20 @@ struct Done {
     time: Duration,
 }
 
+#[cfg(not(fuzzing))]
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let chosen = targets::all().into_iter().filter(|target| {
         arguments.names.is_empty() || arguments.names.iter().any(|name| name == target.name)
     });
+    if let Some(top) = &arguments.seeds {
+        chosen.for_each(|target| target.write_seeds(top));
+        return ExitCode::SUCCESS;
+    }
     fs::create_dir_all(&arguments.out).unwrap();
-    println!("seed {}", arguments.seed);
+    if !arguments.replay {
+        println!("seed {}", arguments.seed);
+    }
     for target in chosen {
         let name = target.name;
         match run(target, &arguments) {
@@ -134,7 +168,9 @@ fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
             }
         }
     });
-    let mut mutator = Mutator::new(arguments.seed, target.name, target.corpus, target.pieces);
+    let mut kept = target.kept();
+    let corpus = [target.corpus, kept.clone()].concat();
+    let mut mutator = Mutator::new(arguments.seed, target.name, corpus, target.pieces);
     let begin = Instant::now();
     let mut done = Done {
         inputs: 0,
@@ -143,9 +179,12 @@ fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
         time: Duration::ZERO,
     };
     loop {
-        if done.inputs.is_multiple_of(STRIDE) {
+        // What has been found before comes first.
+        let kept = kept.pop();
+        if kept.is_none() && (arguments.replay || done.inputs.is_multiple_of(STRIDE)) {
             done.time = begin.elapsed();
             let is_enough = match arguments.inputs {
+                _ if arguments.replay => true,
                 Some(inputs) => done.inputs >= inputs,
                 None => done.time.as_secs() >= arguments.seconds,
             };
@@ -153,7 +192,7 @@ fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
                 return Ok(done);
             }
         }
-        let input = mutator.next();
+        let input = kept.unwrap_or_else(|| mutator.next());
         if arguments.keep {
             write(&file, &input);
         }

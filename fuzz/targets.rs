@@ -8,11 +8,13 @@ use crate::base::clock::Unix;
 use crate::base::json::Json;
 use crate::base::report;
 use crate::config::{Config, Flags};
+use crate::disk;
 use crate::parse::{
     cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
 };
 use crate::record::Record;
-use crate::spool;
+use crate::run::install;
+use crate::sys::http::head;
 use crate::wire::error;
 
 /// Takes an input and is done with it when it returns.
@@ -26,6 +28,27 @@ pub(crate) struct Target {
     /// Texts that mean something to it.
     pub(crate) pieces: &'static [&'static [u8]],
     pub(crate) run: Try,
+}
+
+impl Target {
+    /// The files below `fuzz/corpus`: inputs that have reached parts of the program which others
+    /// have not, or on which it has failed before.
+    pub(crate) fn kept(&self) -> Vec<Vec<u8>> {
+        fixtures(&format!("fuzz/corpus/{}", self.name), &|_| true)
+    }
+
+    /// Writes the good inputs as files below `top`, and the texts as a dictionary of libFuzzer.
+    pub(crate) fn write_seeds(&self, top: &Path) {
+        let directory = top.join(self.name);
+        fs::create_dir_all(&directory).unwrap();
+        for (number, input) in self.corpus.iter().enumerate() {
+            fs::write(directory.join(number.to_string()), input).unwrap();
+        }
+        let hex = |text: &&[u8]| text.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        let words = self.pieces.iter().map(hex);
+        let words: Vec<_> = words.map(|word: String| format!("\"{word}\"\n")).collect();
+        fs::write(directory.with_extension("dict"), words.concat()).unwrap();
+    }
 }
 
 fn target(
@@ -136,10 +159,32 @@ pub(crate) fn all() -> Vec<Target> {
                 drop(error::message(400, &text));
             },
         ),
-        target("spool", vec![spool::file()], spool::PIECES, spool::open),
-        target("spool-records", spool::records(), spool::PIECES, |bytes| {
+        target("spool", vec![disk::file()], disk::PIECES, disk::open),
+        target("spool-records", disk::records(), disk::PIECES, |bytes| {
             drop(Record::read(bytes));
         }),
+        target(
+            "install-record",
+            vec![
+                b"no-account\nrunning\nnothing /etc/mackerel-agent\ncopied 644 0 0 /usr/bin/a\n".to_vec(),
+                b"kept 40755 1 65534 /var/lib/mackerel-agent\nlink /dev/null /etc/a%20b\n".to_vec(),
+            ],
+            &[
+                b"no-account\n", b"running\n", b"nothing ", b"copied ", b"kept ", b"link ", b"%0A",
+                b"4755 0 0 ", b"/../", b"/var/lib/mackerel-agent/id",
+            ],
+            |bytes| install::read(&String::from_utf8_lossy(bytes)),
+        ),
+        target(
+            "http-heads",
+            responses(),
+            &[
+                b"HTTP/1.1 ", b"HTTP/1.0 ", b"\r\n ", b"\r\n\t", b"\r\n\r\n", b"\n\n", b" :", b": ",
+                b"Content-Length: ", b"Transfer-Encoding: chunked", b"Connection: close", b"Date: ",
+                b"Content-Encoding: gzip", b"Location: ", b"Retry-After: ",
+            ],
+            heads,
+        ),
         target(
             "http-answers",
             responses(),
@@ -151,6 +196,24 @@ pub(crate) fn all() -> Vec<Target> {
             move |bytes| answers.get_or_insert_with(Answers::new).try_one(bytes),
         ),
     ]
+}
+
+/// A head in pieces ends where it ends as a whole, and a plain one is its own plain form.
+fn heads(bytes: &[u8]) {
+    drop(head::begins(bytes));
+    let end = head::end(bytes, 0);
+    let half = bytes.len() / 2;
+    let first = head::end(bytes.get(..half).unwrap_or_default(), 0);
+    assert_eq!(first.or_else(|| head::end(bytes, half)), end);
+    let Some(whole) = end.and_then(|end| bytes.get(..end)) else {
+        drop(head::too_long(bytes));
+        return;
+    };
+    if let Ok(plain) = head::plain(whole) {
+        assert_eq!(head::end(&plain, 0), Some(plain.len()));
+        assert_eq!(head::status(&plain), head::status(whole));
+        assert_eq!(head::plain(&plain).as_deref(), Ok(plain.as_slice()));
+    }
 }
 
 /// The configurations of the tests, and the one that is shipped.

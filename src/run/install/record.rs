@@ -157,7 +157,7 @@ impl Record {
         text
     }
 
-    fn read(text: &str) -> Option<Record> {
+    pub(super) fn read(text: &str) -> Option<Record> {
         let mut record = Record::default();
         for line in text.lines() {
             match line {
