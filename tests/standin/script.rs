@@ -58,6 +58,10 @@ pub(crate) enum Act {
     Chunked,
     /// Taken. The right answer after a `100 Continue` that nobody asked for.
     Interim,
+    /// Taken. This answer instead of the right one: the client cannot know.
+    Instead(Answer),
+    /// Taken. The right answer, with the time of the server in seconds since the epoch.
+    Dated(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -180,6 +184,8 @@ fn act(what: &str, how: &str) -> Option<Act> {
         "huge" => Act::Huge(how.parse().ok()?),
         "chunked" => Act::Chunked,
         "interim" => Act::Interim,
+        "instead" => Act::Instead(Answer::new(how.parse().ok()?, "")),
+        "date" => Act::Dated(how.parse().ok()?),
         "portal" => Act::Answer(Answer::portal()),
         "redirect" => Act::Answer(Answer::new(307, "").header("Location", how)),
         "unread" => Act::Unread(Answer::error(how.parse().ok()?, "as the script says")),
