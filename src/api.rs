@@ -18,6 +18,8 @@ use crate::wire::graph::{GraphDef, GraphMetric};
 use crate::wire::host::{self, Host, HostParam, Status};
 use crate::wire::metric::HostMetricValue;
 
+/// Where hosts are created: each request makes one more.
+const HOSTS: &str = "/api/v0/hosts";
 /// Characters of an answer's location that an error shows.
 const SHOWN: usize = 100;
 
@@ -39,11 +41,11 @@ impl Api {
         self.date
     }
 
-    /// `POST /api/v0/hosts`: registers a host. Returns its new id.
+    /// `POST /api/v0/hosts`: registers a host. Returns its new id. If it fails, the host may exist
+    /// nevertheless: [`ApiError::may_have_succeeded`].
     pub(crate) fn create_host(&mut self, host: &HostParam) -> Result<String, ApiError> {
-        let path = "/api/v0/hosts";
-        let answer = self.call(Method::Post, path, Some(&json(host)))?;
-        host::created(&answer).map_err(|error| garbled(Method::Post, path, error))
+        let answer = self.call(Method::Post, HOSTS, Some(&json(host)))?;
+        host::created(&answer).map_err(|error| garbled(Method::Post, HOSTS, error))
     }
 
     /// `GET /api/v0/hosts/<id>`
@@ -102,14 +104,23 @@ impl Api {
         &mut self,
         identifier: &str,
     ) -> Result<Option<Host>, ApiError> {
+        let hosts = self.find("customIdentifier", identifier)?;
+        Ok(hosts.into_iter().next())
+    }
+
+    /// `GET /api/v0/hosts?name=…`: the hosts of this name that are not retired.
+    pub(crate) fn find_by_name(&mut self, name: &str) -> Result<Vec<Host>, ApiError> {
+        self.find("name", name)
+    }
+
+    fn find(&mut self, by: &str, wanted: &str) -> Result<Vec<Host>, ApiError> {
         let path = format!(
-            "/api/v0/hosts?customIdentifier={}\
+            "/api/v0/hosts?{by}={}\
              &status=working&status=standby&status=maintenance&status=poweroff",
-            form_encoded(identifier)
+            form_encoded(wanted)
         );
         let answer = self.call(Method::Get, &path, None)?;
-        let hosts = host::found(&answer).map_err(|error| garbled(Method::Get, &path, error))?;
-        Ok(hosts.into_iter().next())
+        host::found(&answer).map_err(|error| garbled(Method::Get, &path, error))
     }
 
     /// `POST /api/v0/monitoring/checks/report`: reports on the host `id`, 100 at most.
@@ -140,7 +151,12 @@ impl Api {
     }
 
     fn call(&mut self, method: Method, path: &str, body: Option<&str>) -> Result<Json, ApiError> {
-        let answer = self.link.exchange(&Request { method, path, body });
+        let answer = self.link.exchange(&Request {
+            method,
+            path,
+            body,
+            is_repeatable: (method, path) != (Method::Post, HOSTS),
+        });
         let failure = match answer {
             Ok(answer) => {
                 let date = answer.date;
@@ -291,6 +307,20 @@ impl ApiError {
         )
     }
 
+    /// Whether the server may have done what it was asked: the answer is lost, or nobody can read it.
+    pub(crate) fn may_have_succeeded(&self) -> bool {
+        match &self.failure {
+            Failure::Link(error) => error.was_sent(),
+            Failure::Status { status, .. } => matches!(status, 408 | 500..),
+            Failure::Redirected { .. } | Failure::Garbled(_) | Failure::Encoded(_) => true,
+        }
+    }
+
+    /// Whether the answer is a success that says something else than the API promises.
+    pub(crate) fn is_garbled(&self) -> bool {
+        matches!(self.failure, Failure::Garbled(_) | Failure::Encoded(_))
+    }
+
     /// Whether there was no answer at all.
     pub(crate) fn is_silence(&self) -> bool {
         matches!(self.failure, Failure::Link(_))
@@ -314,25 +344,44 @@ impl fmt::Display for ApiError {
                 status, message, ..
             } => {
                 write!(f, "API request failed: {message} (status {status})")?;
-                match status {
-                    401 | 403 => f.write_str(
-                        "; check apikey: the key has to exist and to be allowed to write",
-                    ),
-                    407 => f.write_str("; check http_proxy and https_proxy"),
-                    _ => Ok(()),
+                match remedy(*status) {
+                    "" => Ok(()),
+                    remedy => write!(f, "; {remedy}"),
                 }
             }
             Failure::Redirected { status, to } => write!(
                 f,
-                "not an answer of the API (status {status}, to \"{to}\"): \
-                 is there a login page between this host and the server?"
+                "not an answer of the API (status {status}, to \"{to}\"); {FOREIGN}"
             ),
             Failure::Encoded(encoding) => f.write_str(&compressed(encoding)),
-            Failure::Garbled(_) => f.write_str(
-                "not an answer of the API: \
-                 is there a login page between this host and the server?",
-            ),
+            Failure::Garbled(_) => write!(f, "not an answer of the API; {FOREIGN}"),
         }
+    }
+}
+
+/// What to do about an answer of somebody else.
+const FOREIGN: &str = "check apibase, and whether a proxy or a login page is between this host and \
+                       the server";
+
+/// What to do about a refusal with this status; empty where time mends it.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        408 | 429 | 500.. => "",
+        400 | 409 | 422 => {
+            "correct what the message names: it is from the configuration or from a plugin"
+        }
+        401 | 403 => "check apikey: the key has to exist and to be allowed to write",
+        402 => "check the plan of the organization and its limits",
+        404 => {
+            "check that the host is neither retired nor of another organization than apikey, and \
+             that apibase is right; to register it as a new host, delete the file id in the \
+             directory that root names and start the agent again"
+        }
+        407 => "check http_proxy and https_proxy",
+        411 | 413 | 414 | 431 => {
+            "a proxy or gateway before the API limits the size of requests: raise its limit"
+        }
+        _ => "check apibase and the proxies: the API itself does not refuse like this",
     }
 }
 

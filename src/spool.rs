@@ -349,6 +349,12 @@ impl Spool {
         self.keep(|round| !batch.has(round) || round.values.iter().any(|value| value.is_finite()));
     }
 
+    /// The custom identifiers for which something waits, some of them more than once.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
+        let rounds = self.rounds.iter();
+        rounds.filter_map(|round| round.destination.as_deref())
+    }
+
     /// Forgets what waits for this destination. Returns how many values that were.
     pub(crate) fn give_up(&mut self, destination: &str) -> usize {
         let before = self.waiting();

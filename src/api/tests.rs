@@ -102,6 +102,83 @@ fn reports_and_metadata_go_to_their_host() {
 }
 
 #[test]
+fn refusal_says_what_to_do() {
+    // (status, words of the remedy; none where time mends it)
+    let table = [
+        (400, "correct what the message names"),
+        (401, "check apikey"),
+        (402, "check the plan"),
+        (403, "check apikey"),
+        (404, "delete the file id"),
+        (405, "check apibase"),
+        (406, "check apibase"),
+        (407, "check http_proxy"),
+        (409, "correct what the message names"),
+        (410, "check apibase"),
+        (411, "raise its limit"),
+        (413, "raise its limit"),
+        (414, "raise its limit"),
+        (422, "correct what the message names"),
+        (431, "raise its limit"),
+        (451, "check apibase"),
+        (499, "check apibase"),
+        (302, "check apibase"),
+        (200, "check apibase"),
+        (408, ""),
+        (429, ""),
+        (500, ""),
+        (503, ""),
+    ];
+    for (status, words) in table {
+        let answer = Some((status, r#"{"error":{"message":"words of the server"}"#));
+        for call in [
+            "post", "create", "find", "look", "report", "define", "retire",
+        ] {
+            let (mut api, _requests) = api(answer);
+            let error = match call {
+                "post" => api.post_metrics(std::iter::empty()).err(),
+                "create" => api.create_host(&HostParam::default()).err(),
+                "find" => api.find_by_name("n").err(),
+                "look" => api.host("ID").err(),
+                "report" => api.report_checks("ID", std::iter::empty()).err(),
+                "define" => api.create_graph_defs(&[]).err(),
+                _ => api.retire_host("ID").err(),
+            };
+            let text = error.unwrap().to_string();
+            let (_, remedy) = text
+                .split_once(&format!("status {status}"))
+                .unwrap_or(("", &text));
+            match words {
+                "" => assert!(!remedy.contains(';'), "{text}"),
+                words => assert!(remedy.contains(words), "{call}: {text}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn failure_tells_whether_it_may_have_been_a_success() {
+    // (why this row exists, answer, whether the server may have done it)
+    let table = [
+        ("no connection", None, false),
+        ("a page", Some((200, "<html>")), true),
+        ("another document", Some((201, "{}")), true),
+        ("somebody redirects", Some((302, "")), true),
+        ("refused", Some((400, "")), false),
+        ("not allowed", Some((403, "")), false),
+        ("too slow", Some((408, "")), true),
+        ("too often", Some((429, "")), false),
+        ("an error", Some((500, "")), true),
+        ("a gateway that gave up", Some((504, "")), true),
+    ];
+    for (why, answer, may_be) in table {
+        let (mut api, _requests) = api(answer);
+        let error = api.create_host(&HostParam::default()).unwrap_err();
+        assert_eq!(error.may_have_succeeded(), may_be, "{why}");
+    }
+}
+
+#[test]
 fn a_failure_tells_what_it_means() {
     // (answer, what it means for the next attempt, whether there was none)
     let later = Verdict::Later(Duration::ZERO);

@@ -24,6 +24,11 @@ pub(crate) fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_good)
 }
 
+/// Whether `text` can be the id that the server gives a host: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
+pub(crate) fn is_host_id(text: &str) -> bool {
+    is_word(text) && text.len() <= 64
+}
+
 /// A number that two equal texts have in common and two different ones hardly ever: to look for equals
 /// among hundreds without comparing each with each. FNV-1a.
 pub(crate) fn trace(bytes: &[u8]) -> u32 {
@@ -97,6 +102,30 @@ mod tests {
                 (is_metric, is_check),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn host_ids_have_64_letters_at_most() {
+        // (why this row exists, text, whether it is one)
+        let long = "x".repeat(65);
+        let table = [
+            ("as the server gives it", "2uN4pXgCcWh", true),
+            ("every kind of character", "aZ09-_", true),
+            ("the longest", &long[1..], true),
+            ("too long", &long, false),
+            ("empty", "", false),
+            ("a path", "../x", false),
+            ("a query", "x?y=z", false),
+            ("percent encoding", "x%2e", false),
+            ("a line end", "x\n", false),
+            ("an escape sequence", "x\u{1b}[31m", false),
+            ("a space", " x", false),
+            ("a letter of another script", "\u{430}bc", false),
+            ("a digit of another script", "\u{ff11}", false),
+        ];
+        for (why, text, expected) in table {
+            assert_eq!(is_host_id(text), expected, "{why}");
         }
     }
 

@@ -255,6 +255,20 @@ impl Queue {
         last.filter(|_| sent == Sent::Refused)
     }
 
+    /// The custom identifiers for which something waits.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
+        let lanes = self.lanes.iter().filter(|lane| !lane.reports.is_empty());
+        lanes.filter_map(|lane| lane.destination.as_deref())
+    }
+
+    /// Forgets what waits for this destination. Returns how many reports that were.
+    pub(crate) fn give_up(&mut self, destination: &str, now: Moment) -> usize {
+        let lane = self.lane(Some(destination), now);
+        lane.bytes = 0;
+        lane.is_open = false;
+        std::mem::take(&mut lane.reports).len()
+    }
+
     /// When [`Queue::batch`] has to be asked again; `None` if nothing waits.
     pub(crate) fn due(&self) -> Option<Moment> {
         let lanes = self.lanes.iter().filter(|lane| !lane.reports.is_empty());

@@ -150,7 +150,7 @@ impl Config {
                 let text = format!(
                     "bad format for a role, which is dropped: '{}'; write Service:role, each of \
                      letters, digits, - and _, and beginning with a letter or digit",
-                    role.escape_debug()
+                    role
                 );
                 warnings.push(Warning {
                     level: Level::Error,

@@ -69,9 +69,7 @@ impl fmt::Display for ParseError {
         write!(
             f,
             "{}: no {} in \"{}\"",
-            self.format,
-            self.wanted,
-            self.line.escape_default()
+            self.format, self.wanted, self.line
         )
     }
 }

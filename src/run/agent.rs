@@ -22,12 +22,16 @@ use crate::schedule::{Job, Schedule};
 use crate::sys::digest;
 use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
+use crate::sys::http::cancel::{CancelToken, Cancellable};
+use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
 use crate::sys::signal::Signal;
 
 /// Between two rounds, in seconds.
 const ROUND: u64 = 60;
+/// Seconds between two rounds by which none is missing, wherever in its minute each is.
+const GAP: u64 = 2 * ROUND;
 /// Between two descriptions of the host, in seconds.
 const DESCRIPTION: u64 = 60 * 60;
 /// Between two looks at the program's file, in seconds.
@@ -62,6 +66,10 @@ pub(super) struct Agent<'a> {
     host_id: Option<String>,
     /// Whether it has been told to end twice.
     is_forced: bool,
+    /// What gives the poster's requests little time at the end.
+    cancel: CancelToken,
+    /// When the last round was measured.
+    last_round: Option<(Stamp, Moment)>,
     health: Health,
 }
 
@@ -98,6 +106,8 @@ impl<'a> Agent<'a> {
             tell: None,
             host_id: None,
             is_forced: false,
+            cancel: CancelToken::default(),
+            last_round: None,
             health: Health::default(),
         }
     }
@@ -105,6 +115,12 @@ impl<'a> Agent<'a> {
     /// The same, which can retire its host.
     pub(super) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
         self.tell = Some(tell);
+        self
+    }
+
+    /// The same, whose poster's requests are cut short by `cancel` at the end.
+    pub(super) fn cancelling_by(mut self, cancel: CancelToken) -> Agent<'a> {
+        self.cancel = cancel;
         self
     }
 
@@ -154,6 +170,7 @@ impl<'a> Agent<'a> {
                 );
                 let begin = clock.moment();
                 self.order(Order::Stop(Moment(begin.0 + limit)));
+                self.cancel.cancel();
                 self.wait_for_end(clock, events, begin, limit)
             }
         }
@@ -247,6 +264,10 @@ impl<'a> Agent<'a> {
 
     /// Measures, and has metric plugins measure, for the round of `time`.
     fn round(&mut self, time: Stamp, now: Moment) {
+        let last = self.last_round.replace((time, now));
+        if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
+            log::warn!("{line}");
+        }
         // Plugins first: they take their time.
         self.plugins.round(time);
         let values = self.measure.round(now);
@@ -348,7 +369,8 @@ impl<'a> Agent<'a> {
     fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
         // Made anew in any case: certificates may have changed where their path has not.
-        let api = Api::new(Box::new(link(&config)?));
+        let link = Cancellable::new(link(&config)?, self.cancel.clone());
+        let api = Api::new(Box::new(link));
         if !staying.is_empty() {
             let staying = staying.join(", ");
             log::warn!("changed, but needs a restart to take effect: {staying}");
@@ -363,6 +385,26 @@ impl<'a> Agent<'a> {
         self.config = config;
         Ok(())
     }
+}
+
+/// What the log says of the time between two rounds, by both clocks each; nothing if no round is missing.
+fn gap((last, before): (Stamp, Moment), (time, now): (Stamp, Moment)) -> Option<String> {
+    let passed = time.age.saturating_sub(last.age);
+    if passed <= GAP {
+        return None;
+    }
+    // The clock that measures and waits stands still while the host is suspended.
+    let asleep = passed.saturating_sub(now.since(before).as_secs());
+    let why = match asleep >= ROUND {
+        true => "the host was suspended",
+        false => "the agent was stopped or got no CPU",
+    };
+    let shown = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
+    Some(format!(
+        "nothing was measured from {} to {}: {why}",
+        shown(time.wall.0.saturating_sub(passed)),
+        shown(time.wall.0)
+    ))
 }
 
 #[cfg(test)]

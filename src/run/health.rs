@@ -76,6 +76,7 @@ pub(crate) fn health(flags: &Flags) -> Result<(), String> {
         format!("unhealthy: no agent of root {root} answers: {error}; health = true has it answer")
     })?;
     let (is, words) = answer.split_once(' ').unwrap_or_default();
+    let words = backend::escaped(words);
     match (is, flags.live) {
         ("11", _) | ("10", true) => writeln!(io::stdout(), "healthy: {words}")
             .map_err(|error| format!("cannot print: {error}")),

@@ -47,7 +47,8 @@ pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
     let mut result = Ok(());
     run(vec![work], |told| {
         if let Told::Check(Some(finding), began, _, words) = told {
-            result = words.trouble.clone().map_or(Ok(()), Err);
+            let trouble = words.trouble.as_deref().map(backend::escaped);
+            result = trouble.map_or(Ok(()), Err);
             let took = clock.moment().0.as_millis();
             say(&format!(
                 "result: {} after {took} ms",
@@ -105,7 +106,6 @@ pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
                 print_trouble(words.trouble.as_deref())?;
                 print_stderr(&words.stderr)?;
                 for name in rejected {
-                    let name = name.escape_default();
                     say(&format!(
                         "dropped: \"{name}\", whose name or value the API does not take"
                     ))?;
@@ -274,8 +274,11 @@ fn print_stderr(text: &str) -> Result<(), String> {
     }
 }
 
-fn say(line: &str) -> Result<(), String> {
-    writeln!(io::stdout(), "{line}").map_err(|error| format!("cannot print: {error}"))
+fn say(text: &str) -> Result<(), String> {
+    let mut lines = text.split('\n');
+    lines
+        .try_for_each(|line| writeln!(io::stdout(), "{}", backend::escaped(line)))
+        .map_err(|error| format!("cannot print: {error}"))
 }
 
 #[cfg(test)]

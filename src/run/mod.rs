@@ -57,6 +57,7 @@ use crate::sys::boot;
 use crate::sys::crash;
 use crate::sys::environment;
 use crate::sys::fsstat::FsStats;
+use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings, SetupError};
 use crate::sys::journal::Directory;
@@ -83,8 +84,10 @@ pub(crate) use supervise::supervise;
 
 /// For one request, from the look-up of the name to the end of the answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// Bytes of stack for the thread that talks to the server: a TLS handshake needs a tenth of it.
+/// Bytes of stack for a thread that talks to the server: a TLS handshake needs a tenth of it.
 const POSTER_STACK: usize = 512 << 10;
+/// How long the host has been up when a start is none after a loss of power any more.
+const SETTLED: Duration = Duration::from_secs(10 * 60);
 
 /// The Go agent's names of the parts that write to the log.
 const TAGS: Tags = &[
@@ -122,7 +125,8 @@ pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
         without_userinfo(&config.apibase)
     );
     export(&config);
-    watch_host(&flags, config, notify)
+    // It may be in a server's words.
+    watch_host(&flags, config, notify).map_err(|text| backend::one_line(&text))
 }
 
 fn set_level(config: &Config) {
@@ -130,7 +134,7 @@ fn set_level(config: &Config) {
 }
 
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
-    let _pidfile = claim_pidfile(&config)?;
+    let pidfile = claim_pidfile(&config)?;
     let clock = HostClock::new();
     let _lock = claim_root(&config)?;
     let (tell, events) = channel();
@@ -152,13 +156,28 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     };
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
-    let orders = start_poster(&config, clock, tell.clone(), stats.beside())?;
+    // Without a pid file, and after a loss of power, nothing tells a clean end from another.
+    let was_clean = pidfile.as_ref().is_some_and(|file| !file.was_left()) && boot::age() > SETTLED;
+    let keeper = match was_clean {
+        true => keeper(&config),
+        false => keeper(&config).hasty(),
+    };
+    let cancel = CancelToken::default();
+    let orders = start_poster(
+        &config,
+        clock,
+        tell.clone(),
+        stats.beside(),
+        keeper,
+        cancel.clone(),
+    )?;
     if config.readiness.is_given() {
         readiness::watch(config.readiness.clone(), orders.clone())?;
     }
     let measure = Measure::new(&config, root, stats);
     let agent = Agent::new(flags, config, measure, plugins, orders, notify);
-    agent.told_through(tell).run(&BootClock(clock), &events)
+    let agent = agent.told_through(tell).cancelling_by(cancel);
+    agent.run(&BootClock(clock), &events)
 }
 
 /// The directory of the agent's state, for this agent alone; `None` if it keeps nothing there.
@@ -189,9 +208,10 @@ fn start_poster(
     clock: HostClock,
     tell: Sender<Event>,
     stats: FsStats,
+    keeper: Keeper,
+    cancel: CancelToken,
 ) -> Result<Sender<Order>, String> {
     let clock = BootClock(clock);
-    let keeper = keeper(config);
     let (orders, inbox) = channel();
     let whereabouts = Whereabouts::new(whereabouts::in_background(
         Root::of(&config.host),
@@ -202,7 +222,7 @@ fn start_poster(
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
     let mut poster = Poster::new(
-        Api::new(Box::new(link(config)?)),
+        Api::new(Box::new(Cancellable::new(link(config)?, cancel.clone()))),
         registration,
         describer(config, stats),
         config.clone(),
@@ -214,7 +234,7 @@ fn start_poster(
     if let Some(limit) = memory::limit() {
         poster.fit(limit);
     }
-    let mut poster = poster.keep_with(keeper, &clock);
+    let mut poster = poster.keep_with(keeper, &clock).cancelled_by(cancel);
     if config.readiness.is_given() {
         poster.hold();
     }

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::metadata::Metadata;
 use crate::schedule::Backoff;
 use crate::spool::Spool;
+use crate::sys::http::cancel::CancelToken;
 use crate::trust::Trust;
 use identities::Identities;
 pub(super) use keeper::Keeper;
@@ -39,6 +40,8 @@ const PLACE_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// After a refusal: someone has to act first.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Until the first round has to be there, where it is written before the first request.
+const FIRST_ROUND: Duration = Duration::from_secs(5);
 /// Longest pause that the server may ask for.
 const ASKED_PAUSE: Duration = Duration::from_secs(60 * 60);
 
@@ -85,6 +88,15 @@ pub(super) struct Poster {
     is_held: bool,
     /// When to give up delivering; `None` as long as the agent runs.
     stop: Option<Moment>,
+    /// What gives requests little time while the agent is about to end.
+    cancel: CancelToken,
+    /// Whether everything that waited at the stop is in the file.
+    is_kept: bool,
+    /// Whether a request that registers, posts or reports has failed since the stop.
+    has_failed: bool,
+    /// Whether it tries until the end, whatever is kept, which the fault rig has to notice.
+    #[cfg(test)]
+    is_stubborn: bool,
     posting: Trouble,
     describing: Trouble,
     reporting: Trouble,
@@ -126,6 +138,11 @@ impl Poster {
             describe_due: None,
             is_held: false,
             stop: None,
+            cancel: CancelToken::default(),
+            is_kept: false,
+            has_failed: false,
+            #[cfg(test)]
+            is_stubborn: false,
             posting: Trouble::default(),
             describing: Trouble::default(),
             reporting: Trouble::default(),
@@ -150,6 +167,14 @@ impl Poster {
             self.reports
                 .push(destination.as_deref(), report, true, clock.moment());
         }
+        self.drop_unwanted(clock);
+        self
+    }
+
+    /// Takes the token that gives requests little time while the agent is about to end. It is cleared if
+    /// what waits then cannot be kept.
+    pub(super) fn cancelled_by(mut self, cancel: CancelToken) -> Poster {
+        self.cancel = cancel;
         self
     }
 
@@ -165,6 +190,15 @@ impl Poster {
 
     /// Does what is due until it is to end.
     pub(super) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<Order>) -> Outcome {
+        // The first request may hang for longer than the agent lives.
+        let begin = clock.moment();
+        while self.keeper.is_hasty() && self.keeper.due().is_none() {
+            let passed = clock.moment().since(begin);
+            match inbox.recv_timeout(FIRST_ROUND.saturating_sub(passed)) {
+                Ok(order) => self.take(order, clock),
+                Err(_) => break,
+            }
+        }
         loop {
             // Orders first: a request may take long, and the newest round is to be in the next.
             while let Ok(order) = inbox.try_recv() {
@@ -219,6 +253,7 @@ impl Poster {
                 }
                 self.config = *config;
                 self.configure_plugins(now);
+                self.drop_unwanted(clock);
                 // What failed with the old settings may not with the new ones.
                 if self.posting.is_on() {
                     self.backoff.succeeded();
@@ -239,7 +274,12 @@ impl Poster {
                 let is_waiting = !self.spool.is_empty() || !self.reports.is_empty();
                 self.post_due = is_waiting.then_some(now);
                 // Nobody knows how long there is for delivering it.
-                self.save(clock);
+                self.is_kept = self.save(clock).is_some();
+                if is_waiting && !self.is_kept {
+                    self.cancel.clear();
+                }
+                // A request that has just been cut short for this is the attempt that is made.
+                self.has_failed = self.cancel.has_cut();
             }
         }
     }
@@ -248,7 +288,7 @@ impl Poster {
     fn step(&mut self, clock: &dyn Clock) -> Next {
         let now = clock.moment();
         if let Some(limit) = self.stop
-            && (self.due().is_none() || now >= limit)
+            && (self.due().is_none() || now >= limit || self.may_stop_trying())
         {
             self.say_stopped();
             return Next::End(self.outcome(clock));
@@ -290,6 +330,15 @@ impl Poster {
                 Next::Pause(due.since(clock.moment()))
             }
         }
+    }
+
+    /// Whether an attempt at the end has failed, and the next agent can make the others.
+    fn may_stop_trying(&self) -> bool {
+        #[cfg(test)]
+        if self.is_stubborn {
+            return false;
+        }
+        self.is_kept && self.has_failed
     }
 
     /// When the next request goes out; `None` if nothing waits.

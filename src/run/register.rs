@@ -8,24 +8,49 @@ use std::time::Duration;
 use super::whereabouts::Whereabouts;
 use crate::api::{Api, ApiError, Verdict};
 use crate::base;
+use crate::base::clock::{Clock, Moment, Unix};
 use crate::config::Config;
 use crate::describe::{DescribeError, Place};
 use crate::sys::root::FileError;
 use crate::sys::state::State;
+use crate::trust;
 use crate::wire::host::{Host, HostParam};
 
 /// Describes the host as it is now, where it runs, and as the configuration has it.
 pub(super) type Describe =
     Box<dyn FnMut(&Config, Place) -> Result<HostParam, DescribeError> + Send>;
 
+/// Answers to a request to create the host that say that it was done and not what the host's id is,
+/// after which no other host is created.
+const CREATIONS: u32 = 3;
+/// Seconds by which a host may be older than the request that created it: clocks show whole ones.
+const BLUR: u64 = 2;
+
 /// How far the host is from being known.
 pub(super) struct Registration {
     state: State,
+    /// Whether the host may have been created without this being known.
+    unclear: Option<Unclear>,
     /// The status that the host is to have, if any.
     on_start: Option<String>,
     /// By which it is known what the host is called.
     pub(super) whereabouts: Whereabouts,
     stage: Stage,
+    /// Whether another host is created without a look for the first, which the fault rig has to notice.
+    #[cfg(test)]
+    pub(super) is_careless: bool,
+}
+
+/// Requests to create the host of which nobody knows whether they did.
+struct Unclear {
+    /// When the first was made, by the host's clock.
+    wall: Unix,
+    moment: Moment,
+    /// The name and the custom identifier that the host was to have.
+    name: String,
+    identifier: Option<String>,
+    /// How many of them succeeded, by their status.
+    successes: u32,
 }
 
 enum Stage {
@@ -34,6 +59,8 @@ enum Stage {
         /// Whether the server has been asked for a host of its identifier, and has none.
         is_new: bool,
     },
+    /// It may have an id: the server has been asked to create it.
+    Find,
     /// It has an id; what the server knows under it is not known.
     Look {
         id: String,
@@ -71,9 +98,12 @@ impl Registration {
         };
         Ok(Registration {
             state,
+            unclear: None,
             on_start,
             whereabouts,
             stage,
+            #[cfg(test)]
+            is_careless: false,
         })
     }
 
@@ -87,7 +117,16 @@ impl Registration {
 
     /// Whether the next step depends on where the host runs.
     pub(super) fn is_about_identity(&self) -> bool {
-        matches!(self.stage, Stage::Create { .. } | Stage::Identify { .. })
+        matches!(
+            self.stage,
+            Stage::Create { .. } | Stage::Find | Stage::Identify { .. }
+        )
+    }
+
+    /// Whether a request to create the host had no answer that could be used: the next one has to wait
+    /// for as long as if it were a repetition.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.unclear.is_some()
     }
 
     /// Goes one request further at most. To be called until [`Registration::host`] returns one.
@@ -96,6 +135,7 @@ impl Registration {
         api: &mut Api,
         describe: &mut Describe,
         config: &Config,
+        clock: &dyn Clock,
     ) -> Result<(), RegisterError> {
         let place = self.whereabouts.known();
         let given = config.custom_identifier.as_deref();
@@ -117,10 +157,40 @@ impl Registration {
             (Stage::Create { .. }, _) => {
                 let document = describe(config, self.whereabouts.place());
                 let document = document.map_err(RegisterError::Describe)?;
-                let id = api.create_host(&document).map_err(RegisterError::Create)?;
+                let (wall, moment) = (clock.unix(), clock.moment());
+                let id = match api.create_host(&document) {
+                    Ok(id) => id,
+                    Err(error) => {
+                        if error.may_have_succeeded() {
+                            let unclear = self.unclear.get_or_insert(Unclear {
+                                wall,
+                                moment,
+                                name: document.name,
+                                identifier: document.custom_identifier,
+                                successes: 0,
+                            });
+                            unclear.successes += u32::from(error.is_garbled());
+                            self.stage = Stage::Find;
+                            #[cfg(test)]
+                            if self.is_careless {
+                                self.stage = Stage::Create { is_new: true };
+                            }
+                        }
+                        return Err(RegisterError::Create(error));
+                    }
+                };
                 self.keep(&id);
+                self.unclear = None;
                 Stage::Look { id }
             }
+            (Stage::Find, _) => match self.find_created(api, clock)? {
+                Some(host) => {
+                    log::info!("this host has been created as {}", host.id);
+                    self.unclear = None;
+                    self.known(host)
+                }
+                None => Stage::Create { is_new: true },
+            },
             (Stage::Look { id }, _) => {
                 let host = api.host(id).map_err(|source| RegisterError::Look {
                     id: id.clone(),
@@ -152,6 +222,55 @@ impl Registration {
             (Stage::Registered { .. }, _) => return Ok(()),
         };
         Ok(())
+    }
+
+    /// The host that a request of this process has created: the one of its identifier or, without one, the
+    /// only one of its name that is not older than the request. `None` if another may be created.
+    fn find_created(
+        &self,
+        api: &mut Api,
+        clock: &dyn Clock,
+    ) -> Result<Option<Host>, RegisterError> {
+        let Some(unclear) = &self.unclear else {
+            return Ok(None);
+        };
+        let mut hosts = match &unclear.identifier {
+            Some(identifier) => {
+                let found = api.find_by_custom_identifier(identifier);
+                found.map(|host| host.into_iter().collect())
+            }
+            None => api.find_by_name(&unclear.name),
+        }
+        .map_err(RegisterError::Find)?;
+        // By the server's clock, since that is the one by which hosts have an age.
+        let passed = clock.moment().since(unclear.moment).as_secs();
+        let by_server = api.date().filter(|date| trust::is_plausible(*date));
+        let since = by_server.map_or(unclear.wall.0, |date| date.0.saturating_sub(passed));
+        let since = since.saturating_sub(BLUR);
+        hosts.retain(|host| {
+            let identifier = host.custom_identifier.as_ref().filter(|id| !id.is_empty());
+            match &unclear.identifier {
+                Some(_) => true,
+                None => {
+                    host.name == unclear.name && host.created_at >= since && identifier.is_none()
+                }
+            }
+        });
+        let path = self.state.id_path().display().to_string();
+        match hosts.len() {
+            0 if unclear.successes >= CREATIONS => Err(RegisterError::GivenUp {
+                requests: unclear.successes,
+                path,
+            }),
+            0 | 1 => Ok(hosts.pop()),
+            _ => {
+                let ids: Vec<String> = hosts.into_iter().map(|host| host.id).collect();
+                Err(RegisterError::Ambiguous {
+                    ids: ids.join(", "),
+                    path,
+                })
+            }
+        }
     }
 
     /// What is left to do with a host that the server knows, and that is this one.
@@ -186,6 +305,18 @@ pub(super) enum RegisterError {
     /// It is not known whether the server has a host of this identifier.
     Search(ApiError),
     Create(ApiError),
+    /// It is not known whether the server has created the host.
+    Find(ApiError),
+    /// The server says that it creates hosts, and none of them is found.
+    GivenUp {
+        requests: u32,
+        path: String,
+    },
+    /// Several hosts may be the one that was created.
+    Ambiguous {
+        ids: String,
+        path: String,
+    },
     Look {
         id: String,
         path: String,
@@ -212,7 +343,14 @@ impl RegisterError {
             | RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error.verdict(),
-            RegisterError::Unidentified { .. } => Verdict::Later(Duration::ZERO),
+            // Ending here would have the next start create another host.
+            RegisterError::Find(error) => match error.verdict() {
+                Verdict::Refused => Verdict::Later(Duration::ZERO),
+                later @ Verdict::Later(_) => later,
+            },
+            RegisterError::GivenUp { .. }
+            | RegisterError::Ambiguous { .. }
+            | RegisterError::Unidentified { .. } => Verdict::Later(Duration::ZERO),
             RegisterError::Describe(_) | RegisterError::Identity { .. } => Verdict::Refused,
         }
     }
@@ -226,6 +364,22 @@ impl fmt::Display for RegisterError {
                 f.write_str("failed to find out if this host is registered")
             }
             RegisterError::Create(_) => f.write_str("failed to register this host"),
+            RegisterError::Find(_) => f.write_str(
+                "failed to find out if this host was created; no other host is created before that",
+            ),
+            RegisterError::GivenUp { requests, path } => write!(
+                f,
+                "failed to register this host: {requests} requests to create it were answered \
+                 without the id of a host, and none is found that they created; no other host is \
+                 created before the agent is started again: check apibase and what is between \
+                 this host and the server, and write the id to {path} if mackerel shows such a host"
+            ),
+            RegisterError::Ambiguous { ids, path } => write!(
+                f,
+                "failed to register this host: several hosts of its name are as new as it is: \
+                 {ids}; write the id of the right one to {path} and start the agent again; \
+                 no other host is created"
+            ),
             RegisterError::Look { id, path, source } => {
                 write!(f, "failed to find this host (id {id}) on mackerel")?;
                 match source.status() {
@@ -256,10 +410,14 @@ impl fmt::Display for RegisterError {
 impl Error for RegisterError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match self {
-            RegisterError::Identity { .. } | RegisterError::Unidentified { .. } => return None,
+            RegisterError::Identity { .. }
+            | RegisterError::Unidentified { .. }
+            | RegisterError::GivenUp { .. }
+            | RegisterError::Ambiguous { .. } => return None,
             RegisterError::Describe(error) => error,
             RegisterError::Search(error)
             | RegisterError::Create(error)
+            | RegisterError::Find(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error,
         })

@@ -2,6 +2,7 @@
 //! `2006/01/02 15:04:05 LEVEL <tag> message`, in local time. systemd's journal has a time of its own
 //! and wants to know the level: there, `<4>` or the like stands in the place of the time.
 
+use std::borrow::Cow;
 use std::env;
 use std::fmt;
 use std::fs::File;
@@ -20,6 +21,11 @@ pub(crate) type Tags = &'static [(&'static str, &'static str)];
 
 /// The variable with which systemd names the socket that leads to its journal: `DEVICE:INODE`.
 const JOURNAL: &str = "JOURNAL_STREAM";
+
+/// Bytes of a line after its tag; what is beyond is cut.
+const LINE: usize = 8 << 10;
+/// The colours of `configtest`, which alone stay as they are in a text for the user.
+const COLOURS: [&str; 3] = ["\x1b[31m", "\x1b[33m", "\x1b[0m"];
 
 struct Stderr {
     clock: HostClock,
@@ -43,13 +49,80 @@ pub(crate) fn install(tags: Tags) {
     log::set_max_level(LevelFilter::Info);
 }
 
-/// Writes a text for the user to stderr as it is, with a line end after it.
+/// Writes a text for the user to stderr, with a line end after it. Its own line ends and colours stay,
+/// other control characters are escaped.
 pub(crate) fn say(text: &str) {
     let is_journal = STDERR.get().is_some_and(|stderr| stderr.is_journal);
     write(&match is_journal {
-        true => marked(Level::Error, text),
-        false => format!("{text}\n"),
+        true => marked(Level::Error, &shown(text.trim_end_matches('\n'))),
+        false => shown(text),
     });
+}
+
+/// The lines of `text`, each with a line end, as [`say`] writes them.
+fn shown(text: &str) -> String {
+    let mut lines = String::new();
+    for line in text.split('\n') {
+        let mut rest = bounded(line).into_owned();
+        while let Some((at, colour)) = first_colour(&rest) {
+            lines.extend([&escaped(&rest[..at]), colour]);
+            rest.drain(..at + colour.len());
+        }
+        lines.extend([&escaped(&rest), "\n"]);
+    }
+    lines
+}
+
+fn first_colour(text: &str) -> Option<(usize, &'static str)> {
+    let found = COLOURS
+        .iter()
+        .filter_map(|colour| Some((text.find(colour)?, *colour)));
+    found.min()
+}
+
+/// `text` on one line of limited length, without control characters: what servers, plugins and file
+/// names say cannot look like a line of its own, and does nothing to a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    escaped(&bounded(text.trim_ascii_end()))
+}
+
+/// `text` without characters that end a line, move a cursor or change the order in which others are
+/// shown: they are written as in Rust, e.g. `\n` and `\u{1b}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_odd(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// C0, C1, and what has no shape of its own: zero widths, marks of direction, separators of lines,
+/// annotations, tags.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The beginning of `text`, [`LINE`] bytes at most, and how long it is in all if that is more.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= LINE {
+        return Cow::Borrowed(text);
+    }
+    let start = &text[..text.floor_char_boundary(LINE)];
+    Cow::Owned(format!("{start}... ({} bytes in all)", text.len()))
 }
 
 /// Everything from DEBUG on if `verbose`, else ERROR alone if `silent`, else from INFO on.
@@ -140,7 +213,7 @@ fn text(level: Level, tag: &str, message: fmt::Arguments<'_>) -> String {
         Level::Debug => "DEBUG",
         Level::Trace => "TRACE",
     };
-    format!("{level} <{tag}> {message}")
+    format!("{level} <{tag}> {}", one_line(&message.to_string()))
 }
 
 fn stamped(time: &LocalTime, text: &str) -> String {
@@ -198,6 +271,79 @@ mod tests {
         ];
         for (level, expected) in table {
             assert_eq!(marked(level, "a\nb"), expected);
+        }
+    }
+
+    #[test]
+    fn log_line_cannot_be_forged_by_what_it_quotes() {
+        // (why this row exists, text, how it is shown)
+        let table = [
+            ("plain", "a \"b\" \\ c", "a \"b\" \\ c"),
+            ("other scripts", "日本語 é", "日本語 é"),
+            ("a line end", "a\nINFO <main> b", "a\\nINFO <main> b"),
+            ("a carriage return", "a\rb", "a\\rb"),
+            ("a tab", "a\tb", "a\\tb"),
+            ("at the end, where it says nothing", "a\r\n \n", "a"),
+            ("a colour", "\x1b[31ma", "\\u{1b}[31ma"),
+            ("NUL and DEL", "\0\x7f", "\\u{0}\\u{7f}"),
+            ("next line, of C1", "a\u{85}b", "a\\u{85}b"),
+            ("a control sequence of C1", "\u{9b}2J", "\\u{9b}2J"),
+            (
+                "separators of lines",
+                "\u{2028}\u{2029}",
+                "\\u{2028}\\u{2029}",
+            ),
+            (
+                "an override of direction",
+                "\u{202e}a\u{202c}",
+                "\\u{202e}a\\u{202c}",
+            ),
+            ("isolates", "\u{2066}\u{2069}", "\\u{2066}\\u{2069}"),
+            ("marks of direction", "\u{200e}\u{61c}", "\\u{200e}\\u{61c}"),
+            ("no width", "a\u{200b}\u{feff}b", "a\\u{200b}\\u{feff}b"),
+            ("tags", "a\u{e0041}", "a\\u{e0041}"),
+        ];
+        for (why, given, expected) in table {
+            let line = text(Level::Warn, "t", format_args!("{given}"));
+            assert_eq!(line, format!("WARNING <t> {expected}"), "{why}");
+        }
+    }
+
+    #[test]
+    fn log_line_has_a_limit() {
+        for (what, of) in [("a", 1), ("é", 2), ("\n.", 2), ("日", 3)] {
+            let given = what.repeat(1_000_000 / of);
+            let line = one_line(&given);
+            let all = given.len();
+            assert!(
+                line.ends_with(&format!("... ({all} bytes in all)")),
+                "{what}"
+            );
+            assert!(line.len() < 2 * LINE, "{}", line.len());
+        }
+        assert_eq!(one_line(&"a".repeat(LINE)).len(), LINE);
+    }
+
+    #[test]
+    fn log_keeps_lines_and_colours_of_a_text_for_the_user() {
+        // (why this row exists, text, what is written)
+        let table = [
+            ("one line", "a", "a\n"),
+            ("an empty line at the end", "a\n", "a\n\n"),
+            ("lines", "a\n\nb", "a\n\nb\n"),
+            (
+                "its own colours",
+                "\x1b[31ma\x1b[0m\x1b[33mb",
+                "\x1b[31ma\x1b[0m\x1b[33mb\n",
+            ),
+            (
+                "other sequences",
+                "\x1b[2Ja\x1b[31m\r",
+                "\\u{1b}[2Ja\x1b[31m\\r\n",
+            ),
+        ];
+        for (why, given, expected) in table {
+            assert_eq!(shown(given), expected, "{why}");
         }
     }
 

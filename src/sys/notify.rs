@@ -77,9 +77,8 @@ impl Notify {
     /// What it is doing, for people.
     pub(crate) fn status(&self, text: &str) {
         if self.socket.is_some() {
-            let text = text.chars().take(STATUS);
-            let line: String = text.map(|c| if c == '\n' { ' ' } else { c }).collect();
-            self.send(&format!("STATUS={line}"));
+            let text: String = text.chars().take(STATUS).collect();
+            self.send(&format!("STATUS={}", super::log::escaped(&text)));
         }
     }
 

@@ -18,6 +18,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) struct PidFile {
     path: PathBuf,
     _locked: File,
+    /// Whether it was there already: the last agent has not removed it.
+    was_left: bool,
 }
 
 impl PidFile {
@@ -58,7 +60,13 @@ impl PidFile {
         Ok(PidFile {
             path: path.to_owned(),
             _locked: file,
+            was_left: !text.is_empty(),
         })
+    }
+
+    /// Whether the last agent that had the file ended without removing it: it crashed or was killed.
+    pub(crate) fn was_left(&self) -> bool {
+        self.was_left
     }
 }
 
@@ -182,6 +190,10 @@ mod tests {
             }
             let claimed = PidFile::claim(&path).unwrap();
             assert_eq!(fs::read(&path).unwrap(), own.as_bytes());
+            assert_eq!(
+                claimed.was_left(),
+                left.is_some_and(|left| !left.is_empty())
+            );
             drop(claimed);
             assert!(!path.exists());
         }

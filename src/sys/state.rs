@@ -10,9 +10,13 @@ use std::path::PathBuf;
 use super::file;
 use super::nofollow;
 use super::root::FileError;
+use crate::base::text::is_host_id;
 
-/// Bytes. A host id has 11; what is longer is none.
+/// Bytes that are read. A host id has 64 at most; what is longer is none.
 const ID_LIMIT: u64 = 1024;
+/// What is wrong with a file that holds something else.
+const NO_ID: &str = "what it holds is not a host id (1 to 64 of A-Z, a-z, 0-9, - and _); \
+                     correct it, or delete the file to register a new host";
 /// The id is no secret.
 const ID_MODE: u32 = 0o644;
 
@@ -47,11 +51,18 @@ impl State {
 
     /// The host's id; `None` if there is no file for it or nothing in it.
     ///
-    /// Line ends at its end are not part of it. Fails if the file is there and cannot be read.
+    /// Line ends at its end are not part of it. Fails if the file is there and cannot be read, or
+    /// holds something else than an id.
     pub(crate) fn host_id(&self) -> Result<Option<String>, FileError> {
-        let text = self.text()?;
-        let id = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
-        Ok(id.filter(|id| !id.is_empty()))
+        let text = self.text()?.unwrap_or_default();
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Ok(None),
+            id if is_host_id(id) => Ok(Some(id.to_owned())),
+            _ => {
+                let why = io::Error::other(NO_ID);
+                Err(FileError::new("use", &self.id_path(), why))
+            }
+        }
     }
 
     /// What the file of the host's id holds.
@@ -60,12 +71,12 @@ impl State {
             return Ok(None);
         }
         let path = self.id_path();
-        let mut text = String::new();
+        let mut text = Vec::new();
         let file = nofollow::open(&path, OpenOptions::new().read(true));
-        match file.and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
+        match file.and_then(|file| file.take(ID_LIMIT).read_to_end(&mut text)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("read", &path, error)),
-            Ok(_) => Ok(Some(text)),
+            Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
         }
     }
 
@@ -130,7 +141,6 @@ mod tests {
                 "3aBcDeFgHiJ\r\n\n",
                 Some("3aBcDeFgHiJ"),
             ),
-            ("spaces are kept", " 3aB ", Some(" 3aB ")),
             ("nothing", "", None),
             ("nothing but a line end", "\n", None),
         ];
@@ -140,6 +150,33 @@ mod tests {
                 State::at(dir.path()).host_id().unwrap().as_deref(),
                 id,
                 "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn host_id_that_is_none_is_refused_with_its_file_and_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = [b'x'; 65];
+        // (why this row exists, content)
+        let table: [(&str, &[u8]); 8] = [
+            ("spaces", b" 3aB "),
+            ("a path", b"../../api/v0/x"),
+            ("two lines", b"3aB\n3aC\n"),
+            ("an escape sequence", b"3aB\x1b[31m"),
+            ("no text", b"\xff\xfe"),
+            ("NUL, as after a loss of power", b"\0\0\0\0"),
+            ("too long", &long),
+            ("longer than what is read", &[b'x'; 5_000]),
+        ];
+        for (why, content) in table {
+            fs::write(dir.path().join("id"), content).unwrap();
+            let error = State::at(dir.path()).host_id().unwrap_err();
+            let expected = format!("use {}/id: what it holds", dir.path().display());
+            let line = base::report(&error);
+            assert!(
+                line.starts_with(&expected) && line.contains("delete the file"),
+                "{why}: {line}"
             );
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::base::json::{Json, JsonError};
+use crate::base::text::is_host_id;
 
 /// The body of POST hosts and of PUT hosts/ID.
 #[derive(Debug, Default, Serialize)]
@@ -159,11 +160,13 @@ pub(crate) struct Host {
     /// `working`, `standby`, `maintenance` or `poweroff`
     pub(crate) status: String,
     pub(crate) custom_identifier: Option<String>,
+    /// Seconds since the epoch; 0 if the server does not say.
+    pub(crate) created_at: u64,
 }
 
 /// The id that the answer to POST hosts gives a host, for ever.
 pub(crate) fn created(answer: &Json) -> Result<String, JsonError> {
-    text(answer, "id")?.ok_or(NO_ID)
+    id(answer)
 }
 
 /// The host of the answer to GET hosts/ID.
@@ -180,17 +183,37 @@ pub(crate) fn found(answer: &Json) -> Result<Vec<Host>, JsonError> {
 }
 
 const NO_ID: JsonError = JsonError::Lacking("there is no host's id in it");
+const BAD_ID: JsonError =
+    JsonError::Lacking("the host's id in it is not 1 to 64 of A-Z, a-z, 0-9, - and _");
 const NO_HOST: JsonError = JsonError::Lacking("there is no host in it");
 const NO_TEXT: JsonError = JsonError::Lacking("what should be a text in it is none");
 
 impl Host {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is out of range becomes the nearest second"
+    )]
     fn read(host: &Json) -> Result<Host, JsonError> {
         Ok(Host {
-            id: text(host, "id")?.ok_or(NO_ID)?,
+            id: id(host)?,
             name: text(host, "name")?.unwrap_or_default(),
             status: text(host, "status")?.unwrap_or_default(),
             custom_identifier: text(host, "customIdentifier")?,
+            created_at: match host.member("createdAt") {
+                Some(Json::Number(seconds)) => *seconds as u64,
+                _ => 0,
+            },
         })
+    }
+}
+
+/// The id in an object: it becomes part of paths and of lines of the log.
+fn id(object: &Json) -> Result<String, JsonError> {
+    let id = text(object, "id")?.ok_or(NO_ID)?;
+    match is_host_id(&id) {
+        true => Ok(id),
+        false => Err(BAD_ID),
     }
 }
 
@@ -353,7 +376,20 @@ mod tests {
 
     #[test]
     fn an_answer_without_the_host_s_id_is_none() {
-        for answer in ["{}", r#"{"id":null}"#, r#"{"id":7}"#, "[]", "null"] {
+        let odd = r#"{"id":"a\u001b[31m"}"#;
+        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(900_000));
+        for answer in [
+            "{}",
+            r#"{"id":null}"#,
+            r#"{"id":7}"#,
+            "[]",
+            "null",
+            r#"{"id":""}"#,
+            r#"{"id":"../x"}"#,
+            r#"{"id":"a\nb"}"#,
+            odd,
+            &long,
+        ] {
             let answer = Json::parse(answer).unwrap();
             assert!(created(&answer).is_err(), "{answer}");
             assert!(Host::read(&answer).is_err(), "{answer}");

@@ -112,7 +112,9 @@ fn killed(lives: usize) {
         }
         agent.signal(Signal::KILL);
         let finished = agent.wait_exit(limit(20));
-        assert_eq!(finished.signal, Some(9), "{}", finished.stderr);
+        // It may have ended meanwhile: what is in the file is not waited for.
+        let has_ended = finished.signal == Some(9) || finished.code == Some(0);
+        assert!(has_ended, "{}", finished.stderr);
         for wrong in ["damaged", "cannot be used", "make no sense", "lost"] {
             assert!(!finished.stderr.contains(wrong), "{}", finished.stderr);
         }

@@ -132,6 +132,8 @@ fn a_second_signal_is_handed_on_too() {
     }
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
+    // What is in a file need not be waited for.
+    sandbox.configure(&standin.base(), "[spool]\non_disk = false\n");
     standin.script("tsdb = 500");
     let agent = sandbox.start_with(&["supervise"], &[]);
     let tries = |count| {

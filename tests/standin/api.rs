@@ -95,12 +95,13 @@ fn known<'a>(model: &'a mut Model, id: &str) -> Result<&'a mut Host, Answer> {
 }
 
 fn find(model: &Model, query: &str) -> Answer {
-    let mut wanted = None;
+    let (mut wanted, mut name) = (None, None);
     let mut statuses = Vec::new();
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match key {
             "customIdentifier" => wanted = Some(decode(value, true)),
+            "name" => name = Some(decode(value, true)),
             "status" => statuses.push(decode(value, true)),
             _ => {}
         }
@@ -110,6 +111,7 @@ fn find(model: &Model, query: &str) -> Answer {
             && wanted
                 .as_ref()
                 .is_none_or(|id| host.custom_identifier() == id)
+            && name.as_ref().is_none_or(|name| host.name() == name)
             && (statuses.is_empty() || statuses.contains(&host.status))
     });
     let hosts: Vec<Value> = found.map(Host::describe).collect();

@@ -7,6 +7,7 @@ use super::http::{self, Answer, Broken, Request};
 use super::link::{GARBAGE, Link, discard, finish, open, reset};
 use super::script::{Act, Fault};
 use super::shared::Shared;
+use super::table;
 
 /// Bytes that follow a body although its length says that it is over.
 const SURPLUS: &[u8] = b"}}surplus";
@@ -146,6 +147,17 @@ impl Connection<'_> {
                 shared.print(request, None);
                 self.link.send(GARBAGE)?;
                 return Ok(false);
+            }
+            Some(Act::Instead(answer)) => {
+                shared.take(request);
+                shared.answered(request, &answer);
+                self.link.send(&answer.encode())?;
+            }
+            Some(Act::Dated(time)) => {
+                let answer = self
+                    .take(request, announce)
+                    .header("Date", &table::http_date(time));
+                self.link.send(&answer.encode())?;
             }
             Some(Act::Huge(length)) => self.send_huge(request, length)?,
             Some(Act::Chunked) => {

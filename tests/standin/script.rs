@@ -60,6 +60,10 @@ pub(crate) enum Act {
     Interim,
     /// Taken. The right answer below headers as some proxies write them: see [`Answer::odd`].
     OddHead,
+    /// Taken. This answer instead of the right one: the client cannot know.
+    Instead(Answer),
+    /// Taken. The right answer, with the time of the server in seconds since the epoch.
+    Dated(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -184,6 +188,8 @@ fn act(what: &str, how: &str) -> Option<Act> {
         "interim" => Act::Interim,
         "odd-head" => Act::OddHead,
         "gzip" => Act::Answer(Answer::gzip()),
+        "instead" => Act::Instead(Answer::new(how.parse().ok()?, "")),
+        "date" => Act::Dated(how.parse().ok()?),
         "portal" => Act::Answer(Answer::portal()),
         "redirect" => Act::Answer(Answer::new(307, "").header("Location", how)),
         "unread" => Act::Unread(Answer::error(how.parse().ok()?, "as the script says")),

@@ -141,6 +141,18 @@ pub(super) fn utc(seconds: u64) -> (String, String) {
     (date, format!("{hour:02}:{minute:02}:{:02}", second % 60))
 }
 
+/// The value of a `Date` header (RFC 9110, section 5.6.7). The day of the week is always Thursday:
+/// the agent does not read it.
+pub(super) fn http_date(seconds: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (date, time) = utc(seconds);
+    let parts: Vec<&str> = date.split('-').collect();
+    let month = MONTHS[parts[1].parse::<usize>().unwrap() - 1];
+    format!("Thu, {} {month} {} {time} GMT", parts[2], parts[0])
+}
+
 /// The first `limit` characters of the first line, without control characters, which might do
 /// something to a terminal.
 pub(super) fn clip(text: &str, limit: usize) -> String {

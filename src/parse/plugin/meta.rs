@@ -185,8 +185,7 @@ impl fmt::Display for MetaError {
             MetaError::NoHeader => write!(f, "graph definitions: no line \"# {HEADER}\""),
             MetaError::Version(version) => write!(
                 f,
-                "graph definitions: version \"{}\" is not supported",
-                version.escape_default()
+                "graph definitions: version \"{version}\" is not supported"
             ),
             MetaError::Json(_) => f.write_str("graph definitions: no JSON"),
             MetaError::Type(what, wanted) => {

@@ -5,7 +5,7 @@ use std::fs;
 use super::ending::ONE_STOP;
 use super::*;
 use crate::base::channel::channel;
-use crate::base::clock::{FakeClock, HostClock};
+use crate::base::clock::{FakeClock, HostClock, Unix};
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
@@ -213,4 +213,90 @@ fn told_again(pause: Duration) -> Result<Outcome, String> {
 fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
     assert_eq!(told_again(Duration::ZERO), Ok(Outcome::Delivered));
     assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
+}
+
+#[test]
+fn gap_is_told_in_one_line_that_says_from_when_to_when() {
+    const NOW: u64 = 1_700_000_040;
+    // (why this row exists, seconds between two rounds by the wall clock, since the host's start, and by
+    // the clock that waits, what the log says after the times)
+    let table = [
+        ("a minute", 60, 60, 60, None),
+        ("the longest time between two minutes", 120, 120, 120, None),
+        ("a clock set ahead", 3_660, 60, 60, None),
+        ("a clock set back", -3_540, 60, 60, None),
+        (
+            "suspended",
+            3_600,
+            3_600,
+            60,
+            Some("the host was suspended"),
+        ),
+        (
+            "suspended for days",
+            200_000,
+            200_000,
+            0,
+            Some("the host was suspended"),
+        ),
+        (
+            "stopped by SIGSTOP",
+            600,
+            600,
+            600,
+            Some("the agent was stopped"),
+        ),
+        (
+            "stopped, and the clock set meanwhile",
+            7_800,
+            600,
+            600,
+            Some("the agent was stopped"),
+        ),
+        (
+            "three minutes",
+            180,
+            180,
+            180,
+            Some("the agent was stopped"),
+        ),
+    ];
+    for (why, wall, age, moment, expected) in table {
+        let at = |wall, age, moment| {
+            let stamp = Stamp {
+                wall: Unix(wall),
+                age,
+            };
+            (stamp, Moment(Duration::from_secs(moment)))
+        };
+        let before = at(NOW, 5_000, 4_000);
+        let now = NOW.saturating_add_signed(wall);
+        let line = gap(before, at(now, 5_000 + age, 4_000 + moment));
+        let Some(cause) = expected else {
+            assert_eq!(line, None, "{why}");
+            continue;
+        };
+        let line = line.unwrap();
+        let shown = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
+        let times = format!(
+            "nothing was measured from {} to {}: {cause}",
+            shown(now - age),
+            shown(now)
+        );
+        assert!(line.starts_with(&times), "{why}: {line}");
+    }
+}
+
+#[test]
+fn gap_is_told_after_the_round_that_follows_it() {
+    let flags = Flags::default();
+    let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+    agent.begin(&rig.clock);
+    for seconds in [60, 60, 600] {
+        rig.clock.pass(Duration::from_secs(seconds));
+        let before = agent.last_round.unwrap();
+        agent.start(Job::Collect, &rig.clock);
+        let told = gap(before, agent.last_round.unwrap());
+        assert_eq!(told.is_some(), seconds > 120);
+    }
 }

@@ -160,7 +160,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
                     target: target,
                     "plugin.metrics.{}: dropped \"{}\": the API takes finite values, and of a name a-z, A-Z, 0-9, '.', '_' and '-'",
                     entry.name,
-                    name.escape_default()
+                    name
                 );
             }
             say_all(entry, words);

@@ -11,9 +11,12 @@ use crate::trust::Answer;
 use crate::wire::check::Report;
 
 impl Poster {
-    /// The stamp with the time that it was, and whether that is known.
+    /// The stamp with the time that it was, and whether that is known. If not, the server is asked
+    /// before the next post.
     pub(super) fn dated(&mut self, stamp: Stamp, clock: &dyn Clock) -> (Stamp, bool) {
-        if !self.trust.is_right(stamp) {
+        let is_known = self.trust.is_known(stamp);
+        // The kernel may vouch meanwhile for a clock of which the server knows better.
+        if !is_known || !self.trust.is_near(stamp) {
             self.trust
                 .ask_kernel(clock.stamp(), clock.is_synchronised());
             self.settle(clock);
@@ -86,6 +89,9 @@ impl Poster {
         is_urgent: bool,
         clock: &dyn Clock,
     ) {
+        if self.is_unwanted(destination.as_deref()) {
+            return;
+        }
         let (stamp, is_sure) = self.dated(clock.stamp().at(report.occurred_at), clock);
         report.occurred_at = stamp.wall;
         if is_sure {
@@ -130,7 +136,7 @@ impl Poster {
                 self.hear_time(clock);
                 if !self.trust.is_sure() {
                     self.is_failing(
-                        "the clock of this host has never been set: what is measured waits until it is".to_owned(),
+                        "the clock of this host has never been set: values are kept until it is; set it, or have it set by NTP".to_owned(),
                     );
                     self.try_again(REFUSED_PAUSE, clock);
                 }

@@ -17,9 +17,11 @@ impl Poster {
             return None;
         }
         let (api, describe) = (&mut self.api, &mut self.describe);
-        match self.registration.step(api, describe, &self.config) {
+        match self.registration.step(api, describe, &self.config, clock) {
             Ok(()) => {
-                self.backoff.succeeded();
+                if !self.registration.is_unclear() {
+                    self.backoff.succeeded();
+                }
                 self.post_due = Some(clock.moment());
                 self.welcome(clock);
                 None

@@ -82,6 +82,12 @@ impl Identities {
         }
     }
 
+    /// Whether the server has no host of this identifier, as it said when it was asked.
+    pub(super) fn is_absent(&self, identifier: &str) -> bool {
+        let found = self.find(identifier);
+        found.is_some_and(|identity| identity.state == State::Absent)
+    }
+
     /// When [`Identities::next`] has something; `None` if it never will.
     pub(super) fn due(&self) -> Option<Moment> {
         self.0.iter().filter_map(|identity| identity.due).min()

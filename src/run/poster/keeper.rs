@@ -39,6 +39,8 @@ pub(in crate::run) struct Keeper {
     owner: Option<String>,
     /// How long something may wait before it is written.
     window: Duration,
+    /// Whether the first thing is written at once.
+    is_hasty: bool,
     due: Option<Moment>,
     /// Whether the file has to be written anew.
     is_stale: bool,
@@ -87,6 +89,7 @@ impl Keeper {
             boot: 0,
             owner: None,
             window: Duration::MAX,
+            is_hasty: false,
             due: None,
             is_stale: false,
             clock: None,
@@ -97,11 +100,26 @@ impl Keeper {
         }
     }
 
+    /// The same, but the first thing is written at once: the last agent may have crashed, and this one
+    /// may crash before the window is over.
+    pub(in crate::run) fn hasty(mut self) -> Keeper {
+        self.is_hasty = self.journal.is_some();
+        self
+    }
+
+    /// Whether the first thing that waits is still to be written, and at once.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.is_hasty
+    }
+
     /// Notes that there is something that is in no file.
     pub(super) fn note(&mut self, now: Moment) {
         if self.journal.is_some() {
-            let due = Moment(now.0.saturating_add(self.window.saturating_sub(AHEAD)));
-            self.due.get_or_insert(due);
+            let pause = match self.is_hasty {
+                true => Duration::ZERO,
+                false => self.window.saturating_sub(AHEAD),
+            };
+            self.due.get_or_insert(Moment(now.0.saturating_add(pause)));
         }
     }
 
@@ -140,7 +158,8 @@ impl Keeper {
 
     /// Writes what waits and is in no file yet. Returns where it is, if it is there.
     pub(super) fn save(&mut self, waiting: &mut Waiting<'_>, now: Moment) -> Option<PathBuf> {
-        self.due = None;
+        // What an earlier agent has left may be written before there is anything new.
+        self.is_hasty &= self.due.take().is_none();
         if waiting.is_empty() {
             self.delivered(waiting);
             return None;

@@ -119,6 +119,7 @@ impl Poster {
                     .is_over(|| "check reports are taken again".to_owned());
             }
             Err(error) => {
+                self.has_failed = true;
                 let lost = self.reports.done(&batch, how_it_ended(&error), now);
                 let why = base::report(&error);
                 self.reporting.because(match lost {
@@ -145,7 +146,7 @@ impl Poster {
                 if is_there {
                     self.post_due.get_or_insert(now);
                 } else {
-                    self.spool.give_up(&identifier);
+                    self.drop_unwanted(clock);
                     if is_news {
                         log::warn!(
                             "no host has the custom_identifier {identifier}: what plugins report for it is dropped; it is looked for again in an hour"

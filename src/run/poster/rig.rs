@@ -3,7 +3,9 @@
 //!
 //! What has to hold at the end: every value measured and still of use was accepted, with the time at
 //! which it was measured, except what lay inside the stated window of a kill or a loss of power; none
-//! was invented, and none sent again that had been acknowledged to the same process.
+//! was invented, and none sent again that had been acknowledged to the same process. The first round
+//! after a crash is kept whatever the window; a stop whose values are in the file does not wait for the
+//! server; one process creates one host; a clock that stays as wrong as it is is asked about once.
 
 mod lives;
 mod world;
@@ -40,6 +42,14 @@ enum Broken {
     Late,
     /// It takes every clock to be right.
     Gullible,
+    /// It asks for the time again and again while its clock is wrong.
+    Doubting,
+    /// It writes the first round after a crash no sooner than others.
+    Calm,
+    /// At a stop it tries for all its time what is in the file.
+    Stubborn,
+    /// It creates another host without looking for the first.
+    Careless,
 }
 
 struct Rig {
@@ -48,6 +58,10 @@ struct Rig {
     state: tempfile::TempDir,
     broken: Broken,
     poster: Option<Poster>,
+    /// Whether the last process ended in another way than by a stop.
+    was_killed: bool,
+    /// Rounds that this process has measured.
+    rounds: u64,
     /// Values in a round.
     series: u64,
     next_value: u64,
@@ -85,13 +99,20 @@ impl Rig {
         let disk = ScriptedDisk::default();
         disk.drive().is_deaf = broken == Broken::NoSync;
         let state = tempfile::tempdir().unwrap();
-        State::at(state.path()).save_host_id(world::ID).unwrap();
+        let mut world = World::new(seed);
+        match seed.is_multiple_of(3) {
+            // A new host, on a bad day.
+            true => world.face_until = 0,
+            false => State::at(state.path()).save_host_id(world::ID).unwrap(),
+        }
         Rig {
-            world: Arc::new(Mutex::new(World::new(seed))),
+            world: Arc::new(Mutex::new(world)),
             disk,
             state,
             broken,
             poster: None,
+            was_killed: false,
+            rounds: 0,
             series: 3,
             next_value: 0,
             next_report: 1 << 40,
@@ -110,6 +131,7 @@ impl Rig {
         let clock = RigClock(Arc::clone(&self.world));
         let state = State::at(self.state.path());
         self.world().process += 1;
+        self.world().is_new_process();
         self.world().tell("starts".to_owned());
         if self.disk.drive().mood == Mood::Denied {
             // What it cannot read it leaves alone, and the next process may.
@@ -125,6 +147,10 @@ impl Rig {
             clock.moment(),
         );
         poster.spool.never_halves = self.broken == Broken::NoHalves;
+        poster.is_stubborn = self.broken == Broken::Stubborn;
+        poster.registration.is_careless = self.broken == Broken::Careless;
+        self.rounds = 0;
+        let id = State::at(self.state.path()).host_id().unwrap();
         let window = match self.broken {
             Broken::Late => 60 * 60,
             _ => WINDOW,
@@ -134,8 +160,12 @@ impl Rig {
             Path::new(ROOT),
             Duration::from_secs(window),
             self.world().boot,
-            Some(world::ID),
+            id.as_deref(),
         );
+        let keeper = match self.was_killed && self.broken != Broken::Calm {
+            true => keeper.hasty(),
+            false => keeper,
+        };
         self.poster = Some(poster.keep_with(keeper, &clock));
     }
 
@@ -150,8 +180,9 @@ impl Rig {
             let before = clock.moment();
             let next = poster.step(&clock);
             if poster.trust.is_sure() {
-                let boot = self.world().boot;
-                self.world().trusted_boots.insert(boot);
+                let mut world = self.world();
+                let trusted = (world.boot, world.process);
+                world.trusted.insert(trusted);
             }
             let mut world = self.world.lock().unwrap();
             let left = end.saturating_sub(world.elapsed);
@@ -174,8 +205,13 @@ impl Rig {
     fn minute(&mut self, minute: u64) {
         let clock = RigClock(Arc::clone(&self.world));
         let broken = self.broken;
+        let is_first = self.was_killed && self.rounds == 0 && self.disk.drive().mood == Mood::Well;
+        self.rounds += u64::from(self.poster.is_some());
         if let Some(poster) = &mut self.poster {
             let now = clock.stamp();
+            if broken == Broken::Doubting {
+                poster.trust.forget_shown();
+            }
             let stamp = match broken {
                 // As if what the clock says had always been so.
                 Broken::Gullible => {
@@ -187,7 +223,8 @@ impl Rig {
             let mut values = Values::default();
             for series in 0..self.series {
                 values.put(format!("s{series}"), self.next_value as f64);
-                self.world.lock().unwrap().measure(self.next_value);
+                let mut world = self.world.lock().unwrap();
+                world.measure(self.next_value, is_first);
                 self.next_value += 1;
             }
             poster.take(Order::Round(stamp, None, values), &clock);
@@ -200,7 +237,7 @@ impl Rig {
                     notification_interval: None,
                     max_check_attempts: None,
                 };
-                self.world.lock().unwrap().measure(self.next_report);
+                self.world.lock().unwrap().measure(self.next_report, false);
                 self.next_report += 1;
                 let order = Order::Report {
                     destination: None,
@@ -213,7 +250,8 @@ impl Rig {
         let end = (minute + 1) * 60;
         if let Some(Outcome::Refused(_)) = self.run_until(end) {
             // As a supervisor would, but later.
-            self.poster = None;
+            self.ends();
+            self.was_killed = true;
             if self.disk.drive().mood != Mood::Well {
                 self.world().killed();
             }
@@ -226,7 +264,8 @@ impl Rig {
     fn kill(&mut self, loses_power: bool) {
         self.world()
             .tell(format!("killed, power lost: {loses_power}"));
-        self.poster = None;
+        self.ends();
+        self.was_killed = true;
         self.world().killed();
         if loses_power {
             let world = Arc::clone(&self.world);
@@ -239,6 +278,13 @@ impl Rig {
         }
     }
 
+    /// The process is over. One without an id may have created a host.
+    fn ends(&mut self) {
+        self.poster = None;
+        let id = State::at(self.state.path()).host_id().unwrap();
+        self.world().nameless_ends += usize::from(id.is_none());
+    }
+
     /// The process is told to end, and given the time.
     fn stop(&mut self) {
         let clock = RigClock(Arc::clone(&self.world));
@@ -249,12 +295,19 @@ impl Rig {
         }
         let outcome = self.run_until(limit + 60);
         let is_well = self.disk.drive().mood == Mood::Well;
+        let took = self.world().elapsed + 30 - limit;
+        if is_well && took > 2 && self.world().fails_at_once() {
+            self.world()
+                .violations
+                .push(format!("a stop that takes {took} s"));
+        }
         if is_well && matches!(outcome, Some(Outcome::Undelivered { .. })) {
             self.world()
                 .violations
                 .push("a stop that keeps nothing".to_owned());
         }
-        self.poster = None;
+        self.ends();
+        self.was_killed = false;
         if !is_well {
             self.world().killed();
         }
@@ -271,7 +324,10 @@ impl Rig {
         if self.poster.is_none() {
             return;
         }
+        // What has crashed is likely to crash again, and soon.
+        let is_looping = self.was_killed && self.rounds < 4 && self.random(3) == 0;
         match self.random(400) {
+            _ if is_looping => self.kill(false),
             0 => self.kill(false),
             1 => self.kill(true),
             2 => self.stop(),

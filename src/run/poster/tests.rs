@@ -1,9 +1,11 @@
 //! The poster against a server in memory, in time that the test lets pass.
 
+mod creating;
 mod fleet;
 mod news;
 mod place;
 mod plugins;
+mod stopping;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -41,6 +41,9 @@ impl Poster {
         values: &Values,
         clock: &dyn Clock,
     ) {
+        if self.is_unwanted(destination.as_deref()) {
+            return;
+        }
         let (stamp, is_sure) = self.dated(stamp, clock);
         let lost = self.spool.push(stamp, is_sure, destination, values.iter());
         self.keeper.note(clock.moment());
@@ -56,6 +59,40 @@ impl Poster {
                 None => Duration::ZERO,
             };
             self.post_due = Some(Moment(now.0 + pause));
+        }
+    }
+
+    /// Whether there is no host for this custom identifier, or no plugin that has it any more: what comes
+    /// for it is dropped, as the log has said.
+    pub(super) fn is_unwanted(&self, destination: Option<&str>) -> bool {
+        destination.is_some_and(|to| self.identities.of(to) == Identified::Absent)
+    }
+
+    /// Drops what waits for hosts that there are not, and for identifiers that no plugin has any more.
+    pub(super) fn drop_unwanted(&mut self, clock: &dyn Clock) {
+        let unwanted = |poster: &Poster| {
+            let undated = poster.undated.iter();
+            let mut all = poster
+                .spool
+                .destinations()
+                .chain(poster.reports.destinations())
+                .chain(undated.filter_map(|report| report.destination.as_deref()));
+            let found = all.find(|to| poster.is_unwanted(Some(to)));
+            found.map(str::to_owned)
+        };
+        while let Some(to) = unwanted(self) {
+            let values = self.spool.give_up(&to);
+            let undated = self.undated.len();
+            self.undated
+                .retain(|report| report.destination.as_deref() != Some(&*to));
+            let undated = undated - self.undated.len();
+            let reports = self.reports.give_up(&to, clock.moment()) + undated;
+            if !self.identities.is_absent(&to) {
+                log::warn!(
+                    "dropped {values} values and {reports} check reports for the custom_identifier {to}: no plugin of the configuration has it any more"
+                );
+            }
+            self.delivered(clock);
         }
     }
 
@@ -149,6 +186,7 @@ impl Poster {
             self.delivered(clock);
         }
         self.condemned += 1;
+        self.has_failed = true;
         let is_all = self.condemned >= CONDEMNED;
         if is_all {
             // Whatever it is that the server will not have, it is not a value or two.
@@ -172,6 +210,7 @@ impl Poster {
 
     /// Puts the next attempt off, for at least as long as `asked`.
     pub(super) fn try_again(&mut self, asked: Duration, clock: &dyn Clock) {
+        self.has_failed = true;
         let spread = self.backoff.failed((self.random)());
         let pause = match self.stop {
             Some(_) => LAST_PAUSE,

@@ -88,6 +88,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
+            // As Go quotes it: the server gets it as a check's message.
             c if c.is_control() => quoted.extend(c.escape_default()),
             c => quoted.push(c),
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Answer, shown};
+use super::Answer;
 
 /// Those that failed in the latest round.
 #[derive(Default)]
@@ -21,12 +21,12 @@ impl Failing {
                 continue;
             }
             if !self.0.iter().any(|known| known == path) {
-                log::warn!("filesystem {}: {error}", shown(path));
+                log::warn!("filesystem {}: {error}", path.display());
             }
             failing.push(path.to_owned());
         }
         for path in self.0.iter().filter(|path| !failing.contains(path)) {
-            log::info!("filesystem {} fails no more", shown(path));
+            log::info!("filesystem {} fails no more", path.display());
         }
         self.0 = failing;
     }

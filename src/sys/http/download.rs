@@ -33,6 +33,7 @@ impl Http {
             method: Method::Get,
             path,
             body: None,
+            is_repeatable: true,
         };
         let by = Deadline::after(self.peer.limit);
         let answer = self.send(&request, None, by).and_then(|answer| {

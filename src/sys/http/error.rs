@@ -40,10 +40,6 @@ impl Kind {
 /// There is no answer: what was being done, with whom, and why it failed.
 #[derive(Debug)]
 pub(crate) struct LinkError {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the text says it; tests tell them apart")
-    )]
     kind: Kind,
     doing: String,
     cause: io::Error,
@@ -52,6 +48,11 @@ pub(crate) struct LinkError {
 impl LinkError {
     pub(super) fn new(kind: Kind, doing: String, cause: io::Error) -> LinkError {
         LinkError { kind, doing, cause }
+    }
+
+    /// Whether the server may have had the request: it failed after it had begun to be sent.
+    pub(crate) fn was_sent(&self) -> bool {
+        matches!(self.kind, Kind::Timeout | Kind::Broken)
     }
 
     #[cfg(test)]
@@ -115,5 +116,15 @@ impl LinkError {
     pub(crate) fn for_test(cause: &str) -> LinkError {
         let cause = io::Error::other(cause.to_owned());
         LinkError::new(Kind::Connect, "connect to the test".to_owned(), cause)
+    }
+
+    /// The same for a request that the server may have had.
+    pub(crate) fn lost_for_test() -> LinkError {
+        let cause = io::ErrorKind::UnexpectedEof.into();
+        LinkError::new(
+            Kind::Broken,
+            "wait for the answer of the test".to_owned(),
+            cause,
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
 
+pub(crate) mod cancel;
 mod crypto;
 mod date;
 pub(crate) mod download;
@@ -75,6 +76,8 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     /// A JSON document, or nothing at all.
     pub(crate) body: Option<&'a str>,
+    /// Whether doing it twice is the same as doing it once.
+    pub(crate) is_repeatable: bool,
 }
 
 /// The server's answer, whatever its status; redirections are answers like others.
@@ -303,7 +306,8 @@ impl Http {
         let answer = match self.attempt(request, header, by) {
             // The server may close an idle connection while the next request is under way.
             Err(error)
-                if connections == self.progress.connections()
+                if request.is_repeatable
+                    && connections == self.progress.connections()
                     && matches!(self.progress.stage(), Stage::Sending | Stage::Waiting)
                     && !matches!(error, ureq::Error::Timeout(_) | ureq::Error::Other(_)) =>
             {
@@ -330,7 +334,14 @@ impl Fetch for Http {
     ) -> Result<Answer, LinkError> {
         // ureq sends a PUT without a body as one whose length is not known.
         let body = (method != Method::Get).then_some("");
-        self.say(&Request { method, path, body }, header)
+        let is_repeatable = true;
+        let request = Request {
+            method,
+            path,
+            body,
+            is_repeatable,
+        };
+        self.say(&request, header)
     }
 }
 

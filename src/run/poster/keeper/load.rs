@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     Duration, Journal, Keeper, Kind, Record, Rounds, Span, Spool, Stamp, Undated, base, trust,
 };
+use crate::base::clock::Unix;
 use crate::sys::journal::Disk;
 use crate::wire::check;
 
@@ -56,6 +57,8 @@ impl Keeper {
             records.clear();
         }
         Keeper {
+            // Something waits already: the server may be away, and for long.
+            is_hasty: journal.is_there(),
             journal: Some(journal),
             boot,
             owner: owner.map(str::to_owned),
@@ -78,7 +81,12 @@ impl Keeper {
         }
         let start_of = |wanted: u128| {
             records.iter().rev().find_map(|record| match record {
-                Record::Clock { boot, start } if *boot == wanted => Some(*start),
+                // One that an implausible clock has left is none.
+                Record::Clock { boot, start }
+                    if *boot == wanted && trust::is_plausible(Unix(*start)) =>
+                {
+                    Some(*start)
+                }
                 _ => None,
             })
         };

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use super::WINDOW;
 use crate::base::clock::Unix;
-use crate::sys::http::{Answer, Exchange, LinkError, Request};
+use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 
 pub(super) const ID: &str = "xxx1234567890";
+/// Where hosts are created.
+const HOSTS: &str = "/api/v0/hosts";
+/// Questions about the host that a process may ask while no clock changes: one to be registered, one
+/// for the time, and one more where a request takes long.
+const QUESTIONS: usize = 3;
 /// When a life begins.
 const BEGIN: u64 = 1_750_000_020;
 /// Seconds that a request takes at most.
@@ -61,12 +66,15 @@ pub(super) struct Measured {
     /// True time.
     at: u64,
     boot: u128,
+    process: u64,
     /// The times with which the server has accepted it.
     accepted: BTreeSet<u64>,
     /// The process that was told so.
     acknowledged: Option<u64>,
     /// Whether it may be lost.
     is_excused: bool,
+    /// Whether it is written at once, so that no end of the process is an excuse.
+    is_first: bool,
 }
 
 pub(super) struct World {
@@ -80,14 +88,22 @@ pub(super) struct World {
     mended_at: u64,
     pub(super) boot: u128,
     booted: u64,
-    pub(super) trusted_boots: BTreeSet<u128>,
+    /// Boots, and processes in them that knew what time it was: those that were there before get their
+    /// times from them.
+    pub(super) trusted: BTreeSet<(u128, u64)>,
     pub(super) process: u64,
     face: Face,
     /// When the server changes its face, in minutes.
-    face_until: u64,
+    pub(super) face_until: u64,
     /// Faces in a row that were not good.
     bad_faces: u32,
     pub(super) restart_at: Option<u64>,
+    /// When hosts were created, by true time.
+    created: Vec<u64>,
+    /// Ends of processes whose host had no id: each may have created one.
+    pub(super) nameless_ends: usize,
+    /// Questions about the host since a clock or a process has changed.
+    questions: usize,
     /// Since when the disk has failed, and until when.
     disk_failed: Option<(u64, u64)>,
     pub(super) rotten: usize,
@@ -107,12 +123,15 @@ impl World {
             mended_at: 0,
             boot: 1,
             booted: 0,
-            trusted_boots: BTreeSet::new(),
+            trusted: BTreeSet::new(),
             process: 0,
             face: Face::Well,
             face_until: 10,
             bad_faces: 0,
             restart_at: None,
+            created: Vec::new(),
+            nameless_ends: 0,
+            questions: 0,
             disk_failed: None,
             rotten: 0,
             things: BTreeMap::new(),
@@ -146,13 +165,15 @@ impl World {
         self.elapsed - self.booted + 20
     }
 
-    pub(super) fn measure(&mut self, number: u64) {
+    pub(super) fn measure(&mut self, number: u64, is_first: bool) {
         let thing = Measured {
             at: self.time(),
             boot: self.boot,
+            process: self.process,
             accepted: BTreeSet::new(),
             acknowledged: None,
             is_excused: false,
+            is_first,
         };
         self.things.insert(number, thing);
     }
@@ -162,6 +183,7 @@ impl World {
         if self.error != 0 && self.elapsed >= self.mended_at {
             self.error = 0;
             self.is_synchronised = true;
+            self.questions = 0;
         }
         if minute < self.face_until {
             return;
@@ -182,6 +204,14 @@ impl World {
         self.error = 0;
         self.is_synchronised = true;
         self.disk_failed = None;
+    }
+
+    /// Whether every request fails, and in no time.
+    pub(super) fn fails_at_once(&self) -> bool {
+        matches!(
+            self.face,
+            Face::Refusing | Face::Redirecting | Face::Foreign | Face::Status(_)
+        )
     }
 
     /// From now on no connection is made.
@@ -215,13 +245,14 @@ impl World {
         let recent = self
             .things
             .values_mut()
-            .filter(|thing| thing.at - BEGIN >= since);
+            .filter(|thing| thing.at - BEGIN >= since && !thing.is_first);
         recent.for_each(|thing| thing.is_excused = true);
     }
 
     /// The host starts again, perhaps with a clock that is wrong.
     pub(super) fn boots(&mut self) {
         self.boot += 1;
+        self.questions = 0;
         self.booted = self.elapsed;
         if self.random(2) == 0 {
             let errors = [-3_600, -86_400, 7_200, -1_000_000_000, 600];
@@ -238,11 +269,17 @@ impl World {
         }
     }
 
+    /// A process starts, which knows nothing.
+    pub(super) fn is_new_process(&mut self) {
+        self.questions = 0;
+    }
+
     /// Somebody sets the clock wrong.
     pub(super) fn jump(&mut self) {
         let errors = [-7_200, 3_600, 300, -300];
         self.error = errors[usize::try_from(self.random(4)).unwrap()];
         self.is_synchronised = false;
+        self.questions = 0;
         self.mended_at = self.elapsed + self.random(7_200);
         self.tell(format!(
             "clock set off by {} until {}",
@@ -255,9 +292,14 @@ impl World {
     }
 
     /// Answers a request.
-    fn meet(&mut self, path: &str, body: &str) -> Option<(u16, Option<u64>)> {
+    fn meet(&mut self, method: Method, path: &str, body: &str) -> Option<(u16, Option<u64>)> {
         let things = things(path, body);
+        let is_creation = method == Method::Post && path == HOSTS;
         let takes = |world: &mut World, is_told: bool| {
+            if is_creation {
+                let now = world.time();
+                world.created.push(now);
+            }
             for (number, time) in &things {
                 world.accept(*number, *time, is_told);
             }
@@ -278,6 +320,10 @@ impl World {
             // A refusal while registering ends the agent, which is not what this is about.
             Face::Status(status) => return Some((status, (status == 429).then_some(90))),
             Face::Redirecting => return Some((302, None)),
+            Face::Foreign if is_creation => {
+                takes(self, false);
+                return Some((299, None));
+            }
             Face::Foreign => return Some((299, None)),
             Face::Picky if things.iter().any(|(number, _)| self.is_bad(*number)) => {
                 return Some((400, None));
@@ -285,7 +331,32 @@ impl World {
             Face::Picky => {}
         }
         takes(self, true);
+        if method == Method::Get && !path.contains('?') {
+            self.questions += 1;
+            if self.questions > QUESTIONS {
+                let asked = self.questions;
+                self.violations
+                    .push(format!("asked for the time {asked} times"));
+            }
+        }
         Some((200, None))
+    }
+
+    /// The id of the host that was created as this one, from 0 on.
+    fn id(number: usize) -> String {
+        match number {
+            0 => ID.to_owned(),
+            number => format!("{ID}-{number}"),
+        }
+    }
+
+    /// The hosts that there are, as a look-up shows them.
+    fn hosts(&self) -> String {
+        let hosts = self.created.iter().enumerate().map(|(number, at)| {
+            let id = World::id(number);
+            format!(r#"{{"id":"{id}","name":"","status":"working","createdAt":{at}}}"#)
+        });
+        hosts.collect::<Vec<_>>().join(",")
     }
 
     fn accept(&mut self, number: u64, time: u64, is_told: bool) {
@@ -303,9 +374,22 @@ impl World {
         }
     }
 
+    /// Whether somebody has known the time of this.
+    fn is_trusted(&self, thing: &Measured) -> bool {
+        let since = (thing.boot, thing.process);
+        let mut known = self.trusted.range(since..=(thing.boot, u64::MAX));
+        known.next().is_some()
+    }
+
     /// Notes what should not have been.
     pub(super) fn judge(&mut self) {
         let now = self.time();
+        if self.created.len() > 1 + self.nameless_ends {
+            let (created, ends) = (self.created.len(), self.nameless_ends);
+            self.violations.push(format!(
+                "{created} hosts created, {ends} ends without an id"
+            ));
+        }
         let mut missing = Vec::new();
         for (number, thing) in &self.things {
             let wrong = thing
@@ -320,7 +404,7 @@ impl World {
             let is_excused = thing.is_excused
                 || self.is_bad(*number)
                 || thing.at + 120 > now
-                || (thing.boot != self.boot && !self.trusted_boots.contains(&thing.boot));
+                || (thing.boot != self.boot && !self.is_trusted(thing));
             if thing.accepted.is_empty() && !is_excused {
                 missing.push((*number, thing.at - BEGIN));
             }
@@ -361,13 +445,26 @@ pub(super) struct Exchanger(pub(super) Arc<Mutex<World>>);
 impl Exchange for Exchanger {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let mut world = self.0.lock().unwrap();
-        let Some((status, retry)) = world.meet(request.path, request.body.unwrap_or_default())
-        else {
-            return Err(LinkError::for_test("no answer"));
+        let body = request.body.unwrap_or_default();
+        let is_refused = world.face == Face::Refusing;
+        let Some((status, retry)) = world.meet(request.method, request.path, body) else {
+            return Err(match is_refused {
+                true => LinkError::for_test("no connection"),
+                false => LinkError::lost_for_test(),
+            });
         };
+        let asked = request.path.strip_prefix("/api/v0/hosts/");
+        let asked = asked.and_then(|rest| rest.split('/').next());
+        let id = match asked {
+            Some(id) => id.to_owned(),
+            None => World::id(world.created.len().saturating_sub(1)),
+        };
+        let hosts = world.hosts();
         let body = match status {
             299 => "<html>".to_owned(),
-            _ => format!(r#"{{"id":"{ID}","host":{{"id":"{ID}","name":"n","status":"working"}}}}"#),
+            _ => format!(
+                r#"{{"id":"{id}","host":{{"id":"{id}","name":"n","status":"working"}},"hosts":[{hosts}]}}"#
+            ),
         };
         Ok(Answer {
             status,

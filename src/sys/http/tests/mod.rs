@@ -10,6 +10,7 @@ const GET: Request<'static> = Request {
     method: Method::Get,
     path: "/",
     body: None,
+    is_repeatable: true,
 };
 
 fn settings(base: String) -> Settings {

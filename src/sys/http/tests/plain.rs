@@ -11,6 +11,7 @@ fn says_who_asks_and_what() {
         method: Method::Post,
         path: "/api/v0/tsdb",
         body: Some("[1]\n"),
+        is_repeatable: true,
     });
     assert_eq!(told(answer, port), "{}");
     http.exchange(&GET).unwrap();
@@ -391,6 +392,7 @@ fn a_request_that_nobody_takes_is_given_up() {
         method: Method::Post,
         path: "/",
         body: Some(&body),
+        is_repeatable: true,
     });
     assert_eq!(
         told(answer, port),
