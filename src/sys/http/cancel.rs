@@ -143,7 +143,7 @@ impl Worker {
         let (requests, inbox) = channel::<Owned>();
         let (outbox, answers) = channel();
         let run = move || {
-            crash::watch_stack();
+            let _stack = crash::watch_stack();
             while let Ok(request) = inbox.recv() {
                 let answer = http.say(
                     &Request {
