@@ -1,5 +1,6 @@
 //! Layer 3: Mackerel's API, one method per endpoint.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -76,16 +77,13 @@ impl Api {
         &mut self,
         values: impl Iterator<Item = (&'a str, Unix, &'a str, f64)>,
     ) -> Result<(), ApiError> {
-        let mut document = Vec::new();
         let values = values.map(|(host_id, time, name, value)| HostMetricValue {
             host_id,
             name,
             time,
             value,
         });
-        // Writing plain values to memory cannot fail; a document cut short would be refused.
-        drop(serde_json::Serializer::new(&mut document).collect_seq(values));
-        let document = String::from_utf8_lossy(&document);
+        let document = json(&Sequence(Cell::new(Some(values))));
         self.send(Method::Post, "/api/v0/tsdb", &document)
     }
 
@@ -190,6 +188,16 @@ fn garbled(method: Method, path: &str, error: JsonError) -> ApiError {
 /// be refused as empty.
 fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).unwrap_or_default()
+}
+
+/// A sequence that is made while it is written: no list of the values is kept in memory.
+struct Sequence<I>(Cell<Option<I>>);
+
+impl<I: Iterator<Item: Serialize>> Serialize for Sequence<I> {
+    /// Writes the values once; a second time it writes none.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
 }
 
 fn host_path(id: &str, rest: &str) -> String {
