@@ -4,6 +4,7 @@ pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
 pub(crate) mod json;
+pub(crate) mod name_map;
 pub(crate) mod pattern;
 pub(crate) mod program;
 pub(crate) mod table;

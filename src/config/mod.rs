@@ -21,7 +21,7 @@ mod syntax;
 mod unknown_keys;
 mod walk;
 
-use std::collections::BTreeMap;
+use crate::base::name_map::NameMap;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -106,9 +106,9 @@ pub(crate) struct Config {
     pub(crate) spool: SpoolFile,
     /// Whether the agent is to end once its program file has been replaced.
     pub(crate) autoshutdown: bool,
-    pub(crate) metric_plugins: BTreeMap<String, MetricPlugin>,
-    pub(crate) check_plugins: BTreeMap<String, CheckPlugin>,
-    pub(crate) metadata_plugins: BTreeMap<String, MetadataPlugin>,
+    pub(crate) metric_plugins: NameMap<MetricPlugin>,
+    pub(crate) check_plugins: NameMap<CheckPlugin>,
+    pub(crate) metadata_plugins: NameMap<MetadataPlugin>,
 }
 
 impl Default for Config {
@@ -145,9 +145,9 @@ impl Default for Config {
             interfaces_ignore: None,
             spool: SpoolFile::default(),
             autoshutdown: false,
-            metric_plugins: BTreeMap::new(),
-            check_plugins: BTreeMap::new(),
-            metadata_plugins: BTreeMap::new(),
+            metric_plugins: NameMap::new(),
+            check_plugins: NameMap::new(),
+            metadata_plugins: NameMap::new(),
         }
     }
 }

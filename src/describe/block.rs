@@ -1,6 +1,6 @@
 //! `block_device`: every entry of `/sys/block`, RAM disks and loop devices too.
 
-use std::collections::BTreeMap;
+use crate::base::name_map::NameMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -17,8 +17,8 @@ const OF_HARDWARE: [&str; 5] = ["model", "rev", "state", "timeout", "vendor"];
 /// host without `/sys/block`.
 ///
 /// Fails if a file or a directory that is there cannot be read.
-pub(super) fn devices(root: &Root) -> Result<BTreeMap<String, Attributes>, DescribeError> {
-    let mut devices = BTreeMap::new();
+pub(super) fn devices(root: &Root) -> Result<NameMap<Attributes>, DescribeError> {
+    let mut devices = NameMap::new();
     let mut buffer = Vec::new();
     let all = Path::new("/sys/block");
     for name in root.names(all)?.unwrap_or_default() {

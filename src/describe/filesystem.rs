@@ -1,6 +1,6 @@
 //! `meta.filesystem`: the sizes of all local filesystems, those in memory too, by device.
 
-use std::collections::BTreeMap;
+use crate::base::name_map::NameMap;
 use std::path::PathBuf;
 
 use super::DescribeError;
@@ -22,7 +22,7 @@ pub(super) fn filesystems(
     root: &Root,
     stats: &mut FsStats,
     failures: &mut Failures,
-) -> Result<BTreeMap<String, Filesystem>, DescribeError> {
+) -> Result<NameMap<Filesystem>, DescribeError> {
     let mut buffer = Vec::new();
     let own = root.own_mounts();
     let (table, cut) = root.mounts(&mut buffer)?;

@@ -1,7 +1,7 @@
 //! `mackerel-agent check NAME` and `mackerel-agent plugin NAME`: one run of one plugin, as the agent
 //! would run it, and what would be sent.
 
-use std::collections::BTreeMap;
+use crate::base::name_map::NameMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -146,7 +146,7 @@ fn configuration(flags: &Flags) -> Result<Config, String> {
 /// The plugin of this name. Fails with the names there are.
 fn named<P: Clone>(
     name: &OsStr,
-    plugins: &BTreeMap<String, P>,
+    plugins: &NameMap<P>,
     kind: &str,
     flags: &Flags,
 ) -> Result<Arc<P>, String> {

@@ -1,11 +1,10 @@
 //! `hosts`: the description of a host that is registered with POST /api/v0/hosts and kept up to
 //! date with PUT /api/v0/hosts/ID, what the API answers, and a host's status.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, Serializer};
 
 use crate::base::json::{Json, JsonError};
+use crate::base::name_map::NameMap;
 use crate::base::text::is_host_id;
 
 /// The body of POST hosts and of PUT hosts/ID.
@@ -45,12 +44,12 @@ pub(crate) struct Meta {
     pub(crate) agent_name: String,
     /// Attributes by device, e.g. `sda`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) block_device: Option<BTreeMap<String, Attributes>>,
+    pub(crate) block_device: Option<NameMap<Attributes>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cpu: Option<Vec<Cpu>>,
     /// By device, e.g. `/dev/sda1`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) filesystem: Option<BTreeMap<String, Filesystem>>,
+    pub(crate) filesystem: Option<NameMap<Filesystem>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kernel: Option<Kernel>,
     /// Amounts with their unit, e.g. `3884416kB`.
@@ -307,12 +306,12 @@ mod tests {
             display_name: Some("Web 1".into()),
             memo: None,
             meta: Meta {
-                block_device: Some(BTreeMap::from([
+                block_device: Some(NameMap::from_iter([
                     ("sda".into(), attributes(&sda)),
                     ("loop0".into(), attributes(&[])),
                 ])),
                 cpu: Some(vec![cpu]),
-                filesystem: Some(BTreeMap::from([("/dev/sda1".into(), filesystem)])),
+                filesystem: Some(NameMap::from_iter([("/dev/sda1".into(), filesystem)])),
                 memory: Some(attributes(&memory)),
                 cloud: Some(Cloud {
                     provider: "ec2",

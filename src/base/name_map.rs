@@ -1,0 +1,125 @@
+//! Values by name, in the order of the names' bytes.
+
+use serde::{Serialize, Serializer};
+
+/// A map for the few, small tables of a configuration or a host. It is a sorted list: the code of
+/// `BTreeMap` is 3 to 5 kB for each type of value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NameMap<T>(Vec<(String, T)>);
+
+impl<T> NameMap<T> {
+    pub(crate) const fn new() -> NameMap<T> {
+        NameMap(Vec::new())
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0
+            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+    }
+
+    /// Adds a value; it replaces one of the same name.
+    pub(crate) fn insert(&mut self, name: String, value: T) {
+        match self.place(&name) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.place(name).ok().map(|at| &self.0[at].1)
+    }
+
+    pub(crate) fn contains_key(&self, name: &str) -> bool {
+        self.place(name).is_ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn remove(&mut self, name: &str) -> Option<T> {
+        self.place(name).ok().map(|at| self.0.remove(at).1)
+    }
+}
+
+impl<T> FromIterator<(String, T)> for NameMap<T> {
+    /// Of several values of one name, the last is kept.
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(all: I) -> NameMap<T> {
+        let mut named = NameMap::new();
+        for (name, value) in all {
+            named.insert(name, value);
+        }
+        named
+    }
+}
+
+impl<'a, T> IntoIterator for &'a NameMap<T> {
+    type Item = (&'a String, &'a T);
+    type IntoIter = std::iter::Map<
+        std::slice::Iter<'a, (String, T)>,
+        fn(&'a (String, T)) -> (&'a String, &'a T),
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl<T: Serialize> Serialize for NameMap<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(test)]
+impl<T> std::ops::Index<&str> for NameMap<T> {
+    type Output = T;
+
+    fn index(&self, name: &str) -> &T {
+        self.get(name).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_map_is_in_order_and_keeps_the_last_of_a_name() {
+        let pairs = [("b", 1), ("a", 2), ("b", 3), ("B", 4)];
+        let named: NameMap<i32> = pairs
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect();
+        let all: Vec<_> = named
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        assert_eq!(all, [("B", 4), ("a", 2), ("b", 3)]);
+        assert_eq!(
+            (named.get("b"), named.get("c"), named.len()),
+            (Some(&3), None, 3)
+        );
+        assert_eq!(
+            serde_json::to_string(&named).unwrap(),
+            r#"{"B":4,"a":2,"b":3}"#
+        );
+    }
+}
