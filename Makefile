@@ -33,7 +33,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-cross run build test accept lint fmt fuzz test-spool dist dist-check test-dist test-root-boundary test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +88,9 @@ dist-check: ## Check that the binaries in dist/ are static, stripped, small, and
 
 test-dist: setup ## Run the tests of the built program on the amd64 binary of dist/
 	AGENT_BIN=$(call SHIPPED,amd64) cargo test --locked --test agent
+
+test-root-boundary: setup ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
+	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) cargo test --locked --test boundary
 
 test-emulated: setup setup-cross ## Run some of them on the ARM binaries of dist/, emulated
 	cargo test --locked --test agent --no-run
@@ -176,7 +179,7 @@ sbom: ## Write the bill of materials of the binaries into dist/, as CycloneDX
 	cross/sbom dist/mackerel-agent.cdx.json
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test test-manifests dist test-dist test-emulated pi-boards same size test-image; do \
+	@for step in lint test test-manifests dist test-dist test-root-boundary test-emulated pi-boards same size test-image; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

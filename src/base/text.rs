@@ -24,6 +24,11 @@ pub(crate) fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_good)
 }
 
+/// Whether `text` can be the id that the server gives a host: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
+pub(crate) fn is_host_id(text: &str) -> bool {
+    is_word(text) && text.len() <= 64
+}
+
 /// A number that two equal texts have in common and two different ones hardly ever: to look for equals
 /// among hundreds without comparing each with each. FNV-1a.
 pub(crate) fn trace(bytes: &[u8]) -> u32 {
@@ -42,6 +47,21 @@ pub(crate) fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String 
         }
     }
     encoded
+}
+
+/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits, or if the
+/// result is no text.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => u8::try_from(digit(rest.next()?)? * 16 + digit(rest.next()?)?).ok()?,
+            plain => plain,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// A URL without user and password, for the log.

@@ -1,10 +1,10 @@
 //! The agent's own files below its root directory.
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use super::file;
@@ -60,7 +60,10 @@ impl State {
         }
         let path = self.id_path();
         let mut text = String::new();
-        match File::open(&path).and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
+        let mut options = OpenOptions::new();
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = options.read(true).custom_flags(flags).open(&path);
+        match file.and_then(|file| file.take(ID_LIMIT).read_to_string(&mut text)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::new("read", &path, error)),
             Ok(_) => Ok(Some(text)),
