@@ -36,7 +36,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ dist-check: ## Check that the binaries in dist/ are static, stripped, small, and
 
 test-dist: needs-test ## Run the tests of the built program on the amd64 binary of dist/
 	AGENT_BIN=$(call SHIPPED,amd64) $(CARGO) test --locked --test agent
+
+test-root-boundary: needs-test ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
+	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary
 
 soak: needs-test setup-cross ## Run 5,000 plugins for 20 minutes, and fewer on emulated armv6, and watch what the agent holds (before a release)
 	$(CARGO) build --locked --example soak
@@ -199,7 +202,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test test-manifests dist test-dist soak-short test-emulated pi-boards same size test-image; do \
+	@for step in lint test test-manifests dist test-dist test-root-boundary soak-short test-emulated pi-boards same size test-image; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

@@ -41,8 +41,12 @@ mod run {
     pub(crate) mod install {
         mod account;
         mod command;
+        mod layout;
         mod record;
+        mod service;
         mod step;
+
+        const PROGRAM: &str = "/usr/bin/mackerel-agent";
 
         pub(crate) fn read(text: &str) {
             drop(record::Record::read(text));

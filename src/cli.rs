@@ -166,6 +166,30 @@ fn unexpected(word: &OsStr, before: Option<&[OsString]>) -> String {
     why
 }
 
+/// Commands about the agent that the host's service runs, unless they are told which one.
+const ABOUT_SERVICE: [&str; 4] = ["check", "health", "plugin", "retire"];
+/// The flags that tell.
+const WHICH: [&str; 3] = ["conf", "root", "child"];
+
+/// The command line with the `flags` of the host's service, before its own ones, if the command is about
+/// the agent of that service.
+pub(crate) fn with_service(
+    mut words: Vec<OsString>,
+    flags: impl FnOnce() -> Vec<OsString>,
+) -> Vec<OsString> {
+    let is_about = |name: &OsString| ABOUT_SERVICE.iter().any(|known| name == known);
+    let is_told = words.iter().skip(2).any(|word| {
+        split(word)
+            .ok()
+            .flatten()
+            .is_some_and(|(name, _)| WHICH.iter().any(|flag| name == *flag))
+    });
+    if words.get(1).is_some_and(is_about) && !is_told {
+        words.splice(2..2, flags());
+    }
+    words
+}
+
 /// The variable that names the configuration file.
 const CONF: &str = "MACKEREL_AGENT_CONFIG";
 /// The variable with more flags.

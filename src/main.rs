@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = env::args_os().collect();
     sys::args::hide(&words, cli::secrets(&words));
     environment::prepare();
+    let words = cli::with_service(words, run::service_flags);
     let words = cli::with_environment(words, &mut |name| environment::flags(name));
     let asked = cli::parse(words.get(1..).unwrap_or_default());
     if let Some(code) = cli::answer(&asked) {

@@ -49,6 +49,21 @@ pub(crate) fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String 
     encoded
 }
 
+/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits, or if the
+/// result is no text.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => u8::try_from(digit(rest.next()?)? * 16 + digit(rest.next()?)?).ok()?,
+            plain => plain,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// A URL without user and password, for the log.
 pub(crate) fn without_userinfo(url: &str) -> String {
     match url.split_once("://") {

@@ -384,6 +384,35 @@ fn never_panics() {
 }
 
 #[test]
+fn service_flags_are_added_where_no_other_agent_is_meant() {
+    // (words, expected)
+    let table = [
+        ("agent retire -force", "agent retire -root /s -v -force"),
+        ("agent check NAME", "agent check -root /s -v NAME"),
+        ("agent plugin NAME", "agent plugin -root /s -v NAME"),
+        ("agent health -live", "agent health -root /s -v -live"),
+        ("agent retire -root=/r", "agent retire -root=/r"),
+        ("agent retire --root /r", "agent retire --root /r"),
+        (
+            "agent retire -force -conf /c",
+            "agent retire -force -conf /c",
+        ),
+        ("agent once", "agent once"),
+        ("agent configtest", "agent configtest"),
+        ("agent supervise", "agent supervise"),
+        ("agent -v", "agent -v"),
+        ("agent", "agent"),
+        ("", ""),
+    ];
+    for (words, expected) in table {
+        let split = words.split_whitespace().map(OsString::from).collect();
+        let found = with_service(split, || ["-root", "/s", "-v"].map(OsString::from).into());
+        let found: Vec<_> = found.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(found.join(" "), expected, "{words}");
+    }
+}
+
+#[test]
 fn the_environment_adds_flags_before_those_that_are_given() {
     let variable = |conf: &'static str, opts: &'static str| {
         move |name: &str| {

@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) dry_run: bool,
     /// Whether the service is to run as root, without a sandbox.
     pub(crate) as_root: Option<bool>,
+    /// Whether to remove an edited configuration too.
+    pub(crate) purge: bool,
     /// Whether to hand back to the agent that was there before.
     pub(crate) restore: Option<bool>,
     /// Where the release is: a directory or a URL.

@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 
-use super::TAGS;
+use super::install::is_sandboxed;
 use super::plugins::work::{Told, Work, perform};
 use super::resolve::survey;
+use super::{TAGS, owner};
 use crate::api::Api;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
@@ -20,6 +21,7 @@ use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::log as backend;
 use crate::sys::signal;
 use crate::sys::state::State;
+use crate::sys::user;
 
 /// In place of a host's id where there is none.
 const NO_ID: &str = "<the host's id>";
@@ -37,6 +39,7 @@ enum Event {
 pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<CheckPlugin> = named(name, &config.check_plugins, "checks", flags)?;
+    be_as_service(&config)?;
     introduce(&plugin.command)?;
     let work = Work::Check {
         plugin: Arc::clone(&plugin),
@@ -80,6 +83,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
 pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<MetricPlugin> = named(name, &config.metric_plugins, "metrics", flags)?;
+    be_as_service(&config)?;
     introduce(&plugin.command)?;
     let now = HostClock::new().unix();
     let works = vec![
@@ -162,6 +166,28 @@ fn named<P: Clone>(
             "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {names}"
         )
     })
+}
+
+/// Has root go on as the service runs, as far as that is possible, and says how far that is.
+fn be_as_service(config: &Config) -> Result<(), String> {
+    let user = match owner::become_owner(&config.root)? {
+        Some(user) => user,
+        None if user::is_root() => {
+            let root = config.root.display();
+            return say(&format!(
+                "runs as root, to whom {root} belongs or would: a service of another user has fewer rights"
+            ));
+        }
+        None => return Ok(()),
+    };
+    if !is_sandboxed() {
+        return say(&format!("runs as the service does: user {user}"));
+    }
+    user::gain_nothing();
+    say(&format!(
+        "runs as the service does: user {user}, who gains no rights by sudo; the rest of the unit's sandbox \
+         is not here (files that can be written, devices, system calls)"
+    ))
 }
 
 /// Says what is run.

@@ -4,12 +4,14 @@ use std::env;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::owner;
 use super::resolve::resolve;
 use super::trouble::Trouble;
 use super::{TAGS, link, state};
 use crate::api::{Api, ApiError};
 use crate::base;
 use crate::base::clock::pause;
+use crate::base::text::is_host_id;
 use crate::config::Flags;
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal, next_byte};
@@ -27,11 +29,20 @@ const ANSWERS: usize = 4096;
 pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags)?;
+    let mut api = Api::new(Box::new(link(&config)?));
+    // The files of the state are its user's: root is not to read, or remove, what that user makes of
+    // them.
+    owner::become_owner(&config.root)?;
     let state = state(&config);
     let kept = state.host_id().map_err(|error| base::report(&error))?;
     let path = state.id_path();
+    if kept.as_deref().is_some_and(|id| !is_host_id(id)) {
+        return Err(format!(
+            "{} holds no id of a host (1 to 64 letters, digits, - and _); write the id that Mackerel shows",
+            path.display()
+        ));
+    }
     let is_kept = kept.is_some();
-    let mut api = Api::new(Box::new(link(&config)?));
     let id = match (kept, config.custom_identifier.as_deref()) {
         (Some(id), _) => id,
         (None, Some(ours)) => find(&mut api, ours, || pause(PAUSE))?,

@@ -82,13 +82,6 @@ pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), Fil
         .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
-/// Puts a new file with `content` at `path` like [`supplant`], for those alone whom `access` names,
-/// from the first moment on.
-pub(crate) fn put(path: &Path, content: &mut dyn Read, access: Access) -> Result<(), FileError> {
-    exchange(path, content, access.mode, Some(access))
-        .map_err(|(verb, error)| FileError::new(verb, path, error))
-}
-
 /// Whom a file belongs to, and who may do what with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Access {

@@ -34,4 +34,6 @@ pub(crate) mod terminal;
 #[cfg(target_env = "musl")]
 mod thread;
 pub(crate) mod tree;
+mod trusted;
 pub(crate) mod uname;
+pub(crate) mod user;

@@ -1,13 +1,14 @@
 //! The tree of files in which the agent is installed: the host's own, or one that is to become a
 //! host's, below a directory.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{self, Access};
-use super::root::{FileError, absent_is_none};
+use super::file::Access;
+use super::root::{FileError, absent_is_none, fill};
+use super::trusted::{self, Place, Way};
 
 /// A tree of files, given by their paths below its top.
 pub(crate) struct Tree {
@@ -65,18 +66,43 @@ impl Tree {
         Tree { top, ..*self }.inside(&real)
     }
 
-    /// What is at `path`. What cannot be looked at counts as nothing.
+    /// The place of `path`; its last name is not followed if it is a link.
+    fn place(&self, path: &str) -> io::Result<Place> {
+        self.find(path, false, false)
+    }
+
+    fn find(&self, path: &str, to_the_end: bool, make: bool) -> io::Result<Place> {
+        trusted::find(&self.top, path, Way { to_the_end, make })
+    }
+
+    /// What is at `path`. What cannot be looked at counts as nothing, and so does what lies behind a
+    /// link that others may have laid.
     pub(crate) fn there(&self, path: &str) -> There {
-        let at = self.path(path);
-        let Ok(metadata) = fs::symlink_metadata(&at) else {
+        let Ok(place) = self.place(path) else {
             return There::Nothing;
         };
-        let access = Access::of(&metadata);
-        match fs::read_link(&at) {
-            Ok(target) => There::Link(target.to_string_lossy().into_owned()),
-            Err(_) if metadata.is_dir() => There::Directory(access),
-            Err(_) => There::File(access),
+        let Ok(Some(status)) = place.status() else {
+            return There::Nothing;
+        };
+        let access = Access::of(&status);
+        match place.target() {
+            Ok(target) if status.is_symlink() => {
+                There::Link(String::from_utf8_lossy(&target).into_owned())
+            }
+            _ if status.is_dir() => There::Directory(access),
+            _ => There::File(access),
         }
+    }
+
+    /// Whose the directory at `path` is, which links may lead to; `None` if there is none.
+    ///
+    /// Fails if others may have laid one of the links.
+    pub(crate) fn owner(&self, path: &str) -> Result<Option<Access>, FileError> {
+        let status = self
+            .find(path, true, false)
+            .and_then(|place| place.status());
+        let status = absent_is_none(self.named("look at", path, status))?.flatten();
+        Ok(status.map(|status| Access::of(&status)))
     }
 
     /// Whether there is anything at `path`.
@@ -84,9 +110,48 @@ impl Tree {
         self.there(path) != There::Nothing
     }
 
+    /// Whether nobody but root, and this process's user, can have written what is at `path`, or can put
+    /// something else there.
+    pub(crate) fn is_protected(&self, path: &str) -> bool {
+        self.find(path, true, false)
+            .is_ok_and(|place| place.is_protected())
+    }
+
+    /// Whether nobody but root, and this process's user, can put something else at `path`.
+    pub(crate) fn is_fixed(&self, path: &str) -> bool {
+        self.place(path).is_ok_and(|place| place.is_trusted)
+    }
+
     /// The content of a file; `None` if there is none.
     pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FileError> {
-        absent_is_none(file::read(&self.path(path)))
+        let mut bytes = Vec::new();
+        let mut read = || {
+            let file = self.find(path, true, false)?.read()?;
+            fill(file, &mut bytes)
+        };
+        absent_is_none(self.named("read", path, read())).map(|length| {
+            length.map(|length| {
+                bytes.truncate(length);
+                bytes
+            })
+        })
+    }
+
+    /// The content of a file, not followed if it is a link, if that is not longer than `most` bytes;
+    /// `None` if there is none.
+    pub(crate) fn read_short(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, FileError> {
+        let mut bytes = Vec::new();
+        let mut read = || {
+            let file = self.place(path)?.read()?;
+            file.take(most + 1).read_to_end(&mut bytes)
+        };
+        match absent_is_none(self.named("read", path, read()))? {
+            Some(length) if length as u64 > most => {
+                let why = io::Error::from(io::ErrorKind::FileTooLarge);
+                self.named("read", path, Err(why))
+            }
+            length => Ok(length.map(|_| bytes)),
+        }
     }
 
     /// Puts a file at `path`; whatever was there, but for a directory, is gone then. A reader finds
@@ -102,69 +167,80 @@ impl Tree {
         self.put(&mut content, path, to)
     }
 
+    /// Puts a copy of the file at `from` at `path`, as [`Tree::write`] does.
+    pub(crate) fn copy_inside(&self, from: &str, path: &str, to: Access) -> Result<(), FileError> {
+        let content = self.place(from).and_then(|place| place.read());
+        self.put(&mut self.named("read", from, content)?, path, to)
+    }
+
     fn put(&self, content: &mut dyn Read, path: &str, to: Access) -> Result<(), FileError> {
-        let at = self.path(path);
-        file::create_directory_of(&at)?;
-        file::put(&at, content, to)
+        let place = self.find(path, false, true);
+        let put = place.and_then(|place| place.put(content, to, self.may_give));
+        self.named("write", path, put)
     }
 
     /// Whether the file at `path` has the same content as `from`, which may be anywhere.
     pub(crate) fn is_copy(&self, from: &Path, path: &str) -> bool {
-        let at = self.path(path);
         let is_same = || {
-            let has_same_size = fs::metadata(from)?.size() == fs::metadata(&at)?.size();
-            io::Result::Ok(has_same_size && fs::read(from)? == fs::read(&at)?)
+            let mut file = self.place(path)?.read()?;
+            let is_as_long = fs::metadata(from)?.size() == file.metadata()?.size();
+            let mut content = Vec::new();
+            io::Result::Ok(
+                is_as_long && {
+                    file.read_to_end(&mut content)?;
+                    content == fs::read(from)?
+                },
+            )
         };
         is_same().unwrap_or_default()
     }
 
-    /// Makes sure that there is a directory.
+    /// Makes sure that there is a directory. A link to one is followed.
     pub(crate) fn directory(&self, path: &str, to: Access) -> Result<(), FileError> {
-        let at = self.path(path);
-        let mut builder = DirBuilder::new();
-        let created = builder.recursive(true).mode(0o755).create(&at);
-        created.map_err(|error| FileError::new("create", &at, error))?;
-        self.own(path, to)
+        let made = self.find(path, true, true).and_then(|place| {
+            place.make_directory()?;
+            place.give(to, self.may_give)
+        });
+        self.named("create", path, made)
     }
 
-    /// Gives what is at `path` away. The file that a symbolic link leads to is left alone.
+    /// Gives what is at `path` away. A symbolic link is left alone, and so is what it leads to.
     pub(crate) fn own(&self, path: &str, to: Access) -> Result<(), FileError> {
-        let at = self.path(path);
-        let own = || {
-            // Only root may give files away, and a new owner takes away some bits of the mode.
-            if self.may_give {
-                lchown(&at, Some(to.uid), Some(to.gid))?;
-            }
-            match fs::symlink_metadata(&at)?.is_symlink() {
-                true => Ok(()),
-                false => fs::set_permissions(&at, Permissions::from_mode(to.mode)),
-            }
-        };
-        own().map_err(|error| FileError::new("give away", &at, error))
+        let place = self.place(path);
+        let given = place.and_then(|place| place.give(to, self.may_give));
+        self.named("give away", path, given)
     }
 
     /// Makes a symbolic link at `path`, which leads to `target`.
     pub(crate) fn link(&self, path: &str, target: &str) -> Result<(), FileError> {
-        let at = self.path(path);
-        file::create_directory_of(&at)?;
-        self.remove(path, false)?;
-        symlink(target, &at).map_err(|error| FileError::new("link", &at, error))
+        let linked = self.find(path, false, true).and_then(|place| {
+            place.remove()?;
+            place.link(target)
+        });
+        self.named("link", path, linked)
     }
 
     /// Removes what is at `path`; a directory with all that is in it if it `is_own`, and only if it
     /// is empty otherwise.
     pub(crate) fn remove(&self, path: &str, is_own: bool) -> Result<(), FileError> {
-        let at = self.path(path);
-        let removed = match self.there(path) {
-            There::Nothing => Ok(()),
-            There::Directory(_) if is_own => fs::remove_dir_all(&at),
-            There::Directory(_) => match fs::remove_dir(&at) {
+        let removed = self.place(path).and_then(|place| match is_own {
+            true => place.remove_all(self.may_give),
+            false => match place.remove() {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
                 removed => removed,
             },
-            There::Link(_) | There::File(_) => fs::remove_file(&at),
-        };
-        removed.map_err(|error| FileError::new("remove", &at, error))
+        });
+        absent_is_none(self.named("remove", path, removed)).map(drop)
+    }
+
+    /// The same with the file in an error, as this process knows it.
+    fn named<T>(
+        &self,
+        verb: &'static str,
+        path: &str,
+        result: io::Result<T>,
+    ) -> Result<T, FileError> {
+        result.map_err(|error| FileError::new(verb, &self.path(path), error))
     }
 }
 
@@ -261,6 +337,15 @@ mod tests {
         let error = tree.copy(Path::new("/nowhere"), "/a", access(&tree, 0o600));
         let text = base::report(&error.unwrap_err());
         assert!(text.starts_with("read /nowhere: No such file"), "{text}");
+        let place = tree.path("/a").display().to_string();
+        tree.write("/file", b"", access(&tree, 0o600)).unwrap();
+        let error = tree.write("/file/a", b"", access(&tree, 0o600));
+        let text = base::report(&error.unwrap_err());
+        assert!(
+            text.starts_with("write /") && text.contains("Not a directory"),
+            "{text}"
+        );
+        assert!(!text.contains(&place), "{text}");
         assert!(!tree.has("/a"));
     }
 }

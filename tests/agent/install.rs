@@ -1,7 +1,7 @@
 //! `install` and `uninstall`, into a tree of files that stands for a host.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::process::Finished;
@@ -161,15 +161,149 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
         );
         assert_eq!(everything(&sandbox), installed);
 
-        // What the agent leaves goes as well.
-        sandbox.write(&format!("host/{state}/id"), "3aBcDeFgHiJ");
-        said(&sandbox, "uninstall", &["-dry-run"]);
+        // What the agent leaves goes as well, and it is said that the host stays in Mackerel.
+        let id = sandbox.write(&format!("host/{state}/id"), "3aBcDeFgHiJ");
+        let owner = fs::metadata(path(state)).unwrap();
+        chown(&id, Some(owner.uid()), Some(owner.gid())).unwrap();
+        let rehearsal = said(&sandbox, "uninstall", &["-dry-run"]);
         assert!(path(PROGRAM).exists());
-        said(&sandbox, "uninstall", &[]);
+        let steps = said(&sandbox, "uninstall", &[]);
+        let stays = "the host 3aBcDeFgHiJ is still in Mackerel: ";
+        for text in [&rehearsal, &steps] {
+            assert!(
+                text.contains(stays) && text.contains("mackerel-agent retire"),
+                "{text}"
+            );
+        }
+        let order = |text: &str| {
+            text.split(stays)
+                .next()
+                .map(|t| t.replace("this was a rehearsal: nothing has been changed\n", ""))
+                .unwrap()
+        };
+        assert_eq!(order(&steps), order(&rehearsal), "{manager}");
         assert_eq!(everything(&sandbox), before, "{manager}");
         let again = run(&sandbox, "uninstall", &[]);
         assert_eq!(again.code, Some(1));
         assert!(again.stderr.contains("not one of mackerel-agent install"));
+    }
+}
+
+#[test]
+fn an_edited_configuration_stays_unless_it_is_purged() {
+    // (what is done to it, flags, whether it stays)
+    type Edit = fn(&Sandbox);
+    let edit: Edit = |s| drop(s.write(&format!("host/{CONF}"), "apikey = 'k'\nroles = ['a:b']\n"));
+    let table: [(Edit, &[&str], bool); 4] = [
+        (|_| (), &[], false),
+        (edit, &[], true),
+        (edit, &["-purge"], false),
+        (|_| (), &["-purge"], false),
+    ];
+    for (edit, flags, stays) in table {
+        let sandbox = host("bin/systemctl");
+        let before = everything(&sandbox);
+        let key = key_file(&sandbox);
+        said(&sandbox, "install", &[&key]);
+        edit(&sandbox);
+        let text = said(&sandbox, "uninstall", flags);
+        let path = sandbox.path("host").join(CONF);
+        assert_eq!(path.exists(), stays, "{flags:?}: {text}");
+        assert_eq!(text.contains("stays; -purge removes it"), stays, "{text}");
+        match stays {
+            // Its group is gone, whose number may be another's.
+            true => assert_eq!(mode(&path), 0o600),
+            false => assert_eq!(everything(&sandbox), before, "{flags:?}"),
+        }
+    }
+    // One that was there before is given back as it was, or stays as it is now.
+    for (edit, expected) in [
+        (false, "root = '/opt'\n"),
+        (true, "apikey = 'k'\nroles = ['a:b']\n"),
+    ] {
+        let sandbox = host("bin/systemctl");
+        sandbox.write(&format!("host/{CONF}"), "root = '/opt'\n");
+        let key = key_file(&sandbox);
+        said(&sandbox, "install", &[&key]);
+        if edit {
+            sandbox.write(&format!("host/{CONF}"), expected);
+        }
+        said(&sandbox, "uninstall", &[]);
+        assert_eq!(sandbox.content(&format!("host/{CONF}")), expected);
+    }
+}
+
+#[test]
+fn the_daily_upgrade_goes_with_the_agent() {
+    let sandbox = host("bin/systemctl");
+    let key = key_file(&sandbox);
+    let before = everything(&sandbox);
+    said(&sandbox, "install", &[&key]);
+    let units = "host/etc/systemd/system";
+    for name in [
+        "mackerel-agent-upgrade.timer",
+        "mackerel-agent-upgrade.service",
+    ] {
+        sandbox.write(&format!("{units}/{name}"), "[Unit]\n");
+    }
+    fs::create_dir_all(sandbox.path(&format!("{units}/timers.target.wants"))).unwrap();
+    let wanted = sandbox.path(&format!(
+        "{units}/timers.target.wants/mackerel-agent-upgrade.timer"
+    ));
+    symlink("../mackerel-agent-upgrade.timer", &wanted).unwrap();
+    said(&sandbox, "uninstall", &[]);
+    let left: Vec<_> = everything(&sandbox)
+        .into_iter()
+        .filter(|e| !before.contains(e))
+        .collect();
+    // The directory of the link is not install's.
+    assert!(left.iter().all(|(path, ..)| path.is_dir()), "{left:?}");
+}
+
+#[test]
+fn health_is_enabled_by_the_service_and_not_in_the_configuration() {
+    for (manager, script) in [
+        ("bin/systemctl", "etc/systemd/system/mackerel-agent.service"),
+        ("sbin/openrc-run", "etc/init.d/mackerel-agent"),
+        ("sbin/procd", "etc/init.d/mackerel-agent"),
+        ("etc/init.d/README", "etc/init.d/mackerel-agent"),
+    ] {
+        let sandbox = host(manager);
+        sandbox.write(&format!("host/{CONF}"), "apikey = 'k'\n");
+        said(&sandbox, "install", &[]);
+        let text = sandbox.content(&format!("host/{script}"));
+        assert!(text.contains("MACKEREL_HEALTH="), "{manager}");
+        assert_eq!(sandbox.content(&format!("host/{CONF}")), "apikey = 'k'\n");
+    }
+}
+
+#[test]
+fn what_the_user_has_put_in_the_place_of_its_id_is_left_and_told_of() {
+    // (why this row exists, what is there instead)
+    type Put = fn(&Path);
+    let table: [(&str, Put); 5] = [
+        ("a link", |at| symlink("../../../etc/passwd", at).unwrap()),
+        ("lines of a record", |at| {
+            symlink("x y\nkept 4755 0 0 /bin/sh\nnothing", at).unwrap()
+        }),
+        ("no id", |at| fs::write(at, "../../etc/passwd").unwrap()),
+        ("a long text", |at| fs::write(at, "x".repeat(65)).unwrap()),
+        ("a directory", |at| fs::create_dir(at).unwrap()),
+    ];
+    for (why, put) in table {
+        let sandbox = host("bin/systemctl");
+        let before = everything(&sandbox);
+        let key = key_file(&sandbox);
+        said(&sandbox, "install", &[&key]);
+        put(&sandbox.path("host/var/lib/mackerel-agent/id"));
+        let installed = everything(&sandbox);
+        let text = said(&sandbox, "install", &["-dry-run"]);
+        assert!(text.contains("WARNING: "), "{why}: {text}");
+        assert!(text.contains("/var/lib/mackerel-agent/id"), "{why}: {text}");
+        said(&sandbox, "install", &[]);
+        assert_eq!(everything(&sandbox), installed, "{why}");
+        said(&sandbox, "uninstall", &[]);
+        assert_eq!(everything(&sandbox), before, "{why}");
     }
 }
 

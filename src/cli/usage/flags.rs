@@ -177,6 +177,13 @@ pub(super) static FLAGS: &[Flag] = &[
         value: Value::Switch(|flags, on| flags.autoshutdown = Some(on)),
     },
     Flag {
+        name: "purge",
+        default: "",
+        about: "remove the configuration even if it has been edited",
+        of: UNINSTALL,
+        value: Value::Switch(|flags, on| flags.setup.purge = on),
+    },
+    Flag {
         name: "restore",
         default: "",
         about: "hand back to the agent that was there before; -restore=false removes it as well",

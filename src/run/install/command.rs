@@ -38,7 +38,7 @@ impl Commands {
             stdout,
             stderr,
         } = self.end(words).map_err(|error| error.to_string())?;
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        let said = |bytes: &[u8]| shown(String::from_utf8_lossy(bytes).trim_end());
         let how = match end {
             End::Exited(0) => return Ok(said(&stdout.bytes)),
             End::Exited(code) => format!("ends with {code}"),
@@ -57,6 +57,18 @@ impl Commands {
         };
         exec::run(&task, &Limits::of(LIMIT), &self.sign)
     }
+}
+
+/// A text whose control characters are escaped, but for line ends and tabs.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !matches!(c, '\n' | '\t') {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

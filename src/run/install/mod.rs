@@ -7,7 +7,9 @@
 mod account;
 mod command;
 mod conf;
+mod environment;
 mod fetch;
+mod layout;
 mod package;
 mod plan;
 mod reach;
@@ -21,16 +23,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use command::Commands;
-use record::{FIRST, HOME, RUN, Record, put_back};
-use service::Service;
-use step::Step;
+use record::{FIRST, HOME, RUN, Record, Undo, put_back};
+use service::{OF_TIMER, Service, TIMER};
+use step::{Step, host_id};
 
 use crate::base::clock::pause;
-use crate::config::Setup;
+use crate::config::{APIBASE, CONFFILE, Setup};
 use crate::sys::running;
 use crate::sys::signal::{Signals, Woken};
 use crate::sys::tree::Tree;
 
+pub(crate) use environment::service_flags;
 pub(crate) use upgrade::upgrade;
 
 /// Where the program is.
@@ -58,7 +61,8 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return say("everything is in its place");
     }
     if setup.dry_run {
-        return host.rehearse(&steps);
+        let before = host.before(first.is_none() && host.is_running());
+        return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
     host.change(&steps, first)?;
     say(match host.is_live() {
@@ -85,23 +89,72 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         );
     }
     let is_given_back = setup.restore.unwrap_or_default();
-    let mut steps = first.undo(&host.tree, FIRST, is_given_back);
-    steps.push(Step::Remove(HOME.to_owned()));
+    let how = match (is_given_back, setup.purge) {
+        (true, _) => Undo::Back,
+        (false, true) => Undo::Purge,
+        (false, false) => Undo::Remove,
+    };
+    // After the agent has been stopped once more: what its user has left is looked at then.
+    let steps = || {
+        let timer = OF_TIMER.map(|path| Step::Remove(path.to_owned()));
+        let mut steps: Vec<Step> = timer.into();
+        steps.extend(first.undo(&host.tree, FIRST, how));
+        steps.push(Step::RemoveAll(HOME.to_owned()));
+        steps.retain(|step| !step.is_done(&host.tree));
+        steps
+    };
+    let id = host_id(&host.tree, &layout::id(host.service.state()));
+    let id = id.ok().flatten().filter(|_| !is_given_back);
+    let start = (is_given_back && first.was_running).then_some("start");
     if setup.dry_run {
-        return host.rehearse(&steps);
+        let mut before = host.before(true);
+        before.extend(host.timer());
+        host.rehearse(&before, &steps(), &host.after(start))?;
+        return id.map_or(Ok(()), |id| say(&still_there(&id)));
     }
     host.stop()?;
+    if let Some(words) = host.timer() {
+        host.run(&words)?;
+    }
     let _signals = Signals::take();
+    let steps = steps();
     for step in steps.iter().filter(|step| !step.is_done(&host.tree)) {
         say(&step.to_string())?;
         step.take(&host.tree, &host.commands)?;
     }
-    host.reload()?;
-    if is_given_back && first.was_running && host.is_live() {
-        host.run(&host.service.command("start"))?;
+    for words in host.after(start) {
+        host.run(&words)?;
+    }
+    if host.tree.has(CONFFILE) && how == Undo::Remove && first.has_made(CONFFILE) {
+        say(&format!(
+            "{CONFFILE} is not as install wrote it and stays; -purge removes it"
+        ))?;
+    }
+    if let Some(id) = id {
+        say(&still_there(&id))?;
     }
     say("mackerel-agent is uninstalled")
 }
+
+/// The host does not go with its agent.
+fn still_there(id: &str) -> String {
+    format!(
+        "the host {id} is still in Mackerel: retire it in its web pages, or by curl -X POST -d '{{}}' \
+         -H 'Content-Type: application/json' -H \"X-Api-Key: $MACKEREL_APIKEY\" \
+         {APIBASE}/api/v0/hosts/{id}/retire (before uninstall: mackerel-agent retire)"
+    )
+}
+
+/// Whether the service of this host forbids its processes to gain rights: a unit of systemd that is not
+/// told to run as root.
+pub(crate) fn is_sandboxed() -> bool {
+    let tree = Tree::at(Path::new("/"));
+    let as_root = |service: Service| tree.has(service.as_root().0);
+    Service::of(&tree).is_ok_and(|service| service == Service::Systemd && !as_root(service))
+}
+
+/// A command.
+type Words = Vec<&'static str>;
 
 /// The host, or the tree that is to become one.
 struct Host {
@@ -142,17 +195,42 @@ impl Host {
     }
 
     /// Says what would be done.
-    fn rehearse(&self, steps: &[Step]) -> Result<(), String> {
+    fn rehearse(&self, before: &[Words], steps: &[Step], after: &[Words]) -> Result<(), String> {
+        for words in before {
+            say(&words.join(" "))?;
+        }
         for step in steps.iter().filter(|step| !step.is_done(&self.tree)) {
             say(&step.to_string())?;
         }
-        if self.is_live() {
-            if let Some(words) = self.service.reload() {
-                say(&words.join(" "))?;
-            }
-            say(&self.service.command("restart").join(" "))?;
+        for words in after {
+            say(&words.join(" "))?;
         }
         say("this was a rehearsal: nothing has been changed")
+    }
+
+    /// The commands before the first step; `stops`: whether the agent is stopped.
+    fn before(&self, stops: bool) -> Vec<Words> {
+        let stop = (stops && self.is_live()).then(|| self.service.command("stop"));
+        stop.into_iter().collect()
+    }
+
+    /// The commands after the last step, and what is done with the agent.
+    fn after(&self, verb: Option<&'static str>) -> Vec<Words> {
+        if !self.is_live() {
+            return Vec::new();
+        }
+        let reload = self.service.reload().map(<[_]>::to_vec);
+        let verb = verb.map(|verb| self.service.command(verb));
+        reload.into_iter().chain(verb).collect()
+    }
+
+    /// The command that stops the daily upgrade, if that is there.
+    fn timer(&self) -> Option<Words> {
+        let is_there = self.service == Service::Systemd && self.is_live() && self.tree.has(TIMER);
+        is_there.then(|| {
+            let unit = TIMER.rsplit('/').next().unwrap_or_default();
+            vec!["systemctl", "stop", unit]
+        })
     }
 
     /// Takes `steps`, and has the agent started. Whatever goes wrong on the way is undone.
@@ -183,13 +261,12 @@ impl Host {
         // It may be waiting to be started again, or not know the service at all.
         drop(self.stop());
         let mut failed = put_back(
-            &now.undo(&self.tree, home, true),
+            &now.undo(&self.tree, home, Undo::Back),
             &self.tree,
             &self.commands,
         );
-        failed.extend(self.reload().err());
-        if was_running && self.is_live() {
-            failed.extend(self.run(&self.service.command("start")).err());
+        for words in self.after(was_running.then_some("start")) {
+            failed.extend(self.run(&words).err());
         }
         if !failed.is_empty() {
             return Err(format!(
@@ -215,8 +292,10 @@ impl Host {
         if !self.is_live() {
             return Ok(());
         }
-        self.reload()?;
-        self.run(&self.service.command("restart"))
+        let ran = |words: &Words| self.run(words);
+        self.after(Some("restart"))
+            .iter()
+            .try_for_each(ran)
             .and_then(|()| self.settle(signals))
             .map_err(|why| {
                 let log = self.commands.output(self.service.log()).unwrap_or_default();
@@ -261,13 +340,6 @@ impl Host {
         }
     }
 
-    fn reload(&self) -> Result<(), String> {
-        match self.service.reload() {
-            Some(words) if self.is_live() => self.run(words),
-            _ => Ok(()),
-        }
-    }
-
     fn run(&self, words: &[&str]) -> Result<(), String> {
         say(&words.join(" "))?;
         self.commands.run(words)
@@ -282,7 +354,7 @@ impl Host {
         };
         let steps: Vec<Step> = paths
             .iter()
-            .map(|path| Step::Remove((*path).to_owned()))
+            .map(|path| Step::RemoveAll((*path).to_owned()))
             .collect();
         match put_back(&steps, &self.tree, &self.commands).pop() {
             None => Ok(()),
@@ -301,8 +373,9 @@ fn is_told_to_stop(signals: &Signals) -> bool {
     }
 }
 
-/// Tells the user.
+/// Tells the user. A name may have been chosen by anybody: nothing in it moves the cursor.
 fn say(line: &str) -> Result<(), String> {
+    let line = command::shown(line);
     let said = writeln!(io::stdout(), "{line}");
     said.map_err(|error| format!("cannot write to standard output: {error}"))
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::reach::reach;
 use super::service::{Part, RESTART_STEPS, Service};
-use super::step::{Owner, Step};
-use super::{Host, PROGRAM, conf};
+use super::step::{Owner, Step, host_id};
+use super::{Host, PROGRAM, conf, layout};
 use crate::config::{ROOT, Setup};
 use crate::sys::executable::Executable;
 
@@ -33,23 +33,31 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let user = if is_as_root { Owner::Root } else { Owner::User };
     let state = host.service.state();
 
-    let (readable, left) = match is_as_root {
+    let (readable, mut left) = match is_as_root {
         true => Default::default(),
-        false => reach(tree, &conf.named),
+        false => reach(tree, &conf.named, conf.is_roots),
     };
-    let mut steps = vec![Step::Account(state), conf.step];
+    left.extend(conf.left);
+    let mut steps = vec![Step::Account(state)];
+    steps.extend(conf.steps);
     steps.extend(readable);
-    let id = format!("{state}/id");
-    let other = conf.root.filter(|root| root != state).unwrap_or_default();
-    let other = [other.as_str(), ROOT].map(|root| format!("{root}/id"));
-    let adopted = other
-        .into_iter()
-        .find(|path| !tree.has(&id) && tree.has(path));
-    steps.push(Step::Directory(state.to_owned(), 0o755, user));
-    steps.push(match adopted {
-        Some(path) => Step::Copy(tree.path(&path), id, 0o644, user),
-        None => Step::Own(id, 0o644, user),
-    });
+    let id = layout::id(state);
+    let other = conf.root.unwrap_or_default();
+    let ids = [state, &other, ROOT].map(layout::id);
+    let found = ids.into_iter().find(|path| tree.has(path));
+    let directory = Step::Directory(state.to_owned(), 0o755, user);
+    match found.map(|from| host_id(tree, &from).map(|_| from)) {
+        // Before the directory is given away, and anything in it is its user's.
+        Some(Ok(from)) if from == id => {
+            steps.extend([Step::Id(from, id, 0o644, user), directory]);
+        }
+        Some(Ok(from)) => steps.extend([directory, Step::Id(from, id, 0o644, user)]),
+        Some(Err(why)) => {
+            left.push(why);
+            steps.push(directory);
+        }
+        None => steps.push(directory),
+    }
     steps.push(Step::Copy(
         own.path().to_owned(),
         PROGRAM.to_owned(),
@@ -88,7 +96,7 @@ fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
     let mut all: Vec<Step> = Vec::new();
     for step in steps {
         let path = step.path().map(PathBuf::from).unwrap_or_default();
-        let makes = !matches!(step, Step::Own(..) | Step::Remove(_));
+        let makes = !matches!(step, Step::Own(..) | Step::Remove(_) | Step::RemoveAll(_));
         let above: Vec<String> = path
             .ancestors()
             .skip(1)
@@ -108,16 +116,12 @@ fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::service::SERVICES;
     use super::*;
 
     #[test]
     fn the_files_of_a_service_agree_with_the_program() {
-        for service in [
-            Service::Systemd,
-            Service::Openrc,
-            Service::Procd,
-            Service::Sysv,
-        ] {
+        for service in SERVICES {
             let (path, text, _) = service.script();
             assert!(text.contains(PROGRAM), "{path}");
             assert!(text.contains(service.state()), "{path}");

@@ -29,9 +29,9 @@ pub(super) struct Named {
     pub(super) is_found: bool,
 }
 
-/// What it takes that the agent's user can read `named`: the steps, and a line for the user about
-/// each thing that has to be left to whom it belongs.
-pub(super) fn reach(tree: &Tree, named: &[Named]) -> (Vec<Step>, Vec<String>) {
+/// What it takes that the agent's user can read `named`: the steps, none unless `is_roots`, and a line
+/// for the user about each thing that has to be left to whom it belongs.
+pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>, Vec<String>) {
     let (mut steps, mut left) = (Vec::new(), Vec::new());
     let ids = account::find(tree);
     for named in named {
@@ -50,7 +50,12 @@ pub(super) fn reach(tree: &Tree, named: &[Named]) -> (Vec<Step>, Vec<String>) {
                 };
                 let bits = if need == READ { READ } else { READ | ENTER };
                 let is_fine = may(access, need, ids);
-                if !is_fine && is_ours_to_give(part, access, need == READ, ids) {
+                let may_give = || {
+                    is_roots
+                        && is_ours_to_give(part, access, need == READ, ids)
+                        && tree.is_fixed(part)
+                };
+                if !is_fine && may_give() {
                     let step = Step::Own(part.to_owned(), access.mode | bits << 3, Owner::Group);
                     if !steps.contains(&step) {
                         steps.push(step);

@@ -3,8 +3,10 @@
 
 use super::account;
 use super::command::Commands;
-use super::step::{Owner, Step};
+use super::layout::{self, Kind};
+use super::step::{Owner, Step, host_id};
 use crate::base;
+use crate::base::text::{percent_decoded, percent_encoded};
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
@@ -14,6 +16,12 @@ pub(super) const HOME: &str = "/usr/lib/mackerel-agent";
 pub(super) const FIRST: &str = "/usr/lib/mackerel-agent/first";
 /// Of one run: until it has succeeded.
 pub(super) const RUN: &str = "/usr/lib/mackerel-agent/run";
+/// The configuration as `install` wrote it.
+pub(super) const WRITTEN: &str = "/usr/lib/mackerel-agent/written.conf";
+/// The bits of a mode that are put back: no set-user-id, set-group-id or sticky bit.
+const MODE: u32 = 0o777;
+/// What an edited configuration that is kept is to be: it holds the API key.
+const KEPT_MODE: u32 = 0o600;
 
 /// What was there before.
 #[derive(Debug, Default, PartialEq)]
@@ -40,22 +48,32 @@ enum Was {
 impl Record {
     /// What the tree is like where `steps` and the agent are to change it.
     pub(super) fn of(tree: &Tree, steps: &[Step], traces: &[&str], was_running: bool) -> Record {
-        let is_kept = |step: &Step| matches!(step, Step::Own(..));
+        let is_kept =
+            |step: &Step| matches!(step, Step::Own(..) | Step::Id(..) | Step::Directory(..));
         let changed = steps
             .iter()
             .filter_map(|step| Some((step.path()?, is_kept(step))));
         let traces = traces.iter().map(|path| (*path, true));
-        let was = changed.chain(traces).map(|(path, is_kept)| {
+        let mut all: Vec<(String, Was)> = Vec::new();
+        for (path, is_kept) in changed.chain(traces) {
+            let access = |access: Access| Access {
+                mode: access.mode & MODE,
+                ..access
+            };
             let was = match tree.there(path) {
                 There::Nothing => Was::Nothing,
+                // A link in the place of a directory stays.
+                There::Link(_) if is_kept => continue,
                 There::Link(target) => Was::Link(target),
-                There::File(access) if !is_kept => Was::Copied(access),
-                There::Directory(access) | There::File(access) => Was::Kept(access),
+                There::File(is) if !is_kept => Was::Copied(access(is)),
+                There::Directory(is) | There::File(is) => Was::Kept(access(is)),
             };
-            (path.to_owned(), was)
-        });
+            if !all.iter().any(|(known, _)| known == path) {
+                all.push((path.to_owned(), was));
+            }
+        }
         Record {
-            was: was.collect(),
+            was: all,
             had_no_account: account::find(tree).is_none(),
             was_running,
         }
@@ -85,7 +103,7 @@ impl Record {
                     && !tree.has(&copy)
                 {
                     let mode = access.mode & 0o700;
-                    tree.copy(&tree.path(path), &copy, root(mode))?;
+                    tree.copy_inside(path, &copy, root(mode))?;
                 }
             }
             tree.write(&list(home), self.text().as_bytes(), root(0o600))
@@ -94,34 +112,69 @@ impl Record {
     }
 
     /// The record below `home`; `None` if there is none.
+    ///
+    /// Fails if others than root can have written it, and if it says anything that `install` does not.
     pub(super) fn load(tree: &Tree, home: &str) -> Result<Option<Record>, String> {
         let path = list(home);
+        if !tree.has(&path) {
+            return Ok(None);
+        }
+        if !tree.is_protected(&path) {
+            return Err(format!(
+                "{path}: others than root may write it, or a directory above it; look at it, and end \
+                 that with chown root and chmod go-w"
+            ));
+        }
         let text = tree.read(&path).map_err(|error| base::report(&error))?;
-        text.map(|text| {
-            let text = String::from_utf8_lossy(&text);
-            Record::read(&text).ok_or_else(|| format!("{path} is damaged"))
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        Record::read(&text).map(Some).map_err(|line| {
+            format!(
+                "{path}:{line}: no line of install; remove by hand what install has made, and \
+                 {HOME}"
+            )
         })
-        .transpose()
     }
 
     /// The steps that bring back what was there, the last change first.
-    ///
-    /// Unless `is_given_back`, files and links that were replaced are removed instead.
-    pub(super) fn undo(&self, tree: &Tree, home: &str, is_given_back: bool) -> Vec<Step> {
+    pub(super) fn undo(&self, tree: &Tree, home: &str, how: Undo) -> Vec<Step> {
         let mut steps = Vec::new();
         for (path, was) in self.was.iter().rev() {
+            let path = path.clone();
+            let kind = layout::kind(&path);
+            let is_replaced = matches!(was, Was::Copied(_) | Was::Link(_));
             steps.push(match was {
-                Was::Copied(access) if is_given_back => Step::Copy(
+                Was::Nothing | Was::Copied(_)
+                    if kind == Some(Kind::Conf)
+                        && how == Undo::Remove
+                        && !tree.is_copy(&tree.path(WRITTEN), &path) =>
+                {
+                    Step::Own(path, KEPT_MODE, Owner::Numbers(0, 0))
+                }
+                _ if is_replaced
+                    && how != Undo::Back
+                    && (kind != Some(Kind::Conf) || how == Undo::Purge) =>
+                {
+                    Step::Remove(path)
+                }
+                Was::Copied(access) => Step::Copy(
                     tree.path(&format!("{home}{path}")),
-                    path.clone(),
+                    path,
                     access.mode,
                     Owner::Numbers(access.uid, access.gid),
                 ),
-                Was::Link(target) if is_given_back => Step::Link(path.clone(), target.clone()),
+                Was::Link(target) => Step::Link(path, target.clone()),
                 Was::Kept(Access { mode, uid, gid }) => {
-                    Step::Own(path.clone(), *mode, Owner::Numbers(*uid, *gid))
+                    let owner = Owner::Numbers(*uid, *gid);
+                    match kind == Some(Kind::Id) {
+                        true if host_id(tree, &path).is_ok() => {
+                            Step::Id(path.clone(), path, *mode, owner)
+                        }
+                        true => Step::Remove(path),
+                        false => Step::Own(path, *mode, owner),
+                    }
                 }
-                Was::Nothing | Was::Copied(_) | Was::Link(_) => Step::Remove(path.clone()),
+                Was::Nothing if kind == Some(Kind::Own) => Step::RemoveAll(path),
+                Was::Nothing => Step::Remove(path),
             });
         }
         if self.had_no_account {
@@ -136,6 +189,15 @@ impl Record {
         self.was.iter().any(is)
     }
 
+    /// Whether `install` has written the file at `path`.
+    pub(super) fn has_made(&self, path: &str) -> bool {
+        let is = |(known, was): &(String, Was)| {
+            known == path && matches!(was, Was::Copied(_) | Was::Nothing)
+        };
+        self.was.iter().any(is)
+    }
+
+    /// One line for each path, and a word for each part of it: no path has a blank or a line end then.
     fn text(&self) -> String {
         let mut text = String::new();
         let states = [
@@ -147,50 +209,94 @@ impl Record {
             let access = |to: &Access| format!("{:o} {} {} ", to.mode, to.uid, to.gid);
             let (kind, rest) = match was {
                 Was::Nothing => ("nothing ", String::new()),
-                // One of the program's own, which has no blank.
-                Was::Link(target) => ("link ", format!("{target} ")),
+                Was::Link(target) => ("link ", word(target) + " "),
                 Was::Copied(to) => ("copied ", access(to)),
                 Was::Kept(to) => ("kept ", access(to)),
             };
-            text.extend([kind, &rest, path, "\n"]);
+            text.extend([kind, &rest, &word(path), "\n"]);
         }
         text
     }
 
-    pub(super) fn read(text: &str) -> Option<Record> {
+    /// Fails with the number of the first line that [`Record::text`] would not write.
+    pub(super) fn read(text: &str) -> Result<Record, usize> {
         let mut record = Record::default();
-        for line in text.lines() {
-            match line {
-                "no-account" => record.had_no_account = true,
-                "running" => record.was_running = true,
-                _ => {
-                    // The path comes last, since it may have blanks in it.
-                    let (kind, mut rest) = line.split_once(' ')?;
-                    let mut word = || {
-                        let (word, after) = rest.split_once(' ')?;
-                        rest = after;
-                        Some(word)
-                    };
-                    let mut access = || {
-                        Some(Access {
-                            mode: u32::from_str_radix(word()?, 8).ok()?,
-                            uid: word()?.parse().ok()?,
-                            gid: word()?.parse().ok()?,
-                        })
-                    };
-                    let was = match kind {
-                        "nothing" => Was::Nothing,
-                        "copied" => Was::Copied(access()?),
-                        "kept" => Was::Kept(access()?),
-                        "link" => Was::Link(word()?.to_owned()),
-                        _ => return None,
-                    };
-                    record.was.push((rest.to_owned(), was));
-                }
-            }
+        for (at, line) in text.split_terminator('\n').enumerate() {
+            record.read_line(line).ok_or(at + 1)?;
         }
-        Some(record)
+        match record.text() == text {
+            true => Ok(record),
+            false => Err(1),
+        }
     }
+
+    fn read_line(&mut self, line: &str) -> Option<()> {
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        let mut access = || {
+            Some(Access {
+                mode: u32::from_str_radix(words.next()?, 8).ok()?,
+                uid: words.next()?.parse().ok()?,
+                gid: words.next()?.parse().ok()?,
+            })
+        };
+        let was = match kind {
+            "no-account" => {
+                self.had_no_account = true;
+                return words.next().is_none().then_some(());
+            }
+            "running" => {
+                self.was_running = true;
+                return words.next().is_none().then_some(());
+            }
+            "nothing" => Was::Nothing,
+            "copied" => Was::Copied(access()?),
+            "kept" => Was::Kept(access()?),
+            "link" => Was::Link(percent_decoded(words.next()?)?),
+            _ => return None,
+        };
+        let path = percent_decoded(words.next()?)?;
+        let is_known = self.was.iter().any(|(known, _)| *known == path);
+        let is_ours = words.next().is_none() && !is_known && is_ours(&path, &was);
+        is_ours.then(|| self.was.push((path, was)))
+    }
+}
+
+/// Whether `install` can have found this at `path`, and changed it.
+fn is_ours(path: &str, was: &Was) -> bool {
+    let is_plain = |access: &Access| access.mode & !MODE == 0;
+    match (layout::kind(path), was) {
+        (Some(Kind::Own | Kind::Id | Kind::Conf | Kind::Above | Kind::Part), Was::Nothing) => true,
+        (Some(Kind::Own | Kind::Id | Kind::Conf | Kind::Above), Was::Kept(access)) => {
+            is_plain(access)
+        }
+        (Some(Kind::Part | Kind::Conf), Was::Copied(access)) => is_plain(access),
+        (Some(Kind::Part | Kind::Conf), Was::Link(_)) => true,
+        // Root's, and made readable for the agent's group.
+        (None, Was::Kept(access)) => {
+            let mut names = path.split('/');
+            let is_path =
+                names.next() == Some("") && names.all(|name| !matches!(name, "" | "." | ".."));
+            is_path && is_plain(access) && access.uid == 0
+        }
+        _ => false,
+    }
+}
+
+/// A text without blanks and line ends.
+fn word(text: &str) -> String {
+    percent_encoded(text, |byte| byte.is_ascii_graphic() && byte != b'%')
+}
+
+/// How far back it goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Undo {
+    /// Everything is as it was.
+    Back,
+    /// What was replaced is removed, and so is the configuration unless somebody has edited it.
+    Remove,
+    /// The configuration is removed as well.
+    Purge,
 }
 
 /// Takes the steps of `undo`, as many as can be taken. Returns what could not be.
@@ -215,8 +321,17 @@ fn root(mode: u32) -> Access {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    /// Paths of the layout, and a configuration file that was made readable.
+    const PATHS: [&str; 4] = [
+        "/etc/init.d/mackerel-agent",
+        "/etc/rc3.d/S95mackerel-agent",
+        "/usr/bin/mackerel-agent",
+        "/etc/mackerel-agent/d d",
+    ];
 
     fn sample() -> Record {
         let access = |mode| Access {
@@ -225,29 +340,153 @@ mod tests {
             gid: 999,
         };
         let was = [
-            ("/etc/a", Was::Nothing),
-            ("/etc/b", Was::Link("../b".to_owned())),
-            ("/etc/c", Was::Copied(access(0o755))),
-            ("/etc/d d", Was::Kept(access(0o640))),
+            Was::Nothing,
+            Was::Link("../b c\n%".to_owned()),
+            Was::Copied(access(0o755)),
+            Was::Kept(access(0o640)),
         ];
         Record {
-            was: was.map(|(path, was)| (path.to_owned(), was)).into(),
+            was: PATHS.map(str::to_owned).into_iter().zip(was).collect(),
             had_no_account: true,
             was_running: true,
         }
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let text = "no-account\nrunning\nnothing /etc/a\nlink ../b /etc/b\n\
-                    copied 755 0 999 /etc/c\nkept 640 0 999 /etc/d d\n";
+    fn record_is_read_as_it_was_written() {
+        let text = "no-account\nrunning\nnothing /etc/init.d/mackerel-agent\n\
+                    link ../b%20c%0A%25 /etc/rc3.d/S95mackerel-agent\n\
+                    copied 755 0 999 /usr/bin/mackerel-agent\n\
+                    kept 640 0 999 /etc/mackerel-agent/d%20d\n";
         assert_eq!(sample().text(), text);
-        assert_eq!(Record::read(text), Some(sample()));
-        assert_eq!(Record::read(""), Some(Record::default()));
-        for broken in ["odd /etc/a", "link /etc/b", "kept 8 0 0 /etc/d", "nothing"] {
-            assert_eq!(Record::read(broken), None, "{broken}");
-        }
+        assert_eq!(Record::read(text), Ok(sample()));
+        assert_eq!(Record::read(""), Ok(Record::default()));
         crate::parse::survives_damage(text, |text| drop(Record::read(text)));
+    }
+
+    #[test]
+    fn record_says_nothing_that_install_does_not() {
+        // (why this row exists, lines, the number of the first that is refused)
+        let table = [
+            ("an unknown kind", "odd /etc/init.d/mackerel-agent\n", 1),
+            ("no path", "running\nnothing\n", 2),
+            ("no target", "link /etc/rc3.d/S95mackerel-agent\n", 1),
+            (
+                "a mode that is no number",
+                "kept 8 0 0 /etc/mackerel-agent\n",
+                1,
+            ),
+            ("a path of others", "nothing /etc/passwd\n", 1),
+            (
+                "others' file that would be written",
+                "copied 644 0 0 /etc/passwd\n",
+                1,
+            ),
+            (
+                "others' file that would be a link",
+                "link /tmp/x /etc/ld.so.preload\n",
+                1,
+            ),
+            (
+                "others' file that would be given away",
+                "kept 640 900 900 /etc/shadow\n",
+                1,
+            ),
+            (
+                "a set-user-id program",
+                "copied 4755 0 0 /usr/bin/mackerel-agent\n",
+                1,
+            ),
+            (
+                "a set-group-id directory",
+                "kept 2755 0 0 /etc/mackerel-agent\n",
+                1,
+            ),
+            (
+                "a sticky directory",
+                "kept 1777 0 0 /var/lib/mackerel-agent\n",
+                1,
+            ),
+            (
+                "a link in the place of the state",
+                "link /etc /var/lib/mackerel-agent\n",
+                1,
+            ),
+            (
+                "a link in the place of the id",
+                "link /etc/shadow /var/lib/mackerel-agent/id\n",
+                1,
+            ),
+            (
+                "a copy of what the user writes",
+                "copied 644 0 0 /var/lib/mackerel-agent/id\n",
+                1,
+            ),
+            (
+                "a way up",
+                "kept 640 0 0 /etc/mackerel-agent/../shadow\n",
+                1,
+            ),
+            ("not from the root on", "kept 640 0 0 etc/shadow\n", 1),
+            ("a second word", "nothing /usr/bin/mackerel-agent x\n", 1),
+            ("a word too many", "running x\n", 1),
+            (
+                "a path twice",
+                "nothing /usr/bin/mackerel-agent\nnothing /usr/bin/mackerel-agent\n",
+                2,
+            ),
+            (
+                "a control character",
+                "kept 640 0 0 /etc/mackerel-agent/a\rb\n",
+                1,
+            ),
+            (
+                "more encoded than needed",
+                "nothing /usr/bin/mackerel%2dagent\n",
+                1,
+            ),
+            ("no end of the line", "running", 1),
+            ("an empty line", "\nrunning\n", 1),
+        ];
+        for (why, text, line) in table {
+            assert_eq!(Record::read(text), Err(line), "{why}");
+        }
+    }
+
+    #[test]
+    fn record_that_others_can_write_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::at(dir.path());
+        let list = dir.path().join("home.list");
+        for (mode, is_read) in [(0o600, true), (0o644, true), (0o666, false), (0o602, false)] {
+            fs::write(&list, "running\n").unwrap();
+            fs::set_permissions(&list, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Record::load(&tree, "/home").is_ok(), is_read, "{mode:o}");
+        }
+        fs::write(&list, "odd\n").unwrap();
+        fs::set_permissions(&list, fs::Permissions::from_mode(0o600)).unwrap();
+        let error = Record::load(&tree, "/home").unwrap_err();
+        assert!(
+            error.starts_with("/home.list:1: no line of install"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn record_of_odd_files_has_no_set_id_bits_and_no_links_of_the_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::at(dir.path());
+        let id = "/var/lib/mackerel-agent/id";
+        let at = tree.path(id);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        let step = [Step::Id(id.to_owned(), id.to_owned(), 0o644, Owner::User)];
+        std::os::unix::fs::symlink("x y\nkept 4755 0 0 /bin/sh\nnothing", &at).unwrap();
+        assert_eq!(Record::of(&tree, &step, &[], false).was, []);
+        fs::remove_file(&at).unwrap();
+        fs::write(&at, "3aBcDeFgHiJ").unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o4755)).unwrap();
+        let record = Record::of(&tree, &step, &[], false);
+        assert!(record.text().contains("\nkept 755 "), "{}", record.text());
     }
 
     #[test]
@@ -255,26 +494,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let remove = |path: &str| Step::Remove(path.to_owned());
-        let own = Step::Own("/etc/d d".to_owned(), 0o640, Owner::Numbers(0, 999));
+        let [script, link, program, conf] = PATHS;
+        let own = Step::Own(conf.to_owned(), 0o640, Owner::Numbers(0, 999));
         let copy = Step::Copy(
-            dir.path().join("home/etc/c"),
-            "/etc/c".to_owned(),
+            dir.path().join("home/usr/bin/mackerel-agent"),
+            program.to_owned(),
             0o755,
             Owner::Numbers(0, 999),
         );
-        let link = Step::Link("/etc/b".to_owned(), "../b".to_owned());
-        let given_back = [own, copy, link, remove("/etc/a"), Step::NoAccount];
-        assert_eq!(sample().undo(&tree, "/home", true), given_back);
-        let removed = sample().undo(&tree, "/home", false);
-        assert_eq!(removed[1..4], ["/etc/c", "/etc/b", "/etc/a"].map(remove));
-        assert!(sample().has_replaced("/etc/c") && !sample().has_replaced("/etc/d d"));
+        let link_step = Step::Link(link.to_owned(), "../b c\n%".to_owned());
+        let given_back = [own, copy, link_step, remove(script), Step::NoAccount];
+        assert_eq!(sample().undo(&tree, "/home", Undo::Back), given_back);
+        let removed = sample().undo(&tree, "/home", Undo::Remove);
+        assert_eq!(removed[1..4], [program, link, script].map(remove));
+        assert!(sample().has_replaced(program) && !sample().has_replaced(conf));
     }
 
     #[test]
     fn a_later_record_adds_only_what_is_new() {
         let mut first = sample();
         let later = Record {
-            was: [("/etc/a", "/x"), ("/etc/e", "/y")]
+            was: [(PATHS[0], "/x"), ("/etc/rc4.d/S95mackerel-agent", "/y")]
                 .map(|(path, to)| (path.to_owned(), Was::Link(to.to_owned())))
                 .into(),
             ..Record::default()
@@ -290,29 +530,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let path = |name: &str| dir.path().join(name);
-        fs::create_dir(path("etc")).unwrap();
-        fs::write(path("etc/old"), "old").unwrap();
+        fs::create_dir_all(path("etc/init.d")).unwrap();
+        fs::write(path("etc/init.d/mackerel-agent"), "old").unwrap();
         let commands = Commands::new().unwrap();
-        let owner = match tree.there("/etc/old") {
+        let owner = match tree.there("/etc/init.d/mackerel-agent") {
             There::File(access) => Owner::Numbers(access.uid, access.gid),
             other => panic!("{other:?}"),
         };
         let file = |path: &str| Step::File(path.to_owned(), b"new"[..].into(), 0o600, owner);
-        let directory = Step::Directory("/etc/some".to_owned(), 0o755, owner);
-        let steps = [directory, file("/etc/some/new"), file("/etc/old")];
-        let record = Record::of(&tree, &steps, &["/etc/trace"], false);
+        let directory = Step::Directory("/etc/rc3.d".to_owned(), 0o755, owner);
+        let new = "/etc/rc3.d/S95mackerel-agent";
+        let steps = [directory, file(new), file("/etc/init.d/mackerel-agent")];
+        let trace = "/var/log/mackerel-agent.log";
+        let record = Record::of(&tree, &steps, &[trace], false);
         record.save(&tree, "/home").unwrap();
         for step in &steps {
             assert!(!step.is_done(&tree));
             step.take(&tree, &commands).unwrap();
             assert!(step.is_done(&tree));
         }
-        fs::write(path("etc/trace"), "").unwrap();
+        fs::create_dir_all(path("var/log/mackerel-agent.log/deep")).unwrap();
         let record = Record::load(&tree, "/home").unwrap().unwrap();
-        let undo = record.undo(&tree, "/home", true);
+        let undo = record.undo(&tree, "/home", Undo::Back);
         assert_eq!(put_back(&undo, &tree, &commands), [""; 0]);
-        assert_eq!(fs::read(path("etc/old")).unwrap(), b"old");
+        assert_eq!(fs::read(path("etc/init.d/mackerel-agent")).unwrap(), b"old");
         assert_eq!(fs::read_dir(path("etc")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(path("var/log")).unwrap().count(), 0);
         assert_eq!(Record::load(&tree, "/nowhere"), Ok(None));
     }
 }

@@ -1,5 +1,7 @@
 //! The service managers that are known: where their files lie, and how they are told.
 
+use std::path::Path;
+
 use crate::sys::tree::Tree;
 
 /// The script of all but systemd.
@@ -18,6 +20,23 @@ pub(super) enum Service {
     Procd,
     Sysv,
 }
+
+/// All of them.
+pub(super) const SERVICES: [Service; 4] = [
+    Service::Systemd,
+    Service::Openrc,
+    Service::Procd,
+    Service::Sysv,
+];
+
+/// What upgrades the agent daily, if somebody has put it there.
+pub(super) const TIMER: &str = "/etc/systemd/system/mackerel-agent-upgrade.timer";
+/// And what belongs to it.
+pub(super) const OF_TIMER: [&str; 3] = [
+    "/etc/systemd/system/timers.target.wants/mackerel-agent-upgrade.timer",
+    "/etc/systemd/system/mackerel-agent-upgrade.service",
+    TIMER,
+];
 
 /// A file of a service: path, content, mode.
 pub(super) type Part = (&'static str, &'static str, u32);
@@ -116,16 +135,15 @@ impl Service {
                     )
                 })
                 .into(),
-            Service::Sysv => {
-                let (above, target) = match tree.has("/etc/rc.d/init.d") {
-                    true => ("/etc/rc.d", "../../init.d/mackerel-agent"),
-                    false => ("/etc", "../init.d/mackerel-agent"),
-                };
-                let levels = ["K05", "K05", "S95", "S95", "S95", "S95", "K05"];
-                let link = |(level, when)| format!("{above}/rc{level}.d/{when}mackerel-agent");
-                let links = levels.into_iter().enumerate().map(link);
-                links.map(|path| (path, target)).collect()
-            }
+            Service::Sysv => levels(tree.has("/etc/rc.d/init.d")),
+        }
+    }
+
+    /// The same on all kinds of hosts.
+    pub(super) fn all_links(self) -> Vec<(String, &'static str)> {
+        match self {
+            Service::Sysv => [levels(true), levels(false)].concat(),
+            other => other.links(&Tree::at(Path::new("/nowhere"))),
         }
     }
 
@@ -138,13 +156,29 @@ impl Service {
         }
     }
 
-    /// What comes into being when the agent runs, the state aside.
+    /// The files with its variables, those that win last.
+    pub(super) fn environment(self) -> &'static [&'static str] {
+        match self {
+            Service::Systemd | Service::Sysv => &[
+                "/etc/default/mackerel-agent",
+                "/etc/sysconfig/mackerel-agent",
+            ],
+            Service::Openrc => &["/etc/conf.d/mackerel-agent"],
+            Service::Procd => &[],
+        }
+    }
+
+    /// What comes into being when the agent runs, the state aside; first where plugins keep files.
     pub(super) fn traces(self) -> &'static [&'static str] {
         match self {
             Service::Systemd => &["/var/cache/mackerel-agent"],
             Service::Openrc => &["/var/cache/mackerel-agent", LOG],
             Service::Procd => &["/var/run/mackerel-agent"],
-            Service::Sysv => &["/var/cache/mackerel-agent", LOG, "/var/run/mackerel-agent"],
+            Service::Sysv => &[
+                "/var/cache/mackerel-agent",
+                LOG,
+                "/var/run/mackerel-agent.pid",
+            ],
         }
     }
 
@@ -182,4 +216,16 @@ impl Service {
             _ => &["tail", "-n", "5", LOG],
         }
     }
+}
+
+/// The links of init scripts; `is_red_hat`: where the runlevels are as there.
+fn levels(is_red_hat: bool) -> Vec<(String, &'static str)> {
+    let (above, target) = match is_red_hat {
+        true => ("/etc/rc.d", "../../init.d/mackerel-agent"),
+        false => ("/etc", "../init.d/mackerel-agent"),
+    };
+    let levels = ["K05", "K05", "S95", "S95", "S95", "S95", "K05"];
+    let link = |(level, when)| format!("{above}/rc{level}.d/{when}mackerel-agent");
+    let links = levels.into_iter().enumerate().map(link);
+    links.map(|path| (path, target)).collect()
 }

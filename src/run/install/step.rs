@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::account;
 use super::command::Commands;
 use crate::base;
+use crate::base::text::is_host_id;
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
@@ -39,9 +40,36 @@ pub(super) enum Step {
     Copy(PathBuf, String, u32, Owner),
     /// Gives away what is there.
     Own(String, u32, Owner),
+    /// The host's id that is in the first file, as a file of its own in the place of the second.
+    Id(String, String, u32, Owner),
     /// A symbolic link, and where it leads to.
     Link(String, String),
+    /// Removes a file, a link, or a directory that is empty.
     Remove(String),
+    /// Removes a directory with all that is in it.
+    RemoveAll(String),
+}
+
+/// Bytes of the file of a host's id: the id, and what an editor leaves at the end of its line.
+const ID_SIZE: u64 = 66;
+
+/// The host's id in the file at `path`; `None` if there is none.
+///
+/// Fails if it is no file of the agent's, or holds anything else.
+pub(super) fn host_id(tree: &Tree, path: &str) -> Result<Option<String>, String> {
+    let bytes = tree.read_short(path, ID_SIZE);
+    let bytes = bytes.map_err(|error| base::report(&error))?;
+    let id = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let id = text.trim_end_matches(['\r', '\n']);
+        match is_host_id(id) {
+            true => Ok(id.to_owned()),
+            false => Err(format!(
+                "{path} holds no id of a host (1 to 64 letters, digits, - and _); remove it"
+            )),
+        }
+    };
+    bytes.map(id).transpose()
 }
 
 impl Step {
@@ -53,8 +81,10 @@ impl Step {
             | Step::File(path, ..)
             | Step::Copy(_, path, ..)
             | Step::Own(path, ..)
+            | Step::Id(_, path, ..)
             | Step::Link(path, _)
-            | Step::Remove(path) => Some(path),
+            | Step::Remove(path)
+            | Step::RemoveAll(path) => Some(path),
         }
     }
 
@@ -77,11 +107,19 @@ impl Step {
             Step::Copy(from, path, mode, owner) => {
                 is(path, *mode, *owner) && tree.is_copy(from, path)
             }
-            Step::Own(path, mode, owner) => !tree.has(path) || is(path, *mode, *owner),
+            // What a link leads to is another file, which is left alone.
+            Step::Own(path, mode, owner) => match tree.there(path) {
+                There::Nothing | There::Link(_) => true,
+                _ => is(path, *mode, *owner),
+            },
+            Step::Id(from, path, mode, owner) => {
+                is(path, *mode, *owner)
+                    && (from == path || host_id(tree, from).ok() == host_id(tree, path).ok())
+            }
             Step::Link(path, target) => {
                 matches!(tree.there(path), There::Link(to) if to == *target)
             }
-            Step::Remove(path) => !tree.has(path),
+            Step::Remove(path) | Step::RemoveAll(path) => !tree.has(path),
         }
     }
 
@@ -97,8 +135,13 @@ impl Step {
             Step::File(path, content, mode, owner) => tree.write(path, content, to(*mode, *owner)?),
             Step::Copy(from, path, mode, owner) => tree.copy(from, path, to(*mode, *owner)?),
             Step::Own(path, mode, owner) => tree.own(path, to(*mode, *owner)?),
+            Step::Id(from, path, mode, owner) => match host_id(tree, from)? {
+                Some(id) => tree.write(path, id.as_bytes(), to(*mode, *owner)?),
+                None => Ok(()),
+            },
             Step::Link(path, target) => tree.link(path, target),
-            Step::Remove(path) => tree.remove(path, path.contains(NAME)),
+            Step::Remove(path) => tree.remove(path, false),
+            Step::RemoveAll(path) => tree.remove(path, true),
         }
         .map_err(|error| base::report(&error))
     }
@@ -133,10 +176,11 @@ impl fmt::Display for Step {
             Step::NoAccount => return write!(f, "remove the user {NAME}"),
             Step::Link(path, target) => return write!(f, "link {path} to {target}"),
             Step::Remove(path) => return write!(f, "remove {path}"),
+            Step::RemoveAll(path) => return write!(f, "remove {path} and what is in it"),
             Step::Directory(path, mode, owner) => ("directory", path, mode, owner),
-            Step::File(path, _, mode, owner) | Step::Copy(_, path, mode, owner) => {
-                ("write", path, mode, owner)
-            }
+            Step::File(path, _, mode, owner)
+            | Step::Copy(_, path, mode, owner)
+            | Step::Id(_, path, mode, owner) => ("write", path, mode, owner),
             Step::Own(path, mode, owner) => ("give away", path, mode, owner),
         };
         write!(f, "{verb} {path} ({mode:04o} {owner})")

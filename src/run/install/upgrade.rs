@@ -66,7 +66,8 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     let program = program(source, &manifest)?;
     if setup.dry_run {
         let to = PROGRAM.to_owned();
-        return host.rehearse(&[Step::File(to, program.into(), 0o755, Owner::Root)]);
+        let step = Step::File(to, program.into(), 0o755, Owner::Root);
+        return host.rehearse(&[], &[step], &host.after(Some("restart")));
     }
 
     let new = Step::File(NEW.to_owned(), program.into(), 0o700, Owner::Root);

@@ -33,6 +33,19 @@ impl Account {
     }
 }
 
+/// The groups of the user with this number, as [`Account::of`] finds them; none if there is no such user.
+pub(crate) fn groups_of(uid: libc::uid_t) -> Vec<libc::gid_t> {
+    let passwd = file::read(Path::new("/etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let name = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    });
+    let account = name.and_then(|name| Account::of(name).ok());
+    account.map_or_else(Vec::new, |account| account.groups)
+}
+
 fn find(name: &str, passwd: &str, group: &str) -> Option<Account> {
     let mut user = passwd
         .lines()

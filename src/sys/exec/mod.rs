@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, HostClock};
 
+pub(crate) use account::groups_of;
 pub(crate) use error::ExecError;
 pub(crate) use orphans::reap_orphans;
 pub(crate) use output::Output;

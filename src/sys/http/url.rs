@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::base::text::percent_decoded;
+
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scheme {
@@ -109,7 +111,7 @@ impl Scheme {
 impl Login {
     fn parse(text: &str) -> Result<Login, &'static str> {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
-        let decode = |text| decoded(text).ok_or("its user or password is badly encoded");
+        let decode = |text| percent_decoded(text).ok_or("its user or password is badly encoded");
         Ok(Login {
             user: decode(user)?,
             password: decode(password)?,
@@ -129,21 +131,6 @@ pub(super) fn split_port(place: &str) -> (&str, Option<&str>) {
         Some((host, port)) if !port.contains(':') => (host, Some(port)),
         _ => (place, None),
     }
-}
-
-/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits, or if the
-/// result is no text.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => u8::try_from(digit(rest.next()?)? * 16 + digit(rest.next()?)?).ok()?,
-            plain => plain,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Base64 with padding (RFC 4648).

@@ -1,0 +1,124 @@
+//! What the installed service adds to the command line and the environment: for commands that are
+//! about its agent and are started by hand.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::service::Service;
+use crate::sys::tree::Tree;
+use crate::sys::{environment, file};
+
+/// Where the packages put the unit.
+const PACKAGED: [&str; 2] = [
+    "/lib/systemd/system/mackerel-agent.service",
+    "/usr/lib/systemd/system/mackerel-agent.service",
+];
+/// One of these is set where the service itself starts a command.
+const OF_SERVICE: [&str; 3] = ["ROOT", "OTHER_OPTS", "INVOCATION_ID"];
+/// The variable with more flags.
+const OPTIONS: &str = "OTHER_OPTS";
+/// The variable with the directory of the state.
+const ROOT: &str = "ROOT";
+/// The variable with the directory in which plugins keep files.
+const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
+
+/// The flags with which the service starts the agent; its variables are set, unless they are already.
+/// None if no service is installed, and where the service itself has started this process.
+///
+/// To be called before any thread is started.
+pub(crate) fn service_flags() -> Vec<OsString> {
+    let is_set = |name: &&str| env::var_os(*name).is_some();
+    let tree = Tree::at(Path::new("/"));
+    let is_there = |service: &Service| {
+        tree.has(service.script().0)
+            || (*service == Service::Systemd && PACKAGED.iter().any(|path| tree.has(path)))
+    };
+    let service = Service::of(&tree).ok().filter(is_there);
+    let Some(service) = service.filter(|_| !OF_SERVICE.iter().any(is_set)) else {
+        return Vec::new();
+    };
+    let texts = service.environment().iter().map(|path| {
+        let bytes = file::read(Path::new(path)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let texts: Vec<String> = texts.collect();
+    let found = texts.iter().flat_map(|text| assignments(text));
+    let (mut root, mut options) = (service.state().to_owned(), String::new());
+    let mut variables = vec![(
+        WORK,
+        service
+            .traces()
+            .first()
+            .map_or("", |trace| trace)
+            .to_owned(),
+    )];
+    for (name, value) in found {
+        match name {
+            ROOT => root = value,
+            OPTIONS => options = value,
+            _ => variables.push((name, value)),
+        }
+    }
+    for (name, value) in variables.into_iter().rev() {
+        if !is_set(&name) {
+            environment::set(name, value);
+        }
+    }
+    let words = ["-root", &root].into_iter();
+    let words = words.chain(options.split_ascii_whitespace());
+    words.map(OsString::from).collect()
+}
+
+/// The variables that a file sets, in the notation that systemd and the shell share. One whose value the
+/// shell would have to work out is left out.
+fn assignments(text: &str) -> impl Iterator<Item = (&str, String)> {
+    text.lines().filter_map(|line| {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let (name, value) = line.split_once('=')?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_plain = !name.is_empty() && name.chars().all(is_name);
+        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+        let (value, is_literal) = match (quoted('\''), quoted('"')) {
+            (Some(value), _) => (value, true),
+            (None, Some(value)) => (value, false),
+            (None, None) => (value, false),
+        };
+        let is_known = is_plain && (is_literal || !value.contains(['$', '`']));
+        is_known.then(|| (name, value.to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_are_those_that_need_no_shell() {
+        // (why this row exists, line, expected)
+        let table = [
+            ("plain", "A=b", Some(("A", "b"))),
+            ("nothing", "OTHER_OPTS=", Some(("OTHER_OPTS", ""))),
+            ("quoted", "A='b c'", Some(("A", "b c"))),
+            ("quoted twice", "A=\"b c\"", Some(("A", "b c"))),
+            ("exported", " export A=b ", Some(("A", "b"))),
+            (
+                "not expanded by the shell either",
+                "A='$b'",
+                Some(("A", "$b")),
+            ),
+            ("a comment", "#A=b", None),
+            ("systemd's comment", ";A=b", None),
+            ("of another variable", "A=\"$A -v\"", None),
+            ("a command", "A=`id`", None),
+            ("no name", "=b", None),
+            ("a statement", "[ -e x ] && A=b", None),
+        ];
+        for (why, line, expected) in table {
+            let found: Vec<_> = assignments(line).collect();
+            let found = found.first().map(|(name, value)| (*name, value.as_str()));
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+}

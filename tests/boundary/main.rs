@@ -1,0 +1,265 @@
+//! What root does where the agent's user may write: nothing outside of the agent's own paths changes
+//! owner, mode or content, nothing of root's becomes readable, no process of others is signalled, and
+//! nothing hangs. `make test-root-boundary`; AGENT_BIN is the program to try.
+//!
+//! Each state is prepared in a tree of its own, in a mount namespace, and the commands run in it by
+//! chroot. The files are made by root as the agent's user could have made them, and a few that it could
+//! have made only without `fs.protected_hardlinks`.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program of its own for a test; a failed expectation is a panic here"
+)]
+
+mod ground;
+mod plants;
+mod server;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use ground::{Ground, USER};
+use plants::{Plant, Race};
+use server::Server;
+
+/// Set where the program runs in its namespaces.
+const INSIDE: &str = "AGENT_TEST_BOUNDARY";
+/// How often each race is run.
+const RACES: usize = 4;
+
+/// What root does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Flow {
+    /// `install` over what is there, then `uninstall`.
+    Install,
+    /// `install`, the state, `install`, `uninstall`.
+    Again,
+    Upgrade,
+    Uninstall,
+    /// `uninstall -restore` to a Go agent.
+    Restore,
+    /// `retire`, and the hooks that call it.
+    Retire,
+    SysvStop,
+    SysvStart,
+    OpenrcStop,
+    ProcdStart,
+}
+
+const OF_STATE: &[Flow] = &[
+    Flow::Install,
+    Flow::Again,
+    Flow::Upgrade,
+    Flow::Uninstall,
+    Flow::Restore,
+    Flow::Retire,
+    Flow::SysvStop,
+    Flow::OpenrcStop,
+];
+
+fn main() -> ExitCode {
+    let filter: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can try what root does");
+        return ExitCode::SUCCESS;
+    }
+    if std::env::var_os(INSIDE).is_none() {
+        return again_inside();
+    }
+    let begin = Instant::now();
+    let built = env!("CARGO_BIN_EXE_mackerel-agent").into();
+    let agent: PathBuf = std::env::var_os("AGENT_BIN").map_or(built, PathBuf::from);
+    let agent = std::path::absolute(agent).unwrap();
+    let work = tempfile::Builder::new()
+        .prefix("boundary-")
+        .tempdir()
+        .unwrap();
+    let server = Server::start();
+    let mut rig = Rig {
+        ground: Ground::new(work.path(), &agent, server),
+        filter,
+        states: 0,
+        failed: 0,
+    };
+    rig.run();
+    let Rig { states, failed, .. } = rig;
+    let seconds = begin.elapsed().as_secs();
+    println!("boundary: {states} states, {failed} failed, {seconds} s");
+    match failed == 0 && states > 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Runs this program in namespaces of its own.
+fn again_inside() -> ExitCode {
+    let again = Command::new("unshare")
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--propagation", "private", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, "1")
+        .status();
+    match again {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)),
+        Err(error) => {
+            println!("skipped: unshare: {error}");
+            ExitCode::from(u8::from(std::env::var_os("CI").is_some()))
+        }
+    }
+}
+
+struct Rig {
+    ground: Ground,
+    filter: Vec<String>,
+    states: usize,
+    failed: usize,
+}
+
+impl Rig {
+    fn run(&mut self) {
+        let id = "var/lib/mackerel-agent/id";
+        for plant in plants::of_file() {
+            for flow in OF_STATE {
+                self.state(*flow, id, &plant);
+            }
+        }
+        for plant in plants::of_directory() {
+            for flow in OF_STATE {
+                self.state(*flow, "var/lib/mackerel-agent", &plant);
+            }
+            for flow in [Flow::Uninstall, Flow::Restore] {
+                self.state(flow, "var/cache/mackerel-agent", &plant);
+            }
+        }
+        for plant in plants::of_configuration() {
+            for flow in [Flow::Install, Flow::Again] {
+                self.state(flow, "etc/mackerel-agent", &plant);
+            }
+        }
+        for plant in plants::of_pid_file() {
+            for flow in [Flow::SysvStop, Flow::SysvStart] {
+                self.state(flow, "var/run/mackerel-agent", &plant);
+            }
+        }
+        for plant in plants::of_shared_directory() {
+            self.state(Flow::ProcdStart, "tmp/mackerel-agent", &plant);
+        }
+        for race in plants::races() {
+            for flow in [Flow::Again, Flow::Uninstall, Flow::Restore, Flow::Retire] {
+                self.race(flow, &race);
+            }
+        }
+    }
+
+    fn is_wanted(&mut self, name: &str) -> bool {
+        let is_wanted = self.filter.iter().all(|word| name.contains(word.as_str()));
+        self.states += usize::from(is_wanted);
+        is_wanted
+    }
+
+    fn state(&mut self, flow: Flow, at: &str, plant: &Plant) {
+        let name = format!("{flow:?}: {at}: {}", plant.name);
+        if !self.is_wanted(&name) {
+            return;
+        }
+        let tried = self.attempt(flow, &mut |ground| {
+            (plant.make)(ground, at);
+            None
+        });
+        if let Some(why) = tried {
+            self.fail(&name, &why);
+        }
+    }
+
+    fn race(&mut self, flow: Flow, race: &Race) {
+        let name = format!("{flow:?}: race: {}", race.name);
+        if !self.is_wanted(&name) {
+            return;
+        }
+        for _ in 0..RACES {
+            let tried = self.attempt(flow, &mut |ground| Some((race.begin)(ground)));
+            if let Some(why) = tried {
+                return self.fail(&name, &why);
+            }
+        }
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        println!("FAILED: {name}: {why}");
+        self.failed += 1;
+    }
+
+    /// Prepares a state, runs the commands, and returns what is not as it should be.
+    fn attempt(
+        &mut self,
+        flow: Flow,
+        prepare: &mut dyn FnMut(&Ground) -> Option<plants::Racer>,
+    ) -> Option<String> {
+        let ground = &mut self.ground;
+        ground.fresh();
+        match flow {
+            Flow::Restore => ground.go_agent(),
+            Flow::Install => ground.left_over(),
+            _ => {}
+        }
+        match flow {
+            Flow::SysvStop | Flow::SysvStart => ground.install_for("etc/init.d/README"),
+            Flow::OpenrcStop => ground.install_for("usr/sbin/openrc-run"),
+            Flow::ProcdStart => ground.install_for("sbin/procd"),
+            Flow::Install => ground.write("usr/bin/systemctl", "", 0o755, 0),
+            _ => ground.install_for("usr/bin/systemctl"),
+        }
+        ground.owned(USER);
+        let racer = prepare(ground);
+        let before = ground.watch();
+        let mut why = None;
+        let mut run = |words: &[&str]| {
+            if why.is_none() {
+                why = ground.run(words);
+                // While names are swapped, a look at them would be misled as well.
+                if why.is_none() && racer.is_none() {
+                    why = ground.compare(&before);
+                }
+            }
+        };
+        let uninstall = ["/agent", "uninstall", "-restore=false"];
+        match flow {
+            Flow::Install => {
+                run(&["/agent", "install", "-as-root=false"]);
+                run(&uninstall);
+            }
+            Flow::Again => {
+                run(&["/agent", "install"]);
+                run(&["/agent", "install"]);
+                run(&uninstall);
+            }
+            Flow::Upgrade => {
+                let from = ["-from", "/release", "-key", "/release/release.pub"];
+                run(&[&["/agent", "upgrade"], &from[..]].concat());
+            }
+            Flow::Uninstall => run(&uninstall),
+            Flow::Restore => run(&["/agent", "uninstall", "-restore"]),
+            Flow::Retire => {
+                let base = ground.server.base();
+                run(&["/agent", "retire", "-force", "-apibase", &base]);
+            }
+            Flow::SysvStop => run(&["sh", "/etc/init.d/mackerel-agent", "stop"]),
+            Flow::SysvStart => run(&["sh", "/etc/init.d/mackerel-agent", "reload"]),
+            Flow::OpenrcStop => run(&["sh", "/openrc", "stop_post"]),
+            Flow::ProcdStart => run(&["sh", "/procd", "start_service"]),
+        }
+        match racer.map(drop) {
+            Some(()) => why.or_else(|| ground.compare(&before)),
+            None => why,
+        }
+    }
+}
