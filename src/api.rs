@@ -240,6 +240,11 @@ fn understand(answer: Answer) -> Result<Json, Failure> {
         }
         status => Err(Failure::Status {
             status,
+            // A compressed message cannot be read, and says itself what to do.
+            remedy: match answer.encoding {
+                Some(_) => "",
+                None => remedy(status),
+            },
             message: match &answer.encoding {
                 Some(encoding) => compressed(encoding),
                 None => error::message(status, &answer.body),
@@ -265,6 +270,8 @@ enum Failure {
     Status {
         status: u16,
         message: String,
+        /// What to do; empty where time mends it.
+        remedy: &'static str,
         retry_after: Option<Duration>,
     },
     /// The API does not redirect: something on the way did.
@@ -349,10 +356,13 @@ impl fmt::Display for ApiError {
         match &self.failure {
             Failure::Link(_) => f.write_str("no answer"),
             Failure::Status {
-                status, message, ..
+                status,
+                message,
+                remedy,
+                ..
             } => {
                 write!(f, "API request failed: {message} (status {status})")?;
-                match remedy(*status) {
+                match *remedy {
                     "" => Ok(()),
                     remedy => write!(f, "; {remedy}"),
                 }
