@@ -37,8 +37,8 @@ fn address_space(plugins: &str, runs: usize) -> u64 {
     });
     let size = find(limit(30), "an end of all plugins", || {
         let done = fs::read(&log).map_or(0, |text| text.len());
-        // main, signal, poster, and what asks for the sizes of file systems for the first and the last
-        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 5;
+        // main, signal, poster, request, and what asks for the sizes of file systems for the first and the last
+        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 6;
         (done >= runs && is_idle).then(|| status(&agent, "VmSize:"))
     });
     agent.signal(Signal::TERM);
