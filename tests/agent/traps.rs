@@ -240,9 +240,9 @@ fn the_init_script_neither_follows_nor_waits_for_what_is_no_pid_file() {
     let script = script.unwrap();
     with_each(|trap, _| {
         let sandbox = Sandbox::empty();
-        let directory = format!("run={}", sandbox.path("").display());
-        assert!(script.contains("\nrun=/var/run/mackerel-agent\n"));
-        let script = script.replace("run=/var/run/mackerel-agent", &directory);
+        let file = format!("pidfile={}", sandbox.path("mackerel-agent.pid").display());
+        assert!(script.contains("\npidfile=/var/run/mackerel-agent.pid\n"));
+        let script = script.replace("pidfile=/var/run/mackerel-agent.pid", &file);
         let script = sandbox.write("script", &script).display().to_string();
         lay(&sandbox, trap, &sandbox.path("mackerel-agent.pid"));
         for (command, code) in [("status", 3), ("stop", 0)] {
