@@ -240,11 +240,7 @@ fn understand(answer: Answer) -> Result<Json, Failure> {
         }
         status => Err(Failure::Status {
             status,
-            // A compressed message cannot be read, and says itself what to do.
-            remedy: match answer.encoding {
-                Some(_) => "",
-                None => remedy(status),
-            },
+            is_compressed: answer.encoding.is_some(),
             message: match &answer.encoding {
                 Some(encoding) => compressed(encoding),
                 None => error::message(status, &answer.body),
@@ -270,8 +266,8 @@ enum Failure {
     Status {
         status: u16,
         message: String,
-        /// What to do; empty where time mends it.
-        remedy: &'static str,
+        /// Whether the message is ours, because the server's cannot be read.
+        is_compressed: bool,
         retry_after: Option<Duration>,
     },
     /// The API does not redirect: something on the way did.
@@ -358,13 +354,13 @@ impl fmt::Display for ApiError {
             Failure::Status {
                 status,
                 message,
-                remedy,
+                is_compressed,
                 ..
             } => {
                 write!(f, "API request failed: {message} (status {status})")?;
-                match *remedy {
-                    "" => Ok(()),
-                    remedy => write!(f, "; {remedy}"),
+                match remedy(*status) {
+                    remedy if !remedy.is_empty() && !is_compressed => write!(f, "; {remedy}"),
+                    _ => Ok(()),
                 }
             }
             Failure::Redirected { status, to } => write!(

@@ -7,6 +7,7 @@ use super::{ASKED_PAUSE, LAST_PAUSE, Poster, REFUSED_PAUSE};
 use crate::api::{ApiError, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
+use crate::base::json::Json;
 use crate::collect::Values;
 use crate::spool::{Batch, Condemned, Destination};
 use crate::sys::digest;
@@ -180,7 +181,7 @@ impl Poster {
                 "dropped {}{} = {} at {}: {why}",
                 value.name,
                 of.unwrap_or_default(),
-                value.value,
+                Json::Number(value.value),
                 value.time.0
             );
             self.delivered(clock);
