@@ -44,6 +44,8 @@ const LOOKS: u32 = 10;
 const LOOK: Duration = Duration::from_secs(1);
 /// For how long the program has to run until it is taken to stay.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Waits of this length: on a slow host a supervisor starts its child during the first.
+const SETTLES: usize = 3;
 
 /// Makes this program a service of the host, or of the tree that is to become one. Returns the text
 /// for the user if that cannot be done; everything is as it was then.
@@ -134,6 +136,12 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         say(&still_there(&id))?;
     }
     say("mackerel-agent is uninstalled")
+}
+
+/// Whether the processes of the agent stayed; `None` if there are only new ones besides.
+fn stayed(before: &[u32], now: &[u32]) -> Option<bool> {
+    let is_one_gone = before.iter().any(|pid| !now.contains(pid));
+    (is_one_gone || before == now).then_some(!is_one_gone)
 }
 
 /// The host does not go with its agent.
@@ -313,15 +321,20 @@ impl Host {
             }
             pause(LOOK);
         }
-        let before = self.processes();
-        pause(SETTLE);
-        if is_told_to_stop(signals) {
-            return Err("interrupted".to_owned());
+        let mut before = self.processes();
+        for _ in 0..SETTLES {
+            pause(SETTLE);
+            if is_told_to_stop(signals) {
+                return Err("interrupted".to_owned());
+            }
+            let now = self.processes();
+            match stayed(&before, &now) {
+                Some(true) => return Ok(()),
+                Some(false) => break,
+                None => before = now,
+            }
         }
-        match self.processes() == before {
-            true => Ok(()),
-            false => Err("the agent does not stay up".to_owned()),
-        }
+        Err("the agent does not stay up".to_owned())
     }
 
     /// Has the agent stopped, whichever it is. Fails if it runs nevertheless.
@@ -378,4 +391,29 @@ fn say(line: &str) -> Result<(), String> {
     let line = command::shown(line);
     let said = writeln!(io::stdout(), "{line}");
     said.map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn install_knows_a_slow_start_from_an_agent_that_ends() {
+        // (why this row exists, processes before, and after the wait, whether they stayed)
+        let table: [(&str, &[u32], &[u32], Option<bool>); 5] = [
+            ("nothing has changed", &[10, 11], &[10, 11], Some(true)),
+            ("a supervisor has started its child", &[10], &[10, 11], None),
+            ("all have ended", &[10, 11], &[], Some(false)),
+            (
+                "the child crashed and started again",
+                &[10, 11],
+                &[10, 12],
+                Some(false),
+            ),
+            ("the service started again", &[10], &[12], Some(false)),
+        ];
+        for (why, before, now, expected) in table {
+            assert_eq!(stayed(before, now), expected, "{why}");
+        }
+    }
 }
