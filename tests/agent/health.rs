@@ -197,7 +197,7 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
         let well_agent = well_place.sandbox.spawn(&start(&well_place));
         let ask = |place: &Place, agent: &Agent<'_>| {
             let pid = agent.pid().to_string();
-            let enter = ["nsenter", "-m", "-t", &pid];
+            let enter = ["nsenter", "-m", "-r", "-t", &pid];
             let words = place.words(&enter, &["health"]);
             place.sandbox.spawn(&words).wait_exit(limit(20))
         };

@@ -400,7 +400,8 @@ mod tests {
     #[test]
     fn install_knows_a_slow_start_from_an_agent_that_ends() {
         // (why this row exists, processes before, and after the wait, whether they stayed)
-        let table: [(&str, &[u32], &[u32], Option<bool>); 5] = [
+        type Row = (&'static str, &'static [u32], &'static [u32], Option<bool>);
+        let table: [Row; 5] = [
             ("nothing has changed", &[10, 11], &[10, 11], Some(true)),
             ("a supervisor has started its child", &[10], &[10, 11], None),
             ("all have ended", &[10, 11], &[], Some(false)),
