@@ -3,10 +3,10 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
 # its own, whose message says what was bought.
-LIMIT_amd64 := 1420000
-LIMIT_arm64 := 1185000
-LIMIT_armv7 := 980000
-LIMIT_armv6 := 1050000
+LIMIT_amd64 := 1410000
+LIMIT_arm64 := 1180000
+LIMIT_armv7 := 972000
+LIMIT_armv6 := 1030000
 # Of the binary in an image, whatever its platform.
 LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
@@ -16,7 +16,7 @@ AIM_armv6 := 1015000
 # Platforms of the image, as Docker names them, and bytes of one of them, packed and unpacked.
 PLATFORMS := linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6
 IMAGE := dist/mackerel-agent_image.oci.tar
-IMAGE_LIMIT := 1500000
+IMAGE_LIMIT := 1560000
 # What `make ci` tries: a foreign one.
 TRIED := linux/arm64
 # Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench
