@@ -206,7 +206,7 @@ fn a_failure_tells_what_it_means() {
 fn a_compressed_answer_is_named_whatever_its_status() {
     let compressed = "compressed answer: Content-Encoding gzip, although the request has \
         Accept-Encoding: identity; turn compression off in the server or the proxy";
-    // (status, what is told)
+    // (status, message)
     let table = [
         (200, compressed.to_owned()),
         (

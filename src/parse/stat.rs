@@ -70,7 +70,7 @@ pub(crate) fn parse(text: &str) -> Result<Stat, ParseError> {
     }
 }
 
-/// The number of `cpuN` lines alone; `None` if there is none.
+/// The number of `cpuN` lines; `None` without such a line.
 pub(crate) fn cores(text: &str) -> Option<usize> {
     let count = lines(text).skip(1).take_while(is_core).count();
     (count > 0).then_some(count)

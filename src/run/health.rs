@@ -44,7 +44,7 @@ fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool,
     }
 }
 
-/// Has the main thread, which `tell` reaches, answer whoever asks, until what it returns is dropped.
+/// Serves health questions, which the main thread answers through `tell`, until the result is dropped.
 /// Logs if that cannot be.
 pub(super) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
     let answer = move || {
