@@ -68,7 +68,15 @@ impl FsStats {
     /// Asks the kernel for what lies at paths that [`Root::path`] gives.
     pub(crate) fn new(root: &Root) -> FsStats {
         let places = root.places().clone();
-        let ask = move |path: &Path| places.with_place(path, usage::statvfs);
+        let ask = move |path: &Path| match places.inside(path) {
+            Some(path) => match usage::fstatvfs(&places.open(&path, libc::O_PATH)?) {
+                Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+                    places.with_path(&path, usage::statvfs)
+                }
+                answer => answer,
+            },
+            None => usage::statvfs(path),
+        };
         FsStats::asking(ask, patient)
     }
 

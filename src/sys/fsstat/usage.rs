@@ -1,8 +1,10 @@
 //! The question itself: statvfs(3).
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -54,9 +56,24 @@ pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
             &long
         }
     };
-    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: `path` ends in NUL, and both it and `stat` outlive the call.
-    if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+    answer(|stat| unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) })
+}
+
+/// The same for the filesystem of an open file or directory, which may be open with `O_PATH`.
+///
+/// Fails with `EBADF` for `O_PATH` before Linux 3.12.
+pub(super) fn fstatvfs(file: &File) -> io::Result<Option<Usage>> {
+    // SAFETY: `file` is open, and both it and `stat` outlive the call.
+    answer(|stat| unsafe { libc::fstatvfs(file.as_raw_fd(), stat.as_mut_ptr()) })
+}
+
+/// What `ask`, which returns 0 if it has filled its argument, says of a filesystem.
+fn answer(
+    ask: impl FnOnce(&mut MaybeUninit<libc::statvfs>) -> libc::c_int,
+) -> io::Result<Option<Usage>> {
+    let mut stat = MaybeUninit::uninit();
+    if ask(&mut stat) != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded, so it has filled `stat`.

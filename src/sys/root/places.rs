@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use libc::c_int;
 
@@ -21,11 +22,41 @@ const TARGET: usize = 4096;
 /// The host's trees.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    top: PathBuf,
-    /// Trees that do not lie below `top`: paths of one component, and where they are.
-    moved: Vec<(&'static str, PathBuf)>,
+    top: Tree,
+    /// Trees that do not lie below `top`.
+    moved: Vec<Tree>,
     /// `false` in tests of the way without the system call.
     has_openat2: bool,
+}
+
+/// A tree of the host.
+#[derive(Clone, Debug)]
+struct Tree {
+    /// The path of its top directory on the host: `/`, or a path of one component.
+    at: &'static str,
+    /// The path of its top directory for this process.
+    place: PathBuf,
+    /// The top directory, once it was opened; shared by all clones.
+    directory: Arc<OnceLock<File>>,
+}
+
+impl Tree {
+    fn new(at: &'static str, place: PathBuf) -> Tree {
+        Tree {
+            at,
+            place,
+            directory: Arc::default(),
+        }
+    }
+
+    /// The top directory. Opened at the first use and kept open: a round opens hundreds of files below it.
+    fn directory(&self) -> io::Result<&File> {
+        if let Some(directory) = self.directory.get() {
+            return Ok(directory);
+        }
+        let opened = own(&self.place, libc::O_PATH | libc::O_DIRECTORY)?;
+        Ok(self.directory.get_or_init(|| opened))
+    }
 }
 
 impl Places {
@@ -36,11 +67,11 @@ impl Places {
             ("/etc", &trees.etc),
         ];
         let moved = moved.into_iter();
-        let moved = moved.filter_map(|(at, place)| Some((at, place.clone()?)));
+        let moved = moved.filter_map(|(at, place)| Some(Tree::new(at, place.clone()?)));
         let mut places = Places::at(trees.root.clone().unwrap_or_else(|| PathBuf::from("/")));
         // This process's own tree is no other place, unless the rest of the host is elsewhere.
         places.moved = moved
-            .filter(|(at, place)| !places.is_own() || place != Path::new(at))
+            .filter(|tree| !places.is_own() || tree.place != Path::new(tree.at))
             .collect();
         places
     }
@@ -48,7 +79,7 @@ impl Places {
     /// The whole tree below `top`.
     pub(super) fn at(top: PathBuf) -> Places {
         Places {
-            top,
+            top: Tree::new("/", top),
             moved: Vec::new(),
             has_openat2: true,
         }
@@ -63,20 +94,20 @@ impl Places {
 
     /// Whether the root directory of the host is that of this process.
     pub(super) fn is_own(&self) -> bool {
-        self.top == Path::new("/")
+        self.top.place == Path::new("/")
     }
 
     /// Where `path`, as the host knows it, is for this process if no link is on the way.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         let (tree, rest) = self.tree(path);
-        tree.join(rest)
+        tree.place.join(rest)
     }
 
     /// The tree that has `path`, and the path below it.
-    fn tree<'p>(&'p self, path: &'p Path) -> (&'p Path, &'p Path) {
-        for (at, moved) in &self.moved {
-            if let Ok(rest) = path.strip_prefix(at) {
-                return (moved, rest);
+    fn tree<'p>(&'p self, path: &'p Path) -> (&'p Tree, &'p Path) {
+        for tree in &self.moved {
+            if let Ok(rest) = path.strip_prefix(tree.at) {
+                return (tree, rest);
             }
         }
         (&self.top, path.strip_prefix("/").unwrap_or(path))
@@ -84,18 +115,18 @@ impl Places {
 
     /// Whether `path` is in a tree of this process, where its own links are the right ones.
     fn is_own_path(&self, path: &Path) -> bool {
-        self.is_own() && !self.moved.iter().any(|(at, _)| path.starts_with(at))
+        self.is_own() && !self.moved.iter().any(|tree| path.starts_with(tree.at))
     }
 
-    /// What the host calls `path`, a path of this process; `None` if it is in none of the trees that
-    /// are elsewhere.
-    fn inside(&self, path: &Path) -> Option<PathBuf> {
-        for (at, moved) in &self.moved {
-            if let Ok(rest) = path.strip_prefix(moved) {
-                return Some(Path::new(at).join(rest));
+    /// The host's path of `path`, which [`Places::path`] has returned; `None` if it is in none of the
+    /// trees that are elsewhere.
+    pub(in crate::sys) fn inside(&self, path: &Path) -> Option<PathBuf> {
+        for tree in &self.moved {
+            if let Ok(rest) = path.strip_prefix(&tree.place) {
+                return Some(Path::new(tree.at).join(rest));
             }
         }
-        let rest = path.strip_prefix(&self.top).ok()?;
+        let rest = path.strip_prefix(&self.top.place).ok()?;
         (!self.is_own()).then(|| Path::new("/").join(rest))
     }
 
@@ -103,7 +134,7 @@ impl Places {
     /// `O_PATH`, to ask about it.
     ///
     /// Fails as open(2) does. What lies outside the host's trees is not there.
-    pub(super) fn open(&self, path: &Path, flags: c_int) -> io::Result<File> {
+    pub(in crate::sys) fn open(&self, path: &Path, flags: c_int) -> io::Result<File> {
         if self.is_own_path(path) {
             return own(path, flags);
         }
@@ -146,18 +177,6 @@ impl Places {
         ask(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))
     }
 
-    /// The same for a path that [`Places::path`] has given.
-    pub(in crate::sys) fn with_place<T>(
-        &self,
-        place: &Path,
-        ask: impl FnOnce(&Path) -> io::Result<T>,
-    ) -> io::Result<T> {
-        match self.inside(place) {
-            Some(path) => self.with_path(&path, ask),
-            None => ask(place),
-        }
-    }
-
     /// Lets the kernel find the way. Where trees have places of their own, it follows no link out of
     /// the tree in which it begins.
     fn openat2(&self, path: &Path, flags: c_int) -> io::Result<File> {
@@ -166,7 +185,7 @@ impl Places {
             true => Path::new("."),
             false => rest,
         };
-        let tree = own(tree, libc::O_PATH | libc::O_DIRECTORY)?;
+        let tree = tree.directory()?;
         let rest = CString::new(rest.as_os_str().as_bytes())?;
         // Large files have to be asked for by name, as the C library does, but only to be read.
         let large = match flags & libc::O_PATH {
@@ -237,7 +256,7 @@ impl Places {
         let found = Path::new("/").join(found.collect::<PathBuf>());
         let file = match (way.pop(), flags & libc::O_PATH) {
             (None, _) if self.is_own() => return Err(io::ErrorKind::NotFound.into()),
-            (None, _) => own(&self.top, flags)?,
+            (None, _) => own(&self.top.place, flags)?,
             (Some((name, _)), 0) => self.child(way.last().map(|(_, file)| file), &name, flags)?,
             (Some((_, file)), _) => file,
         };
@@ -251,15 +270,11 @@ impl Places {
             return openat(above, name, flags);
         }
         let mut moved = self.moved.iter();
-        match moved.find(|(at, _)| at.as_bytes().get(1..) == Some(name.as_bytes())) {
-            Some((_, place)) => own(place, flags & !libc::O_NOFOLLOW),
+        match moved.find(|tree| tree.at.as_bytes().get(1..) == Some(name.as_bytes())) {
+            Some(tree) => own(&tree.place, flags & !libc::O_NOFOLLOW),
             // What else the host has is unknown.
             None if self.is_own() => Err(io::ErrorKind::NotFound.into()),
-            None => openat(
-                &own(&self.top, libc::O_PATH | libc::O_DIRECTORY)?,
-                name,
-                flags,
-            ),
+            None => openat(self.top.directory()?, name, flags),
         }
     }
 }
