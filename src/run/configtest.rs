@@ -103,7 +103,7 @@ fn probe(survey: &Survey, key: &[&str], command: &Command, doubts: &mut Vec<Stri
     };
     if let Some(why) = exec::probe(&task) {
         let key = ["plugin.", &key.concat()].concat();
-        let mut doubt = format!("{}.command: {why}", key.escape_debug());
+        let mut doubt = format!("{}.command: {why}", backend::escaped(&key));
         // The last file that has the plugin counts.
         if let Some((_, place)) = survey
             .commands

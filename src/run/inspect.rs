@@ -52,7 +52,8 @@ pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
         if let Told::Check(Some(finding), began, _, words) = told {
             let trouble = words.trouble.as_deref().map(backend::escaped);
             result = trouble.map_or(Ok(()), Err);
-            let took = clock.moment().0.as_millis();
+            let took = clock.moment().0;
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             say(&format!(
                 "result: {} after {took} ms",
                 finding.status.word()

@@ -11,6 +11,7 @@ use crate::config::{CONFFILE, Config, Setup, opening};
 use crate::run::init::with_key;
 use crate::run::key;
 use crate::run::load::{Beside, Loaded, load};
+use crate::sys::log::escaped;
 use crate::sys::tree::{There, Tree};
 
 /// For root, and for the group of the agent's user.
@@ -117,7 +118,7 @@ fn open_to_others(tree: &Tree, included: &[PathBuf]) -> Vec<String> {
     };
     let line = |path: Option<String>| {
         let path = path.unwrap_or_else(|| "an included file".to_owned());
-        let path = path.escape_default();
+        let path = escaped(&path);
         format!(
             "{path}: others than root may write it, or its directory; rights to the files that the \
              configuration names stay as they are until chown and chmod go-w end that"

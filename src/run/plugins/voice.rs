@@ -85,7 +85,7 @@ fn digest(parts: &[&str]) -> u64 {
 /// dates, process ids, addresses, counters, durations and identifiers.
 fn shape(message: &str) -> String {
     let mut shape = String::with_capacity(message.len());
-    for word in message.split_inclusive(|c: char| !c.is_alphanumeric()) {
+    for word in message.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()) {
         if !word.bytes().any(|byte| byte.is_ascii_digit()) {
             shape.push_str(word);
             continue;

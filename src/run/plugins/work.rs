@@ -12,6 +12,7 @@ use crate::config::{CheckPlugin, Command, MetadataPlugin, MetricPlugin};
 use crate::metadata;
 use crate::parse::plugin::meta::{self, Graph};
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
+use crate::sys::log::escaped;
 use crate::wire::check::Status;
 
 /// Says whether a metric plugin is to print graph definitions; it is there in any case.
@@ -191,7 +192,7 @@ fn first_line(stdout: &Output, stderr: &str) -> String {
     let line = named.into_iter().find_map(|(what, text)| {
         let line = text.lines().find(|line| !line.trim().is_empty())?;
         let line: String = line.chars().take(FIRST_LINE).collect();
-        Some(format!("{what} \"{}\"", line.escape_default()))
+        Some(format!("{what} \"{}\"", escaped(&line)))
     });
     line.unwrap_or_else(|| "it printed nothing".to_owned())
 }

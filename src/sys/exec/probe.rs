@@ -8,6 +8,7 @@ use std::path::Path;
 use super::Task;
 use super::account::Account;
 use super::start::{Setting, find, may_execute};
+use crate::sys::log::escaped;
 
 /// Bytes of a script in which its interpreter is looked for, as the kernel does it.
 const HEAD: u64 = 256;
@@ -68,7 +69,7 @@ impl Setting {
                 None => Some("not found in PATH; install it, or write its whole path"),
             }
         };
-        Some(format!("{}: {}", name.escape_debug(), why?))
+        Some(format!("{}: {}", escaped(name), why?))
     }
 }
 

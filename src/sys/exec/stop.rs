@@ -56,7 +56,8 @@ pub(super) fn entry(fd: Option<RawFd>) -> libc::pollfd {
 pub(super) fn poll(watched: &mut [libc::pollfd], limit: Option<Duration>) -> io::Result<()> {
     // Rounded up: less than a millisecond must not become many waits of none.
     let millis = limit.map_or(-1, |limit| {
-        i32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
+        let limit = limit.saturating_add(Duration::from_nanos(999_999));
+        i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
     });
     let count = libc::nfds_t::try_from(watched.len()).unwrap_or_default();
     // SAFETY: `watched` holds `count` initialised entries and outlives the call. An entry whose

@@ -3,6 +3,8 @@
 //! ureq refuses heads that other programs accept: folded headers, a space before a colon, more than
 //! 128 headers, long ones. So it is given a short head, with the headers that are used here.
 
+use crate::sys::log::escaped;
+
 /// Bytes of a head that is accepted.
 pub(crate) const LIMIT: usize = 64 << 10;
 /// Bytes of the headers that are used, together. The rest of ureq's buffer is for the body.
@@ -117,7 +119,8 @@ pub(crate) fn too_long(head: &[u8]) -> String {
 fn shown(line: &[u8]) -> String {
     let line = line.get(..SHOWN).unwrap_or(line);
     let first = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    format!("\"{}\"", first.trim_ascii_end().escape_ascii())
+    let first = String::from_utf8_lossy(first.trim_ascii_end());
+    format!("\"{}\"", escaped(&first))
 }
 
 #[cfg(test)]
@@ -210,7 +213,7 @@ mod tests {
             (
                 "control character in a used header",
                 "HTTP/1.1 200 OK\r\nLocation: a\x1b[2Jb\r\n",
-                "header with a control character: \"Location: a\\x1b[2Jb\"",
+                "header with a control character: \"Location: a\\u{1b}[2Jb\"",
             ),
             (
                 "no status",
@@ -278,7 +281,7 @@ mod tests {
             ),
             (
                 b"\x15\x03",
-                "the answer is no HTTP; it begins with \"\\x15\\x03\"",
+                "the answer is no HTTP; it begins with \"\\u{15}\\u{3}\"",
             ),
         ];
         for (bytes, expected) in table {

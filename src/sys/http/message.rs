@@ -13,6 +13,7 @@ use super::error::SetupError;
 use super::url::Origin;
 use super::{Answer, Settings, date};
 use crate::base::text::percent_encoded;
+use crate::sys::log::escaped;
 
 /// Bytes kept of an answer's body.
 const BODY_LIMIT: u64 = 1 << 20;
@@ -58,7 +59,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?.as_bytes().trim_ascii();
     let is_none = encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity");
     let shown = encoding.get(..ENCODING_LIMIT).unwrap_or(encoding);
-    (!is_none).then(|| format!("\"{}\"", shown.escape_ascii()))
+    (!is_none).then(|| format!("\"{}\"", escaped(&String::from_utf8_lossy(shown))))
 }
 
 /// Takes what is of use from an answer.

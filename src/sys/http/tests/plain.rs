@@ -287,7 +287,7 @@ fn heads_that_nobody_accepts_are_refused_by_the_line() {
         (
             "TLS",
             "\x15\x03\x01\0\x02\x02\x46",
-            "the answer is no HTTP; it begins with \"\\x15\\x03\\x01\\x00\\x02\\x02F\"",
+            "the answer is no HTTP; it begins with \"\\u{15}\\u{3}\\u{1}\\u{0}\\u{2}\\u{2}F\"",
         ),
     ];
     for (why, answer, expected) in table {
