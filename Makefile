@@ -31,7 +31,7 @@ SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 CRYPTO := amd64 armv6
 # The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
-EMULATED := config::usage_errors_and_version once:: tls::both_versions register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
+EMULATED := config::usage_errors_and_version once:: tls::both_versions tls::handshakes register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 
 # Of `make fuzz`: seconds for each target, and what the inputs are made from.
 FUZZ_SECONDS := 20
