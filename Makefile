@@ -99,7 +99,8 @@ dist: setup-dist ## Build the four static binaries, check them, and write dist/S
 
 dist-check: ## Check that the binaries in dist/ are static, stripped, small, and for their machine
 	@for pair in $(foreach target,$(TARGETS),$(target)=$(LIMIT_$(target))); do \
-		cross/check $${pair%=*} dist/mackerel-agent_linux_$${pair%=*} $${pair#*=} || exit 1; \
+		cross/check $${pair%=*} dist/mackerel-agent_linux_$${pair%=*} $${pair#*=} \
+			dist/debug/mackerel-agent_linux_$${pair%=*}.debug || exit 1; \
 	done
 
 test-dist: needs-test ## Run the tests of the built program on the amd64 binary of dist/
