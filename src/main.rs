@@ -24,6 +24,7 @@ use cli::Command;
 use sys::environment;
 
 fn main() -> ExitCode {
+    sys::segments::protect_relocated();
     sys::crash::install();
     sys::crash::keep_private();
     // Both before anything else: the first has to find the environment as it was, and later another

@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::segments::Program;
 use crate::base::program::{REVISION, TARGET, VERSION};
 
 /// Signals that mean a fault of the program: a failed check is SIGILL (SIGTRAP on arm64).
@@ -24,6 +25,8 @@ const FATAL: [c_int; 6] = [
     libc::SIGFPE,
     libc::SIGSEGV,
 ];
+/// Of a program header: the segment is executable.
+const PF_X: u32 = 1;
 /// Callers named. More would be older guesses.
 const CALLERS: usize = 12;
 /// Bytes of stack searched for callers, and how far that search may lead: after an overflow the
@@ -47,8 +50,10 @@ static END: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn install() {
     // The main thread lasts as long as the process.
     std::mem::forget(watch_stack());
-    let (base, start, end) = text();
-    BASE.store(base, Ordering::Relaxed);
+    let program = Program::own();
+    let code = program.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0);
+    let (start, end) = code.unwrap_or((0, usize::MAX));
+    BASE.store(program.base, Ordering::Relaxed);
     START.store(start, Ordering::Relaxed);
     END.store(end, Ordering::Relaxed);
     for signal in FATAL {
@@ -121,44 +126,6 @@ impl Drop for SignalStack {
             unsafe { libc::munmap(self.memory, SIGNAL_STACK) };
         }
     }
-}
-
-/// The program header, in the word size of the machine.
-#[cfg(target_pointer_width = "64")]
-type Header = libc::Elf64_Phdr;
-#[cfg(target_pointer_width = "32")]
-type Header = libc::Elf32_Phdr;
-
-/// Where the program lies: what is added to the addresses of its file, and first and last address
-/// of its code.
-fn text() -> (usize, usize, usize) {
-    const PT_PHDR: u32 = 6;
-    const PF_X: u32 = 1;
-    // SAFETY: getauxval has no preconditions.
-    let (first, count) = unsafe {
-        (
-            libc::getauxval(libc::AT_PHDR),
-            libc::getauxval(libc::AT_PHNUM),
-        )
-    };
-    if first == 0 {
-        return (0, 0, usize::MAX);
-    }
-    // SAFETY: the kernel vouches for `count` program headers at this address, which stay.
-    let headers = unsafe { std::slice::from_raw_parts(first as *const Header, count as usize) };
-    let base = headers
-        .iter()
-        .find(|header| header.p_type == PT_PHDR)
-        .map_or(0, |header| {
-            (first as usize).wrapping_sub(header.p_vaddr as usize)
-        });
-    headers
-        .iter()
-        .find(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0)
-        .map_or((base, 0, usize::MAX), |header| {
-            let start = base.wrapping_add(header.p_vaddr as usize);
-            (base, start, start.wrapping_add(header.p_memsz as usize))
-        })
 }
 
 /// Runs in the thread that crashed. Allocates nothing, takes no lock.

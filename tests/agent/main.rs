@@ -39,6 +39,7 @@ mod plugins;
 mod post;
 mod register;
 mod reload;
+mod relro;
 mod resolver;
 mod retire;
 mod sidecar;

@@ -35,7 +35,7 @@ pub(crate) fn is_emulated() -> bool {
 }
 
 /// The program under test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let built = env!("CARGO_BIN_EXE_mackerel-agent").into();
     let binary = std::env::var_os("AGENT_BIN").unwrap_or(built);
     std::path::absolute(binary).unwrap()

@@ -2,7 +2,7 @@
 
 use crate::process::is_trouble;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Flaw, Settings, Standin};
+use crate::standin::{Flaw, KeyKind, Settings, Standin};
 
 /// Waits until the description has been put.
 #[track_caller]
@@ -34,6 +34,43 @@ fn both_versions_of_tls_are_spoken() {
                 "{}",
                 seen.summary()
             );
+        });
+    }
+}
+
+/// 24 handshakes: the server offers one version, one group and certificates with one kind of key, so
+/// that a registered host means that this combination was negotiated.
+#[test]
+fn handshakes_of_every_version_group_and_kind_of_certificate() {
+    use rustls::NamedGroup::{X25519, secp256r1, secp384r1};
+    static ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    static ONLY_13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    // Twelve at a time: each agent waits for more than it works.
+    for versions in [ONLY_12, ONLY_13] {
+        std::thread::scope(|scope| {
+            for keys in KeyKind::ALL {
+                for group in [X25519, secp256r1, secp384r1] {
+                    scope.spawn(move || {
+                        let standin = Standin::start(Settings {
+                            tls: true,
+                            versions,
+                            keys,
+                            group: Some(group),
+                            ..Settings::default()
+                        });
+                        let standin = standin.unwrap();
+                        let sandbox = Sandbox::of(&standin);
+                        let _agent = sandbox.start();
+                        let what = format!("host by {versions:?} {keys:?} {group:?}");
+                        standin.wait(limit(30), &what, |seen| {
+                            (!seen.model.hosts.is_empty()).then_some(())
+                        });
+                        let counts = standin.seen(|seen| seen.counts);
+                        assert!(counts.full_handshakes > 0, "{what}: {counts:?}");
+                        assert_eq!(counts.failed_handshakes, 0, "{what}: {counts:?}");
+                    });
+                }
+            }
         });
     }
 }

@@ -39,5 +39,5 @@ pub(crate) use self::{
     script::{Act, Fault, Rule},
     server::{KEY, Settings, Standin},
     shared::{Counts, Door, Seen},
-    tls::Flaw,
+    tls::{Flaw, KeyKind},
 };

@@ -12,7 +12,7 @@ use super::connection;
 use super::print::Printer;
 use super::script::Rule;
 use super::shared::{Door, Seen, Shared};
-use super::tls::Certificates;
+use super::tls::{Certificates, KeyKind};
 
 /// The key that is accepted unless a test sets another.
 pub(crate) const KEY: &str = "stand-in-key-of-the-tests";
@@ -30,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) self_signed: bool,
     /// The TLS versions spoken.
     pub(crate) versions: &'static [&'static rustls::SupportedProtocolVersion],
+    /// The kind of all keys, the authority's and the server's.
+    pub(crate) keys: KeyKind,
+    /// The only group for key exchange; all that ring has if `None`.
+    pub(crate) group: Option<rustls::NamedGroup>,
     /// Whether TLS sessions may be taken up again.
     pub(crate) resume: bool,
     /// The key that is accepted; any if `None`.
@@ -51,6 +55,8 @@ impl Default for Settings {
             tls: false,
             self_signed: false,
             versions: rustls::ALL_VERSIONS,
+            keys: KeyKind::P256,
+            group: None,
             resume: true,
             key: Some(KEY.to_owned()),
             idle: Duration::from_secs(120),

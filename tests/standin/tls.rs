@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -43,6 +44,35 @@ impl Flaw {
     }
 }
 
+/// A kind of key in a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum KeyKind {
+    Rsa2048,
+    Rsa4096,
+    P256,
+    P384,
+}
+
+impl KeyKind {
+    pub(crate) const ALL: [KeyKind; 4] = [
+        KeyKind::Rsa2048,
+        KeyKind::Rsa4096,
+        KeyKind::P256,
+        KeyKind::P384,
+    ];
+
+    /// A new key, or the one in `keys/`: ring makes no RSA keys.
+    fn key(self) -> KeyPair {
+        match self {
+            KeyKind::Rsa2048 => KeyPair::from_pem(include_str!("keys/rsa-2048.pem")),
+            KeyKind::Rsa4096 => KeyPair::from_pem(include_str!("keys/rsa-4096.pem")),
+            KeyKind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+            KeyKind::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
+        }
+        .unwrap()
+    }
+}
+
 /// The authority's certificate and the server's sides of a handshake.
 pub(super) struct Certificates {
     /// PEM, for the client to trust.
@@ -54,20 +84,20 @@ pub(super) struct Certificates {
 impl Certificates {
     /// Makes everything anew.
     pub(super) fn make(settings: &Settings) -> Certificates {
-        let ca = authority("Stand-in test authority");
-        let stranger = authority("Somebody else's authority");
+        let ca = authority("Stand-in test authority", settings.keys);
+        let stranger = authority("Somebody else's authority", settings.keys);
         let config = |flaw| {
             let issuer = if flaw == Some(Flaw::UnknownCa) {
                 &stranger
             } else {
                 &ca
             };
-            let key = KeyPair::generate().unwrap();
+            let key = settings.keys.key();
             let certificate = params(flaw).signed_by(&key, issuer).unwrap();
             Arc::new(configured(&certificate, &key, settings))
         };
         let own = settings.self_signed.then(|| {
-            let key = KeyPair::generate().unwrap();
+            let key = settings.keys.key();
             let mut params = params(None);
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.extended_key_usages = Vec::new();
@@ -94,12 +124,12 @@ impl Certificates {
     }
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+fn authority(name: &str, keys: KeyKind) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    CertifiedIssuer::self_signed(params, keys.key()).unwrap()
 }
 
 /// What a server's certificate says.
@@ -126,8 +156,11 @@ fn params(flaw: Option<Flaw>) -> CertificateParams {
 fn configured(certificate: &Certificate, key: &KeyPair, settings: &Settings) -> ServerConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
 
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut provider = rustls::crypto::ring::default_provider();
+    if let Some(only) = settings.group {
+        provider.kx_groups.retain(|group| group.name() == only);
+    }
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(settings.versions)
         .unwrap()
         .with_no_client_auth()

@@ -127,3 +127,152 @@ impl ServerCertVerifier for Verifier {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+        PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PKCS_RSA_SHA384,
+        PKCS_RSA_SHA512, SignatureAlgorithm,
+    };
+    use rustls::pki_types::{TrustAnchor, alg_id};
+    use webpki_roots::TLS_SERVER_ROOTS;
+
+    use super::super::crypto::provider;
+    use super::*;
+
+    const RSA_2048: &str = include_str!("../../../tests/standin/keys/rsa-2048.pem");
+    const RSA_4096: &str = include_str!("../../../tests/standin/keys/rsa-4096.pem");
+
+    /// The kind of key that no crate here can verify, and the built-in root that has it (README.md).
+    const UNSUPPORTED: (&str, &str) = ("P-521", "e-Szigno TLS Root CA 2023");
+
+    /// id-ecPublicKey with secp521r1, which `alg_id` lacks.
+    const P521: &[u8] = &[
+        6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 5, 0x2b, 0x81, 4, 0, 0x23,
+    ];
+
+    /// The kind of key in an authority's SubjectPublicKeyInfo, without its outer header.
+    fn kind(spki: &[u8]) -> String {
+        let algorithm = &spki[2..2 + usize::from(spki[1])];
+        if algorithm == alg_id::ECDSA_P256.as_ref() {
+            return "P-256".to_owned();
+        }
+        if algorithm == alg_id::ECDSA_P384.as_ref() {
+            return "P-384".to_owned();
+        }
+        if algorithm == P521 {
+            return "P-521".to_owned();
+        }
+        if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
+            return format!("another algorithm: {algorithm:x?}");
+        }
+        // A bit string, the sequence in it, and its first number: 82 announces two bytes of length.
+        let rest = &spki[2 + algorithm.len()..];
+        assert_eq!([rest[0], rest[1], rest[5], rest[6]], [3, 0x82, 0x30, 0x82]);
+        assert_eq!(rest[9..11], [2, 0x82]);
+        let bytes = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
+        // One more than the modulus has: a zero, since its first bit is one.
+        format!("RSA-{}", (bytes - 1) * 8)
+    }
+
+    fn has_name(root: &TrustAnchor<'_>, name: &str) -> bool {
+        let mut windows = root.subject.windows(name.len());
+        windows.any(|window| window == name.as_bytes())
+    }
+
+    /// A server's certificate, its intermediate's, and the root's, whose key is `key`.
+    fn chain(key: KeyPair) -> [CertificateDer<'static>; 3] {
+        let authority = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let root = CertifiedIssuer::self_signed(authority("Root"), key).unwrap();
+        let intermediate = KeyPair::generate().unwrap();
+        let intermediate =
+            CertifiedIssuer::signed_by(authority("Intermediate"), intermediate, &root).unwrap();
+        let server = CertificateParams::new(["api.example".to_owned()])
+            .unwrap()
+            .signed_by(&KeyPair::generate().unwrap(), &intermediate)
+            .unwrap();
+        [
+            server.der().clone(),
+            intermediate.der().clone(),
+            root.der().clone(),
+        ]
+    }
+
+    #[test]
+    fn chains_below_every_kind_of_key_of_the_built_in_roots_are_accepted() {
+        let rsa = |pem: &str, algorithm: &'static SignatureAlgorithm| {
+            KeyPair::from_pem_and_sign_algo(pem, algorithm).unwrap()
+        };
+        let ec = |algorithm| KeyPair::generate_for(algorithm).unwrap();
+        // (kind of the root's key, keys and how they sign)
+        let table = [
+            (
+                "RSA-2048",
+                vec![
+                    rsa(RSA_2048, &PKCS_RSA_SHA256),
+                    rsa(RSA_2048, &PKCS_RSA_SHA384),
+                    rsa(RSA_2048, &PKCS_RSA_SHA512),
+                ],
+            ),
+            (
+                "RSA-4096",
+                vec![
+                    rsa(RSA_4096, &PKCS_RSA_SHA256),
+                    rsa(RSA_4096, &PKCS_RSA_SHA384),
+                    rsa(RSA_4096, &PKCS_RSA_SHA512),
+                ],
+            ),
+            ("P-256", vec![ec(&PKCS_ECDSA_P256_SHA256)]),
+            ("P-384", vec![ec(&PKCS_ECDSA_P384_SHA384)]),
+        ];
+        let (unsupported, only) = UNSUPPORTED;
+        let found: BTreeSet<String> = TLS_SERVER_ROOTS
+            .iter()
+            .filter(|root| !has_name(root, only))
+            .map(|root| kind(&root.subject_public_key_info))
+            .collect();
+        let tried: BTreeSet<String> = table.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+        let other = TLS_SERVER_ROOTS.iter().find(|root| has_name(root, only));
+        let other = other.map(|root| kind(&root.subject_public_key_info));
+        assert_eq!(other.as_deref(), Some(unsupported));
+        assert_eq!(found, tried, "a kind of key needs a row here, or loses it");
+
+        for (name, keys) in table {
+            for key in keys {
+                let how = format!("{name} {:?}", key.algorithm());
+                let [server, intermediate, root] = chain(key);
+                let anchor = webpki::anchor_from_trusted_cert(&root).unwrap().to_owned();
+                assert_eq!(kind(&anchor.subject_public_key_info), name);
+                let named = Vec::new();
+                let roots = RootCertStore {
+                    roots: vec![anchor],
+                };
+                let verifier = Verifier {
+                    trust: Trust { roots, named },
+                    algorithms: provider().signature_verification_algorithms,
+                };
+                let name = ServerName::try_from("api.example").unwrap();
+                let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+                let chain = [intermediate];
+                let outcome = verifier.verify_server_cert(&server, &chain, &name, &[], now);
+                assert!(outcome.is_ok(), "{how}: {outcome:?}");
+
+                // The same chain with one bit of the root's signature changed.
+                let mut damaged = chain[0].to_vec();
+                *damaged.last_mut().unwrap() ^= 1;
+                let outcome =
+                    verifier.verify_server_cert(&server, &[damaged.into()], &name, &[], now);
+                assert!(outcome.is_err(), "{how}: a damaged signature is accepted");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The segments of this program, by the program headers that the kernel loaded it with.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "addresses are as wide as the machine, whatever C calls them"
+)]
+
+use std::ffi::c_void;
+
+/// A program header, in the word size of the machine.
+#[cfg(target_pointer_width = "64")]
+pub(super) type Header = libc::Elf64_Phdr;
+#[cfg(target_pointer_width = "32")]
+pub(super) type Header = libc::Elf32_Phdr;
+
+const PT_PHDR: u32 = 6;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
+
+/// Where the program was loaded.
+pub(super) struct Program {
+    /// What is added to the addresses of its file.
+    pub(super) base: usize,
+    headers: &'static [Header],
+}
+
+impl Program {
+    /// Segments without headers if the kernel gives none.
+    pub(super) fn own() -> Program {
+        // SAFETY: getauxval has no preconditions.
+        let (first, count) = unsafe {
+            (
+                libc::getauxval(libc::AT_PHDR),
+                libc::getauxval(libc::AT_PHNUM),
+            )
+        };
+        let (base, headers): (_, &[Header]) = (0, &[]);
+        if first == 0 {
+            return Program { base, headers };
+        }
+        // SAFETY: the kernel has put `count` program headers at this address, which stay.
+        let headers = unsafe { std::slice::from_raw_parts(first as *const Header, count as usize) };
+        let mut program = Program { base, headers };
+        if let Some((start, _)) = program.range(|header| header.p_type == PT_PHDR) {
+            program.base = (first as usize).wrapping_sub(start);
+        }
+        program
+    }
+
+    /// First address of the first segment that is wanted, and the address after its last.
+    pub(super) fn range(&self, is_wanted: impl Fn(&Header) -> bool) -> Option<(usize, usize)> {
+        let header = self.headers.iter().find(|header| is_wanted(header))?;
+        let (start, size) = (header.p_vaddr as usize, header.p_memsz as usize);
+        let start = self.base.wrapping_add(start);
+        Some((start, start.wrapping_add(size)))
+    }
+}
+
+/// Makes tables of addresses read-only (RELRO): they are constant once the program is relocated.
+/// musl does not do this for a static program. To be called first. If it fails, they stay writable.
+pub(crate) fn protect_relocated() {
+    let Some((start, end)) = Program::own().range(|header| header.p_type == PT_GNU_RELRO) else {
+        return;
+    };
+    // SAFETY: sysconf has no preconditions.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let Some(mask) = usize::try_from(page)
+        .ok()
+        .and_then(|page| page.checked_sub(1))
+    else {
+        return;
+    };
+    // The page with the end may hold data that changes.
+    let (start, end) = (start & !mask, end & !mask);
+    // SAFETY: the segment is the program's own, and nothing writes to it after relocation: that is
+    // what its header says.
+    unsafe {
+        libc::mprotect(
+            start as *mut c_void,
+            end.saturating_sub(start),
+            libc::PROT_READ,
+        )
+    };
+}
