@@ -20,7 +20,7 @@ mod wire;
 use std::env;
 use std::process::ExitCode;
 
-use cli::Command;
+use cli::{Command, Request};
 use sys::environment;
 
 fn main() -> ExitCode {
@@ -38,26 +38,32 @@ fn main() -> ExitCode {
     if let Some(code) = cli::answer(&asked) {
         return code.into();
     }
-    let done = match asked {
-        Ok(Command::Run(flags)) => run::agent(flags),
-        Ok(Command::Supervise(flags, arguments)) => run::supervise(&flags, arguments),
-        Ok(Command::Once(flags)) => run::once(&flags),
-        Ok(Command::Configtest(flags)) => run::configtest(&flags),
-        Ok(Command::Check(flags, name)) => run::check(&flags, &name),
-        Ok(Command::Plugin(flags, name)) => run::plugin(&flags, &name),
-        Ok(Command::Health(flags)) => run::health(&flags),
-        Ok(Command::Init(flags)) => run::init(&flags),
-        Ok(Command::Retire(flags)) => run::retire(&flags),
-        Ok(Command::Install(flags)) => run::install(&flags.setup),
-        Ok(Command::Uninstall(flags)) => run::uninstall(&flags.setup),
-        Ok(Command::Upgrade(flags)) => run::upgrade(&flags.setup),
-        Ok(Command::Version | Command::Help(_) | Command::Manual(_)) | Err(_) => Ok(()),
-    };
-    match done {
+    match asked.map_or(Ok(()), perform) {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
             sys::log::say(&text);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Does what the command line asks for. The error is the text for the log.
+fn perform(request: Request) -> Result<(), String> {
+    let flags = request.flags;
+    match request.command {
+        Command::Run => run::agent(flags),
+        Command::Supervise => run::supervise(&flags, request.words),
+        Command::Once => run::once(&flags),
+        Command::Configtest => run::configtest(&flags),
+        Command::Check => run::check(&flags, &request.operand),
+        Command::Plugin => run::plugin(&flags, &request.operand),
+        Command::Health => run::health(&flags),
+        Command::Init => run::init(&flags),
+        Command::Retire => run::retire(&flags),
+        Command::Install => run::install(&flags.setup),
+        Command::Uninstall => run::uninstall(&flags.setup),
+        Command::Upgrade => run::upgrade(&flags.setup),
+        // They have been answered.
+        Command::Version | Command::Help(_) | Command::Manual => Ok(()),
     }
 }

@@ -83,7 +83,7 @@ fn help_flags_of_every_command_exit_with_0() {
     }
     let deprecated = sandbox.run_bare(&["--help"]).stderr;
     assert!(
-        deprecated.contains("\n  -apikey string\n    \t(DEPRECATED: "),
+        deprecated.contains("\n  -apikey string    (DEPRECATED: "),
         "{deprecated}"
     );
 }
@@ -117,6 +117,7 @@ fn usage_errors_of_every_command_end_with_the_reason() {
     let extra = "unexpected argument: extra";
     let order = "unexpected argument: configtest; the command comes before its flags: \
                  mackerel-agent configtest -conf F";
+    let missing = "Required positional arguments not provided: NAME";
     // (command line, its last line)
     let mut table: Vec<(Vec<&str>, &str)> = vec![
         (vec!["-nonsense"], undefined),
@@ -129,8 +130,8 @@ fn usage_errors_of_every_command_end_with_the_reason() {
         (vec!["-conf", "F", "extra"], extra),
         (vec!["frobnicate"], "no such command: frobnicate"),
         (vec!["help", "frobnicate"], "no such command: frobnicate"),
-        (vec!["check"], "check needs a NAME"),
-        (vec!["plugin", "-v"], "plugin needs a NAME"),
+        (vec!["check"], missing),
+        (vec!["plugin", "-v"], missing),
     ];
     for command in COMMANDS {
         let operand = matches!(command, "check" | "plugin" | "help").then_some("once");

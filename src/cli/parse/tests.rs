@@ -1,27 +1,29 @@
 //! Command lines, and what is made of them.
 
-use super::*;
-use crate::config::Secret;
+use argh::{FlagInfoKind, Optionality};
 
-fn asked(line: &[&str]) -> Result<Command, Mistake> {
+use super::*;
+use crate::cli::flags_of;
+use crate::cli::help::{command_help, error_help, overview};
+use crate::cli::table::COMMANDS;
+use crate::config::{Flags, Secret};
+
+fn asked(line: &[&str]) -> Result<Request, UsageError> {
     let args: Vec<OsString> = line.iter().map(OsString::from).collect();
     parse(&args)
 }
 
+/// What is asked for, whatever the flags are.
+fn command(line: &[&str]) -> Result<Command, UsageError> {
+    asked(line).map(|request| request.command)
+}
+
+fn operand(line: &[&str]) -> OsString {
+    asked(line).unwrap().operand
+}
+
 fn flags(line: &[&str]) -> Flags {
-    match asked(line) {
-        Ok(
-            Command::Run(flags)
-            | Command::Once(flags)
-            | Command::Configtest(flags)
-            | Command::Init(flags)
-            | Command::Retire(flags)
-            | Command::Install(flags)
-            | Command::Uninstall(flags)
-            | Command::Upgrade(flags),
-        ) => flags,
-        other => panic!("{line:?}: {other:?}"),
-    }
+    asked(line).unwrap().flags
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn takes_flags_as_go_does() {
 #[test]
 fn a_child_is_given_the_flags_as_they_are_but_no_key() {
     // (line after the command, what the child is given)
-    let table: [(&[&str], &[&str]); 5] = [
+    let table: [(&[&str], &[&str]); 6] = [
         (&[], &[]),
         (
             &["--root", "/r", "-v=false", "-role=a:b", "--conf=x=y"],
@@ -122,53 +124,64 @@ fn a_child_is_given_the_flags_as_they_are_but_no_key() {
         ),
         (&["--apikey=KEY", "-apikey", "-v", "-v"], &["-v"]),
         (&["-v", "--"], &["-v"]),
+        (
+            &["-v", "-conf=a", "-v=false", "-conf", "b"],
+            &["-v", "-conf=a", "-v=false", "-conf", "b"],
+        ),
     ];
     for (line, expected) in table {
-        match asked(&[&["supervise"], line].concat()) {
-            Ok(Command::Supervise(given, arguments)) => {
-                assert_eq!(arguments, expected, "{line:?}");
-                assert_eq!(given, flags(line));
-            }
-            other => panic!("{line:?}: {other:?}"),
-        }
+        let request = asked(&[&["supervise"], line].concat()).unwrap();
+        assert_eq!(request.command, Command::Supervise);
+        assert_eq!(request.words, expected, "{line:?}");
+        assert_eq!(request.flags, flags(line));
     }
 }
 
 #[test]
 fn a_path_may_hold_any_bytes_and_a_text_may_not() {
     let bytes = |line: &[u8]| OsStr::from_bytes(line).to_owned();
-    match parse(&[bytes(b"-conf=/\xff")]) {
-        Ok(Command::Run(flags)) => assert_eq!(flags.conf.as_os_str(), bytes(b"/\xff")),
-        other => panic!("{other:?}"),
-    }
-    let mistake = parse(&[bytes(b"-apikey"), bytes(b"SECRET\xff")]).unwrap_err();
-    assert_eq!(mistake.why, "invalid value for -apikey: not UTF-8");
+    let request = parse(&[bytes(b"-conf=/\xff")]).unwrap();
+    assert_eq!(request.flags.conf.as_os_str(), bytes(b"/\xff"));
+    let error = parse(&[bytes(b"-apikey"), bytes(b"SECRET\xff")]).unwrap_err();
+    assert_eq!(error.reason, "invalid value for -apikey: not UTF-8");
 }
 
 #[test]
 fn tells_commands_apart() {
-    assert!(matches!(asked(&[]), Ok(Command::Run(_))));
-    assert!(matches!(asked(&["-v"]), Ok(Command::Run(_))));
-    assert!(
-        matches!(asked(&["once", "-v"]), Ok(Command::Once(flags)) if flags.verbose == Some(true))
-    );
-    assert_eq!(asked(&["version", "-h", "--bad"]), Ok(Command::Version));
-    for line in [&["-h"][..], &["-help"], &["--help"], &["-v", "-h=x"]] {
-        assert_eq!(asked(line), Ok(Command::Help(&COMMANDS[0])), "{line:?}");
+    let table = [
+        ("", Command::Run),
+        ("-v", Command::Run),
+        ("configtest -v", Command::Configtest),
+        ("health -live", Command::Health),
+        ("init -apikey=k", Command::Init),
+        ("install", Command::Install),
+        ("once -v", Command::Once),
+        ("retire", Command::Retire),
+        ("supervise", Command::Supervise),
+        ("uninstall", Command::Uninstall),
+        ("upgrade", Command::Upgrade),
+        ("version -h --bad", Command::Version),
+    ];
+    for (line, expected) in table {
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(command(&words), Ok(expected), "{line}");
     }
-    for usage in COMMANDS.iter().filter(|usage| usage.flags.is_some()) {
-        let words = [usage.name, "--help"];
-        let words = &words[usize::from(usage.name.is_empty())..];
-        assert_eq!(asked(words), Ok(Command::Help(usage)));
+    for line in [&["-h"][..], &["-help"], &["--help"], &["-v", "-h=x"]] {
+        assert_eq!(command(line), Ok(Command::Help(&AGENT)), "{line:?}");
+    }
+    for spec in &COMMANDS {
+        if spec.takes != FlagSet::Ignored {
+            assert_eq!(command(&[spec.name, "--help"]), Ok(Command::Help(spec)));
+        }
     }
     for line in [&["-version"][..], &["--version"], &["once", "--version"]] {
-        assert_eq!(asked(line), Ok(Command::Version), "{line:?}");
+        assert_eq!(command(line), Ok(Command::Version), "{line:?}");
     }
     // A command that is not there is not in the help either.
     for word in ["checks", "plugins", ""] {
-        let mistake = asked(&[word, "-v"]).unwrap_err();
-        assert_eq!(mistake.usage, None, "{word}");
-        let text = mistake.text();
+        let error = asked(&[word, "-v"]).unwrap_err();
+        assert_eq!(error.command, None, "{word}");
+        let text = error_help(&error);
         assert!(text.contains(
             "Usage: mackerel-agent <command> [<args>]\n\nCommands:\n\n    <no command>    "
         ));
@@ -182,72 +195,55 @@ fn tells_commands_apart() {
 
 #[test]
 fn a_plugin_is_named_before_or_after_the_flags() {
-    let named = |name: &str| Flags {
-        conf: "x".into(),
-        ..flags(&[name][..0])
-    };
     for line in [
         &["check", "ssh", "-conf", "x"][..],
         &["check", "-conf=x", "ssh"],
         &["check", "-conf=x", "--", "ssh"],
         &["check", "", "-conf=x", "ssh", ""],
     ] {
-        let expected = Command::Check(named("ssh"), "ssh".into());
-        assert_eq!(asked(line), Ok(expected), "{line:?}");
+        assert_eq!(command(line), Ok(Command::Check), "{line:?}");
+        assert_eq!(operand(line), "ssh", "{line:?}");
+        assert_eq!(flags(line), flags(&["-conf=x"]), "{line:?}");
     }
-    let expected = Command::Plugin(named("a b"), "a b".into());
-    assert_eq!(asked(&["plugin", "a b", "-conf=x"]), Ok(expected));
-    let named = |name: &str| Command::Check(Flags::default(), name.into());
-    assert_eq!(asked(&["check", "--", "-odd"]), Ok(named("-odd")));
-    assert_eq!(asked(&["check", "--", "--"]), Ok(named("--")));
-    for line in [&["check"][..], &["check", "-v"], &["check", "--"]] {
-        assert_eq!(asked(line).unwrap_err().why, "check needs a NAME");
+    let line = ["plugin", "a b", "-conf=x"];
+    assert_eq!(command(&line), Ok(Command::Plugin));
+    assert_eq!(operand(&line), "a b");
+    for name in ["-odd", "--", "help", "--help"] {
+        assert_eq!(operand(&["check", "--", name]), name);
     }
-    assert_eq!(asked(&["plugin"]).unwrap_err().why, "plugin needs a NAME");
+    for line in [
+        &["check"][..],
+        &["check", "-v"],
+        &["check", "--"],
+        &["plugin"],
+    ] {
+        let error = asked(line).unwrap_err();
+        let reason = "Required positional arguments not provided: NAME";
+        assert_eq!(error.reason, reason, "{line:?}");
+        assert_eq!(error.command, find(OsStr::new(line[0])).ok());
+    }
 }
 
 #[test]
 fn help_explains_a_command_or_lists_them() {
-    let usage = |name: &str| COMMANDS.iter().find(|usage| usage.name == name);
-    let table: [(&[&str], _); 6] = [
-        (&["help"], None),
-        (&["help", "-h"], None),
-        (&["help", "--help", "once"], usage("once")),
-        (&["help", "retire"], usage("retire")),
-        (&["help", "version", ""], usage("version")),
-        (&["help", "help"], usage("help")),
+    let table: [(&[&str], _); 7] = [
+        (&["help", ""], ""),
+        (&["help"], ""),
+        (&["help", "-h"], ""),
+        (&["help", "--help", "once"], "once"),
+        (&["help", "retire"], "retire"),
+        (&["help", "version", ""], "version"),
+        (&["help", "help"], "help"),
     ];
     for (line, topic) in table {
-        assert_eq!(asked(line), Ok(Command::Manual(topic)), "{line:?}");
+        assert_eq!(command(line), Ok(Command::Manual), "{line:?}");
+        assert_eq!(operand(line), topic, "{line:?}");
     }
-    let mistake = asked(&["help", "nonsense"]).unwrap_err();
-    assert_eq!(mistake.why, "no such command: nonsense");
+    let error = asked(&["help", "nonsense"]).unwrap_err();
+    assert_eq!(error.reason, "no such command: nonsense");
     let text = overview();
-    let listed = |usage: &Usage| text.contains(&format!("    {:<12}    ", usage.name));
-    assert!(COMMANDS[1..].iter().all(listed), "{text}");
-}
-
-#[test]
-fn an_api_key_is_found_wherever_it_stands() {
-    // (words, where keys stand)
-    let table: Vec<(&[&str], &[_])> = vec![
-        (&["agent", "-apikey=KEY"], &[(1, 8)]),
-        (&["agent", "-v", "--apikey", "KEY", "-v"], &[(3, 0)]),
-        (
-            &["agent", "init", "--apikey=a=b", "-apikey", "c"],
-            &[(2, 9), (4, 0)],
-        ),
-        (&["agent", "more", "--", "-apikey", "KEY"], &[(4, 0)]),
-        (&["agent", "-apikey"], &[(2, 0)]),
-        (
-            &["agent", "-apikeys=KEY", "apikey=KEY", "---apikey=KEY"],
-            &[],
-        ),
-    ];
-    for (words, expected) in table {
-        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        assert!(secrets(&words).eq(expected.iter().copied()), "{words:?}");
-    }
+    let listed = |spec: &CommandSpec| text.contains(&format!("    {:<12}    ", spec.name));
+    assert!(COMMANDS.iter().all(listed), "{text}");
 }
 
 #[test]
@@ -274,9 +270,9 @@ fn says_what_is_wrong_in_the_words_of_go() {
         (&["-=v"], "bad flag syntax: -=v"),
     ];
     for (line, expected) in table {
-        let mistake = asked(line).unwrap_err();
-        assert_eq!(mistake.why, expected);
-        assert!(mistake.text().ends_with(&format!("\n\n{expected}\n")));
+        let error = asked(line).unwrap_err();
+        assert_eq!(error.reason, expected);
+        assert!(error_help(&error).ends_with(&format!("\n\n{expected}\n")));
     }
 }
 
@@ -349,18 +345,10 @@ fn a_word_that_no_command_takes_is_a_mistake() {
         ),
     ];
     for (why, line, expected) in table {
-        let mistake = asked(line).unwrap_err();
-        assert_eq!(mistake.why, expected, "{why}");
-        assert!(!mistake.text().contains("SECRET"), "{why}");
+        let error = asked(line).unwrap_err();
+        assert_eq!(error.reason, expected, "{why}");
+        assert!(!error_help(&error).contains("SECRET"), "{why}");
     }
-}
-
-#[test]
-fn the_version_is_one_line_in_the_form_that_scripts_know() {
-    let line = version();
-    let start = format!("mackerel-agent version {} (rev ", env!("CARGO_PKG_VERSION"));
-    assert!(line.starts_with(&start) && line.ends_with("] \n"), "{line}");
-    assert!(line.contains(") [linux "), "{line}");
 }
 
 #[test]
@@ -374,81 +362,46 @@ fn never_panics() {
         .collect();
     for first in &words {
         for second in &words {
-            match parse(&[first.clone(), second.clone()]) {
-                Ok(Command::Help(usage)) => drop(usage.text()),
+            let request = parse(&[first.clone(), second.clone()]);
+            match request.map(|request| request.command) {
+                Ok(Command::Help(spec)) => drop(command_help(spec)),
                 Ok(_) => {}
-                Err(mistake) => drop(mistake.text()),
+                Err(error) => drop(error_help(&error)),
             }
         }
     }
 }
 
 #[test]
-fn service_flags_are_added_where_no_other_agent_is_meant() {
-    // (words, expected)
-    let table = [
-        ("agent retire -force", "agent retire -root /s -v -force"),
-        ("agent check NAME", "agent check -root /s -v NAME"),
-        ("agent plugin NAME", "agent plugin -root /s -v NAME"),
-        ("agent health -live", "agent health -root /s -v -live"),
-        ("agent retire -root=/r", "agent retire -root=/r"),
-        ("agent retire --root /r", "agent retire --root /r"),
-        (
-            "agent retire -force -conf /c",
-            "agent retire -force -conf /c",
-        ),
-        ("agent once", "agent once"),
-        ("agent configtest", "agent configtest"),
-        ("agent supervise", "agent supervise"),
-        ("agent -v", "agent -v"),
-        ("agent", "agent"),
-        ("", ""),
-    ];
-    for (words, expected) in table {
-        let split = words.split_whitespace().map(OsString::from).collect();
-        let found = with_service(split, || ["-root", "/s", "-v"].map(OsString::from).into());
-        let found: Vec<_> = found.iter().map(|word| word.to_str().unwrap()).collect();
-        assert_eq!(found.join(" "), expected, "{words}");
-    }
-}
-
-#[test]
-fn the_environment_adds_flags_before_those_that_are_given() {
-    let variable = |conf: &'static str, opts: &'static str| {
-        move |name: &str| {
-            let value = match name {
-                "MACKEREL_AGENT_CONFIG" => conf,
-                "opts" => opts,
-                _ => "",
-            };
-            Some(OsString::from(value)).filter(|value| !value.is_empty())
+fn flags_of_every_command_are_options_of_known_kinds() {
+    assert!(COMMANDS.is_sorted_by_key(|spec| spec.name));
+    for spec in [&AGENT].into_iter().chain(&COMMANDS) {
+        let [own, config] = spec.tables();
+        let mut names = flags_of(spec.name);
+        assert!(spec.takes != FlagSet::Ignored || names.is_empty());
+        for table in [own, config] {
+            let names = normalise::flags(table).map(normalise::name);
+            assert!(names.is_sorted(), "{}", spec.name);
+            for flag in normalise::flags(table) {
+                assert!(
+                    matches!(
+                        flag.kind,
+                        FlagInfoKind::Option {
+                            arg_name: "bool" | "path" | "string"
+                        }
+                    ),
+                    "{}: `=false` does not work with a switch of argh",
+                    flag.long
+                );
+                assert!(flag.optionality != Optionality::Required, "{}", flag.long);
+            }
         }
-    };
-    // (words, MACKEREL_AGENT_CONFIG, opts, expected)
-    let table = [
-        ("agent", "", "", "agent"),
-        (
-            "agent -v",
-            "/c",
-            " -role=a:b\t-v=0 ",
-            "agent -conf /c -role=a:b -v=0 -v",
-        ),
-        ("agent retire -force", "", "-v", "agent retire -v -force"),
-        ("agent check NAME", "/c", "", "agent check -conf /c NAME"),
-        (
-            "agent init -apikey=k",
-            "/c",
-            "-v",
-            "agent init -conf /c -apikey=k",
-        ),
-        ("agent version", "/c", "-v", "agent version"),
-        ("agent nonsense", "/c", "-v", "agent nonsense"),
-        ("", "/c", "", "-conf /c"),
-    ];
-    for (words, conf, opts, expected) in table {
-        let split = words.split_whitespace().map(OsString::from).collect();
-        let found = with_environment(split, &mut variable(conf, opts));
-        let found: Vec<_> = found.iter().map(|word| word.to_str().unwrap()).collect();
-        assert_eq!(found.join(" "), expected, "{words}");
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{}", spec.name);
     }
+    assert_eq!(flags_of("init"), ["apibase", "apikey", "conf"]);
+    assert_eq!(flags_of("retire")[..2], ["force", "apibase"]);
+    assert!(flags_of("").contains(&"verbose"));
 }

@@ -1,0 +1,18 @@
+//! The structs of the commands. Each one holds the command's own flags and operand; its doc
+//! comments, written as messages, are the help.
+
+mod agent;
+mod info;
+mod init;
+mod inspect;
+mod plugins;
+mod retire;
+mod setup;
+
+pub(super) use agent::{Agent, Supervise};
+pub(super) use info::{Help, Version};
+pub(super) use init::Init;
+pub(super) use inspect::{Configtest, Health, Once};
+pub(super) use plugins::{Check, Plugin};
+pub(super) use retire::Retire;
+pub(super) use setup::{Install, Uninstall, Upgrade};

@@ -1,0 +1,84 @@
+//! The commands there are. A new one is a struct in `commands` and a row here.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::command::{Command, CommandSpec, FlagSet, UsageError, info};
+use super::commands::{
+    Agent, Check, Configtest, Health, Help, Init, Install, Once, Plugin, Retire, Supervise,
+    Uninstall, Upgrade, Version,
+};
+use super::config_flags::ConfigFlags;
+use super::normalise::FlagTable;
+
+/// The command that applies if none is named.
+pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run);
+
+/// The commands that have a name, sorted by it.
+pub(super) static COMMANDS: [CommandSpec; 13] = [
+    CommandSpec::of::<Check>("check", Command::Check),
+    CommandSpec::of::<Configtest>("configtest", Command::Configtest),
+    CommandSpec::of::<Health>("health", Command::Health),
+    CommandSpec::of::<Help>("help", Command::Manual),
+    CommandSpec::of::<Init>("init", Command::Init),
+    CommandSpec::of::<Install>("install", Command::Install),
+    CommandSpec::of::<Once>("once", Command::Once),
+    CommandSpec::of::<Plugin>("plugin", Command::Plugin),
+    CommandSpec::of::<Retire>("retire", Command::Retire),
+    CommandSpec::of::<Supervise>("supervise", Command::Supervise),
+    CommandSpec::of::<Uninstall>("uninstall", Command::Uninstall),
+    CommandSpec::of::<Upgrade>("upgrade", Command::Upgrade),
+    CommandSpec::of::<Version>("version", Command::Version),
+];
+
+/// The command with this name.
+pub(super) fn find(name: &OsStr) -> Result<&'static CommandSpec, UsageError> {
+    let found = COMMANDS.iter().find(|spec| spec.name == name);
+    found.ok_or_else(|| UsageError {
+        reason: format!("no such command: {}", name.display()),
+        command: None,
+    })
+}
+
+/// The command of these words, and the words after its name.
+pub(super) fn select(
+    words: &[OsString],
+) -> Result<(&'static CommandSpec, &[OsString]), UsageError> {
+    match words {
+        [name, rest @ ..] if is_name(name) => Ok((find(name)?, rest)),
+        _ => Ok((&AGENT, words)),
+    }
+}
+
+/// Whether `word` looks like the name of a command.
+pub(super) fn is_name(word: &OsStr) -> bool {
+    !word.as_bytes().starts_with(b"-")
+}
+
+impl CommandSpec {
+    /// The flags of the command: its own, and those of the configuration if it takes them.
+    pub(super) fn tables(&self) -> [FlagTable; 2] {
+        let own = (self.info)().flags;
+        match self.takes {
+            FlagSet::Ignored => [&[], &[]],
+            FlagSet::Own => [own, &[]],
+            FlagSet::OwnAndConfig => [own, info::<ConfigFlags>().flags],
+        }
+    }
+}
+
+/// The long names of the flags of a command, without dashes. The empty name is the agent.
+#[cfg(test)]
+pub(crate) fn flags_of(command: &str) -> Vec<&'static str> {
+    use super::normalise;
+
+    let spec = match command {
+        "" => &AGENT,
+        name => find(OsStr::new(name)).unwrap(),
+    };
+    spec.tables()
+        .into_iter()
+        .flat_map(normalise::flags)
+        .map(normalise::name)
+        .collect()
+}
