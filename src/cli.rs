@@ -359,4 +359,6 @@ pub(crate) fn answer(asked: &Result<Command, Mistake>) -> Option<u8> {
 }
 
 #[cfg(test)]
+mod setting_flags;
+#[cfg(test)]
 mod tests;

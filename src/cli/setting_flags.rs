@@ -1,0 +1,22 @@
+//! The flags of the agent, compared with those that the table of settings names.
+
+use super::COMMANDS;
+use crate::settings;
+
+/// Flags that set nothing of the configuration.
+const OTHERS: [&str; 2] = ["child", "conf"];
+
+/// The names of the flags of the command that runs the agent.
+fn flags_of_agent() -> Vec<&'static str> {
+    COMMANDS[0].flags().map(|flag| flag.name).collect()
+}
+
+#[test]
+fn flags_of_the_agent_are_those_of_the_settings() {
+    let mut given = flags_of_agent();
+    given.retain(|name| !OTHERS.contains(name));
+    given.sort_unstable();
+    let mut settings = settings::flags();
+    settings.sort_unstable();
+    assert_eq!(given, settings);
+}
