@@ -224,7 +224,9 @@ fn key(variable: &str) -> Option<&'static Row<Config>> {
             name => own.strip_prefix(name)?.strip_prefix('_'),
         });
         section.rows.iter().find(|row| {
-            row.has_variable && (Some(row.key) == key || row.other_variable == variable)
+            row.has_variable
+                && (Some(row.key) == key
+                    || row.other_variable.is_some_and(|other| *other == variable))
         })
     })
 }
@@ -244,9 +246,7 @@ fn names() -> Vec<String> {
     for section in SECTIONS {
         for row in section.rows.iter().filter(|row| row.has_variable) {
             all.push(variable(section.name, row.key));
-            if !row.other_variable.is_empty() {
-                others.push(row.other_variable);
-            }
+            others.extend(row.other_variable);
         }
     }
     for name in [LOG_LEVEL, PLATFORM]

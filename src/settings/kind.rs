@@ -16,13 +16,17 @@ pub(super) enum Kind<T: 'static> {
     Bool(fn(&mut T) -> &mut bool),
     /// An empty text is none.
     Text(fn(&mut T) -> &mut Option<String>),
-    /// A text that should be one of these words. Another one is stored with a warning, because the
+    /// A text that should be one of these words. (An array, because its reference is smaller.)
+    /// Another one is stored with a warning, because the
     /// server decides.
-    Word(fn(&mut T) -> &mut Option<String>, &'static [&'static str]),
+    Word(
+        fn(&mut T) -> &mut Option<String>,
+        &'static [&'static str; 4],
+    ),
     /// A path. An empty one is none.
     Path(fn(&mut T) -> &mut Option<PathBuf>),
     /// A path. An empty one is the default, which is given here.
-    PathOr(fn(&mut T) -> &mut PathBuf, &'static str),
+    PathOr(fn(&mut T) -> &mut PathBuf, &'static &'static str),
     /// The path of a file, kept with the place that names it. An empty one is none.
     File(fn(&mut T) -> &mut Option<NamedFile>),
     Texts(fn(&mut T) -> &mut Vec<String>),

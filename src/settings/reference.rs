@@ -23,6 +23,7 @@ pub(crate) fn flags() -> Vec<&'static str> {
 }
 
 /// Fails if the file at `path` is not `text`, or writes it if `ACCEPT` is set.
+#[expect(clippy::disallowed_methods, reason = "a file of the repository")]
 #[track_caller]
 fn check(path: &str, text: &str) {
     let found = fs::read_to_string(path).unwrap_or_default();

@@ -12,15 +12,39 @@ pub(super) struct Row<T: 'static> {
     pub(super) kind: Kind<T>,
     /// Whether the variable `MACKEREL_SECTION_KEY` sets it.
     pub(super) has_variable: bool,
-    /// Another variable that sets it; empty if there is none.
-    pub(super) other_variable: &'static str,
-    /// The name under which a reload reports that a change needs a restart; empty if a change takes
-    /// effect at once.
-    pub(super) restart: &'static str,
+    /// Another variable that sets it. (A reference is half as large as a text.)
+    pub(super) other_variable: Option<&'static &'static str>,
+    pub(super) restart: Restart,
     /// Takes the value from the command line.
     pub(super) flag: Option<Overlay<T>>,
     #[cfg(test)]
     pub(super) doc: Doc,
+}
+
+/// Whether a change needs a restart, and what a reload reports then.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Restart {
+    /// A change takes effect at a reload.
+    No,
+    /// The key.
+    Key,
+    /// The section, whose keys are reported together.
+    Section,
+    /// The trees of the watched host, which are reported together.
+    HostTrees,
+}
+
+impl Restart {
+    /// What a reload reports about `key` of `section`; `None` if a change takes effect.
+    pub(super) fn name(self, section: &str, key: &str) -> Option<String> {
+        match self {
+            Restart::No => None,
+            Restart::Key if section.is_empty() => Some(key.to_owned()),
+            Restart::Key => Some([section, ".", key].concat()),
+            Restart::Section => Some(section.to_owned()),
+            Restart::HostTrees => Some("host_root and its like".to_owned()),
+        }
+    }
 }
 
 /// Stores what a flag gives, if it is given. Fails with the text for the user, which names the flag.
@@ -96,8 +120,8 @@ impl<T> Row<T> {
             key,
             kind,
             has_variable,
-            other_variable: "",
-            restart: "",
+            other_variable: None,
+            restart: Restart::No,
             flag: None,
             #[cfg(test)]
             doc: Doc {
@@ -149,20 +173,17 @@ impl<T> Row<T> {
     }
 
     /// The same, with another variable beside `MACKEREL_SECTION_KEY`.
-    pub(super) const fn other_variable(self, name: &'static str) -> Row<T> {
+    pub(super) const fn other_variable(self, name: &'static &'static str) -> Row<T> {
         Row {
-            other_variable: name,
+            other_variable: Some(name),
             ..self
         }
     }
 
-    /// The same, whose change needs a restart, which is reported under `name`.
-    pub(super) const fn restart(self, name: &'static str) -> Row<T> {
+    /// The same, whose change needs a restart.
+    pub(super) const fn restart(self, restart: Restart) -> Row<T> {
         assert!(self.kind.has_swap(), "give Kind::Own a swap");
-        Row {
-            restart: name,
-            ..self
-        }
+        Row { restart, ..self }
     }
 
     /// The same, which a flag of these names sets.

@@ -8,7 +8,7 @@ pub(super) mod plugin;
 
 use super::command::argv;
 use super::kind::{Kind, store, swap};
-use super::row::{Row, Section, section};
+use super::row::{Restart, Row, Section, section};
 use crate::config::apibase::apibase;
 use crate::config::container;
 use crate::config::item::Item;
@@ -91,7 +91,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     .default("\"https://api.mackerelio.com\"")
     .example("\"http://mackerel.example:8080\"")
     .values("URL of an HTTP or HTTPS server")
-    .restart("apibase")
+    .restart(Restart::Key)
     .flag(&["apibase"], |c, f| {
         if let Some(address) = &f.apibase {
             c.apibase = apibase(address).map_err(|why| format!("-apibase: {why}"))?;
@@ -99,26 +99,26 @@ pub(super) const TOP: &[Row<Config>] = &[
         Ok(())
     })
     .about("Address of the API."),
-    row("root", Kind::PathOr(|c| &mut c.root, ROOT))
+    row("root", Kind::PathOr(|c| &mut c.root, &ROOT))
         .default("\"/var/lib/mackerel-agent\"")
         .example("\"/srv/mackerel-agent\"")
-        .restart("root")
+        .restart(Restart::Key)
         .flag(&["root"], |c, f| over(&mut c.root, f.root.as_ref()))
         .about(
             "Directory of the agent's state, which holds the id of this host. Without that file the \
              host is registered as a new one.",
         ),
-    row("pidfile", Kind::PathOr(|c| &mut c.pidfile, PIDFILE))
+    row("pidfile", Kind::PathOr(|c| &mut c.pidfile, &PIDFILE))
         .default("\"/var/run/mackerel-agent.pid\"")
         .example("\"/run/agent.pid\"")
-        .restart("pidfile")
+        .restart(Restart::Key)
         .flag(&["pidfile"], |c, f| {
             over(&mut c.pidfile, f.pidfile.as_ref())
         })
         .about("File that holds the agent's process id."),
     row("host_root", Kind::Path(|c| &mut c.host.root))
         .example("\"/host\"")
-        .restart(HOST)
+        .restart(Restart::HostTrees)
         .flag(&["host-root"], |c, f| {
             over_some(&mut c.host.root, f.host.root.as_ref())
         })
@@ -126,41 +126,41 @@ pub(super) const TOP: &[Row<Config>] = &[
         .more("The variable `HOST_ROOT` wins over the file."),
     row("host_proc", Kind::Path(|c| &mut c.host.proc))
         .example("\"/host/proc\"")
-        .restart(HOST)
+        .restart(Restart::HostTrees)
         .flag(&["host-proc"], |c, f| {
             over_some(&mut c.host.proc, f.host.proc.as_ref())
         })
-        .about("Where the watched host's /proc is, if not below host_root.")
+        .about("The host's /proc, if not below host_root.")
         .more("The variable `HOST_PROC` wins over the file."),
     row("host_sys", Kind::Path(|c| &mut c.host.sys))
         .example("\"/host/sys\"")
-        .restart(HOST)
+        .restart(Restart::HostTrees)
         .flag(&["host-sys"], |c, f| {
             over_some(&mut c.host.sys, f.host.sys.as_ref())
         })
-        .about("Where the watched host's /sys is, if not below host_root.")
+        .about("The host's /sys, if not below host_root.")
         .more("The variable `HOST_SYS` wins over the file."),
     row("host_etc", Kind::Path(|c| &mut c.host.etc))
         .example("\"/host/etc\"")
-        .restart(HOST)
+        .restart(Restart::HostTrees)
         .flag(&["host-etc"], |c, f| {
             over_some(&mut c.host.etc, f.host.etc.as_ref())
         })
-        .about("Where the watched host's /etc is, if not below host_root.")
+        .about("The host's /etc, if not below host_root.")
         .more("The variable `HOST_ETC` wins over the file."),
     row("http_proxy", Kind::Text(|c| &mut c.http_proxy))
         .example("\"http://proxy.example:3128\"")
-        .restart("http_proxy")
+        .restart(Restart::Key)
         .about("Proxy for HTTP, or \"direct\". It serves HTTPS too, unless https_proxy is set."),
     row("https_proxy", Kind::Text(|c| &mut c.https_proxy))
         .example("\"direct\"")
-        .restart("https_proxy")
+        .restart(Restart::Key)
         .about("Proxy for HTTPS, or \"direct\" for none."),
     row("ca_file", Kind::File(|c| &mut c.ca_file))
         .example("\"/etc/mackerel-agent/ca.pem\"")
         .about(
-            "Certificates, in PEM, to trust besides those of the public authorities: of a private \
-             authority, of a proxy that inspects TLS, or of a server itself.",
+            "Certificates, in PEM, to trust besides the public authorities: of a private authority, a \
+             proxy that inspects TLS, or a server.",
         ),
     row(
         "disable_http_keep_alive",
@@ -168,7 +168,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     )
     .about("Open a new connection for each request."),
     row("autoshutdown", Kind::Bool(|c| &mut c.autoshutdown))
-        .restart("autoshutdown")
+        .restart(Restart::Key)
         .flag(&["private-autoshutdown"], |c, f| {
             over(&mut c.autoshutdown, f.autoshutdown.as_ref())
         })
@@ -184,26 +184,26 @@ pub(super) const TOP: &[Row<Config>] = &[
     .default("\"file\"")
     .example("\"memory\"")
     .values("file or memory")
-    .restart("host_id_store")
+    .restart(Restart::Key)
     .about(
-        "Where the id of this host is kept: file or memory. With memory the host is found again by \
-         its custom_identifier.",
+        "Where the id of this host is kept: file or memory. With memory the host is found by its \
+         custom_identifier.",
     ),
     row(
         "custom_identifier",
         Kind::Text(|c| &mut c.custom_identifier),
     )
     .example("\"auto\"")
-    .restart("custom_identifier")
+    .restart(Restart::Key)
     .about(
-        "Text by which the host is found when its id is lost, or auto: that of the pod, ECS task or \
+        "Text by which the host is found when its id is lost, or auto: that of the pod, task or \
          container.",
     ),
     row("auto_retirement", Kind::Bool(|c| &mut c.auto_retirement))
-        .other_variable("auto_retirement")
+        .other_variable(&"auto_retirement")
         .about("Retire the host when the agent is stopped by TERM or INT."),
     row("health", Kind::Bool(|c| &mut c.health))
-        .restart("health")
+        .restart(Restart::Key)
         .about("Answer \"mackerel-agent health\".")
         .more("It is on where there is no configuration file."),
     row("verbose", Kind::Bool(|c| &mut c.verbose))
@@ -227,12 +227,12 @@ pub(super) const TOP: &[Row<Config>] = &[
     .default("\"auto\"")
     .example("\"none\"")
     .values("auto, none, ec2, gce or azurevm")
-    .about("Cloud whose metadata service is asked: auto, none, ec2, gce or azurevm."),
+    .about("Cloud whose metadata is read: auto, none, ec2, gce or azurevm."),
     row(
         "include",
         Kind::Own(|c, v| store(&mut c.include, include(v)?), None),
     )
-    .other_variable("include")
+    .other_variable(&"include")
     .example("\"/etc/mackerel-agent/conf.d/*.conf\"")
     .values("path with `*`, `?` and `[...]`")
     .about(
@@ -249,22 +249,19 @@ pub(super) const TOP: &[Row<Config>] = &[
     .about("Without effect: the command line alone says where the file is."),
 ];
 
-/// What a reload reports about the trees of the watched host.
-const HOST: &str = "host_root and its like";
-
 /// The status of a host.
-const STATUS: &[&str] = &["working", "standby", "maintenance", "poweroff"];
+const STATUS: [&str; 4] = ["working", "standby", "maintenance", "poweroff"];
 
 const HOST_STATUS: &[Row<Config>] = &[
     row(
         "on_start",
-        Kind::Word(|c| &mut c.host_status.on_start, STATUS),
+        Kind::Word(|c| &mut c.host_status.on_start, &STATUS),
     )
     .example("\"working\"")
     .about("Status after the start of the agent."),
     row(
         "on_stop",
-        Kind::Word(|c| &mut c.host_status.on_stop, STATUS),
+        Kind::Word(|c| &mut c.host_status.on_stop, &STATUS),
     )
     .example("\"poweroff\"")
     .about("Status after its end."),
@@ -300,7 +297,7 @@ const SPOOL: &[Row<Config>] = &[
     row("on_disk", Kind::Bool(|c| &mut c.spool.on_disk))
         .default("true")
         .example("false")
-        .restart("spool")
+        .restart(Restart::Section)
         .about("Keep it in a file."),
     // While posting works a round waits for up to a minute, and nothing is to be written.
     row(
@@ -309,7 +306,7 @@ const SPOOL: &[Row<Config>] = &[
     )
     .default("\"5m\"")
     .example("\"10m\"")
-    .restart("spool")
+    .restart(Restart::Section)
     .about(
         "Time after which it is written, 2 to 60 minutes. As much may be lost at a power failure.",
     ),
@@ -326,7 +323,7 @@ const CONTAINER: &[Row<Config>] = &[
     .default("\"none\"")
     .example("\"own\"")
     .values("none, own, pod, all or auto")
-    .restart("container.metrics")
+    .restart(Restart::Key)
     .about("Containers to measure: none, own, pod, all, or auto.")
     .more(
         "`auto` is `pod` where `cgroup` is set, and `own` elsewhere. It is the default where there \
@@ -336,11 +333,11 @@ const CONTAINER: &[Row<Config>] = &[
         .example("\"app\"")
         .about("Name of the agent's own container, if not its host name."),
     row("ignore", Kind::Pattern(|c| &mut c.container.ignore))
-        .other_variable("MACKEREL_IGNORE_CONTAINER")
+        .other_variable(&"MACKEREL_IGNORE_CONTAINER")
         .example("\"^pause\"")
         .about("Containers left out, by name."),
     row("pod_uid", Kind::Text(|c| &mut c.container.pod_uid))
-        .other_variable("MACKEREL_KUBERNETES_POD_UID")
+        .other_variable(&"MACKEREL_KUBERNETES_POD_UID")
         .example("\"2c48913c-b29f-11e7-9350-020968147796\"")
         .about("UID of the agent's pod, if the kernel's files do not show it."),
     row("cgroup", Kind::Path(|c| &mut c.container.cgroup))
@@ -352,8 +349,6 @@ const CONTAINER: &[Row<Config>] = &[
 
 /// Seconds of an hour.
 const HOUR: u32 = 60 * 60;
-/// What a reload reports about the keys of this section.
-const PROBE: &str = "readiness_probe";
 
 const READINESS_PROBE: &[Row<Config>] = &[
     row(
@@ -368,7 +363,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .example("\"test -e /run/ready\"")
     .values("command, or list of program and arguments")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("Command that has to end with 0."),
     row(
         "http",
@@ -379,7 +374,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .example("\"http://localhost/ready\"")
     .values("URL that begins with `http://`")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("URL that has to answer with 200 to 399."),
     row(
         "tcp",
@@ -390,7 +385,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .example("\"localhost:80\"")
     .values("host:port")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("Host and port that have to accept a connection."),
     row(
         "initial_delay_seconds",
@@ -398,7 +393,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .default("0")
     .example("7")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("Seconds before the first attempt."),
     row(
         "period_seconds",
@@ -406,7 +401,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .default("10")
     .example("7")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("Seconds between two attempts."),
     row(
         "timeout_seconds",
@@ -414,7 +409,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     )
     .default("1")
     .example("7")
-    .restart(PROBE)
+    .restart(Restart::Section)
     .about("Seconds until an attempt has failed."),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::{check, default, dotted, example, variable, wrap};
 use crate::settings::kind::Kind;
-use crate::settings::row::Row;
+use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
 use crate::settings::table::plugin::{COMMAND, EXAMPLES, PLUGIN};
 
@@ -91,9 +91,9 @@ fn setting<T>(section: &str, row: &Row<T>) -> String {
     if row.has_variable {
         let own = variable(section, row.key);
         let other = match row.other_variable {
-            "" => String::new(),
-            name if name.starts_with("MACKEREL_") => format!(", `{name}`"),
-            name => format!(", in an image of the agent `{name}`"),
+            None => String::new(),
+            Some(name) if name.starts_with("MACKEREL_") => format!(", `{name}`"),
+            Some(name) => format!(", in an image of the agent `{name}`"),
         };
         out += &format!(" Variable: `{own}`{other}.");
     }
@@ -109,7 +109,7 @@ fn setting<T>(section: &str, row: &Row<T>) -> String {
     if example(row).is_empty() {
         return out;
     }
-    out += if row.restart.is_empty() {
+    out += if row.restart == Restart::No {
         " A change takes effect at a reload."
     } else {
         " A change needs a restart."

@@ -4,7 +4,7 @@ use super::{default, dotted, example, flags, variable};
 use crate::base::trees::Trees;
 use crate::config::{Config, Container, Filesystems, HostStatus, Readiness, SpoolFile};
 use crate::settings::kind::Kind;
-use crate::settings::row::Row;
+use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
 use crate::settings::{Variables, as_far_as_possible};
 
@@ -130,7 +130,11 @@ fn settings_without_an_example_are_internal() {
     for section in SECTIONS {
         for row in section.rows.iter().filter(|row| example(row).is_empty()) {
             assert!(row.doc.is_internal, "{}: write an example", row.key);
-            assert!(row.restart.is_empty() && row.flag.is_none(), "{}", row.key);
+            assert!(
+                row.restart == Restart::No && row.flag.is_none(),
+                "{}",
+                row.key
+            );
         }
     }
 }
@@ -171,8 +175,8 @@ fn settings_are_read_from_their_variables() {
         };
         let (set, _) = read(&format!("{} = {}", dotted(section, row.key), example(row)));
         let own = variable(section, row.key);
-        let names = [own.as_str(), row.other_variable];
-        for name in names.into_iter().filter(|name| !name.is_empty()) {
+        let names = [Some(own.as_str()), row.other_variable.copied()];
+        for name in names.into_iter().flatten() {
             let variables = [(name.into(), value.as_str().into())].into_iter();
             let mut config = Config::default();
             let said = config.read_variables(&Variables::of(variables, true));
@@ -189,12 +193,9 @@ fn settings_take_effect_at_a_reload_or_need_a_restart() {
         let key = dotted(section, row.key);
         let (set, _) = read(&format!("{key} = {}", example(row)));
         let (taken, staying) = as_far_as_possible(&default, set.clone());
-        let stays = !row.restart.is_empty();
-        assert_eq!(
-            staying,
-            if stays { vec![row.restart] } else { vec![] },
-            "{key}"
-        );
+        let name = row.restart.name(section, row.key);
+        let stays = name.is_some();
+        assert_eq!(staying, Vec::from_iter(name), "{key}");
         assert_eq!(
             shown(&taken),
             shown(if stays { &default } else { &set }),

@@ -6,9 +6,9 @@ use crate::settings::table::SECTIONS;
 use crate::settings::table::plugin::{COMMAND, EXAMPLES, PLUGIN};
 
 const SAMPLE: &str = "packaging/mackerel-agent.conf";
-const HEAD: &str = "Configuration of mackerel-agent, in TOML. Lines that show a setting show its \
-                    default, or an example where that is said. SIGHUP applies changes. \
-                    docs/configuration.md describes every key.";
+const HEAD: &str = "Configuration of mackerel-agent, in TOML. Settings show their default, or an \
+                    example where that is said. docs/configuration.md describes every key. SIGHUP \
+                    applies changes.";
 /// Container images replace this line by one that includes files.
 const MARK: &str = "# Configuration for Custom Metrics Plugins\n\n";
 
