@@ -37,6 +37,9 @@ EMULATED := config::usage_errors_and_version once:: tls::both_versions tls::hand
 FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
+# Of `make accept`: what it writes.
+ACCEPTED := tests/golden/hosts docs/configuration.md packaging/mackerel-agent.conf
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dist setup-cross run build test test-crypto accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
@@ -67,10 +70,10 @@ test: needs-test ## Run every test, and try again the inputs in fuzz/corpus
 	$(CARGO) test --locked
 	$(CARGO) run --quiet --locked --example fuzz -- --replay
 
-accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
-	ACCEPT=1 $(CARGO) test --locked --bin mackerel-agent run::hosts::every_host
-	git --no-pager diff -- tests/golden/hosts
-	git status --short -- tests/golden/hosts
+accept: setup ## Renew the golden files of the hosts in tests/fixtures and the files made of the settings; show what has changed
+	ACCEPT=1 $(CARGO) test --locked --bin mackerel-agent -- run::hosts::every_host made_of_the_table
+	git --no-pager diff -- $(ACCEPTED)
+	git status --short -- $(ACCEPTED)
 
 lint: needs-lint ## Check format and lints; warnings are errors
 	$(CARGO) fmt --check

@@ -30,6 +30,8 @@ mod config;
 mod parse;
 #[path = "../src/record/mod.rs"]
 mod record;
+#[path = "../src/settings/mod.rs"]
+mod settings;
 #[path = "../src/sys/mod.rs"]
 mod sys;
 #[path = "../src/wire/mod.rs"]

@@ -12,6 +12,7 @@ mod parse;
 mod record;
 mod run;
 mod schedule;
+mod settings;
 mod spool;
 mod sys;
 mod trust;

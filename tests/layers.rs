@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["base"],
     &["parse", "wire", "config"],
+    &["settings"],
     &["sys"],
     &[
         "collect", "describe", "check", "metadata", "api", "schedule", "spool", "record", "trust",

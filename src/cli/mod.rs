@@ -21,6 +21,8 @@ mod config_flags;
 mod help;
 mod normalise;
 mod parse;
+#[cfg(test)]
+mod setting_flags;
 mod table;
 
 pub(crate) use answer::answer;

@@ -4,7 +4,7 @@ use super::APIBASE;
 
 /// The part of an address that counts: scheme, user information, host and port. An empty address
 /// is the default one.
-pub(super) fn apibase(text: &str) -> Result<String, String> {
+pub(crate) fn apibase(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(APIBASE.to_owned());
     }

@@ -3,14 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Config;
-use super::command::argv;
 use super::item::Item;
-use super::walk::{Key, Keys, store};
 use crate::base::pattern::Pattern;
-
-/// Seconds; whoever waits longer waits for something else.
-const LONGEST: u64 = 60 * 60;
 
 /// `[container]`
 #[derive(Clone, Debug, Default)]
@@ -95,55 +89,8 @@ impl Readiness {
     }
 }
 
-pub(super) const CONTAINER: &Keys<Config> = &[
-    (
-        "metrics",
-        Key::Value(|c, v| store(&mut c.container.metrics, scope(v)?)),
-    ),
-    ("name", Key::Text(|c| &mut c.container.name)),
-    ("ignore", Key::Pattern(|c| &mut c.container.ignore)),
-    ("details", Key::Flag(|c| &mut c.container.details)),
-    ("pod_uid", Key::Text(|c| &mut c.container.pod_uid)),
-    (
-        "cgroup",
-        Key::Value(|c, v| {
-            let text = Some(v.string()?).filter(|text| !text.is_empty());
-            store(&mut c.container.cgroup, text.map(PathBuf::from))
-        }),
-    ),
-];
-
-pub(super) const READINESS: &Keys<Config> = &[
-    (
-        "exec",
-        Key::Value(|c, v| {
-            let wrong = |_| "write a command, or a list such as [\"program\", \"argument\"]";
-            store(&mut c.readiness.exec, argv(v).map_err(wrong)?)
-        }),
-    ),
-    (
-        "http",
-        Key::Value(|c, v| store(&mut c.readiness.http, http(v.string()?)?)),
-    ),
-    (
-        "tcp",
-        Key::Value(|c, v| store(&mut c.readiness.tcp, tcp(v.string()?)?)),
-    ),
-    (
-        "initial_delay_seconds",
-        Key::Value(|c, v| store(&mut c.readiness.initial_delay, seconds(v, 0)?)),
-    ),
-    (
-        "period_seconds",
-        Key::Value(|c, v| store(&mut c.readiness.period, seconds(v, 1)?)),
-    ),
-    (
-        "timeout_seconds",
-        Key::Value(|c, v| store(&mut c.readiness.timeout, seconds(v, 1)?)),
-    ),
-];
-
-fn scope(item: Item<'_>) -> Result<Scope, String> {
+/// The containers that a word stands for.
+pub(crate) fn scope(item: Item<'_>) -> Result<Scope, String> {
     Ok(match item.string()? {
         "" | "none" => Scope::None,
         "auto" => Scope::Auto,
@@ -159,7 +106,7 @@ fn scope(item: Item<'_>) -> Result<Scope, String> {
 }
 
 /// Where the id of this host is kept.
-pub(super) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
+pub(crate) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
     match item.string()? {
         "" | "file" => Ok(IdStore::File),
         "memory" => Ok(IdStore::Memory),
@@ -169,14 +116,16 @@ pub(super) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
     }
 }
 
-fn http(text: &str) -> Result<Option<String>, String> {
+/// A URL that can be asked whether something is ready; `None` if `text` is empty.
+pub(crate) fn http(text: &str) -> Result<Option<String>, String> {
     match text.is_empty() || text.starts_with("http://") {
         true => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
         false => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
     }
 }
 
-fn tcp(text: &str) -> Result<Option<String>, String> {
+/// A host and a port; `None` if `text` is empty.
+pub(crate) fn tcp(text: &str) -> Result<Option<String>, String> {
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
     match (text, port) {
         ("", _) => Ok(None),
@@ -185,17 +134,10 @@ fn tcp(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-fn seconds(item: Item<'_>, least: u64) -> Result<Duration, String> {
-    let text = item.text()?;
-    let seconds = text.parse().ok();
-    let seconds = seconds.filter(|seconds| (least..=LONGEST).contains(seconds));
-    let wrong = || format!("not a number of seconds from {least} to {LONGEST}");
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn read(text: &str) -> Result<Config, String> {
         let mut config = Config::default();

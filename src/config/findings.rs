@@ -1,6 +1,6 @@
 //! What is said about a file: warnings, unknown keys, errors.
 
-use super::unknown_keys::Unread;
+use super::unread::Unread;
 
 /// Problems that are told at once; more of them are only counted.
 const SHOWN: usize = 20;
@@ -57,7 +57,7 @@ pub(crate) struct Problem {
 
 impl ConfigError {
     /// Adds a problem.
-    pub(super) fn add(&mut self, line: usize, text: String) {
+    pub(crate) fn add(&mut self, line: usize, text: String) {
         if self.problems.len() == SHOWN {
             self.more += 1;
             return;

@@ -10,34 +10,34 @@ use crate::base::pattern::Pattern;
 
 /// A value of the file.
 #[derive(Clone, Copy)]
-pub(super) struct Item<'a> {
-    pub(super) value: &'a DeValue<'a>,
+pub(crate) struct Item<'a> {
+    pub(crate) value: &'a DeValue<'a>,
     /// Counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Whether the file has it by itself, and not only because of a longer key.
-    pub(super) explicit: bool,
+    pub(crate) explicit: bool,
 }
 
 impl<'a> Item<'a> {
     /// The table that it is.
-    pub(super) fn table(self) -> Option<&'a DeTable<'a>> {
+    pub(crate) fn table(self) -> Option<&'a DeTable<'a>> {
         self.value.as_table()
     }
 
     /// A truth value, or why it is none.
-    pub(super) fn boolean(self) -> Result<bool, String> {
+    pub(crate) fn boolean(self) -> Result<bool, String> {
         let wrong = || self.mismatch("boolean; write true or false, without quotes");
         self.value.as_bool().ok_or_else(wrong)
     }
 
     /// A text, or why it is none.
-    pub(super) fn string(self) -> Result<&'a str, String> {
+    pub(crate) fn string(self) -> Result<&'a str, String> {
         let wrong = || self.mismatch("string; write it in quotes");
         self.value.as_str().ok_or_else(wrong)
     }
 
     /// The path of a file, and where it is named; none if it is empty.
-    pub(super) fn named(self) -> Result<Option<NamedFile>, String> {
+    pub(crate) fn named(self) -> Result<Option<NamedFile>, String> {
         let named = NamedFile {
             path: PathBuf::from(self.string()?),
             by: PathBuf::new(),
@@ -47,7 +47,7 @@ impl<'a> Item<'a> {
     }
 
     /// A whole number between `low` and `high`; `size` is how Go calls a number in these bounds.
-    pub(super) fn integer(self, low: i64, high: i64, size: &str) -> Result<i64, String> {
+    pub(crate) fn integer(self, low: i64, high: i64, size: &str) -> Result<i64, String> {
         let DeValue::Integer(number) = self.value else {
             return Err(self.mismatch("integer; write a whole number, without quotes"));
         };
@@ -58,7 +58,7 @@ impl<'a> Item<'a> {
     }
 
     /// The texts of an array, or why it is no array of texts.
-    pub(super) fn strings(self) -> Result<Vec<String>, String> {
+    pub(crate) fn strings(self) -> Result<Vec<String>, String> {
         let wrong = || self.mismatch("slice; write a list such as [\"one\", \"two\"]");
         let values = self.value.as_array().ok_or_else(wrong)?;
         let texts = values.iter().map(|value| {
@@ -75,7 +75,7 @@ impl<'a> Item<'a> {
     }
 
     /// A text, or the text of a number or of a truth value.
-    pub(super) fn text(self) -> Result<Cow<'a, str>, String> {
+    pub(crate) fn text(self) -> Result<Cow<'a, str>, String> {
         match self.value {
             DeValue::String(text) => Ok(Cow::Borrowed(text)),
             DeValue::Boolean(true) => Ok(Cow::Borrowed("true")),
@@ -90,19 +90,19 @@ impl<'a> Item<'a> {
     }
 
     /// A regular expression, or what is wrong with it.
-    pub(super) fn pattern(self) -> Result<Pattern, String> {
+    pub(crate) fn pattern(self) -> Result<Pattern, String> {
         Pattern::new(&self.text()?).map_err(|error| error.to_string())
     }
 
     /// An interval in minutes, or why it is none.
-    pub(super) fn minutes(self) -> Result<u32, String> {
+    pub(crate) fn minutes(self) -> Result<u32, String> {
         duration::minutes(&self.text()?).map_err(|why| {
             format!("{why}; write minutes as a number, or a duration such as \"1h30m\"")
         })
     }
 
     /// How Go calls the type of the value.
-    pub(super) fn go_type(self) -> &'static str {
+    pub(crate) fn go_type(self) -> &'static str {
         match self.value {
             DeValue::String(_) => "string",
             DeValue::Integer(_) => "int64",

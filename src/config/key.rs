@@ -1,7 +1,7 @@
 //! Keys and texts as they are shown in messages.
 
 /// A dotted key, its parts quoted where TOML wants it: `plugin.checks."foo bar".memo`.
-pub(super) fn dotted(path: &[String]) -> String {
+pub(crate) fn dotted(path: &[String]) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut out = String::new();
     for (at, part) in path.iter().enumerate() {
@@ -17,7 +17,7 @@ pub(super) fn dotted(path: &[String]) -> String {
 }
 
 /// `text` in double quotes, on one line.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -1,25 +1,21 @@
-//! Layer 1: the configuration file's text, turned into a [`Config`] that is complete, checked and
-//! ready to use.
+//! Layer 1: the [`Config`], the types of its values, and the walk through the text of a file. Which
+//! keys there are says the table in `settings`.
 
-mod apibase;
+pub(crate) mod apibase;
 mod characters;
-mod command;
-mod container;
+pub(crate) mod container;
 #[cfg(test)]
-mod damage;
+pub(crate) mod damage;
 mod duration;
-mod environment;
-mod file;
-mod findings;
-mod item;
-mod key;
+pub(crate) mod findings;
+mod flags;
+pub(crate) mod item;
+pub(crate) mod key;
 mod opening;
-mod overlay;
-mod plugin;
 mod spoolfile;
-mod syntax;
-mod unknown_keys;
-mod walk;
+pub(crate) mod syntax;
+pub(crate) mod unread;
+pub(crate) mod walk;
 
 use crate::base::name_map::NameMap;
 use std::fmt;
@@ -32,12 +28,11 @@ use crate::base::trees::Trees;
 
 pub(crate) use characters::doubt_key;
 pub(crate) use container::{Container, IdStore, Readiness, Scope};
-pub(crate) use environment::Variables;
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
+pub(crate) use flags::{Flags, Setup};
 pub(crate) use opening::opening;
-pub(crate) use overlay::{Flags, Setup};
 pub(crate) use spoolfile::SpoolFile;
-pub(crate) use unknown_keys::UnknownKey;
+pub(crate) use unread::UnknownKey;
 
 /// Where the configuration is if the command line does not say.
 pub(crate) const CONFFILE: &str = "/etc/mackerel-agent/mackerel-agent.conf";
@@ -48,7 +43,7 @@ pub(crate) const ROOT: &str = "/var/lib/mackerel-agent";
 /// The file with the agent's process id if nothing else is said.
 pub(crate) const PIDFILE: &str = "/var/run/mackerel-agent.pid";
 
-/// What the agent is to do. Nothing in it is a default still to be applied: an `Option` that is
+/// What the agent is to do. Each field has its row in `settings/table.rs`. Nothing in it is a default still to be applied: an `Option` that is
 /// `None` is a thing that is not to be done.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -66,7 +61,7 @@ pub(crate) struct Config {
     pub(crate) pidfile: PathBuf,
     /// Where the host is that is watched, if it is not the one that this process sees as its own.
     pub(crate) host: Trees,
-    /// `Service:role`; checked by [`Config::overlay`].
+    /// `Service:role`; checked by `Config::overlay`.
     pub(crate) roles: Vec<String>,
     pub(crate) verbose: bool,
     pub(crate) silent: bool,

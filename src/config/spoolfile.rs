@@ -2,18 +2,6 @@
 
 use std::time::Duration;
 
-use super::Config;
-use super::item::Item;
-use super::walk::{Key, Keys, store};
-
-pub(super) const SPOOL: &Keys<Config> = &[
-    ("on_disk", Key::Flag(|c| &mut c.spool.on_disk)),
-    (
-        "window",
-        Key::Value(|c, v| store(&mut c.spool.window, window(v)?)),
-    ),
-];
-
 /// The file in which values wait that could not be posted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct SpoolFile {
@@ -32,17 +20,10 @@ impl Default for SpoolFile {
     }
 }
 
-/// At least two minutes: when all is well, a round waits for up to one, and nothing is to be written.
-fn window(v: Item<'_>) -> Result<Duration, String> {
-    match v.minutes()? {
-        minutes @ 2..=60 => Ok(Duration::from_secs(u64::from(minutes) * 60)),
-        minutes => Err(format!("{minutes} minutes; write 2 to 60")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_window_is_long_enough_for_nothing_to_be_written_when_all_is_well() {

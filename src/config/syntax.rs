@@ -7,7 +7,6 @@ use toml::de::{DeTable, Error};
 
 use super::characters::{lookalike_of_syntax, named};
 use super::key::quoted;
-use super::unknown_keys::is_key;
 
 /// Bytes up to which all mistakes are looked for: each may cost hundreds of bytes, and a file that
 /// is no configuration at all has one at every second byte.
@@ -52,7 +51,7 @@ const ENDLESS: &[&str] = &[
 
 /// What can be made of a text, and every mistake in it, perhaps with several on a line. `None`, and
 /// the first mistake alone, if nothing below that has been understood.
-pub(super) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
+pub(crate) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
     let first = match DeTable::parse(text) {
         Ok(table) => return (Some(table), Vec::new()),
         Err(first) => first,
@@ -72,15 +71,16 @@ pub(super) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
 }
 
 /// What is wrong on the line that begins at `start`, and what to do about it, to be written after the
-/// number of the line. Nothing of a value is in it: it may be the API key.
-pub(super) fn reason(text: &[u8], start: usize, error: &Error) -> String {
+/// number of the line. Nothing of a value is in it: it may be the API key. `is_key` says whether a
+/// word is a key of some table.
+pub(super) fn reason(text: &[u8], start: usize, error: &Error, is_key: fn(&str) -> bool) -> String {
     let bytes = |range: Range<usize>| String::from_utf8_lossy(text.get(range).unwrap_or_default());
     let message = error.message();
     let mut reason = match (message, error.span()) {
         ("duplicate key", Some(key)) => format!(": {message} {}", bytes(key)),
         _ => {
             let end = text.len().min(start + KEY);
-            format!("{}: {message}", key(&bytes(start..end)))
+            format!("{}: {message}", key(&bytes(start..end), is_key))
         }
     };
     let mut remedies = REMEDIES.iter();
@@ -103,7 +103,7 @@ pub(super) fn lookalike(text: &str, start: usize, end: usize) -> Option<(usize, 
 
 /// The key with which `text` begins, in the form in which messages show it; empty if that is none
 /// that the agent knows: it may be part of a value.
-fn key(text: &str) -> String {
+fn key(text: &str, is_key: fn(&str) -> bool) -> String {
     let text = text.trim_start_matches(['[', ' ', '\t']);
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let (key, _) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));

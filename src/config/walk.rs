@@ -2,7 +2,6 @@
 //! with its line, what is unknown is remembered.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
@@ -12,85 +11,14 @@ use super::findings::{ConfigError, Findings, Level, Warning};
 use super::item::Item;
 use super::key::{dotted, quoted};
 use super::syntax;
-use crate::base::pattern::Pattern;
 
 /// Keys whose texts people read.
 const PROSE: &[&str] = &["memo", "display_name"];
 
-/// What the value of a known key is, and where it is stored.
-pub(super) enum Key<T: 'static> {
-    Flag(fn(&mut T) -> &mut bool),
-    /// An empty text is none.
-    Text(fn(&mut T) -> &mut Option<String>),
-    /// One of these words. Another one is stored with a warning: the server decides.
-    Word(fn(&mut T) -> &mut Option<String>, &'static [&'static str]),
-    /// A path. An empty one is none.
-    Place(fn(&mut T) -> &mut Option<PathBuf>),
-    /// Several texts.
-    List(fn(&mut T) -> &mut Vec<String>),
-    /// A regular expression.
-    Pattern(fn(&mut T) -> &mut Option<Pattern>),
-    /// An interval.
-    Minutes(fn(&mut T) -> &mut Option<u32>),
-    /// It is stored in its own way, or refused with a reason.
-    Value(fn(&mut T, Item<'_>) -> Result<(), String>),
-    /// A table with these keys, which are read by the function.
-    Section(&'static Keys<T>, Inside<T>),
-    /// It has keys of its own.
-    Inside(Inside<T>),
-}
-
-/// Reads a value that has keys of its own.
-type Inside<T> = fn(&mut Walk<'_>, &mut T, Item<'_>);
-
-/// The keys that a table may hold. They are found whatever the case of their letters.
-pub(super) type Keys<T> = [(&'static str, Key<T>)];
-
-impl<T> Key<T> {
-    /// Stores a value. One that has keys of its own is left alone.
-    pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
-        match self {
-            Key::Flag(at) => store(at(into), item.boolean()?),
-            Key::Text(at) | Key::Word(at, _) => store(at(into), present(item.string()?)),
-            Key::Place(at) => store(at(into), present(item.string()?).map(PathBuf::from)),
-            Key::List(at) => store(at(into), item.strings()?),
-            Key::Pattern(at) => store(at(into), Some(item.pattern()?)),
-            Key::Minutes(at) => store(at(into), Some(item.minutes()?)),
-            Key::Value(store) => store(into, item),
-            Key::Section(..) | Key::Inside(_) => Ok(()),
-        }
-    }
-
-    /// Whether the key has keys of its own.
-    pub(super) fn is_table(&self) -> bool {
-        matches!(self, Key::Section(..) | Key::Inside(_))
-    }
-
-    /// The words of which the value should be one.
-    fn words(&self) -> &'static [&'static str] {
-        match self {
-            Key::Word(_, words) => words,
-            _ => &[],
-        }
-    }
-
-    /// What is doubtful about a value that can be stored.
-    pub(super) fn doubt(&self, item: Item<'_>) -> Option<String> {
-        doubt(self.words(), item)
-    }
-}
-
-/// What is doubtful about a text that should be one of these words; nothing if there are none, or if
-/// it is empty.
-fn doubt(words: &[&str], item: Item<'_>) -> Option<String> {
-    let word = item.string().ok().filter(|word| !word.is_empty())?;
-    let is_doubtful = !words.is_empty() && !words.contains(&word);
-    is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
-}
-
 /// The walk through one file.
-pub(super) struct Walk<'t> {
+pub(crate) struct Walk<'t> {
     text: &'t str,
+    is_key: fn(&str) -> bool,
     /// Where each line but the first begins.
     lines: Vec<usize>,
     path: Vec<String>,
@@ -101,11 +29,13 @@ pub(super) struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
-    /// A walk through `text`, which lacks a byte order mark.
-    pub(super) fn new(text: &'t str) -> Walk<'t> {
+    /// A walk through `text`, which lacks a byte order mark. `is_key` says whether a word is a key of
+    /// some table.
+    pub(crate) fn new(text: &'t str, is_key: fn(&str) -> bool) -> Walk<'t> {
         let ends = text.match_indices('\n');
         Walk {
             text,
+            is_key,
             lines: ends.map(|(at, _)| at + 1).collect(),
             path: Vec::new(),
             broken: Vec::new(),
@@ -115,12 +45,12 @@ impl<'t> Walk<'t> {
     }
 
     /// What was found, unless something was wrong.
-    pub(super) fn finish(self) -> Result<Findings, ConfigError> {
+    pub(crate) fn finish(self) -> Result<Findings, ConfigError> {
         self.error.or_ok(self.found)
     }
 
     /// Line and column, counted from 1, of the byte at `offset`.
-    pub(super) fn place(&self, offset: usize) -> (usize, usize) {
+    pub(crate) fn place(&self, offset: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= offset) + 1;
         let start = self.start(line);
         let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
@@ -135,17 +65,8 @@ impl<'t> Walk<'t> {
         before.copied().unwrap_or(0)
     }
 
-    /// Stores the values of `table` in `into`.
-    pub(super) fn table<T>(&mut self, into: &mut T, keys: &Keys<T>, table: &DeTable<'_>) {
-        self.each(table, |walk, item| {
-            if !walk.known(into, keys, item) {
-                walk.unread(item);
-            }
-        });
-    }
-
     /// Calls `act` for each value of `table`, with its key at the end of the path.
-    pub(super) fn each(
+    pub(crate) fn each(
         &mut self,
         table: &DeTable<'_>,
         mut act: impl FnMut(&mut Walk<'t>, Item<'_>),
@@ -192,45 +113,8 @@ impl<'t> Walk<'t> {
         true
     }
 
-    /// Stores the value of the key at the end of the path, if the key is one of `keys`.
-    pub(super) fn known<T>(&mut self, into: &mut T, keys: &Keys<T>, item: Item<'_>) -> bool {
-        let last = self.last();
-        let Some((_, key)) = keys
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(last))
-        else {
-            return false;
-        };
-        match key {
-            Key::Section(_, walk) | Key::Inside(walk) => walk(self, into, item),
-            key => {
-                let stored = key.store(into, item);
-                self.judge(item, stored, key.words());
-            }
-        }
-        true
-    }
-
-    /// Notes what is wrong with a value that could not be stored, and what is doubtful about one that
-    /// should be one of these words.
-    fn judge(&mut self, item: Item<'_>, stored: Result<(), String>, words: &[&str]) {
-        if let Err(why) = stored {
-            self.wrong(item.line, &why);
-        } else if let Some(doubt) = doubt(words, item) {
-            let text = format!("{}: {doubt}", dotted(&self.path));
-            self.note(Level::Mistake, item.line, text);
-        }
-    }
-
-    /// Like [`Walk::table`] for a value that has to be a table; `kind` is its name in messages.
-    pub(super) fn section<T>(&mut self, into: &mut T, keys: &Keys<T>, item: Item<'_>, kind: &str) {
-        if let Some(table) = self.expect_table(item, kind) {
-            self.table(into, keys, table);
-        }
-    }
-
-    /// The table that `item` has to be.
-    pub(super) fn expect_table<'a>(
+    /// The table that `item` has to be; `kind` is its name in messages.
+    pub(crate) fn expect_table<'a>(
         &mut self,
         item: Item<'a>,
         kind: &str,
@@ -239,8 +123,9 @@ impl<'t> Walk<'t> {
         if table.is_none() {
             let found = item.value.type_str();
             let why = format!(
-                "type mismatch for config.{kind}: expected table but found {found}; \
+                "type mismatch for config.{}: expected table but found {found}; \
                  write its keys below a line [{}]",
+                go_name(kind),
                 dotted(&self.path)
             );
             self.wrong(item.line, &why);
@@ -248,19 +133,24 @@ impl<'t> Walk<'t> {
         table
     }
 
+    /// The current key, dotted.
+    pub(crate) fn dotted(&self) -> String {
+        dotted(&self.path)
+    }
+
     /// The key that the walk has come to.
-    pub(super) fn last(&self) -> &str {
+    pub(crate) fn last(&self) -> &str {
         self.path.last().map_or("", String::as_str)
     }
 
     /// Notes what is wrong with the value of the current key.
-    pub(super) fn wrong(&mut self, line: usize, why: &str) {
+    pub(crate) fn wrong(&mut self, line: usize, why: &str) {
         let key = quoted(&dotted(&self.path));
         self.problem(line, format!("toml: line {line} (last key {key}): {why}"));
     }
 
     /// Notes that the text is no TOML.
-    pub(super) fn no_toml(&mut self, error: &Error) {
+    pub(crate) fn no_toml(&mut self, error: &Error) {
         let end = self.text.len();
         let span = error.span().unwrap_or(end..end);
         let (line, column) = self.place(span.start);
@@ -269,7 +159,7 @@ impl<'t> Walk<'t> {
         }
         self.broken.push(line);
         let start = self.start(line);
-        let why = syntax::reason(self.text.as_bytes(), start, error);
+        let why = syntax::reason(self.text.as_bytes(), start, error, self.is_key);
         let odd = syntax::lookalike(self.text, start, span.end.max(span.start + 1));
         let odd = odd.map_or_else(String::new, |(offset, what)| {
             format!("; column {} has {what}", self.place(offset).1)
@@ -279,7 +169,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Notes what is wrong on a line.
-    pub(super) fn problem(&mut self, line: usize, text: String) {
+    pub(crate) fn problem(&mut self, line: usize, text: String) {
         // What has been made of a line that is no TOML means nothing.
         if !self.broken.contains(&line) {
             self.error.add(line, text);
@@ -287,11 +177,12 @@ impl<'t> Walk<'t> {
     }
 
     /// Notes what is odd but harmless.
-    pub(super) fn warn(&mut self, line: usize, text: String) {
+    pub(crate) fn warn(&mut self, line: usize, text: String) {
         self.note(Level::Warn, line, text);
     }
 
-    fn note(&mut self, level: Level, line: usize, text: String) {
+    /// Notes what is odd, and how it is logged.
+    pub(crate) fn note(&mut self, level: Level, line: usize, text: String) {
         if !self.broken.contains(&line) {
             let line = Some(line);
             self.found.warnings.push(Warning { level, line, text });
@@ -299,22 +190,22 @@ impl<'t> Walk<'t> {
     }
 
     /// Notes on which line the command `key` is.
-    pub(super) fn command(&mut self, key: String, line: usize) {
+    pub(crate) fn command(&mut self, key: String, line: usize) {
         self.found.commands.push((key, line));
     }
 
     /// Notes whether the file has a key `apikey`.
-    pub(super) fn names_apikey(&mut self, names: bool) {
+    pub(crate) fn names_apikey(&mut self, names: bool) {
         self.found.names_apikey = names;
     }
 
     /// Remembers the table of a plugin of a kind that does not exist.
-    pub(super) fn stray_plugin(&mut self, line: usize) {
+    pub(crate) fn stray_plugin(&mut self, line: usize) {
         self.found.unread.plugin(&self.path, line);
     }
 
     /// Remembers a key that nothing reads, and those below it.
-    pub(super) fn unread(&mut self, item: Item<'_>) {
+    pub(crate) fn unread(&mut self, item: Item<'_>) {
         if item.explicit && !self.broken.contains(&item.line) {
             self.found.unread.key(&self.path, item.line);
         }
@@ -341,13 +232,19 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// Stores what was read. For the setters of [`Key`].
-pub(super) fn store<T>(at: &mut T, value: T) -> Result<(), String> {
-    *at = value;
-    Ok(())
-}
-
-/// A text that is there; `None` if it is empty.
-fn present(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
+/// A name as Go writes that of a type: `HostStatus` for `host_status`.
+fn go_name(name: &str) -> String {
+    let mut out = String::new();
+    let mut is_first = true;
+    for c in name.chars() {
+        if c == '_' {
+            is_first = true;
+        } else if is_first {
+            out.push(c.to_ascii_uppercase());
+            is_first = false;
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }

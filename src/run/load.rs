@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base;
-use crate::config::{CONFFILE, Config, ConfigError, Findings, UnknownKey, Variables, Warning};
+use crate::config::{CONFFILE, Config, ConfigError, Findings, UnknownKey, Warning};
+use crate::settings::Variables;
 use crate::sys::file;
 use crate::sys::glob::glob;
 

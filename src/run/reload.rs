@@ -1,7 +1,8 @@
 //! What becomes of a configuration that has changed while the agent runs.
 
 use super::configtest::{check, verdict};
-use crate::config::{Config, Container, Flags};
+use crate::config::{Config, Flags};
+pub(super) use crate::settings::as_far_as_possible;
 
 /// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
 /// is one, for it may be the one that was meant to change something. Otherwise what `configtest`
@@ -13,57 +14,6 @@ pub(super) fn checked(flags: &Flags) -> Result<Config, String> {
         false => Err(verdict(&survey, false).trim_end().replace('\n', "; ")),
     }
 }
-
-/// `new` as far as an agent can go over to it that runs with `old`, and the settings for which it
-/// has to be started again: they stay as they are.
-pub(super) fn as_far_as_possible(old: &Config, new: Config) -> (Config, Vec<&'static str>) {
-    let has_changed = [
-        ("apibase", old.apibase != new.apibase),
-        ("root", old.root != new.root),
-        ("pidfile", old.pidfile != new.pidfile),
-        ("host_root and its like", old.host != new.host),
-        ("http_proxy", old.http_proxy != new.http_proxy),
-        ("https_proxy", old.https_proxy != new.https_proxy),
-        ("autoshutdown", old.autoshutdown != new.autoshutdown),
-        ("spool", old.spool != new.spool),
-        ("host_id_store", old.host_id_store != new.host_id_store),
-        (
-            "custom_identifier",
-            old.custom_identifier != new.custom_identifier,
-        ),
-        ("health", old.health != new.health),
-        (
-            "container.metrics",
-            old.container.metrics != new.container.metrics,
-        ),
-        ("readiness_probe", old.readiness != new.readiness),
-    ];
-    let changed = has_changed.into_iter().filter(|(_, is_other)| *is_other);
-    let staying = changed.map(|(name, _)| name).collect();
-    let config = Config {
-        apibase: old.apibase.clone(),
-        root: old.root.clone(),
-        pidfile: old.pidfile.clone(),
-        host: old.host.clone(),
-        http_proxy: old.http_proxy.clone(),
-        https_proxy: old.https_proxy.clone(),
-        autoshutdown: old.autoshutdown,
-        spool: old.spool,
-        host_id_store: old.host_id_store,
-        custom_identifier: old.custom_identifier.clone(),
-        health: old.health,
-        container: Container {
-            metrics: old.container.metrics,
-            ..new.container
-        },
-        readiness: old.readiness.clone(),
-        ..new
-    };
-    (config, staying)
-}
-
-#[cfg(test)]
-mod settings;
 
 #[cfg(test)]
 mod tests {

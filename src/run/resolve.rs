@@ -6,7 +6,8 @@ use super::load::{Beside, Unknown, load};
 use super::{identity, key};
 use crate::base;
 use crate::base::trees::Trees;
-use crate::config::{CONFFILE, Config, Flags, Level, Variables, doubt_key};
+use crate::config::{CONFFILE, Config, Flags, Level, doubt_key};
+use crate::settings::Variables;
 use crate::sys::environment;
 use crate::sys::root::Root;
 

@@ -4,88 +4,16 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::apibase::apibase;
-use super::{CONFFILE, Config, Level, Secret, Warning};
-use crate::base::trees::Trees;
+use super::table::SECTIONS;
+use crate::config::{Config, Flags, Level, Warning};
 
-/// The flags that all commands share which read the configuration. `None`: not given.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Flags {
-    /// The configuration file.
-    pub(crate) conf: PathBuf,
-    pub(crate) apibase: Option<String>,
-    pub(crate) apikey: Option<Secret>,
-    pub(crate) pidfile: Option<PathBuf>,
-    pub(crate) root: Option<PathBuf>,
-    pub(crate) host: Trees,
-    pub(crate) roles: Option<Vec<String>>,
-    pub(crate) verbose: Option<bool>,
-    pub(crate) diagnostic: Option<bool>,
-    /// Whether the agent is to end once its program file has been replaced.
-    pub(crate) autoshutdown: Option<bool>,
-    /// Whether a supervisor started this process, which then keeps the pid file.
-    pub(crate) child: bool,
-    /// Whether to retire the host without asking.
-    pub(crate) force: bool,
-    /// Whether it is enough that the agent measures.
-    pub(crate) live: bool,
-    pub(crate) setup: Setup,
-}
-
-/// What `install`, `uninstall` and `upgrade` are told.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Setup {
-    /// The file that holds the API key.
-    pub(crate) apikey_file: Option<PathBuf>,
-    /// The directory that is to be taken for `/`.
-    pub(crate) prefix: Option<PathBuf>,
-    /// Whether only to say what would be done.
-    pub(crate) dry_run: bool,
-    /// Whether the service is to run as root, without a sandbox.
-    pub(crate) as_root: Option<bool>,
-    /// Whether to remove an edited configuration too.
-    pub(crate) purge: bool,
-    /// Whether to hand back to the agent that was there before.
-    pub(crate) restore: Option<bool>,
-    /// Where the release is: a directory or a URL.
-    pub(crate) from: Option<String>,
-    /// The file that holds the public key of releases.
-    pub(crate) key: Option<PathBuf>,
-}
-
-impl Default for Flags {
-    fn default() -> Flags {
-        Flags {
-            conf: PathBuf::from(CONFFILE),
-            apibase: None,
-            apikey: None,
-            pidfile: None,
-            root: None,
-            host: Trees::default(),
-            roles: None,
-            verbose: None,
-            diagnostic: None,
-            autoshutdown: None,
-            child: false,
-            force: false,
-            setup: Setup::default(),
-            live: false,
-        }
-    }
-}
-
-/// Why a configuration cannot be used.
+/// A flag whose value cannot be used: the text for the user.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) enum OverlayError {
-    /// `-apibase`, with what is wrong with it.
-    Apibase(String),
-}
+pub(crate) struct OverlayError(String);
 
 impl fmt::Display for OverlayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OverlayError::Apibase(why) => write!(f, "-apibase: {why}"),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -131,18 +59,12 @@ impl Config {
     ///
     /// The API key has further sources, and is left alone; [`Config::require_apikey`] asks for it.
     pub(crate) fn overlay(mut self, flags: &Flags) -> Result<(Config, Vec<Warning>), OverlayError> {
-        let given = flags.clone();
-        if let Some(address) = given.apibase {
-            self.apibase = apibase(&address).map_err(OverlayError::Apibase)?;
+        for row in SECTIONS.iter().flat_map(|section| section.rows) {
+            if let Some(take) = row.flag {
+                take(&mut self, flags).map_err(OverlayError)?;
+            }
         }
-        self.pidfile = given.pidfile.unwrap_or(self.pidfile);
-        self.root = given.root.unwrap_or(self.root);
-        self.host = given.host.or(self.host);
-        self.roles = given.roles.unwrap_or(self.roles);
-        self.verbose = given.verbose.unwrap_or(self.verbose);
-        self.diagnostic = given.diagnostic.unwrap_or(self.diagnostic);
-        self.autoshutdown = given.autoshutdown.unwrap_or(self.autoshutdown);
-        if given.child {
+        if flags.child {
             self.pidfile = PathBuf::new();
         }
         let mut warnings = Vec::new();
@@ -198,6 +120,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     /// Vector 1.
     #[test]
@@ -241,7 +164,7 @@ mod tests {
         let (config, warnings) = file.overlay(&flags).unwrap();
         assert!(warnings.is_empty() && !config.verbose && config.roles.is_empty());
         assert_eq!(config.pidfile, PathBuf::new());
-        assert_eq!(config.apibase, super::super::APIBASE);
+        assert_eq!(config.apibase, crate::config::APIBASE);
         assert_eq!(&*config.apikey, "KEY");
         let error = Config::default().require_apikey().unwrap_err();
         assert!(error.to_string().starts_with(

@@ -1,6 +1,6 @@
 //! Settings in variables of the environment: `MACKEREL_` and the key of the file, in capital letters
-//! and with `_` for a dot; the names that mackerel-container-agent has for the same; and, where a
-//! container image says so, those of the Go agent's image.
+//! and with `_` for a dot; the other names that rows have; and, in a container image of an agent,
+//! those of the Go agent's image.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -9,21 +9,15 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::{TOP, sections};
-use super::item::Item;
+use super::kind::Kind;
+use super::row::Row;
+use super::table::SECTIONS;
 use super::unknown_keys::nearest;
-use super::walk::{Key, Keys};
-use super::{Config, Include, Level, Scope, Warning};
+use crate::config::item::Item;
+use crate::config::{Config, Container, Include, Level, Scope, Warning};
 
 /// How the names of variables begin that are meant for an agent.
 const PREFIX: &str = "MACKEREL_";
-/// Other names of settings: those of mackerel-container-agent, and those of the Go agent's image.
-const OTHER_NAMES: &[(&str, &str)] = &[
-    ("MACKEREL_IGNORE_CONTAINER", "container_ignore"),
-    ("MACKEREL_KUBERNETES_POD_UID", "container_pod_uid"),
-    ("include", "include"),
-    ("auto_retirement", "auto_retirement"),
-];
 /// The names of the Go agent's image, which mean something only in an image of the agent.
 const OF_IMAGE: &[&str] = &[
     "apikey",
@@ -115,13 +109,13 @@ impl Config {
         Config {
             pidfile: PathBuf::new(),
             health: true,
-            container: super::Container {
+            container: Container {
                 // Who comes from the Go agent's image expects what that measures.
                 metrics: match variables.get("apikey") {
                     Some(_) => Scope::None,
                     None => Scope::Auto,
                 },
-                ..super::Container::default()
+                ..Container::default()
             },
             ..Config::default()
         }
@@ -165,7 +159,7 @@ impl Config {
             PLATFORM | DOCKER_PLUGIN => {}
             name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
             name => match key(name) {
-                Some(key) => return self.store(name, key, value),
+                Some(row) => return self.store(name, &row.kind, value),
                 None => return Ok(Some((Level::Warn, unknown(name)))),
             },
         }
@@ -173,12 +167,12 @@ impl Config {
     }
 
     /// Stores the value of one variable. Returns a warning if it is doubtful.
-    fn store(&mut self, name: &str, key: &Key<Config>, value: &str) -> Result<Doubt, String> {
-        let value = match key {
+    fn store(&mut self, name: &str, kind: &Kind<Config>, value: &str) -> Result<Doubt, String> {
+        let value = match kind {
             // In the Go agent's image, all but 0 is a yes.
-            Key::Flag(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
-            Key::Flag(_) => DeValue::Boolean(truth(value)?),
-            Key::List(_) => {
+            Kind::Bool(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
+            Kind::Bool(_) => DeValue::Boolean(truth(value)?),
+            Kind::Texts(_) => {
                 let texts = value.split(',').map(|text| text.trim().to_owned());
                 let texts = texts.map(|text| Spanned::new(0..0, DeValue::String(Cow::Owned(text))));
                 DeValue::Array(texts.collect())
@@ -190,7 +184,7 @@ impl Config {
             line: 0,
             explicit: true,
         };
-        key.store(self, item)?;
+        kind.store(self, item)?;
         for named in [&mut self.apikey_file, &mut self.ca_file] {
             if let Some(named) = named
                 && named.by.as_os_str().is_empty()
@@ -198,7 +192,7 @@ impl Config {
                 named.by = name.into();
             }
         }
-        let doubt = key.doubt(item);
+        let doubt = kind.doubt(item);
         Ok(doubt.map(|doubt| (Level::Mistake, format!("the variable {name}: {doubt}"))))
     }
 
@@ -221,45 +215,44 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Whether a variable is that of a table, of which each key has its own.
-fn has_variable(key: &str) -> bool {
-    // One says where the file is, the other is read by whoever needs it.
-    key != "conffile" && key != "use_adapter"
+/// The setting that a variable holds.
+fn key(variable: &str) -> Option<&'static Row<Config>> {
+    let own = variable.strip_prefix(PREFIX).map(str::to_ascii_lowercase);
+    SECTIONS.iter().find_map(|section| {
+        let key = own.as_deref().and_then(|own| match section.name {
+            "" => Some(own),
+            name => own.strip_prefix(name)?.strip_prefix('_'),
+        });
+        section.rows.iter().find(|row| {
+            row.has_variable
+                && (Some(row.key) == key
+                    || row.other_variable.is_some_and(|other| *other == variable))
+        })
+    })
 }
 
-/// The setting that a variable holds.
-fn key(variable: &str) -> Option<&'static Key<Config>> {
-    let other = OTHER_NAMES.iter().find(|(name, _)| *name == variable);
-    let own = || Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase());
-    let name = other.map_or_else(own, |(_, key)| Some((*key).to_owned()))?;
-    let find = |keys: &'static Keys<Config>, name: &str| {
-        let mut keys = keys.iter();
-        let key = keys.find(|(key, _)| *key == name && has_variable(key))?;
-        Some(&key.1).filter(|key| !key.is_table())
-    };
-    find(TOP, &name).or_else(|| {
-        sections()
-            .find_map(|(section, keys)| find(keys, name.strip_prefix(section)?.strip_prefix('_')?))
-    })
+/// The name of the variable of a setting.
+pub(super) fn variable(section: &str, key: &str) -> String {
+    let between = if section.is_empty() { "" } else { "_" };
+    [PREFIX, section, between, key]
+        .concat()
+        .to_ascii_uppercase()
 }
 
 /// The names of all variables that are settings.
 fn names() -> Vec<String> {
     let mut all = Vec::new();
-    let mut add = |section: &str, keys: &Keys<Config>| {
-        for (key, kind) in keys {
-            if !kind.is_table() && has_variable(key) {
-                all.push([PREFIX, section, key].concat().to_ascii_uppercase());
-            }
+    let mut others = Vec::new();
+    for section in SECTIONS {
+        for row in section.rows.iter().filter(|row| row.has_variable) {
+            all.push(variable(section.name, row.key));
+            others.extend(row.other_variable);
         }
-    };
-    add("", TOP);
-    sections().for_each(|(section, keys)| add(&[section, "_"].concat(), keys));
-    let others = OTHER_NAMES.iter().map(|(name, _)| name);
+    }
     for name in [LOG_LEVEL, PLATFORM]
         .iter()
         .chain(READ_ELSEWHERE)
-        .chain(others)
+        .chain(&others)
     {
         all.push((*name).to_owned());
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Command;
-use super::item::Item;
-use super::key::quoted;
-use super::walk::{Key, Keys, Walk, store};
+use crate::config::Command;
+use crate::config::item::Item;
+use crate::config::key::quoted;
+use crate::config::walk::Walk;
 
 /// Seconds after which a command is ended that sets no limit of its own.
 const TIMEOUT: u64 = 30;
@@ -20,28 +20,12 @@ const MISSING: &str = "<nil>";
 #[derive(Default)]
 pub(super) struct Run {
     /// The arguments, or how Go calls the type of what stands in their place, and the line.
-    command: Option<(Result<Vec<String>, &'static str>, usize)>,
-    user: Option<String>,
+    pub(super) command: Option<(Result<Vec<String>, &'static str>, usize)>,
+    pub(super) user: Option<String>,
     /// Name, value and line.
-    env: Vec<(String, String, usize)>,
-    timeout_seconds: i64,
+    pub(super) env: Vec<(String, String, usize)>,
+    pub(super) timeout_seconds: i64,
 }
-
-pub(super) const RUN: &Keys<Run> = &[
-    (
-        "command",
-        Key::Value(|run, v| store(&mut run.command, Some((argv(v), v.line)))),
-    ),
-    ("user", Key::Text(|run| &mut run.user)),
-    ("env", Key::Inside(env)),
-    (
-        "timeout_seconds",
-        Key::Value(|run, v| {
-            let seconds = v.integer(i64::MIN, i64::MAX, "int64")?;
-            store(&mut run.timeout_seconds, seconds)
-        }),
-    ),
-];
 
 /// The arguments that a command means, or how Go calls the type of what is no command.
 pub(super) fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
@@ -54,7 +38,7 @@ pub(super) fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
 
 /// Reads a table of environment variables. Blanks around a name do not belong to it, and a
 /// variable without a name is none.
-fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
+pub(super) fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
     // Not a table: ignored.
     let Some(table) = item.table() else { return };
     walk.each(table, |walk, item| match item.string() {

@@ -1,76 +1,22 @@
 //! Keys of a file that nothing reads, and what was probably meant by them.
 
-use std::fmt;
+use super::row::{Row, Section};
+use super::table::plugin::{self, COMMAND, KINDS};
+use super::table::{SECTIONS, TOP};
+use crate::config::key::dotted;
+use crate::config::unread::{Place, Unread};
+use crate::config::{Config, UnknownKey};
 
-use super::command::RUN;
-use super::file::{TOP, sections};
-use super::key::dotted;
-use super::plugin::TABLE;
-use super::walk::Keys;
-
-/// Unknown keys that are remembered. Nobody would read on.
-const MOST: usize = 1000;
 /// Differences between two words from which on they are taken for different ones.
 const FAR: usize = 3;
 
-/// The kinds of plugins that there are.
-pub(super) const KINDS: [&str; 3] = ["metrics", "checks", "metadata"];
 /// The table with the plugins, and a plugin's table with the command that follows a check.
-const PLUGIN: &str = "plugin";
+pub(super) const PLUGIN: &str = "plugin";
 const ACTION: &str = "action";
 /// A table of plugins as suggestions show it.
 const EXAMPLE: &str = "plugin.metrics.NAME";
 
-/// What a file holds that nothing reads.
-#[derive(Debug, Default)]
-pub(crate) struct Unread {
-    /// Sorted by the dotted key.
-    keys: Vec<Place>,
-    /// Tables of plugins of a kind that does not exist.
-    plugins: Vec<Place>,
-}
-
-/// A key and where it is.
-#[derive(Debug)]
-struct Place {
-    key: String,
-    path: Vec<String>,
-    line: usize,
-}
-
-/// A key that nothing reads.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct UnknownKey {
-    /// Dotted, as it is written.
-    pub(crate) key: String,
-    /// What was probably meant, as a sentence.
-    pub(crate) hint: Option<String>,
-    /// Counted from 1.
-    pub(crate) line: usize,
-}
-
-impl fmt::Display for UnknownKey {
-    /// The text that scripts look for, without the place.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is unexpected key.", self.key)?;
-        match &self.hint {
-            Some(hint) => write!(f, " {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Unread {
-    /// Remembers a key.
-    pub(super) fn key(&mut self, path: &[String], line: usize) {
-        note(&mut self.keys, path, line);
-    }
-
-    /// Remembers the table of a plugin of a kind that does not exist.
-    pub(super) fn plugin(&mut self, path: &[String], line: usize) {
-        note(&mut self.plugins, path, line);
-    }
-
     /// One entry for each mistake, sorted by key: a key below one that is reported is left out,
     /// and so is all but the first component where that is unknown itself.
     pub(crate) fn report(&self) -> Vec<UnknownKey> {
@@ -85,7 +31,7 @@ impl Unread {
             if report.iter().any(covers) {
                 continue;
             }
-            let (key, hint) = match has(TOP, first) {
+            let (key, hint) = match at_top(first) {
                 Some(_) => (key.clone(), hint(parents, last)),
                 None => (first_key, hint(&[], first)),
             };
@@ -106,52 +52,74 @@ impl Unread {
 
 /// Whether `word` is a key of some table: nothing that belongs to a value.
 pub(super) fn is_key(word: &str) -> bool {
-    has(TOP, word).is_some()
-        || sections().any(|(_, keys)| has(keys, word).is_some())
+    at_top(word).is_some()
+        || SECTIONS
+            .iter()
+            .any(|section| has(section.rows, word).is_some())
         || is_of_plugin(word)
 }
 
 fn is_of_plugin(word: &str) -> bool {
-    has(RUN, word).is_some() || has(TABLE, word).is_some()
+    has(COMMAND, word).is_some() || has(plugin::PLUGIN, word).is_some()
 }
 
-/// The name of the key of `keys` that `word` is, whatever the case of its letters.
-fn has<T>(keys: &'static Keys<T>, word: &str) -> Option<&'static str> {
-    let mut names = names(keys).into_iter();
+/// The sections that have a name.
+fn sections() -> impl Iterator<Item = &'static Section<Config>> {
+    SECTIONS.iter().filter(|section| !section.name.is_empty())
+}
+
+/// The names of the tables at the top of the file.
+fn tables() -> impl Iterator<Item = &'static str> {
+    sections().map(|section| section.name).chain([PLUGIN])
+}
+
+/// The key or table at the top of the file that `word` is, whatever the case of its letters, and
+/// whether it is a table.
+fn at_top(word: &str) -> Option<(&'static str, bool)> {
+    let is_word = |name: &&str| name.eq_ignore_ascii_case(word);
+    let table = || tables().find(is_word).map(|name| (name, true));
+    has(TOP, word).map(|name| (name, false)).or_else(table)
+}
+
+/// The name of the key of `rows` that `word` is, whatever the case of its letters.
+fn has<T>(rows: &'static [Row<T>], word: &str) -> Option<&'static str> {
+    let mut names = rows.iter().map(|row| row.key);
     names.find(|name| name.eq_ignore_ascii_case(word))
 }
 
-fn names<T>(keys: &'static Keys<T>) -> Vec<&'static str> {
-    keys.iter().map(|(name, _)| *name).collect()
+fn names<T>(rows: &'static [Row<T>]) -> Vec<&'static str> {
+    rows.iter().map(|row| row.key).collect()
 }
 
 /// What was probably meant by the unknown key `word` in the table `parents`: a key of another
 /// table, or else the most similar one of this table. Never the key itself.
 fn hint(parents: &[String], word: &str) -> Option<String> {
-    if let Some((name, key)) = TOP.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))
+    if let Some((name, is_table)) = at_top(word)
         && !parents.is_empty()
     {
-        return Some(match key.is_table() {
-            true => did_you_mean(name),
-            false => format!("{name} belongs above the first [section] of the file."),
+        return Some(if is_table {
+            did_you_mean(name)
+        } else {
+            format!("{name} belongs above the first [section] of the file.")
         });
     }
     if parents.len() < 2 {
-        let elsewhere = |(section, keys)| Some(beside(section, has(keys, word)?));
+        let elsewhere =
+            |section: &Section<Config>| Some(beside(section.name, has(section.rows, word)?));
         let in_plugin = || is_of_plugin(word).then(|| beside(EXAMPLE, word));
         if let Some(meant) = sections().find_map(elsewhere).or_else(in_plugin) {
             return Some(did_you_mean(&meant));
         }
     }
     let near = match parents {
-        [] => names(TOP),
-        [section] => sections()
-            .find(|(name, _)| name.eq_ignore_ascii_case(section))
-            .map_or_else(Vec::new, |(_, keys)| names(keys)),
+        [] => names(TOP).into_iter().chain(tables()).collect(),
+        [name] => sections()
+            .find(|section| section.name.eq_ignore_ascii_case(name))
+            .map_or_else(Vec::new, |section| names(section.rows)),
         [plugin, _, _] if plugin.eq_ignore_ascii_case(PLUGIN) => {
-            [names(RUN), names(TABLE)].concat()
+            [names(COMMAND), names(plugin::PLUGIN)].concat()
         }
-        [_, _, _, action] if action.eq_ignore_ascii_case(ACTION) => names(RUN),
+        [_, _, _, action] if action.eq_ignore_ascii_case(ACTION) => names(COMMAND),
         _ => Vec::new(),
     };
     Some(did_you_mean(&beside(
@@ -162,16 +130,6 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
 
 fn did_you_mean(key: &str) -> String {
     format!("Did you mean {key} ?")
-}
-
-/// Remembers a key, once: an array of tables has the same ones again.
-fn note(places: &mut Vec<Place>, path: &[String], line: usize) {
-    let key = dotted(path);
-    let at = places.partition_point(|place| place.key < key);
-    if places.len() < MOST && places.get(at).is_none_or(|place| place.key != key) {
-        let path = path.to_vec();
-        places.insert(at, Place { key, path, line });
-    }
 }
 
 /// Keeps the report sorted.
@@ -230,7 +188,6 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     fn report(text: &str) -> Vec<UnknownKey> {
         let found = Config::default().read(text.as_bytes()).unwrap();

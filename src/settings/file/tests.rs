@@ -1,8 +1,10 @@
 //! Files, and what is made of them.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::config::damage::survives_damage;
-use crate::config::{APIBASE, NamedFile};
+use crate::config::{APIBASE, CloudPlatform, NamedFile, PIDFILE, ROOT};
 
 const EVERYTHING: &str = include_str!("../../../tests/fixtures/config/everything.conf");
 

@@ -1,14 +1,15 @@
-//! `[plugin.KIND.NAME]`: any kind may hold any key, and what each kind needs is taken out.
+//! Reads the tables `[plugin.KIND.NAME]`. Any kind may hold any key; each kind takes what it needs.
 
 use std::time::Duration;
 
-use super::command::{RUN, Run};
-use super::item::Item;
-use super::unknown_keys::KINDS;
-use super::walk::{Key, Keys, Walk, store};
-use super::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
+use super::command::Run;
+use super::kind::read_known;
+use super::table::plugin::{COMMAND, KINDS, PLUGIN};
 use crate::base::pattern::{Pattern, PatternError};
 use crate::base::text::is_word;
+use crate::config::item::Item;
+use crate::config::walk::Walk;
+use crate::config::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
 
 /// Minutes between two runs of a check; the least is the default.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
@@ -26,68 +27,28 @@ const MEMO: usize = 250;
 
 /// The table as it is written.
 #[derive(Default)]
-pub(super) struct Table {
-    run: Run,
-    action: Run,
-    custom_identifier: Option<String>,
-    include_pattern: Expression,
-    exclude_pattern: Expression,
-    use_plugin_timestamp: bool,
-    check_interval: Option<u32>,
-    notification_interval: Option<u32>,
-    execution_interval: Option<u32>,
-    max_check_attempts: Option<i64>,
-    prevent_alert_auto_close: bool,
-    memo: Option<String>,
+pub(super) struct PluginTable {
+    pub(super) run: Run,
+    pub(super) action: Run,
+    pub(super) custom_identifier: Option<String>,
+    pub(super) include_pattern: Expression,
+    pub(super) exclude_pattern: Expression,
+    pub(super) use_plugin_timestamp: bool,
+    pub(super) check_interval: Option<u32>,
+    pub(super) notification_interval: Option<u32>,
+    pub(super) execution_interval: Option<u32>,
+    pub(super) max_check_attempts: Option<i64>,
+    pub(super) prevent_alert_auto_close: bool,
+    pub(super) memo: Option<String>,
 }
 
 /// The text of a regular expression, and its line.
-type Expression = Option<(String, usize)>;
+pub(super) type Expression = Option<(String, usize)>;
 
-fn expression(item: Item<'_>) -> Result<Expression, String> {
+/// A regular expression that is compiled later.
+pub(super) fn expression(item: Item<'_>) -> Result<Expression, String> {
     Ok(Some((item.string()?.to_owned(), item.line)))
 }
-
-pub(super) const TABLE: &Keys<Table> = &[
-    ("custom_identifier", Key::Text(|t| &mut t.custom_identifier)),
-    (
-        "include_pattern",
-        Key::Value(|t, v| store(&mut t.include_pattern, expression(v)?)),
-    ),
-    (
-        "exclude_pattern",
-        Key::Value(|t, v| store(&mut t.exclude_pattern, expression(v)?)),
-    ),
-    (
-        "use_plugin_timestamp",
-        Key::Flag(|t| &mut t.use_plugin_timestamp),
-    ),
-    ("check_interval", Key::Minutes(|t| &mut t.check_interval)),
-    (
-        "notification_interval",
-        Key::Minutes(|t| &mut t.notification_interval),
-    ),
-    (
-        "execution_interval",
-        Key::Minutes(|t| &mut t.execution_interval),
-    ),
-    (
-        "max_check_attempts",
-        Key::Value(|t, v| {
-            let attempts = v.integer(i32::MIN.into(), i32::MAX.into(), "int32")?;
-            store(&mut t.max_check_attempts, Some(attempts))
-        }),
-    ),
-    (
-        "prevent_alert_auto_close",
-        Key::Flag(|t| &mut t.prevent_alert_auto_close),
-    ),
-    ("memo", Key::Text(|t| &mut t.memo)),
-    (
-        "action",
-        Key::Inside(|walk, t, v| walk.section(&mut t.action, RUN, v, "CommandConfig")),
-    ),
-];
 
 /// Reads the table `plugin`. A plugin replaces the one of the same kind and name altogether.
 pub(super) fn plugins(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
@@ -104,9 +65,11 @@ fn plugin(walk: &mut Walk<'_>, config: &mut Config, kind: Option<&'static str>, 
     let Some(keys) = walk.expect_table(item, "PluginConfig") else {
         return;
     };
-    let mut table = Table::default();
+    let mut table = PluginTable::default();
     walk.each(keys, |walk, item| {
-        if !walk.known(&mut table.run, RUN, item) && !walk.known(&mut table, TABLE, item) {
+        if !read_known(walk, &mut table.run, COMMAND, item)
+            && !read_known(walk, &mut table, PLUGIN, item)
+        {
             walk.unread(item);
         }
     });
@@ -152,7 +115,7 @@ struct Build<'w, 't> {
 }
 
 impl Build<'_, '_> {
-    fn metric(&mut self, table: Table) -> Option<MetricPlugin> {
+    fn metric(&mut self, table: PluginTable) -> Option<MetricPlugin> {
         let command = self.command(table.run, "");
         let include_pattern = self.pattern(table.include_pattern);
         let exclude_pattern = self.pattern(table.exclude_pattern);
@@ -165,7 +128,7 @@ impl Build<'_, '_> {
         })
     }
 
-    fn check(&mut self, table: Table) -> Option<CheckPlugin> {
+    fn check(&mut self, table: PluginTable) -> Option<CheckPlugin> {
         let command = self.command(table.run, "");
         let action = match table.action.is_given() {
             true => Some(self.command(table.action, ".action")?),
@@ -204,7 +167,7 @@ impl Build<'_, '_> {
         })
     }
 
-    fn metadata(&mut self, table: Table) -> Option<MetadataPlugin> {
+    fn metadata(&mut self, table: PluginTable) -> Option<MetadataPlugin> {
         let every = EXECUTION_INTERVAL;
         let interval = self.within("execution_interval", table.execution_interval, every);
         Some(MetadataPlugin {

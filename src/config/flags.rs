@@ -1,0 +1,72 @@
+//! What the command line gives.
+
+use std::path::PathBuf;
+
+use super::{CONFFILE, Secret};
+use crate::base::trees::Trees;
+
+/// The flags that all commands share which read the configuration. `None`: not given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Flags {
+    /// The configuration file.
+    pub(crate) conf: PathBuf,
+    pub(crate) apibase: Option<String>,
+    pub(crate) apikey: Option<Secret>,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) host: Trees,
+    pub(crate) roles: Option<Vec<String>>,
+    pub(crate) verbose: Option<bool>,
+    pub(crate) diagnostic: Option<bool>,
+    /// Whether the agent is to end once its program file has been replaced.
+    pub(crate) autoshutdown: Option<bool>,
+    /// Whether a supervisor started this process, which then keeps the pid file.
+    pub(crate) child: bool,
+    /// Whether to retire the host without asking.
+    pub(crate) force: bool,
+    /// Whether it is enough that the agent measures.
+    pub(crate) live: bool,
+    pub(crate) setup: Setup,
+}
+
+/// What `install`, `uninstall` and `upgrade` are told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Setup {
+    /// The file that holds the API key.
+    pub(crate) apikey_file: Option<PathBuf>,
+    /// The directory that is to be taken for `/`.
+    pub(crate) prefix: Option<PathBuf>,
+    /// Whether only to say what would be done.
+    pub(crate) dry_run: bool,
+    /// Whether the service is to run as root, without a sandbox.
+    pub(crate) as_root: Option<bool>,
+    /// Whether to remove an edited configuration too.
+    pub(crate) purge: bool,
+    /// Whether to hand back to the agent that was there before.
+    pub(crate) restore: Option<bool>,
+    /// Where the release is: a directory or a URL.
+    pub(crate) from: Option<String>,
+    /// The file that holds the public key of releases.
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl Default for Flags {
+    fn default() -> Flags {
+        Flags {
+            conf: PathBuf::from(CONFFILE),
+            apibase: None,
+            apikey: None,
+            pidfile: None,
+            root: None,
+            host: Trees::default(),
+            roles: None,
+            verbose: None,
+            diagnostic: None,
+            autoshutdown: None,
+            child: false,
+            force: false,
+            setup: Setup::default(),
+            live: false,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What the value of a setting looks like, and where it is stored.
+
+use std::mem;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::row::Row;
+use crate::base::pattern::Pattern;
+use crate::config::item::Item;
+use crate::config::key::quoted;
+use crate::config::walk::Walk;
+use crate::config::{Level, NamedFile};
+
+/// The type of a setting's value, and the field of `T` that holds it.
+pub(super) enum Kind<T: 'static> {
+    Bool(fn(&mut T) -> &mut bool),
+    /// An empty text is none.
+    Text(fn(&mut T) -> &mut Option<String>),
+    /// A text that should be one of these words. (An array, because its reference is smaller.)
+    /// Another one is stored with a warning, because the
+    /// server decides.
+    Word(
+        fn(&mut T) -> &mut Option<String>,
+        &'static [&'static str; 4],
+    ),
+    /// A path. An empty one is none.
+    Path(fn(&mut T) -> &mut Option<PathBuf>),
+    /// A path. An empty one is the default, which is given here.
+    PathOr(fn(&mut T) -> &mut PathBuf, &'static &'static str),
+    /// The path of a file, kept with the place that names it. An empty one is none.
+    File(fn(&mut T) -> &mut Option<NamedFile>),
+    Texts(fn(&mut T) -> &mut Vec<String>),
+    /// A regular expression.
+    Pattern(fn(&mut T) -> &mut Option<Pattern>),
+    /// Whole minutes, as a number or as a duration such as `1h30m`.
+    Minutes(fn(&mut T) -> &mut Option<u32>),
+    /// The same, from the first number to the second.
+    MinutesWithin(fn(&mut T) -> &mut Duration, (u32, u32)),
+    /// Whole seconds, from the first number to the second.
+    Seconds(fn(&mut T) -> &mut Duration, (u32, u32)),
+    /// A value that is read in its own way, or refused with a reason; and how two values change
+    /// places, where a reload needs that ([`swap`]).
+    Own(Read<T>, Option<Swap<T>>),
+    /// A table with keys of its own.
+    Table(fn(&mut Walk<'_>, &mut T, Item<'_>)),
+}
+
+/// Reads a value and stores it.
+pub(super) type Read<T> = fn(&mut T, Item<'_>) -> Result<(), String>;
+/// Exchanges a value if the two differ. Returns whether they do.
+pub(super) type Swap<T> = fn(&mut T, &mut T) -> bool;
+
+impl<T> Kind<T> {
+    /// Stores a value, or returns why it cannot be used. A table is left alone.
+    pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
+        match self {
+            Kind::Bool(at) => store(at(into), item.boolean()?),
+            Kind::Text(at) | Kind::Word(at, _) => store(at(into), present(item.string()?)),
+            Kind::Path(at) => store(at(into), present(item.string()?).map(PathBuf::from)),
+            Kind::PathOr(at, default) => {
+                let text = item.string()?;
+                let path = if text.is_empty() { default } else { text };
+                store(at(into), PathBuf::from(path))
+            }
+            Kind::File(at) => store(at(into), item.named()?),
+            Kind::Texts(at) => store(at(into), item.strings()?),
+            Kind::Pattern(at) => store(at(into), Some(item.pattern()?)),
+            Kind::Minutes(at) => store(at(into), Some(item.minutes()?)),
+            Kind::MinutesWithin(at, (least, most)) => {
+                let minutes = item.minutes()?;
+                if minutes < *least || minutes > *most {
+                    return Err(format!("{minutes} minutes; write {least} to {most}"));
+                }
+                store(at(into), Duration::from_secs(u64::from(minutes) * 60))
+            }
+            Kind::Seconds(at, (least, most)) => {
+                let seconds: Option<u32> = item.text()?.parse().ok();
+                let Some(seconds) = seconds.filter(|it| (*least..=*most).contains(it)) else {
+                    return Err(format!("not a number of seconds from {least} to {most}"));
+                };
+                store(at(into), Duration::from_secs(seconds.into()))
+            }
+            Kind::Own(read, _) => read(into, item),
+            Kind::Table(_) => Ok(()),
+        }
+    }
+
+    /// Whether the key has keys of its own.
+    pub(super) const fn is_table(&self) -> bool {
+        matches!(self, Kind::Table(_))
+    }
+
+    /// Whether [`Kind::swap`] knows how two values change places.
+    pub(super) const fn has_swap(&self) -> bool {
+        !matches!(
+            self,
+            Kind::File(_)
+                | Kind::Texts(_)
+                | Kind::Pattern(_)
+                | Kind::Minutes(_)
+                | Kind::Own(_, None)
+                | Kind::Table(_)
+        )
+    }
+
+    /// Exchanges the values of two configurations if they differ. Returns whether they do.
+    pub(super) fn swap(&self, one: &mut T, other: &mut T) -> bool {
+        match self {
+            Kind::Bool(at) => swap(at(one), at(other)),
+            Kind::Text(at) | Kind::Word(at, _) => swap(at(one), at(other)),
+            Kind::Path(at) => swap(at(one), at(other)),
+            Kind::PathOr(at, _) => swap(at(one), at(other)),
+            Kind::MinutesWithin(at, _) | Kind::Seconds(at, _) => swap(at(one), at(other)),
+            Kind::Own(_, Some(swap)) => swap(one, other),
+            // `Row::restart` does not compile with these.
+            _ => false,
+        }
+    }
+
+    /// What is doubtful about a value that can be stored.
+    pub(super) fn doubt(&self, item: Item<'_>) -> Option<String> {
+        let Kind::Word(_, words) = self else {
+            return None;
+        };
+        let word = item.string().ok().filter(|word| !word.is_empty())?;
+        let is_doubtful = !words.contains(&word);
+        is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
+    }
+}
+
+/// Stores the value of the current key, if the key is one of `rows`, whatever the case of its
+/// letters. Returns whether it is.
+pub(super) fn read_known<T>(
+    walk: &mut Walk<'_>,
+    into: &mut T,
+    rows: &[Row<T>],
+    item: Item<'_>,
+) -> bool {
+    let last = walk.last();
+    let Some(row) = rows.iter().find(|row| row.key.eq_ignore_ascii_case(last)) else {
+        return false;
+    };
+    if let Kind::Table(read) = row.kind {
+        read(walk, into, item);
+    } else if let Err(why) = row.kind.store(into, item) {
+        walk.wrong(item.line, &why);
+    } else if let Some(doubt) = row.kind.doubt(item) {
+        let text = format!("{}: {doubt}", walk.dotted());
+        walk.note(Level::Mistake, item.line, text);
+    }
+    true
+}
+
+/// Reads a value that has to be a table with the keys of `rows`; `name` is that of the table in
+/// messages.
+pub(super) fn read_table<T>(
+    walk: &mut Walk<'_>,
+    into: &mut T,
+    rows: &[Row<T>],
+    item: Item<'_>,
+    name: &str,
+) {
+    if let Some(table) = walk.expect_table(item, name) {
+        walk.each(table, |walk, item| {
+            if !read_known(walk, into, rows, item) {
+                walk.unread(item);
+            }
+        });
+    }
+}
+
+/// Stores what was read. For [`Kind::Own`].
+pub(super) fn store<V>(at: &mut V, value: V) -> Result<(), String> {
+    *at = value;
+    Ok(())
+}
+
+/// Exchanges two values if they differ. Returns whether they do.
+pub(super) fn swap<V: PartialEq>(one: &mut V, other: &mut V) -> bool {
+    let differs = one != other;
+    if differs {
+        mem::swap(one, other);
+    }
+    differs
+}
+
+/// A text that is there; `None` if it is empty.
+fn present(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}

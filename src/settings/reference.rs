@@ -1,0 +1,88 @@
+//! The files that are made of the table, and tests that hold the table to the program.
+//!
+//! `ACCEPT=1`, which `make accept` sets, writes the files.
+
+mod page;
+mod rows;
+mod sample;
+
+use std::{env, fs};
+
+use super::environment::variable;
+use super::kind::Kind;
+use super::row::Row;
+use super::table::SECTIONS;
+
+/// Characters of a line of prose.
+const WIDTH: usize = 100;
+
+/// The names of the flags that set something.
+pub(crate) fn flags() -> Vec<&'static str> {
+    let rows = SECTIONS.iter().flat_map(|section| section.rows);
+    rows.flat_map(|row| row.doc.flags).copied().collect()
+}
+
+/// Fails if the file at `path` is not `text`, or writes it if `ACCEPT` is set.
+#[expect(clippy::disallowed_methods, reason = "a file of the repository")]
+#[track_caller]
+fn check(path: &str, text: &str) {
+    let found = fs::read_to_string(path).unwrap_or_default();
+    if found == text {
+        return;
+    }
+    if env::var_os("ACCEPT").is_some() {
+        fs::write(path, text).unwrap();
+        return;
+    }
+    let equal = found.lines().zip(text.lines());
+    let equal = equal.take_while(|(found, text)| found == text).count();
+    let line = |text: &str| text.lines().nth(equal).unwrap_or("(the end)").to_owned();
+    panic!(
+        "{path}:{}: differs from src/settings/table.rs; run make accept\n- {}\n+ {}",
+        equal + 1,
+        line(&found),
+        line(text)
+    );
+}
+
+/// `key` of `section` as a path with dots.
+fn dotted(section: &str, key: &str) -> String {
+    if section.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{section}.{key}")
+    }
+}
+
+/// The default as the file has it; empty if there is none.
+fn default<T>(row: &Row<T>) -> &'static str {
+    match row.kind {
+        Kind::Bool(_) if row.doc.default.is_empty() => "false",
+        _ => row.doc.default,
+    }
+}
+
+/// A value as the file has it that is not the default; empty if there is none.
+fn example<T>(row: &Row<T>) -> &'static str {
+    match row.kind {
+        Kind::Bool(_) if row.doc.example.is_empty() => "true",
+        _ => row.doc.example,
+    }
+}
+
+/// Adds `text` in lines of up to [`WIDTH`] characters, each of which begins with `prefix`.
+fn wrap(out: &mut String, prefix: &str, text: &str) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let width = prefix.len() + line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && width > WIDTH {
+            *out += &format!("{prefix}{line}\n");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    *out += &format!("{prefix}{line}\n");
+}

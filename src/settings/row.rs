@@ -1,0 +1,203 @@
+//! A row of the table.
+//!
+//! Rows are built in constants. What only the documentation needs is kept in tests alone, so that
+//! the program does not carry it.
+
+use super::kind::Kind;
+use crate::config::Flags;
+
+/// A setting.
+pub(super) struct Row<T: 'static> {
+    pub(super) key: &'static str,
+    pub(super) kind: Kind<T>,
+    /// Whether the variable `MACKEREL_SECTION_KEY` sets it.
+    pub(super) has_variable: bool,
+    /// Another variable that sets it. (A reference is half as large as a text.)
+    pub(super) other_variable: Option<&'static &'static str>,
+    pub(super) restart: Restart,
+    /// Takes the value from the command line.
+    pub(super) flag: Option<Overlay<T>>,
+    #[cfg(test)]
+    pub(super) doc: Doc,
+}
+
+/// Whether a change needs a restart, and what a reload reports then.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Restart {
+    /// A change takes effect at a reload.
+    No,
+    /// The key.
+    Key,
+    /// The section, whose keys are reported together.
+    Section,
+    /// The trees of the watched host, which are reported together.
+    HostTrees,
+}
+
+impl Restart {
+    /// What a reload reports about `key` of `section`; `None` if a change takes effect.
+    pub(super) fn name(self, section: &str, key: &str) -> Option<String> {
+        match self {
+            Restart::No => None,
+            Restart::Key if section.is_empty() => Some(key.to_owned()),
+            Restart::Key => Some([section, ".", key].concat()),
+            Restart::Section => Some(section.to_owned()),
+            Restart::HostTrees => Some("host_root and its like".to_owned()),
+        }
+    }
+}
+
+/// Stores what a flag gives, if it is given. Fails with the text for the user, which names the flag.
+pub(super) type Overlay<T> = fn(&mut T, &Flags) -> Result<(), String>;
+
+/// The settings below one `[name]`, or at the top of the file if the name is empty.
+pub(super) struct Section<T: 'static> {
+    pub(super) name: &'static str,
+    pub(super) rows: &'static [Row<T>],
+    #[cfg(test)]
+    pub(super) about: &'static str,
+}
+
+/// What the documentation says about a setting.
+#[cfg(test)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Doc {
+    pub(super) about: &'static str,
+    /// Further sentences, which the sample leaves out.
+    pub(super) more: &'static str,
+    /// The values, where the kind does not say them.
+    pub(super) values: &'static str,
+    /// As the file has it; empty if there is none.
+    pub(super) default: &'static str,
+    /// As the file has it, and different from the default.
+    pub(super) example: &'static str,
+    /// The names of the flag.
+    pub(super) flags: &'static [&'static str],
+    /// Whether it is for the agent's own use, and not in the sample.
+    pub(super) is_internal: bool,
+    /// The kinds of plugins that have the key, and the value in the sample's plugin of that kind;
+    /// empty if it is not shown.
+    pub(super) of: &'static [(&'static str, &'static str)],
+}
+
+/// The section `name`, with what the sample and the documentation say about it.
+pub(super) const fn section<T>(
+    name: &'static str,
+    rows: &'static [Row<T>],
+    about: &'static str,
+) -> Section<T> {
+    #[cfg(not(test))]
+    let _ = about;
+    Section {
+        name,
+        rows,
+        #[cfg(test)]
+        about,
+    }
+}
+
+/// Methods that note something for the documentation. In the program they do nothing.
+macro_rules! documented {
+    ($($(#[$doc:meta])* $field:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub(super) const fn $field(self, $field: $type) -> Row<T> {
+            #[cfg(not(test))]
+            let _ = $field;
+            Row {
+                #[cfg(test)]
+                doc: Doc { $field, ..self.doc },
+                ..self
+            }
+        }
+    )*};
+}
+
+impl<T> Row<T> {
+    /// A row for `key`, whose value is of `kind`, has a variable, and takes effect at a reload.
+    pub(super) const fn new(key: &'static str, kind: Kind<T>) -> Row<T> {
+        let has_variable = !kind.is_table();
+        Row {
+            key,
+            kind,
+            has_variable,
+            other_variable: None,
+            restart: Restart::No,
+            flag: None,
+            #[cfg(test)]
+            doc: Doc {
+                about: "",
+                more: "",
+                values: "",
+                default: "",
+                example: "",
+                flags: &[],
+                is_internal: false,
+                of: &[],
+            },
+        }
+    }
+
+    documented! {
+        /// One or two sentences: what it is, units, limits. The sample shows them.
+        about: &'static str;
+        /// Further sentences, which the sample leaves out.
+        more: &'static str;
+        /// The values, where the kind does not say them.
+        values: &'static str;
+        /// The default, as the file has it. `false` need not be given.
+        default: &'static str;
+        /// A value that is not the default. `true` need not be given.
+        example: &'static str;
+        /// The kinds of plugins that have the key, and the values in the sample.
+        of: &'static [(&'static str, &'static str)];
+    }
+
+    /// The same, which the sample leaves out, because it is for the agent's own use.
+    pub(super) const fn internal(self) -> Row<T> {
+        Row {
+            #[cfg(test)]
+            doc: Doc {
+                is_internal: true,
+                ..self.doc
+            },
+            ..self
+        }
+    }
+
+    /// The same, without a variable.
+    pub(super) const fn no_variable(self) -> Row<T> {
+        Row {
+            has_variable: false,
+            ..self
+        }
+    }
+
+    /// The same, with another variable beside `MACKEREL_SECTION_KEY`.
+    pub(super) const fn other_variable(self, name: &'static &'static str) -> Row<T> {
+        Row {
+            other_variable: Some(name),
+            ..self
+        }
+    }
+
+    /// The same, whose change needs a restart.
+    pub(super) const fn restart(self, restart: Restart) -> Row<T> {
+        assert!(self.kind.has_swap(), "give Kind::Own a swap");
+        Row { restart, ..self }
+    }
+
+    /// The same, which a flag of these names sets.
+    pub(super) const fn flag(self, names: &'static [&'static str], overlay: Overlay<T>) -> Row<T> {
+        #[cfg(not(test))]
+        let _ = names;
+        Row {
+            flag: Some(overlay),
+            #[cfg(test)]
+            doc: Doc {
+                flags: names,
+                ..self.doc
+            },
+            ..self
+        }
+    }
+}
