@@ -1,6 +1,6 @@
-//! Delivery to one server, by one thread: registering, posting, describing. Each kind of traffic is a
-//! lane ([`lane::Lane`]); the poster asks them in order of priority which one is due, and lets it make
-//! one request. Measuring never waits for it.
+//! Delivery to one server, by one thread: registering, posting, describing. Each kind of traffic is
+//! a lane ([`lane::Lane`]); of those that are due, the first one in order of priority makes one
+//! request. Measuring never waits for it.
 
 mod identities;
 mod lane;
@@ -93,7 +93,7 @@ impl Poster {
         poster
     }
 
-    /// Keeps what waits with `persister` from now on, and loads what an earlier agent has left there.
+    /// Keeps what waits with `persister` from now on, and loads what an earlier agent has left.
     pub(super) fn keep_with(mut self, persister: Persister, clock: &dyn Clock) -> Poster {
         self.persister = persister;
         let left = self.persister.restore(&mut self.lanes.values.spool);
@@ -280,27 +280,27 @@ impl Poster {
         let was_sure = context.trust.is_sure();
         let lane = lanes.by_priority().into_iter().nth(first)?;
         let step = lane.step(context, api, clock);
-        let is_kept = lane.is_kept();
         #[cfg(test)]
         self.fault.ended(first, &step);
-        // What a step may have found out is news for the other lanes.
+        let now = clock.moment();
+        // What a step has found out may concern the other lanes.
         if !was_registered && context.registration.host().is_some() {
-            self.lanes.values.due = Some(clock.moment());
-            self.lanes.description.due = Some(clock.moment());
+            self.lanes.values.due = Some(now);
+            self.lanes.description.due = Some(now);
         }
         if !was_sure && context.trust.is_sure() {
             self.settle(clock);
         }
         if self.context.identities.take_change() {
             self.drop_unwanted(clock);
-            self.lanes.values.wake(clock.moment());
+            self.lanes.values.wake(now);
         }
         match step {
             Step::Idle => {}
             Step::Sent => self.delivered(clock),
-            Step::Later => self.has_failed |= is_kept,
+            Step::Later => self.has_failed |= first < lanes::KEPT,
             Step::Refused => {
-                self.has_failed |= is_kept;
+                self.has_failed |= first < lanes::KEPT;
                 self.delivered(clock);
             }
             Step::Fatal(refusal) => return Some(refusal),
@@ -311,7 +311,13 @@ impl Poster {
     /// When each lane is due, in order of priority.
     fn dues(&mut self) -> [Option<Moment>; lanes::COUNT] {
         let context = &self.context;
-        let dues = self.lanes.by_priority().map(|lane| lane.due(context));
+        let mut dues = self.lanes.by_priority().map(|lane| lane.due(context));
+        let (registration, others) = dues.split_at_mut(1);
+        if context.registration.host().is_some() {
+            registration.fill(None);
+        } else {
+            others.fill(None);
+        }
         #[cfg(test)]
         let dues = self.fault.dues(dues);
         dues
@@ -322,7 +328,7 @@ impl Poster {
         self.dues().into_iter().flatten().min()
     }
 
-    /// Drops what waits for hosts that do not exist, and for identifiers that no plugin has any more.
+    /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has.
     fn drop_unwanted(&mut self, clock: &dyn Clock) {
         while let Some(to) = self.unwanted() {
             let Poster { context, lanes, .. } = self;

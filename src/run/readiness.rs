@@ -24,7 +24,7 @@ pub(super) fn watch(readiness: Readiness, orders: Sender<Order>) -> Result<(), S
         pause(readiness.initial_delay);
         let mut log = LogOnce::default();
         while let Err(why) = ask(&readiness, &sign) {
-            log.failed(&format!(
+            log.failed(format!(
                 "not ready: {why}; the host is registered when it is"
             ));
             pause(readiness.period);

@@ -114,7 +114,7 @@ fn until_answered(
             return Err(error);
         }
         tries += 1;
-        log.failed(&format!("{}; this is tried again", base::report(&error)));
+        log.failed(format!("{}; this is tried again", base::report(&error)));
         wait();
     }
 }

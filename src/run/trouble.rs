@@ -14,8 +14,8 @@ pub(super) struct LogOnce {
 impl LogOnce {
     /// The last attempt failed. Logs `reason` unless the attempt before failed for the same one.
     /// Returns whether it was logged.
-    pub(super) fn failed(&mut self, reason: &str) -> bool {
-        let digest = Some(digest("", reason));
+    pub(super) fn failed(&mut self, reason: String) -> bool {
+        let digest = Some(digest("", &reason));
         let is_new = self.reason != digest;
         self.reason = digest;
         if is_new {
@@ -107,7 +107,7 @@ mod tests {
         let mut log = LogOnce::default();
         for (at, (reason, is_logged)) in table.into_iter().enumerate() {
             let logged = match reason {
-                Some(reason) => log.failed(reason),
+                Some(reason) => log.failed(reason.to_owned()),
                 None => log.succeeded(String::new),
             };
             assert_eq!(logged, is_logged, "row {at}");

@@ -86,7 +86,7 @@ impl Whereabouts {
                 match place.cloud.is_some() && place.custom_identifier.is_none() {
                     true => {
                         let text = "the metadata service does not say what identifies this host";
-                        self.log.failed(text);
+                        self.log.failed(text.to_owned());
                     }
                     false => {
                         self.log
@@ -96,7 +96,7 @@ impl Whereabouts {
                 self.known = Some(place);
             }
             Err(why) => {
-                self.log.failed(&format!("{why}; it is asked again"));
+                self.log.failed(format!("{why}; it is asked again"));
             }
         }
     }

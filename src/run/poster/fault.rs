@@ -27,7 +27,7 @@ pub(super) enum Mutant {
     NoRetry,
     /// The lane behind it goes first when both are due.
     Swapped,
-    /// It does not find out that the agent is about to end.
+    /// Its `stop` is not called.
     NotStopped,
 }
 
@@ -68,7 +68,7 @@ impl Fault {
     /// What the step of a lane talks to instead of the API, if it does.
     pub(super) fn api(&self, at: usize) -> Option<Api> {
         let is_pretended = self.lane == Some((at, Mutant::Pretends));
-        is_pretended.then(|| Api::new(Box::new(Nobody)))
+        is_pretended.then(|| Api::new(Box::new(NoServer)))
     }
 
     /// A step of a lane has ended.
@@ -77,16 +77,16 @@ impl Fault {
         self.has_failed |= is_broken && *step == Step::Later;
     }
 
-    /// Whether a lane does not find out that the agent is about to end.
-    pub(super) fn is_deaf(&self, at: usize) -> bool {
+    /// Whether the `stop` of a lane is not called.
+    pub(super) fn is_not_stopped(&self, at: usize) -> bool {
         self.lane == Some((at, Mutant::NotStopped))
     }
 }
 
-/// Takes everything, and does nothing.
-struct Nobody;
+/// Answers each request with success, and does nothing.
+struct NoServer;
 
-impl Exchange for Nobody {
+impl Exchange for NoServer {
     fn exchange(&mut self, _: &Request<'_>) -> Result<Answer, LinkError> {
         let host = r#"{"id":"nobody","name":"n","status":"working"}"#;
         Ok(Answer {

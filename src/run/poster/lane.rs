@@ -15,8 +15,8 @@ use super::identities::{Identified, Identities};
 /// Pause after a request that somebody has to act upon before it can succeed.
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// One kind of traffic. The poster asks each lane when it is due, and lets the first one that is make
-/// a step. Values and the like reach a lane through methods of its own.
+/// One kind of traffic. The first lane that is due makes a step. What is to be sent reaches a lane
+/// through methods of its own.
 pub(super) trait Lane {
     /// When the next step is due; `None` if nothing is to be sent.
     fn due(&self, context: &Context) -> Option<Moment>;
@@ -26,12 +26,6 @@ pub(super) trait Lane {
 
     /// The agent is about to end: what is to be sent is due now or never.
     fn stop(&mut self, now: Moment);
-
-    /// Whether the next agent sends from the spool file what this one has not sent. Then a single
-    /// failure while the agent is about to end is enough to give up.
-    fn is_kept(&self) -> bool {
-        false
-    }
 }
 
 /// How a step ended.
@@ -116,7 +110,7 @@ impl Context {
 
     /// Logs why the host cannot be registered, or values cannot be posted, and reports it.
     pub(super) fn report_failure(&self, log: &mut LogOnce, reason: String) {
-        if log.failed(&reason) {
+        if log.failed(reason.clone()) {
             (self.events)(News::Failing(reason));
         }
     }

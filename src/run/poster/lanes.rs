@@ -8,7 +8,7 @@ mod registration;
 mod reports;
 mod values;
 
-use super::lane::{Context, Lane};
+use super::lane::Lane;
 use crate::base::clock::Moment;
 use description::DescriptionLane;
 use graphs::GraphsLane;
@@ -21,6 +21,9 @@ use values::ValuesLane;
 
 /// Number of lanes.
 pub(super) const COUNT: usize = 7;
+/// The first lanes, for which the next agent sends from the spool file what this one has not sent:
+/// while the agent is about to end, a single failure in one of them is enough to give up.
+pub(super) const KEPT: usize = 3;
 
 /// Each lane under its name, since commands go to one of them.
 pub(super) struct Lanes {
@@ -48,7 +51,7 @@ impl Lanes {
     }
 
     /// All lanes. Of those that are due, the first one goes first: alerts wait for reports and values.
-    /// Registration is the only lane before the host has an id, and none afterwards.
+    /// Registration, the first of them, is the only one before the host has an id, and none afterwards.
     pub(super) fn by_priority(&mut self) -> [&mut dyn Lane; COUNT] {
         [
             &mut self.registration,
@@ -60,9 +63,4 @@ impl Lanes {
             &mut self.description,
         ]
     }
-}
-
-/// When a lane that needs a registered host is due.
-fn once_registered(due: Option<Moment>, context: &Context) -> Option<Moment> {
-    due.filter(|_| context.registration.host().is_some())
 }

@@ -133,7 +133,7 @@ impl Persister {
             return;
         };
         if let Err(error) = journal.clear() {
-            self.log.failed(&base::report(&error));
+            self.log.failed(base::report(&error));
         }
         self.is_empty_now(waiting.spool);
     }
@@ -162,7 +162,7 @@ impl Persister {
             }
             Err(why) => {
                 self.log
-                    .failed(&format!("what waits is kept in memory alone: {why}"));
+                    .failed(format!("what waits is kept in memory alone: {why}"));
                 self.request_save(now);
                 None
             }

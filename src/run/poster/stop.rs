@@ -11,7 +11,7 @@ impl Poster {
         self.context.stop = Some(limit);
         for (_at, lane) in self.lanes.by_priority().into_iter().enumerate() {
             #[cfg(test)]
-            if self.fault.is_deaf(_at) {
+            if self.fault.is_not_stopped(_at) {
                 continue;
             }
             lane.stop(now);

@@ -26,8 +26,8 @@ impl Default for DescriptionLane {
 }
 
 impl Lane for DescriptionLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        super::once_registered(self.due, context)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -45,7 +45,7 @@ impl Lane for DescriptionLane {
         let document = match (context.describe)(&context.config, place) {
             Ok(document) => document,
             Err(error) => {
-                self.log.failed(&base::report(&error));
+                self.log.failed(base::report(&error));
                 return Step::Refused;
             }
         };
@@ -54,7 +54,7 @@ impl Lane for DescriptionLane {
                 .succeeded(|| "the host's description is up to date again".to_owned());
             return Step::Sent;
         };
-        self.log.failed(&base::report(&error));
+        self.log.failed(base::report(&error));
         let Verdict::Later(asked) = error.verdict() else {
             return Step::Refused;
         };

@@ -58,8 +58,8 @@ impl GraphsLane {
 }
 
 impl Lane for GraphsLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        super::once_registered(self.due, context)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -78,7 +78,7 @@ impl Lane for GraphsLane {
                 let pause = self.backoff.failed(asked_pause(&error), (context.random)());
                 self.due = Some(Moment(clock.moment().0 + pause));
                 let why = base::report(&error);
-                self.log.failed(&format!("{why}; this is tried again"));
+                self.log.failed(format!("{why}; this is tried again"));
                 return Step::Later;
             }
             // It may be one of many that is wrong.

@@ -15,8 +15,7 @@ pub(crate) struct IdentifiersLane {
 impl Lane for IdentifiersLane {
     fn due(&self, context: &Context) -> Option<Moment> {
         // What waits for a host that is unknown at the end is kept for the next agent.
-        let due = context.identities.due().filter(|_| context.stop.is_none());
-        super::once_registered(due, context)
+        context.identities.due().filter(|_| context.stop.is_none())
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -42,7 +41,7 @@ impl Lane for IdentifiersLane {
                 identities.failed(&identifier, asked, random, clock.moment());
                 let why = base::report(&error);
                 self.log
-                    .failed(&format!("{why}; what plugins report for that host waits"));
+                    .failed(format!("{why}; what plugins report for that host waits"));
                 Step::Later
             }
         }

@@ -54,8 +54,8 @@ impl MetadataLane {
 }
 
 impl Lane for MetadataLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        super::once_registered(self.metadata.due(), context)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.metadata.due()
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -71,7 +71,7 @@ impl Lane for MetadataLane {
             }
             Err(error) => {
                 let why = base::report(&error);
-                self.log.failed(&format!("plugin.metadata.{name}: {why}"));
+                self.log.failed(format!("plugin.metadata.{name}: {why}"));
                 // While stopping, there is no time to wait: it is sent again after the next start.
                 if context.stop.is_some() || error.condemns_content() {
                     (Sent::Refused, Step::Refused)

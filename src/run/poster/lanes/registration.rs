@@ -50,9 +50,8 @@ impl RegistrationLane {
 }
 
 impl Lane for RegistrationLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        let is_to_do = context.registration.host().is_none() && !self.is_held;
-        self.due.filter(|_| is_to_do)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due.filter(|_| !self.is_held)
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -95,9 +94,5 @@ impl Lane for RegistrationLane {
 
     fn stop(&mut self, _: Moment) {
         self.backoff.stop();
-    }
-
-    fn is_kept(&self) -> bool {
-        true
     }
 }

@@ -93,8 +93,8 @@ impl ReportsLane {
 }
 
 impl Lane for ReportsLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        super::once_registered(self.queue.due(), context)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.queue.due()
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -130,7 +130,7 @@ impl Lane for ReportsLane {
         let sent = how_it_ended(&error);
         let lost = self.queue.done(&batch, sent, now);
         let why = base::report(&error);
-        self.log.failed(&match lost {
+        self.log.failed(match lost {
             None => format!("{why}; the check reports are kept"),
             Some(report) => format!("{why}; a report of {} is lost", report.name),
         });
@@ -143,10 +143,6 @@ impl Lane for ReportsLane {
 
     fn stop(&mut self, now: Moment) {
         self.queue.end(now);
-    }
-
-    fn is_kept(&self) -> bool {
-        true
     }
 }
 

@@ -198,8 +198,8 @@ impl ValuesLane {
 }
 
 impl Lane for ValuesLane {
-    fn due(&self, context: &Context) -> Option<Moment> {
-        super::once_registered(self.due, context)
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due
     }
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
@@ -246,10 +246,6 @@ impl Lane for ValuesLane {
     fn stop(&mut self, now: Moment) {
         self.backoff.stop();
         self.due = (!self.spool.is_empty()).then_some(now);
-    }
-
-    fn is_kept(&self) -> bool {
-        true
     }
 }
 
