@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::lane::Step;
+use super::lane::{Lane, Step};
 use super::lanes::COUNT;
 use crate::api::Api;
 use crate::base::clock::Moment;
@@ -77,9 +77,14 @@ impl Fault {
         self.has_failed |= is_broken && *step == Step::Later;
     }
 
-    /// Whether the `stop` of a lane is not called.
-    pub(super) fn is_not_stopped(&self, at: usize) -> bool {
-        self.lane == Some((at, Mutant::NotStopped))
+    /// The lanes whose `stop` is called, of all lanes.
+    pub(super) fn stopped<'a>(
+        &self,
+        lanes: impl Iterator<Item = &'a mut dyn Lane>,
+    ) -> impl Iterator<Item = &'a mut dyn Lane> {
+        let lanes = lanes.enumerate();
+        let stopped = lanes.filter(|(at, _)| self.lane != Some((*at, Mutant::NotStopped)));
+        stopped.map(|(_, lane)| lane)
     }
 }
 

@@ -9,11 +9,10 @@ impl Poster {
     pub(super) fn on_stop(&mut self, limit: Moment, clock: &dyn Clock) {
         let now = clock.moment();
         self.context.stop = Some(limit);
-        for (_at, lane) in self.lanes.by_priority().into_iter().enumerate() {
-            #[cfg(test)]
-            if self.fault.is_not_stopped(_at) {
-                continue;
-            }
+        let lanes = self.lanes.by_priority().into_iter();
+        #[cfg(test)]
+        let lanes = self.fault.stopped(lanes);
+        for lane in lanes {
             lane.stop(now);
         }
         let is_waiting =
