@@ -7,6 +7,7 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::backoff::{LONGEST_ASKED, STOPPING};
 use crate::base::clock::Moment;
 use crate::base::json::{Json, JsonError};
 use crate::sys::cache::CacheFile;
@@ -17,10 +18,6 @@ use crate::sys::root::FileError;
 const LIMIT: usize = 100 << 10;
 /// What has changed is sent once a minute, and what was not taken is sent again.
 const ROUND: Duration = Duration::from_secs(60);
-/// Longest pause that the server may ask for.
-const ASKED: Duration = Duration::from_secs(60 * 60);
-/// Between two attempts while the agent is about to end.
-const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// The directory in which plugins keep their files.
 const WORKDIR: &str = "MACKEREL_PLUGIN_WORKDIR";
 /// What a namespace holds that has never been sent.
@@ -235,9 +232,9 @@ impl Metadata {
             }
             Sent::Later(asked) => {
                 if let Some(waiting) = &mut space.waiting {
-                    let asked = Moment(now.0 + asked.min(ASKED));
+                    let asked = Moment(now.0 + asked.min(LONGEST_ASKED));
                     waiting.due = match is_ending {
-                        true => Moment(now.0 + LAST_PAUSE),
+                        true => Moment(now.0 + STOPPING),
                         false => round.max(asked),
                     };
                 }

@@ -1,4 +1,4 @@
-//! Layer 3: when each job is due, and how long a failed one waits.
+//! Layer 3: when each job is due.
 
 use std::time::Duration;
 
@@ -78,39 +78,6 @@ fn slot_after(now: Unix, every: u64, phase: u64) -> Unix {
     Unix(now.0 + every - into)
 }
 
-/// The pause after a failure: it doubles with each further one, up to a limit, and is spread so
-/// that a fleet that failed together does not come back together.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    limit: Duration,
-    failures: u32,
-}
-
-impl Backoff {
-    /// The pause after a first failure, before it is spread.
-    const FIRST: Duration = Duration::from_secs(1);
-
-    /// Pauses of up to `limit`, which is at least a second.
-    pub(crate) fn up_to(limit: Duration) -> Backoff {
-        Backoff { limit, failures: 0 }
-    }
-
-    /// The pause after one more failure: between half and all of the doubled pause. `random` is
-    /// any number; equal ones give equal pauses.
-    pub(crate) fn failed(&mut self, random: u32) -> Duration {
-        let doubled = Self::FIRST.saturating_mul(1 << self.failures.min(20));
-        self.failures = self.failures.saturating_add(1);
-        let full = doubled.min(self.limit);
-        let half = full / 2;
-        half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
-    }
-
-    /// Starts over: the last attempt succeeded.
-    pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,19 +139,5 @@ mod tests {
         schedule.add(Job::Collect, 60, 0, Unix(90_000));
         assert_eq!(schedule.take_due(Unix(3_600)), []);
         assert!(schedule.idle(Duration::from_secs(3_600)) <= Duration::from_secs(60));
-    }
-
-    #[test]
-    fn pauses_double_up_to_the_limit_and_start_over() {
-        let mut backoff = Backoff::up_to(Duration::from_secs(300));
-        let longest = |backoff: &mut Backoff| backoff.failed(u32::MAX).as_secs();
-        let pauses: Vec<u64> = (0..11).map(|_| longest(&mut backoff)).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        backoff.succeeded();
-        assert_eq!(backoff.failed(0), Duration::from_millis(500));
-        for _ in 0..100 {
-            assert!(backoff.failed(0) >= Duration::from_millis(500));
-        }
-        assert_eq!(backoff.failed(0), Duration::from_secs(150));
     }
 }

@@ -24,7 +24,7 @@ const LATEST: Unix = Unix(2_524_608_000);
 
 /// What is known of the wall clock of this boot.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Trust {
+pub(crate) struct ClockTrust {
     /// When the host started; `None` until it is known.
     start: Option<u64>,
     /// The same by the wall clock, right or wrong, when that was found out. It may lie before 1970,
@@ -43,7 +43,7 @@ pub(crate) enum Answer {
     Silent,
 }
 
-impl Trust {
+impl ClockTrust {
     /// Takes the kernel's word for the wall clock, if it gives it, at the present moment `now`.
     pub(crate) fn ask_kernel(&mut self, now: Stamp, is_synchronised: bool) {
         if is_synchronised && is_plausible(now.wall) {
@@ -84,7 +84,7 @@ impl Trust {
     }
 
     /// Notes a new stamp. Returns whether the wall clock is right, or as wrong as it was when that was
-    /// found out; if not, or if nothing is known, somebody has to be asked before [`Trust::time`] is of
+    /// found out; if not, or if nothing is known, somebody has to be asked before [`ClockTrust::time`] is of
     /// use.
     pub(crate) fn is_known(&mut self, stamp: Stamp) -> bool {
         let off = start_by_wall(stamp).wrapping_sub(self.shown).cast_signed();
@@ -93,7 +93,7 @@ impl Trust {
         self.is_sure()
     }
 
-    /// Whether [`Trust::time`] can be relied upon.
+    /// Whether [`ClockTrust::time`] can be relied upon.
     pub(crate) fn is_sure(&self) -> bool {
         self.start.is_some() && !self.is_doubted
     }
@@ -117,8 +117,8 @@ impl Trust {
     }
 
     /// What an earlier process of this boot has known.
-    pub(crate) fn inherited(start: u64) -> Trust {
-        Trust {
+    pub(crate) fn inherited(start: u64) -> ClockTrust {
+        ClockTrust {
             start: Some(start),
             shown: start,
             is_doubted: false,
@@ -272,7 +272,7 @@ mod tests {
         ];
         for (why, wall, vouches, answer, expected) in table {
             let now = stamp(wall, AGE);
-            let mut trust = Trust::default();
+            let mut trust = ClockTrust::default();
             match answer {
                 None => trust.ask_kernel(now, vouches),
                 Some(answer) => trust.ask_server(now, vouches, answer),
@@ -286,7 +286,7 @@ mod tests {
     /// A Pi without a battery: an hour in the past, then set right.
     #[test]
     fn what_was_stamped_before_the_clock_was_set_gets_its_time() {
-        let mut trust = Trust::default();
+        let mut trust = ClockTrust::default();
         let early: Vec<Stamp> = (0..5)
             .map(|minute| stamp(NOW - 3_600 + minute * 60, minute * 60))
             .collect();
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_time_that_is_right_stays_as_it_was_stamped() {
-        let mut trust = Trust::default();
+        let mut trust = ClockTrust::default();
         trust.ask_kernel(stamp(NOW, AGE), true);
         // (why this row exists, stamp, time)
         let table = [
@@ -352,7 +352,7 @@ mod tests {
             ),
         ];
         for (why, vouches, server, expected) in table {
-            let mut trust = Trust::default();
+            let mut trust = ClockTrust::default();
             trust.ask_kernel(stamp(NOW, AGE), true);
             assert!(trust.is_known(stamp(NOW, AGE)));
             let odd = stamp(NOW + 60 + hour, AGE + 60);
@@ -381,7 +381,7 @@ mod tests {
             ("since before 1970 by the host's age", 0, NOW),
         ];
         for (why, wall, server) in table {
-            let mut trust = Trust::default();
+            let mut trust = ClockTrust::default();
             let now = stamp(wall, AGE);
             assert!(!trust.is_known(now), "{why}");
             trust.ask_server(now, false, Answer::Time(Unix(server)));
@@ -406,7 +406,7 @@ mod tests {
     fn no_clock_overflows() {
         for wall in [0, NOW, u64::MAX] {
             for age in [0, AGE, u64::MAX] {
-                let mut trust = Trust::default();
+                let mut trust = ClockTrust::default();
                 trust.ask_server(stamp(NOW, AGE), false, Answer::Time(Unix(wall)));
                 assert!(trust.time(stamp(wall, age)).is_some());
                 trust.is_known(stamp(wall, age));

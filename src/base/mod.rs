@@ -1,5 +1,6 @@
 //! Layer 0: words that every other layer may use.
 
+pub(crate) mod backoff;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
@@ -7,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod name_map;
 pub(crate) mod pattern;
 pub(crate) mod program;
+pub(crate) mod shape;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod trees;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::base::backoff::{Backoff, STOPPING};
 use crate::base::clock::{Moment, Unix};
 use crate::wire::check::Report;
 
@@ -24,12 +25,8 @@ const LONG_PAUSE: Duration = Duration::from_secs(15);
 const BACKLOG: usize = 2;
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(30);
-/// Longest pause that the server may ask for.
-const ASKED: Duration = Duration::from_secs(60 * 60);
 /// A request without an answer is repeated at once, once, if it has not taken as long as this.
 const AT_ONCE: Duration = Duration::from_secs(25);
-/// After anything while the agent is about to end.
-const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +62,7 @@ pub(crate) struct Queue {
     next: u64,
     /// When what has gathered is sent.
     round: Moment,
-    is_ending: bool,
+    backoff: Backoff,
 }
 
 /// The reports for one destination.
@@ -99,7 +96,7 @@ impl Queue {
             checks: 0,
             next: 0,
             round: Moment(now.0 + ROUND),
-            is_ending: false,
+            backoff: Backoff::every(RETRY),
         }
     }
 
@@ -126,7 +123,7 @@ impl Queue {
         }
         let number = self.next;
         self.next += 1;
-        let is_ending = self.is_ending;
+        let is_ending = self.backoff.is_stopping();
         let lane = self.lane(destination, now);
         lane.is_open |= is_ending;
         lane.bytes += cost(&report);
@@ -217,7 +214,7 @@ impl Queue {
     /// server refuses a single report. Returns that one, which is lost.
     pub(crate) fn done(&mut self, batch: &Batch, sent: Sent, now: Moment) -> Option<Report> {
         let backlog = BACKLOG * self.checks;
-        let is_ending = self.is_ending;
+        let is_ending = self.backoff.is_stopping();
         let lane = self.lanes.get_mut(batch.lane)?;
         let may_repeat = !lane.is_repeated && now.since(batch.begun) < AT_ONCE;
         lane.is_repeated = sent == Sent::Silence && may_repeat;
@@ -226,11 +223,11 @@ impl Queue {
             Sent::Accepted | Sent::Refused => PAUSE,
             Sent::Unwanted => Duration::ZERO,
             Sent::Silence if may_repeat => Duration::ZERO,
-            Sent::Silence => RETRY,
-            Sent::Later(asked) => RETRY.max(asked.min(ASKED)),
+            Sent::Silence => self.backoff.failed(Duration::ZERO, u32::MAX),
+            Sent::Later(asked) => self.backoff.failed(asked, u32::MAX),
         };
         let pause = match is_ending {
-            true => pause.min(LAST_PAUSE),
+            true => pause.min(STOPPING),
             false => pause,
         };
         lane.due = Moment(now.0 + pause);
@@ -281,7 +278,7 @@ impl Queue {
 
     /// The agent is about to end: whatever waits is sent now, and with short pauses.
     pub(crate) fn end(&mut self, now: Moment) {
-        self.is_ending = true;
+        self.backoff.stop();
         for lane in &mut self.lanes {
             lane.is_open = !lane.reports.is_empty();
             lane.due = now;

@@ -41,7 +41,7 @@ use bootclock::BootClock;
 use measure::Measure;
 use message::{Event, Order};
 use plugins::Plugins;
-use poster::{Keeper, Poster};
+use poster::{Persister, Poster};
 use register::{Describe, Registration};
 use resolve::resolve;
 use trouble::Troubles;
@@ -209,7 +209,7 @@ fn start_poster(
     clock: HostClock,
     tell: Sender<Event>,
     stats: FsStats,
-    keeper: Keeper,
+    keeper: Persister,
     cancel: CancelToken,
 ) -> Result<Sender<Order>, String> {
     let clock = BootClock(clock);
@@ -253,12 +253,12 @@ fn start_poster(
 }
 
 /// What keeps values that wait, and has those that an earlier agent has kept.
-fn keeper(config: &Config) -> Keeper {
+fn keeper(config: &Config) -> Persister {
     if !config.spool.on_disk || config.host_id_store == IdStore::Memory {
-        return Keeper::none();
+        return Persister::none();
     }
     let id = state(config).host_id().ok().flatten();
-    Keeper::open(
+    Persister::open(
         Box::new(Directory::at(&config.root)),
         &config.root,
         config.spool.window,

@@ -1,108 +1,61 @@
-//! Everything that is said to the server, by one thread: registering, posting, describing. Decides
-//! when the next request goes out; measuring never waits for it.
+//! Delivery to one server, by one thread: registering, posting, describing. Each kind of traffic is
+//! a lane ([`lane::Lane`]); of those that are due, the first one in order of priority makes one
+//! request. Measuring never waits for it.
 
-mod dating;
-mod host;
 mod identities;
-mod keeper;
-mod plugins;
-mod values;
+mod lane;
+mod lanes;
+mod persister;
+mod stop;
+mod time;
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::message::{News, Order, Outcome};
 use super::register::{Describe, Registration};
-use super::trouble::Trouble;
 use crate::api::Api;
 use crate::base::channel::Receiver;
-use crate::base::clock::{Clock, Moment};
-use crate::check::queue::Queue;
+use crate::base::clock::{Clock, Moment, Stamp};
+use crate::collect::Values;
 use crate::config::Config;
-use crate::metadata::Metadata;
-use crate::schedule::Backoff;
-use crate::spool::Spool;
+use crate::spool::Destination;
 use crate::sys::http::cancel::CancelToken;
-use crate::trust::Trust;
+use crate::trust::ClockTrust;
 use identities::Identities;
-pub(super) use keeper::Keeper;
-use keeper::Undated;
-use plugins::Graphs;
+use lane::{Context, Step};
+use lanes::Lanes;
+pub(super) use persister::Persister;
 
-/// Longest pause between two attempts to register.
-const REGISTER_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// Longest pause between two attempts to post: a server that is away is asked no more often than
-/// one that is there.
-const POST_PAUSE: Duration = Duration::from_secs(60);
-/// Until the next look whether it is known where the host runs; an order tells sooner.
-const PLACE_PAUSE: Duration = Duration::from_secs(1);
-/// Between two attempts while the agent is about to end.
-const LAST_PAUSE: Duration = Duration::from_secs(1);
-/// After a refusal: someone has to act first.
-const REFUSED_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Until the first round has to be there, where it is written before the first request.
 const FIRST_ROUND: Duration = Duration::from_secs(5);
-/// Longest pause that the server may ask for.
-const ASKED_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// What there is to do next.
 #[derive(Debug, Eq, PartialEq)]
 enum Next {
-    /// Nothing until an order comes.
+    /// Nothing until a command comes.
     Rest,
     /// Nothing for this long.
     Pause(Duration),
     End(Outcome),
 }
 
-/// What the poster owns.
+/// The state of delivering to one server.
 pub(super) struct Poster {
     api: Api,
-    registration: Registration,
-    describe: Describe,
-    /// What the description says of roles and the like, and the status at the end.
-    config: Config,
-    /// Where [`News`] go.
-    tell: Box<dyn Fn(News) + Send>,
-    random: fn() -> u32,
-    spool: Spool,
-    reports: Queue,
-    /// Reports whose time is not known yet.
-    undated: Vec<Undated>,
-    keeper: Keeper,
-    trust: Trust,
-    /// Requests in a row of which the server would not have the values.
-    condemned: u32,
-    metadata: Metadata,
-    graphs: Graphs,
-    identities: Identities,
-    /// When the server took values last; `None` if it has none of this process: the first ones go
-    /// out at once.
-    last_post: Option<Moment>,
-    backoff: Backoff,
-    /// When the next request that registers or posts may go out; `None` if there is none.
-    post_due: Option<Moment>,
-    /// When the description is to be sent; `None` if it is up to date.
-    describe_due: Option<Moment>,
-    /// Whether the host is not to be registered yet.
-    is_held: bool,
-    /// When to give up delivering; `None` as long as the agent runs.
-    stop: Option<Moment>,
-    /// What gives requests little time while the agent is about to end.
+    context: Context,
+    lanes: Lanes,
+    /// Keeps what waits in a file.
+    persister: Persister,
+    /// Shortens requests while the agent is about to end.
     cancel: CancelToken,
     /// Whether everything that waited at the stop is in the file.
     is_kept: bool,
-    /// Whether a request that registers, posts or reports has failed since the stop.
+    /// Whether a request for what is kept has failed since the stop.
     has_failed: bool,
-    /// Whether it tries until the end, whatever is kept, which the fault rig has to notice.
+    /// A way in which the poster is broken on purpose.
     #[cfg(test)]
-    is_stubborn: bool,
-    posting: Trouble,
-    describing: Trouble,
-    reporting: Trouble,
-    defining: Trouble,
-    looking: Trouble,
-    documenting: Trouble,
+    fault: fault::Fault,
 }
 
 impl Poster {
@@ -112,97 +65,84 @@ impl Poster {
         registration: Registration,
         describe: Describe,
         config: Config,
-        tell: Box<dyn Fn(News) + Send>,
+        events: Box<dyn Fn(News) + Send>,
         random: fn() -> u32,
         now: Moment,
     ) -> Poster {
         let mut poster = Poster {
             api,
-            registration,
-            describe,
-            config,
-            tell,
-            random,
-            spool: Spool::default(),
-            reports: Queue::new(now),
-            undated: Vec::new(),
-            keeper: Keeper::none(),
-            trust: Trust::default(),
-            condemned: 0,
-            metadata: Metadata::new(now),
-            graphs: Graphs::default(),
-            identities: Identities::default(),
-            last_post: None,
-            backoff: Backoff::up_to(REGISTER_PAUSE),
-            post_due: Some(now),
-            describe_due: None,
-            is_held: false,
-            stop: None,
+            context: Context {
+                config,
+                registration,
+                describe,
+                identities: Identities::default(),
+                trust: ClockTrust::default(),
+                events,
+                random,
+                stop: None,
+            },
+            lanes: Lanes::new(now),
+            persister: Persister::none(),
             cancel: CancelToken::default(),
             is_kept: false,
             has_failed: false,
             #[cfg(test)]
-            is_stubborn: false,
-            posting: Trouble::default(),
-            describing: Trouble::default(),
-            reporting: Trouble::default(),
-            defining: Trouble::default(),
-            looking: Trouble::default(),
-            documenting: Trouble::default(),
+            fault: fault::Fault::default(),
         };
         poster.configure_plugins(now);
         poster
     }
 
-    /// Keeps what waits with `keeper` from now on, and takes what an earlier agent has left there.
-    pub(super) fn keep_with(mut self, keeper: Keeper, clock: &dyn Clock) -> Poster {
-        self.keeper = keeper;
-        let left = self.keeper.take(&mut self.spool);
-        self.undated.extend(left.undated);
+    /// Keeps what waits with `persister` from now on, and loads what an earlier agent has left.
+    pub(super) fn keep_with(mut self, persister: Persister, clock: &dyn Clock) -> Poster {
+        self.persister = persister;
+        let left = self.persister.restore(&mut self.lanes.values.spool);
+        let reports = &mut self.lanes.reports;
+        reports.undated.extend(left.undated);
         if let Some(start) = left.start {
-            self.trust = Trust::inherited(start);
+            self.context.trust = ClockTrust::inherited(start);
             self.settle(clock);
         }
         for (destination, report) in left.reports {
-            self.reports
-                .push(destination.as_deref(), report, true, clock.moment());
+            let queue = &mut self.lanes.reports.queue;
+            queue.push(destination.as_deref(), report, true, clock.moment());
         }
         self.drop_unwanted(clock);
         self
     }
 
-    /// Takes the token that gives requests little time while the agent is about to end. It is cleared if
-    /// what waits then cannot be kept.
+    /// Uses the token that shortens requests while the agent is about to end. It is cleared if what
+    /// waits then cannot be kept.
     pub(super) fn cancelled_by(mut self, cancel: CancelToken) -> Poster {
         self.cancel = cancel;
         self
     }
 
-    /// Limits what is held to a part of the memory that this process may have.
+    /// Limits what is held to a part of the memory that this process may have, in bytes.
     pub(super) fn fit(&mut self, memory: u64) {
-        self.spool.fit(memory);
+        self.lanes.values.spool.fit(memory);
     }
 
     /// Registers nothing before [`Order::Begin`].
     pub(super) fn hold(&mut self) {
-        self.is_held = true;
+        self.lanes.registration.is_held = true;
     }
 
     /// Does what is due until it is to end.
     pub(super) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<Order>) -> Outcome {
         // The first request may hang for longer than the agent lives.
         let begin = clock.moment();
-        while self.keeper.is_hasty() && self.keeper.due().is_none() {
+        while self.persister.is_hasty() && self.persister.due().is_none() {
             let passed = clock.moment().since(begin);
             match inbox.recv_timeout(FIRST_ROUND.saturating_sub(passed)) {
-                Ok(order) => self.take(order, clock),
+                Ok(order) => self.on_command(order, clock),
                 Err(_) => break,
             }
         }
         loop {
-            // Orders first: a request may take long, and the newest round is to be in the next.
+            // Commands first: a request may take long, and the newest round is to be in the next.
             while let Ok(order) = inbox.try_recv() {
-                self.take(order, clock);
+                self.on_command(order, clock);
             }
             let order = match self.step(clock) {
                 Next::End(outcome) => return outcome,
@@ -210,181 +150,210 @@ impl Poster {
                 Next::Pause(time) => inbox.recv_timeout(time),
             };
             match order {
-                Ok(order) => self.take(order, clock),
+                Ok(order) => self.on_command(order, clock),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.outcome(clock),
             }
         }
     }
 
-    /// Notes what is to be done. Asks nothing of the server.
-    fn take(&mut self, order: Order, clock: &dyn Clock) {
+    /// Gives a command to the lane that it is for. Makes no request.
+    fn on_command(&mut self, order: Order, clock: &dyn Clock) {
         let now = clock.moment();
         match order {
             Order::Round(stamp, destination, values) => {
-                self.push(stamp, destination, &values, clock);
+                self.on_round(stamp, destination, &values, clock);
             }
             Order::Report {
                 destination,
                 report,
                 is_urgent,
-            } => {
-                self.take_report(destination, report, is_urgent, clock);
-            }
-            Order::Metadata(name, document) => self.take_document(&name, document, now),
-            Order::Graphs(graphs) => self.graphs.push(graphs, now),
+            } => self.on_report(destination, report, is_urgent, clock),
+            Order::Metadata(name, document) => self.lanes.metadata.push(&name, document, now),
+            Order::Graphs(graphs) => self.lanes.graphs.push(graphs, now),
             Order::Describe => {
-                let whereabouts = &mut self.registration.whereabouts;
-                whereabouts.look(self.config.cloud_platform);
-                self.describe_due = Some(now);
+                let whereabouts = &mut self.context.registration.whereabouts;
+                whereabouts.look(self.context.config.cloud_platform);
+                self.lanes.description.due = Some(now);
             }
             Order::Placed(found) => {
-                self.registration.whereabouts.take(found);
-                if self.registration.host().is_none() {
-                    self.post_due = self.post_due.map(|due| due.min(now));
-                } else if self.stop.is_none() {
-                    self.describe_due = Some(now);
+                self.context.registration.whereabouts.take(found);
+                if self.context.registration.host().is_none() {
+                    self.lanes.registration.hurry(now);
+                } else if self.context.stop.is_none() {
+                    self.lanes.description.due = Some(now);
                 }
             }
             Order::Configure(api, config) => {
                 self.api = api;
-                if self.config.cloud_platform != config.cloud_platform {
-                    self.registration.whereabouts.forget();
+                if self.context.config.cloud_platform != config.cloud_platform {
+                    self.context.registration.whereabouts.forget();
                 }
-                self.config = *config;
+                self.context.config = *config;
                 self.configure_plugins(now);
                 self.drop_unwanted(clock);
-                // What failed with the old settings may not with the new ones.
-                if self.posting.is_on() {
-                    self.backoff.succeeded();
-                    self.post_due = self.post_due.map(|due| due.min(now));
-                }
+                self.lanes.registration.configure(now);
+                self.lanes.values.configure(now);
             }
             Order::Begin => {
-                self.is_held = false;
-                self.post_due = Some(now);
+                self.lanes.registration.is_held = false;
+                self.lanes.registration.due = Some(now);
             }
-            Order::Answer => (self.tell)(News::Alive),
-            Order::Stop(limit) => {
-                self.stop = Some(limit);
-                self.describe_due = None;
-                self.graphs.due = None;
-                self.reports.end(now);
-                self.metadata.end(now);
-                let is_waiting = !self.spool.is_empty() || !self.reports.is_empty();
-                self.post_due = is_waiting.then_some(now);
-                // Nobody knows how long there is for delivering it.
-                self.is_kept = self.save(clock).is_some();
-                if is_waiting && !self.is_kept {
-                    self.cancel.clear();
-                }
-                // A request that has just been cut short for this is the attempt that is made.
-                self.has_failed = self.cancel.has_cut();
-            }
+            Order::Answer => (self.context.events)(News::Alive),
+            Order::Stop(limit) => self.on_stop(limit, clock),
         }
     }
 
-    /// Makes at most one request, if one is due: what alerts wait for first.
+    /// Adds a round of values, unless nobody wants it.
+    fn on_round(
+        &mut self,
+        stamp: Stamp,
+        destination: Destination,
+        values: &Values,
+        clock: &dyn Clock,
+    ) {
+        if self.context.is_unwanted(destination.as_deref()) {
+            return;
+        }
+        let dated = self.dated(stamp, clock);
+        let lane = &mut self.lanes.values;
+        lane.push(dated, destination, values, &self.context, clock);
+        self.persister.request_save(clock.moment());
+    }
+
+    /// Goes over to the plugins of the configuration.
+    fn configure_plugins(&mut self, now: Moment) {
+        let config = &self.context.config;
+        self.context.identities.configure(config, now);
+        self.lanes.reports.queue.expect(config.check_plugins.len());
+        self.lanes.metadata.configure(config);
+    }
+
+    /// Makes at most one request, if one is due.
     fn step(&mut self, clock: &dyn Clock) -> Next {
         let now = clock.moment();
-        if let Some(limit) = self.stop
+        if let Some(limit) = self.context.stop
             && (self.due().is_none() || now >= limit || self.may_stop_trying())
         {
-            self.say_stopped();
+            self.set_final_status();
             return Next::End(self.outcome(clock));
         }
-        if self.keeper.due().is_some_and(|due| due <= now) {
+        if self.persister.due().is_some_and(|due| due <= now) {
             self.save(clock);
         }
-        let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
-        if self.registration.host().is_none() {
-            if is_due(self.post_due)
-                && !self.is_held
-                && let Some(refusal) = self.register(clock)
-            {
-                self.save(clock);
-                return Next::End(Outcome::Refused(refusal));
-            }
-        } else if is_due(self.reports.due()) {
-            self.report(clock);
-        } else if is_due(self.post_due) {
-            self.post(clock);
-        } else if is_due(self.identities.due()) {
-            self.look_up(clock);
-        } else if is_due(self.metadata.due()) {
-            self.put_document(clock);
-        } else if is_due(self.graphs.due) {
-            self.define(clock);
-        } else if is_due(self.describe_due) {
-            self.send_description(clock);
+        if let Some(refusal) = self.step_first(now, clock) {
+            self.save(clock);
+            return Next::End(Outcome::Refused(refusal));
         }
-        match (self.due(), self.stop) {
+        match (self.due(), self.context.stop) {
             (None, Some(_)) => Next::Pause(Duration::ZERO),
-            (None, None) => match self.keeper.due() {
-                Some(due) => Next::Pause(due.since(clock.moment())),
-                None => Next::Rest,
-            },
-            (Some(due), stop) => {
-                let due = stop.map_or(due, |stop| due.min(stop));
-                let due = self.keeper.due().map_or(due, |save| due.min(save));
-                Next::Pause(due.since(clock.moment()))
+            (due, stop) => {
+                // A stop without anything to send has ended above.
+                let dues = [due, due.and(stop), self.persister.due()];
+                match dues.into_iter().flatten().min() {
+                    Some(due) => Next::Pause(due.since(clock.moment())),
+                    None => Next::Rest,
+                }
             }
         }
     }
 
-    /// Whether an attempt at the end has failed, and the next agent can make the others.
-    fn may_stop_trying(&self) -> bool {
+    /// Lets the first lane that is due make its step. Returns why the agent has to end, if it has.
+    fn step_first(&mut self, now: Moment, clock: &dyn Clock) -> Option<String> {
+        let dues = self.dues();
+        let first = dues
+            .iter()
+            .position(|due| due.is_some_and(|due| due <= now))?;
         #[cfg(test)]
-        if self.is_stubborn {
-            return false;
+        let first = self.fault.first(first, &dues, now);
+        let Poster {
+            api,
+            context,
+            lanes,
+            ..
+        } = self;
+        #[cfg(test)]
+        let mut nobody = self.fault.api(first);
+        #[cfg(test)]
+        let api = nobody.as_mut().unwrap_or(api);
+        let was_registered = context.registration.host().is_some();
+        let was_sure = context.trust.is_sure();
+        let lane = lanes.by_priority().into_iter().nth(first)?;
+        let step = lane.step(context, api, clock);
+        #[cfg(test)]
+        self.fault.ended(first, &step);
+        let now = clock.moment();
+        // What a step has found out may concern the other lanes.
+        if !was_registered && context.registration.host().is_some() {
+            self.lanes.values.due = Some(now);
+            self.lanes.description.due = Some(now);
         }
-        self.is_kept && self.has_failed
-    }
-
-    /// When the next request goes out; `None` if nothing waits.
-    fn due(&self) -> Option<Moment> {
-        if self.registration.host().is_none() {
-            return self.post_due.filter(|_| !self.is_held);
+        if !was_sure && context.trust.is_sure() {
+            self.settle(clock);
         }
-        let dues = [
-            self.post_due,
-            self.reports.due(),
-            // A host that is unknown at the end stays so.
-            self.identities.due().filter(|_| self.stop.is_none()),
-            self.metadata.due(),
-            self.graphs.due,
-            self.describe_due,
-        ];
-        dues.into_iter().flatten().min()
-    }
-
-    /// Sees to it that nothing is lost that has not been delivered.
-    fn outcome(&mut self, clock: &dyn Clock) -> Outcome {
-        if self.is_held {
-            // Nobody has been told that there is such a host.
-            return Outcome::Delivered;
+        if self.context.identities.take_change() {
+            self.drop_unwanted(clock);
+            self.lanes.values.wake(now);
         }
-        let (values, reports) = (
-            self.spool.waiting(),
-            self.reports.waiting() + self.undated.len(),
-        );
-        if values + reports == 0 {
-            self.save(clock);
-            return Outcome::Delivered;
-        }
-        match self.save(clock) {
-            Some(path) => {
-                log::info!(
-                    "{values} values and {reports} check reports could not be delivered: the next agent sends them from {}",
-                    path.display()
-                );
-                Outcome::Delivered
+        match step {
+            Step::Idle => {}
+            Step::Sent => self.delivered(clock),
+            Step::Later => self.has_failed |= first < lanes::KEPT,
+            Step::Refused => {
+                self.has_failed |= first < lanes::KEPT;
+                self.delivered(clock);
             }
-            None => Outcome::Undelivered { values, reports },
+            Step::Fatal(refusal) => return Some(refusal),
         }
+        None
+    }
+
+    /// When each lane is due, in order of priority.
+    fn dues(&mut self) -> [Option<Moment>; lanes::COUNT] {
+        let context = &self.context;
+        let mut dues = self.lanes.by_priority().map(|lane| lane.due(context));
+        let (registration, others) = dues.split_at_mut(1);
+        if context.registration.host().is_some() {
+            registration.fill(None);
+        } else {
+            others.fill(None);
+        }
+        #[cfg(test)]
+        let dues = self.fault.dues(dues);
+        dues
+    }
+
+    /// When the next request is made; `None` if nothing is to be sent.
+    fn due(&mut self) -> Option<Moment> {
+        self.dues().into_iter().flatten().min()
+    }
+
+    /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has.
+    fn drop_unwanted(&mut self, clock: &dyn Clock) {
+        while let Some(to) = self.unwanted() {
+            let Poster { context, lanes, .. } = self;
+            let values = lanes.values.spool.give_up(&to);
+            let reports = lanes.reports.give_up(&to, clock.moment());
+            if !context.identities.is_absent(&to) {
+                log::warn!(
+                    "dropped {values} values and {reports} check reports for the custom_identifier {to}: no plugin of the configuration has it any more"
+                );
+            }
+            self.delivered(clock);
+        }
+    }
+
+    /// A host for which something waits in vain, if there is one.
+    fn unwanted(&self) -> Option<String> {
+        let values = self.lanes.values.spool.destinations();
+        let mut all = values.chain(self.lanes.reports.destinations());
+        all.find(|to| self.context.is_unwanted(Some(to)))
+            .map(str::to_owned)
     }
 }
 
+#[cfg(test)]
+mod fault;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

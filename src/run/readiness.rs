@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::message::Order;
-use super::trouble::Trouble;
+use super::trouble::LogOnce;
 use crate::base;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
@@ -22,9 +22,9 @@ pub(super) fn watch(readiness: Readiness, orders: Sender<Order>) -> Result<(), S
     std::mem::forget(stop);
     let run = move || {
         pause(readiness.initial_delay);
-        let mut trouble = Trouble::default();
+        let mut log = LogOnce::default();
         while let Err(why) = ask(&readiness, &sign) {
-            trouble.because(format!(
+            log.failed(format!(
                 "not ready: {why}; the host is registered when it is"
             ));
             pause(readiness.period);

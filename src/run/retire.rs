@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::owner;
 use super::resolve::resolve;
-use super::trouble::Trouble;
+use super::trouble::LogOnce;
 use super::{TAGS, link, state};
 use crate::api::{Api, ApiError};
 use crate::base;
@@ -103,7 +103,7 @@ fn until_answered(
     most: u32,
     mut wait: impl FnMut(),
 ) -> Result<(), ApiError> {
-    let mut trouble = Trouble::default();
+    let mut log = LogOnce::default();
     let mut tries = 1;
     loop {
         let Err(error) = ask() else {
@@ -114,7 +114,7 @@ fn until_answered(
             return Err(error);
         }
         tries += 1;
-        trouble.because(format!("{}; this is tried again", base::report(&error)));
+        log.failed(format!("{}; this is tried again", base::report(&error)));
         wait();
     }
 }

@@ -1,36 +1,42 @@
 //! A failure that repeats: told when it starts, when it changes and when it ends.
 
 use crate::base::Failures;
+use crate::base::shape::digest;
 
-/// One kind of failure, e.g. "posting". Says each new reason once.
+/// The failures of one kind of work, e.g. of posting. Each reason is logged once: again only if
+/// another one, or a success, comes between. Reasons that differ in numbers alone count as one.
 #[derive(Default)]
-pub(super) struct Trouble {
-    reason: Option<String>,
+pub(super) struct LogOnce {
+    /// Digest of the last failure's reason; `None` if the last attempt succeeded.
+    reason: Option<u64>,
 }
 
-impl Trouble {
-    /// It failed. Logs `reason` unless it is what the last failure said. Returns whether it is not.
-    pub(super) fn because(&mut self, reason: String) -> bool {
-        let is_new = self.reason.as_ref() != Some(&reason);
+impl LogOnce {
+    /// The last attempt failed. Logs `reason` unless the attempt before failed for the same one.
+    /// Returns whether it was logged.
+    pub(super) fn failed(&mut self, reason: String) -> bool {
+        let digest = Some(digest("", &reason));
+        let is_new = self.reason != digest;
+        self.reason = digest;
         if is_new {
             log::warn!("{reason}");
-            self.reason = Some(reason);
         }
         is_new
     }
 
     /// Whether the last attempt failed.
-    pub(super) fn is_on(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         self.reason.is_some()
     }
 
-    /// It succeeded. Logs `relief` if the last attempt had failed. Returns whether it had.
-    pub(super) fn is_over(&mut self, relief: impl FnOnce() -> String) -> bool {
-        let was_on = self.reason.take().is_some();
-        if was_on {
+    /// The last attempt succeeded. Logs `relief` if the one before had failed. Returns whether it
+    /// had.
+    pub(super) fn succeeded(&mut self, relief: impl FnOnce() -> String) -> bool {
+        let was_failing = self.reason.take().is_some();
+        if was_failing {
             log::info!("{}", relief());
         }
-        was_on
+        was_failing
     }
 }
 
@@ -83,6 +89,31 @@ fn is_in<'f>(mut failures: impl Iterator<Item = &'f (&'static str, String)>, par
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_once_logs_a_reason_again_only_if_another_or_a_success_came_between() {
+        // (the reason of a failure or none for a success, whether it is logged)
+        let table = [
+            (None, false),
+            (Some("no answer from 127.0.0.1:48210"), true),
+            (Some("no answer from 127.0.0.1:51002"), false),
+            (Some("API request failed (status 503)"), true),
+            (Some("API request failed (status 403)"), true),
+            (Some("API request failed (status 403)"), false),
+            (None, true),
+            (None, false),
+            (Some("API request failed (status 403)"), true),
+        ];
+        let mut log = LogOnce::default();
+        for (at, (reason, is_logged)) in table.into_iter().enumerate() {
+            let logged = match reason {
+                Some(reason) => log.failed(reason.to_owned()),
+                None => log.succeeded(String::new),
+            };
+            assert_eq!(logged, is_logged, "row {at}");
+            assert_eq!(log.is_failing(), reason.is_some(), "row {at}");
+        }
+    }
 
     #[test]
     fn what_ends_is_told_once_and_only_when_nothing_of_it_is_left() {

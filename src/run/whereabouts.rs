@@ -4,7 +4,7 @@
 use std::thread;
 
 use super::message::Order;
-use super::trouble::Trouble;
+use super::trouble::LogOnce;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
 use crate::base::{self, program};
@@ -30,7 +30,7 @@ pub(super) struct Whereabouts {
     stage: Stage,
     /// What the last look that brought anything brought.
     known: Option<Place>,
-    trouble: Trouble,
+    log: LogOnce,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -51,7 +51,7 @@ impl Whereabouts {
             look,
             stage: Stage::Due,
             known: None,
-            trouble: Trouble::default(),
+            log: LogOnce::default(),
         }
     }
 
@@ -86,17 +86,17 @@ impl Whereabouts {
                 match place.cloud.is_some() && place.custom_identifier.is_none() {
                     true => {
                         let text = "the metadata service does not say what identifies this host";
-                        self.trouble.because(text.to_owned());
+                        self.log.failed(text.to_owned());
                     }
                     false => {
-                        self.trouble
-                            .is_over(|| "the metadata service answers again".to_owned());
+                        self.log
+                            .succeeded(|| "the metadata service answers again".to_owned());
                     }
                 }
                 self.known = Some(place);
             }
             Err(why) => {
-                self.trouble.because(format!("{why}; it is asked again"));
+                self.log.failed(format!("{why}; it is asked again"));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Which messages of a plugin are logged: each once, until the plugin works again.
 
-use std::hash::{DefaultHasher, Hasher};
+use crate::base::shape::digest;
 
 /// Names that the API does not take, of which so many are logged.
 const NAMES: usize = 100;
@@ -16,7 +16,7 @@ pub(super) struct Voice {
     rejected: Vec<u64>,
 }
 
-/// Messages that have been logged, as digests of their [`shape`].
+/// Messages that have been logged, as digests without what differs each time.
 #[derive(Debug, Default)]
 struct Logged(Vec<u64>);
 
@@ -45,7 +45,7 @@ impl Voice {
             return was_on.then(|| ("works again".to_owned(), true));
         };
         let (head, rest) = reason.split_once(':').unwrap_or((&reason, ""));
-        let is_new = self.trouble.is_new(digest(&[head, &shape(rest)]));
+        let is_new = self.trouble.is_new(digest(head, rest));
         is_new.then_some((reason, false))
     }
 
@@ -55,47 +55,20 @@ impl Voice {
             self.stderr.0.clear();
             return None;
         }
-        let is_new = self.stderr.is_new(digest(&[&shape(&now)]));
+        let is_new = self.stderr.is_new(digest("", &now));
         is_new.then_some(now)
     }
 
     /// It printed these names, which cannot be sent. Returns those that are to be logged.
     pub(super) fn rejected(&mut self, mut names: Vec<String>) -> Vec<String> {
         names.retain(|name| {
-            let digest = digest(&[name]);
+            let digest = digest(name, "");
             let is_new = self.rejected.len() < NAMES && !self.rejected.contains(&digest);
             self.rejected.extend(is_new.then_some(digest));
             is_new
         });
         names
     }
-}
-
-fn digest(parts: &[&str]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for part in parts {
-        hasher.write(part.as_bytes());
-        hasher.write_u8(0xff);
-    }
-    hasher.finish()
-}
-
-/// A message without what differs each time that it is repeated: each word in which there is a digit
-/// becomes `#`, and so do several of them with nothing but a sign between two. That covers times,
-/// dates, process ids, addresses, counters, durations and identifiers.
-fn shape(message: &str) -> String {
-    let mut shape = String::with_capacity(message.len());
-    for word in message.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()) {
-        if !word.bytes().any(|byte| byte.is_ascii_digit()) {
-            shape.push_str(word);
-            continue;
-        }
-        if !shape.ends_with('#') {
-            shape.push('#');
-        }
-        shape.extend(word.chars().next_back().filter(|c| c.is_whitespace()));
-    }
-    shape
 }
 
 #[cfg(test)]

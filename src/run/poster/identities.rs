@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::base::backoff::Backoff;
 use crate::base::clock::Moment;
 use crate::config::Config;
-use crate::schedule::Backoff;
 
 /// Longest pause between two attempts to look a host up.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -14,7 +14,11 @@ const ABSENT: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of each host.
 #[derive(Default)]
-pub(super) struct Identities(Vec<Identity>);
+pub(super) struct Identities {
+    all: Vec<Identity>,
+    /// Whether an answer has changed what is known since [`Identities::take_change`].
+    is_changed: bool,
+}
 
 struct Identity {
     identifier: String,
@@ -52,11 +56,11 @@ impl Identities {
         let checks = config.check_plugins.values();
         let checks = checks.filter_map(|plugin| plugin.custom_identifier.as_ref());
         let wanted: Vec<&String> = metrics.chain(checks).collect();
-        self.0
+        self.all
             .retain(|identity| wanted.contains(&&identity.identifier));
         for identifier in wanted {
             if self.find(identifier).is_none() {
-                self.0.push(Identity {
+                self.all.push(Identity {
                     identifier: identifier.clone(),
                     state: State::Unknown,
                     due: Some(now),
@@ -67,7 +71,7 @@ impl Identities {
     }
 
     fn find(&self, identifier: &str) -> Option<&Identity> {
-        self.0
+        self.all
             .iter()
             .find(|identity| identity.identifier == identifier)
     }
@@ -90,13 +94,13 @@ impl Identities {
 
     /// When [`Identities::next`] has something; `None` if it never will.
     pub(super) fn due(&self) -> Option<Moment> {
-        self.0.iter().filter_map(|identity| identity.due).min()
+        self.all.iter().filter_map(|identity| identity.due).min()
     }
 
     /// The identifier to be looked up now.
     pub(super) fn next(&self, now: Moment) -> Option<&str> {
         let is_due = |identity: &&Identity| identity.due.is_some_and(|due| due <= now);
-        self.0
+        self.all
             .iter()
             .find(is_due)
             .map(|identity| identity.identifier.as_str())
@@ -115,19 +119,25 @@ impl Identities {
         identity.backoff.succeeded();
         let is_news = identity.state != state;
         identity.state = state;
+        self.is_changed |= is_news;
         is_news
+    }
+
+    /// Whether an answer has changed what is known since the last call.
+    pub(super) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
     }
 
     /// The server could not be asked, and wants to be left alone for as long as `asked`.
     pub(super) fn failed(&mut self, identifier: &str, asked: Duration, random: u32, now: Moment) {
         if let Some(identity) = self.find_mut(identifier) {
-            let pause = identity.backoff.failed(random).max(asked.min(ABSENT));
+            let pause = identity.backoff.failed(asked, random);
             identity.due = Some(Moment(now.0 + pause));
         }
     }
 
     fn find_mut(&mut self, identifier: &str) -> Option<&mut Identity> {
-        let mut all = self.0.iter_mut();
+        let mut all = self.all.iter_mut();
         all.find(|identity| identity.identifier == identifier)
     }
 }

@@ -7,6 +7,7 @@
 //! after a crash is kept whatever the window; a stop whose values are in the file does not wait for the
 //! server; one process creates one host; a clock that stays as wrong as it is is asked about once.
 
+mod lanes;
 mod lives;
 mod world;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::fault::Mutant;
 use super::*;
 use crate::collect::Values;
 use crate::run::whereabouts::{Look, Whereabouts};
@@ -52,6 +54,17 @@ enum Broken {
     Careless,
 }
 
+/// What a life was like.
+struct Life {
+    /// What should not have been.
+    wrong: Vec<String>,
+    /// What has happened.
+    story: Vec<String>,
+    requests: u64,
+    /// Of all requests: equal as long as none has changed.
+    digest: u64,
+}
+
 struct Rig {
     world: Arc<Mutex<World>>,
     disk: ScriptedDisk,
@@ -67,6 +80,12 @@ struct Rig {
     next_value: u64,
     /// Numbers of reports start where those of values never are.
     next_report: u64,
+    /// The configuration.
+    config: &'static str,
+    /// What is wrong with a lane.
+    fault: Option<(usize, Mutant)>,
+    /// Steps of the poster.
+    steps: u64,
 }
 
 /// Finds out at once that the host is in no cloud.
@@ -116,6 +135,9 @@ impl Rig {
             series: 3,
             next_value: 0,
             next_report: 1 << 40,
+            config: "",
+            fault: None,
+            steps: 0,
         }
     }
 
@@ -137,36 +159,39 @@ impl Rig {
             // What it cannot read it leaves alone, and the next process may.
             self.disk.drive().mood = Mood::ReadOnly;
         }
+        let mut config = Config::default();
+        config.read(self.config.as_bytes()).unwrap();
         let mut poster = Poster::new(
             Api::new(Box::new(Exchanger(Arc::clone(&self.world)))),
             Registration::new(state, None, Whereabouts::new(nowhere())).unwrap(),
             Box::new(|_, _| Ok(HostParam::default())),
-            Config::default(),
+            config,
             Box::new(|_| ()),
             || u32::MAX / 2,
             clock.moment(),
         );
-        poster.spool.never_halves = self.broken == Broken::NoHalves;
-        poster.is_stubborn = self.broken == Broken::Stubborn;
-        poster.registration.is_careless = self.broken == Broken::Careless;
+        poster.lanes.values.spool.never_halves = self.broken == Broken::NoHalves;
+        poster.fault.lane = self.fault;
+        poster.fault.is_stubborn = self.broken == Broken::Stubborn;
+        poster.context.registration.is_careless = self.broken == Broken::Careless;
         self.rounds = 0;
         let id = State::at(self.state.path()).host_id().unwrap();
         let window = match self.broken {
             Broken::Late => 60 * 60,
             _ => WINDOW,
         };
-        let keeper = Keeper::open(
+        let persister = Persister::open(
             Box::new(self.disk.clone()),
             Path::new(ROOT),
             Duration::from_secs(window),
             self.world().boot,
             id.as_deref(),
         );
-        let keeper = match self.was_killed && self.broken != Broken::Calm {
-            true => keeper.hasty(),
-            false => keeper,
+        let persister = match self.was_killed && self.broken != Broken::Calm {
+            true => persister.hasty(),
+            false => persister,
         };
-        self.poster = Some(poster.keep_with(keeper, &clock));
+        self.poster = Some(poster.keep_with(persister, &clock));
     }
 
     /// Lets time pass until `end`, or until the poster ends.
@@ -179,7 +204,8 @@ impl Rig {
             };
             let before = clock.moment();
             let next = poster.step(&clock);
-            if poster.trust.is_sure() {
+            self.steps += 1;
+            if poster.context.trust.is_sure() {
                 let mut world = self.world();
                 let trusted = (world.boot, world.process);
                 world.trusted.insert(trusted);
@@ -210,12 +236,12 @@ impl Rig {
         if let Some(poster) = &mut self.poster {
             let now = clock.stamp();
             if broken == Broken::Doubting {
-                poster.trust.forget_shown();
+                poster.context.trust.forget_shown();
             }
             let stamp = match broken {
                 // As if what the clock says had always been so.
                 Broken::Gullible => {
-                    poster.trust.ask_kernel(now, true);
+                    poster.context.trust.ask_kernel(now, true);
                     now
                 }
                 _ => now.at(now.wall.minute()),
@@ -227,7 +253,7 @@ impl Rig {
                 world.measure(self.next_value, is_first);
                 self.next_value += 1;
             }
-            poster.take(Order::Round(stamp, None, values), &clock);
+            poster.on_command(Order::Round(stamp, None, values), &clock);
             if self.world.lock().unwrap().random(20) == 0 {
                 let report = Report {
                     name: format!("c{}", self.next_report),
@@ -244,7 +270,7 @@ impl Rig {
                     report,
                     is_urgent: true,
                 };
-                poster.take(order, &clock);
+                poster.on_command(order, &clock);
             }
         }
         let end = (minute + 1) * 60;
@@ -291,7 +317,7 @@ impl Rig {
         let limit = self.world().elapsed + 30;
         self.world().tell("told to stop".to_owned());
         if let Some(poster) = &mut self.poster {
-            poster.take(Order::Stop(Moment(Duration::from_secs(limit))), &clock);
+            poster.on_command(Order::Stop(Moment(Duration::from_secs(limit))), &clock);
         }
         let outcome = self.run_until(limit + 60);
         let is_well = self.disk.drive().mood == Mood::Well;
@@ -369,8 +395,8 @@ impl Rig {
         }
     }
 
-    /// A life of [`HOURS`]. Returns what should not have been, and what has happened.
-    fn live(mut self) -> (Vec<String>, Vec<String>) {
+    /// A life of [`HOURS`].
+    fn live(mut self) -> Life {
         self.start();
         for minute in 0..HOURS * 60 {
             if minute * 60 + PEACE < HOURS * 60 * 60 {
@@ -392,6 +418,11 @@ impl Rig {
                 .push(format!("{length} bytes are left on the disk"));
         }
         world.judge();
-        (world.violations.clone(), world.story.clone())
+        Life {
+            wrong: world.violations.clone(),
+            story: world.story.clone(),
+            requests: world.requests,
+            digest: world.digest,
+        }
     }
 }

@@ -175,7 +175,7 @@ impl Rig {
             }
             while self.orders.front().is_some_and(|(at, _)| *at <= elapsed) {
                 let (_, order) = self.orders.pop_front().unwrap();
-                self.poster.take(order, &self.clock);
+                self.poster.on_command(order, &self.clock);
             }
             let order = self.orders.front().map_or(u64::MAX, |(at, _)| *at);
             let until_order = Duration::from_secs(START + order.min(end)) - self.clock.wall();

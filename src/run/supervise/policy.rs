@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use crate::base::backoff::Backoff;
 use crate::base::clock::Moment;
-use crate::schedule::Backoff;
 use crate::sys::child::End;
 
 /// A child that lived for so long has done its work.
@@ -128,7 +128,7 @@ impl Policy {
     }
 
     fn pause(&mut self, now: Moment) -> Option<Duration> {
-        let pause = self.backoff.failed((self.random)());
+        let pause = self.backoff.failed(Duration::ZERO, (self.random)());
         self.child = Child::Due(Moment(now.0 + pause));
         Some(pause)
     }

@@ -12,6 +12,10 @@ use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 pub(super) const ID: &str = "xxx1234567890";
 /// Where hosts are created.
 const HOSTS: &str = "/api/v0/hosts";
+/// Part of a request that looks a host up by its identifier.
+pub(super) const LOOKUP: &str = "?customIdentifier=";
+/// The host that such a look-up finds.
+pub(super) const OTHER: &str = "yyy1234567890";
 /// Questions about the host that a process may ask while no clock changes: one to be registered, one
 /// for the time, and one more where a request takes long.
 const QUESTIONS: usize = 3;
@@ -77,6 +81,15 @@ pub(super) struct Measured {
     is_first: bool,
 }
 
+/// A request that the server has met.
+pub(super) struct Met {
+    pub(super) at: u64,
+    pub(super) line: String,
+    pub(super) body: String,
+    /// Whether the server did what was asked, and said so.
+    pub(super) is_done: bool,
+}
+
 pub(super) struct World {
     state: u64,
     /// Seconds since the beginning.
@@ -92,7 +105,7 @@ pub(super) struct World {
     /// times from them.
     pub(super) trusted: BTreeSet<(u128, u64)>,
     pub(super) process: u64,
-    face: Face,
+    pub(super) face: Face,
     /// When the server changes its face, in minutes.
     pub(super) face_until: u64,
     /// Faces in a row that were not good.
@@ -108,6 +121,16 @@ pub(super) struct World {
     disk_failed: Option<(u64, u64)>,
     pub(super) rotten: usize,
     things: BTreeMap<u64, Measured>,
+    /// Requests that the program has made.
+    pub(super) requests: u64,
+    /// FNV-1a of the second, the line and the body of each of them.
+    pub(super) digest: u64,
+    /// Where requests are noted down, if they are.
+    pub(super) record: Option<Vec<Met>>,
+    /// Until when the look-up of hosts by identifier fails.
+    pub(super) lookups_fail_until: u64,
+    /// Seconds that the next request takes.
+    pub(super) hang: u64,
     pub(super) violations: Vec<String>,
     /// What has happened, for whoever looks into a seed.
     pub(super) story: Vec<String>,
@@ -135,6 +158,11 @@ impl World {
             disk_failed: None,
             rotten: 0,
             things: BTreeMap::new(),
+            requests: 0,
+            digest: 0xcbf2_9ce4_8422_2325,
+            record: None,
+            lookups_fail_until: 0,
+            hang: 0,
             violations: Vec::new(),
             story: Vec::new(),
         }
@@ -293,7 +321,29 @@ impl World {
 
     /// Answers a request.
     fn meet(&mut self, method: Method, path: &str, body: &str) -> Option<(u16, Option<u64>)> {
+        self.requests += 1;
+        for byte in format!("{} {method:?} {path} {body}", self.elapsed).bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        self.elapsed += std::mem::take(&mut self.hang);
+        let at = self.elapsed;
+        let answer = self.answer(method, path, body);
+        if let Some(record) = &mut self.record {
+            record.push(Met {
+                at,
+                line: format!("{method:?} {path}"),
+                body: body.to_owned(),
+                is_done: answer == Some((200, None)),
+            });
+        }
+        answer
+    }
+
+    fn answer(&mut self, method: Method, path: &str, body: &str) -> Option<(u16, Option<u64>)> {
         let things = things(path, body);
+        if path.contains(LOOKUP) && self.elapsed < self.lookups_fail_until {
+            return Some((503, None));
+        }
         let is_creation = method == Method::Post && path == HOSTS;
         let takes = |world: &mut World, is_told: bool| {
             if is_creation {
@@ -459,7 +509,10 @@ impl Exchange for Exchanger {
             Some(id) => id.to_owned(),
             None => World::id(world.created.len().saturating_sub(1)),
         };
-        let hosts = world.hosts();
+        let hosts = match request.path.contains(LOOKUP) {
+            true => format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#),
+            false => world.hosts(),
+        };
         let body = match status {
             299 => "<html>".to_owned(),
             _ => format!(

@@ -236,7 +236,7 @@ fn register_creates_one_host_and_takes_no_other() {
             calls: Arc::clone(&rig.calls),
         };
         rig.poster.api = Api::new(Box::new(registrar));
-        rig.poster.describe = Box::new(|_, _| {
+        rig.poster.context.describe = Box::new(|_, _| {
             Ok(HostParam {
                 name: NAME.to_owned(),
                 ..HostParam::default()
@@ -256,7 +256,12 @@ fn register_creates_one_host_and_takes_no_other() {
             (least..=most).contains(&created),
             "{why}: {created} in {calls:?}"
         );
-        let id = rig.poster.registration.host().map(|host| host.id.as_str());
+        let id = rig
+            .poster
+            .context
+            .registration
+            .host()
+            .map(|host| host.id.as_str());
         assert_eq!(id, case.adopted, "{why}: {calls:?}");
         let kept = State::at(rig.root.path()).host_id().unwrap();
         assert_eq!(kept.as_deref(), case.adopted, "{why}");

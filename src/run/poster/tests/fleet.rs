@@ -132,7 +132,7 @@ impl Fleet {
             for series in 0..self.series {
                 values.put(format!("custom.fleet.{series}"), (at * 7 + 1) as f64);
             }
-            poster.take(Order::Round(stamp(START + at), None, values), &clock);
+            poster.on_command(Order::Round(stamp(START + at), None, values), &clock);
         };
         if self.story == Story::Starting {
             AWAY.step_by(60).for_each(|at| round(&mut poster, at));
@@ -156,7 +156,7 @@ impl Fleet {
                 Next::Pause(pause) => clock.pass(pause.min(until)),
             }
         }
-        assert!(poster.spool.is_empty(), "{id}: not caught up");
+        assert!(poster.lanes.values.spool.is_empty(), "{id}: not caught up");
     }
 
     /// Most requests in a second from the server's return on, and how many they are on average when

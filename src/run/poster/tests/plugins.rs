@@ -81,7 +81,7 @@ impl Rig {
             config.read(text.as_bytes()).unwrap();
         }
         let now = rig.clock.moment();
-        rig.poster.config = config;
+        rig.poster.context.config = config;
         rig.poster.configure_plugins(now);
         rig
     }
@@ -233,7 +233,7 @@ fn values_of_another_host_wait_until_it_is_known() {
     rig.run_until(3_600);
     // The server in memory knows nobody: the values are dropped, and it is asked again in an hour.
     assert_eq!(rig.arrived(away), [2]);
-    assert!(rig.poster.spool.is_empty());
+    assert!(rig.poster.lanes.values.spool.is_empty());
     let asked = rig.lines_from(0);
     let asked = asked
         .iter()
@@ -248,7 +248,7 @@ fn reports_for_a_host_that_is_not_there_delay_no_others() {
         .order(2, found(None, 2, true));
     rig.run_until(200);
     assert_eq!(rig.reported(), ["2"]);
-    assert_eq!(rig.poster.reports.waiting(), 0);
+    assert_eq!(rig.poster.lanes.reports.queue.waiting(), 0);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_stop_delivers_reports_and_documents() {
         .order(10, Order::Metadata("m".to_owned(), "{\"a\":1}".to_owned()))
         .stop_at(12);
     let cache = || crate::sys::cache::CacheFile::at(dir.path().join("m"));
-    rig.poster.metadata.add("m", cache());
+    rig.poster.lanes.metadata.metadata.add("m", cache());
     assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
     let lines = rig.lines_from(12);
     let put = format!("Put /api/v0/hosts/{ID}/metadata/m");
@@ -275,7 +275,7 @@ fn a_stop_does_not_wait_for_a_document_that_is_not_taken() {
         .order(10, Order::Metadata("m".to_owned(), "1".to_owned()))
         .stop_at(12);
     let cache = crate::sys::cache::CacheFile::at(dir.path().join("m"));
-    rig.poster.metadata.add("m", cache);
+    rig.poster.lanes.metadata.metadata.add("m", cache);
     assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
     assert_eq!(rig.clock.unix().0 - START, 12);
 }
@@ -296,6 +296,7 @@ fn reports_that_are_left_are_counted() {
 fn plugins_that_take_a_moment_share_the_request_of_their_minute() {
     let mut rig = Rig::new(true, well);
     rig.poster
+        .context
         .config
         .read(b"[plugin.metrics.m]\ncommand = 'x'\n")
         .unwrap();

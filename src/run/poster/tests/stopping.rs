@@ -13,15 +13,19 @@ const WINDOW: Duration = Duration::from_secs(300);
 impl Rig {
     /// The same, with a file on `disk`.
     fn kept_on(mut self, disk: &ScriptedDisk, is_hasty: bool) -> Rig {
-        let keeper = Keeper::open(
+        let persister = Persister::open(
             Box::new(disk.clone()),
             Path::new("/root"),
             WINDOW,
             1,
             Some(ID),
         );
-        let keeper = if is_hasty { keeper.hasty() } else { keeper };
-        self.poster = self.poster.keep_with(keeper, &self.clock);
+        let persister = if is_hasty {
+            persister.hasty()
+        } else {
+            persister
+        };
+        self.poster = self.poster.keep_with(persister, &self.clock);
         self
     }
 
@@ -34,7 +38,7 @@ impl Rig {
             );
             config.read(text.as_bytes()).unwrap();
         }
-        self.poster.config = config;
+        self.poster.context.config = config;
         self.poster.configure_plugins(self.clock.moment());
         self
     }
@@ -178,7 +182,10 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
     let mut rig = rig.stop_at(20 * 60);
     assert_eq!(rig.run_until(20 * 60), None);
     assert_eq!(
-        (rig.poster.spool.waiting(), rig.poster.reports.waiting()),
+        (
+            rig.poster.lanes.values.spool.waiting(),
+            rig.poster.lanes.reports.queue.waiting()
+        ),
         (0, 0)
     );
     assert_eq!(disk.drive().touches, 0, "nothing is kept");
@@ -214,7 +221,7 @@ fn identifier_without_a_host_drops_what_was_kept_for_it() {
             .with_plugins_for(identifiers)
             .kept_on(&disk, false);
         rig.run_until(30);
-        assert_eq!(rig.poster.spool.waiting(), 0, "{why}");
+        assert_eq!(rig.poster.lanes.values.spool.waiting(), 0, "{why}");
         assert!(disk.get("spool").is_none(), "{why}");
     }
 }
@@ -269,7 +276,7 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
         let unsure = Unsure(&clock);
         for minute in 0..60 {
             *now.lock().unwrap() = minute * 60;
-            poster.take(
+            poster.on_command(
                 Order::Round(unsure.stamp(), None, values(minute as f64)),
                 &unsure,
             );
@@ -290,12 +297,12 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
                 report,
                 is_urgent: true,
             };
-            poster.take(order, &unsure);
+            poster.on_command(order, &unsure);
             for _ in 0..6 {
                 poster.step(&unsure);
             }
             assert_eq!(
-                poster.undated.len() + poster.reports.waiting(),
+                poster.lanes.reports.undated.len() + poster.lanes.reports.queue.waiting(),
                 0,
                 "{off}: {minute}"
             );

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Duration, Journal, Keeper, Kind, Record, Rounds, Span, Spool, Stamp, Undated, base, trust,
+    Duration, Journal, Kind, Persister, Record, Rounds, Span, Spool, Stamp, Undated, base, trust,
 };
 use crate::base::clock::Unix;
 use crate::sys::journal::Disk;
@@ -20,7 +20,7 @@ pub(in crate::run::poster) struct Left {
     pub(in crate::run::poster) undated: Vec<Undated>,
 }
 
-impl Keeper {
+impl Persister {
     /// Keeps what waits in the file below `root`, within `window` at the latest. `boot` is the number
     /// of this boot, `owner` the id of this host if it has one.
     ///
@@ -31,7 +31,7 @@ impl Keeper {
         window: Duration,
         boot: u128,
         owner: Option<&str>,
-    ) -> Keeper {
+    ) -> Persister {
         let (mut journal, found) = Journal::open(disk, root);
         if let Some(notice) = &found.notice {
             log::warn!("{notice}");
@@ -56,7 +56,7 @@ impl Keeper {
             );
             records.clear();
         }
-        Keeper {
+        Persister {
             // Something waits already: the server may be away, and for long.
             is_hasty: journal.is_there(),
             journal: Some(journal),
@@ -65,13 +65,13 @@ impl Keeper {
             window,
             found: records,
             is_stale: strange > 0,
-            ..Keeper::none()
+            ..Persister::none()
         }
     }
 
     /// Puts the rounds that an earlier agent has left into `spool`, before any other, and returns the
     /// rest. What was measured in an earlier boot whose wall clock was never right is set aside.
-    pub(in crate::run::poster) fn take(&mut self, spool: &mut Spool) -> Left {
+    pub(in crate::run::poster) fn restore(&mut self, spool: &mut Spool) -> Left {
         let records = std::mem::take(&mut self.found);
         let Some(journal) = &mut self.journal else {
             return Left::default();
@@ -134,7 +134,7 @@ impl Keeper {
                         aside.push(record.write());
                         continue;
                     }
-                    restore(rounds, spool, &|stamp| {
+                    restore_rounds(rounds, spool, &|stamp| {
                         dated(rounds.is_sure, rounds.boot, stamp)
                     });
                 }
@@ -190,7 +190,11 @@ impl Keeper {
     }
 }
 
-fn restore(rounds: &Rounds, spool: &mut Spool, dated: &dyn Fn(Stamp) -> Option<(Stamp, bool)>) {
+fn restore_rounds(
+    rounds: &Rounds,
+    spool: &mut Spool,
+    dated: &dyn Fn(Stamp) -> Option<(Stamp, bool)>,
+) {
     for round in &rounds.rounds {
         let is_left = round.values.iter().any(|value| value.is_finite());
         if let Some(stamp) = dated(round.stamp).filter(|_| is_left) {

@@ -1,22 +1,23 @@
 //! Keeps what waits in the journal's file, so that it outlives the agent: when it is written, as what,
 //! and what becomes of what an earlier agent has left.
 //!
-//! Nothing is written as long as everything is delivered within [`Keeper`]'s window. What was not is
+//! Nothing is written as long as everything is delivered within [`Persister`]'s window. What was not is
 //! appended in one go; the file is written anew once most of what it holds is gone, and removed once
 //! nothing waits any more.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::trouble::Trouble;
 use crate::base;
 use crate::base::clock::{Moment, Stamp};
 use crate::check::queue::Queue;
 use crate::record::{self, Kind, Record, Round, Rounds, Span};
+use crate::run::trouble::LogOnce;
 use crate::spool::{Kept, Spool};
 use crate::sys::journal::Journal;
 use crate::trust;
-use crate::wire::check;
+
+use super::lanes::Undated;
 
 mod load;
 
@@ -26,12 +27,9 @@ const GROUP: usize = 10;
 const GARBAGE: usize = 64;
 /// How much sooner than its window something is written: a request may be under way.
 const AHEAD: Duration = Duration::from_secs(30);
-/// Reports whose time is not known that wait for it, and bytes of them.
-const UNDATED: usize = 1_000;
-const UNDATED_BYTES: usize = 1 << 20;
 
 /// The file, and what it is known to hold.
-pub(in crate::run) struct Keeper {
+pub(in crate::run) struct Persister {
     /// `None` if nothing is to be kept.
     journal: Option<Journal>,
     boot: u128,
@@ -52,15 +50,7 @@ pub(in crate::run) struct Keeper {
     reports: Vec<u64>,
     /// What an earlier agent has left, until the poster takes it.
     found: Vec<Record>,
-    trouble: Trouble,
-}
-
-/// A report whose time is not known yet.
-pub(super) struct Undated {
-    pub(super) stamp: Stamp,
-    pub(super) destination: Option<String>,
-    pub(super) report: check::Report,
-    pub(super) is_urgent: bool,
+    log: LogOnce,
 }
 
 /// What waits, in memory.
@@ -81,10 +71,10 @@ impl Waiting<'_> {
     }
 }
 
-impl Keeper {
+impl Persister {
     /// Keeps nothing.
-    pub(in crate::run) fn none() -> Keeper {
-        Keeper {
+    pub(in crate::run) fn none() -> Persister {
+        Persister {
             journal: None,
             boot: 0,
             owner: None,
@@ -96,13 +86,13 @@ impl Keeper {
             garbage: 0,
             reports: Vec::new(),
             found: Vec::new(),
-            trouble: Trouble::default(),
+            log: LogOnce::default(),
         }
     }
 
     /// The same, but the first thing is written at once: the last agent may have crashed, and this one
     /// may crash before the window is over.
-    pub(in crate::run) fn hasty(mut self) -> Keeper {
+    pub(in crate::run) fn hasty(mut self) -> Persister {
         self.is_hasty = self.journal.is_some();
         self
     }
@@ -112,8 +102,8 @@ impl Keeper {
         self.is_hasty
     }
 
-    /// Notes that there is something that is in no file.
-    pub(super) fn note(&mut self, now: Moment) {
+    /// There is something that is in no file: it is written within the window.
+    pub(super) fn request_save(&mut self, now: Moment) {
         if self.journal.is_some() {
             let pause = match self.is_hasty {
                 true => Duration::ZERO,
@@ -128,7 +118,7 @@ impl Keeper {
         self.journal.as_ref().is_some_and(Journal::is_there) && self.clock != start
     }
 
-    /// When [`Keeper::save`] has to be called; `None` if there is no reason to.
+    /// When [`Persister::save`] has to be called; `None` if there is no reason to.
     pub(super) fn due(&self) -> Option<Moment> {
         self.due
     }
@@ -143,7 +133,7 @@ impl Keeper {
             return;
         };
         if let Err(error) = journal.clear() {
-            self.trouble.because(base::report(&error));
+            self.log.failed(base::report(&error));
         }
         self.is_empty_now(waiting.spool);
     }
@@ -166,14 +156,14 @@ impl Keeper {
         }
         match self.write(waiting)? {
             Ok(path) => {
-                self.trouble
-                    .is_over(|| format!("what waits is kept in {} again", path.display()));
+                self.log
+                    .succeeded(|| format!("what waits is kept in {} again", path.display()));
                 Some(path)
             }
             Err(why) => {
-                self.trouble
-                    .because(format!("what waits is kept in memory alone: {why}"));
-                self.note(now);
+                self.log
+                    .failed(format!("what waits is kept in memory alone: {why}"));
+                self.request_save(now);
                 None
             }
         }
@@ -229,19 +219,6 @@ impl Keeper {
         waiting.spool.kept(true);
         Some(Ok(journal.path()))
     }
-}
-
-/// Adds a report whose time is not known. Returns how many others had to go.
-pub(super) fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
-    undated.push(report);
-    let (mut count, mut bytes) = (0, 0);
-    let is_to_stay = |held: &&Undated| {
-        count += 1;
-        bytes += size_of::<Undated>() + held.report.name.len() + held.report.message.len();
-        count <= UNDATED && bytes <= UNDATED_BYTES
-    };
-    let stay = undated.iter().rev().take_while(is_to_stay).count().max(1);
-    undated.drain(..undated.len() - stay).len()
 }
 
 /// Rounds and reports as frames: all of them, or those that are in no file.
@@ -318,57 +295,4 @@ fn gone_record(of: Kind, numbers: &[u64]) -> Vec<u8> {
     numbers.sort_unstable();
     let numbers = record::spans(numbers.into_iter());
     Record::Gone { of, numbers }.write()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::Unix;
-
-    #[test]
-    fn undated_reports_are_bounded_in_number_and_in_bytes() {
-        // (why this row exists, bytes of each message, how many are held)
-        let table = [
-            ("short ones", 1, UNDATED..=UNDATED),
-            ("as long as they may be", 4_096, 200..=255),
-            ("longer than all may be", 2 * UNDATED_BYTES, 1..=1),
-        ];
-        for (why, bytes, expected) in table {
-            let (mut undated, mut lost) = (Vec::new(), 0);
-            let message = "x".repeat(bytes);
-            let count = 1_500;
-            for age in 0..count {
-                let report = check::Report {
-                    name: "a".to_owned(),
-                    status: check::Status::Critical,
-                    message: message.clone(),
-                    occurred_at: Unix(0),
-                    notification_interval: None,
-                    max_check_attempts: None,
-                };
-                let stamp = Stamp {
-                    age,
-                    ..Stamp::default()
-                };
-                let report = Undated {
-                    stamp,
-                    destination: None,
-                    report,
-                    is_urgent: false,
-                };
-                lost += hold(&mut undated, report);
-                assert_eq!(
-                    undated.last().map(|held| held.stamp.age),
-                    Some(age),
-                    "{why}"
-                );
-            }
-            assert!(
-                expected.contains(&undated.len()),
-                "{why}: {}",
-                undated.len()
-            );
-            assert_eq!(undated.len() + lost, 1_500, "{why}");
-        }
-    }
 }
