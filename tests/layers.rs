@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "collect", "describe", "check", "metadata", "api", "schedule", "spool", "record", "trust",
     ],
+    &["render"],
     &["run"],
     &["cli", "main"],
 ];

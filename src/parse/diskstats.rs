@@ -5,21 +5,20 @@ use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
 
 /// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
-const NUMBERS: usize = 11;
+pub(crate) const NUMBERS: usize = 11;
 /// Which of them counts the reads completed.
-const READS: usize = 0;
+pub(crate) const READS: usize = 0;
 /// Which of them counts the writes completed.
-const WRITES: usize = 4;
+pub(crate) const WRITES: usize = 4;
 
 /// What a disk or partition has done since boot.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Disk<'a> {
     /// As below `/dev`, e.g. `sda1`.
     pub(crate) device: &'a str,
-    /// Reads completed. Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
-    pub(crate) reads: u64,
-    /// Writes completed. Wraps as [`Disk::reads`] does.
-    pub(crate) writes: u64,
+    /// The numbers after the name, in the kernel's order: one is [`READS`], another [`WRITES`]. They
+    /// wrap at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
+    pub(crate) counters: [u64; NUMBERS],
 }
 
 /// Reads the text of `/proc/diskstats`, in the kernel's order. Devices that have never done
@@ -48,17 +47,13 @@ fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
     let mut words = line.split_ascii_whitespace();
     let device = words.nth(2)?;
     // Kernels have written -1 for the requests in flight: what is not reported may be anything.
-    let mut numbers = [UNKNOWN; NUMBERS];
-    for number in &mut numbers {
+    let mut counters = [UNKNOWN; NUMBERS];
+    for number in &mut counters {
         *number = words.next()?.parse().unwrap_or(UNKNOWN);
     }
-    let disk = Disk {
-        device,
-        reads: numbers[READS],
-        writes: numbers[WRITES],
-    };
-    let is_known = disk.reads != UNKNOWN || disk.writes != UNKNOWN;
-    is_known.then(|| (disk, numbers.iter().any(|&number| number != 0)))
+    let is_known = counters[READS] != UNKNOWN || counters[WRITES] != UNKNOWN;
+    let has_worked = counters.iter().any(|&number| number != 0);
+    is_known.then(|| (Disk { device, counters }, has_worked))
 }
 
 #[cfg(test)]
@@ -71,7 +66,7 @@ mod tests {
         let found = parse(text).unwrap();
         found
             .iter()
-            .map(|disk| (disk.device, disk.reads, disk.writes))
+            .map(|disk| (disk.device, disk.counters[READS], disk.counters[WRITES]))
             .collect()
     }
 

@@ -1,0 +1,7 @@
+//! Layer 4: what becomes of readings. A renderer is a function of one round's readings, or of two
+//! (rates), and reads nothing itself; what it keeps are names that it would only make again.
+//!
+//! `collect` reads the host → [`crate::collect::readings::Readings`] → a module here → `spool` or a
+//! listener.
+
+pub(crate) mod mackerel;
