@@ -6,7 +6,7 @@ mod names;
 
 use std::path::PathBuf;
 
-use super::readings::{Containers, Readings, Timed};
+use super::readings::{ContainerReadings, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::base::text::metric_segment;
 use crate::config::{self, Config, Scope};
@@ -140,10 +140,10 @@ impl Container {
 
 /// The path of the group of the container that this process is in.
 ///
-/// What is mounted is either the container's groups alone, in a namespace of its own or by themselves:
-/// then their root is the container's, and the group of this process may be one that a supervisor in
-/// the container has made. Or it is all groups of the host: then one of those around this process is
-/// named as a container's is, or else this process is in none.
+/// What is mounted is either the container's groups alone, in a namespace of its own or by
+/// themselves: then their root is the container's, and the group of this process may be one that a
+/// supervisor in the container has made. Or it is all groups of the host: then one of those around
+/// this process is named as a container's is, or else this process is in none.
 fn own_path(context: &mut CollectContext<'_>, groups: &Groups) -> Result<String, CollectError> {
     if !groups.are_all() {
         return Ok("/".to_owned());
@@ -233,8 +233,11 @@ impl Collector for Container {
 }
 
 /// What the host has, without any group yet; and why a part of that is unknown, if one is.
-fn host(context: &mut CollectContext<'_>, known: &Readings) -> (Containers, Option<CollectError>) {
-    let mut host = Containers {
+fn host(
+    context: &mut CollectContext<'_>,
+    known: &Readings,
+) -> (ContainerReadings, Option<CollectError>) {
+    let mut host = ContainerReadings {
         host_cores: known.cpu.as_ref().map(|cpu| cpu.reading.cores),
         host_memory_bytes: known.memory.as_ref().and_then(|memory| memory.total_bytes),
         groups: Vec::new(),
@@ -245,7 +248,10 @@ fn host(context: &mut CollectContext<'_>, known: &Readings) -> (Containers, Opti
 }
 
 /// Reads what the whole host has. Where other collectors run, they have done so already.
-fn read_host(context: &mut CollectContext<'_>, host: &mut Containers) -> Result<(), CollectError> {
+fn read_host(
+    context: &mut CollectContext<'_>,
+    host: &mut ContainerReadings,
+) -> Result<(), CollectError> {
     let memory = context.root.text("/proc/meminfo", context.buffer);
     let memory = memory.map(|text| meminfo::parse(&text));
     let (stat, _) = context.root.table("/proc/stat", context.buffer)?;

@@ -46,8 +46,8 @@ struct List<'b> {
 }
 
 impl List<'_> {
-    /// Whether `name` is not there yet. Most names come in the order of the round before: only one that
-    /// does not is searched for.
+    /// Whether `name` is not there yet. Most names come in the order of the round before: only one
+    /// that does not is searched for.
     fn add(&mut self, name: &str) -> bool {
         let ahead = self.before.get(self.next..).unwrap_or_default();
         let is_it = |known: &Box<str>| **known == *name;

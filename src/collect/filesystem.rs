@@ -4,7 +4,7 @@ mod plan;
 
 use std::sync::Arc;
 
-use super::readings::{self, Readings};
+use super::readings::{FilesystemReadings, Readings};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::config::{Config, Filesystems};
 use crate::sys::fsstat::FsStats;
@@ -46,7 +46,7 @@ impl Collector for Filesystem {
         if !self.plan.is_of(root, table, own.as_deref()) {
             self.plan = Plan::new(root, table, own, &self.config)?;
         }
-        out.filesystems = Some(readings::Filesystems {
+        out.filesystems = Some(FilesystemReadings {
             mounts: Arc::clone(&self.plan.mounts),
             usage: self.stats.usage(&self.plan.paths),
         });

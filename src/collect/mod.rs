@@ -1,5 +1,6 @@
-//! Layer 3: reads the host, one file per group. A round's [`Readings`] are a value, of which `render`
-//! makes metrics. No file is read twice in a round, and nothing that nobody asked for.
+//! Layer 3: reads the host, one file per group. A round's [`Readings`] are a value, of which
+//! `render` makes metrics. Only what is asked for is read, and what one group has read, another takes
+//! from the round.
 
 mod agent;
 mod container;
@@ -50,8 +51,8 @@ pub(crate) struct CollectContext<'a> {
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// The built-in collectors, in the order in which they run: all, or those of a container or a pod. Sizes
-/// are asked of `stats`.
+/// The built-in collectors, in the order in which they run: all, or those of a container or a pod.
+/// Sizes are asked of `stats`.
 pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
     let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
     let container = container::Container::new(config.container.clone());

@@ -1,5 +1,5 @@
-//! What a round reads of the host: counters and gauges as the kernel reports them, under the kernel's
-//! names. What becomes of them (rates, names of metrics, units) is up to `render`.
+//! What a round reads of the host: counters and gauges as the kernel reports them, under the
+//! kernel's names. What becomes of them (rates, names of metrics, units) is up to `render`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ pub(crate) struct Readings {
     pub(crate) memory: Option<Meminfo>,
     pub(crate) interfaces: Option<Timed<Devices<InterfaceCounters>>>,
     pub(crate) disks: Option<Timed<Devices<DiskCounters>>>,
-    pub(crate) filesystems: Option<Filesystems>,
+    pub(crate) filesystems: Option<FilesystemReadings>,
     /// What this process holds.
     pub(crate) agent: Option<Status>,
     /// Seconds of CPU time that this process has used.
     pub(crate) agent_cpu: Option<Timed<f64>>,
-    pub(crate) containers: Option<Timed<Containers>>,
+    pub(crate) containers: Option<Timed<ContainerReadings>>,
 }
 
 impl Readings {
@@ -66,7 +66,8 @@ pub(crate) struct Devices<T> {
     pub(crate) counters: Vec<T>,
 }
 
-/// What an interface has carried; [`crate::base::counter::UNKNOWN`] where the kernel shows no number.
+/// What an interface has carried; [`crate::base::counter::UNKNOWN`] where the kernel shows no
+/// number.
 pub(crate) struct InterfaceCounters {
     pub(crate) received_bytes: u64,
     pub(crate) sent_bytes: u64,
@@ -76,10 +77,11 @@ pub(crate) struct InterfaceCounters {
 pub(crate) type DiskCounters = [u64; diskstats::NUMBERS];
 
 /// Filesystems on devices of this host.
-pub(crate) struct Filesystems {
+pub(crate) struct FilesystemReadings {
     /// In the order of `df`. Two rounds share the list as long as nothing is mounted or unmounted.
     pub(crate) mounts: Arc<[Mounted]>,
-    /// One for each mount that is not ignored; `None` if it did not answer, or `df` would not show it.
+    /// One for each mount that is not ignored; `None` if it did not answer, or `df` would not show
+    /// it.
     pub(crate) usage: Vec<Option<Usage>>,
 }
 
@@ -94,7 +96,7 @@ pub(crate) struct Mounted {
 }
 
 /// The control groups of containers, and what the host has that they share.
-pub(crate) struct Containers {
+pub(crate) struct ContainerReadings {
     /// Cores online; `None` if that is unknown.
     pub(crate) host_cores: Option<usize>,
     /// `None` if that is unknown.
@@ -106,7 +108,8 @@ pub(crate) struct Containers {
 pub(crate) struct ControlGroup {
     /// Below the top of its hierarchy.
     pub(crate) path: String,
-    /// What the container is called, or how its id begins. Two names differ as metric segments, too.
+    /// What the container is called, or how its id begins. Two names differ as metric segments,
+    /// too.
     pub(crate) name: String,
     /// `None` without the controller, as with [`ControlGroup::memory`].
     pub(crate) cpu: Option<GroupCpu>,
@@ -118,7 +121,8 @@ pub(crate) struct ControlGroup {
 /// CPU time of a control group.
 pub(crate) struct GroupCpu {
     pub(crate) used_ns: Option<u64>,
-    /// The narrowest limit of the group and those around it, in percent of one core; `None` without one.
+    /// The narrowest limit of the group and those around it, in percent of one core; `None` without
+    /// one.
     pub(crate) limit_percent: Option<f64>,
 }
 

@@ -84,8 +84,8 @@ impl Groups {
         self.has_of(path, self.controller())
     }
 
-    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a process
-    /// may be elsewhere in each.
+    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a
+    /// process may be elsewhere in each.
     pub(super) fn common<'p>(&self, path: &'p str) -> &'p str {
         let is_mounted = |at: usize| self.directories.get(at).is_some_and(Option::is_some);
         let mounted = [CPUACCT, MEMORY].into_iter().filter(|at| is_mounted(*at));
@@ -102,8 +102,8 @@ impl Groups {
         }
     }
 
-    /// Whether these are all groups of the host, and not a container's alone: some files only the root
-    /// of all groups has, and others every group but that.
+    /// Whether these are all groups of the host, and not a container's alone: some files only the
+    /// root of all groups has, and others every group but that.
     pub(super) fn are_all(&self) -> bool {
         match self.controller() {
             None => !self.exists("", "memory.current") && !self.exists("", "cgroup.events"),
@@ -111,7 +111,8 @@ impl Groups {
         }
     }
 
-    /// The text of such a file; `None` if there is none, which may be so because the group has gone.
+    /// The text of such a file; `None` if there is none, which may be so because the group has
+    /// gone.
     fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
         match self.root.text_if_present(self.place(path, file)) {
             Err(error) if error.is_gone() => Ok(None),
@@ -153,15 +154,17 @@ impl Groups {
         found
     }
 
-    /// Reads the group at `path`, of the container that is called `name`; and why a value is missing, if
-    /// one is.
+    /// Reads the group at `path`, of the container that is called `name`; and why a value is
+    /// missing, if one is.
     pub(super) fn read(
         &self,
         path: String,
         name: String,
         with_details: bool,
     ) -> (ControlGroup, Option<CollectError>) {
-        let (used_ns, used_bytes) = (self.cpu_ns(&path), self.memory_bytes(&path));
+        let mut stat = None;
+        let used_ns = self.cpu_ns(&path, &mut stat);
+        let used_bytes = self.memory_bytes(&path);
         // What cannot be understood is there, and has a limit.
         let has = |read: &Result<Option<u64>, CollectError>| !matches!(read, Ok(None));
         let (has_cpu, has_memory) = (has(&used_ns), has(&used_bytes));
@@ -191,7 +194,7 @@ impl Groups {
             }
         });
         let details = if with_details {
-            self.details(&path, limiting)
+            self.details(&path, limiting, stat)
         } else {
             GroupDetails::default()
         };
@@ -205,15 +208,17 @@ impl Groups {
         (group, failure)
     }
 
-    fn cpu_ns(&self, path: &str) -> Result<Option<u64>, CollectError> {
+    /// CPU time used, in nanoseconds; `None` without the controller. In version 2 it is in `cpu.stat`,
+    /// which becomes `stat`.
+    fn cpu_ns(&self, path: &str, stat: &mut Option<String>) -> Result<Option<u64>, CollectError> {
         if !self.is_v2 {
             let text = self.text(path, "cpuacct/cpuacct.usage")?;
             return Ok(text
                 .map(|text| cgroup::number("cpuacct.usage", &text))
                 .transpose()?);
         }
-        let text = self.text(path, "cpu.stat")?;
-        let used = text.map(|text| cgroup::usage_us(&text)).transpose()?;
+        *stat = self.text(path, "cpu.stat")?;
+        let used = stat.as_deref().map(cgroup::usage_us).transpose()?;
         Ok(used.map(|microseconds| microseconds.saturating_mul(1000)))
     }
 
@@ -258,7 +263,8 @@ impl Groups {
         cgroup::limit(&self.text(path, file).ok()??)
     }
 
-    /// The narrowest limit of a group and those around it, and which of them has it; `None` if there is none.
+    /// The narrowest limit of a group and those around it, and which of them has it; `None` if
+    /// there is none.
     fn narrowest<'p, T: PartialOrd>(
         &self,
         path: &'p str,
@@ -272,17 +278,22 @@ impl Groups {
         limits.reduce(|least, one| if one.1 < least.1 { one } else { least })
     }
 
-    /// What is told where it is asked for. The kernel counts throttling in the group that is `limiting`:
-    /// of a container in a pod or a task that has limits, the one around it.
-    fn details(&self, path: &str, limiting: &str) -> GroupDetails {
-        let (cpu, memory) = match self.is_v2 {
-            true => ("cpu.stat", "memory.events"),
-            false => ("cpu/cpu.stat", "memory/memory.oom_control"),
+    /// What is told where it is asked for. The kernel counts throttling in the group that is
+    /// `limiting`: of a container in a pod or a task that has limits, the one around it. `stat` is the
+    /// text of `cpu.stat` of the group itself, if that has been read.
+    fn details(&self, path: &str, limiting: &str, stat: Option<String>) -> GroupDetails {
+        let (cpu, memory) = if self.is_v2 {
+            ("cpu.stat", "memory.events")
+        } else {
+            ("cpu/cpu.stat", "memory/memory.oom_control")
         };
+        let stat = stat.filter(|_| limiting == path);
+        let stat = stat.or_else(|| self.text(limiting, cpu).ok()?);
+        let field = |name| cgroup::field(stat.as_deref()?, name);
         let mut details = GroupDetails {
             limiting: limiting.len(),
-            periods: self.field(limiting, cpu, "nr_periods"),
-            throttled: self.field(limiting, cpu, "nr_throttled"),
+            periods: field("nr_periods"),
+            throttled: field("nr_throttled"),
             oom_kills: self.field(path, memory, "oom_kill"),
             ..GroupDetails::default()
         };

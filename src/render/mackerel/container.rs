@@ -1,6 +1,6 @@
-//! `container.cpu.NAME.usage|limit`, in percent of one core, and `container.memory.NAME.usage|limit`,
-//! in bytes. Where details were read, `custom.container.*`: throttling, kills for want of memory,
-//! pressure.
+//! `container.cpu.NAME.usage|limit`, in percent of one core, and
+//! `container.memory.NAME.usage|limit`, in bytes. Where details were read, `custom.container.*`:
+//! throttling, kills for want of memory, pressure.
 
 use std::time::Duration;
 
@@ -8,14 +8,18 @@ use super::within;
 use crate::base::counter::growth;
 use crate::base::text::metric_segment;
 use crate::base::values::{IMPOSSIBLE, Values};
-use crate::collect::readings::{Containers, ControlGroup, RESOURCES, Timed};
+use crate::collect::readings::{ContainerReadings, ControlGroup, RESOURCES, Timed};
 use crate::parse::plugin::meta::{Graph, Metric};
 
 /// Percent of one core.
 const PERCENT: f64 = 100.0;
 
 /// Adds what holds now, and what grew since `before`.
-pub(super) fn put(out: &mut Values, before: Option<&Timed<Containers>>, now: &Timed<Containers>) {
+pub(super) fn put(
+    out: &mut Values,
+    before: Option<&Timed<ContainerReadings>>,
+    now: &Timed<ContainerReadings>,
+) {
     let host = Limits {
         cpu_percent: now.reading.host_cores.map(|cores| cores as f64 * PERCENT),
         memory_bytes: now.reading.host_memory_bytes,

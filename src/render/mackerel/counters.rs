@@ -5,7 +5,8 @@ use std::fs;
 
 use super::testing::Rig;
 
-/// One round: how many seconds the monotonic clock has gone on since the first, and the file's text.
+/// One round: how many seconds the monotonic clock has gone on since the first, and the file's
+/// text.
 type Reading<'a> = (u64, &'a str);
 
 /// Why it exists, the readings, and the values of the last.
@@ -32,8 +33,8 @@ fn last(group: &'static str, file: &str, readings: &[Reading<'_>]) -> String {
 
 #[test]
 fn time_of_the_processors() {
-    // (why this row exists, the `cpu` line and the number of cores at each reading, what user, system,
-    // idle, iowait, steal and guest are then)
+    // (why this row exists, the `cpu` line and the number of cores at each reading, what user,
+    // system, idle, iowait, steal and guest are then)
     let table: &[Row<'_, (u64, &str, usize)>] = &[
         (
             "an ordinary minute of two cores",

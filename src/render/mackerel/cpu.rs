@@ -28,9 +28,9 @@ pub(super) fn put(out: &mut Values, before: &Timed<Stat>, now: &Timed<Stat>) {
 /// unknown, and throughout if no time has passed.
 ///
 /// A counter that went backwards has not grown. The kernel lets `iowait` do so, as well as `idle`
-/// when a core comes back, and `steal` below zero. One that grew by far more than the cores can have
-/// spent in `span` has jumped, and tells nothing: then the others are shares of that time, not of
-/// what was counted.
+/// when a core comes back, and `steal` below zero. One that grew by far more than the cores can
+/// have spent in `span` has jumped, and tells nothing: then the others are shares of that time, not
+/// of what was counted.
 fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
     let of_span = |span: Duration| span.as_secs_f64() * TICKS * after.cores as f64;
     let most = TOLERANCE * of_span(span.max(SHORTEST));

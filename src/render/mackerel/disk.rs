@@ -1,47 +1,47 @@
-//! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by the block devices. In requests
-//! per second.
+//! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by the block devices. In
+//! requests per second.
 
 use std::sync::Arc;
 
-use super::rates::{Series, names};
+use super::rates::{DeviceSeries, names};
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
 use crate::base::values::Values;
-use crate::collect::readings::{Devices, DiskCounters, Filesystems, Mounted, Timed};
+use crate::collect::readings::{Devices, DiskCounters, FilesystemReadings, Mounted, Timed};
 use crate::parse::diskstats::{READS, WRITES};
 
 /// Which disks are reported, and under which name.
-pub(super) struct Disk {
+pub(super) struct DiskRates {
     ignore: Option<Pattern>,
     use_mountpoint: bool,
-    series: Series,
-    /// The mounts after which [`Disk::series`] is named.
+    series: DeviceSeries,
+    /// The mounts after which [`DiskRates::series`] is named.
     mounts: Arc<[Mounted]>,
 }
 
-impl Disk {
+impl DiskRates {
     /// Leaves out disks whose name as a metric segment `ignore` matches. With `use_mountpoint`, a
     /// disk that is mounted is named after its mount point.
-    pub(super) fn new(ignore: Option<Pattern>, use_mountpoint: bool) -> Disk {
-        Disk {
+    pub(super) fn new(ignore: Option<Pattern>, use_mountpoint: bool) -> DiskRates {
+        DiskRates {
             ignore,
             use_mountpoint,
-            series: Series::default(),
+            series: DeviceSeries::default(),
             mounts: Arc::default(),
         }
     }
 
-    /// Adds the rates since `before`. Nothing if disks are named after their mount points, and those
-    /// could not be read.
+    /// Adds the rates since `before`. Nothing if disks are named after their mount points, and
+    /// those could not be read.
     pub(super) fn put(
         &mut self,
         out: &mut Values,
         before: &Timed<Devices<DiskCounters>>,
         now: &Timed<Devices<DiskCounters>>,
-        filesystems: Option<&Filesystems>,
+        filesystems: Option<&FilesystemReadings>,
     ) {
         if self.use_mountpoint {
-            let Some(Filesystems { mounts, .. }) = filesystems else {
+            let Some(FilesystemReadings { mounts, .. }) = filesystems else {
                 return;
             };
             if !Arc::ptr_eq(mounts, &self.mounts) {

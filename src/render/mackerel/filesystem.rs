@@ -7,17 +7,17 @@ use std::sync::Arc;
 use super::rates::{Names, names};
 use crate::base::text::{metric_segment, trace};
 use crate::base::values::Values;
-use crate::collect::readings::{Filesystems, Mounted};
+use crate::collect::readings::{FilesystemReadings, Mounted};
 
 /// What the values are called, as long as the mounts stay as they are.
-pub(super) struct Filesystem {
+pub(super) struct FilesystemValues {
     use_mountpoint: bool,
     mounts: Arc<[Mounted]>,
     /// One for each mount that is not ignored.
-    series: Vec<Series>,
+    series: Vec<MountSeries>,
 }
 
-struct Series {
+struct MountSeries {
     names: Names,
     /// Of the label.
     trace: u32,
@@ -25,10 +25,10 @@ struct Series {
     next: Option<usize>,
 }
 
-impl Filesystem {
+impl FilesystemValues {
     /// With `use_mountpoint`, values are named after mount points, and else after devices.
-    pub(super) fn new(use_mountpoint: bool) -> Filesystem {
-        Filesystem {
+    pub(super) fn new(use_mountpoint: bool) -> FilesystemValues {
+        FilesystemValues {
             use_mountpoint,
             mounts: Arc::default(),
             series: Vec::new(),
@@ -36,7 +36,7 @@ impl Filesystem {
     }
 
     /// Adds the values of those that have answered.
-    pub(super) fn put(&mut self, out: &mut Values, now: &Filesystems) {
+    pub(super) fn put(&mut self, out: &mut Values, now: &FilesystemReadings) {
         if !Arc::ptr_eq(&self.mounts, &now.mounts) {
             self.series = series(&now.mounts, self.use_mountpoint);
             self.mounts = Arc::clone(&now.mounts);
@@ -56,8 +56,8 @@ impl Filesystem {
     }
 }
 
-fn series(mounts: &[Mounted], use_mountpoint: bool) -> Vec<Series> {
-    let mut all: Vec<Series> = Vec::with_capacity(mounts.len());
+fn series(mounts: &[Mounted], use_mountpoint: bool) -> Vec<MountSeries> {
+    let mut all: Vec<MountSeries> = Vec::with_capacity(mounts.len());
     for mounted in mounts.iter().filter(|mounted| !mounted.is_ignored) {
         let device = &*mounted.device;
         let label = if use_mountpoint {
@@ -72,7 +72,7 @@ fn series(mounts: &[Mounted], use_mountpoint: bool) -> Vec<Series> {
         if let Some(before) = before.find(|one| one.trace == trace && one.names == names) {
             before.next = Some(at);
         }
-        all.push(Series {
+        all.push(MountSeries {
             names,
             trace,
             next: None,

@@ -1,24 +1,24 @@
-//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces. In bytes
-//! per second.
+//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces. In
+//! bytes per second.
 
-use super::rates::{Series, names};
+use super::rates::{DeviceSeries, names};
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, InterfaceCounters, Timed};
 
 /// Which interfaces are reported.
-pub(super) struct Interface {
+pub(super) struct InterfaceRates {
     ignore: Option<Pattern>,
-    series: Series,
+    series: DeviceSeries,
 }
 
-impl Interface {
+impl InterfaceRates {
     /// Leaves out interfaces whose name as a metric segment `ignore` matches.
-    pub(super) fn new(ignore: Option<Pattern>) -> Interface {
-        Interface {
+    pub(super) fn new(ignore: Option<Pattern>) -> InterfaceRates {
+        InterfaceRates {
             ignore,
-            series: Series::default(),
+            series: DeviceSeries::default(),
         }
     }
 

@@ -23,26 +23,26 @@ use crate::config::Config;
 
 /// Which values are made of readings, and their names as far as they are known.
 pub(crate) struct Mackerel {
-    interface: interface::Interface,
-    disk: disk::Disk,
-    filesystem: filesystem::Filesystem,
+    interface: interface::InterfaceRates,
+    disk: disk::DiskRates,
+    filesystem: filesystem::FilesystemValues,
 }
 
 impl Mackerel {
     /// Patterns and the kind of names are those of `config`.
     pub(crate) fn new(config: &Config) -> Mackerel {
         Mackerel {
-            interface: interface::Interface::new(config.interfaces_ignore.clone()),
-            disk: disk::Disk::new(
+            interface: interface::InterfaceRates::new(config.interfaces_ignore.clone()),
+            disk: disk::DiskRates::new(
                 config.disks_ignore.clone(),
                 config.filesystems.use_mountpoint,
             ),
-            filesystem: filesystem::Filesystem::new(config.filesystems.use_mountpoint),
+            filesystem: filesystem::FilesystemValues::new(config.filesystems.use_mountpoint),
         }
     }
 
-    /// The values of the round `now`, of which as many as are `expected` have room from the start. Rates
-    /// are those since `before`; what only one of both has read has none.
+    /// The values of the round `now`, of which as many as are `expected` have room from the start.
+    /// Rates are those since `before`; what only one of both has read has none.
     pub(crate) fn values(&mut self, before: &Readings, now: &Readings, expected: usize) -> Values {
         let mut out = Values::with_capacity(expected);
         loadavg::put(&mut out, now.load);
@@ -70,8 +70,8 @@ impl Mackerel {
     }
 }
 
-/// `share` as a part of `whole`. Two readings are of two moments, so that it may exceed the whole: then
-/// it is the whole. `None` if it is more than twice as much: a counter has jumped.
+/// `share` as a part of `whole`. Two readings are of two moments, so that it may exceed the whole:
+/// then it is the whole. `None` if it is more than twice as much: a counter has jumped.
 fn within(share: f64, whole: f64) -> Option<f64> {
     (share <= 2.0 * whole).then(|| share.min(whole))
 }

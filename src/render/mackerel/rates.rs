@@ -16,21 +16,21 @@ pub(super) fn names(group: &str, label: &str, ends: [&str; 2]) -> Names {
 
 /// What the values of each device are called, kept as long as the device is there.
 #[derive(Default)]
-pub(super) struct Series {
+pub(super) struct DeviceSeries {
     devices: Arc<[Box<str>]>,
     /// One for each device; `None` if it is left out.
     names: Vec<Option<Names>>,
 }
 
-impl Series {
+impl DeviceSeries {
     /// Forgets what the values are called.
     pub(super) fn forget(&mut self) {
-        *self = Series::default();
+        *self = DeviceSeries::default();
     }
 
-    /// Adds what each counter of a device grew by in each second since `before`, unless [`growth`] does
-    /// not know. `pair` picks the two counters; `name` is asked once for each device, and leaves a
-    /// device out by `None`.
+    /// Adds what each counter of a device grew by in each second since `before`, unless [`growth`]
+    /// does not know. `pair` picks the two counters; `name` is asked once for each device, and
+    /// leaves a device out by `None`.
     pub(super) fn put_rates<T>(
         &mut self,
         out: &mut Values,
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn rates_are_those_of_the_devices_of_both_rounds_in_any_order() {
         let rounds = ["abcd", "abcd", "dcba", "bd", "xbyd", "dbxy", ""];
-        let mut series = Series::default();
+        let mut series = DeviceSeries::default();
         for (number, pair) in rounds.windows(2).enumerate() {
             let mut out = Values::default();
             let (before, now) = (round(60, pair[0]), round(70, pair[1]));
@@ -151,7 +151,7 @@ mod tests {
             made.set(made.get() + 1);
             (device != "c").then(|| names("", device, ["+", "-"]))
         };
-        let mut series = Series::default();
+        let mut series = DeviceSeries::default();
         // (devices, names made in all rounds up to this one)
         for (devices, expected) in [("ab", 2), ("ab", 2), ("cab", 3), ("ba", 3), ("c", 4)] {
             let now = round(0, devices);

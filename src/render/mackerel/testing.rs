@@ -62,8 +62,8 @@ impl Rig {
         self.before = Readings::default();
     }
 
-    /// One round, `seconds` after the clock's origin, of the host below `top`: its values, and how reading
-    /// the group ended.
+    /// One round, `seconds` after the clock's origin, of the host below `top`: its values, and how
+    /// reading the group ended.
     pub(super) fn attempt_at(
         &mut self,
         top: &Path,
