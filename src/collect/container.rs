@@ -89,20 +89,17 @@ impl Container {
             let known = self.names.iter().find(|(known, _)| *known == id);
             let known = known.map(|(_, name)| (name, metric_segment(name)));
             let is_in_pod = container::pod_of_group(&path).is_some();
-            let name = match known {
+            let (name, segment) = match known {
                 // Two may have one name: the ids are different.
-                Some((name, segment)) if !segments.contains(&segment) => {
-                    segments.push(segment);
-                    name.clone()
-                }
+                Some((name, segment)) if !segments.contains(&segment) => (name.clone(), segment),
                 // It holds the pod's network, and has no log.
                 None if is_in_pod && has_pods => continue,
                 _ => {
                     let name: String = id.chars().take(SHORT).collect();
-                    segments.push(name.clone());
-                    name
+                    (name.clone(), name)
                 }
             };
+            segments.push(segment);
             all.push(Group { path, name });
         }
         Ok(Some(all))
@@ -198,20 +195,32 @@ impl Collector for Container {
                 vec![self.own(context, &groups)?]
             }
         };
-        let (mut containers, mut failure) = host(context, out);
-        let (mut has_cpu, mut has_memory) = (all.is_empty(), all.is_empty());
+        // Where other collectors run, they have read what the host has.
+        let mut containers = ContainerReadings {
+            host_cores: out.cpu.as_ref().map(|cpu| cpu.reading.cores),
+            host_memory_bytes: out.memory.as_ref().and_then(|memory| memory.total_bytes),
+            groups: Vec::new(),
+        };
+        let is_known = containers.host_cores.is_some() && containers.host_memory_bytes.is_some();
+        let mut failure = None;
+        if !is_known {
+            failure = read_host(context, &mut containers).err();
+        }
+        // Groups that are not read may have every controller.
+        let mut has_unread = all.is_empty();
         let ignore = self.config.ignore.as_ref();
         for Group { path, name } in all {
             if ignore.is_some_and(|ignore| ignore.matches(&metric_segment(&name))) {
-                (has_cpu, has_memory) = (true, true);
+                has_unread = true;
                 continue;
             }
-            let (group, missing) = groups.read(path, name, self.config.details);
-            has_cpu |= group.cpu.is_some();
-            has_memory |= group.memory.is_some();
+            let found = &mut containers.groups;
+            let missing = groups.read(path, name, self.config.details, found);
             failure = failure.or(missing);
-            containers.groups.push(group);
         }
+        let mut found = containers.groups.iter();
+        let has_cpu = has_unread || found.clone().any(|group| group.cpu.is_some());
+        let has_memory = has_unread || found.any(|group| group.memory.is_some());
         out.containers = Some(Timed {
             moment: context.now,
             reading: containers,
@@ -232,22 +241,7 @@ impl Collector for Container {
     }
 }
 
-/// What the host has, without any group yet; and why a part of that is unknown, if one is.
-fn host(
-    context: &mut CollectContext<'_>,
-    known: &Readings,
-) -> (ContainerReadings, Option<CollectError>) {
-    let mut host = ContainerReadings {
-        host_cores: known.cpu.as_ref().map(|cpu| cpu.reading.cores),
-        host_memory_bytes: known.memory.as_ref().and_then(|memory| memory.total_bytes),
-        groups: Vec::new(),
-    };
-    let is_known = host.host_cores.is_some() && host.host_memory_bytes.is_some();
-    let failure = (!is_known).then(|| read_host(context, &mut host));
-    (host, failure.and_then(Result::err))
-}
-
-/// Reads what the whole host has. Where other collectors run, they have done so already.
+/// Reads what the whole host has.
 fn read_host(
     context: &mut CollectContext<'_>,
     host: &mut ContainerReadings,

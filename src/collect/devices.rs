@@ -26,13 +26,19 @@ impl DeviceNames {
                 counters.push(row);
             }
         }
-        if let Some(changed) = list.end() {
-            self.0 = changed.into();
-        }
+        let changed = list.end();
         Devices {
-            names: Arc::clone(&self.0),
+            names: self.change(changed),
             counters,
         }
+    }
+
+    /// The list of this round, which the next one is compared with.
+    fn change(&mut self, changed: Option<Vec<Box<str>>>) -> Arc<[Box<str>]> {
+        if let Some(changed) = changed {
+            self.0 = changed.into();
+        }
+        Arc::clone(&self.0)
     }
 }
 
@@ -50,17 +56,16 @@ impl List<'_> {
     /// that does not is searched for.
     fn add(&mut self, name: &str) -> bool {
         let ahead = self.before.get(self.next..).unwrap_or_default();
-        let is_it = |known: &Box<str>| **known == *name;
-        if self.changed.is_none() && ahead.first().is_some_and(is_it) {
+        if self.changed.is_none() && ahead.first().is_some_and(|next| **next == *name) {
             self.next += 1;
             return true;
         }
         let so_far = self.before.get(..self.next).unwrap_or_default();
         let changed = self.changed.get_or_insert_with(|| so_far.to_vec());
         // What is still ahead has not been passed, and cannot be in the list.
-        match ahead.iter().position(is_it) {
+        match ahead.iter().position(|known| **known == *name) {
             Some(passed) => self.next += passed + 1,
-            None if changed.iter().any(is_it) => return false,
+            None if changed.iter().any(|known| **known == *name) => return false,
             None => {}
         }
         changed.push(name.into());

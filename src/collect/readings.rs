@@ -31,20 +31,30 @@ pub(crate) struct Readings {
 
 impl Readings {
     /// Makes these the readings with which the next round is compared. A counter that `now` lacks
-    /// keeps its older reading, so that the next rate covers both rounds. Gauges are not kept.
-    pub(crate) fn keep_counters(&mut self, now: Readings) {
-        *self = Readings {
-            cpu: now.cpu.or(self.cpu.take()),
-            interfaces: now.interfaces.or(self.interfaces.take()),
-            disks: now.disks.or(self.disks.take()),
-            agent_cpu: now.agent_cpu.or(self.agent_cpu.take()),
-            containers: now.containers.or(self.containers.take()),
-            ..Readings::default()
-        };
+    /// keeps its older reading, so that the next rate covers both rounds.
+    pub(crate) fn keep_counters(&mut self, mut now: Readings) {
+        now.filesystems = None;
+        if now.cpu.is_none() {
+            std::mem::swap(&mut now.cpu, &mut self.cpu);
+        }
+        if now.interfaces.is_none() {
+            std::mem::swap(&mut now.interfaces, &mut self.interfaces);
+        }
+        if now.disks.is_none() {
+            std::mem::swap(&mut now.disks, &mut self.disks);
+        }
+        if now.agent_cpu.is_none() {
+            now.agent_cpu = self.agent_cpu;
+        }
+        if now.containers.is_none() {
+            std::mem::swap(&mut now.containers, &mut self.containers);
+        }
+        *self = now;
     }
 }
 
 /// A reading, and when it was taken.
+#[derive(Clone, Copy)]
 pub(crate) struct Timed<T> {
     pub(crate) moment: Moment,
     pub(crate) reading: T,
@@ -131,7 +141,7 @@ pub(crate) struct GroupMemory {
     /// Without what can simply be dropped.
     pub(crate) used_bytes: Option<u64>,
     /// The narrowest limit of the group and those around it; `None` without one.
-    pub(crate) limit_bytes: Option<u64>,
+    pub(crate) limit_bytes: Option<f64>,
 }
 
 /// Counters of a control group; `None` where the kernel has none.

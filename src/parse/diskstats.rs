@@ -53,7 +53,7 @@ fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
     }
     let is_known = counters[READS] != UNKNOWN || counters[WRITES] != UNKNOWN;
     let has_worked = counters.iter().any(|&number| number != 0);
-    is_known.then(|| (Disk { device, counters }, has_worked))
+    is_known.then_some((Disk { device, counters }, has_worked))
 }
 
 #[cfg(test)]

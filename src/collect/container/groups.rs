@@ -154,14 +154,15 @@ impl Groups {
         found
     }
 
-    /// Reads the group at `path`, of the container that is called `name`; and why a value is
-    /// missing, if one is.
+    /// Adds a reading of the group at `path`, of the container that is called `name`, to `out`.
+    /// Returns why a value is missing, if one is.
     pub(super) fn read(
         &self,
         path: String,
         name: String,
         with_details: bool,
-    ) -> (ControlGroup, Option<CollectError>) {
+        out: &mut Vec<ControlGroup>,
+    ) -> Option<CollectError> {
         let mut stat = None;
         let used_ns = self.cpu_ns(&path, &mut stat);
         let used_bytes = self.memory_bytes(&path);
@@ -179,7 +180,7 @@ impl Groups {
         let mut limiting = &*path;
         let mut cpu = None;
         if has_cpu {
-            let limit = self.narrowest(&path, |path| self.cpu_limit(path));
+            let limit = Groups::narrowest(&path, &|path| self.cpu_limit(path));
             limiting = limit.map_or(&*path, |(group, _)| group);
             cpu = Some(GroupCpu {
                 used_ns,
@@ -187,7 +188,8 @@ impl Groups {
             });
         }
         let memory = has_memory.then(|| {
-            let limit = self.narrowest(&path, |path| self.memory_limit(path));
+            let limit = |path: &str| self.memory_limit(path).map(|bytes| bytes as f64);
+            let limit = Groups::narrowest(&path, &limit);
             GroupMemory {
                 used_bytes,
                 limit_bytes: limit.map(|(_, bytes)| bytes),
@@ -198,14 +200,14 @@ impl Groups {
         } else {
             GroupDetails::default()
         };
-        let group = ControlGroup {
+        out.push(ControlGroup {
             path,
             name,
             cpu,
             memory,
             details,
-        };
-        (group, failure)
+        });
+        failure
     }
 
     /// CPU time used, in nanoseconds; `None` without the controller. In version 2 it is in `cpu.stat`,
@@ -265,11 +267,7 @@ impl Groups {
 
     /// The narrowest limit of a group and those around it, and which of them has it; `None` if
     /// there is none.
-    fn narrowest<'p, T: PartialOrd>(
-        &self,
-        path: &'p str,
-        limit: impl Fn(&str) -> Option<T>,
-    ) -> Option<(&'p str, T)> {
+    fn narrowest<'p>(path: &'p str, limit: &dyn Fn(&str) -> Option<f64>) -> Option<(&'p str, f64)> {
         let groups = Path::new(path).ancestors().take(DEEPEST);
         let limits = groups.filter_map(|group| {
             let group = group.to_str()?;

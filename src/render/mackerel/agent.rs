@@ -11,17 +11,16 @@ const PERCENT: f64 = 100.0;
 /// Adds what it holds, and its share of a CPU since `before`.
 pub(super) fn put(out: &mut Values, before: &Readings, now: &Readings) {
     if let Some(status) = &now.agent {
-        let all = status.resident.unwrap_or(u64::MAX);
-        let values = [
-            ("memory.alloc", status.anonymous.map(|bytes| bytes.min(all))),
-            ("memory.sys", status.resident),
-            ("runtime.thread_num", status.threads),
-        ];
-        for (name, value) in values {
+        let mut put = |name: &str, value: Option<u64>| {
             if let Some(value) = value {
-                out.put(["custom.agent.", name].concat(), value as f64);
+                out.put(name, value as f64);
             }
-        }
+        };
+        let all = status.resident.unwrap_or(u64::MAX);
+        let anonymous = status.anonymous.map(|bytes| bytes.min(all));
+        put("custom.agent.memory.alloc", anonymous);
+        put("custom.agent.memory.sys", status.resident);
+        put("custom.agent.runtime.thread_num", status.threads);
     }
     if let (Some(before), Some(now)) = (&before.agent_cpu, &now.agent_cpu) {
         let share = (now.reading - before.reading) / now.since(before).as_secs_f64();

@@ -60,7 +60,7 @@ fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits)
     }
     if let Some(memory) = &group.memory {
         let number = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
-        let limit = least(number(memory.limit_bytes), number(host.memory_bytes));
+        let limit = least(memory.limit_bytes, number(host.memory_bytes));
         let used = number(memory.used_bytes).filter(|used| *used < IMPOSSIBLE);
         let used = used.map(|used| used.min(limit.unwrap_or(used)));
         put("container.memory.", ".usage", used);

@@ -4,9 +4,9 @@ use crate::base::values::Values;
 
 /// Adds those means that are known.
 pub(super) fn put(out: &mut Values, means: [Option<f64>; 3]) {
-    for (minutes, mean) in [1, 5, 15].into_iter().zip(means) {
+    for (name, mean) in ["loadavg1", "loadavg5", "loadavg15"].iter().zip(means) {
         if let Some(mean) = mean {
-            out.put(format!("loadavg{minutes}"), mean);
+            out.put(*name, mean);
         }
     }
 }

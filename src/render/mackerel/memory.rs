@@ -22,12 +22,11 @@ pub(super) fn put(out: &mut Values, now: &Meminfo) {
         available
     } else {
         // Before Linux 3.14 the kernel does not say what it could give up.
-        let names = ["memory.free", "memory.buffers", "memory.cached"];
-        let parts = [now.free_bytes, now.buffers_bytes, now.cached_bytes];
-        for (name, part) in names.into_iter().zip(parts) {
-            put(name, within(part, total));
-        }
-        parts.into_iter().sum()
+        put("memory.free", within(now.free_bytes, total));
+        put("memory.buffers", within(now.buffers_bytes, total));
+        put("memory.cached", within(now.cached_bytes, total));
+        let parts = now.free_bytes.zip(now.buffers_bytes).zip(now.cached_bytes);
+        parts.map(|((free, buffers), cached)| free + buffers + cached)
     };
     let used = total.zip(unused);
     put(

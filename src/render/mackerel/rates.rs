@@ -39,15 +39,37 @@ impl DeviceSeries {
         pair: fn(&T) -> [u64; 2],
         name: &dyn Fn(&str) -> Option<Names>,
     ) {
-        self.name_all(&now.reading.names, name);
+        let (was, is) = (&before.reading, &now.reading);
+        let pairs = |before: usize, now: usize| {
+            let (before, now) = (was.counters.get(before)?, is.counters.get(now)?);
+            Some((pair(before), pair(now)))
+        };
+        self.name_all(&is.names, name);
         let seconds = now.since(before).as_secs_f64();
-        let mut earlier = Finder::of(&before.reading.names);
-        let devices = now.reading.names.iter().zip(&now.reading.counters);
-        for ((device, counters), names) in devices.zip(&self.names) {
-            let at = earlier.find(device);
-            let before = at.and_then(|at| before.reading.counters.get(at));
-            if let (Some(names), Some(before)) = (names, before) {
-                put_pair(out, names, pair(before), pair(counters), seconds);
+        self.put_all(out, &was.names, &pairs, seconds);
+    }
+
+    /// Adds the values of all devices that have names and were there `before`. `pairs` are the
+    /// counters, by the places of a device in both lists.
+    fn put_all(
+        &self,
+        out: &mut Values,
+        before: &[Box<str>],
+        pairs: &dyn Fn(usize, usize) -> Option<([u64; 2], [u64; 2])>,
+        seconds: f64,
+    ) {
+        let mut earlier = Finder::of(before);
+        let devices = self.devices.iter().zip(&self.names).enumerate();
+        for (at, (device, names)) in devices {
+            let found = earlier.find(device);
+            let pairs = found.and_then(|before| pairs(before, at));
+            let (Some(names), Some((before, after))) = (names, pairs) else {
+                continue;
+            };
+            for (name, (before, after)) in names.iter().zip(before.into_iter().zip(after)) {
+                if let Some(grown) = growth(before, after) {
+                    out.put(Arc::clone(name), grown as f64 / seconds);
+                }
             }
         }
     }
@@ -68,14 +90,6 @@ impl DeviceSeries {
     }
 }
 
-fn put_pair(out: &mut Values, names: &Names, before: [u64; 2], after: [u64; 2], seconds: f64) {
-    for (name, (before, after)) in names.iter().zip(before.into_iter().zip(after)) {
-        if let Some(grown) = growth(before, after) {
-            out.put(Arc::clone(name), grown as f64 / seconds);
-        }
-    }
-}
-
 /// Finds devices in a list that has most of them in the order in which they are asked for: a search
 /// for each of thousands would take long.
 struct Finder<'a> {
@@ -89,11 +103,11 @@ impl Finder<'_> {
     }
 
     fn find(&mut self, device: &str) -> Option<usize> {
-        let is_it = |known: &Box<str>| **known == *device;
-        let at = if self.list.get(self.next).is_some_and(is_it) {
+        let next = self.list.get(self.next);
+        let at = if next.is_some_and(|next| **next == *device) {
             self.next
         } else {
-            self.list.iter().position(is_it)?
+            self.list.iter().position(|known| **known == *device)?
         };
         self.next = at + 1;
         Some(at)
