@@ -161,4 +161,23 @@ mod tests {
             assert_eq!(round(180, mounts), 2, "{settings}");
         }
     }
+
+    #[test]
+    fn disks_are_named_anew_when_the_mounts_change() {
+        let tree = tempfile::tempdir().unwrap();
+        let proc = tree.path().join("proc");
+        std::fs::create_dir_all(proc.join("self")).unwrap();
+        let mut disk = Rig::with("disk", "filesystems.use_mountpoint = true");
+        let mut round = |seconds: u64, point: &str| {
+            let work = format!("8 1 sda1 {seconds} 0 0 0 1 0 0 0 0 0 0\n");
+            std::fs::write(proc.join("diskstats"), work).unwrap();
+            let mounts = format!("20 1 8:1 / {point} rw - ext4 /dev/sda1 rw\n");
+            std::fs::write(proc.join("self/mountinfo"), mounts).unwrap();
+            let (values, _) = disk.attempt_at(tree.path(), seconds);
+            values.first().map_or("", |(name, _)| *name)
+        };
+        assert_eq!(round(1, "/a"), "");
+        assert_eq!(round(61, "/a"), "disk._a.reads.delta");
+        assert_eq!(round(121, "/b"), "disk._b.reads.delta");
+    }
 }

@@ -9,9 +9,12 @@ use tempfile::TempDir;
 
 use super::super::testing::{Rig, thousand_bytes_each};
 use super::*;
+use crate::base::clock::Moment;
 use crate::base::pattern::Pattern;
-use crate::collect::CollectError;
+use crate::collect::readings::Readings;
+use crate::collect::{self, CollectContext, CollectError};
 use crate::config::{self, Config, Scope};
+use crate::sys::root::Root;
 
 /// Bytes.
 const MIB: f64 = 1_048_576.0;
@@ -1027,6 +1030,40 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
         assert_eq!(message.is_empty(), named.is_empty(), "{why}: {message}");
         assert!(message.contains(named), "{why}: {message}");
     }
+}
+
+#[test]
+fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
+    let tree = tree("v2-host-t0");
+    let config = Config {
+        container: of(Scope::All),
+        ..Config::default()
+    };
+    let mut context = CollectContext {
+        root: &Root::at(tree.path()),
+        now: Moment::default(),
+        buffer: &mut Vec::new(),
+    };
+    let mut readings = Readings::default();
+    for mut collector in collect::builtin(&config, thousand_bytes_each()) {
+        match collector.name() {
+            "cpu" | "memory" => collector.collect(&mut context, &mut readings).unwrap(),
+            "container" => {
+                let proc = tree.path().join("proc");
+                fs::remove_file(proc.join("stat")).unwrap();
+                fs::remove_file(proc.join("meminfo")).unwrap();
+                collector.collect(&mut context, &mut readings).unwrap();
+            }
+            _ => {}
+        }
+    }
+    let containers = readings.containers.unwrap().reading;
+    assert_eq!(containers.host_cores, Some(2));
+    assert_eq!(
+        containers.host_memory_bytes,
+        readings.memory.unwrap().total_bytes
+    );
+    assert!(containers.host_memory_bytes.is_some());
 }
 
 #[test]
