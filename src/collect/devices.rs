@@ -3,64 +3,45 @@
 
 use std::sync::Arc;
 
-use super::readings::Devices;
-
 /// The list of the round before.
 #[derive(Default)]
 pub(super) struct DeviceNames(Arc<[Box<str>]>);
 
 impl DeviceNames {
-    /// The devices that were `found`, in that order. Of two of one name, the first counts.
-    pub(super) fn devices<'a, T>(
-        &mut self,
-        found: impl Iterator<Item = (&'a str, T)>,
-    ) -> Devices<T> {
-        let mut counters = Vec::with_capacity(self.0.len());
-        let mut list = List {
-            before: &self.0,
+    /// A list for the devices of this round.
+    pub(super) fn list(&mut self) -> DeviceList<'_> {
+        DeviceList {
+            names: self,
             next: 0,
             changed: None,
-        };
-        for (name, row) in found {
-            if list.add(name) {
-                counters.push(row);
-            }
         }
-        let changed = list.end();
-        Devices {
-            names: self.change(changed),
-            counters,
-        }
-    }
-
-    /// The list of this round, which the next one is compared with.
-    fn change(&mut self, changed: Option<Vec<Box<str>>>) -> Arc<[Box<str>]> {
-        if let Some(changed) = changed {
-            self.0 = changed.into();
-        }
-        Arc::clone(&self.0)
     }
 }
 
 /// A list of names that is made, and compared with the one before.
-struct List<'b> {
-    before: &'b [Box<str>],
+pub(super) struct DeviceList<'n> {
+    names: &'n mut DeviceNames,
     /// Names before this one have been found again, or are gone.
     next: usize,
     /// The whole list, from the first difference on.
     changed: Option<Vec<Box<str>>>,
 }
 
-impl List<'_> {
-    /// Whether `name` is not there yet. Most names come in the order of the round before: only one
-    /// that does not is searched for.
-    fn add(&mut self, name: &str) -> bool {
-        let ahead = self.before.get(self.next..).unwrap_or_default();
+impl DeviceList<'_> {
+    /// As many devices as the round before had.
+    pub(super) fn expected(&self) -> usize {
+        self.names.0.len()
+    }
+
+    /// Adds a device. Returns whether it is not there yet: of two of one name, the first counts. Most
+    /// come in the order of the round before: only one that does not is searched for.
+    pub(super) fn add(&mut self, name: &str) -> bool {
+        let ahead = self.names.0.get(self.next..).unwrap_or_default();
         if self.changed.is_none() && ahead.first().is_some_and(|next| **next == *name) {
             self.next += 1;
             return true;
         }
-        let so_far = self.before.get(..self.next).unwrap_or_default();
+        let so_far = self.names.0.get(..self.next).unwrap_or_default();
         let changed = self.changed.get_or_insert_with(|| so_far.to_vec());
         // What is still ahead has not been passed, and cannot be in the list.
         match ahead.iter().position(|known| **known == *name) {
@@ -72,23 +53,33 @@ impl List<'_> {
         true
     }
 
-    /// The list, if it differs from the one before.
-    fn end(self) -> Option<Vec<Box<str>>> {
-        let is_shorter = self.next < self.before.len();
-        let found = || self.before.get(..self.next).unwrap_or_default().to_vec();
-        self.changed.or_else(|| is_shorter.then(found))
+    /// The whole list, with which that of the next round is compared.
+    pub(super) fn end(self) -> Arc<[Box<str>]> {
+        if let Some(changed) = self.changed {
+            self.names.0 = changed.into();
+        } else if let Some(found) = self.names.0.get(..self.next)
+            && self.next < self.names.0.len()
+        {
+            self.names.0 = found.into();
+        }
+        Arc::clone(&self.names.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::readings::Devices;
     use super::*;
 
     /// Each letter is a device; its counter is its place in the round.
     fn round(names: &mut DeviceNames, letters: &str) -> Devices<usize> {
-        let letters: Vec<String> = letters.chars().map(String::from).collect();
-        let found = letters.iter().enumerate();
-        names.devices(found.map(|(at, name)| (name.as_str(), at)))
+        let mut list = names.list();
+        let letters = letters.chars().map(String::from).enumerate();
+        let found = letters.filter(|(_, name)| list.add(name));
+        Devices {
+            counters: found.map(|(at, _)| at).collect(),
+            names: list.end(),
+        }
     }
 
     #[test]

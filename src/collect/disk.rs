@@ -1,9 +1,9 @@
 //! Work of the block devices, from `/proc/diskstats`.
 
 use super::devices::DeviceNames;
-use super::readings::{Readings, Timed};
+use super::readings::{Devices, DiskCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
-use crate::parse::diskstats;
+use crate::parse::diskstats::{self, READS, WRITES};
 
 /// Devices named so are made of others, which are reported.
 const MAPPED: &str = "dm-";
@@ -25,12 +25,22 @@ impl Collector for Disk {
             Err(error) if error.is_absent() => return Ok(()),
             text => text?,
         };
-        let found = diskstats::parse(&text)?;
-        let found = found.iter().filter(|now| !now.device.starts_with(MAPPED));
-        let found = found.map(|now| (now.device, now.counters));
+        let mut names = self.0.list();
+        let mut counters = Vec::with_capacity(names.expected());
+        diskstats::parse(&text, &mut |now| {
+            if !now.device.starts_with(MAPPED) && names.add(now.device) {
+                counters.push(DiskCounters {
+                    reads: now.counters[READS],
+                    writes: now.counters[WRITES],
+                });
+            }
+        })?;
         out.disks = Some(Timed {
             moment: context.now,
-            reading: self.0.devices(found),
+            reading: Devices {
+                names: names.end(),
+                counters,
+            },
         });
         ended(cut)
     }

@@ -1,7 +1,7 @@
 //! Traffic of the network interfaces, from `/proc/net/dev`.
 
 use super::devices::DeviceNames;
-use super::readings::{InterfaceCounters, Readings, Timed};
+use super::readings::{Devices, InterfaceCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::netdev;
 
@@ -24,15 +24,22 @@ impl Collector for Interface {
         let root = context.root;
         let path = [root.network(), "/dev"].concat();
         let (text, cut) = root.table(path, context.buffer)?;
-        let found = netdev::parse(&text, is_wanted)?;
-        let counters = |now: &netdev::Traffic<'_>| InterfaceCounters {
-            received_bytes: now.received_bytes,
-            sent_bytes: now.sent_bytes,
-        };
-        let found = found.iter().map(|now| (now.interface, counters(now)));
+        let mut names = self.0.list();
+        let mut counters = Vec::with_capacity(names.expected());
+        netdev::parse(&text, is_wanted, &mut |now| {
+            if names.add(now.interface) {
+                counters.push(InterfaceCounters {
+                    received_bytes: now.received_bytes,
+                    sent_bytes: now.sent_bytes,
+                });
+            }
+        })?;
         out.interfaces = Some(Timed {
             moment: context.now,
-            reading: self.0.devices(found),
+            reading: Devices {
+                names: names.end(),
+                counters,
+            },
         });
         ended(cut)
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Moment;
-use crate::parse::diskstats;
 use crate::parse::meminfo::Meminfo;
 use crate::parse::process::Status;
 use crate::parse::stat::Stat;
@@ -83,8 +82,11 @@ pub(crate) struct InterfaceCounters {
     pub(crate) sent_bytes: u64,
 }
 
-/// What a disk has done: the columns of `/proc/diskstats`, of which [`diskstats::READS`] is one.
-pub(crate) type DiskCounters = [u64; diskstats::NUMBERS];
+/// What a disk has done; [`crate::base::counter::UNKNOWN`] where the kernel shows no number.
+pub(crate) struct DiskCounters {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+}
 
 /// Filesystems on devices of this host.
 pub(crate) struct FilesystemReadings {

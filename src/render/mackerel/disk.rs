@@ -8,7 +8,6 @@ use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, DiskCounters, FilesystemReadings, Mounted, Timed};
-use crate::parse::diskstats::{READS, WRITES};
 
 /// Which disks are reported, and under which name.
 pub(super) struct DiskRates {
@@ -62,7 +61,7 @@ impl DiskRates {
             let label = point.as_deref().unwrap_or(&label);
             Some(names("disk.", label, [".reads.delta", ".writes.delta"]))
         };
-        let pair = |counters: &DiskCounters| [counters[READS], counters[WRITES]];
+        let pair = |counters: &DiskCounters| [counters.reads, counters.writes];
         self.series.put_rates(out, before, now, pair, &name);
     }
 }
