@@ -103,8 +103,8 @@ pub(crate) fn all() -> Vec<Target> {
         text("meminfo", "proc/meminfo", |text| drop(meminfo::parse(text))),
         text("loadavg", "proc/loadavg", |text| drop(loadavg::parse(text))),
         text("cpuinfo", "proc/cpuinfo", |text| drop(cpuinfo::parse(text))),
-        text("diskstats", "proc/diskstats", |text| drop(diskstats::parse(text))),
-        text("netdev", "proc/net/dev", |text| drop(netdev::parse(text, |_| true))),
+        text("diskstats", "proc/diskstats", |text| drop(diskstats::parse(text, &mut drop))),
+        text("netdev", "proc/net/dev", |text| drop(netdev::parse(text, |_| true, &mut drop))),
         target(
             "mountinfo",
             fixtures("tests/fixtures", &|path| path.ends_with("proc/self/mountinfo")),

@@ -10,6 +10,7 @@ mod describe;
 mod metadata;
 mod parse;
 mod record;
+mod render;
 mod run;
 mod schedule;
 mod settings;

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "collect", "describe", "check", "metadata", "api", "schedule", "spool", "record", "trust",
     ],
+    &["render"],
     &["run"],
     &["cli", "main"],
 ];

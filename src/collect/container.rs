@@ -1,18 +1,15 @@
-//! `container.cpu.NAME.usage|limit`, in percent of one core, and `container.memory.NAME.usage|limit`,
-//! in bytes: what containers use and may use, from the files of control groups. Where it is asked for,
-//! `custom.container.*`: throttling, kills for want of memory, pressure.
+//! What containers use and may use, from the files of control groups. Where it is asked for, also
+//! throttling, kills for want of memory, and pressure.
 
 mod groups;
 mod names;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::{CollectError, Collector, Span, Values, View, ended, within};
-use crate::base::counter::growth;
+use super::readings::{ContainerReadings, Readings, Timed};
+use super::{CollectContext, CollectError, Collector, ended};
 use crate::base::text::metric_segment;
 use crate::config::{self, Config, Scope};
-use crate::parse::plugin::meta::{Graph, Metric};
 use crate::parse::{cgroup, container, meminfo, stat};
 use crate::sys::root::Root;
 use groups::Groups;
@@ -23,40 +20,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 const MOST: usize = 500;
 /// Characters of an id that stand for a name where there is none.
 const SHORT: usize = 12;
-/// Percent of one core.
-const PERCENT: f64 = 100.0;
-/// Pressure is told of these.
-const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];
 
-/// Compares each reading with the one before.
+/// Reads the control groups that the settings ask for.
 pub(super) struct Container {
     config: config::Container,
-    span: Span,
-    before: Vec<(PathBuf, Counters)>,
     /// Names by id, as far as they have been told.
     names: Vec<(String, String)>,
     /// The path of the own group, once it has been found.
     own: Option<String>,
-}
-
-/// What only grows. `None`: the kernel does not tell.
-#[derive(Clone, Copy, Default)]
-struct Counters {
-    cpu_ns: Option<u64>,
-    /// The length of the path of the group whose periods these are.
-    limiting: usize,
-    periods: Option<u64>,
-    throttled: Option<u64>,
-    oom_kills: Option<u64>,
-    /// Of each resource: some and all tasks waiting, in microseconds.
-    stalled_us: [[Option<u64>; 2]; 3],
-}
-
-/// What a group may use; `None` if that is unknown.
-struct Limits {
-    /// Percent of one core.
-    cpu: Option<f64>,
-    memory_bytes: Option<u64>,
 }
 
 /// A container's group, below the base of its hierarchy.
@@ -70,8 +41,6 @@ impl Container {
     pub(super) fn new(config: config::Container) -> Container {
         Container {
             config,
-            span: Span::default(),
-            before: Vec::new(),
             names: Vec::new(),
             own: None,
         }
@@ -80,7 +49,7 @@ impl Container {
     /// The groups to be measured, of those of the host. `None`: the own one.
     fn groups(
         &mut self,
-        view: &mut View<'_>,
+        context: &mut CollectContext<'_>,
         groups: &Groups,
     ) -> Result<Option<Vec<Group>>, CollectError> {
         let scope = match self.config.metrics {
@@ -90,7 +59,7 @@ impl Container {
             scope => scope,
         };
         let pod = match (scope, &self.config.pod_uid) {
-            (Scope::Pod, None) => self.own_pod(view)?,
+            (Scope::Pod, None) => self.own_pod(context)?,
             (Scope::Pod, uid) => uid.clone(),
             _ => None,
         };
@@ -110,66 +79,78 @@ impl Container {
             }
         }
         found.truncate(MOST);
-        self.name(view.root, &found, scope == Scope::All);
+        self.name(context.root, &found, scope == Scope::All);
         let mut all: Vec<Group> = Vec::with_capacity(found.len());
+        // Of names that metrics take for the same, one is enough.
+        let mut segments: Vec<String> = Vec::with_capacity(found.len());
         let has_pods = self.names.iter().any(|(_, name)| !name.is_empty());
         for path in found {
             let id = id(&path).to_owned();
             let known = self.names.iter().find(|(known, _)| *known == id);
-            let known = known.map(|(_, name)| metric_segment(name));
+            let known = known.map(|(_, name)| (name, metric_segment(name)));
             let is_in_pod = container::pod_of_group(&path).is_some();
-            let name = match known {
+            let (name, segment) = match known {
                 // Two may have one name: the ids are different.
-                Some(name) if all.iter().all(|other| other.name != name) => name,
+                Some((name, segment)) if !segments.contains(&segment) => (name.clone(), segment),
                 // It holds the pod's network, and has no log.
                 None if is_in_pod && has_pods => continue,
-                _ => id.chars().take(SHORT).collect(),
+                _ => {
+                    let name: String = id.chars().take(SHORT).collect();
+                    (name.clone(), name)
+                }
             };
+            segments.push(segment);
             all.push(Group { path, name });
         }
         Ok(Some(all))
     }
 
     /// The group of the container that this process is in; where it is in none, its own.
-    fn own(&mut self, view: &mut View<'_>, groups: &Groups) -> Result<Group, CollectError> {
+    fn own(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        groups: &Groups,
+    ) -> Result<Group, CollectError> {
         let known = self.own.take().filter(|path| groups.has(path));
         let path = match known {
             Some(path) => path,
-            None => own_path(view, groups)?,
+            None => own_path(context, groups)?,
         };
         self.own = Some(path.clone());
         let name = match &self.config.name {
-            Some(name) => metric_segment(name),
+            Some(name) => name.clone(),
             None => {
-                let name = view.root.text("/proc/sys/kernel/hostname", view.buffer)?;
-                metric_segment(name.trim_end())
+                let name = context
+                    .root
+                    .text("/proc/sys/kernel/hostname", context.buffer)?;
+                name.trim_end().to_owned()
             }
         };
         Ok(Group { path, name })
     }
 
-    fn own_pod(&self, view: &mut View<'_>) -> Result<Option<String>, CollectError> {
-        let (text, _) = view.root.table("/proc/self/mountinfo", view.buffer)?;
+    fn own_pod(&self, context: &mut CollectContext<'_>) -> Result<Option<String>, CollectError> {
+        let (text, _) = context.root.table("/proc/self/mountinfo", context.buffer)?;
         Ok(container::pod_of_mounts(&text).map(str::to_owned))
     }
 }
 
 /// The path of the group of the container that this process is in.
 ///
-/// What is mounted is either the container's groups alone, in a namespace of its own or by themselves:
-/// then their root is the container's, and the group of this process may be one that a supervisor in
-/// the container has made. Or it is all groups of the host: then one of those around this process is
-/// named as a container's is, or else this process is in none.
-fn own_path(view: &mut View<'_>, groups: &Groups) -> Result<String, CollectError> {
+/// What is mounted is either the container's groups alone, in a namespace of its own or by
+/// themselves: then their root is the container's, and the group of this process may be one that a
+/// supervisor in the container has made. Or it is all groups of the host: then one of those around
+/// this process is named as a container's is, or else this process is in none.
+fn own_path(context: &mut CollectContext<'_>, groups: &Groups) -> Result<String, CollectError> {
     if !groups.are_all() {
         return Ok("/".to_owned());
     }
-    let text = view.root.text("/proc/self/cgroup", view.buffer)?;
+    let text = context.root.text("/proc/self/cgroup", context.buffer)?;
     let path = cgroup::path(&text, groups.controller()).unwrap_or("/");
     let path = container::group_of_container(path)
         .unwrap_or(path)
         .to_owned();
-    let (mounts, _) = view.root.table("/proc/self/mountinfo", view.buffer)?;
+    let (mounts, _) = context.root.table("/proc/self/mountinfo", context.buffer)?;
     let is_known = !path.contains("..") && !cgroup::begins_above(&mounts);
     if is_known && groups.has(&path) {
         return Ok(groups.common(&path).to_owned());
@@ -192,63 +173,64 @@ impl Collector for Container {
         "container"
     }
 
-    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
+    fn collect(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        out: &mut Readings,
+    ) -> Result<(), CollectError> {
         if self.config.metrics == Scope::None {
             return Ok(());
         }
-        let root = view.root;
+        let root = context.root;
         let mut groups = match &self.config.cgroup {
             // A path of this process, wherever the host's files are.
             Some(path) => Groups::at(Root::own(), path.clone()),
             None => Groups::at(root.clone(), PathBuf::from(CGROUPS)),
         };
-        let all = match self.groups(view, &groups)? {
+        let all = match self.groups(context, &groups)? {
             Some(all) => all,
             None => {
                 // In the host's tree, the root that a process sees would be the whole host.
                 groups = Groups::at(root.clone(), PathBuf::from(CGROUPS));
-                vec![self.own(view, &groups)?]
+                vec![self.own(context, &groups)?]
             }
         };
-        let (host, mut failure) = Limits::of_host(view);
-        let span = self.span.until(view.now);
-        let mut after = Vec::with_capacity(all.len());
-        let (mut has_cpu, mut has_memory) = (all.is_empty(), all.is_empty());
+        // Where other collectors run, they have read what the host has.
+        let mut containers = ContainerReadings {
+            host_cores: out.cpu.as_ref().map(|cpu| cpu.reading.cores),
+            host_memory_bytes: out.memory.as_ref().and_then(|memory| memory.total_bytes),
+            groups: Vec::new(),
+        };
+        let is_known = containers.host_cores.is_some() && containers.host_memory_bytes.is_some();
+        let mut failure = None;
+        if !is_known {
+            failure = read_host(context, &mut containers).err();
+        }
+        // Groups that are not read may have every controller.
+        let mut has_unread = all.is_empty();
+        let ignore = self.config.ignore.as_ref();
         for Group { path, name } in all {
-            if self
-                .config
-                .ignore
-                .as_ref()
-                .is_some_and(|ignore| ignore.matches(&name))
-            {
-                (has_cpu, has_memory) = (true, true);
+            if ignore.is_some_and(|ignore| ignore.matches(&metric_segment(&name))) {
+                has_unread = true;
                 continue;
             }
-            let before = self
-                .before
-                .iter()
-                .find(|(known, _)| known.as_os_str() == &*path);
-            let before = before.map(|(_, counters)| *counters);
-            let reading = groups.measure(&path, &name, &host, self.config.details, out);
-            if let Some(before) = before {
-                reading.counters.put(&before, &name, &host, span, out);
-            }
-            has_cpu |= reading.has_cpu;
-            has_memory |= reading.has_memory;
-            failure = failure.or(reading.failure);
-            after.push((PathBuf::from(path), reading.counters));
+            let found = &mut containers.groups;
+            let missing = groups.read(path, name, self.config.details, found);
+            failure = failure.or(missing);
         }
-        self.before = after;
+        let mut found = containers.groups.iter();
+        let has_cpu = has_unread || found.clone().any(|group| group.cpu.is_some());
+        let has_memory = has_unread || found.any(|group| group.memory.is_some());
+        out.containers = Some(Timed {
+            moment: context.now,
+            reading: containers,
+        });
         ended(failure.or(match (has_cpu, has_memory) {
             (true, true) => None,
             (true, false) => Some(CollectError::Controllers("memory")),
             (false, true) => Some(CollectError::Controllers("cpuacct")),
             (false, false) => Some(CollectError::Controllers("cpuacct and memory")),
         }))
-    }
-
-    fn forget(&mut self) {
-        self.before.clear();
     }
 
     fn configure(&mut self, config: &Config) {
@@ -259,128 +241,22 @@ impl Collector for Container {
     }
 }
 
-impl Limits {
-    /// What the whole host has, and why a part of that is unknown, if one is.
-    fn of_host(view: &mut View<'_>) -> (Limits, Option<CollectError>) {
-        let mut limits = Limits {
-            cpu: None,
-            memory_bytes: None,
-        };
-        let failure = limits.read(view).err();
-        (limits, failure)
+/// Reads what the whole host has.
+fn read_host(
+    context: &mut CollectContext<'_>,
+    host: &mut ContainerReadings,
+) -> Result<(), CollectError> {
+    let memory = context.root.text("/proc/meminfo", context.buffer);
+    let memory = memory.map(|text| meminfo::parse(&text));
+    let (stat, _) = context.root.table("/proc/stat", context.buffer)?;
+    host.host_cores = stat::cores(&stat);
+    let memory = memory??;
+    host.host_memory_bytes = memory.total_bytes;
+    if host.host_cores.is_none() {
+        stat::parse(&stat)?;
     }
-
-    fn read(&mut self, view: &mut View<'_>) -> Result<(), CollectError> {
-        let memory = view.root.text("/proc/meminfo", view.buffer);
-        let memory = memory.map(|text| meminfo::parse(&text));
-        let (stat, _) = view.root.table("/proc/stat", view.buffer)?;
-        let cores = stat::cores(&stat);
-        self.cpu = cores.map(|cores| cores as f64 * PERCENT);
-        let memory = memory??;
-        self.memory_bytes = memory.total_bytes;
-        if cores.is_none() {
-            stat::parse(&stat)?;
-        }
-        match self.memory_bytes {
-            None => ended(memory.damage),
-            Some(_) => Ok(()),
-        }
+    match host.host_memory_bytes {
+        None => ended(memory.damage),
+        Some(_) => Ok(()),
     }
 }
-
-impl Counters {
-    /// Puts what grew since `before` into `out`.
-    fn put(&self, before: &Counters, name: &str, host: &Limits, span: Duration, out: &mut Values) {
-        let seconds = span.as_secs_f64();
-        let grown = |get: fn(&Counters) -> Option<u64>| {
-            growth(get(before)?, get(self)?).map(|grown| grown as f64)
-        };
-        let mut put = |parts: [&str; 4], value: Option<f64>| {
-            if let Some(value) = value {
-                out.put(parts.concat(), value);
-            }
-        };
-        let share = grown(|counters| counters.cpu_ns).map(|ns| ns / 1e9 / seconds * PERCENT);
-        let share = match host.cpu {
-            Some(cpu) => share.and_then(|share| within(share, cpu)),
-            None => share,
-        };
-        put(["container.cpu.", name, ".usage", ""], share);
-        let is_same = before.limiting == self.limiting;
-        let throttled = grown(|counters| counters.throttled).filter(|_| is_same);
-        let share = throttled.zip(grown(|counters| counters.periods));
-        let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
-        let share = share.and_then(|share| within(share, PERCENT));
-        put(
-            ["custom.container.throttled.", name, ".percentage", ""],
-            share,
-        );
-        let kills = grown(|counters| counters.oom_kills);
-        put(["custom.container.oom_kills.", name, ".count", ""], kills);
-        let stalled = before.stalled_us.iter().zip(&self.stalled_us);
-        for (resource, (before, after)) in RESOURCES.iter().zip(stalled) {
-            let graph = ["custom.container.pressure_", resource, "."].concat();
-            for (kind, (before, after)) in [".some", ".full"].iter().zip(before.iter().zip(after)) {
-                let stalled = before.zip(*after);
-                let stalled = stalled.and_then(|(before, after)| growth(before, after));
-                let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
-                let share = share.and_then(|share| within(share, PERCENT));
-                put([&graph, name, kind, ""], share);
-            }
-        }
-    }
-}
-
-/// How `custom.container.*` is shown.
-pub(crate) fn graphs() -> Vec<Graph> {
-    let graph = |name: &str, label: &str, unit: &str, metrics: &[(&str, &str)]| {
-        let name = ["custom.container.", name, ".#"].concat();
-        let metric = |(metric, label): &(&str, &str)| Metric {
-            name: [&name, ".", metric].concat(),
-            label: (*label).to_owned(),
-            is_stacked: false,
-        };
-        Graph {
-            metrics: metrics.iter().map(metric).collect(),
-            name,
-            label: label.to_owned(),
-            unit: unit.to_owned(),
-        }
-    };
-    let waiting = [("some", "some"), ("full", "all")];
-    vec![
-        graph(
-            "throttled",
-            "Container CPU throttled",
-            "percentage",
-            &[("percentage", "periods")],
-        ),
-        graph(
-            "oom_kills",
-            "Container OOM kills",
-            "integer",
-            &[("count", "kills")],
-        ),
-        graph(
-            "pressure_cpu",
-            "Container CPU pressure",
-            "percentage",
-            &waiting,
-        ),
-        graph(
-            "pressure_memory",
-            "Container memory pressure",
-            "percentage",
-            &waiting,
-        ),
-        graph(
-            "pressure_io",
-            "Container I/O pressure",
-            "percentage",
-            &waiting,
-        ),
-    ]
-}
-
-#[cfg(test)]
-mod tests;

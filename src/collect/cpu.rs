@@ -1,163 +1,29 @@
-//! `cpu.{state}.percentage`: share of time by state, from `/proc/stat`.
-//!
-//! In percent of one core, so that the states of a host with four cores add up to 400.
+//! Time of the processors by state, from `/proc/stat`.
 
-use std::time::Duration;
+use super::readings::{Readings, Timed};
+use super::{CollectContext, CollectError, Collector, ended};
+use crate::parse::stat;
 
-use super::{CollectError, Collector, Values, View, ended};
-use crate::base::clock::Moment;
-use crate::base::counter::{UNKNOWN, growth};
-use crate::parse::stat::{self, GUEST, STATES, STEAL, Stat, USER};
-
-/// Ticks of a core in a second.
-const TICKS: f64 = 100.0;
-/// A state may have grown by this many times what the cores have had.
-const TOLERANCE: f64 = 2.0;
-/// The time for which a state may have grown at least, however short the span is.
-const SHORTEST: Duration = Duration::from_secs(60);
-
-/// Compares each reading with the one before.
-#[derive(Default)]
-pub(super) struct Cpu {
-    before: Option<(Moment, Stat)>,
-}
+pub(super) struct Cpu;
 
 impl Collector for Cpu {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
-    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
+    fn collect(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        out: &mut Readings,
+    ) -> Result<(), CollectError> {
         // What counts here is at its beginning.
-        let (text, _) = view.root.table("/proc/stat", view.buffer)?;
-        let mut now = stat::parse(&text)?;
-        if let Some((then, before)) = &self.before {
-            let usage = usage(before, &now, view.now.since(*then));
-            for (state, percent) in STATES.iter().zip(usage) {
-                out.put(["cpu.", state, ".percentage"].concat(), percent);
-            }
-        }
-        let damage = now.damage.take();
-        self.before = Some((view.now, now));
+        let (text, _) = context.root.table("/proc/stat", context.buffer)?;
+        let mut reading = stat::parse(&text)?;
+        let damage = reading.damage.take();
+        out.cpu = Some(Timed {
+            moment: context.now,
+            reading,
+        });
         ended(damage)
-    }
-
-    fn forget(&mut self) {
-        self.before = None;
-    }
-}
-
-/// Percent of one core by state; NaN for a state that the kernel does not have or whose growth is
-/// unknown, and throughout if no time has passed.
-///
-/// A counter that went backwards has not grown. The kernel lets `iowait` do so, as well as `idle`
-/// when a core comes back, and `steal` below zero. One that grew by far more than the cores can have
-/// spent in `span` has jumped, and tells nothing: then the others are shares of that time, not of
-/// what was counted.
-fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
-    let of_span = |span: Duration| span.as_secs_f64() * TICKS * after.cores as f64;
-    let most = TOLERANCE * of_span(span.max(SHORTEST));
-    let mut grown = [f64::NAN; STATES.len()];
-    let mut is_whole = true;
-    let pairs = before.ticks.iter().zip(after.ticks);
-    for (at, (grown, pair)) in grown.iter_mut().zip(pairs).enumerate() {
-        let (Some(before), Some(after)) = pair else {
-            continue;
-        };
-        let is_known = *before != UNKNOWN && after != UNKNOWN;
-        let went_back = after < *before || at == STEAL;
-        let ticks = match growth(*before, after) {
-            Some(ticks) => Some(ticks as f64).filter(|ticks| *ticks <= most),
-            None => (is_known && went_back).then_some(0.0),
-        };
-        is_whole &= ticks.is_some();
-        *grown = ticks.unwrap_or(f64::NAN);
-    }
-    // The kernel's `user` contains `guest`. Read one after the other, they may not quite agree.
-    if !grown[USER].is_nan() && !grown[GUEST].is_nan() {
-        grown[USER] = (grown[USER] - grown[GUEST]).max(0.0);
-    }
-    let mut all: f64 = grown.iter().filter(|grown| !grown.is_nan()).sum();
-    if !is_whole {
-        all = all.max(of_span(span));
-    }
-    grown.map(|grown| grown * 100.0 * after.cores as f64 / all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::round;
-    use super::*;
-
-    const BEFORE: &str = "two-core/t0";
-    const AFTER: &str = "two-core/t60";
-
-    #[test]
-    fn the_first_reading_reports_nothing() {
-        assert_eq!(round(&mut Cpu::default(), BEFORE, 0), []);
-    }
-
-    #[test]
-    fn the_second_reading_reports_the_minute_between() {
-        let mut cpu = Cpu::default();
-        round(&mut cpu, BEFORE, 0);
-        let values = round(&mut cpu, AFTER, 60);
-        let expected = [
-            ("cpu.user.percentage", 50.0),
-            ("cpu.nice.percentage", 10.0),
-            ("cpu.system.percentage", 20.0),
-            ("cpu.idle.percentage", 95.0),
-            ("cpu.iowait.percentage", 2.0),
-            ("cpu.irq.percentage", 1.0),
-            ("cpu.softirq.percentage", 1.0),
-            ("cpu.steal.percentage", 1.0),
-            ("cpu.guest.percentage", 20.0),
-        ];
-        assert_eq!(values, expected);
-        let all: f64 = values.iter().map(|(_, percent)| percent).sum();
-        assert_eq!(all, 200.0, "two cores");
-    }
-
-    #[test]
-    fn an_older_kernel_has_fewer_states() {
-        let stat = |text: &str| stat::parse(text).unwrap();
-        let before = stat("cpu  0 0 0 0 0\ncpu0\n");
-        let after = stat("cpu  1 0 1 2 0\ncpu0\n");
-        let percent = usage(&before, &after, SHORTEST);
-        assert_eq!(percent[..5], [25.0, 0.0, 25.0, 50.0, 0.0]);
-        assert!(percent[5..].iter().all(|percent| percent.is_nan()));
-    }
-
-    #[test]
-    fn cores_are_counted_when_the_minute_is_over() {
-        let stat = |text: &str| stat::parse(text).unwrap();
-        let before = stat("cpu  0 0 0 0\ncpu0\ncpu1\n");
-        let after = stat("cpu  5 0 0 5\ncpu0\n");
-        assert_eq!(
-            usage(&before, &after, SHORTEST)[..4],
-            [50.0, 0.0, 0.0, 50.0]
-        );
-    }
-
-    #[test]
-    fn no_time_passed_means_no_values() {
-        let mut cpu = Cpu::default();
-        round(&mut cpu, BEFORE, 0);
-        assert_eq!(round(&mut cpu, BEFORE, 60), []);
-    }
-
-    #[test]
-    fn a_counter_that_went_back_has_not_grown() {
-        let stat = |text: &str| stat::parse(text).unwrap();
-        let before = stat("cpu  0 0 0 0 90\ncpu0\n");
-        let after = stat("cpu  1 0 0 3 20\ncpu0\n");
-        assert_eq!(
-            usage(&before, &after, SHORTEST)[..5],
-            [25.0, 0.0, 0.0, 75.0, 0.0]
-        );
-
-        let mut cpu = Cpu::default();
-        round(&mut cpu, AFTER, 0);
-        assert_eq!(round(&mut cpu, BEFORE, 60), [], "all of them");
     }
 }

@@ -1,11 +1,11 @@
-//! `filesystem.{name}.size` and `.used`: what mounted disks hold. In bytes; the size is without
-//! what only the superuser may fill.
+//! What mounted disks hold, from the mount table and statvfs(3).
 
 mod plan;
 
 use std::sync::Arc;
 
-use super::{CollectError, Collector, Values, View, ended};
+use super::readings::{FilesystemReadings, Readings};
+use super::{CollectContext, CollectError, Collector, ended};
 use crate::config::{Config, Filesystems};
 use crate::sys::fsstat::FsStats;
 
@@ -34,326 +34,27 @@ impl Collector for Filesystem {
         "filesystem"
     }
 
-    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let root = view.root;
+    fn collect(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        out: &mut Readings,
+    ) -> Result<(), CollectError> {
+        let root = context.root;
         let own = root.own_mounts();
-        let (table, cut) = root.mounts(view.buffer)?;
+        let (table, cut) = root.mounts(context.buffer)?;
         // A host seldom mounts anything.
         if !self.plan.is_of(root, table, own.as_deref()) {
             self.plan = Plan::new(root, table, own, &self.config)?;
         }
-        let usage = self.stats.usage(&self.plan.paths);
-        for (series, found) in self.plan.series.iter().zip(&usage) {
-            let Some(found) = found else { continue };
-            // The last of several of one name counts, as it would at the server.
-            let mut later = self.plan.after(series);
-            if later.any(|at| usage.get(at).is_some_and(Option::is_some)) {
-                continue;
-            }
-            let size_bytes = found.used_bytes.saturating_add(found.available_bytes);
-            let [size, used] = &series.names;
-            out.put(Arc::clone(size), size_bytes as f64);
-            out.put(Arc::clone(used), found.used_bytes as f64);
-        }
+        out.filesystems = Some(FilesystemReadings {
+            mounts: Arc::clone(&self.plan.mounts),
+            usage: self.stats.usage(&self.plan.paths),
+        });
         ended(cut)
     }
 
     fn configure(&mut self, config: &Config) {
         self.config.clone_from(&config.filesystems);
         self.plan = Plan::default();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-    use std::fs;
-    use std::os::unix::ffi::OsStrExt;
-    use std::path::Path;
-    use std::sync::mpsc;
-    use std::time::Duration;
-
-    use super::super::testing::{round, thousand_bytes_each};
-    use super::*;
-    use crate::base::clock::Moment;
-    use crate::base::pattern::Pattern;
-    use crate::sys::fsstat::Usage;
-    use crate::sys::root::Root;
-
-    fn config(ignore: &str, use_mountpoint: bool) -> Filesystems {
-        let ignore = Some(ignore).filter(|ignore| !ignore.is_empty());
-        Filesystems {
-            ignore: ignore.map(|ignore| Pattern::new(ignore).unwrap()),
-            use_mountpoint,
-        }
-    }
-
-    /// The labels of the filesystems that are reported.
-    fn labels(tree: &str, ignore: &str, use_mountpoint: bool) -> Vec<&'static str> {
-        let config = config(ignore, use_mountpoint);
-        let mut filesystem = Filesystem::new(config, thousand_bytes_each());
-        let measured = round(&mut filesystem, tree, 0);
-        let label = |(name, _): (&'static str, f64)| {
-            name.strip_prefix("filesystem.")?.strip_suffix(".size")
-        };
-        measured.into_iter().filter_map(label).collect()
-    }
-
-    #[test]
-    fn reports_size_without_what_is_kept_for_the_superuser() {
-        let mut filesystem = Filesystem::new(config("", false), thousand_bytes_each());
-        let expected = [
-            ("filesystem.sda1.size", 900.0),
-            ("filesystem.sda1.used", 300.0),
-            ("filesystem.sdb1.size", 900.0),
-            ("filesystem.sdb1.used", 300.0),
-            ("filesystem.mapper_vg-var.size", 900.0),
-            ("filesystem.mapper_vg-var.used", 300.0),
-        ];
-        assert_eq!(round(&mut filesystem, "two-core/t0", 0), expected);
-    }
-
-    #[test]
-    fn reports_the_numbers_of_df() {
-        // Blocks of 1024 bytes, as in a line of df: 19734388, 16868164 used, 1863772 available.
-        let root = || {
-            Ok(Usage::new(
-                1024,
-                19_734_388,
-                19_734_388 - 16_868_164,
-                1_863_772,
-            ))
-        };
-        let stats = FsStats::answering(move |path| match path.ends_with("boot") {
-            true => Ok(None),
-            false => root(),
-        });
-        let mut filesystem = Filesystem::new(config("", true), stats);
-        let expected = [
-            ("filesystem._.size", 19_181_502_464.0),
-            ("filesystem._.used", 17_272_999_936.0),
-        ];
-        assert_eq!(round(&mut filesystem, "kernel-2.6.32", 0), expected);
-    }
-
-    #[test]
-    fn names_are_of_devices_or_mount_points() {
-        // (why this row exists, tree, pattern, by mount point, labels)
-        let table: &[(&str, &str, &str, bool, &[&str])] = &[
-            (
-                "devices",
-                "two-core/t0",
-                "",
-                false,
-                &["sda1", "sdb1", "mapper_vg-var"],
-            ),
-            (
-                "mount points",
-                "two-core/t0",
-                "",
-                true,
-                &["_", "_srv", "_var"],
-            ),
-            (
-                "no initial RAM disk",
-                "kernel-2.6.32",
-                "",
-                false,
-                &["root", "sda1"],
-            ),
-            (
-                "an encrypted disk by its UUID",
-                "encrypted-root",
-                "",
-                false,
-                &["dm-0", "mapper_link"],
-            ),
-            ("no devices", "lxc-no-diskstats", "", false, &[]),
-            (
-                "subvolumes share the device's name",
-                "btrfs-subvolumes",
-                "",
-                false,
-                &["sda2"],
-            ),
-            (
-                "but each has a mount point",
-                "btrfs-subvolumes",
-                "",
-                true,
-                &["_", "_home", "__snapshots"],
-            ),
-            (
-                "ignored by the whole name",
-                "two-core/t0",
-                "^/dev/sd[ab]1$",
-                true,
-                &["_var"],
-            ),
-            (
-                "ignored by what is no name",
-                "two-core/t0",
-                "^sda1$|^_srv$",
-                true,
-                &["_", "_srv", "_var"],
-            ),
-        ];
-        for (why, tree, ignore, use_mountpoint, expected) in table {
-            assert_eq!(labels(tree, ignore, *use_mountpoint), *expected, "{why}");
-        }
-    }
-
-    #[test]
-    fn odd_mount_points_are_asked_for_as_they_are_and_reported_as_segments() {
-        let (tell, asked) = mpsc::channel();
-        let stats = FsStats::answering(move |path| {
-            tell.send(path.to_owned()).unwrap();
-            Ok(Usage::new(1, 2, 1, 1))
-        });
-        let mut filesystem = Filesystem::new(config("", true), stats);
-        let measured = round(&mut filesystem, "odd-mounts", 0);
-        let expected = [
-            "filesystem._.size",
-            "filesystem._mnt_my_disk.size",
-            "filesystem._mnt_two_lines_and_a_tab.size",
-            "filesystem._mnt_back_040slash.size",
-            "filesystem._mnt_caf_.size",
-            "filesystem._mnt___.size",
-            "filesystem._mnt_lv.size",
-            "filesystem._mnt__1.size",
-        ];
-        let sizes = measured.iter().map(|(name, _)| *name).step_by(2);
-        assert!(sizes.eq(expected));
-        let asked: Vec<_> = asked.try_iter().collect();
-        let not_utf8 = OsStr::from_bytes(b"tests/fixtures/odd-mounts/mnt/caf\xe9");
-        assert!(asked.contains(&Path::new(not_utf8).to_owned()));
-    }
-
-    #[test]
-    fn of_two_filesystems_of_one_name_that_answer_the_last_counts() {
-        let stats = FsStats::answering(|path| {
-            let used = match path.to_str().unwrap() {
-                path if path.ends_with("home") => 7,
-                path if path.ends_with(".snapshots") => return Ok(None),
-                _ => 1,
-            };
-            Ok(Usage::new(1, 10, 10 - used, 2))
-        });
-        let mut filesystem = Filesystem::new(config("", false), stats);
-        let expected = [("filesystem.sda2.size", 9.0), ("filesystem.sda2.used", 7.0)];
-        assert_eq!(round(&mut filesystem, "btrfs-subvolumes", 0), expected);
-    }
-
-    /// A host in a directory, on which things happen between rounds.
-    struct Host {
-        directory: tempfile::TempDir,
-        filesystem: Filesystem,
-    }
-
-    impl Host {
-        fn new() -> Host {
-            let directory = tempfile::tempdir().unwrap();
-            fs::create_dir_all(directory.path().join("proc/self")).unwrap();
-            fs::create_dir_all(directory.path().join("dev/mapper")).unwrap();
-            Host {
-                directory,
-                filesystem: Filesystem::new(config("", false), thousand_bytes_each()),
-            }
-        }
-
-        /// The labels of a round in which these devices are mounted, each at its own name.
-        fn labels(&mut self, devices: &[&str]) -> Result<String, CollectError> {
-            let line = |(at, device): (usize, &&str)| {
-                format!("{} 1 8:{at} / /{at} rw - ext4 {device} rw\n", at + 20)
-            };
-            let table: String = devices.iter().enumerate().map(line).collect();
-            let top = self.directory.path();
-            fs::write(top.join("proc/self/mountinfo"), table).unwrap();
-            let (labels, result) = self.round();
-            result.map(|()| labels)
-        }
-
-        /// The labels of a round, and how it ended.
-        fn round(&mut self) -> (String, Result<(), CollectError>) {
-            let top = self.directory.path();
-            let mut values = Values::default();
-            let mut view = View {
-                root: &Root::at(top),
-                now: Moment(Duration::ZERO),
-                buffer: &mut Vec::new(),
-            };
-            let result = self.filesystem.collect(&mut view, &mut values);
-            let labels = values
-                .iter()
-                .filter_map(|(name, _)| name.strip_prefix("filesystem.")?.strip_suffix(".size"));
-            (labels.collect::<Vec<_>>().join(" "), result)
-        }
-    }
-
-    #[test]
-    fn what_is_mounted_meanwhile_counts_at_once() {
-        let mut host = Host::new();
-        assert!(host.labels(&[]).is_err(), "nothing is mounted");
-        // (why this row exists, what is mounted, labels)
-        let table: &[(&str, &[&str], &str)] = &[
-            ("the first round", &["/dev/a", "/dev/b"], "a b"),
-            ("as before", &["/dev/a", "/dev/b"], "a b"),
-            ("mounted", &["/dev/a", "/dev/b", "/dev/c"], "a b c"),
-            (
-                "another in its place",
-                &["/dev/a", "/dev/b", "/dev/d"],
-                "a b d",
-            ),
-            ("unmounted", &["/dev/b"], "b"),
-        ];
-        for (why, devices, expected) in table {
-            assert_eq!(host.labels(devices).unwrap(), *expected, "{why}");
-        }
-        assert!(host.labels(&[]).is_err(), "nothing is mounted any more");
-        let mut settings = Config::default();
-        settings
-            .read(b"filesystems.use_mountpoint = true\n")
-            .unwrap();
-        host.filesystem.configure(&settings);
-        assert_eq!(host.labels(&["/dev/b"]).unwrap(), "_0", "other settings");
-    }
-
-    #[test]
-    fn a_mount_table_that_is_too_large_counts_as_far_as_it_is_read() {
-        let mut host = Host::new();
-        assert_eq!(host.labels(&["/dev/a", "/dev/b"]).unwrap(), "a b");
-        let path = host.directory.path().join("proc/self/mountinfo");
-        let table = String::from_utf8(fs::read(&path).unwrap()).unwrap();
-        let other = "99 20 0:9 / /run/netns/x rw - nsfs nsfs rw\n";
-        // (why this row exists, what follows the disks, labels, whether there is a message)
-        let rows = [
-            ("just not too large", 90_000, "a b", false),
-            ("too large", 100_000, "a b", true),
-            ("as before", 100_000, "a b", true),
-            ("far too large", 300_000, "a b", true),
-            ("small again", 0, "a b", false),
-        ];
-        for (why, count, expected, has_message) in rows {
-            fs::write(&path, [&table, &*other.repeat(count)].concat()).unwrap();
-            let (labels, result) = host.round();
-            assert_eq!(labels, expected, "{why}");
-            assert_eq!(result.is_err(), has_message, "{why}");
-        }
-    }
-
-    #[test]
-    fn a_device_that_is_a_link_is_looked_up_in_every_round() {
-        const LINK: &str = "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
-        let mut host = Host::new();
-        let label = "mapper_luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
-        assert_eq!(host.labels(&[LINK]).unwrap(), label, "it leads nowhere");
-        let dev = host.directory.path().join("dev");
-        for name in ["dm-0", "dm-1"] {
-            let link = host.directory.path().join(&LINK[1..]);
-            let _ = fs::remove_file(&link);
-            fs::write(dev.join(name), "").unwrap();
-            std::os::unix::fs::symlink(Path::new("/dev").join(name), link).unwrap();
-            assert_eq!(host.labels(&[LINK]).unwrap(), name, "as the host knows it");
-        }
     }
 }

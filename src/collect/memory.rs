@@ -1,6 +1,7 @@
-//! `memory.*`: use of memory and swap, from `/proc/meminfo`. In bytes.
+//! Use of memory and swap, from `/proc/meminfo`.
 
-use super::{CollectError, Collector, Values, View, ended};
+use super::readings::Readings;
+use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::meminfo;
 
 pub(super) struct Memory;
@@ -10,82 +11,14 @@ impl Collector for Memory {
         "memory"
     }
 
-    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError> {
-        let now = meminfo::parse(&view.root.text("/proc/meminfo", view.buffer)?)?;
-        let mut put = |name: &str, bytes: Option<u64>| {
-            if let Some(bytes) = bytes {
-                out.put(name, bytes as f64);
-            }
-        };
-        // LXCFS gives a container its own total, and some of the host's parts.
-        let within = |part: Option<u64>, whole: Option<u64>| {
-            part.map(|part| whole.map_or(part, |whole| part.min(whole)))
-        };
-        let total = now.total_bytes;
-        put("memory.total", total);
-        let unused = match now.tells_available {
-            true => {
-                let available = within(now.available_bytes, total);
-                put("memory.mem_available", available);
-                available
-            }
-            // Before Linux 3.14 the kernel does not say what it could give up.
-            false => {
-                let names = ["memory.free", "memory.buffers", "memory.cached"];
-                let parts = [now.free_bytes, now.buffers_bytes, now.cached_bytes];
-                for (name, part) in names.into_iter().zip(parts) {
-                    put(name, within(part, total));
-                }
-                parts.into_iter().sum()
-            }
-        };
-        let used = total.zip(unused);
-        put(
-            "memory.used",
-            used.map(|(total, unused)| total.saturating_sub(unused)),
-        );
-        let swap = now.swap_total_bytes;
-        put("memory.swap_total", swap);
-        put("memory.swap_cached", within(now.swap_cached_bytes, swap));
-        put("memory.swap_free", within(now.swap_free_bytes, swap));
-        ended(now.damage)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::round;
-    use super::*;
-
-    /// Bytes.
-    const MIB: f64 = 1_048_576.0;
-    const KIB: f64 = 1024.0;
-
-    #[test]
-    fn what_is_available_counts_as_unused() {
-        let expected = [
-            ("memory.total", 1000.0 * MIB),
-            ("memory.mem_available", 600.0 * MIB),
-            ("memory.used", 400.0 * MIB),
-            ("memory.swap_total", 500.0 * MIB),
-            ("memory.swap_cached", 10.0 * MIB),
-            ("memory.swap_free", 400.0 * MIB),
-        ];
-        assert_eq!(round(&mut Memory, "two-core/t0", 0), expected);
-    }
-
-    #[test]
-    fn an_older_kernel_says_what_it_uses_for_caches() {
-        let expected = [
-            ("memory.total", 1_024_000.0 * KIB),
-            ("memory.free", 400_000.0 * KIB),
-            ("memory.buffers", 24_000.0 * KIB),
-            ("memory.cached", 200_000.0 * KIB),
-            ("memory.used", 400_000.0 * KIB),
-            ("memory.swap_total", 0.0),
-            ("memory.swap_cached", 0.0),
-            ("memory.swap_free", 0.0),
-        ];
-        assert_eq!(round(&mut Memory, "kernel-2.6.32", 0), expected);
+    fn collect(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        out: &mut Readings,
+    ) -> Result<(), CollectError> {
+        let mut now = meminfo::parse(&context.root.text("/proc/meminfo", context.buffer)?)?;
+        let damage = now.damage.take();
+        out.memory = Some(now);
+        ended(damage)
     }
 }

@@ -1,78 +1,67 @@
-//! Layer 3: the system metrics, one file per group.
+//! Layer 3: reads the host, one file per group. A round's [`Readings`] are a value, of which
+//! `render` makes metrics. Only what is asked for is read, and what one group has read, another takes
+//! from the round.
 
-pub(crate) mod agent;
-pub(crate) mod container;
-#[cfg(test)]
-mod counters;
+mod agent;
+mod container;
 mod cpu;
+mod devices;
 mod disk;
 mod filesystem;
-#[cfg(test)]
-mod gauges;
 mod interface;
 mod loadavg;
 mod memory;
 pub(crate) mod plugin;
-#[cfg(test)]
-mod testing;
+pub(crate) mod readings;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::base::clock::Moment;
-use crate::base::counter::{Names, growth};
+pub(crate) use crate::base::values::Values;
 use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
+use readings::Readings;
 
-/// 2^53, from which on an f64 no longer has every whole number: no host has as many of anything.
-const IMPOSSIBLE: f64 = 9_007_199_254_740_992.0;
-
-/// Measures one group of metrics.
+/// Reads one group.
 pub(crate) trait Collector: Send {
     /// For the log.
     fn name(&self) -> &'static str;
 
-    /// Appends this round's values to `out`. If it fails, what could be measured is there all the same.
-    ///
-    /// A collector of rates keeps the previous reading and adds nothing on its first call.
-    fn collect(&mut self, view: &mut View<'_>, out: &mut Values) -> Result<(), CollectError>;
+    /// Adds what it reads to `out`. If it fails, what could be read is there all the same.
+    fn collect(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        out: &mut Readings,
+    ) -> Result<(), CollectError>;
 
-    /// Forgets the previous reading: no rate is to cover the time since.
-    fn forget(&mut self) {}
-
-    /// Goes on with the settings of `config`. The previous reading stays.
+    /// Goes on with the settings of `config`.
     fn configure(&mut self, _config: &Config) {}
 }
 
-/// What a round is measured from.
-pub(crate) struct View<'a> {
+/// What a round is read from.
+pub(crate) struct CollectContext<'a> {
     pub(crate) root: &'a Root,
-    /// When the round is taken: the base of rates.
+    /// When the round is taken.
     pub(crate) now: Moment,
     /// Memory for files, used again by every collector and every round.
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// The built-in collectors, in the order in which they run: all, or those of a container or a pod. Sizes
-/// are asked of `stats`.
+/// The built-in collectors, in the order in which they run: all, or those of a container or a pod.
+/// Sizes are asked of `stats`.
 pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
     let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
-    let ignore = config.interfaces_ignore.clone();
-    let interface = interface::Interface::new(ignore);
-    let ignore = config.disks_ignore.clone();
-    let disk = disk::Disk::new(ignore, config.filesystems.use_mountpoint);
     let container = container::Container::new(config.container.clone());
     let mut all: Vec<Box<dyn Collector>> = vec![
         Box::new(loadavg::Loadavg),
-        Box::new(cpu::Cpu::default()),
+        Box::new(cpu::Cpu),
         Box::new(memory::Memory),
-        Box::new(interface),
-        Box::new(disk),
+        Box::new(interface::Interface::default()),
+        Box::new(disk::Disk::default()),
         Box::new(filesystem),
         Box::new(agent::Agent::new(config.diagnostic)),
         Box::new(container),
@@ -84,92 +73,27 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
     all
 }
 
-/// Runs each collector once, and makes room for as many values as are `expected`. One that fails is added to `failures` and does not disturb the others.
+/// Runs each collector once. One that fails is added to `failures` and does not disturb the others.
 pub(crate) fn run(
     collectors: &mut [Box<dyn Collector>],
-    view: &mut View<'_>,
+    context: &mut CollectContext<'_>,
     failures: &mut Failures,
-    expected: usize,
-) -> Values {
-    let mut values = Values(Vec::with_capacity(expected));
+) -> Readings {
+    let mut readings = Readings::default();
     for collector in collectors {
-        if let Err(error) = collector.collect(view, &mut values) {
+        if let Err(error) = collector.collect(context, &mut readings) {
             failures.push((collector.name(), base::report(&error)));
         }
     }
-    values
+    readings
 }
 
-/// How a round ends that has measured what can be: with what is missing and why, if anything is.
+/// How a round ends that has read what it can: with what is missing and why, if anything is.
 fn ended(missing: Option<impl Into<CollectError>>) -> Result<(), CollectError> {
     missing.map_or(Ok(()), |why| Err(why.into()))
 }
 
-/// `share` as a part of `whole`. Two readings are of two moments, so that it may exceed the whole: then
-/// it is the whole. `None` if it is more than twice as much: a counter has jumped.
-fn within(share: f64, whole: f64) -> Option<f64> {
-    (share <= 2.0 * whole).then(|| share.min(whole))
-}
-
-/// The values measured in one round.
-#[derive(Debug, Default)]
-pub(crate) struct Values(Vec<(Arc<str>, f64)>);
-
-impl Values {
-    /// Adds a value of the host, unless it cannot be one: all are zero or more and less than
-    /// [`IMPOSSIBLE`]. A rate over no time is no number at all.
-    pub(crate) fn put(&mut self, name: impl Into<Arc<str>>, value: f64) {
-        if (0.0..IMPOSSIBLE).contains(&value) {
-            self.put_any(name, value);
-        }
-    }
-
-    /// Adds a value, unless it is NaN or infinite.
-    pub(crate) fn put_any(&mut self, name: impl Into<Arc<str>>, value: f64) {
-        if value.is_finite() {
-            self.0.push((name.into(), value));
-        }
-    }
-
-    /// Adds what each counter of a device grew by in each second of `span`, unless [`growth`] does
-    /// not know.
-    fn put_rates(&mut self, names: &Names, before: [u64; 2], after: [u64; 2], span: Duration) {
-        for (name, (before, after)) in names.iter().zip(before.into_iter().zip(after)) {
-            if let Some(grown) = growth(before, after) {
-                self.put(Arc::clone(name), grown as f64 / span.as_secs_f64());
-            }
-        }
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Name and value, in the order in which they were measured.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> + Clone {
-        self.0.iter().map(|(name, value)| (&**name, *value))
-    }
-}
-
-/// The names of two values that differ only in how they end.
-fn names(group: &str, label: &str, ends: [&str; 2]) -> Names {
-    ends.map(|end| [group, label, end].concat().into())
-}
-
-/// The time between two readings, kept by whoever compares them.
-#[derive(Default)]
-struct Span(Option<Moment>);
-
-impl Span {
-    /// The time since the call before; zero at the first one.
-    fn until(&mut self, now: Moment) -> Duration {
-        let before = self.0.replace(now);
-        before.map_or(Duration::ZERO, |before| now.since(before))
-    }
-}
-
-/// Why a group of metrics could not be measured.
+/// Why a group could not be read.
 #[derive(Debug)]
 pub(crate) enum CollectError {
     /// Its file could not be read.

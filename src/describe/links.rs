@@ -36,8 +36,9 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     let ipv6 = if_inet6::parse(&inet6).map(|(interface, ip)| (interface, IpAddr::V6(ip)));
     let addresses: Vec<(&str, IpAddr)> = ipv4.chain(ipv6).collect();
     let mut links = Vec::new();
-    for interface in netdev::parse(&traffic, |_| true)? {
-        let name = interface.interface;
+    let mut names = Vec::new();
+    netdev::parse(&traffic, |_| true, &mut |one| names.push(one.interface))?;
+    for name in names {
         let mut own = addresses.iter().filter(|(of, _)| *of == name).peekable();
         if own.peek().is_none() {
             continue;

@@ -5,41 +5,39 @@ use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
 
 /// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
-const NUMBERS: usize = 11;
+pub(crate) const NUMBERS: usize = 11;
 /// Which of them counts the reads completed.
-const READS: usize = 0;
+pub(crate) const READS: usize = 0;
 /// Which of them counts the writes completed.
-const WRITES: usize = 4;
+pub(crate) const WRITES: usize = 4;
 
 /// What a disk or partition has done since boot.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Disk<'a> {
     /// As below `/dev`, e.g. `sda1`.
     pub(crate) device: &'a str,
-    /// Reads completed. Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
-    pub(crate) reads: u64,
-    /// Writes completed. Wraps as [`Disk::reads`] does.
-    pub(crate) writes: u64,
+    /// The numbers after the name, in the kernel's order: one is [`READS`], another [`WRITES`]. They
+    /// wrap at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
+    pub(crate) counters: [u64; NUMBERS],
 }
 
-/// Reads the text of `/proc/diskstats`, in the kernel's order. Devices that have never done
-/// anything are left out, as are lines that are not of the documented form.
+/// Reads the text of `/proc/diskstats`: `found` gets the disks in the kernel's order. Devices that
+/// have never done anything are left out, as are lines that are not of the documented form.
 ///
 /// Fails if there are lines, but none of that form. A host may have no disks.
-pub(crate) fn parse(text: &str) -> Result<Vec<Disk<'_>>, ParseError> {
-    let mut found = Vec::new();
+pub(crate) fn parse<'a>(text: &'a str, found: &mut dyn FnMut(Disk<'a>)) -> Result<(), ParseError> {
     let mut understood = false;
     for line in lines(text) {
         if let Some((disk, has_worked)) = disk(line) {
             understood = true;
             if has_worked {
-                found.push(disk);
+                found(disk);
             }
         }
     }
     match lines(text).next() {
         Some(line) if !understood => Err(ParseError::new("/proc/diskstats", "disk", line)),
-        _ => Ok(found),
+        _ => Ok(()),
     }
 }
 
@@ -48,17 +46,13 @@ fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
     let mut words = line.split_ascii_whitespace();
     let device = words.nth(2)?;
     // Kernels have written -1 for the requests in flight: what is not reported may be anything.
-    let mut numbers = [UNKNOWN; NUMBERS];
-    for number in &mut numbers {
+    let mut counters = [UNKNOWN; NUMBERS];
+    for number in &mut counters {
         *number = words.next()?.parse().unwrap_or(UNKNOWN);
     }
-    let disk = Disk {
-        device,
-        reads: numbers[READS],
-        writes: numbers[WRITES],
-    };
-    let is_known = disk.reads != UNKNOWN || disk.writes != UNKNOWN;
-    is_known.then(|| (disk, numbers.iter().any(|&number| number != 0)))
+    let is_known = counters[READS] != UNKNOWN || counters[WRITES] != UNKNOWN;
+    let has_worked = counters.iter().any(|&number| number != 0);
+    is_known.then_some((Disk { device, counters }, has_worked))
 }
 
 #[cfg(test)]
@@ -68,11 +62,12 @@ mod tests {
     const TWO_CORE: &str = include_str!("../../tests/fixtures/two-core/t0/proc/diskstats");
 
     fn found(text: &str) -> Vec<(&str, u64, u64)> {
-        let found = parse(text).unwrap();
+        let mut found = Vec::new();
+        parse(text, &mut |disk| {
+            found.push((disk.device, disk.counters[READS], disk.counters[WRITES]));
+        })
+        .unwrap();
         found
-            .iter()
-            .map(|disk| (disk.device, disk.reads, disk.writes))
-            .collect()
     }
 
     #[test]
@@ -137,13 +132,15 @@ mod tests {
         assert_eq!(found(""), []);
         assert_eq!(found("7 0 loop0 0 0 0 0 0 0 0 0 0 0 0\n"), []);
         assert_eq!(
-            parse("8 1 sda1 1 2 3 4\n").unwrap_err().to_string(),
+            parse("8 1 sda1 1 2 3 4\n", &mut drop)
+                .unwrap_err()
+                .to_string(),
             "/proc/diskstats: no disk in \"8 1 sda1 1 2 3 4\""
         );
     }
 
     #[test]
     fn never_panics() {
-        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text, &mut drop)));
     }
 }

@@ -21,15 +21,16 @@ pub(crate) struct Traffic<'a> {
     pub(crate) sent_bytes: u64,
 }
 
-/// Reads the text of `/proc/net/dev`, in the kernel's order: the interfaces whose name is `wanted`.
+/// Reads the text of `/proc/net/dev`: `found` gets the interfaces whose name is `wanted`, in the
+/// kernel's order.
 ///
 /// Fails if it has no line of an interface: every host has at least `lo`. Other lines are
 /// skipped.
 pub(crate) fn parse<'a>(
     text: &'a str,
     wanted: fn(&str) -> bool,
-) -> Result<Vec<Traffic<'a>>, ParseError> {
-    let mut found = Vec::new();
+    found: &mut dyn FnMut(Traffic<'a>),
+) -> Result<(), ParseError> {
     let mut understood = false;
     for line in lines(text) {
         // Not every kernel leaves a blank after the colon.
@@ -49,7 +50,7 @@ pub(crate) fn parse<'a>(
         if let Some(traffic) = traffic(interface, columns) {
             understood = true;
             if is_wanted {
-                found.push(traffic);
+                found(traffic);
             }
         }
     }
@@ -57,7 +58,7 @@ pub(crate) fn parse<'a>(
         let last = text.lines().last().unwrap_or_default();
         return Err(ParseError::new("/proc/net/dev", "interface", last));
     }
-    Ok(found)
+    Ok(())
 }
 
 fn traffic<'a>(interface: &'a str, line: &str) -> Option<Traffic<'a>> {
@@ -85,9 +86,14 @@ mod tests {
 
     const TWO_CORE: &str = include_str!("../../tests/fixtures/two-core/t0/proc/net/dev");
 
-    fn found(text: &str) -> Vec<(&str, u64, u64)> {
-        let found = parse(text, |_| true).unwrap();
+    fn found_of(text: &str, wanted: fn(&str) -> bool) -> Vec<Traffic<'_>> {
+        let mut found = Vec::new();
+        parse(text, wanted, &mut |traffic| found.push(traffic)).unwrap();
         found
+    }
+
+    fn found(text: &str) -> Vec<(&str, u64, u64)> {
+        found_of(text, |_| true)
             .iter()
             .map(|traffic| {
                 (
@@ -114,11 +120,11 @@ mod tests {
 
     #[test]
     fn leaves_out_what_is_not_wanted() {
-        let found = parse(TWO_CORE, |name| name.starts_with("eth0")).unwrap();
+        let found = found_of(TWO_CORE, |name| name.starts_with("eth0"));
         let names: Vec<_> = found.iter().map(|traffic| traffic.interface).collect();
         assert_eq!(names, ["eth0", "eth0.100"]);
-        assert!(parse(TWO_CORE, |_| false).unwrap().is_empty());
-        assert!(parse("lo: 1 2 3\n", |_| false).is_err());
+        assert!(found_of(TWO_CORE, |_| false).is_empty());
+        assert!(parse("lo: 1 2 3\n", |_| false, &mut drop).is_err());
     }
 
     #[test]
@@ -172,16 +178,16 @@ mod tests {
     #[test]
     fn a_file_without_interfaces_is_an_error() {
         assert_eq!(
-            parse("Inter-|\n face |bytes\n", |_| true)
+            parse("Inter-|\n face |bytes\n", |_| true, &mut drop)
                 .unwrap_err()
                 .to_string(),
             "/proc/net/dev: no interface in \" face |bytes\""
         );
-        assert!(parse("", |_| true).is_err());
+        assert!(parse("", |_| true, &mut drop).is_err());
     }
 
     #[test]
     fn never_panics() {
-        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text, |_| true)));
+        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text, |_| true, &mut drop)));
     }
 }

@@ -16,8 +16,8 @@ use super::{link, set_level};
 use crate::api::Api;
 use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Stamp};
-use crate::collect;
 use crate::config::{Config, Flags};
+use crate::render::mackerel;
 use crate::schedule::{Job, Schedule};
 use crate::sys::digest;
 use crate::sys::exec::reap_orphans;
@@ -283,10 +283,10 @@ impl<'a> Agent<'a> {
             self.plugins_due = None;
             self.plugins.begin(now);
             if self.config.diagnostic {
-                self.order(Order::Graphs(collect::agent::graphs()));
+                self.order(Order::Graphs(mackerel::agent::graphs()));
             }
             if self.config.container.details {
-                self.order(Order::Graphs(collect::container::graphs()));
+                self.order(Order::Graphs(mackerel::container::graphs()));
             }
         }
         self.plugins.turn(now);
@@ -379,7 +379,7 @@ impl<'a> Agent<'a> {
         self.measure.configure(&config);
         self.plugins.configure(&config, now);
         if config.diagnostic && !self.config.diagnostic {
-            self.order(Order::Graphs(collect::agent::graphs()));
+            self.order(Order::Graphs(mackerel::agent::graphs()));
         }
         self.order(Order::Configure(api, Box::new(config.clone())));
         self.config = config;

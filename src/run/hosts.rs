@@ -14,9 +14,11 @@ use serde_json::{Map, Value, json};
 use crate::base::clock::Moment;
 use crate::base::trees::Trees;
 use crate::base::{self, Failures};
-use crate::collect::{self, View};
+use crate::collect::readings::Readings;
+use crate::collect::{self, CollectContext};
 use crate::config::Config;
 use crate::describe::{self, Calls, Place};
+use crate::render::mackerel::Mackerel;
 use crate::sys::fsstat::{FsStats, Usage};
 use crate::sys::netif::Link;
 use crate::sys::root::Root;
@@ -206,13 +208,16 @@ fn document(host: &trees::Host) -> String {
         described.unwrap_or_else(|error| panic!("{}: {}", host.name, base::report(&error)));
 
     let mut collectors = collect::builtin(&config, said.stats(&tree));
+    let (mut renderer, mut before) = (Mackerel::new(&config), Readings::default());
     let mut round = |seconds: u64| {
-        let mut view = View {
+        let mut context = CollectContext {
             root: &root,
             now: Moment(Duration::from_secs(seconds)),
             buffer: &mut Vec::new(),
         };
-        let values = collect::run(&mut collectors, &mut view, &mut failures, 0);
+        let now = collect::run(&mut collectors, &mut context, &mut failures);
+        let values = renderer.values(&before, &now, 0);
+        before.keep_counters(now);
         let values: BTreeMap<String, f64> = values
             .iter()
             .map(|(name, value)| (name.to_owned(), value))

@@ -1,12 +1,15 @@
-//! Takes rounds: the collectors, and what they keep from one round to the next.
+//! Takes rounds: reads the host, makes values of that, and keeps the counters for the next round.
 
 use std::time::Duration;
 
 use super::trouble::Troubles;
 use crate::base::Failures;
 use crate::base::clock::Moment;
-use crate::collect::{self, Collector, Values, View};
+use crate::base::values::Values;
+use crate::collect::readings::Readings;
+use crate::collect::{self, CollectContext, Collector};
 use crate::config::Config;
+use crate::render::mackerel::Mackerel;
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
@@ -14,10 +17,13 @@ use crate::sys::root::Root;
 /// started just before the minute) reports no rates.
 const SHORTEST: Duration = Duration::from_secs(30);
 
-/// The collectors and when they last ran.
+/// The collectors, and what they read last.
 pub(super) struct Measure {
     root: Root,
     collectors: Vec<Box<dyn Collector>>,
+    renderer: Mackerel,
+    /// The counters of the round before.
+    before: Readings,
     troubles: Troubles,
     last: Option<Moment>,
     buffer: Vec<u8>,
@@ -31,6 +37,8 @@ impl Measure {
         Measure {
             root,
             collectors: collect::builtin(config, stats),
+            renderer: Mackerel::new(config),
+            before: Readings::default(),
             troubles: Troubles::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
@@ -43,14 +51,17 @@ impl Measure {
         for collector in &mut self.collectors {
             collector.configure(config);
         }
+        self.renderer = Mackerel::new(config);
+        if !config.diagnostic {
+            // Should it be wanted again, no share is to cover the time between.
+            self.before.agent_cpu = None;
+        }
     }
 
     /// The values at `now`, with rates over the time since the round before.
     pub(super) fn round(&mut self, now: Moment) -> Values {
         if self.last.is_some_and(|last| now.since(last) < SHORTEST) {
-            self.collectors
-                .iter_mut()
-                .for_each(|collector| collector.forget());
+            self.before = Readings::default();
         }
         self.last = Some(now);
         self.sample(now)
@@ -58,18 +69,15 @@ impl Measure {
 
     /// Like [`Measure::round`], for a span of any length.
     pub(super) fn sample(&mut self, now: Moment) -> Values {
-        let mut view = View {
+        let mut context = CollectContext {
             root: &self.root,
             now,
             buffer: &mut self.buffer,
         };
         let mut failures = Failures::new();
-        let values = collect::run(
-            &mut self.collectors,
-            &mut view,
-            &mut failures,
-            self.expected,
-        );
+        let now = collect::run(&mut self.collectors, &mut context, &mut failures);
+        let values = self.renderer.values(&self.before, &now, self.expected);
+        self.before.keep_counters(now);
         self.expected = values.len();
         self.troubles.are(failures);
         values
@@ -126,6 +134,26 @@ mod tests {
         measure.round(after(2));
         measure.root = Root::at("tests/fixtures/two-core/t60");
         assert!(has_rates(&measure.round(after(62))));
+    }
+
+    #[test]
+    fn the_agents_own_cpu_time_starts_anew_once_it_is_wanted_again() {
+        // (what `diagnostic` is at each round, whether the last one has a share)
+        let table = [([true, true, true], true), ([true, false, true], false)];
+        for (wanted, expected) in table {
+            let mut measure = measure("t0");
+            let has_share = wanted.map(|diagnostic| {
+                measure.configure(&Config {
+                    diagnostic,
+                    ..Config::default()
+                });
+                let next = measure.last.map_or(0, |last| last.0.as_secs() + 60);
+                let values = measure.round(after(next));
+                let mut names = values.iter().map(|(name, _)| name);
+                names.any(|name| name == "custom.agent.cpu.percentage")
+            });
+            assert_eq!(has_share[2], expected, "{wanted:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Counters, Limits, RESOURCES};
-use crate::collect::{CollectError, IMPOSSIBLE, Values};
+use super::super::readings::{ControlGroup, GroupCpu, GroupDetails, GroupMemory, RESOURCES};
+use crate::base::values::IMPOSSIBLE;
+use crate::collect::CollectError;
 use crate::parse::{cgroup, container};
 use crate::sys::root::{FileError, Root};
 
@@ -24,15 +25,6 @@ pub(super) struct Groups {
     pub(super) is_v2: bool,
     /// Version 1: the directory of each of [`CONTROLLERS`]; `None` if it is not mounted.
     directories: [Option<String>; 3],
-}
-
-/// What was read of a group.
-pub(super) struct Reading {
-    pub(super) counters: Counters,
-    pub(super) has_cpu: bool,
-    pub(super) has_memory: bool,
-    /// Why a value is missing, if one is.
-    pub(super) failure: Option<CollectError>,
 }
 
 impl Groups {
@@ -92,8 +84,8 @@ impl Groups {
         self.has_of(path, self.controller())
     }
 
-    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a process
-    /// may be elsewhere in each.
+    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a
+    /// process may be elsewhere in each.
     pub(super) fn common<'p>(&self, path: &'p str) -> &'p str {
         let is_mounted = |at: usize| self.directories.get(at).is_some_and(Option::is_some);
         let mounted = [CPUACCT, MEMORY].into_iter().filter(|at| is_mounted(*at));
@@ -110,8 +102,8 @@ impl Groups {
         }
     }
 
-    /// Whether these are all groups of the host, and not a container's alone: some files only the root
-    /// of all groups has, and others every group but that.
+    /// Whether these are all groups of the host, and not a container's alone: some files only the
+    /// root of all groups has, and others every group but that.
     pub(super) fn are_all(&self) -> bool {
         match self.controller() {
             None => !self.exists("", "memory.current") && !self.exists("", "cgroup.events"),
@@ -119,7 +111,8 @@ impl Groups {
         }
     }
 
-    /// The text of such a file; `None` if there is none, which may be so because the group has gone.
+    /// The text of such a file; `None` if there is none, which may be so because the group has
+    /// gone.
     fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
         match self.root.text_if_present(self.place(path, file)) {
             Err(error) if error.is_gone() => Ok(None),
@@ -161,19 +154,21 @@ impl Groups {
         found
     }
 
-    /// Puts what holds now into `out`, and returns what grows. No more memory is in use than is allowed.
-    pub(super) fn measure(
+    /// Adds a reading of the group at `path`, of the container that is called `name`, to `out`.
+    /// Returns why a value is missing, if one is.
+    pub(super) fn read(
         &self,
-        path: &str,
-        name: &str,
-        host: &Limits,
+        path: String,
+        name: String,
         with_details: bool,
-        out: &mut Values,
-    ) -> Reading {
-        let (cpu_ns, used) = (self.cpu_ns(path), self.memory_bytes(path));
+        out: &mut Vec<ControlGroup>,
+    ) -> Option<CollectError> {
+        let mut stat = None;
+        let used_ns = self.cpu_ns(&path, &mut stat);
+        let used_bytes = self.memory_bytes(&path);
         // What cannot be understood is there, and has a limit.
         let has = |read: &Result<Option<u64>, CollectError>| !matches!(read, Ok(None));
-        let (has_cpu, has_memory) = (has(&cpu_ns), has(&used));
+        let (has_cpu, has_memory) = (has(&used_ns), has(&used_bytes));
         let mut failure = None;
         let mut known = |read: Result<Option<u64>, CollectError>| {
             read.unwrap_or_else(|error| {
@@ -181,59 +176,51 @@ impl Groups {
                 None
             })
         };
-        let (cpu_ns, used) = (known(cpu_ns), known(used));
-        let mut counters = Counters {
-            cpu_ns,
-            ..Counters::default()
-        };
-        let mut put = |group: &str, what: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                out.put([group, name, what].concat(), value);
-            }
-        };
-        let least = |own: Option<f64>, host: Option<f64>| match (own, host) {
-            (Some(own), Some(host)) => Some(own.min(host)),
-            (own, host) => own.or(host),
-        };
-        let mut limiting = path;
+        let (used_ns, used_bytes) = (known(used_ns), known(used_bytes));
+        let mut limiting = &*path;
+        let mut cpu = None;
         if has_cpu {
-            let own = self.narrowest(path, |path| self.cpu_limit(path));
-            let limit = least(own.map(|(_, own)| own), host.cpu);
-            put("container.cpu.", ".limit", limit);
-            limiting = own.map_or(path, |(group, _)| group);
-        }
-        if has_memory {
-            let own = self.narrowest(path, |path| {
-                self.memory_limit(path).map(|bytes| bytes as f64)
+            let limit = Groups::narrowest(&path, &|path| self.cpu_limit(path));
+            limiting = limit.map_or(&*path, |(group, _)| group);
+            cpu = Some(GroupCpu {
+                used_ns,
+                limit_percent: limit.map(|(_, percent)| percent),
             });
-            let all = host.memory_bytes.map(|bytes| bytes as f64);
-            let limit = least(own.map(|(_, own)| own), all);
-            let used = used.map(|used| used as f64);
-            let used = used.filter(|used| *used < IMPOSSIBLE);
-            let used = used.map(|used| used.min(limit.unwrap_or(used)));
-            put("container.memory.", ".usage", used);
-            put("container.memory.", ".limit", limit);
         }
-        if with_details {
-            self.details(path, limiting, &mut counters);
-        }
-        Reading {
-            counters,
-            has_cpu,
-            has_memory,
-            failure,
-        }
+        let memory = has_memory.then(|| {
+            let limit = |path: &str| self.memory_limit(path).map(|bytes| bytes as f64);
+            let limit = Groups::narrowest(&path, &limit);
+            GroupMemory {
+                used_bytes,
+                limit_bytes: limit.map(|(_, bytes)| bytes),
+            }
+        });
+        let details = if with_details {
+            self.details(&path, limiting, stat)
+        } else {
+            GroupDetails::default()
+        };
+        out.push(ControlGroup {
+            path,
+            name,
+            cpu,
+            memory,
+            details,
+        });
+        failure
     }
 
-    fn cpu_ns(&self, path: &str) -> Result<Option<u64>, CollectError> {
+    /// CPU time used, in nanoseconds; `None` without the controller. In version 2 it is in `cpu.stat`,
+    /// which becomes `stat`.
+    fn cpu_ns(&self, path: &str, stat: &mut Option<String>) -> Result<Option<u64>, CollectError> {
         if !self.is_v2 {
             let text = self.text(path, "cpuacct/cpuacct.usage")?;
             return Ok(text
                 .map(|text| cgroup::number("cpuacct.usage", &text))
                 .transpose()?);
         }
-        let text = self.text(path, "cpu.stat")?;
-        let used = text.map(|text| cgroup::usage_us(&text)).transpose()?;
+        *stat = self.text(path, "cpu.stat")?;
+        let used = stat.as_deref().map(cgroup::usage_us).transpose()?;
         Ok(used.map(|microseconds| microseconds.saturating_mul(1000)))
     }
 
@@ -278,12 +265,9 @@ impl Groups {
         cgroup::limit(&self.text(path, file).ok()??)
     }
 
-    /// The narrowest limit of a group and those around it, and which of them has it; `None` if there is none.
-    fn narrowest<'p>(
-        &self,
-        path: &'p str,
-        limit: impl Fn(&str) -> Option<f64>,
-    ) -> Option<(&'p str, f64)> {
+    /// The narrowest limit of a group and those around it, and which of them has it; `None` if
+    /// there is none.
+    fn narrowest<'p>(path: &'p str, limit: &dyn Fn(&str) -> Option<f64>) -> Option<(&'p str, f64)> {
         let groups = Path::new(path).ancestors().take(DEEPEST);
         let limits = groups.filter_map(|group| {
             let group = group.to_str()?;
@@ -292,24 +276,33 @@ impl Groups {
         limits.reduce(|least, one| if one.1 < least.1 { one } else { least })
     }
 
-    /// What is told where it is asked for. The kernel counts throttling in the group that is `limiting`:
-    /// of a container in a pod or a task that has limits, the one around it.
-    fn details(&self, path: &str, limiting: &str, counters: &mut Counters) {
-        let (cpu, memory) = match self.is_v2 {
-            true => ("cpu.stat", "memory.events"),
-            false => ("cpu/cpu.stat", "memory/memory.oom_control"),
+    /// What is told where it is asked for. The kernel counts throttling in the group that is
+    /// `limiting`: of a container in a pod or a task that has limits, the one around it. `stat` is the
+    /// text of `cpu.stat` of the group itself, if that has been read.
+    fn details(&self, path: &str, limiting: &str, stat: Option<String>) -> GroupDetails {
+        let (cpu, memory) = if self.is_v2 {
+            ("cpu.stat", "memory.events")
+        } else {
+            ("cpu/cpu.stat", "memory/memory.oom_control")
         };
-        counters.limiting = limiting.len();
-        counters.periods = self.field(limiting, cpu, "nr_periods");
-        counters.throttled = self.field(limiting, cpu, "nr_throttled");
-        counters.oom_kills = self.field(path, memory, "oom_kill");
+        let stat = stat.filter(|_| limiting == path);
+        let stat = stat.or_else(|| self.text(limiting, cpu).ok()?);
+        let field = |name| cgroup::field(stat.as_deref()?, name);
+        let mut details = GroupDetails {
+            limiting: limiting.len(),
+            periods: field("nr_periods"),
+            throttled: field("nr_throttled"),
+            oom_kills: self.field(path, memory, "oom_kill"),
+            ..GroupDetails::default()
+        };
         // Version 1 does not tell; neither does a kernel without pressure.
-        for (resource, stalled) in RESOURCES.iter().zip(&mut counters.stalled_us) {
+        for (resource, stalled) in RESOURCES.iter().zip(&mut details.stalled_us) {
             if self.is_v2
                 && let Ok(Some(text)) = self.text(path, &[resource, ".pressure"].concat())
             {
                 *stalled = cgroup::pressure(&text);
             }
         }
+        details
     }
 }

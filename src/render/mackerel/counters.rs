@@ -2,37 +2,29 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::time::Duration;
 
-use super::{Collector, Values, View, cpu, disk, interface};
-use crate::base::clock::Moment;
-use crate::sys::root::Root;
+use super::testing::Rig;
 
-/// One round: how many seconds the monotonic clock has gone on since the first, and the file's text.
+/// One round: how many seconds the monotonic clock has gone on since the first, and the file's
+/// text.
 type Reading<'a> = (u64, &'a str);
 
 /// Why it exists, the readings, and the values of the last.
 type Row<'a, R> = (&'a str, &'a [R], &'a str);
 
 /// The last round's values as `name=value`, with blanks between them.
-fn last(collector: &mut dyn Collector, file: &str, readings: &[Reading<'_>]) -> String {
+fn last(group: &'static str, file: &str, readings: &[Reading<'_>]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let root = Root::at(directory.path());
+    let mut rig = Rig::of(group);
     let mut line = String::new();
     for (seconds, text) in readings {
         fs::write(&path, text).unwrap();
-        let mut values = Values::default();
-        let mut view = View {
-            root: &root,
-            now: Moment(Duration::from_secs(*seconds)),
-            buffer: &mut Vec::new(),
-        };
         // A round may fail; the next one has to go on.
-        let _ = collector.collect(&mut view, &mut values);
+        let (values, _) = rig.attempt_at(directory.path(), *seconds);
         line.clear();
-        for (name, value) in values.iter() {
+        for (name, value) in values {
             write!(line, " {name}={value}").unwrap();
         }
     }
@@ -41,8 +33,8 @@ fn last(collector: &mut dyn Collector, file: &str, readings: &[Reading<'_>]) -> 
 
 #[test]
 fn time_of_the_processors() {
-    // (why this row exists, the `cpu` line and the number of cores at each reading, what user, system,
-    // idle, iowait, steal and guest are then)
+    // (why this row exists, the `cpu` line and the number of cores at each reading, what user,
+    // system, idle, iowait, steal and guest are then)
     let table: &[Row<'_, (u64, &str, usize)>] = &[
         (
             "an ordinary minute of two cores",
@@ -221,7 +213,7 @@ fn time_of_the_processors() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last(&mut cpu::Cpu::default(), "proc/stat", &texts);
+        let found = last("cpu", "proc/stat", &texts);
         let found: Vec<String> = found
             .split(' ')
             .filter_map(|value| {
@@ -351,7 +343,7 @@ fn traffic_of_the_interfaces() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last(&mut interface::Interface::new(None), "proc/net/dev", &texts);
+        let found = last("interface", "proc/net/dev", &texts);
         let found = found.replace("interface.", "").replace("Bytes.delta", "");
         assert_eq!(found, *expected, "{why}");
     }
@@ -441,7 +433,7 @@ fn requests_of_the_disks() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last(&mut disk::Disk::new(None, false), "proc/diskstats", &texts);
+        let found = last("disk", "proc/diskstats", &texts);
         let found = found.replace("disk.", "").replace(".delta", "");
         assert_eq!(found, *expected, "{why}");
     }

@@ -4,37 +4,24 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use super::agent::Agent;
-use super::filesystem::Filesystem;
-use super::{CollectError, Collector, Values, View, loadavg, memory};
+use super::testing::Rig;
 use crate::base;
-use crate::base::clock::Moment;
-use crate::config::Filesystems;
+use crate::collect::CollectError;
+use crate::config::Config;
 use crate::sys::fsstat::{FsStats, Usage};
-use crate::sys::root::Root;
 
 /// One round over these files: the values as `name=value`, and how it ended.
-fn round(
-    collector: &mut dyn Collector,
-    files: &[(&str, &str)],
-) -> (String, Result<(), CollectError>) {
+fn round(mut rig: Rig, files: &[(&str, &str)]) -> (String, Result<(), CollectError>) {
     let directory = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let mut values = Values::default();
-    let mut view = View {
-        root: &Root::at(directory.path()),
-        now: Moment(Duration::ZERO),
-        buffer: &mut Vec::new(),
-    };
-    let result = collector.collect(&mut view, &mut values);
+    let (values, result) = rig.attempt_at(directory.path(), 0);
     let mut line = String::new();
-    for (name, value) in values.iter() {
+    for (name, value) in values {
         let name = name.rsplit('.').next().unwrap();
         write!(line, " {name}={value}").unwrap();
     }
@@ -167,7 +154,7 @@ fn memory_of_every_odd_kind() {
         ),
     ];
     for (why, text, expected, line) in table {
-        let (found, result) = round(&mut memory::Memory, &[("proc/meminfo", &text)]);
+        let (found, result) = round(Rig::of("memory"), &[("proc/meminfo", &text)]);
         assert_eq!(found, expected, "{why}");
         let message = message(result);
         assert_eq!(message.is_empty(), line.is_empty(), "{why}: {message}");
@@ -206,7 +193,7 @@ fn load_of_every_odd_kind() {
         ("empty", "", "", true),
     ];
     for (why, text, expected, has_message) in table {
-        let (found, result) = round(&mut loadavg::Loadavg, &[("proc/loadavg", text)]);
+        let (found, result) = round(Rig::of("loadavg"), &[("proc/loadavg", text)]);
         assert_eq!(found.replace("loadavg", ""), expected, "{why}");
         assert_eq!(result.is_err(), has_message, "{why}");
     }
@@ -238,8 +225,8 @@ fn filesystems_of_every_odd_kind() {
     ];
     for (why, block, [all, free, available], expected) in table {
         let stats = FsStats::answering(move |_: &Path| Ok(Usage::new(block, all, free, available)));
-        let mut filesystem = Filesystem::new(Filesystems::default(), stats);
-        let (found, _) = round(&mut filesystem, &[("proc/self/mountinfo", MOUNT)]);
+        let rig = Rig::new("filesystem", &Config::default(), stats);
+        let (found, _) = round(rig, &[("proc/self/mountinfo", MOUNT)]);
         assert_eq!(found, expected, "{why}");
     }
 }
@@ -296,7 +283,7 @@ fn what_the_agent_costs_of_every_odd_kind() {
     ];
     for (why, status, stat, expected, has_message) in table {
         let files = [("proc/self/status", status), ("proc/self/stat", stat)];
-        let (found, result) = round(&mut Agent::new(true), &files);
+        let (found, result) = round(Rig::with("agent", "diagnostic = true"), &files);
         assert_eq!(found, expected, "{why}");
         assert_eq!(result.is_err(), has_message, "{why}");
     }

@@ -3,13 +3,17 @@
 #![expect(clippy::disallowed_methods, reason = "the trees are the tests' own")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::super::testing::{Rig, thousand_bytes_each};
 use super::*;
 use crate::base::clock::Moment;
 use crate::base::pattern::Pattern;
+use crate::collect::readings::Readings;
+use crate::collect::{self, CollectContext, CollectError};
+use crate::config::{self, Config, Scope};
 use crate::sys::root::Root;
 
 /// Bytes.
@@ -30,19 +34,18 @@ fn tree(name: &str) -> TempDir {
 
 type Measured = Vec<(String, f64)>;
 
-fn attempt(
-    collector: &mut Container,
-    tree: &Path,
-    seconds: u64,
-) -> (Measured, Result<(), CollectError>) {
-    let mut values = Values::default();
-    let mut view = View {
-        root: &Root::at(tree),
-        now: Moment(Duration::from_secs(seconds)),
-        buffer: &mut Vec::new(),
+fn rig(config: config::Container) -> Rig {
+    let config = Config {
+        container: config,
+        ..Config::default()
     };
-    let result = collector.collect(&mut view, &mut values);
-    let measured = values.iter().map(|(name, value)| (name.to_owned(), value));
+    Rig::new("container", &config, thousand_bytes_each())
+}
+
+fn attempt(rig: &mut Rig, tree: &Path, seconds: u64) -> (Measured, Result<(), CollectError>) {
+    let (measured, result) = rig.attempt_at(tree, seconds);
+    let measured = measured.into_iter();
+    let measured = measured.map(|(name, value)| (name.to_owned(), value));
     (measured.collect(), result)
 }
 
@@ -53,18 +56,18 @@ fn minute(fixture: &str, config: config::Container) -> Measured {
 
 /// The same, of trees that have been changed.
 fn minute_of(fixture: &str, config: config::Container, change: fn(&Path)) -> Measured {
-    let mut collector = Container::new(config);
+    let mut rig = rig(config);
     let trees = ["t0", "t60"].map(|at| tree(&format!("{fixture}-{at}")));
     for tree in &trees {
         change(&tree.path().join("sys/fs/cgroup"));
     }
-    let (first, result) = attempt(&mut collector, trees[0].path(), 0);
+    let (first, result) = attempt(&mut rig, trees[0].path(), 0);
     assert!(
         first
             .iter()
             .all(|(name, _)| !name.ends_with(".usage") || name.contains("memory"))
     );
-    let (mut second, again) = attempt(&mut collector, trees[1].path(), 60);
+    let (mut second, again) = attempt(&mut rig, trees[1].path(), 60);
     for result in [result, again] {
         let has_no_memory = matches!(result, Err(CollectError::Controllers("memory")));
         assert!(result.is_ok() || has_no_memory, "{result:?}");
@@ -178,14 +181,14 @@ fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
         details: true,
         ..of(Scope::Pod)
     };
-    let mut collector = Container::new(config);
+    let mut rig = rig(config);
     let (before, after) = (tree("v2-host-t0"), tree("v2-host-t60"));
-    attempt(&mut collector, before.path(), 0).1.unwrap();
+    attempt(&mut rig, before.path(), 0).1.unwrap();
     let pod = "kubepods.slice/kubepods-burstable.slice/\
                kubepods-burstable-pod0f3c7d2a_1111_4c4c_9d9d_0123456789ab.slice";
     let pod = after.path().join("sys/fs/cgroup").join(pod);
     fs::write(pod.join("cpu.max"), "50000 100000\n").unwrap();
-    let (measured, result) = attempt(&mut collector, after.path(), 60);
+    let (measured, result) = attempt(&mut rig, after.path(), 60);
     result.unwrap();
     let is_told = |name: &str| measured.iter().any(|(known, _)| known == name);
     assert!(is_told("custom.container.throttled.agent.percentage"));
@@ -281,9 +284,9 @@ fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
 
 #[test]
 fn a_container_that_comes_back_starts_anew() {
-    let mut collector = Container::new(of(Scope::All));
+    let mut rig = rig(of(Scope::All));
     let (before, after) = (tree("v2-host-t0"), tree("v2-host-t60"));
-    attempt(&mut collector, before.path(), 0).1.unwrap();
+    attempt(&mut rig, before.path(), 0).1.unwrap();
     let slice = after.path().join("sys/fs/cgroup/system.slice");
     let away = after.path().join("away");
     fs::rename(&slice, &away).unwrap();
@@ -292,13 +295,13 @@ fn a_container_that_comes_back_starts_anew() {
             .iter()
             .any(|(name, _)| name == "container.cpu.my_proxy.usage")
     };
-    assert!(!has(&attempt(&mut collector, after.path(), 60).0));
+    assert!(!has(&attempt(&mut rig, after.path(), 60).0));
     fs::rename(&away, &slice).unwrap();
     assert!(
-        !has(&attempt(&mut collector, after.path(), 120).0),
+        !has(&attempt(&mut rig, after.path(), 120).0),
         "a rate over what was not seen"
     );
-    assert!(has(&attempt(&mut collector, after.path(), 180).0));
+    assert!(has(&attempt(&mut rig, after.path(), 180).0));
 }
 
 #[test]
@@ -306,8 +309,8 @@ fn damage_costs_one_container_and_is_told() {
     let damaged = tree("v2-host-t60");
     let group = "sys/fs/cgroup/system.slice/docker-".to_owned() + &"e5".repeat(32) + ".scope";
     fs::write(damaged.path().join(group).join("cpu.stat"), "nonsense\n").unwrap();
-    let mut collector = Container::new(of(Scope::All));
-    let (measured, result) = attempt(&mut collector, damaged.path(), 0);
+    let mut rig = rig(of(Scope::All));
+    let (measured, result) = attempt(&mut rig, damaged.path(), 0);
     assert!(
         measured
             .iter()
@@ -352,12 +355,12 @@ fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
         ("the groups of another host", Some("0"), None),
     ];
     for (why, task, expected) in table {
-        let mut collector = Container::new(config::Container {
+        let mut rig = rig(config::Container {
             cgroup: Some(host.clone()),
             task: task.map(str::to_owned),
             ..of(Scope::Auto)
         });
-        let (measured, result) = attempt(&mut collector, tree.path(), 0);
+        let (measured, result) = attempt(&mut rig, tree.path(), 0);
         let used = measured.iter().find(|(name, _)| name.ends_with(".usage"));
         assert_eq!(
             used.map(|(name, value)| (&**name, *value)),
@@ -701,7 +704,7 @@ fn the_own_container_whoever_supervises_in_it() {
                 "31 1 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/a rw\n"
             );
             put(top.join("proc/self/mountinfo"), &[mount, etc].concat());
-            let (measured, result) = attempt(&mut Container::new(of(Scope::Own)), top, 0);
+            let (measured, result) = attempt(&mut rig(of(Scope::Own)), top, 0);
             let limit = measured
                 .iter()
                 .find(|(name, _)| name == "container.cpu.web-1.limit");
@@ -746,7 +749,7 @@ fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
         fs::remove_file(base.join("memory/memory.stat")).unwrap();
         let groups = format!("2:memory:{memory}\n1:cpu,cpuacct:{cpu}\n");
         fs::write(top.join("proc/self/cgroup"), groups).unwrap();
-        let (measured, result) = attempt(&mut Container::new(of(Scope::Own)), top, 0);
+        let (measured, result) = attempt(&mut rig(of(Scope::Own)), top, 0);
         result.unwrap();
         let used = measured.iter().find(|(name, _)| name.ends_with(".usage"));
         assert_eq!(used.unwrap().1, f64::from(expected), "{why}");
@@ -759,11 +762,11 @@ fn damaged(
     config: config::Container,
     change: impl Fn(&Path),
 ) -> (Measured, Result<(), CollectError>) {
-    let mut collector = Container::new(config);
+    let mut rig = rig(config);
     let trees = ["t0", "t60"].map(|at| tree(&format!("{fixture}-{at}")));
-    attempt(&mut collector, trees[0].path(), 0).1.unwrap();
+    attempt(&mut rig, trees[0].path(), 0).1.unwrap();
     change(trees[1].path());
-    let (mut second, result) = attempt(&mut collector, trees[1].path(), 60);
+    let (mut second, result) = attempt(&mut rig, trees[1].path(), 60);
     second.sort_by(|(a, _), (b, _)| a.cmp(b));
     (second, result)
 }
@@ -1012,11 +1015,11 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
                 fs::remove_dir_all(&away).unwrap();
             }
         };
-        let mut collector = Container::new(of(Scope::Own));
+        let mut rig = rig(of(Scope::Own));
         let trees = ["v1-own-t0", "v1-own-t60"].map(tree);
         trees.iter().for_each(|tree| rename(tree.path()));
-        let _ = attempt(&mut collector, trees[0].path(), 0);
-        let (mut measured, result) = attempt(&mut collector, trees[1].path(), 60);
+        let _ = attempt(&mut rig, trees[0].path(), 0);
+        let (mut measured, result) = attempt(&mut rig, trees[1].path(), 60);
         measured.sort_by(|(a, _), (b, _)| a.cmp(b));
         let shown: Vec<_> = measured
             .iter()
@@ -1027,6 +1030,40 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
         assert_eq!(message.is_empty(), named.is_empty(), "{why}: {message}");
         assert!(message.contains(named), "{why}: {message}");
     }
+}
+
+#[test]
+fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
+    let tree = tree("v2-host-t0");
+    let config = Config {
+        container: of(Scope::All),
+        ..Config::default()
+    };
+    let mut context = CollectContext {
+        root: &Root::at(tree.path()),
+        now: Moment::default(),
+        buffer: &mut Vec::new(),
+    };
+    let mut readings = Readings::default();
+    for mut collector in collect::builtin(&config, thousand_bytes_each()) {
+        match collector.name() {
+            "cpu" | "memory" => collector.collect(&mut context, &mut readings).unwrap(),
+            "container" => {
+                let proc = tree.path().join("proc");
+                fs::remove_file(proc.join("stat")).unwrap();
+                fs::remove_file(proc.join("meminfo")).unwrap();
+                collector.collect(&mut context, &mut readings).unwrap();
+            }
+            _ => {}
+        }
+    }
+    let containers = readings.containers.unwrap().reading;
+    assert_eq!(containers.host_cores, Some(2));
+    assert_eq!(
+        containers.host_memory_bytes,
+        readings.memory.unwrap().total_bytes
+    );
+    assert!(containers.host_memory_bytes.is_some());
 }
 
 #[test]
@@ -1067,7 +1104,7 @@ fn podman_keeps_names_in_several_places() {
         let file = tree.path().join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, json).unwrap();
-        let (measured, _) = attempt(&mut Container::new(of(Scope::All)), tree.path(), 0);
+        let (measured, _) = attempt(&mut rig(of(Scope::All)), tree.path(), 0);
         let name = format!("container.memory.{name}.usage");
         assert!(measured.iter().any(|(known, _)| *known == name), "{why}");
     }
