@@ -1,8 +1,7 @@
 //! What holds the rows to the fields of [`Config`], and to what reads them.
 
 use super::{default, dotted, example, flags, variable};
-use crate::base::trees::Trees;
-use crate::config::{Config, Container, Filesystems, HostStatus, Readiness, SpoolFile};
+use crate::config::Config;
 use crate::settings::kind::Kind;
 use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
@@ -16,60 +15,44 @@ const PLUGINS: [&str; 3] = [
     "[plugin.metadata.a]\ncommand = 'x'",
 ];
 
-/// The fields of two values of a type, each with whether they differ. A field that is missing here
-/// does not compile.
-macro_rules! fields {
-    ($type:ident, $prefix:literal, $one:expr, $other:expr, $($field:ident)*) => {{
-        let $type { $($field),* } = $one;
-        let one = [$(format!("{:?}", $field)),*];
-        let $type { $($field),* } = $other;
-        let other = [$(format!("{:?}", $field)),*];
-        let names = [$(concat!($prefix, stringify!($field))),*];
-        names.into_iter().zip(one.into_iter().zip(other).map(|(one, other)| one != other))
-    }};
-}
-
-/// The fields of a configuration and of the structures in it, each with whether it differs.
-fn fields(one: &Config, other: &Config) -> Vec<(&'static str, bool)> {
-    let top = fields!(Config, "", one, other,
-        apibase apikey apikey_file ca_file root pidfile host roles verbose silent diagnostic
-        display_name memo host_id_store custom_identifier auto_retirement health container readiness
-        disable_http_keep_alive http_proxy https_proxy cloud_platform include host_status filesystems
-        disks_ignore interfaces_ignore spool autoshutdown metric_plugins check_plugins
-        metadata_plugins
-    );
-    let structures = [
-        "host",
-        "container",
-        "readiness",
-        "host_status",
-        "filesystems",
-        "spool",
-    ];
-    let mut all: Vec<_> = top.filter(|(name, _)| !structures.contains(name)).collect();
-    all.extend(fields!(Trees, "host.", &one.host, &other.host, root proc sys etc));
-    all.extend(
-        fields!(Container, "container.", &one.container, &other.container,
-        metrics name ignore details cgroup pod_uid task),
-    );
-    all.extend(
-        fields!(Readiness, "readiness.", &one.readiness, &other.readiness,
-        exec http tcp initial_delay period timeout),
-    );
-    all.extend(
-        fields!(HostStatus, "host_status.", &one.host_status, &other.host_status,
-        on_start on_stop),
-    );
-    all.extend(
-        fields!(Filesystems, "filesystems.", &one.filesystems, &other.filesystems,
-        ignore use_mountpoint),
-    );
-    all.extend(fields!(SpoolFile, "spool.", &one.spool, &other.spool, on_disk window));
-    for (name, differs) in &mut all {
+/// The fields of a configuration and of the structures in it, each with its value as `Debug` shows
+/// it: so a new field is here without being listed.
+fn fields(config: &Config) -> Vec<(String, String)> {
+    let text = format!("{config:#?}");
+    let mut all: Vec<(String, String)> = Vec::new();
+    let mut structure = String::new();
+    for line in text.lines().skip(1) {
+        let inner = line.trim_start_matches(' ');
+        let depth = (line.len() - inner.len()) / 4;
+        let is_field = depth == 1 || (depth == 2 && !structure.is_empty());
+        match inner.split_once(": ") {
+            Some((name, value)) if depth == 1 && is_structure(value) => {
+                structure = format!("{name}.");
+            }
+            Some((name, value)) if is_field => {
+                let parent = if depth == 2 { structure.as_str() } else { "" };
+                all.push((format!("{parent}{name}"), value.to_owned()));
+            }
+            _ if depth == 1 && inner.starts_with('}') => structure.clear(),
+            // The value goes on.
+            _ => all
+                .last_mut()
+                .into_iter()
+                .for_each(|(_, value)| *value += inner),
+        }
+    }
+    for (name, value) in &mut all {
         // It does not show.
-        *differs |= *name == "apikey" && *one.apikey != *other.apikey;
+        if name == "apikey" {
+            *value = config.apikey.to_string();
+        }
     }
     all
+}
+
+/// Whether a value begins a structure: a name and a brace.
+fn is_structure(value: &str) -> bool {
+    value.ends_with(" {") && value.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
 /// The rows that have an effect, and their sections.
@@ -102,7 +85,7 @@ fn shown(config: &Config) -> String {
 
 #[test]
 fn settings_have_a_row_for_each_field() {
-    let default = Config::default();
+    let default = fields(&Config::default());
     let mut set = Vec::new();
     let examples = settings()
         .map(|(section, row)| format!("{} = {}", dotted(section, row.key), example(row)))
@@ -110,18 +93,30 @@ fn settings_have_a_row_for_each_field() {
     for text in examples {
         let (config, unknown) = read(&text);
         assert_eq!(unknown, "", "{text}");
-        let fields = fields(&default, &config).into_iter();
-        let changed: Vec<_> = fields.filter(|(_, differs)| *differs).collect();
+        let fields = fields(&config).into_iter().zip(&default);
+        let changed: Vec<_> = fields
+            .filter(|(field, default)| field != *default)
+            .map(|((name, _), _)| name)
+            .collect();
         assert_eq!(changed.len(), 1, "{text} changes {changed:?}");
-        set.extend(changed.into_iter().map(|(name, _)| name));
+        set.extend(changed);
     }
-    for (field, _) in fields(&default, &default) {
-        let count = set.iter().filter(|name| **name == field).count();
-        let expected = usize::from(!UNSET.contains(&field));
+    for (field, _) in &default {
+        let count = set.iter().filter(|name| *name == field).count();
+        let expected = usize::from(!UNSET.contains(&field.as_str()));
         assert_eq!(
             count, expected,
             "{field}: write a row with an example, and one only"
         );
+    }
+    // What the test sees of `Config`, so that it sees all.
+    for field in [
+        "apikey",
+        "host.etc",
+        "readiness.timeout",
+        "metadata_plugins",
+    ] {
+        assert!(set.iter().any(|name| name == field), "{field}: {set:?}");
     }
 }
 
