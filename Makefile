@@ -56,7 +56,7 @@ setup-cross: ## And what runs those of other machines: qemu-user
 
 run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
 	$(CARGO) build --locked --bin mackerel-agent --example standin --example uptime
-	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
+	@tests/fake-server/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	$(CARGO) build --locked

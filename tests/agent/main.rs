@@ -9,7 +9,7 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../standin/mod.rs"]
+#[path = "../fake-server/src/lib.rs"]
 mod standin;
 
 mod fuse;

@@ -12,7 +12,7 @@
     reason = "the doors are the agent's; what cannot be measured ends the soak"
 )]
 
-#[path = "../standin/mod.rs"]
+#[path = "../fake-server/src/lib.rs"]
 mod standin;
 
 use std::fmt::Write;

@@ -13,6 +13,7 @@ pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 #[cfg(test)]
+#[path = "../../../tests/fake-server/src/steps.rs"]
 mod standin;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../mod.rs"]
+#[path = "../src/lib.rs"]
 mod standin;
 
 mod client;

@@ -1,7 +1,7 @@
 //! A server that speaks Mackerel's API v0 as far as an agent uses it, for trying an agent without
 //! an account: `cargo run --example standin -- --print`.
 
-#[path = "mod.rs"]
+#[path = "lib.rs"]
 mod standin;
 
 use std::io::{IsTerminal, Write};
