@@ -26,6 +26,7 @@ BENCH_MINUTES := 4
 # The one that is new enough, if there are several.
 CARGO := cross/cargo
 DEBUG := target/debug
+FAKE_SERVER := $(DEBUG)/fake-server
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 # The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
@@ -55,14 +56,14 @@ setup-cross: ## And what runs those of other machines: qemu-user
 	@cross/setup
 
 run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
-	$(CARGO) build --locked --bin mackerel-agent --example standin --example uptime
-	@tests/fake-server/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
+	$(CARGO) build --locked --package mackerel-agent --package fake-server --bins --example uptime
+	@tests/fake-server/run $(DEBUG)/mackerel-agent $(FAKE_SERVER) target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	$(CARGO) build --locked
 
 test: needs-test ## Run every test, and try again the inputs in fuzz/corpus
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 	$(CARGO) run --quiet --locked --example fuzz -- --replay
 
 accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show what has changed
@@ -71,11 +72,11 @@ accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show
 	git status --short -- tests/golden/hosts
 
 lint: needs-lint ## Check format and lints; warnings are errors
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## Format the sources
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
 	$(CARGO) build --locked --profile fuzz --example fuzz
@@ -128,13 +129,13 @@ pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero
 	tests/pi/boards
 
 pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
-	$(CARGO) build --locked --example standin
-	tests/pi/virt $(DEBUG)/examples/standin
+	$(CARGO) build --locked --package fake-server
+	tests/pi/virt $(FAKE_SERVER)
 
 test-cgroup: setup ## Hold what agents post about containers on an emulated machine to what its kernel says (TREES="v2 v1 hybrid")
 	tests/pi/fetch amd64
-	$(CARGO) build --locked --example standin
-	tests/pi/cgroup $(DEBUG)/examples/standin $(or $(TREES),v2 v1 hybrid)
+	$(CARGO) build --locked --package fake-server
+	tests/pi/cgroup $(FAKE_SERVER) $(or $(TREES),v2 v1 hybrid)
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT_$(target)):$(AIM_$(target)))
@@ -157,8 +158,8 @@ packages: ## Make a deb and an rpm of each program in dist/ (MAINTAINER="name <a
 	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
-	$(CARGO) build --locked --example standin
-	tests/install/run dist/mackerel-agent_linux_amd64 $(DEBUG)/examples/standin target/test-install
+	$(CARGO) build --locked --package fake-server
+	tests/install/run dist/mackerel-agent_linux_amd64 $(FAKE_SERVER) target/test-install
 
 release: ## All of a release but uploading: VERSION=0.1.0 KEY=private.pem RELEASES=https://… MAINTAINER="name <address>"
 	MAKE="$(MAKE)" packaging/release "$(VERSION)" "$(or $(CHECKS),ci)"
@@ -183,16 +184,16 @@ image-same: ## Build an image again from nothing in another folder (SAME="linux/
 	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/same $(or $(SAME),linux/amd64)
 
 test-image: setup ## Build the arm64 image by buildah, check it and run it, as root
-	$(CARGO) build --locked --example standin
-	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
+	$(CARGO) build --locked --package fake-server
+	FAKE_SERVER=$(FAKE_SERVER) BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
 	tests/image/report size-report.md target/image/found $(IMAGE_LIMIT)
 
 test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
 
 test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 MiB, restarts, signals (as root, six minutes)
-	$(CARGO) build --locked --example standin
-	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
+	$(CARGO) build --locked --package fake-server
+	FAKE_SERVER=$(FAKE_SERVER) BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
 test-manifests: setup setup-dist ## Check packaging/container/ and the SBOM against published schemas, and the notices against the SBOM
 	$(CARGO) build --locked --bin mackerel-agent

@@ -14,7 +14,7 @@ use self::namespace::inside;
 use self::service::Service;
 use crate::process::Agent;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Door, Standin};
+use fake_server::{Door, Standin};
 
 const HOSTS: &str = "/api/v0/hosts";
 const IDENTIFIER: &str = "i-4f90d537.ec2.amazonaws.com";

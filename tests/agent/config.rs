@@ -1,7 +1,7 @@
 //! What is wrong with a configuration or a command line, said so that it can be found.
 
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// Ends with 1, names `words`, and connects nowhere.
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use crate::process::Finished;
 use crate::sandbox::Sandbox;
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// The lines on stderr that are not of the log.
 fn verdict(finished: &Finished) -> Vec<&str> {

@@ -7,7 +7,7 @@ use crate::kin::{children, find};
 use crate::plugins::add_prompt_host;
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// Plugins of each kind.
 const PLUGINS: usize = 200;

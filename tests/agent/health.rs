@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use crate::kin::{find, text};
 use crate::process::{Agent, Finished, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// Users that are neither root nor each other.
 const ONE: u32 = 65534;

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::kin::{children, find};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 use container::{Container, Files, engine, said};
 
 /// For all that an engine does with a container.

@@ -6,7 +6,7 @@ use crate::kin::{find, text};
 use crate::plugins::add_prompt_host;
 use crate::process::{Agent, Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit, runner};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// A sandbox whose configuration holds another key than the server's, and then `more`.
 fn with_wrong_key(standin: &Standin, more: &str) -> Sandbox {

@@ -6,7 +6,7 @@ use std::fs;
 use crate::kin::{find, text};
 use crate::process::Agent;
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, Rule, Standin};
 
 /// KiB that the agent may take, of the 16 MiB of the documented container.
 const SHIPPED: u64 = 14 << 10;

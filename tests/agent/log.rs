@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::process::{Signal, has_level};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// All lines of an agent with these settings that has posted values and was told to stop.
 fn log(more: &str, flags: &[&str]) -> Vec<String> {

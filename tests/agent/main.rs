@@ -9,9 +9,6 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../fake-server/src/lib.rs"]
-mod standin;
-
 mod fuse;
 mod kin;
 mod process;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// A service manager's ear.
 struct Ear(UnixDatagram);

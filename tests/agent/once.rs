@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::process::Finished;
 use crate::sandbox::Sandbox;
-use crate::standin::Standin;
+use fake_server::Standin;
 
 #[track_caller]
 fn document(finished: &Finished) -> Value {

@@ -5,7 +5,7 @@ use rustix::process::Pid;
 use crate::kin::{children, find, is_alive};
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const TSDB: &str = "/api/v0/tsdb";
 

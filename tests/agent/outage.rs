@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::kin::find;
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Door, Standin};
+use fake_server::{Door, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 const ON_STOP: &str = "[host_status]\non_stop = \"poweroff\"\n";

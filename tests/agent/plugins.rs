@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::kin::{children, find, is_alive, text};
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// A host whose plugins begin within a second of its registration.
 struct Rig {

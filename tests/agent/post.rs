@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::process::{Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Host, Settings, Standin};
+use fake_server::{Host, Settings, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 

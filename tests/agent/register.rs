@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::process::{Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Door, KEY, Settings, Standin};
+use fake_server::{Door, KEY, Settings, Standin};
 
 const HOSTS: &str = "/api/v0/hosts";
 

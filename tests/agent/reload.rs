@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::process::{Agent, Signal, has_level};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const TSDB: &str = "/api/v0/tsdb";
 

@@ -11,7 +11,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use crate::cloud::namespace;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const NAME: &str = "api.mackerel.example";
 const SERVER: &str = "127.0.0.1:53";

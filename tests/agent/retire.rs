@@ -3,7 +3,7 @@
 use crate::kin::text;
 use crate::process::{Finished, Signal};
 use crate::sandbox::{Sandbox, limit, runner};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// A sandbox whose agent is a host that the server knows; the host's id.
 fn host(standin: &Standin) -> (Sandbox, String) {

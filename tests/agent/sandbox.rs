@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::process::{Agent, Finished};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// What an emulated agent needs of the time that a native one needs.
 const EMULATED: u32 = 6;

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::kin::find;
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit, runner};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const TSDB: &str = "/api/v0/tsdb";
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const LITTLE: &str = "[filesystems]\nignore = \".\"\n[interfaces]\nignore = \".\"\n";
 /// The metric that every round has, the first one too.

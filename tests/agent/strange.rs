@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, Rule, Standin};
 
 const HOSTS: &str = "/api/v0/hosts";
 

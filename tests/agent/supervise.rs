@@ -7,7 +7,7 @@ use rustix::process::Pid;
 use crate::kin::{children, find, is_alive, sees_private_files, text};
 use crate::process::{Agent, Signal, has_level};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 

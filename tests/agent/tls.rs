@@ -2,7 +2,7 @@
 
 use crate::process::is_trouble;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::{Flaw, Settings, Standin};
+use fake_server::{Flaw, Settings, Standin};
 
 /// Waits until the description has been put.
 #[track_caller]

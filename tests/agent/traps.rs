@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// What the files hold that are not the agent's.
 const PRECIOUS: &str = "precious";

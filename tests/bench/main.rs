@@ -12,9 +12,6 @@
     reason = "the doors are the agent's; what cannot be measured ends the bench"
 )]
 
-#[path = "../fake-server/src/lib.rs"]
-mod standin;
-
 #[path = "../hosts/mod.rs"]
 mod trees;
 
@@ -30,7 +27,7 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 
 use process::{Process, SystemCalls};
-use standin::{Settings, Standin};
+use fake_server::{Settings, Standin};
 
 /// Runs of which the median start is told.
 const STARTS: usize = 20;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Programs, Said, TOP};
-use crate::standin::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, Rule, Standin};
 
 const SCRIPT: &str = "packaging/install.sh";
 /// Bytes of its end that are cut off one by one.

@@ -12,9 +12,6 @@
     reason = "the doors are the agent's; what cannot be measured ends the soak"
 )]
 
-#[path = "../fake-server/src/lib.rs"]
-mod standin;
-
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +24,7 @@ use argh::FromArgs;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use standin::{KEY, Settings, Standin};
+use fake_server::{KEY, Settings, Standin};
 
 /// Seconds of a minute at which the agent is asked for its health, and at which it is
 /// measured: by then all plugins have ended and all values have been posted.

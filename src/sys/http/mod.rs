@@ -13,9 +13,6 @@ pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 #[cfg(test)]
-#[path = "../../../tests/fake-server/src/steps.rs"]
-mod standin;
-#[cfg(test)]
 mod tests;
 mod tls;
 mod tunnel;

@@ -118,7 +118,7 @@ fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standin::{Authority, Scratch};
+    use fake_server::steps::{Authority, Scratch};
     use super::*;
     use crate::base;
 

@@ -327,7 +327,7 @@ mod tests {
     use rustls::{HandshakeKind, RootCertStore};
 
     use super::super::link::{Tcp, is_open};
-    use super::super::standin::{Authority, Step, YEARS, ok, serve};
+    use fake_server::steps::{Authority, Step, YEARS, ok, serve};
     use super::*;
 
     fn soon() -> Deadline {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::LIMIT;
 use crate::kin::{find, is_alive, text};
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// What every container is denied: the root file system, capabilities, more than 16 MiB.
 pub(super) const DENIED: [&str; 9] = [

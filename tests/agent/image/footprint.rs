@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::container::{Container, Files, checks_health, engine, said};
 use super::{GONE, LIMIT};
 use crate::kin::{find, text};
-use crate::standin::{Host, Seen, Standin};
+use fake_server::{Host, Seen, Standin};
 
 /// The limit of its memory, in bytes.
 const MEMORY: u64 = 16 << 20;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{LITTLE, away, left, spool, until_changed, until_refused};
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
-use crate::standin::Standin;
+use fake_server::Standin;
 
 /// Has something to say at once.
 const CHECK: &str = "[plugin.checks.bad]\ncommand = \"echo bad; exit 2\"\n";

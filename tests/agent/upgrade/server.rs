@@ -6,7 +6,7 @@ use super::{NEWER, flags, installed, names, program, release};
 use crate::install::everything;
 use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use crate::standin::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, Rule, Standin};
 
 /// A server of releases by TLS and, at another port, one that has the files, as GitHub has them.
 /// Both are named by their address: not every machine knows `localhost`.

@@ -12,50 +12,50 @@ const BODY_LIMIT: usize = 16 << 20;
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// Counted from 1 over all connections.
-    pub(crate) number: usize,
+    pub number: usize,
     /// The connection it came on, counted from 1.
-    pub(crate) connection: usize,
+    pub connection: usize,
     /// When its last byte was read.
-    pub(crate) at: Instant,
+    pub at: Instant,
     /// The same, in seconds since the epoch.
-    pub(crate) time: u64,
-    pub(crate) head: Head,
-    pub(crate) body: Vec<u8>,
+    pub time: u64,
+    pub head: Head,
+    pub body: Vec<u8>,
     /// What it was answered; `None` if it was not.
-    pub(crate) status: Option<u16>,
+    pub status: Option<u16>,
 }
 
 impl Request {
     /// Whether it is this method on this path, whatever the query.
-    pub(crate) fn is(&self, method: &str, path: &str) -> bool {
+    pub fn is(&self, method: &str, path: &str) -> bool {
         self.head.method == method && self.head.path == path
     }
 
     /// The body; `null` if it is not JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 
 /// A request line and its headers.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) method: String,
+pub struct Head {
+    pub method: String,
     /// Without the query.
-    pub(crate) path: String,
+    pub path: String,
     /// What follows `?`; empty if nothing does.
-    pub(crate) query: String,
+    pub query: String,
     /// e.g. `HTTP/1.1`
-    pub(crate) version: String,
+    pub version: String,
     /// Name and value, in the order of arrival.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Head {
     /// The first header of this name, in any case.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let (_, value) = headers.find(|(have, _)| have.eq_ignore_ascii_case(name))?;
         Some(value)
@@ -163,15 +163,15 @@ fn malformed(status: u16, message: &str) -> Broken {
 
 /// What is said in return.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// A status and a body, with no header beyond the length.
-    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer {
             status,
             headers: Vec::new(),
@@ -180,17 +180,17 @@ impl Answer {
     }
 
     /// 200 and a document.
-    pub(crate) fn json(document: &Value) -> Answer {
+    pub fn json(document: &Value) -> Answer {
         Answer::new(200, document.to_string()).header("Content-Type", "application/json")
     }
 
     /// 200 and `{"success":true}`.
-    pub(crate) fn success() -> Answer {
+    pub fn success() -> Answer {
         Answer::json(&json!({"success": true}))
     }
 
     /// Mackerel's error document.
-    pub(crate) fn error(status: u16, message: &str) -> Answer {
+    pub fn error(status: u16, message: &str) -> Answer {
         let document = json!({"error": {"message": message}});
         Answer {
             status,
@@ -199,13 +199,13 @@ impl Answer {
     }
 
     /// What a hotel's network says to everything: 200 and a page to log in.
-    pub(crate) fn portal() -> Answer {
+    pub fn portal() -> Answer {
         let page = "<!DOCTYPE html><html><title>Welcome</title><form>Room number?</form></html>";
         Answer::new(200, page).header("Content-Type", "text/html; charset=utf-8")
     }
 
     /// Success, compressed, as no client has asked for.
-    pub(crate) fn gzip() -> Answer {
+    pub fn gzip() -> Answer {
         let mut answer = Answer::new(200, "").header("Content-Encoding", "gzip");
         answer.body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0".to_vec();
         answer
@@ -232,7 +232,7 @@ impl Answer {
     }
 
     /// The same with one more header.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Answer {
+    pub fn header(mut self, name: &str, value: &str) -> Answer {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }

@@ -1,18 +1,19 @@
-//! A server that speaks Mackerel's API v0 as far as an agent uses it, over HTTP and real TLS, and
-//! that fails on demand. A program of its own (`cargo run --example standin`) and the other side of
-//! the agent's tests.
+//! A server that implements Mackerel's API v0 as far as an agent uses it, over HTTP and TLS, with
+//! faults on demand. A program of its own (`cargo run -p fake-server`), and the other side of the
+//! tests of the agent's parts and of the built program. The crate is for tests alone.
 //!
-//! Unlike the agent it keeps one state behind one lock: tests look at it from outside, at any time.
+//! [`Standin`] answers as the API does; [`steps`] is a server that follows a list of bytes, for
+//! tests of HTTP and TLS below the API. Unlike the agent, the server keeps one state behind one
+//! lock: tests read it from outside, at any time.
 
-#![allow(
-    dead_code,
-    reason = "each of the programs that share this module uses a part of it"
-)]
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "the doors are the agent's; a failed expectation is a panic here"
+    reason = "side effects are restricted in the agent alone; a failed expectation is a panic here"
 )]
+
+mod require;
+pub mod steps;
 
 mod api;
 mod connection;
@@ -28,14 +29,11 @@ mod table;
 mod tls;
 mod values;
 
-#[allow(
-    unused_imports,
-    reason = "each of the programs that share this module uses a part of it"
-)]
-pub(crate) use self::{
+pub use self::{
     http::{Answer, Request},
     model::{Host, Model},
     print::Printer,
+    require::{is_ci, skip},
     script::{Act, Fault, Rule},
     server::{KEY, Settings, Standin},
     shared::{Counts, Door, Seen},

@@ -1,8 +1,5 @@
 //! A server that speaks Mackerel's API v0 as far as an agent uses it, for trying an agent without
-//! an account: `cargo run --example standin -- --print`.
-
-#[path = "lib.rs"]
-mod standin;
+//! an account: `cargo run -p fake-server -- --print`.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -11,7 +8,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use standin::{Printer, Rule, Settings, Standin};
+use fake_server::{Printer, Rule, Settings, Standin};
 
 /// A stand-in for Mackerel's API v0. Its first line of output is its URL.
 ///

@@ -25,45 +25,45 @@ const ID_LENGTH: usize = 11;
 
 /// The organisation.
 #[derive(Default)]
-pub(crate) struct Model {
-    pub(crate) hosts: BTreeMap<String, Host>,
+pub struct Model {
+    pub hosts: BTreeMap<String, Host>,
     /// By name, e.g. `custom.apache2.workers`.
-    pub(crate) graphs: BTreeMap<String, Value>,
+    pub graphs: BTreeMap<String, Value>,
     /// Accepted check reports, oldest first.
-    pub(crate) reports: Vec<Value>,
+    pub reports: Vec<Value>,
     /// Values and reports that were answered with 200 and dropped: too old, too far ahead, repeated.
-    pub(crate) ignored: usize,
+    pub ignored: usize,
     /// Whether the key may only read: then changes are answered with 403.
-    pub(crate) read_only: bool,
+    pub read_only: bool,
 }
 
 /// One host.
 #[derive(Clone, Debug)]
-pub(crate) struct Host {
-    pub(crate) id: String,
+pub struct Host {
+    pub id: String,
     /// As last posted or put.
-    pub(crate) document: Map<String, Value>,
+    pub document: Map<String, Value>,
     /// Those of every document: a document adds roles and takes none away.
-    pub(crate) roles: BTreeSet<String>,
-    pub(crate) status: String,
-    pub(crate) is_retired: bool,
+    pub roles: BTreeSet<String>,
+    pub status: String,
+    pub is_retired: bool,
     /// Seconds since the epoch.
-    pub(crate) created_at: u64,
+    pub created_at: u64,
     /// How often the document was put.
-    pub(crate) updates: usize,
+    pub updates: usize,
     /// By metric name, then by time in seconds since the epoch.
-    pub(crate) series: BTreeMap<String, BTreeMap<u64, f64>>,
+    pub series: BTreeMap<String, BTreeMap<u64, f64>>,
     /// By namespace.
-    pub(crate) metadata: BTreeMap<String, Value>,
+    pub metadata: BTreeMap<String, Value>,
 }
 
 impl Host {
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.text("name")
     }
 
     /// Empty if there is none.
-    pub(crate) fn custom_identifier(&self) -> &str {
+    pub fn custom_identifier(&self) -> &str {
         self.text("customIdentifier")
     }
 
@@ -75,7 +75,7 @@ impl Host {
     }
 
     /// The minutes since the epoch in which this metric has a value, in order.
-    pub(crate) fn minutes(&self, metric: &str) -> Vec<u64> {
+    pub fn minutes(&self, metric: &str) -> Vec<u64> {
         let times = self.series.get(metric).into_iter().flatten();
         let minutes: BTreeSet<u64> = times.map(|(time, _)| time / 60).collect();
         minutes.into_iter().collect()
@@ -121,7 +121,7 @@ impl Host {
 impl Model {
     /// A new host with this document, which has been checked. Returns its id; `None` if there are
     /// too many hosts.
-    pub(crate) fn register(&mut self, document: Map<String, Value>, now: u64) -> Option<String> {
+    pub fn register(&mut self, document: Map<String, Value>, now: u64) -> Option<String> {
         if self.hosts.len() >= HOSTS {
             return None;
         }
@@ -144,7 +144,7 @@ impl Model {
 
     /// A host as a test wants it to be there already, of this name and custom identifier (none if
     /// empty). Returns its id.
-    pub(crate) fn add_host(&mut self, name: &str, custom_identifier: &str) -> String {
+    pub fn add_host(&mut self, name: &str, custom_identifier: &str) -> String {
         let mut document = Map::new();
         document.insert("name".to_owned(), json!(name));
         document.insert("meta".to_owned(), json!({}));
@@ -157,7 +157,7 @@ impl Model {
 
     /// The only host. Panics if there are more or less.
     #[track_caller]
-    pub(crate) fn only_host(&self) -> &Host {
+    pub fn only_host(&self) -> &Host {
         let ids: Vec<&String> = self.hosts.keys().collect();
         assert_eq!(ids.len(), 1, "hosts: {ids:?}");
         &self.hosts[ids[0]]

@@ -15,14 +15,14 @@ use super::values;
 pub(super) const CLIP: usize = 100;
 
 /// Writes each request as it has been answered.
-pub(crate) struct Printer {
+pub struct Printer {
     out: Mutex<Box<dyn Write + Send>>,
     colour: bool,
 }
 
 impl Printer {
     /// `colour` is whether `out` is a terminal that wants escape sequences.
-    pub(crate) fn new(out: Box<dyn Write + Send>, colour: bool) -> Printer {
+    pub fn new(out: Box<dyn Write + Send>, colour: bool) -> Printer {
         Printer {
             out: Mutex::new(out),
             colour,

@@ -8,7 +8,7 @@ use super::tls::Flaw;
 
 /// What happens to a whole connection, before any request is read.
 #[derive(Clone, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is accepted; nothing is read and nothing said.
     Silence,
     /// The handshake stops for good after so many bytes of the server's first flight.
@@ -25,7 +25,7 @@ pub(crate) enum Fault {
 
 /// What happens to one request. Those that say "taken" reach the model first.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub enum Act {
     /// This answer instead of the right one.
     Answer(Answer),
     /// This answer up to half of its body; then the connection ends without goodbye.
@@ -76,7 +76,7 @@ enum Effect {
 ///
 /// As text: `WHERE [#FIRST[-[LAST]]] = WHAT[:HOW]`, e.g. `tsdb #1-3 = 500` or `connect #2 = expired`.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// Empty for any.
     method: String,
     /// A whole path, a beginning of one that ends in `*`, or one segment.
@@ -90,7 +90,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// A rule for requests: `place` is the `WHERE` of the text form.
-    pub(crate) fn on(place: &str, act: Act) -> Rule {
+    pub fn on(place: &str, act: Act) -> Rule {
         let (method, path) = place.split_once(' ').unwrap_or(("", place));
         Rule {
             method: method.to_owned(),
@@ -103,7 +103,7 @@ impl Rule {
     }
 
     /// A rule for connections.
-    pub(crate) fn connections(fault: Fault) -> Rule {
+    pub fn connections(fault: Fault) -> Rule {
         Rule {
             effect: Effect::Connection(fault),
             ..Rule::on("connect", Act::Hang)
@@ -111,7 +111,7 @@ impl Rule {
     }
 
     /// Only those from the `first` to the `last` that match, counted from 1.
-    pub(crate) fn only(self, first: usize, last: usize) -> Rule {
+    pub fn only(self, first: usize, last: usize) -> Rule {
         Rule {
             first,
             last,
@@ -120,7 +120,7 @@ impl Rule {
     }
 
     /// Reads the text form.
-    pub(crate) fn parse(text: &str) -> Result<Rule, String> {
+    pub fn parse(text: &str) -> Result<Rule, String> {
         let wrong = |what: &str| format!("script \"{text}\": {what}");
         let (place, what) = text
             .split_once('=')

@@ -15,7 +15,7 @@ use super::shared::{Door, Seen, Shared};
 use super::tls::Certificates;
 
 /// The key that is accepted unless a test sets another.
-pub(crate) const KEY: &str = "stand-in-key-of-the-tests";
+pub const KEY: &str = "stand-in-key-of-the-tests";
 
 /// How long a change of the door may take.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
@@ -23,25 +23,25 @@ const DOOR_LIMIT: Duration = Duration::from_secs(5);
 const TURN_AGAIN: Duration = Duration::from_millis(5);
 
 /// How the server is to be. [`Settings::default`] is plain HTTP on a free port of 127.0.0.1.
-pub(crate) struct Settings {
-    pub(crate) listen: SocketAddr,
-    pub(crate) tls: bool,
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub tls: bool,
     /// Whether the certificate is its own authority, as `openssl req -x509` makes it.
-    pub(crate) self_signed: bool,
+    pub self_signed: bool,
     /// The TLS versions spoken.
-    pub(crate) versions: &'static [&'static rustls::SupportedProtocolVersion],
+    pub versions: &'static [&'static rustls::SupportedProtocolVersion],
     /// Whether TLS sessions may be taken up again.
-    pub(crate) resume: bool,
+    pub resume: bool,
     /// The key that is accepted; any if `None`.
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
     /// A connection without a request for so long is closed.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
     /// A connection is closed after so many requests.
-    pub(crate) requests_per_connection: usize,
+    pub requests_per_connection: usize,
     /// Whether the last answer on a connection says so (`Connection: close`).
-    pub(crate) announce_close: bool,
+    pub announce_close: bool,
     /// Shows what arrives.
-    pub(crate) printer: Option<Printer>,
+    pub printer: Option<Printer>,
 }
 
 impl Default for Settings {
@@ -62,7 +62,7 @@ impl Default for Settings {
 }
 
 /// A running server. Dropping it ends every connection and every thread.
-pub(crate) struct Standin {
+pub struct Standin {
     address: SocketAddr,
     shared: Arc<Shared>,
     listener: Arc<Listener>,
@@ -71,12 +71,12 @@ pub(crate) struct Standin {
 
 impl Standin {
     /// Plain HTTP.
-    pub(crate) fn http() -> Standin {
+    pub fn http() -> Standin {
         Standin::start(Settings::default()).unwrap()
     }
 
     /// HTTPS, with a certificate by its own authority: [`Standin::ca`].
-    pub(crate) fn https() -> Standin {
+    pub fn https() -> Standin {
         let tls = true;
         Standin::start(Settings {
             tls,
@@ -86,7 +86,7 @@ impl Standin {
     }
 
     /// Fails if the address cannot be had.
-    pub(crate) fn start(settings: Settings) -> io::Result<Standin> {
+    pub fn start(settings: Settings) -> io::Result<Standin> {
         let listener = TcpListener::bind(settings.listen)?;
         let address = listener.local_addr()?;
         let certificates = settings.tls.then(|| Certificates::make(&settings));
@@ -105,12 +105,12 @@ impl Standin {
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Its URL, without a trailing slash.
-    pub(crate) fn base(&self) -> String {
+    pub fn base(&self) -> String {
         let scheme = if self.shared.settings.tls {
             "https"
         } else {
@@ -120,28 +120,28 @@ impl Standin {
     }
 
     /// The certificate of its authority as PEM; empty without TLS.
-    pub(crate) fn ca(&self) -> &str {
+    pub fn ca(&self) -> &str {
         let certificates = self.shared.certificates.as_ref();
         certificates.map_or("", |certificates| certificates.ca.as_str())
     }
 
     /// Adds a rule given as text: [`Rule::parse`]. Panics if it is nonsense.
-    pub(crate) fn script(&self, text: &str) {
+    pub fn script(&self, text: &str) {
         self.rule(Rule::parse(text).unwrap());
     }
 
     /// Adds a rule. Of those that are due, the one added first decides.
-    pub(crate) fn rule(&self, rule: Rule) {
+    pub fn rule(&self, rule: Rule) {
         self.shared.change(|state| state.script.add(rule));
     }
 
     /// Removes all rules. What hangs goes on hanging.
-    pub(crate) fn clear_script(&self) {
+    pub fn clear_script(&self) {
         self.shared.change(|state| state.script.clear());
     }
 
     /// Changes whether the server can be reached, and returns when it is so.
-    pub(crate) fn door(&self, door: Door) {
+    pub fn door(&self, door: Door) {
         // Taken first: the accepting thread may have the next one ready before it is woken.
         let listener = self.listener.get();
         self.shared.change(|state| state.door = door);
@@ -157,14 +157,14 @@ impl Standin {
     }
 
     /// Looks at, or changes, what has arrived so far.
-    pub(crate) fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+    pub fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         self.shared.change(|state| look(&mut state.seen))
     }
 
     /// Waits until `look` finds what is wanted. Panics, and says what did arrive, if it does not
     /// within `limit`.
     #[track_caller]
-    pub(crate) fn wait<T>(
+    pub fn wait<T>(
         &self,
         limit: Duration,
         wanted: &str,

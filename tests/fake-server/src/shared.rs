@@ -21,7 +21,7 @@ const HANDSHAKE_ERRORS: usize = 1000;
 
 /// Whether the server can be reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Door {
+pub enum Door {
     Open,
     /// As if it had died: connections are closed, new ones refused.
     Refusing,
@@ -32,33 +32,33 @@ pub(crate) enum Door {
 
 /// How clients connected.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// TCP connections accepted.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// TLS handshakes from nothing.
-    pub(crate) full_handshakes: usize,
+    pub full_handshakes: usize,
     /// TLS handshakes that took up an earlier session.
-    pub(crate) resumptions: usize,
+    pub resumptions: usize,
     /// TLS handshakes that came to nothing, whoever broke them off.
-    pub(crate) failed_handshakes: usize,
+    pub failed_handshakes: usize,
     /// Connections that are being served.
-    pub(crate) open: usize,
+    pub open: usize,
 }
 
 /// Everything that has arrived.
 #[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) counts: Counts,
+pub struct Seen {
+    pub counts: Counts,
     /// Why each failed handshake failed, as this side saw it.
-    pub(crate) handshake_errors: Vec<String>,
-    pub(crate) requests: VecDeque<Request>,
-    pub(crate) model: Model,
+    pub handshake_errors: Vec<String>,
+    pub requests: VecDeque<Request>,
+    pub model: Model,
     total: usize,
 }
 
 impl Seen {
     /// The requests with this method and path, oldest first.
-    pub(crate) fn to<'a>(
+    pub fn to<'a>(
         &'a self,
         method: &'a str,
         path: &'a str,
@@ -68,7 +68,7 @@ impl Seen {
     }
 
     /// One line a request, for the message of a failed test.
-    pub(crate) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut text = format!("{:?}", self.counts);
         for request in &self.requests {
             let Request { number, status, .. } = request;

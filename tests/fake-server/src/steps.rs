@@ -19,10 +19,10 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 /// A span in which every test is run.
-pub(super) const YEARS: (i32, i32) = (2000, 4000);
+pub const YEARS: (i32, i32) = (2000, 4000);
 
 /// What the server does next on a connection, which it closes after the last step.
-pub(super) enum Step {
+pub enum Step {
     /// Takes a request and says this.
     Answer(String),
     /// Takes a request.
@@ -42,7 +42,7 @@ pub(super) enum Step {
 }
 
 /// An answer of 200 that leaves the connection open.
-pub(super) fn ok(body: &str) -> Step {
+pub fn ok(body: &str) -> Step {
     let length = body.len();
     Step::Answer(format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -51,7 +51,7 @@ pub(super) fn ok(body: &str) -> Step {
 
 /// Starts a server that takes as many connections as there are scripts, one after the other.
 /// Joining yields the requests, the number of their connection before each.
-pub(super) fn serve(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
+pub fn serve(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
@@ -174,10 +174,10 @@ impl Write for Stream {
 }
 
 /// An authority that nobody else knows.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Authority {
+    pub fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -185,22 +185,22 @@ impl Authority {
         Authority(issuer.unwrap())
     }
 
-    pub(super) fn der(&self) -> CertificateDer<'static> {
+    pub fn der(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for `key`, and what it says.
-    pub(super) fn sign(&self, params: &CertificateParams, key: &KeyPair) -> Certificate {
+    pub fn sign(&self, params: &CertificateParams, key: &KeyPair) -> Certificate {
         params.signed_by(key, &self.0).unwrap()
     }
 
     /// A server whose certificate is for `name` and valid in `years`, which begin and end with
     /// January.
-    pub(super) fn server(
+    pub fn server(
         &self,
         name: &str,
         years: (i32, i32),
@@ -212,7 +212,7 @@ impl Authority {
     }
 
     /// The same with a key and with cryptography that are given.
-    pub(super) fn server_of(
+    pub fn server_of(
         &self,
         name: &str,
         years: (i32, i32),
@@ -235,7 +235,7 @@ impl Authority {
 }
 
 /// What `openssl req -x509` puts into a certificate for `name` in these [`YEARS`]: an authority's.
-pub(super) fn own(name: &str) -> CertificateParams {
+pub fn own(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -245,7 +245,7 @@ pub(super) fn own(name: &str) -> CertificateParams {
 }
 
 /// A server that presents these certificates, whether or not they fit each other and the key.
-pub(super) fn presenting(
+pub fn presenting(
     chain: Vec<CertificateDer<'static>>,
     key: &KeyPair,
     version: &'static SupportedProtocolVersion,
@@ -263,10 +263,10 @@ pub(super) fn presenting(
 }
 
 /// A file that goes when its test ends.
-pub(super) struct Scratch(pub(super) PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    pub(super) fn new(text: &str) -> Scratch {
+    pub fn new(text: &str) -> Scratch {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("http-test-{}-{number}.pem", process::id());

@@ -17,7 +17,7 @@ const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
 
 /// What is wrong with a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// Its time is over.
     Expired,
     /// Its time has not come.
@@ -30,7 +30,7 @@ pub(crate) enum Flaw {
 
 impl Flaw {
     /// All of them, with the name each has in a script.
-    pub(crate) const ALL: [(&str, Flaw); 4] = [
+    pub const ALL: [(&str, Flaw); 4] = [
         ("expired", Flaw::Expired),
         ("early", Flaw::NotYetValid),
         ("wrong-name", Flaw::WrongName),

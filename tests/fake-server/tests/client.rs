@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 /// How long the server may be silent before it is taken to hang.
 const PATIENCE: Duration = Duration::from_millis(150);

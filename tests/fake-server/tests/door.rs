@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::client::{Client, End};
-use crate::standin::{Door, Settings, Standin};
+use fake_server::{Door, Settings, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 /// Longer than a connection on loopback takes.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::standin::{KEY, Settings, Standin};
+use fake_server::{KEY, Settings, Standin};
 
 const HOSTS: &str = "/api/v0/hosts";
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::{Client, End};
-use crate::standin::{Act, Answer, Fault, Rule, Standin};
+use fake_server::{Act, Answer, Fault, Rule, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 /// How long the server may take to do what it is meant to.

@@ -6,9 +6,6 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../src/lib.rs"]
-mod standin;
-
 mod client;
 mod door;
 mod endpoints;

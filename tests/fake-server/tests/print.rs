@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::standin::{Printer, Settings, Standin};
+use fake_server::{Printer, Settings, Standin};
 
 /// A page that the test keeps a copy of.
 #[derive(Clone, Default)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::standin::Standin;
+use fake_server::Standin;
 
 const REPORT: &str = "/api/v0/monitoring/checks/report";
 const GRAPHS: &str = "/api/v0/graph-defs/create";

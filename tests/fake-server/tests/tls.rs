@@ -1,7 +1,7 @@
 //! Handshakes: versions, resumption, certificates that must not be believed.
 
 use crate::client::{Client, End, trusting};
-use crate::standin::{Counts, Fault, Flaw, Rule, Settings, Standin};
+use fake_server::{Counts, Fault, Flaw, Rule, Settings, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 

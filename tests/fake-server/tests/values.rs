@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::standin::{KEY, Standin};
+use fake_server::{KEY, Standin};
 
 const TSDB: &str = "/api/v0/tsdb";
 

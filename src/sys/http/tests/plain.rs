@@ -1,6 +1,6 @@
 //! What is not encrypted.
 
-use super::super::standin::{Authority, Scratch, Step, YEARS, ok, serve};
+use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, serve};
 use super::*;
 
 #[test]
