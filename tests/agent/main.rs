@@ -10,39 +10,16 @@
 )]
 
 mod fuse;
-mod kin;
 mod process;
+mod process_tree;
 mod sandbox;
 
-mod cloud;
 mod config;
-mod configtest;
-mod growth;
-mod health;
-mod help;
-mod hosts;
-mod hung;
-mod image;
-mod init;
-mod install;
-mod keys;
-mod limits;
-mod log;
-mod notify;
-mod once;
-mod orphans;
-mod outage;
+mod container;
+mod delivery;
+mod host;
+mod network;
+mod packages;
 mod plugins;
-mod post;
-mod register;
-mod reload;
-mod resolver;
-mod retire;
-mod sidecar;
-mod signals;
-mod spool;
-mod strange;
-mod supervise;
-mod tls;
-mod traps;
-mod upgrade;
+mod security;
+mod service;

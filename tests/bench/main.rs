@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
-use process::{Process, SystemCalls};
 use fake_server::{Settings, Standin};
+use process::{Process, SystemCalls};
 
 /// Runs of which the median start is told.
 const STARTS: usize = 20;

@@ -34,11 +34,17 @@ pub fn is_ci() -> bool {
 /// Prints `skipped: REASON`, past the capture of the test harness. Panics if it is a failure.
 #[track_caller]
 pub fn skip(reason: &str, is_failure: bool) {
-    assert!(!is_failure, "CI is set, and this machine cannot run the case: {reason}");
+    assert!(
+        !is_failure,
+        "CI is set, and this machine cannot run the case: {reason}"
+    );
     let name = std::thread::current().name().unwrap_or("?").to_owned();
     // The harness captures the macros' output of a test that passes, but not this.
     let line = format!("skipped: {name}: {reason}\n");
-    drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
+    drop(std::io::Write::write_all(
+        &mut std::io::stderr(),
+        line.as_bytes(),
+    ));
 }
 
 #[cfg(test)]
@@ -63,6 +69,9 @@ mod tests {
         super::skip("a reason", false);
         let failed = catch_unwind(|| super::skip("no curl", true)).unwrap_err();
         let message = failed.downcast::<String>().unwrap();
-        assert!(message.ends_with("cannot run the case: no curl"), "{message}");
+        assert!(
+            message.ends_with("cannot run the case: no curl"),
+            "{message}"
+        );
     }
 }

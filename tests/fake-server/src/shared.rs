@@ -58,11 +58,7 @@ pub struct Seen {
 
 impl Seen {
     /// The requests with this method and path, oldest first.
-    pub fn to<'a>(
-        &'a self,
-        method: &'a str,
-        path: &'a str,
-    ) -> impl Iterator<Item = &'a Request> {
+    pub fn to<'a>(&'a self, method: &'a str, path: &'a str) -> impl Iterator<Item = &'a Request> {
         let requests = self.requests.iter();
         requests.filter(move |request| request.is(method, path))
     }

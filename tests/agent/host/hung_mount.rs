@@ -33,7 +33,7 @@ fn a_filesystem_that_hangs_costs_its_own_values() {
         .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "hung::with_a_filesystem_that_hangs",
+            "host::hung_mount::with_a_filesystem_that_hangs",
             "--ignored",
             "--nocapture",
         ])

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::kin::{find, text};
-use crate::plugins::add_prompt_host;
+use crate::plugins::processes::add_prompt_host;
 use crate::process::{Agent, Signal, is_trouble};
+use crate::process_tree::{find, text};
 use crate::sandbox::{Sandbox, limit, runner};
 use fake_server::{KEY, Standin};
 

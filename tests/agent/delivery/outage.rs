@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::kin::find;
 use crate::process::{Agent, Signal};
+use crate::process_tree::find;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::{Door, Standin};
 

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use crate::kin::{find, text};
 use crate::process::Agent;
+use crate::process_tree::{find, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{Act, Answer, Rule, Standin};
 

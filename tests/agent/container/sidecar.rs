@@ -4,8 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::kin::find;
 use crate::process::{Agent, Signal};
+use crate::process_tree::find;
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{KEY, Standin};
 

@@ -33,7 +33,7 @@ fn configtest_judges_without_connecting() {
 #[test]
 fn every_unknown_key_is_told_in_its_order() {
     let sandbox = Sandbox::empty();
-    let text = include_str!("../fixtures/config/unknown-keys.conf");
+    let text = include_str!("../../fixtures/config/unknown-keys.conf");
     let conf = sandbox.write("agent.conf", text).display().to_string();
     let finished = sandbox.run(&["configtest"], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);

@@ -4,8 +4,8 @@ use std::fs;
 
 use rustix::process::Pid;
 
-use crate::kin::{children, find, is_alive, sees_private_files, text};
 use crate::process::{Agent, Signal, has_level};
+use crate::process_tree::{children, find, is_alive, sees_private_files, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{KEY, Standin};
 

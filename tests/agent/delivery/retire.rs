@@ -1,7 +1,7 @@
 //! `retire`: asked for, agreed to, done, forgotten.
 
-use crate::kin::text;
 use crate::process::{Finished, Signal};
+use crate::process_tree::text;
 use crate::sandbox::{Sandbox, limit, runner};
 use fake_server::Standin;
 

@@ -2,8 +2,8 @@
 
 use rustix::process::Pid;
 
-use crate::kin::{children, find, is_alive};
 use crate::process::Signal;
+use crate::process_tree::{children, find, is_alive};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::Standin;
 

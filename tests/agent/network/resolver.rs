@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Instant, UNIX_EPOCH};
 
-use crate::cloud::namespace;
+use crate::network::cloud::namespace;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::Standin;
 
@@ -237,7 +237,7 @@ fn also_by_ipv6(port: u16) {
 
 #[test]
 fn one_address_family_is_enough() {
-    namespace::inside_with_mounts("resolver::one_address_family_is_enough", || {
+    namespace::inside_with_mounts("network::resolver::one_address_family_is_enough", || {
         let conf = Sandbox::empty();
         let search = "search a.example b.example\noptions ndots:5\nnameserver 127.0.0.1\n";
         mount(&conf, search, "/etc/resolv.conf");
@@ -267,20 +267,23 @@ fn one_address_family_is_enough() {
 
 #[test]
 fn a_resolver_that_is_well_costs_nothing() {
-    namespace::inside_with_mounts("resolver::a_resolver_that_is_well_costs_nothing", || {
-        try_out(&Case {
-            what: "well",
-            conf: "nameserver 127.0.0.1\n",
-            rule: right,
-            limit: 5,
-        });
-    });
+    namespace::inside_with_mounts(
+        "network::resolver::a_resolver_that_is_well_costs_nothing",
+        || {
+            try_out(&Case {
+                what: "well",
+                conf: "nameserver 127.0.0.1\n",
+                rule: right,
+                limit: 5,
+            });
+        },
+    );
 }
 
 #[test]
 fn search_domains_come_first_and_cost_little() {
     namespace::inside_with_mounts(
-        "resolver::search_domains_come_first_and_cost_little",
+        "network::resolver::search_domains_come_first_and_cost_little",
         || {
             try_out(&Case {
                 what: "ndots:5 and search domains",
@@ -294,20 +297,23 @@ fn search_domains_come_first_and_cost_little() {
 
 #[test]
 fn slow_a_dead_first_server_costs_seconds() {
-    namespace::inside_with_mounts("resolver::slow_a_dead_first_server_costs_seconds", || {
-        try_out(&Case {
-            what: "dead first server",
-            conf: "nameserver 127.0.0.2\nnameserver 127.0.0.1\n",
-            rule: right,
-            limit: 20,
-        });
-    });
+    namespace::inside_with_mounts(
+        "network::resolver::slow_a_dead_first_server_costs_seconds",
+        || {
+            try_out(&Case {
+                what: "dead first server",
+                conf: "nameserver 127.0.0.2\nnameserver 127.0.0.1\n",
+                rule: right,
+                limit: 20,
+            });
+        },
+    );
 }
 
 #[test]
 fn slow_a_dead_first_server_is_asked_for_each_search_domain() {
     namespace::inside_with_mounts(
-        "resolver::slow_a_dead_first_server_is_asked_for_each_search_domain",
+        "network::resolver::slow_a_dead_first_server_is_asked_for_each_search_domain",
         || {
             try_out(&Case {
                 what: "dead first server, ndots:5 and search domains",
@@ -322,7 +328,7 @@ fn slow_a_dead_first_server_is_asked_for_each_search_domain() {
 #[test]
 fn slow_a_resolver_that_hangs_is_asked_again() {
     namespace::inside_with_mounts(
-        "resolver::slow_a_resolver_that_hangs_is_asked_again",
+        "network::resolver::slow_a_resolver_that_hangs_is_asked_again",
         || {
             try_out(&Case {
                 what: "hanging at first",
@@ -336,20 +342,23 @@ fn slow_a_resolver_that_hangs_is_asked_again() {
 
 #[test]
 fn a_resolver_that_fails_is_asked_again() {
-    namespace::inside_with_mounts("resolver::a_resolver_that_fails_is_asked_again", || {
-        try_out(&Case {
-            what: "failing at first",
-            conf: "nameserver 127.0.0.1\n",
-            rule: |number, name, kind| at_first(4, number, name, kind, Reply::Failure),
-            limit: 30,
-        });
-    });
+    namespace::inside_with_mounts(
+        "network::resolver::a_resolver_that_fails_is_asked_again",
+        || {
+            try_out(&Case {
+                what: "failing at first",
+                conf: "nameserver 127.0.0.1\n",
+                rule: |number, name, kind| at_first(4, number, name, kind, Reply::Failure),
+                limit: 30,
+            });
+        },
+    );
 }
 
 #[test]
 fn slow_a_resolver_that_talks_nonsense_is_asked_again() {
     namespace::inside_with_mounts(
-        "resolver::slow_a_resolver_that_talks_nonsense_is_asked_again",
+        "network::resolver::slow_a_resolver_that_talks_nonsense_is_asked_again",
         || {
             try_out(&Case {
                 what: "talking nonsense at first",
@@ -363,20 +372,23 @@ fn slow_a_resolver_that_talks_nonsense_is_asked_again() {
 
 #[test]
 fn an_address_that_is_a_lie_is_not_kept() {
-    namespace::inside_with_mounts("resolver::an_address_that_is_a_lie_is_not_kept", || {
-        try_out(&Case {
-            what: "lying at first",
-            conf: "nameserver 127.0.0.1\n",
-            rule: |number, name, kind| at_first(4, number, name, kind, Reply::Elsewhere),
-            limit: 30,
-        });
-    });
+    namespace::inside_with_mounts(
+        "network::resolver::an_address_that_is_a_lie_is_not_kept",
+        || {
+            try_out(&Case {
+                what: "lying at first",
+                conf: "nameserver 127.0.0.1\n",
+                rule: |number, name, kind| at_first(4, number, name, kind, Reply::Elsewhere),
+                limit: 30,
+            });
+        },
+    );
 }
 
 #[test]
 fn slow_a_search_domain_that_hangs_holds_up_nothing_for_good() {
     namespace::inside_with_mounts(
-        "resolver::slow_a_search_domain_that_hangs_holds_up_nothing_for_good",
+        "network::resolver::slow_a_search_domain_that_hangs_holds_up_nothing_for_good",
         || {
             try_out(&Case {
                 what: "a search domain that hangs",

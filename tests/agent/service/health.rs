@@ -7,8 +7,8 @@ use std::process::Command;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use crate::kin::{find, text};
 use crate::process::{Agent, Finished, Signal};
+use crate::process_tree::{find, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{KEY, Standin};
 

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use crate::kin::{children, find};
-use crate::plugins::add_prompt_host;
+use crate::plugins::processes::add_prompt_host;
 use crate::process::{Agent, Signal};
+use crate::process_tree::{children, find};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::Standin;
 

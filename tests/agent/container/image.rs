@@ -9,9 +9,9 @@ mod footprint;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::kin::{children, find};
-use fake_server::{KEY, Standin};
+use crate::process_tree::{children, find};
 use container::{Container, Files, engine, said};
+use fake_server::{KEY, Standin};
 
 /// For all that an engine does with a container.
 const LIMIT: Duration = Duration::from_secs(30);

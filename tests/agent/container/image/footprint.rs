@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::container::{Container, Files, checks_health, engine, said};
 use super::{GONE, LIMIT};
-use crate::kin::{find, text};
+use crate::process_tree::{find, text};
 use fake_server::{Host, Seen, Standin};
 
 /// The limit of its memory, in bytes.

@@ -6,8 +6,8 @@ use std::path::Path;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
-use crate::kin::{children, find, is_alive, text};
 use crate::process::{Agent, Signal};
+use crate::process_tree::{children, find, is_alive, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::Standin;
 

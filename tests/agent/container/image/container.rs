@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::LIMIT;
-use crate::kin::{find, is_alive, text};
+use crate::process_tree::{find, is_alive, text};
 use fake_server::{KEY, Standin};
 
 /// What every container is denied: the root file system, capabilities, more than 16 MiB.

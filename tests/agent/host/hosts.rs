@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, limit};
 
-#[path = "../hosts/mod.rs"]
+#[path = "../../hosts/mod.rs"]
 mod trees;
 
 /// Hosts that are measured at the same time: each spends most of it waiting.

@@ -87,7 +87,7 @@ fn now() -> Duration {
 #[test]
 fn ec2_of_both_versions_is_described_and_found_again() {
     inside(
-        "cloud::ec2_of_both_versions_is_described_and_found_again",
+        "network::cloud::ec2_of_both_versions_is_described_and_found_again",
         || {
             namespace::address_here();
             for token in [Some(TOKEN), None] {
@@ -139,7 +139,7 @@ fn ec2_of_both_versions_is_described_and_found_again() {
 
 #[test]
 fn gce_is_described() {
-    inside("cloud::gce_is_described", || {
+    inside("network::cloud::gce_is_described", || {
         namespace::address_here();
         let service = Service::start(|request| match request.line.as_str() {
             "GET /computeMetadata/v1/?recursive=true"
@@ -172,7 +172,7 @@ fn gce_is_described() {
 
 #[test]
 fn azure_is_described() {
-    inside("cloud::azure_is_described", || {
+    inside("network::cloud::azure_is_described", || {
         namespace::address_here();
         let _service = Service::start(|request| {
             let path = request
@@ -206,28 +206,31 @@ fn azure_is_described() {
 
 #[test]
 fn a_host_that_is_in_no_cloud_sends_nothing() {
-    inside("cloud::a_host_that_is_in_no_cloud_sends_nothing", || {
-        namespace::packets_vanish();
-        let before = namespace::sent();
-        for fixture in ["pi-4", "kvm-vps", "hyper-v", "chromebook"] {
-            let standin = Standin::http();
-            let sandbox = on(fixture, &standin);
-            let start = now();
-            let _agent = sandbox.start();
-            let (measured, arrived) = first_round(&standin, start);
-            assert!(measured <= 1 && arrived <= limit(5).as_secs(), "{arrived}");
-            let document = described(&standin, 15);
-            assert_eq!(document["meta"].get("cloud"), None, "{fixture}");
-            assert_eq!(namespace::sent(), before, "{fixture}");
-        }
-    });
+    inside(
+        "network::cloud::a_host_that_is_in_no_cloud_sends_nothing",
+        || {
+            namespace::packets_vanish();
+            let before = namespace::sent();
+            for fixture in ["pi-4", "kvm-vps", "hyper-v", "chromebook"] {
+                let standin = Standin::http();
+                let sandbox = on(fixture, &standin);
+                let start = now();
+                let _agent = sandbox.start();
+                let (measured, arrived) = first_round(&standin, start);
+                assert!(measured <= 1 && arrived <= limit(5).as_secs(), "{arrived}");
+                let document = described(&standin, 15);
+                assert_eq!(document["meta"].get("cloud"), None, "{fixture}");
+                assert_eq!(namespace::sent(), before, "{fixture}");
+            }
+        },
+    );
 }
 
 /// Waits out the limits of a service that never answers.
 #[test]
 fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
     inside(
-        "cloud::slow_nobody_answers_and_the_first_round_is_as_early_as_ever",
+        "network::cloud::slow_nobody_answers_and_the_first_round_is_as_early_as_ever",
         || {
             namespace::packets_vanish();
             let before = namespace::sent();
@@ -282,7 +285,7 @@ fn warned(agent: &mut Agent<'_>) {
 #[test]
 fn a_host_that_starts_without_network_is_what_it_is_when_there_is_one() {
     inside(
-        "cloud::a_host_that_starts_without_network_is_what_it_is_when_there_is_one",
+        "network::cloud::a_host_that_starts_without_network_is_what_it_is_when_there_is_one",
         || {
             let standin = Standin::http();
             standin.door(Door::Refusing);
@@ -303,7 +306,7 @@ fn a_host_that_starts_without_network_is_what_it_is_when_there_is_one() {
 
 #[test]
 fn once_tells_of_the_cloud_too() {
-    inside("cloud::once_tells_of_the_cloud_too", || {
+    inside("network::cloud::once_tells_of_the_cloud_too", || {
         namespace::address_here();
         let _service = ec2(None);
         let standin = Standin::http();
@@ -316,17 +319,20 @@ fn once_tells_of_the_cloud_too() {
 
 #[test]
 fn the_id_of_another_machine_ends_the_agent() {
-    inside("cloud::the_id_of_another_machine_ends_the_agent", || {
-        namespace::address_here();
-        let _service = ec2(Some(TOKEN));
-        let standin = Standin::http();
-        let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
-        let sandbox = on("cloud-ec2-nitro", &standin);
-        sandbox.adopt(&id);
-        let finished = sandbox.run(&[], &[]);
-        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-        let words = "custom identifiers mismatch";
-        assert!(finished.stderr.contains(words), "{}", finished.stderr);
-        assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 0);
-    });
+    inside(
+        "network::cloud::the_id_of_another_machine_ends_the_agent",
+        || {
+            namespace::address_here();
+            let _service = ec2(Some(TOKEN));
+            let standin = Standin::http();
+            let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
+            let sandbox = on("cloud-ec2-nitro", &standin);
+            sandbox.adopt(&id);
+            let finished = sandbox.run(&[], &[]);
+            assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+            let words = "custom identifiers mismatch";
+            assert!(finished.stderr.contains(words), "{}", finished.stderr);
+            assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 0);
+        },
+    );
 }

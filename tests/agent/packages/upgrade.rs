@@ -7,7 +7,7 @@ use std::fs;
 use ring::digest::{SHA256, digest};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use crate::install::{everything, host, key_file, run};
+use crate::packages::install::{everything, host, key_file, run};
 use crate::sandbox::{Sandbox, is_emulated};
 
 /// Of a key that belongs to these tests alone.

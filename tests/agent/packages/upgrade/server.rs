@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{NEWER, flags, installed, names, program, release};
-use crate::install::everything;
+use crate::packages::install::everything;
 use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{Act, Answer, Rule, Standin};

@@ -1,0 +1,5 @@
+//! Keys, hostile input, and traps among the files.
+
+mod keys;
+mod limits;
+mod traps;

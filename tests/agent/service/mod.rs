@@ -1,0 +1,8 @@
+//! The agent as a service: signals, supervision, the service manager, the log.
+
+mod health;
+mod log;
+mod notify;
+mod pid1;
+mod signals;
+mod supervise;
