@@ -1,13 +1,17 @@
 //! The built binary from outside: what goes over the wire, how it ends, the words that matter.
 //!
 //! `AGENT_BIN` is the binary to test if not the one just built, `AGENT_RUNNER` what to put before
-//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that wait long by their nature are named `slow_`.
+//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that take long by their
+//! nature are named `slow_`; `make test-slow` runs them.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
+
+#[macro_use]
+extern crate fake_server;
 
 mod fuse;
 mod process;

@@ -157,10 +157,12 @@ fn the_log_becomes_as_loud_as_the_configuration_says() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the emulator is the program that the kernel knows"
+    );
     let rig = Rig::new("");
     let program = rig.sandbox.copy_program();
     let conf = rig.sandbox.conf().into_os_string();

@@ -108,6 +108,7 @@ fn stop_without_a_server_ends_within_seconds_with_success() {
 
 /// Without a spool there is nothing but the server: the Go agent's 30 seconds count.
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_stop_without_a_spool_tries_for_its_time() {
     let standin = Standin::http();
     let (sandbox, _) = known(&standin, "[spool]\non_disk = false\n");

@@ -120,6 +120,7 @@ fn a_refusal_ends_it_at_once_with_the_servers_words() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_an_outage_is_waited_out() {
     let standin = Standin::http();
     let (sandbox, _) = host(&standin);

@@ -19,14 +19,11 @@ fn a_filesystem_that_hangs_costs_its_own_values() {
             .args(["-rm", "true"])
             .status()
             .is_ok_and(|status| status.success());
-    if !may_mount {
-        eprintln!("skipped: no /dev/fuse, or no namespaces for a user: nothing can be mounted");
-        return;
-    }
-    if is_emulated() {
-        eprintln!("skipped: the emulator has no namespace of its own");
-        return;
-    }
+    only_if!(!is_emulated(), "the emulator has no namespace of its own");
+    require!(
+        may_mount,
+        "no /dev/fuse, or no user namespaces: nothing can be mounted"
+    );
     // Should the test fail, the agent could not be ended before the filesystem goes.
     let test = Command::new("timeout")
         .args(["60", "unshare", "-rm"])

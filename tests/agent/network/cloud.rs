@@ -228,6 +228,7 @@ fn a_host_that_is_in_no_cloud_sends_nothing() {
 
 /// Waits out the limits of a service that never answers.
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
     inside(
         "network::cloud::slow_nobody_answers_and_the_first_round_is_as_early_as_ever",

@@ -296,6 +296,7 @@ fn search_domains_come_first_and_cost_little() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_dead_first_server_costs_seconds() {
     namespace::inside_with_mounts(
         "network::resolver::slow_a_dead_first_server_costs_seconds",
@@ -311,6 +312,7 @@ fn slow_a_dead_first_server_costs_seconds() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_dead_first_server_is_asked_for_each_search_domain() {
     namespace::inside_with_mounts(
         "network::resolver::slow_a_dead_first_server_is_asked_for_each_search_domain",
@@ -326,6 +328,7 @@ fn slow_a_dead_first_server_is_asked_for_each_search_domain() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_resolver_that_hangs_is_asked_again() {
     namespace::inside_with_mounts(
         "network::resolver::slow_a_resolver_that_hangs_is_asked_again",
@@ -356,6 +359,7 @@ fn a_resolver_that_fails_is_asked_again() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_resolver_that_talks_nonsense_is_asked_again() {
     namespace::inside_with_mounts(
         "network::resolver::slow_a_resolver_that_talks_nonsense_is_asked_again",
@@ -386,6 +390,7 @@ fn an_address_that_is_a_lie_is_not_kept() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_search_domain_that_hangs_holds_up_nothing_for_good() {
     namespace::inside_with_mounts(
         "network::resolver::slow_a_search_domain_that_hangs_holds_up_nothing_for_good",

@@ -92,9 +92,10 @@ fn installed() -> Sandbox {
 
 #[test]
 fn a_newer_release_takes_the_place_of_the_program() {
-    if is_emulated() {
-        return; // The program is asked for its version, which the emulator would have to be.
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     let sandbox = installed();
     release(&sandbox, NEWER, &program(NEWER));
     let flags = flags(&sandbox);
@@ -132,9 +133,10 @@ fn a_newer_release_takes_the_place_of_the_program() {
 
 #[test]
 fn what_is_not_right_is_not_installed() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     // (how the release is spoilt, what is said)
     type Spoil = fn(&Sandbox);
     let edit = |sandbox: &Sandbox, name: &str, from: &str, to: &str| {
@@ -210,9 +212,10 @@ fn what_is_not_right_is_not_installed() {
 
 #[test]
 fn a_release_that_is_not_valid_now_is_not_installed() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     let sandbox = installed();
     let flags = flags(&sandbox);
     let flags = [&*flags[0], &*flags[1]];

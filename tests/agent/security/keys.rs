@@ -5,7 +5,7 @@ use std::fs;
 use crate::plugins::processes::add_prompt_host;
 use crate::process::{Agent, Signal, is_trouble};
 use crate::process_tree::{find, text};
-use crate::sandbox::{Sandbox, limit, runner};
+use crate::sandbox::{Sandbox, is_emulated, limit, runner};
 use fake_server::{KEY, Standin};
 
 /// A sandbox whose configuration holds another key than the server's, and then `more`.
@@ -240,10 +240,7 @@ fn plugins_do_not_inherit_the_key() {
 
 #[test]
 fn a_crash_leaves_no_core_dump_and_other_programs_may() {
-    if !runner().is_empty() {
-        eprintln!("skipped: the emulator would be what crashes");
-        return;
-    }
+    only_if!(!is_emulated(), "the emulator would be what crashes");
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let dumped = |agent: Agent<'_>| {
@@ -255,10 +252,7 @@ fn a_crash_leaves_no_core_dump_and_other_programs_may() {
     find(limit(10), "the other program", || {
         text(other.pid(), "comm").contains("sleep").then_some(())
     });
-    if !dumped(other) {
-        eprintln!("skipped: this machine writes no core dumps");
-        return;
-    }
+    require!(dumped(other), "this machine writes no core dumps");
     let at = sandbox.path("limit").display().to_string();
     let more = format!("[plugin.metrics.a]\ncommand = \"ulimit -c >{at}; kill -SEGV $$\"\n");
     sandbox.configure(&standin.base(), &more);

@@ -139,9 +139,7 @@ fn excess(why: &str, agent: &Agent) -> Option<String> {
 
 #[test]
 fn limits_hold_whatever_a_server_answers() {
-    if is_emulated() {
-        return eprintln!("skipped: the memory would be the emulator's");
-    }
+    only_if!(!is_emulated(), "the memory would be the emulator's");
     let mut excesses = Vec::new();
     let mut rows: Vec<(String, u16, Vec<u8>)> = Vec::new();
     for (why, document) in documents() {
@@ -172,10 +170,9 @@ fn limits_hold_whatever_a_server_answers() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_limits_hold_whatever_a_plugin_prints() {
-    if is_emulated() {
-        return eprintln!("skipped: the memory would be the emulator's");
-    }
+    only_if!(!is_emulated(), "the memory would be the emulator's");
     let mut rows: Vec<(&str, String, String)> = Vec::new();
     for (at, (why, document)) in documents().into_iter().enumerate() {
         let as_graphs = format!("{META}{{\"graphs\":{document}}}");

@@ -102,7 +102,8 @@ fn a_pid_file_that_is_a_trap_is_named() {
 }
 
 #[test]
-fn a_spool_that_is_a_trap_is_set_aside() {
+#[ignore = "slow: make test-slow"]
+fn slow_a_spool_that_is_a_trap_is_set_aside() {
     with_each(|trap, word| {
         let standin = Standin::http();
         let sandbox = Sandbox::of(&standin);

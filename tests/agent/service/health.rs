@@ -8,22 +8,13 @@ use std::process::Command;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::process::{Agent, Finished, Signal};
-use crate::process_tree::{find, text};
+use crate::process_tree::{find, is_root, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{KEY, Standin};
 
 /// Users that are neither root nor each other.
 const ONE: u32 = 65534;
 const OTHER: u32 = 4242;
-
-/// Whether what follows can be done here; says so if it cannot.
-fn may_be_done() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root || is_emulated() {
-        eprintln!("skipped: it takes root, and no emulator, to be several users");
-    }
-    is_root && !is_emulated()
-}
 
 /// A sandbox that every user may look into, with a copy of the program, whose settings are variables.
 struct Place {
@@ -72,9 +63,11 @@ fn wait_for_health(place: &Place, user: u32) {
 
 #[test]
 fn health_is_answered_to_root_and_to_the_agents_user_alone() {
-    if !may_be_done() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the emulator is the program that the kernel knows"
+    );
+    require!(is_root(), "only root can be several users");
     let standin = Standin::http();
     // (why this row exists, the agent's user, whether there is a directory for its state)
     let table = [
@@ -120,9 +113,11 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
 
 #[test]
 fn a_foreign_program_with_the_sockets_name_is_not_believed() {
-    if !may_be_done() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the emulator is the program that the kernel knows"
+    );
+    require!(is_root(), "only root can be several users");
     let standin = Standin::http();
     // (why this row exists, whether there is a directory that the other user cannot write to)
     for (why, has_root) in [("a name anybody can have", false), ("a file", true)] {
@@ -158,16 +153,16 @@ fn a_foreign_program_with_the_sockets_name_is_not_believed() {
 
 #[test]
 fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
-    if !may_be_done() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the emulator is the program that the kernel knows"
+    );
+    require!(is_root(), "only root can be several users");
     let probe = Command::new("unshare").args(["-m", "true"]).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        let reason = "no mount namespace can be had here, as in a changed root";
-        assert!(std::env::var_os("CI").is_none(), "{reason}");
-        eprintln!("skipped: {reason}");
-        return;
-    }
+    require!(
+        probe.is_ok_and(|status| status.success()),
+        "no mount namespace can be created here, as in a chroot"
+    );
     // (why this row exists, what makes the directory another one in each mount namespace, variables)
     let table = [
         ("a volume", "mount --bind \"$0\" @", "file"),

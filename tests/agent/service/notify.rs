@@ -145,9 +145,10 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
 
 #[test]
 fn a_supervisor_speaks_for_its_child() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let mut sandbox = Sandbox::of(&standin);
     let ear = Ear::at_a_path(&mut sandbox);

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::process::Signal;
-use crate::sandbox::{Sandbox, limit, runner};
+use crate::sandbox::{Sandbox, is_emulated, limit, runner};
 use fake_server::Standin;
 
 const TSDB: &str = "/api/v0/tsdb";
@@ -106,6 +106,7 @@ fn a_request_that_hangs_does_not_keep_it() {
 
 /// What was measured is worth some patience: the server may come back.
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_it_can_be_ended_before_it_is_registered() {
     std::thread::scope(|scope| {
         for what in ["500", "hang"] {
@@ -170,10 +171,10 @@ fn hup_sends_a_new_description() {
 
 #[test]
 fn a_second_agent_with_the_same_pidfile_does_not_start() {
-    if !runner().is_empty() {
-        // All emulated programs are called like the emulator, and programs are told by name.
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "all emulated programs have the name of the emulator, and programs are known by name"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let mut agent = sandbox.start();

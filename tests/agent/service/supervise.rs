@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Pid;
 
 use crate::process::{Agent, Signal, has_level};
-use crate::process_tree::{children, find, is_alive, sees_private_files, text};
+use crate::process_tree::{children, find, is_alive, is_root, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{KEY, Standin};
 
@@ -37,9 +37,10 @@ fn start<'a>(sandbox: &'a Sandbox, standin: &Standin, flags: &[&str]) -> (Agent<
 
 #[test]
 fn the_child_is_this_program_with_the_same_flags() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let root = sandbox.path("elsewhere").display().to_string();
@@ -54,9 +55,10 @@ fn the_child_is_this_program_with_the_same_flags() {
     // The supervisor's, and of its child none.
     let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
     assert_eq!(pid, agent.pid().to_string());
-    if !sees_private_files() {
-        return;
-    }
+    require!(
+        is_root(),
+        "only root reads the environment of another process"
+    );
     // What it inherits is what plugins inherit.
     let environ = text(child, "environ");
     for word in [
@@ -79,9 +81,10 @@ fn the_child_is_this_program_with_the_same_flags() {
 
 #[test]
 fn each_signal_to_end_ends_both_in_good_order() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     for (signal, name) in [
         (Signal::TERM, "'terminated'"),
         (Signal::INT, "'interrupt'"),
@@ -111,9 +114,10 @@ fn each_signal_to_end_ends_both_in_good_order() {
 
 #[test]
 fn it_can_be_ended_as_soon_as_it_is_there() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let agent = sandbox.start_with(&["supervise"], &[]);
@@ -127,9 +131,10 @@ fn it_can_be_ended_as_soon_as_it_is_there() {
 
 #[test]
 fn a_second_signal_is_handed_on_too() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     // What is in a file need not be waited for.
@@ -163,9 +168,10 @@ fn a_second_signal_is_handed_on_too() {
 
 #[test]
 fn hup_starts_a_child_with_another_configuration() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let (mut agent, first) = start(&sandbox, &standin, &[]);
@@ -202,9 +208,10 @@ fn hup_starts_a_child_with_another_configuration() {
 
 #[test]
 fn a_child_that_is_killed_young_is_started_again_after_a_pause_that_grows() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let (mut agent, mut child) = start(&sandbox, &standin, &[]);
@@ -224,9 +231,10 @@ fn a_child_that_is_killed_young_is_started_again_after_a_pause_that_grows() {
 
 #[test]
 fn a_stop_does_not_wait_for_a_pause() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let (mut agent, child) = start(&sandbox, &standin, &[]);
@@ -248,9 +256,10 @@ fn a_stop_does_not_wait_for_a_pause() {
 /// Starting it again would not help.
 #[test]
 fn a_child_that_is_refused_at_the_start_ends_the_supervisor() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     standin.script("* = 403");
     let sandbox = Sandbox::of(&standin);
@@ -287,9 +296,10 @@ fn a_configuration_that_cannot_be_used_starts_no_child() {
 
 #[test]
 fn the_child_dies_with_its_supervisor() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let (agent, child) = start(&sandbox, &standin, &[]);
@@ -309,9 +319,10 @@ fn the_child_dies_with_its_supervisor() {
 /// their parent because it was a shell before.
 #[test]
 fn it_takes_leave_of_children_that_are_not_its_own() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let script = "sleep 300 & exec \"$@\"";
@@ -334,9 +345,10 @@ fn it_takes_leave_of_children_that_are_not_its_own() {
 
 #[test]
 fn a_key_on_the_command_line_goes_no_further() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let conf = fs::read_to_string(sandbox.conf()).unwrap();
@@ -357,9 +369,14 @@ fn a_key_on_the_command_line_goes_no_further() {
 
 #[test]
 fn hup_starts_the_program_that_is_there_by_then() {
-    if is_emulated() || !sees_private_files() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "an emulated supervisor cannot start its child"
+    );
+    require!(
+        is_root(),
+        "only root reads the environment of another process"
+    );
     let standin = Standin::http();
     let sandbox = Sandbox::of(&standin);
     let program = sandbox.copy_program();

@@ -63,9 +63,10 @@ impl Servers {
 
 #[test]
 fn a_release_is_fetched_by_tls_and_through_redirections() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     let servers = Servers::start();
     let finished = servers.upgrade(NEWER, &Servers::serve);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
@@ -140,9 +141,10 @@ fn redirection(to: &str) -> Act {
 
 #[test]
 fn what_is_wrong_with_a_server_changes_nothing() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     let table: &[Wrong] = &[
         (
             NEWER,
@@ -211,10 +213,12 @@ fn what_is_wrong_with_a_server_changes_nothing() {
 }
 
 #[test]
+#[ignore = "slow: make test-slow"]
 fn slow_a_server_that_hangs_is_given_up() {
-    if is_emulated() {
-        return;
-    }
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
     let table: &[Wrong] = &[
         (NEWER, |s| s.files.script("connect = silence"), "timed out"),
         (NEWER, |s| s.files.script("manifest = hang"), "timed out"),
