@@ -4,5 +4,6 @@ mod health;
 mod log;
 mod notify;
 mod pid1;
+mod reload_commands;
 mod signals;
 mod supervise;
