@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Looks again and again until there is something to be found.
 #[track_caller]
-pub(crate) fn find<T>(limit: Duration, wanted: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn poll_until<T>(limit: Duration, wanted: &str, look: impl Fn() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
@@ -60,7 +60,7 @@ impl Agent<'_> {
     /// Its child, once it has exactly one that lives.
     #[track_caller]
     pub(crate) fn only_child(&self, limit: Duration) -> i32 {
-        find(limit, "only child", || match children(self.pid())[..] {
+        poll_until(limit, "only child", || match children(self.pid())[..] {
             [child] => Some(child).filter(|child| is_alive(*child)),
             _ => None,
         })
@@ -69,7 +69,7 @@ impl Agent<'_> {
     /// Its child, once that is another one than `former`.
     #[track_caller]
     pub(crate) fn next_child(&self, limit: Duration, former: i32) -> i32 {
-        find(limit, "other child", || match children(self.pid())[..] {
+        poll_until(limit, "other child", || match children(self.pid())[..] {
             [child] => Some(child).filter(|child| *child != former && is_alive(*child)),
             _ => None,
         })

@@ -1,4 +1,4 @@
-//! What the agent costs while it does its main job, over TLS against the stand-in: `make bench`.
+//! What the agent costs while it does its main job, over TLS against the fake server: `make bench`.
 //!
 //! Everything is read from outside, from `/proc` and by strace, so that the Go agent can be
 //! measured in the same way (`GO_AGENT=/path/to/mackerel-agent`). Ends with 1 if a limit is passed,
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
-use fake_server::{Settings, Standin};
+use fake_server::{FakeServer, Settings};
 use process::{Process, SystemCalls};
 
 /// Runs of which the median start is told.
@@ -261,13 +261,13 @@ fn measure(agent: &Path, arguments: &Arguments) -> Figures {
 /// A server, and an agent that it knows.
 struct Bench<'a> {
     agent: &'a Path,
-    server: Standin,
+    server: FakeServer,
     directory: tempfile::TempDir,
 }
 
 impl Bench<'_> {
     fn new<'a>(agent: &'a Path, config: &str) -> Bench<'a> {
-        let server = Standin::start(Settings {
+        let server = FakeServer::start(Settings {
             tls: true,
             key: None,
             ..Settings::default()

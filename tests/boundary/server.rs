@@ -1,12 +1,12 @@
 //! The fake server, which accepts every request, and all that it has received.
 
-use fake_server::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Rule};
 
-pub(crate) struct Server(Standin);
+pub(crate) struct Server(FakeServer);
 
 impl Server {
     pub(crate) fn start() -> Server {
-        let server = Standin::http();
+        let server = FakeServer::http();
         server.rule(Rule::on("*", Act::Answer(Answer::success())));
         Server(server)
     }

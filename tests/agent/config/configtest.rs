@@ -2,7 +2,7 @@
 
 use crate::process::Finished;
 use crate::sandbox::Sandbox;
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// The lines on stderr that are not of the log.
 fn verdict(finished: &Finished) -> Vec<&str> {
@@ -14,18 +14,18 @@ fn verdict(finished: &Finished) -> Vec<&str> {
 
 #[test]
 fn configtest_judges_without_connecting() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let conf = sandbox.conf().display().to_string();
     let finished = sandbox.run(&["configtest"], &[]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert_eq!(finished.stderr, format!("SUCCESS ({conf})"));
-    sandbox.configure(&standin.base(), "rolls = []\n");
+    sandbox.configure(&fake_server.base(), "rolls = []\n");
     let finished = sandbox.run(&["configtest"], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let expected = format!("[WARNING] rolls is unexpected key. Did you mean roles ? ({conf}:6)\n");
     assert_eq!(finished.stderr, expected, "and an empty line after it");
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
     assert!(!sandbox.pidfile().exists() && !sandbox.root().exists());
 }
 
@@ -79,15 +79,15 @@ fn every_unknown_key_is_told_in_its_order() {
 
 #[test]
 fn unknown_keys_of_an_included_file_are_told_and_are_no_failure() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let included = sandbox.write("conf.d/a.conf", "verbos = true\n[disks]\nunk = 1\n");
     let included = included.display().to_string();
     let more = format!(
         "include = \"{}\"\n",
         sandbox.path("conf.d/*.conf").display()
     );
-    sandbox.configure(&standin.base(), &more);
+    sandbox.configure(&fake_server.base(), &more);
     let finished = sandbox.run(&["configtest"], &[]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let conf = sandbox.conf().display().to_string();

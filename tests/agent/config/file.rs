@@ -1,11 +1,11 @@
 //! What is wrong with a configuration or a command line, said so that it can be found.
 
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// Ends with 1, names `words`, and connects nowhere.
 #[track_caller]
-fn refuses(sandbox: &Sandbox, standin: &Standin, words: &[&str]) {
+fn refuses(sandbox: &Sandbox, fake_server: &FakeServer, words: &[&str]) {
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     for word in words {
@@ -17,13 +17,13 @@ fn refuses(sandbox: &Sandbox, standin: &Standin, words: &[&str]) {
     }
     assert!(!finished.stderr.contains(KEY), "{}", finished.stderr);
     assert_eq!(finished.stdout, "");
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
     assert!(!sandbox.pidfile().exists());
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     let sandbox = Sandbox::empty();
     let conf = sandbox.conf().display().to_string();
     let init = format!("mackerel-agent init -conf {conf} -apikey=KEY,");
@@ -33,7 +33,7 @@ fn a_missing_file_is_named() {
         "mackerel-agent install",
         "set MACKEREL_APIKEY and run without -conf",
     ];
-    refuses(&sandbox, &standin, &words);
+    refuses(&sandbox, &fake_server, &words);
 }
 
 /// Each command that reads the configuration names what creates one.
@@ -75,12 +75,12 @@ fn missing_file_is_reported_with_the_remedies_by_every_command() {
 /// The agent runs, as the Go agent does, and logs the keys that it does not read.
 #[test]
 fn unknown_keys_are_logged_at_start() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let included = sandbox.write("more.conf", "verbos = true\n");
     let more = "rolls = []\ninclude = \"more.conf\"\n[host_status]\non_stop = \"workin\"\n\
                 [plugin.metrics.a]\ncommand = \"true\"\nroles = []\n";
-    sandbox.configure(&standin.base(), more);
+    sandbox.configure(&fake_server.base(), more);
     let conf = sandbox.conf().display().to_string();
     let mut agent = sandbox.start();
     let expected = [
@@ -219,55 +219,55 @@ fn a_file_that_cannot_be_used_says_where() {
         ),
         ("include = \"[\"\n", &["include"]),
     ];
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     for (more, words) in table {
-        let sandbox = Sandbox::of(&standin);
-        sandbox.configure(&standin.base(), more);
-        refuses(&sandbox, &standin, words);
+        let sandbox = Sandbox::of(&fake_server);
+        sandbox.configure(&fake_server.base(), more);
+        refuses(&sandbox, &fake_server, words);
     }
 }
 
 #[test]
 fn an_unknown_cloud_is_named() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let base = standin.base();
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let base = fake_server.base();
     let text = format!("apibase = \"{base}\"\napikey = \"{KEY}\"\ncloud_platform = \"moon\"\n");
     sandbox.write("agent.conf", &text);
-    refuses(&sandbox, &standin, &["cloud_platform", "moon"]);
+    refuses(&sandbox, &fake_server, &["cloud_platform", "moon"]);
 }
 
 #[test]
 fn a_key_is_required() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     for key in ["", "apikey = \"\"\n"] {
-        let sandbox = Sandbox::of(&standin);
-        let base = standin.base();
+        let sandbox = Sandbox::of(&fake_server);
+        let base = fake_server.base();
         sandbox.write("agent.conf", &format!("apibase = \"{base}\"\n{key}"));
-        refuses(&sandbox, &standin, &["apikey"]);
+        refuses(&sandbox, &fake_server, &["apikey"]);
     }
 }
 
 #[test]
 fn an_included_file_that_cannot_be_used_is_named() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let included = sandbox.write("conf.d/broken.conf", "\nverbose = 1\n");
     let pattern = sandbox.path("conf.d/*.conf");
     let more = format!("include = \"{}\"\n", pattern.display());
-    sandbox.configure(&standin.base(), &more);
+    sandbox.configure(&fake_server.base(), &more);
     let included = included.display().to_string();
-    refuses(&sandbox, &standin, &[&included, "line 2", "verbose"]);
+    refuses(&sandbox, &fake_server, &[&included, "line 2", "verbose"]);
 }
 
 #[test]
 fn flags_win_over_the_file() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     let sandbox = Sandbox::empty();
     sandbox.configure("http://127.0.0.1:1", "");
     let text = std::fs::read_to_string(sandbox.conf()).unwrap();
     sandbox.write("agent.conf", &text.replace(KEY, "key-of-the-file"));
-    let base = standin.base();
+    let base = fake_server.base();
     let flags = [
         "--apibase",
         &base,
@@ -275,10 +275,10 @@ fn flags_win_over_the_file() {
         "-role=a1:b1,c1:d1",
     ];
     let _agent = sandbox.start_with(&[], &flags);
-    standin.wait(limit(10), "description", |seen| {
+    fake_server.wait(limit(10), "description", |seen| {
         let host = seen.model.hosts.values().next()?;
         (host.updates > 0).then_some(())
     });
-    let roles = standin.seen(|seen| seen.model.only_host().roles.clone());
+    let roles = fake_server.seen(|seen| seen.model.only_host().roles.clone());
     assert_eq!(roles.into_iter().collect::<Vec<_>>(), ["a1:b1", "c1:d1"]);
 }

@@ -7,29 +7,32 @@ use serde_json::json;
 
 use crate::process::{Agent, Signal, has_level};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const TSDB: &str = "/api/v0/tsdb";
 
 /// A host with a configuration and its server.
 struct Rig {
-    standin: Standin,
+    fake_server: FakeServer,
     sandbox: Sandbox,
 }
 
 impl Rig {
     fn new(more: &str) -> Rig {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
-        sandbox.configure(&standin.base(), more);
-        Rig { standin, sandbox }
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        sandbox.configure(&fake_server.base(), more);
+        Rig {
+            fake_server,
+            sandbox,
+        }
     }
 
     /// Starts the agent and waits until the server has its values and its description.
     #[track_caller]
     fn start(&self) -> Agent<'_> {
         let agent = self.sandbox.start();
-        self.standin.wait(limit(15), "values", |seen| {
+        self.fake_server.wait(limit(15), "values", |seen| {
             seen.to("POST", TSDB).next()?.status.map(drop)
         });
         self.description(0);
@@ -39,7 +42,7 @@ impl Rig {
     /// The first description after the one with this number, and its own number.
     #[track_caller]
     fn description(&self, after: usize) -> (usize, serde_json::Value) {
-        self.standin.wait(limit(10), "description", |seen| {
+        self.fake_server.wait(limit(10), "description", |seen| {
             let id = &seen.model.hosts.values().next()?.id;
             let path = format!("/api/v0/hosts/{id}");
             let put = seen.to("PUT", &path).find(|put| put.number > after)?;
@@ -66,7 +69,7 @@ fn hup_takes_another_configuration_over() {
 
     let more = "display_name = \"new\"\nroles = [\"Home:pi\"]\nverbose = true\n\
                 [host_status]\non_stop = \"standby\"\n";
-    rig.sandbox.configure(&rig.standin.base(), more);
+    rig.sandbox.configure(&rig.fake_server.base(), more);
     let second = rig.hup(&agent, &mut last);
     assert_eq!(second["displayName"], "new");
     assert_eq!(second["roleFullnames"], json!(["Home:pi"]));
@@ -75,7 +78,7 @@ fn hup_takes_another_configuration_over() {
     let finished = agent.wait_exit(limit(5));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let status = rig
-        .standin
+        .fake_server
         .seen(|seen| seen.model.only_host().status.clone());
     assert_eq!(status, "standby");
 }
@@ -96,7 +99,7 @@ fn a_broken_configuration_is_told_of_and_the_old_one_goes_on() {
         ("include = \"[\"\n", "include"),
     ];
     for (more, words) in table {
-        rig.sandbox.configure(&rig.standin.base(), more);
+        rig.sandbox.configure(&rig.fake_server.base(), more);
         let document = rig.hup(&agent, &mut last);
         assert_eq!(document["displayName"], "old", "{more}");
         let line = agent.wait_line(limit(5), words, |line| line.contains(words));
@@ -107,7 +110,7 @@ fn a_broken_configuration_is_told_of_and_the_old_one_goes_on() {
         );
     }
     rig.sandbox
-        .configure(&rig.standin.base(), "display_name = \"new\"\n");
+        .configure(&rig.fake_server.base(), "display_name = \"new\"\n");
     assert_eq!(rig.hup(&agent, &mut last)["displayName"], "new");
     agent.assert_running();
 }
@@ -121,7 +124,7 @@ fn a_new_key_is_used_from_then_on() {
     let other = text.replace("apikey = \"", "apikey = \"other-");
     rig.sandbox.write("agent.conf", &other);
     rig.hup(&agent, &mut last);
-    rig.standin.seen(|seen| {
+    rig.fake_server.seen(|seen| {
         let put = seen.requests.iter().find(|put| put.number == last).unwrap();
         let key = put.head.header("X-Api-Key").unwrap_or_default();
         assert!(key.starts_with("other-"), "{key}");
@@ -149,7 +152,7 @@ fn the_log_becomes_as_loud_as_the_configuration_says() {
     let agent = rig.start();
     let (mut last, _) = rig.description(0);
     rig.sandbox
-        .configure(&rig.standin.base(), "silent = true\n");
+        .configure(&rig.fake_server.base(), "silent = true\n");
     rig.hup(&agent, &mut last);
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(5));
@@ -172,7 +175,7 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
     let start = |more: &[&OsStr]| rig.sandbox.spawn(&[&common, more].concat());
     let mut stays = start(&["-pidfile=".as_ref(), "-root".as_ref(), &root]);
     let ends = start(&["-private-autoshutdown".as_ref()]);
-    rig.standin.wait(limit(15), "values of both", |seen| {
+    rig.fake_server.wait(limit(15), "values of both", |seen| {
         (seen.to("POST", TSDB).count() > 1).then_some(())
     });
     rig.sandbox.copy_program();

@@ -9,9 +9,9 @@ mod footprint;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process_tree::{children, find};
+use crate::process_tree::{children, poll_until};
 use container::{Container, Files, engine, said};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// For all that an engine does with a container.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -21,8 +21,8 @@ const GONE: Duration = Duration::from_secs(2);
 const ORPHANS: &str = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done";
 
 /// Waits until values of `hosts` hosts that are not retired have been posted.
-fn posted(standin: &Standin, hosts: usize) {
-    standin.wait(LIMIT, "values", |seen| {
+fn posted(fake_server: &FakeServer, hosts: usize) {
+    fake_server.wait(LIMIT, "values", |seen| {
         let hosts_of = seen.model.hosts.values();
         let measured = hosts_of.filter(|host| !host.is_retired && !host.series.is_empty());
         (measured.count() >= hosts).then_some(())
@@ -30,53 +30,58 @@ fn posted(standin: &Standin, hosts: usize) {
 }
 
 /// Starts a container and waits until the `count`-th request of all with values has been answered.
-fn started<'a>(files: &'a Files, standin: &Standin, count: usize, more: &[&str]) -> Container<'a> {
-    let container = Container::start(files, standin, more);
-    values(standin, count);
+fn started<'a>(
+    files: &'a Files,
+    fake_server: &FakeServer,
+    count: usize,
+    more: &[&str],
+) -> Container<'a> {
+    let container = Container::start(files, fake_server, more);
+    values(fake_server, count);
     container
 }
 
-fn values(standin: &Standin, count: usize) {
-    standin.wait(LIMIT, "values", |seen| {
+fn values(fake_server: &FakeServer, count: usize) {
+    fake_server.wait(LIMIT, "values", |seen| {
         let posts = seen.to("POST", "/api/v0/tsdb");
         let taken = posts.filter(|request| request.status == Some(200));
         (taken.count() >= count).then_some(())
     });
 }
 
-fn hosts(standin: &Standin) -> usize {
-    standin.seen(|seen| seen.model.hosts.len())
+fn hosts(fake_server: &FakeServer) -> usize {
+    fake_server.seen(|seen| seen.model.hosts.len())
 }
 
 #[test]
 #[ignore = "needs an engine: make test-sidecar"]
 fn a_container_that_is_killed_is_the_same_host_again_and_a_replica_another() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
     let memory = ["--env", "MACKEREL_HOST_ID_STORE=memory"];
     let named = |identifier: &str, count| {
         let variable = format!("MACKEREL_CUSTOM_IDENTIFIER={identifier}");
         let more = [memory[0], memory[1], "--env", &variable];
-        started(&files, &standin, count, &more).end("KILL");
-        hosts(&standin)
+        started(&files, &fake_server, count, &more).end("KILL");
+        hosts(&fake_server)
     };
     assert_eq!(named("a.kubernetes", 1), 1);
     assert_eq!(named("a.kubernetes", 2), 1, "a new container of that pod");
     assert_eq!(named("b.kubernetes", 3), 2, "another replica");
 
     // Without a word: by the container's own id.
-    let container = started(&files, &standin, 4, &memory);
-    assert_eq!(hosts(&standin), 3);
+    let container = started(&files, &fake_server, 4, &memory);
+    assert_eq!(hosts(&fake_server), 3);
     container.kill("KILL");
     container.again();
-    values(&standin, 5);
-    assert_eq!(hosts(&standin), 3, "the container has been restarted");
-    let _replica = started(&files, &standin, 6, &memory);
-    assert_eq!(hosts(&standin), 4);
+    values(&fake_server, 5);
+    assert_eq!(hosts(&fake_server), 3, "the container has been restarted");
+    let _replica = started(&files, &fake_server, 6, &memory);
+    assert_eq!(hosts(&fake_server), 4);
     // By hand, as long as it runs.
     let retired = container.exec(&["/usr/bin/mackerel-agent", "retire", "-force"]);
     assert!(retired.status.success(), "{}", said(&retired));
-    let left = standin.seen(|seen| {
+    let left = fake_server.seen(|seen| {
         let hosts = seen.model.hosts.values();
         hosts.filter(|host| !host.is_retired).count()
     });
@@ -86,14 +91,14 @@ fn a_container_that_is_killed_is_the_same_host_again_and_a_replica_another() {
 #[test]
 #[ignore = "needs an engine: make test-sidecar"]
 fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
     let shell = format!("{}:/bin/sh:ro", files.busybox());
     let probe = format!("MACKEREL_READINESS_PROBE_EXEC={ORPHANS}");
     for (signal, is_retired) in [("TERM", true), ("INT", true), ("QUIT", false)] {
         let container = Container::start(
             &files,
-            &standin,
+            &fake_server,
             &[
                 "--env",
                 "MACKEREL_HOST_ID_STORE=memory",
@@ -110,10 +115,10 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
                 &shell,
             ],
         );
-        posted(&standin, 1);
+        posted(&fake_server, 1);
         let pid = container.pid();
         let none_left = || {
-            find(LIMIT, "end of all orphans", || {
+            poll_until(LIMIT, "end of all orphans", || {
                 children(pid).is_empty().then_some(())
             });
         };
@@ -122,7 +127,7 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
         assert!(left.status.success(), "{}", said(&left));
         none_left();
         let updates = |count| {
-            standin.wait(LIMIT, "description", |seen| {
+            fake_server.wait(LIMIT, "description", |seen| {
                 let mut hosts = seen.model.hosts.values();
                 hosts
                     .any(|host| !host.is_retired && host.updates >= count)
@@ -134,7 +139,7 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
         updates(2);
         let took = container.end(signal);
         assert!(took < GONE, "{signal}: {took:?}");
-        let left = standin.seen(|seen| seen.model.hosts.values().any(|host| !host.is_retired));
+        let left = fake_server.seen(|seen| seen.model.hosts.values().any(|host| !host.is_retired));
         assert_eq!(left, !is_retired, "{signal}");
         eprintln!(
             "{signal}: 2,000 orphans reaped, none left; ended with 0 after {} ms",
@@ -146,13 +151,13 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
 #[test]
 #[ignore = "needs an engine: make test-sidecar"]
 fn health_follows_what_the_server_takes() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
     // Until the second try.
-    standin.script("tsdb #1 = 503");
+    fake_server.script("tsdb #1 = 503");
     let container = Container::start(
         &files,
-        &standin,
+        &fake_server,
         &["--env", "MACKEREL_HOST_ID_STORE=memory"],
     );
     let health = |words: &[&str]| {
@@ -160,7 +165,7 @@ fn health_follows_what_the_server_takes() {
         let health = container.exec(&words);
         (health.status.code(), said(&health))
     };
-    standin.wait(LIMIT, "failure", |seen| {
+    fake_server.wait(LIMIT, "failure", |seen| {
         let mut posts = seen.to("POST", "/api/v0/tsdb");
         posts
             .any(|request| request.status == Some(503))
@@ -172,7 +177,7 @@ fn health_follows_what_the_server_takes() {
         "{words}"
     );
     assert_eq!(health(&["-live"]).0, Some(0));
-    let words = find(LIMIT, "health", || {
+    let words = poll_until(LIMIT, "health", || {
         let (code, words) = health(&[]);
         (code == Some(0)).then_some(words)
     });
@@ -182,8 +187,8 @@ fn health_follows_what_the_server_takes() {
 #[test]
 #[ignore = "needs an engine: make test-sidecar"]
 fn the_go_agents_image_is_replaced_with_its_variables() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
     files.write("more.conf", "display_name = \"included\"\n");
     let included = format!("{}:/etc/mackerel-agent/conf.d:ro", files.path());
     let volume = files.volume();
@@ -201,35 +206,35 @@ fn the_go_agents_image_is_replaced_with_its_variables() {
         ];
         let mut more = vec!["--volume", &state, "--volume", &included];
         more.extend(variables.iter().flat_map(|variable| ["--env", variable]));
-        Container::start(&files, &standin, &more)
+        Container::start(&files, &fake_server, &more)
     };
     let container = with("");
-    values(&standin, 1);
-    standin.seen(|seen| {
+    values(&fake_server, 1);
+    fake_server.seen(|seen| {
         let host = seen.model.only_host();
         assert!(host.roles.contains("web:app"));
         assert_eq!(host.document["displayName"], "included");
         assert!(host.series.contains_key("loadavg5"), "what that measures");
     });
     container.end("TERM");
-    assert!(standin.seen(|seen| !seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| !seen.model.only_host().is_retired));
     let container = with("1");
-    values(&standin, 2);
+    values(&fake_server, 2);
     container.kill("HUP");
-    standin.wait(LIMIT, "description", |seen| {
+    fake_server.wait(LIMIT, "description", |seen| {
         (seen.model.only_host().updates > 2).then_some(())
     });
-    assert!(standin.seen(|seen| !seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| !seen.model.only_host().is_retired));
     container.end("TERM");
-    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| seen.model.only_host().is_retired));
 }
 
 #[test]
 #[ignore = "needs an engine: make test-sidecar"]
 fn the_docker_run_line_watches_the_host() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
-    let shim = files.shim(&standin);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
+    let shim = files.shim(&fake_server);
     let path = std::env::var("PATH").unwrap_or_default();
     let ran = Command::new("sh")
         .arg("packaging/container/docker-run.sh")
@@ -239,8 +244,8 @@ fn the_docker_run_line_watches_the_host() {
         .unwrap();
     assert!(ran.status.success(), "{}", said(&ran));
     let container = Container::named(&files, "mackerel-agent");
-    values(&standin, 1);
-    standin.seen(|seen| {
+    values(&fake_server, 1);
+    fake_server.seen(|seen| {
         let host = seen.model.only_host();
         let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         assert_eq!(host.name(), own.trim());
@@ -252,7 +257,7 @@ fn the_docker_run_line_watches_the_host() {
     assert!(health.status.success(), "{}", said(&health));
     let took = container.stop();
     eprintln!("stopped with 0 in {} ms", took.as_millis());
-    assert!(standin.seen(|seen| !seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| !seen.model.only_host().is_retired));
     drop(container);
     drop(engine(&["volume", "rm", "mackerel-agent"]));
 }

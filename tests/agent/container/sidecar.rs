@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use crate::process::{Agent, Signal};
-use crate::process_tree::find;
+use crate::process_tree::poll_until;
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 const TSDB: &str = "/api/v0/tsdb";
 
@@ -17,11 +17,11 @@ fn has_configuration() -> bool {
 }
 
 /// A sandbox without a file, in whose environment is what an agent needs.
-fn sandbox(standin: &Standin) -> Sandbox {
+fn sandbox(fake_server: &FakeServer) -> Sandbox {
     let mut sandbox = Sandbox::empty();
     let root = sandbox.root();
     sandbox.env("MACKEREL_APIKEY", KEY);
-    sandbox.env("MACKEREL_APIBASE", standin.base());
+    sandbox.env("MACKEREL_APIBASE", fake_server.base());
     sandbox.env("MACKEREL_ROOT", root);
     sandbox.env("MACKEREL_CLOUD_PLATFORM", "none");
     sandbox
@@ -40,8 +40,8 @@ fn has_control_groups() -> bool {
 
 /// Waits until values have been posted; the host's id.
 #[track_caller]
-fn posted(standin: &Standin, count: usize) {
-    standin.wait(limit(15), "values", |seen| {
+fn posted(fake_server: &FakeServer, count: usize) {
+    fake_server.wait(limit(15), "values", |seen| {
         let posts = seen.to("POST", TSDB);
         let posts = posts.filter(|request| request.status == Some(200));
         (posts.count() >= count).then_some(())
@@ -63,12 +63,12 @@ fn variables_alone_run_an_agent_that_leaves_no_trace() {
         has_control_groups(),
         "no control groups are mounted at /sys/fs/cgroup, as in a chroot"
     );
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     require!(
         !has_configuration(),
         "this machine has a configuration of an agent"
     );
-    let mut sandbox = sandbox(&standin);
+    let mut sandbox = sandbox(&fake_server);
     sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
     sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", "pod-1.kubernetes");
     sandbox.env("MACKEREL_AUTO_RETIREMENT", "true");
@@ -91,8 +91,8 @@ fn variables_alone_run_an_agent_that_leaves_no_trace() {
     );
 
     let agent = sandbox.start_bare(&[], &[]);
-    posted(&standin, 1);
-    standin.seen(|seen| {
+    posted(&fake_server, 1);
+    fake_server.seen(|seen| {
         let host = seen.model.only_host();
         assert_eq!(host.custom_identifier(), "pod-1.kubernetes");
         assert_eq!(host.document["memo"], "beside");
@@ -102,7 +102,7 @@ fn variables_alone_run_an_agent_that_leaves_no_trace() {
             "of the host below"
         );
     });
-    let health = find(limit(10), "health", || {
+    let health = poll_until(limit(10), "health", || {
         Some(sandbox.run_bare(&["health"])).filter(|health| health.code == Some(0))
     });
     assert!(
@@ -111,24 +111,24 @@ fn variables_alone_run_an_agent_that_leaves_no_trace() {
         health.stdout
     );
     agent.signal(Signal::HUP);
-    standin.wait(limit(10), "description", |seen| {
+    fake_server.wait(limit(10), "description", |seen| {
         (seen.model.only_host().updates > 1).then_some(())
     });
-    assert!(!standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(!fake_server.seen(|seen| seen.model.only_host().is_retired));
     ended(agent, Signal::TERM);
-    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| seen.model.only_host().is_retired));
     assert!(!sandbox.root().exists());
 }
 
 #[test]
 fn a_server_that_takes_nothing_is_no_health() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     require!(
         !has_configuration(),
         "this machine has a configuration of an agent"
     );
-    let sandbox = sandbox(&standin);
-    standin.script("* = 500");
+    let sandbox = sandbox(&fake_server);
+    fake_server.script("* = 500");
     let mut agent = sandbox.start_bare(&[], &[]);
     agent.wait_line(limit(10), "failure", |line| {
         line.contains("failed to register")
@@ -150,17 +150,17 @@ fn an_identifier_finds_the_host_again_and_another_one_another() {
         !has_configuration(),
         "this machine has a configuration of an agent"
     );
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     let ids = |identifier: &str, count| {
-        let mut sandbox = sandbox(&standin);
+        let mut sandbox = sandbox(&fake_server);
         sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", identifier);
         // Values of the host, which are there at once on any machine.
         sandbox.env("MACKEREL_CONTAINER_METRICS", "none");
         let agent = sandbox.start_bare(&[], &[]);
-        posted(&standin, count);
+        posted(&fake_server, count);
         ended(agent, Signal::TERM);
-        standin.seen(|seen| seen.model.hosts.len())
+        fake_server.seen(|seen| seen.model.hosts.len())
     };
     assert_eq!(ids("a.kubernetes", 1), 1);
     assert_eq!(
@@ -175,14 +175,14 @@ fn an_identifier_finds_the_host_again_and_another_one_another() {
 fn only_some_signals_retire() {
     // (signal, is retired)
     for (signal, expected) in [(Signal::INT, true), (Signal::QUIT, false)] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
-        sandbox.configure(&standin.base(), "auto_retirement = true");
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        sandbox.configure(&fake_server.base(), "auto_retirement = true");
         let agent = sandbox.start();
-        posted(&standin, 1);
+        posted(&fake_server, 1);
         ended(agent, signal);
         assert_eq!(
-            standin.seen(|seen| seen.model.only_host().is_retired),
+            fake_server.seen(|seen| seen.model.only_host().is_retired),
             expected
         );
         assert_eq!(sandbox.id_file().exists(), !expected);
@@ -195,16 +195,16 @@ fn a_supervisor_that_reloads_does_not_retire() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "auto_retirement = true");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "auto_retirement = true");
     let agent = sandbox.start_with(&["supervise"], &[]);
-    posted(&standin, 1);
+    posted(&fake_server, 1);
     agent.signal(Signal::HUP);
-    posted(&standin, 2);
-    assert!(!standin.seen(|seen| seen.model.only_host().is_retired));
+    posted(&fake_server, 2);
+    assert!(!fake_server.seen(|seen| seen.model.only_host().is_retired));
     ended(agent, Signal::TERM);
-    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| seen.model.only_host().is_retired));
 }
 
 #[test]
@@ -215,16 +215,16 @@ fn retiring_is_tried_again_and_not_for_ever() {
         ("retire = 503", 1),
         ("retire = 404", 1),
     ] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
-        sandbox.configure(&standin.base(), "auto_retirement = true");
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        sandbox.configure(&fake_server.base(), "auto_retirement = true");
         let agent = sandbox.start();
-        posted(&standin, 1);
-        standin.script(script);
+        posted(&fake_server, 1);
+        fake_server.script(script);
         agent.signal(Signal::TERM);
         let finished = agent.wait_exit(limit(10));
         assert_eq!(finished.code, Some(code), "{script}: {}", finished.stderr);
-        let is_retired = standin.seen(|seen| seen.model.only_host().is_retired);
+        let is_retired = fake_server.seen(|seen| seen.model.only_host().is_retired);
         assert_eq!(is_retired, code == 0, "{script}");
         assert_eq!(sandbox.id_file().exists(), code == 1, "{script}");
     }
@@ -233,28 +233,28 @@ fn retiring_is_tried_again_and_not_for_ever() {
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_a_post_that_hangs_does_not_keep_it_from_retiring() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "auto_retirement = true");
-    standin.script("tsdb = hang");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "auto_retirement = true");
+    fake_server.script("tsdb = hang");
     let agent = sandbox.start();
-    standin.wait(limit(15), "values", |seen| {
+    fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(9));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| seen.model.only_host().is_retired));
 }
 
 #[test]
 fn the_variables_of_the_go_image_are_known_in_an_image() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     require!(
         !has_configuration(),
         "this machine has a configuration of an agent"
     );
-    let mut sandbox = sandbox(&standin);
+    let mut sandbox = sandbox(&fake_server);
     sandbox.env("MACKEREL_APIKEY", "");
     sandbox.env("apikey", KEY);
     sandbox.env("opts", "-v -role=web:app");
@@ -263,8 +263,8 @@ fn the_variables_of_the_go_image_are_known_in_an_image() {
     assert_eq!(finished.code, Some(1), "anybody's: {}", finished.stderr);
     sandbox.env("container", "oci");
     let agent = sandbox.start_bare(&[], &[]);
-    posted(&standin, 1);
-    standin.seen(|seen| {
+    posted(&fake_server, 1);
+    fake_server.seen(|seen| {
         let host = seen.model.only_host();
         assert!(host.roles.contains("web:app"));
         assert!(
@@ -273,13 +273,13 @@ fn the_variables_of_the_go_image_are_known_in_an_image() {
         );
     });
     ended(agent, Signal::TERM);
-    assert!(standin.seen(|seen| seen.model.only_host().is_retired));
+    assert!(fake_server.seen(|seen| seen.model.only_host().is_retired));
 }
 
 #[test]
 fn configtest_says_what_is_odd_about_variables() {
-    let standin = Standin::http();
-    let mut sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut sandbox = Sandbox::of(&fake_server);
     sandbox.env("MACKEREL_ROLE", "a:b");
     sandbox.env("MACKEREL_PLUGIN_WORKDIR", "/tmp");
     sandbox.env("MACKEREL_AGENT_SERVICE_HOST", "10.0.0.1");
@@ -310,8 +310,8 @@ fn configtest_says_what_is_odd_about_variables() {
 
 #[test]
 fn what_is_not_ready_is_waited_for() {
-    let standin = Standin::http();
-    let mut sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut sandbox = Sandbox::of(&fake_server);
     let place = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -320,9 +320,9 @@ fn what_is_not_ready_is_waited_for() {
     sandbox.env("MACKEREL_READINESS_PROBE_PERIOD_SECONDS", "1");
     let mut agent = sandbox.start();
     agent.wait_line(limit(10), "word", |line| line.contains("not ready: tcp "));
-    assert_eq!(standin.seen(|seen| seen.requests.len()), 0);
+    assert_eq!(fake_server.seen(|seen| seen.requests.len()), 0);
     let _listener = TcpListener::bind(place).unwrap();
-    posted(&standin, 1);
+    posted(&fake_server, 1);
     ended(agent, Signal::TERM);
     // One that ends before it is ready has nobody to tell.
     sandbox.env("MACKEREL_READINESS_PROBE_TCP", "127.0.0.1:1");
@@ -335,8 +335,8 @@ fn what_is_not_ready_is_waited_for() {
 fn a_host_is_not_told_anything_by_variables_with_plain_names() {
     // As LXC marks a host of its own.
     for container in ["", "lxc"] {
-        let standin = Standin::http();
-        let mut sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let mut sandbox = Sandbox::of(&fake_server);
         sandbox.env("container", container);
         sandbox.env("apikey", "another");
         sandbox.env("opts", "-v -role=web:app -apibase=nonsense");
@@ -344,10 +344,10 @@ fn a_host_is_not_told_anything_by_variables_with_plain_names() {
         sandbox.env("auto_retirement", "1");
         sandbox.env("enable_docker_plugin", "1");
         let agent = sandbox.start();
-        posted(&standin, 1);
+        posted(&fake_server, 1);
         let said = ended(agent, Signal::TERM);
         assert!(!said.contains("DEBUG") && !said.contains("WARN"), "{said}");
-        standin.seen(|seen| {
+        fake_server.seen(|seen| {
             let host = seen.model.only_host();
             assert!(host.roles.is_empty() && !host.is_retired);
         });
@@ -356,26 +356,26 @@ fn a_host_is_not_told_anything_by_variables_with_plain_names() {
 
 #[test]
 fn who_keeps_no_id_is_retired_by_identifier() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     require!(
         !has_configuration(),
         "this machine has a configuration of an agent"
     );
-    let mut sandbox = sandbox(&standin);
+    let mut sandbox = sandbox(&fake_server);
     sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
     sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", "pod-1.kubernetes");
     let retire = || sandbox.run_bare(&["retire", "-force"]);
-    standin.seen(|seen| seen.model.add_host("other", "pod-2.kubernetes"));
+    fake_server.seen(|seen| seen.model.add_host("other", "pod-2.kubernetes"));
     let finished = retire();
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let said = "no host is known by the identifier pod-1.kubernetes";
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
 
-    let id = standin.seen(|seen| seen.model.add_host("this", "pod-1.kubernetes"));
-    standin.script("hosts #1 = 503");
+    let id = fake_server.seen(|seen| seen.model.add_host("this", "pod-1.kubernetes"));
+    fake_server.script("hosts #1 = 503");
     let finished = retire();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let mut retired = seen.model.hosts.values().filter(|host| host.is_retired);
         assert_eq!(retired.next().map(|host| &host.id), Some(&id));
         assert!(retired.next().is_none());

@@ -4,19 +4,19 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::process::{Agent, Signal};
-use crate::process_tree::find;
+use crate::process_tree::poll_until;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Door, Standin};
+use fake_server::{Door, FakeServer};
 
 const TSDB: &str = "/api/v0/tsdb";
 const ON_STOP: &str = "[host_status]\non_stop = \"poweroff\"\n";
 const LITTLE: &str = "[filesystems]\nignore = \".\"\n[interfaces]\nignore = \".\"\n";
 
 /// A known host whose values the server does not take, and its id.
-fn known(standin: &Standin, more: &str) -> (Sandbox, String) {
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let sandbox = Sandbox::of(standin);
-    sandbox.configure(&standin.base(), more);
+fn known(fake_server: &FakeServer, more: &str) -> (Sandbox, String) {
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(fake_server);
+    sandbox.configure(&fake_server.base(), more);
     sandbox.adopt(&id);
     (sandbox, id)
 }
@@ -27,8 +27,8 @@ fn until_failing(agent: &mut Agent<'_>) {
     });
 }
 
-fn until_tsdb(standin: &Standin) {
-    standin.wait(limit(20), "values", |seen| {
+fn until_tsdb(fake_server: &FakeServer) {
+    fake_server.wait(limit(20), "values", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
 }
@@ -63,20 +63,20 @@ fn stop_during_an_outage_ends_within_seconds_with_success() {
         ];
         for (why, what, is_awaited, seconds, is_told) in table {
             scope.spawn(move || {
-                let standin = Standin::http();
-                let (sandbox, id) = known(&standin, ON_STOP);
-                standin.script(&format!("tsdb = {what}"));
+                let fake_server = FakeServer::http();
+                let (sandbox, id) = known(&fake_server, ON_STOP);
+                fake_server.script(&format!("tsdb = {what}"));
                 let mut agent = sandbox.start();
                 if is_awaited {
                     until_failing(&mut agent);
                 } else {
-                    until_tsdb(&standin);
+                    until_tsdb(&fake_server);
                 }
                 let (code, stderr, took) = stopped(agent);
                 assert_eq!(code, Some(0), "{why}: {stderr}");
                 assert!(took < limit(seconds), "{why}: {took:?}\n{stderr}");
                 assert!(sandbox.root().join("spool").exists(), "{why}: {stderr}");
-                let status = standin.seen(|seen| seen.model.hosts[&id].status.clone());
+                let status = fake_server.seen(|seen| seen.model.hosts[&id].status.clone());
                 assert_eq!(status == "poweroff", is_told, "{why}: {stderr}");
             });
         }
@@ -91,12 +91,12 @@ fn stop_without_a_server_ends_within_seconds_with_success() {
             ("connections are not answered", Door::Deaf, 5),
         ] {
             scope.spawn(move || {
-                let standin = Standin::http();
-                let (sandbox, _) = known(&standin, ON_STOP);
-                standin.script("tsdb = 503");
+                let fake_server = FakeServer::http();
+                let (sandbox, _) = known(&fake_server, ON_STOP);
+                fake_server.script("tsdb = 503");
                 let mut agent = sandbox.start();
                 until_failing(&mut agent);
-                standin.door(door);
+                fake_server.door(door);
                 let (code, stderr, took) = stopped(agent);
                 assert_eq!(code, Some(0), "{why}: {stderr}");
                 assert!(took < limit(seconds), "{why}: {took:?}\n{stderr}");
@@ -110,9 +110,9 @@ fn stop_without_a_server_ends_within_seconds_with_success() {
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_stop_without_a_spool_tries_for_its_time() {
-    let standin = Standin::http();
-    let (sandbox, _) = known(&standin, "[spool]\non_disk = false\n");
-    standin.script("tsdb = 503");
+    let fake_server = FakeServer::http();
+    let (sandbox, _) = known(&fake_server, "[spool]\non_disk = false\n");
+    fake_server.script("tsdb = 503");
     let mut agent = sandbox.start();
     until_failing(&mut agent);
     let (code, stderr, took) = stopped(agent);
@@ -125,19 +125,19 @@ fn slow_stop_without_a_spool_tries_for_its_time() {
 #[test]
 fn crash_loop_keeps_the_first_round_of_every_life() {
     for what in ["tsdb = 503", "* = hang"] {
-        let standin = Standin::http();
-        let (sandbox, _) = known(&standin, LITTLE);
+        let fake_server = FakeServer::http();
+        let (sandbox, _) = known(&fake_server, LITTLE);
         let spool = sandbox.root().join("spool");
-        standin.script(what);
+        fake_server.script(what);
         // The first one has no reason to expect a crash.
         let agent = sandbox.start();
-        standin.wait(limit(20), "request", |seen| seen.requests.back().map(drop));
+        fake_server.wait(limit(20), "request", |seen| seen.requests.back().map(drop));
         agent.signal(Signal::KILL);
         drop(agent);
         let (mut length, lives) = (0, 3);
         for life in 0..lives {
             let agent = sandbox.start();
-            let grown = find(limit(10), "round in the spool", || {
+            let grown = poll_until(limit(10), "round in the spool", || {
                 let now = fs::metadata(&spool).map_or(0, |file| file.len());
                 (now > length).then_some(now)
             });
@@ -146,9 +146,9 @@ fn crash_loop_keeps_the_first_round_of_every_life() {
             let finished = agent.wait_exit(limit(10));
             assert_eq!(finished.signal, Some(9), "{life}: {}", finished.stderr);
         }
-        standin.clear_script();
+        fake_server.clear_script();
         let _agent = sandbox.start();
-        standin.wait(limit(20), "every first round", |seen| {
+        fake_server.wait(limit(20), "every first round", |seen| {
             // Lives that begin in the same second give a value the same time.
             let posts = seen
                 .to("POST", TSDB)
@@ -164,18 +164,18 @@ fn crash_loop_keeps_the_first_round_of_every_life() {
 
 #[test]
 fn clean_end_is_not_taken_for_a_crash() {
-    let standin = Standin::http();
-    let (sandbox, _) = known(&standin, "");
+    let fake_server = FakeServer::http();
+    let (sandbox, _) = known(&fake_server, "");
     let agent = sandbox.start();
-    until_tsdb(&standin);
+    until_tsdb(&fake_server);
     let (code, stderr, _) = stopped(agent);
     assert_eq!(code, Some(0), "{stderr}");
     let agent = sandbox.start();
-    standin.wait(limit(20), "values again", |seen| {
+    fake_server.wait(limit(20), "values again", |seen| {
         (seen.to("POST", TSDB).count() > 1).then_some(())
     });
     // On a machine that has just started it is written and removed.
-    find(limit(10), "end of the spool", || {
+    poll_until(limit(10), "end of the spool", || {
         (!sandbox.root().join("spool").exists()).then_some(())
     });
     drop(agent);

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::process::{Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Host, Settings, Standin};
+use fake_server::{FakeServer, Host, Settings};
 
 const TSDB: &str = "/api/v0/tsdb";
 
 /// Waits until the only host has values and returns it.
 #[track_caller]
-fn measured(standin: &Standin) -> Host {
-    standin.wait(limit(10), "values", |seen| {
+fn measured(fake_server: &FakeServer) -> Host {
+    fake_server.wait(limit(10), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.find(|host| !host.series.is_empty()).cloned()
     })
@@ -19,10 +19,10 @@ fn measured(standin: &Standin) -> Host {
 
 #[test]
 fn a_host_without_trouble_is_not_warned() {
-    let standin = Standin::https();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::https();
+    let sandbox = Sandbox::of(&fake_server);
     let agent = sandbox.start();
-    standin.wait(limit(10), "description", |seen| {
+    fake_server.wait(limit(10), "description", |seen| {
         (seen.model.hosts.values().any(|host| host.updates > 0)).then_some(())
     });
     agent.signal(Signal::TERM);
@@ -37,16 +37,16 @@ fn a_host_without_trouble_is_not_warned() {
 
 #[test]
 fn values_arrive_soon_after_the_start() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt(&id);
     let mut agent = sandbox.start();
     let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    standin.wait(limit(5), "values", |seen| {
+    fake_server.wait(limit(5), "values", |seen| {
         (!seen.model.hosts[&id].series.is_empty()).then_some(())
     });
-    let host = standin.seen(|seen| seen.model.only_host().clone());
+    let host = fake_server.seen(|seen| seen.model.only_host().clone());
     assert_eq!(host.id, id);
     for name in [
         "loadavg1",
@@ -90,7 +90,7 @@ fn values_arrive_soon_after_the_start() {
             .values()
             .all(|total| *total > 1e6)
     );
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let reused = seen.requests.len() > seen.counts.connections;
         assert!(reused, "connections are kept: {}", seen.summary());
         let post = seen.to("POST", TSDB).next().unwrap();
@@ -107,18 +107,18 @@ fn values_arrive_soon_after_the_start() {
 /// Lets the first post of values end as the script says, then asks the agent to end, which makes
 /// it deliver what it still has. Returns how it ended and the host.
 fn deliver_after(what: &str) -> (Option<i32>, Host, String) {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt(&id);
-    standin.script(&format!("tsdb #1 = {what}"));
+    fake_server.script(&format!("tsdb #1 = {what}"));
     let agent = sandbox.start();
-    standin.wait(limit(10), "first post", |seen| {
+    fake_server.wait(limit(10), "first post", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(35));
-    let host = standin.seen(|seen| seen.model.only_host().clone());
+    let host = fake_server.seen(|seen| seen.model.only_host().clone());
     (finished.code, host, finished.stderr)
 }
 
@@ -164,32 +164,32 @@ fn odd_answers_do_not_harm() {
 #[test]
 fn a_server_that_closes_after_each_answer_is_no_trouble() {
     for announce_close in [true, false] {
-        let standin = Standin::start(Settings {
+        let fake_server = FakeServer::start(Settings {
             requests_per_connection: 1,
             announce_close,
             ..Settings::default()
         });
-        let standin = standin.unwrap();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = fake_server.unwrap();
+        let sandbox = Sandbox::of(&fake_server);
         let mut agent = sandbox.start();
-        measured(&standin);
+        measured(&fake_server);
         assert!(
             !agent.log().iter().any(|line| is_trouble(line)),
             "{:?}",
             agent.log()
         );
-        assert_eq!(standin.seen(|seen| seen.model.hosts.len()), 1);
+        assert_eq!(fake_server.seen(|seen| seen.model.hosts.len()), 1);
     }
 }
 
 #[test]
 fn without_keep_alive_each_request_has_its_connection() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "disable_http_keep_alive = true");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "disable_http_keep_alive = true");
     let _agent = sandbox.start();
-    measured(&standin);
-    standin.seen(|seen| {
+    measured(&fake_server);
+    fake_server.seen(|seen| {
         let mut connections = BTreeSet::new();
         for request in &seen.requests {
             let header = request.head.header("Connection").unwrap_or_default();
@@ -201,12 +201,12 @@ fn without_keep_alive_each_request_has_its_connection() {
 
 #[test]
 fn a_redirection_elsewhere_does_not_carry_the_key_there() {
-    let (standin, elsewhere) = (Standin::http(), Standin::http());
+    let (fake_server, elsewhere) = (FakeServer::http(), FakeServer::http());
     let base = elsewhere.base();
-    standin.script(&format!("tsdb = redirect:{base}/api/v0/tsdb"));
-    let sandbox = Sandbox::of(&standin);
+    fake_server.script(&format!("tsdb = redirect:{base}/api/v0/tsdb"));
+    let sandbox = Sandbox::of(&fake_server);
     let mut agent = sandbox.start();
-    standin.wait(limit(10), "post", |seen| {
+    fake_server.wait(limit(10), "post", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
     // It either follows or complains.

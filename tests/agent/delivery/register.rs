@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::process::{Signal, is_trouble};
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Door, KEY, Settings, Standin};
+use fake_server::{Door, FakeServer, KEY, Settings};
 
 const HOSTS: &str = "/api/v0/hosts";
 
 /// Waits until the description has been put, which is after registration. Returns the host's id.
 #[track_caller]
-fn described(standin: &Standin) -> String {
-    standin.wait(limit(15), "description", |seen| {
+fn described(fake_server: &FakeServer) -> String {
+    fake_server.wait(limit(15), "description", |seen| {
         let mut hosts = seen.model.hosts.values();
         Some(hosts.find(|host| host.updates > 0)?.id.clone())
     })
@@ -30,10 +30,10 @@ fn a_mask_keeps_nobody_from_reading_the_id() {
         ("000", "of careless ones"),
     ];
     for (mask, why) in table {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         let agent = sandbox.through_shell(&format!("umask {mask}; exec \"$@\""), &[], &[]);
-        described(&standin);
+        described(&fake_server);
         let mode = fs::metadata(sandbox.id_file()).unwrap().mode() & 0o7777;
         assert_eq!(mode, 0o644, "{mask}, {why}");
         agent.signal(Signal::TERM);
@@ -43,16 +43,16 @@ fn a_mask_keeps_nobody_from_reading_the_id() {
 
 #[test]
 fn a_new_host_is_registered_and_its_id_kept() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let mut agent = sandbox.start();
-    let id = described(&standin);
+    let id = described(&fake_server);
     assert_eq!(
         fs::read_to_string(sandbox.id_file()).unwrap(),
         id,
         "no newline"
     );
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let posted = seen.to("POST", HOSTS).next().unwrap();
         assert_eq!(posted.number, 1, "{}", seen.summary());
         let header = |name| posted.head.header(name).unwrap_or_default();
@@ -79,13 +79,13 @@ fn a_new_host_is_registered_and_its_id_kept() {
 
 #[test]
 fn answers_below_odd_headers_are_understood() {
-    for standin in [Standin::http(), Standin::https()] {
-        standin.script("* = odd-head");
-        let sandbox = Sandbox::of(&standin);
+    for fake_server in [FakeServer::http(), FakeServer::https()] {
+        fake_server.script("* = odd-head");
+        let sandbox = Sandbox::of(&fake_server);
         let mut agent = sandbox.start();
-        let id = described(&standin);
+        let id = described(&fake_server);
         assert_eq!(fs::read_to_string(sandbox.id_file()).unwrap(), id);
-        let posts = standin.seen(|seen| seen.to("POST", HOSTS).count());
+        let posts = fake_server.seen(|seen| seen.to("POST", HOSTS).count());
         assert_eq!(posts, 1);
         agent.assert_running();
     }
@@ -93,14 +93,14 @@ fn answers_below_odd_headers_are_understood() {
 
 #[test]
 fn no_compressed_answer_is_asked_for_and_one_is_reported_by_name() {
-    let standin = Standin::http();
-    standin.script("hosts #1 = gzip");
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    fake_server.script("hosts #1 = gzip");
+    let sandbox = Sandbox::of(&fake_server);
     let mut agent = sandbox.start();
     agent.wait_line(limit(10), "what is wrong", |line| {
         is_trouble(line) && line.contains("compressed answer: Content-Encoding \"gzip\"")
     });
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let all = seen.requests.iter();
         let asked = all.map(|request| request.head.header("Accept-Encoding"));
         assert!(asked.eq(seen.requests.iter().map(|_| Some("identity"))));
@@ -111,13 +111,13 @@ fn no_compressed_answer_is_asked_for_and_one_is_reported_by_name() {
 #[test]
 fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
     for line_end in ["", "\n", "\r\n"] {
-        let standin = Standin::http();
-        let id = standin.seen(|seen| seen.model.add_host("before", ""));
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let id = fake_server.seen(|seen| seen.model.add_host("before", ""));
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.adopt(&format!("{id}{line_end}"));
         let _agent = sandbox.start();
-        assert_eq!(described(&standin), id);
-        standin.seen(|seen| {
+        assert_eq!(described(&fake_server), id);
+        fake_server.seen(|seen| {
             let first = &seen.requests[0];
             assert!(
                 first.is("GET", &format!("{HOSTS}/{id}")),
@@ -132,18 +132,18 @@ fn a_host_that_has_an_id_is_asked_for_and_not_registered_again() {
 
 #[test]
 fn a_second_start_is_the_same_host() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let agent = sandbox.start();
-    let id = described(&standin);
+    let id = described(&fake_server);
     drop(agent);
-    standin.seen(|seen| seen.requests.clear());
+    fake_server.seen(|seen| seen.requests.clear());
     // Killed as it was, it left its pidfile, which must not matter.
     let _agent = sandbox.start();
-    standin.wait(limit(15), "second description", |seen| {
+    fake_server.wait(limit(15), "second description", |seen| {
         (seen.model.hosts[&id].updates > 1).then_some(())
     });
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         assert_eq!(seen.model.hosts.len(), 1);
         assert_eq!(seen.to("GET", &format!("{HOSTS}/{id}")).count(), 1);
     });
@@ -151,16 +151,16 @@ fn a_second_start_is_the_same_host() {
 
 #[test]
 fn the_description_says_what_the_configuration_says() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("before", ""));
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("before", ""));
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt(&id);
     let more = "roles = [\"web:app\", \"nonsense\"]\ndisplay_name = \"Front <1>\"\n\
                 [plugin.checks.ping]\ncommand = \"true\"\nmemo = \"is it there\"\n";
-    sandbox.configure(&standin.base(), more);
+    sandbox.configure(&fake_server.base(), more);
     let _agent = sandbox.start();
-    described(&standin);
-    standin.seen(|seen| {
+    described(&fake_server);
+    fake_server.seen(|seen| {
         let document = &seen.model.only_host().document;
         assert_eq!(document["roleFullnames"], json!(["web:app"]));
         assert_eq!(document["displayName"], "Front <1>");
@@ -172,13 +172,13 @@ fn the_description_says_what_the_configuration_says() {
 #[test]
 fn the_status_is_set_at_start_unless_it_is_so_already() {
     for (wanted, posts) in [("standby", 1), ("working", 0)] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         let more = format!("[host_status]\non_start = \"{wanted}\"\n");
-        sandbox.configure(&standin.base(), &more);
+        sandbox.configure(&fake_server.base(), &more);
         let _agent = sandbox.start();
-        let id = described(&standin);
-        standin.seen(|seen| {
+        let id = described(&fake_server);
+        fake_server.seen(|seen| {
             assert_eq!(seen.model.only_host().status, wanted);
             let path = format!("{HOSTS}/{id}/status");
             assert_eq!(seen.to("POST", &path).count(), posts, "{}", seen.summary());
@@ -188,14 +188,14 @@ fn the_status_is_set_at_start_unless_it_is_so_already() {
 
 #[test]
 fn an_id_that_the_server_does_not_know_ends_the_agent() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt("3unknownHst");
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let file = sandbox.id_file().display().to_string();
     assert!(finished.stderr.contains(&file), "{}", finished.stderr);
-    assert!(standin.seen(|seen| seen.model.hosts.is_empty()));
+    assert!(fake_server.seen(|seen| seen.model.hosts.is_empty()));
     let kept = fs::read_to_string(sandbox.id_file()).unwrap();
     assert_eq!(kept, "3unknownHst", "deleting it is for a person to decide");
     assert!(!sandbox.pidfile().exists());
@@ -203,9 +203,9 @@ fn an_id_that_the_server_does_not_know_ends_the_agent() {
 
 #[test]
 fn the_id_of_a_host_with_another_identity_ends_the_agent() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt(&id);
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
@@ -214,7 +214,7 @@ fn the_id_of_a_host_with_another_identity_ends_the_agent() {
         "{}",
         finished.stderr
     );
-    assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 0);
+    assert_eq!(fake_server.seen(|seen| seen.model.only_host().updates), 0);
 }
 
 #[test]
@@ -224,26 +224,26 @@ fn a_key_that_is_refused_ends_the_agent() {
             key: Some("another-key".to_owned()),
             ..Settings::default()
         };
-        let standin = Standin::start(settings).unwrap();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::start(settings).unwrap();
+        let sandbox = Sandbox::of(&fake_server);
         if known {
-            sandbox.adopt(&standin.seen(|seen| seen.model.add_host("h", "")));
+            sandbox.adopt(&fake_server.seen(|seen| seen.model.add_host("h", "")));
         }
         let finished = sandbox.run(&[], &[]);
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
         let stderr = finished.stderr;
         assert!(stderr.contains("Authentication failed"), "{stderr}");
         assert!(!stderr.contains(KEY), "the key is secret: {stderr}");
-        assert_eq!(standin.seen(|seen| seen.requests.len()), 1);
+        assert_eq!(fake_server.seen(|seen| seen.requests.len()), 1);
         assert_eq!(sandbox.id_file().exists(), known);
     }
 }
 
 #[test]
 fn a_key_that_may_only_read_ends_the_agent() {
-    let standin = Standin::http();
-    standin.seen(|seen| seen.model.read_only = true);
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    fake_server.seen(|seen| seen.model.read_only = true);
+    let sandbox = Sandbox::of(&fake_server);
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let stderr = finished.stderr;
@@ -267,15 +267,15 @@ fn a_server_in_trouble_is_asked_again() {
     std::thread::scope(|scope| {
         for what in table {
             scope.spawn(move || {
-                let standin = Standin::http();
-                let sandbox = Sandbox::of(&standin);
+                let fake_server = FakeServer::http();
+                let sandbox = Sandbox::of(&fake_server);
                 // The host is known, so that nothing can be registered twice.
-                let id = standin.seen(|seen| seen.model.add_host("h", ""));
+                let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
                 sandbox.adopt(&id);
-                standin.script(&format!("* #1 = {what}"));
+                fake_server.script(&format!("* #1 = {what}"));
                 let mut agent = sandbox.start();
                 agent.wait_line(limit(10), "complaint", is_trouble);
-                assert_eq!(described(&standin), id, "{what}");
+                assert_eq!(described(&fake_server), id, "{what}");
                 agent.assert_running();
             });
         }
@@ -284,23 +284,23 @@ fn a_server_in_trouble_is_asked_again() {
 
 #[test]
 fn a_server_that_refuses_connections_is_waited_for() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    standin.door(Door::Refusing);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    fake_server.door(Door::Refusing);
     let mut agent = sandbox.start();
     agent.wait_line(limit(10), "complaint", |line| {
         is_trouble(line) && line.contains("refused")
     });
     agent.assert_running();
-    standin.door(Door::Open);
-    described(&standin);
+    fake_server.door(Door::Open);
+    described(&fake_server);
     agent.assert_running();
 }
 
 #[test]
 fn a_state_directory_that_cannot_be_written_ends_the_agent() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     // Below a file nobody can make a directory, not even the superuser.
     sandbox.write("root", "");
     let finished = sandbox.run(&[], &[]);

@@ -3,18 +3,18 @@
 use crate::process::{Finished, Signal};
 use crate::process_tree::text;
 use crate::sandbox::{Sandbox, limit, runner};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// A sandbox whose agent is a host that the server knows; the host's id.
-fn host(standin: &Standin) -> (Sandbox, String) {
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let sandbox = Sandbox::of(standin);
+fn host(fake_server: &FakeServer) -> (Sandbox, String) {
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(fake_server);
     sandbox.adopt(&id);
     (sandbox, id)
 }
 
-fn is_retired(standin: &Standin) -> bool {
-    standin.seen(|seen| seen.model.only_host().is_retired)
+fn is_retired(fake_server: &FakeServer) -> bool {
+    fake_server.seen(|seen| seen.model.only_host().is_retired)
 }
 
 /// Retires the host, with this line as the answer.
@@ -27,8 +27,8 @@ fn answered(sandbox: &Sandbox, answer: &str) -> Finished {
 
 #[test]
 fn force_retires_without_a_question() {
-    let standin = Standin::http();
-    let (sandbox, id) = host(&standin);
+    let fake_server = FakeServer::http();
+    let (sandbox, id) = host(&fake_server);
     // What units and scripts pass, whether it is of use or not.
     let more = sandbox.path("other.pid").display().to_string();
     let flags = [
@@ -48,8 +48,8 @@ fn force_retires_without_a_question() {
         finished.stderr
     );
     assert!(finished.stderr.contains(&id), "{}", finished.stderr);
-    assert!(is_retired(&standin) && !sandbox.id_file().exists());
-    standin.seen(|seen| {
+    assert!(is_retired(&fake_server) && !sandbox.id_file().exists());
+    fake_server.seen(|seen| {
         let path = format!("/api/v0/hosts/{id}/retire");
         let request = seen.to("POST", &path).next().unwrap();
         assert_eq!(request.body, b"null");
@@ -63,16 +63,16 @@ fn force_retires_without_a_question() {
 
 #[test]
 fn nobody_to_ask_means_no() {
-    let standin = Standin::http();
-    let (sandbox, id) = host(&standin);
+    let fake_server = FakeServer::http();
+    let (sandbox, id) = host(&fake_server);
     let finished = sandbox.run(&["retire"], &[]);
     assert_eq!(finished.code, Some(1));
     assert_eq!(finished.stderr, "retirement is canceled");
     let question = format!("retire this host? (hostID: {id}) (y/n) [n]: ");
     assert_eq!(finished.stdout.trim_end_matches('\n'), question);
     assert_eq!(answered(&sandbox, "y\\n").code, Some(1), "a pipe is nobody");
-    assert!(!is_retired(&standin) && sandbox.id_file().exists());
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+    assert!(!is_retired(&fake_server) && sandbox.id_file().exists());
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn a_pipe_may_answer_if_it_is_told_to() {
         ("y\\n", true, 1, false),
     ];
     for (answer, use_default, questions, expected) in table {
-        let standin = Standin::http();
-        let (mut sandbox, _) = host(&standin);
+        let fake_server = FakeServer::http();
+        let (mut sandbox, _) = host(&fake_server);
         sandbox.env("GO_PROMPTER_USE_PIPE", "1");
         sandbox.env(
             "GO_PROMPTER_USE_DEFAULT",
@@ -98,19 +98,19 @@ fn a_pipe_may_answer_if_it_is_told_to() {
         let code = if expected { 0 } else { 1 };
         assert_eq!(finished.code, Some(code), "{answer}: {}", finished.stderr);
         assert_eq!(finished.stdout.matches("(y/n) [n]: ").count(), questions);
-        assert_eq!(is_retired(&standin), expected, "{answer}");
+        assert_eq!(is_retired(&fake_server), expected, "{answer}");
         assert_eq!(sandbox.id_file().exists(), !expected, "{answer}");
     }
 }
 
 #[test]
 fn a_refusal_ends_it_at_once_with_the_servers_words() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     sandbox.adopt("unknown");
     let finished = sandbox.run(&["retire"], &["-force"]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert_eq!(standin.seen(|seen| seen.requests.len()), 1);
+    assert_eq!(fake_server.seen(|seen| seen.requests.len()), 1);
     assert!(
         finished.stderr.contains("Host Not Found."),
         "{}",
@@ -122,12 +122,12 @@ fn a_refusal_ends_it_at_once_with_the_servers_words() {
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_an_outage_is_waited_out() {
-    let standin = Standin::http();
-    let (sandbox, _) = host(&standin);
-    standin.script("* #1 = 503");
+    let fake_server = FakeServer::http();
+    let (sandbox, _) = host(&fake_server);
+    fake_server.script("* #1 = 503");
     let finished = sandbox.run(&["retire"], &["-force"]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert!(is_retired(&standin));
+    assert!(is_retired(&fake_server));
     assert_eq!(
         finished.stderr.matches("WARNING").count(),
         1,
@@ -152,9 +152,9 @@ fn a_signal_ends_the_waiting() {
         if is_ignored(signal) {
             continue;
         }
-        let standin = Standin::http();
-        let (sandbox, _) = host(&standin);
-        standin.script("* = 503");
+        let fake_server = FakeServer::http();
+        let (sandbox, _) = host(&fake_server);
+        fake_server.script("* = 503");
         let mut agent = sandbox.start_with(&["retire"], &["-force"]);
         agent.wait_line(limit(10), "complaint", |line| line.contains("503"));
         agent.signal(signal);

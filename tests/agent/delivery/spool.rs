@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const LITTLE: &str = "[filesystems]\nignore = \".\"\n[interfaces]\nignore = \".\"\n";
 /// The metric that every round has, the first one too.
@@ -48,10 +48,10 @@ fn spool(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// A host that the server knows, and from which it takes no values.
-fn away(standin: &Standin, more: &str) -> (Sandbox, String) {
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let sandbox = Sandbox::of(standin);
-    sandbox.configure(&standin.base(), more);
+fn away(fake_server: &FakeServer, more: &str) -> (Sandbox, String) {
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(fake_server);
+    sandbox.configure(&fake_server.base(), more);
     sandbox.adopt(&id);
     (sandbox, id)
 }
@@ -85,9 +85,9 @@ fn until_changed(sandbox: &Sandbox, before: &Option<Vec<u8>>) {
 /// Starts and kills an agent so often, most of the time while it writes.
 fn killed(lives: usize) {
     let mut random = Random::new("kills");
-    let standin = Standin::http();
-    standin.script("tsdb = 503");
-    let (sandbox, id) = away(&standin, LITTLE);
+    let fake_server = FakeServer::http();
+    fake_server.script("tsdb = 503");
+    let (sandbox, id) = away(&fake_server, LITTLE);
     let begin = now();
     // When what is in the file was measured, and how much of it there is.
     let (mut kept, mut values) = (Vec::new(), 0);
@@ -126,12 +126,12 @@ fn killed(lives: usize) {
         }
     }
     eprintln!("{lives} kills: {early} before anything was written, {late} after it");
-    standin.clear_script();
+    fake_server.clear_script();
     let _agent = sandbox.start();
-    standin.wait(limit(60), "all that was kept", |_| {
+    fake_server.wait(limit(60), "all that was kept", |_| {
         (!spool(&sandbox).exists()).then_some(())
     });
-    let times: BTreeSet<u64> = standin.seen(|seen| {
+    let times: BTreeSet<u64> = fake_server.seen(|seen| {
         let host = &seen.model.hosts[&id];
         host.series[SERIES].keys().copied().collect()
     });
@@ -186,10 +186,10 @@ fn an_outage_with_two_hundred_kills_costs_no_more_than_the_window() {
     const AGENTS: usize = 50;
     const LIVES: usize = 4;
     let mut random = Random::new("outage");
-    let standin = &Standin::http();
-    standin.script("tsdb = 503");
+    let fake_server = &FakeServer::http();
+    fake_server.script("tsdb = 503");
     let more = format!("{LITTLE}[spool]\nwindow = \"2m\"\n");
-    let hosts: Vec<_> = (0..AGENTS).map(|_| away(standin, &more)).collect();
+    let hosts: Vec<_> = (0..AGENTS).map(|_| away(fake_server, &more)).collect();
     let lived: Vec<_> = thread::scope(|scope| {
         let spawned = hosts.iter().map(|(sandbox, _)| {
             let lives = [(); LIVES].map(|()| 1 + random.below(2 * WINDOW));
@@ -201,17 +201,17 @@ fn an_outage_with_two_hundred_kills_costs_no_more_than_the_window() {
             .map(|agent| agent.join().unwrap())
             .collect()
     });
-    standin.clear_script();
+    fake_server.clear_script();
     let (mut owed, mut lost, mut oldest) = (0, 0, 0);
     for ((sandbox, id), lived) in hosts.iter().zip(&lived) {
         let back = now();
         let agent = sandbox.start();
-        standin.wait(limit(60), "all that was kept", |seen| {
+        fake_server.wait(limit(60), "all that was kept", |seen| {
             let is_there = seen.model.hosts[id].series.contains_key(SERIES);
             (is_there && !spool(sandbox).exists()).then_some(())
         });
         drop(agent);
-        let minutes = standin.seen(|seen| seen.model.hosts[id].minutes(SERIES));
+        let minutes = fake_server.seen(|seen| seen.model.hosts[id].minutes(SERIES));
         let is_alive = |minute: u64| {
             let (start, end) = (minute * 60, minute * 60 + 59);
             start >= back - back % 60

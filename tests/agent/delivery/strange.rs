@@ -5,16 +5,16 @@ use std::fs;
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Rule};
 
 const HOSTS: &str = "/api/v0/hosts";
 
 /// Starts an agent whose requests to create a host meet `acts`, the last of them for good.
-fn creating<'a>(standin: &Standin, sandbox: &'a Sandbox, acts: Vec<Act>) -> Agent<'a> {
+fn creating<'a>(fake_server: &FakeServer, sandbox: &'a Sandbox, acts: Vec<Act>) -> Agent<'a> {
     let last = acts.len();
     for (at, act) in acts.into_iter().enumerate() {
         let end = if at + 1 == last { usize::MAX } else { at + 1 };
-        standin.rule(Rule::on("POST /api/v0/hosts", act).only(at + 1, end));
+        fake_server.rule(Rule::on("POST /api/v0/hosts", act).only(at + 1, end));
     }
     sandbox.start()
 }
@@ -50,25 +50,25 @@ fn register_creates_one_host_whatever_the_answer_looks_like() {
             for identifier in ["", "custom_identifier = \"i-1.example\"\n"] {
                 let act = act.clone();
                 scope.spawn(move || {
-                    let standin = Standin::http();
-                    let sandbox = Sandbox::of(&standin);
-                    sandbox.configure(&standin.base(), identifier);
+                    let fake_server = FakeServer::http();
+                    let sandbox = Sandbox::of(&fake_server);
+                    sandbox.configure(&fake_server.base(), identifier);
                     // One of the same name that was there before is somebody else's.
                     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-                    let stranger = standin.seen(|seen| {
+                    let stranger = fake_server.seen(|seen| {
                         let id = seen.model.add_host(name.trim_end(), "");
                         seen.model.hosts.get_mut(&id).unwrap().created_at -= 3_600;
                         id
                     });
-                    let _agent = creating(&standin, &sandbox, vec![act]);
-                    let own = standin.wait(limit(30), "description", |seen| {
+                    let _agent = creating(&fake_server, &sandbox, vec![act]);
+                    let own = fake_server.wait(limit(30), "description", |seen| {
                         let mut hosts = seen.model.hosts.values();
                         Some(hosts.find(|host| host.updates > 0)?.id.clone())
                     });
                     let why = format!("{why} {identifier}");
                     assert_ne!(own, stranger, "{why}");
                     assert_eq!(fs::read_to_string(sandbox.id_file()).unwrap(), own, "{why}");
-                    standin.seen(|seen| {
+                    fake_server.seen(|seen| {
                         assert_eq!(
                             seen.to("POST", HOSTS).count(),
                             1,
@@ -86,18 +86,18 @@ fn register_creates_one_host_whatever_the_answer_looks_like() {
 /// Nothing was created as far as can be seen: it is tried a few times, and not for ever.
 #[test]
 fn register_gives_up_creating_hosts_after_a_few_attempts() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let portal = Act::Answer(Answer::portal());
-    let mut agent = creating(&standin, &sandbox, vec![portal]);
+    let mut agent = creating(&fake_server, &sandbox, vec![portal]);
     let line = agent.wait_line(limit(30), "end of attempts", |line| {
         line.contains("no other host is created")
     });
     assert!(line.contains("3 requests") && line.contains("id"), "{line}");
-    standin.wait(limit(30), "another look", |seen| {
+    fake_server.wait(limit(30), "another look", |seen| {
         (seen.to("GET", HOSTS).count() > 3).then_some(())
     });
-    assert_eq!(standin.seen(|seen| seen.to("POST", HOSTS).count()), 3);
+    assert_eq!(fake_server.seen(|seen| seen.to("POST", HOSTS).count()), 3);
     agent.assert_running();
 }
 
@@ -105,17 +105,17 @@ fn register_gives_up_creating_hosts_after_a_few_attempts() {
 #[test]
 fn register_creates_no_host_while_the_server_will_not_look() {
     for what in ["403", "404", "500", "hang", "portal"] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
-        standin.script(&format!("GET {HOSTS} = {what}"));
-        let mut agent = creating(&standin, &sandbox, vec![instead("{}")]);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        fake_server.script(&format!("GET {HOSTS} = {what}"));
+        let mut agent = creating(&fake_server, &sandbox, vec![instead("{}")]);
         let wanted = if what == "hang" { 1 } else { 2 };
-        standin.wait(limit(30), "look-ups", |seen| {
+        fake_server.wait(limit(30), "look-ups", |seen| {
             (seen.to("GET", HOSTS).count() >= wanted).then_some(())
         });
         agent.assert_running();
         assert_eq!(
-            standin.seen(|seen| seen.to("POST", HOSTS).count()),
+            fake_server.seen(|seen| seen.to("POST", HOSTS).count()),
             1,
             "{what}"
         );
@@ -137,8 +137,8 @@ fn id_file_that_holds_no_id_ends_the_agent_with_the_remedy() {
         &long,
         &huge,
     ] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.adopt(id);
         for command in [&[][..], &["retire", "-force"]] {
             let finished = match command {
@@ -158,27 +158,27 @@ fn id_file_that_holds_no_id_ends_the_agent_with_the_remedy() {
                 "{shown:?}"
             );
         }
-        assert_eq!(standin.seen(|seen| seen.requests.len()), 0);
+        assert_eq!(fake_server.seen(|seen| seen.requests.len()), 0);
     }
 }
 
 #[test]
 fn log_shows_foreign_text_on_one_line_without_control_characters() {
     const BAD: &str = "n\u{1b}[31m\nINFO <main> FORGED\r\u{85}\u{9b}2J\u{202e}\u{2028}\u{2066}x";
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host(BAD, ""));
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host(BAD, ""));
+    let sandbox = Sandbox::of(&fake_server);
     let long = "y".repeat(100_000);
     let more = format!(
         "[plugin.metrics.p]\ncommand = [\"sh\", \"-c\", \"cat said >&2; cat named\"]\n{}",
         "[host_status]\non_start = \"standby\"\n"
     );
-    sandbox.configure(&standin.base(), &more);
+    sandbox.configure(&fake_server.base(), &more);
     sandbox.write("said", &format!("{BAD}{long}"));
     sandbox.write("named", "n\u{1b}[31m\u{202e}\u{9b}2Jx\t1\t1\n");
     sandbox.adopt(&id);
     let refusal = Answer::error(500, BAD);
-    standin.rule(Rule::on("tsdb", Act::Answer(refusal)));
+    fake_server.rule(Rule::on("tsdb", Act::Answer(refusal)));
     let mut agent = sandbox.start();
     for word in ["Start: hostName", "says:", "status 500", "dropped"] {
         agent.wait_line(limit(20), word, |line| line.contains(word));
@@ -197,10 +197,10 @@ fn log_shows_foreign_text_on_one_line_without_control_characters() {
 /// A refusal ends the agent with a text without a time, which is one line all the same.
 #[test]
 fn refusal_at_the_start_is_one_line() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let answer = Answer::error(403, "no\nfailed to load config: FORGED\u{1b}[2J");
-    standin.rule(Rule::on("hosts", Act::Answer(answer)));
+    fake_server.rule(Rule::on("hosts", Act::Answer(answer)));
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let forged = |line: &str| line.starts_with("failed to load config");
@@ -213,13 +213,13 @@ fn refusal_at_the_start_is_one_line() {
 fn date_header_that_cannot_be_right_is_not_believed() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     for date in [0_u64, 946_684_800, 4_070_908_800] {
-        let standin = Standin::http();
-        let id = standin.seen(|seen| seen.model.add_host("h", ""));
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.adopt(&id);
-        standin.script(&format!("* = date:{date}"));
+        fake_server.script(&format!("* = date:{date}"));
         let _agent = sandbox.start();
-        let times: Vec<u64> = standin.wait(limit(20), "values", |seen| {
+        let times: Vec<u64> = fake_server.wait(limit(20), "values", |seen| {
             let bodies = seen.to("POST", "/api/v0/tsdb").next()?.json();
             let values = bodies.as_array()?.iter();
             Some(values.filter_map(|value| value["time"].as_u64()).collect())

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::process::Finished;
 use crate::sandbox::Sandbox;
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 #[track_caller]
 fn document(finished: &Finished) -> Value {
@@ -15,9 +15,9 @@ fn document(finished: &Finished) -> Value {
 
 #[test]
 fn one_line_tells_the_host_and_its_values() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "roles = [\"web:app\"]\n");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "roles = [\"web:app\"]\n");
     let document = document(&sandbox.run(&["once"], &[]));
     assert!(document["host"]["name"].is_string());
     assert_eq!(document["host"]["roleFullnames"][0], "web:app");
@@ -31,7 +31,7 @@ fn one_line_tells_the_host_and_its_values() {
             "{name}: {value}"
         );
     }
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
     assert!(!sandbox.id_file().exists() && !sandbox.pidfile().exists());
 }
 

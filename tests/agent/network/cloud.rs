@@ -14,15 +14,15 @@ use self::namespace::inside;
 use self::service::Service;
 use crate::process::Agent;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Door, Standin};
+use fake_server::{Door, FakeServer};
 
 const HOSTS: &str = "/api/v0/hosts";
 const IDENTIFIER: &str = "i-4f90d537.ec2.amazonaws.com";
 const TOKEN: &str = "AQAEAGx0b2tlbg==";
 
 /// A sandbox whose host has the firmware of a fixture, and which is to find out where it runs.
-fn on(fixture: &str, standin: &Standin) -> Sandbox {
-    let mut sandbox = Sandbox::of(standin);
+fn on(fixture: &str, fake_server: &FakeServer) -> Sandbox {
+    let mut sandbox = Sandbox::of(fake_server);
     let conf = sandbox.content("agent.conf");
     let conf = conf.replace("cloud_platform = \"none\"", "cloud_platform = \"auto\"");
     sandbox.write("agent.conf", &conf);
@@ -60,8 +60,8 @@ fn ec2(token: Option<&'static str>) -> Service {
 
 /// The document of the only host, once it has been put.
 #[track_caller]
-fn described(standin: &Standin, seconds: u64) -> Value {
-    standin.wait(limit(seconds), "description", |seen| {
+fn described(fake_server: &FakeServer, seconds: u64) -> Value {
+    fake_server.wait(limit(seconds), "description", |seen| {
         let mut hosts = seen.model.hosts.values();
         let host = hosts.find(|host| host.updates > 0)?;
         Some(Value::Object(host.document.clone()))
@@ -70,8 +70,8 @@ fn described(standin: &Standin, seconds: u64) -> Value {
 
 /// Seconds from `start` to the time that the first values bear, and to their arrival.
 #[track_caller]
-fn first_round(standin: &Standin, start: Duration) -> (u64, u64) {
-    let first = standin.wait(limit(40), "values", |seen| {
+fn first_round(fake_server: &FakeServer, start: Duration) -> (u64, u64) {
+    let first = fake_server.wait(limit(40), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         let host = hosts.find(|host| !host.series.is_empty())?;
         host.series["loadavg5"].keys().next().copied()
@@ -92,13 +92,13 @@ fn ec2_of_both_versions_is_described_and_found_again() {
             namespace::address_here();
             for token in [Some(TOKEN), None] {
                 let service = ec2(token);
-                let standin = Standin::http();
-                let sandbox = on("cloud-ec2-nitro", &standin);
+                let fake_server = FakeServer::http();
+                let sandbox = on("cloud-ec2-nitro", &fake_server);
                 let start = now();
                 let agent = sandbox.start();
-                let (measured, arrived) = first_round(&standin, start);
+                let (measured, arrived) = first_round(&fake_server, start);
                 assert!(measured <= 1 && arrived <= limit(5).as_secs(), "{arrived}");
-                let document = described(&standin, 15);
+                let document = described(&fake_server, 15);
                 assert_eq!(document["customIdentifier"], IDENTIFIER);
                 let cloud = &document["meta"]["cloud"];
                 assert_eq!(cloud["provider"], "ec2");
@@ -122,13 +122,13 @@ fn ec2_of_both_versions_is_described_and_found_again() {
                 // The machine is the same even when its disk is not.
                 drop(agent);
                 fs::remove_file(sandbox.id_file()).unwrap();
-                standin.seen(|seen| seen.requests.clear());
+                fake_server.seen(|seen| seen.requests.clear());
                 let _agent = sandbox.start();
-                standin.wait(limit(15), "description", |seen| {
+                fake_server.wait(limit(15), "description", |seen| {
                     let mut puts = seen.requests.iter().map(|request| &request.head);
                     puts.any(|head| head.method == "PUT").then_some(())
                 });
-                standin.seen(|seen| {
+                fake_server.seen(|seen| {
                     assert_eq!(seen.model.hosts.len(), 1, "{}", seen.summary());
                     assert_eq!(seen.to("POST", HOSTS).count(), 0, "{}", seen.summary());
                 });
@@ -153,10 +153,10 @@ fn gce_is_described() {
             }
             _ => (403, String::new()),
         });
-        let standin = Standin::http();
-        let sandbox = on("cloud-gce", &standin);
+        let fake_server = FakeServer::http();
+        let sandbox = on("cloud-gce", &fake_server);
         let _agent = sandbox.start();
-        let document = described(&standin, 15);
+        let document = described(&fake_server, 15);
         assert_eq!(
             document["customIdentifier"],
             "4520031799277581759.gce.cloud.google.com"
@@ -189,10 +189,10 @@ fn azure_is_described() {
             };
             (200, text.to_owned())
         });
-        let standin = Standin::http();
-        let sandbox = on("cloud-azure", &standin);
+        let fake_server = FakeServer::http();
+        let sandbox = on("cloud-azure", &fake_server);
         let _agent = sandbox.start();
-        let document = described(&standin, 15);
+        let document = described(&fake_server, 15);
         let id = "02aab8a4-74ef-476e-8182-f6d2ba4166a6";
         let identifier = format!("{id}.virtual_machine.azure.microsoft.com");
         assert_eq!(document["customIdentifier"], identifier);
@@ -212,13 +212,13 @@ fn a_host_that_is_in_no_cloud_sends_nothing() {
             namespace::packets_vanish();
             let before = namespace::sent();
             for fixture in ["pi-4", "kvm-vps", "hyper-v", "chromebook"] {
-                let standin = Standin::http();
-                let sandbox = on(fixture, &standin);
+                let fake_server = FakeServer::http();
+                let sandbox = on(fixture, &fake_server);
                 let start = now();
                 let _agent = sandbox.start();
-                let (measured, arrived) = first_round(&standin, start);
+                let (measured, arrived) = first_round(&fake_server, start);
                 assert!(measured <= 1 && arrived <= limit(5).as_secs(), "{arrived}");
-                let document = described(&standin, 15);
+                let document = described(&fake_server, 15);
                 assert_eq!(document["meta"].get("cloud"), None, "{fixture}");
                 assert_eq!(namespace::sent(), before, "{fixture}");
             }
@@ -242,21 +242,21 @@ fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
                 ("cloud-azure", 8),
             ];
             for (fixture, seconds) in table {
-                let standin = Standin::http();
-                let sandbox = on(fixture, &standin);
+                let fake_server = FakeServer::http();
+                let sandbox = on(fixture, &fake_server);
                 let start = now();
                 let mut agent = sandbox.start();
-                let (measured, arrived) = first_round(&standin, start);
+                let (measured, arrived) = first_round(&fake_server, start);
                 assert!(measured <= 1, "{fixture}: {measured}");
                 let longest = limit(seconds + 4).as_secs();
                 assert!(arrived <= longest, "{fixture}: {arrived}");
-                let document = described(&standin, 15);
+                let document = described(&fake_server, 15);
                 assert_eq!(document["meta"].get("cloud"), None, "{fixture}");
                 assert_eq!(document.get("customIdentifier"), None, "{fixture}");
                 warned(&mut agent);
                 drop(agent);
 
-                standin.seen(|seen| {
+                fake_server.seen(|seen| {
                     seen.model
                         .hosts
                         .values_mut()
@@ -264,7 +264,7 @@ fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
                 });
                 let start = now();
                 let _agent = sandbox.start();
-                let (measured, arrived) = first_round(&standin, start);
+                let (measured, arrived) = first_round(&fake_server, start);
                 assert!(
                     measured <= 1 && arrived <= limit(5).as_secs(),
                     "{fixture}: {arrived}"
@@ -288,18 +288,18 @@ fn a_host_that_starts_without_network_is_what_it_is_when_there_is_one() {
     inside(
         "network::cloud::a_host_that_starts_without_network_is_what_it_is_when_there_is_one",
         || {
-            let standin = Standin::http();
-            standin.door(Door::Refusing);
-            let sandbox = on("cloud-ec2-nitro", &standin);
+            let fake_server = FakeServer::http();
+            fake_server.door(Door::Refusing);
+            let sandbox = on("cloud-ec2-nitro", &fake_server);
             let start = now();
             let mut agent = sandbox.start();
             agent.wait_line(limit(20), "complaint", |line| line.contains("refused"));
             namespace::address_here();
             let _service = ec2(Some(TOKEN));
-            standin.door(Door::Open);
-            let document = described(&standin, 30);
+            fake_server.door(Door::Open);
+            let document = described(&fake_server, 30);
             assert_eq!(document["customIdentifier"], IDENTIFIER);
-            let (measured, _) = first_round(&standin, start);
+            let (measured, _) = first_round(&fake_server, start);
             assert!(measured <= 1, "nothing is lost: {measured}");
         },
     );
@@ -310,8 +310,8 @@ fn once_tells_of_the_cloud_too() {
     inside("network::cloud::once_tells_of_the_cloud_too", || {
         namespace::address_here();
         let _service = ec2(None);
-        let standin = Standin::http();
-        let finished = on("cloud-ec2-xen", &standin).run(&["once"], &[]);
+        let fake_server = FakeServer::http();
+        let finished = on("cloud-ec2-xen", &fake_server).run(&["once"], &[]);
         let line: Value = serde_json::from_str(&finished.stdout).unwrap();
         assert_eq!(line["host"]["customIdentifier"], IDENTIFIER);
         assert_eq!(line["host"]["meta"]["cloud"]["provider"], "ec2");
@@ -325,15 +325,15 @@ fn the_id_of_another_machine_ends_the_agent() {
         || {
             namespace::address_here();
             let _service = ec2(Some(TOKEN));
-            let standin = Standin::http();
-            let id = standin.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
-            let sandbox = on("cloud-ec2-nitro", &standin);
+            let fake_server = FakeServer::http();
+            let id = fake_server.seen(|seen| seen.model.add_host("h", "i-1.ec2.amazonaws.com"));
+            let sandbox = on("cloud-ec2-nitro", &fake_server);
             sandbox.adopt(&id);
             let finished = sandbox.run(&[], &[]);
             assert_eq!(finished.code, Some(1), "{}", finished.stderr);
             let words = "custom identifiers mismatch";
             assert!(finished.stderr.contains(words), "{}", finished.stderr);
-            assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 0);
+            assert_eq!(fake_server.seen(|seen| seen.model.only_host().updates), 0);
         },
     );
 }

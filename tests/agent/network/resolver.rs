@@ -11,7 +11,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use crate::network::cloud::namespace;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const NAME: &str = "api.mackerel.example";
 const SERVER: &str = "127.0.0.1:53";
@@ -149,11 +149,11 @@ fn mount(sandbox: &Sandbox, text: &str, place: &str) {
 fn try_out(case: &Case) {
     let _dead = UdpSocket::bind(DEAD).unwrap();
     let asked = serve(case.rule);
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     mount(&sandbox, case.conf, "/etc/resolv.conf");
     mount(&sandbox, "hosts: files dns\n", "/etc/nsswitch.conf");
-    let took = first_post(&standin, &sandbox, NAME, case.what, case.limit);
+    let took = first_post(&fake_server, &sandbox, NAME, case.what, case.limit);
     let asked = asked.load(Ordering::Relaxed);
     eprintln!(
         "{}: first post after {took:.1} s, {asked} questions",
@@ -162,12 +162,18 @@ fn try_out(case: &Case) {
 }
 
 /// Seconds until the agent has posted to the server, which it knows by `name`.
-fn first_post(standin: &Standin, sandbox: &Sandbox, name: &str, what: &str, most: u64) -> f32 {
-    let port = standin.address().port();
+fn first_post(
+    fake_server: &FakeServer,
+    sandbox: &Sandbox,
+    name: &str,
+    what: &str,
+    most: u64,
+) -> f32 {
+    let port = fake_server.address().port();
     sandbox.configure(&format!("http://{name}:{port}"), "");
     let (begin, start) = (Instant::now(), UNIX_EPOCH.elapsed().unwrap().as_secs());
     let mut agent = sandbox.start();
-    let first = standin.wait(limit(most), what, |seen| {
+    let first = fake_server.wait(limit(most), what, |seen| {
         let mut hosts = seen.model.hosts.values();
         let host = hosts.find(|host| !host.series.is_empty())?;
         host.series["loadavg5"].keys().next().copied()
@@ -254,10 +260,10 @@ fn one_address_family_is_enough() {
         thread::scope(|scope| {
             for name in &names {
                 scope.spawn(move || {
-                    let standin = Standin::http();
-                    also_by_ipv6(standin.address().port());
-                    let sandbox = Sandbox::of(&standin);
-                    let took = first_post(&standin, &sandbox, name, name, 15);
+                    let fake_server = FakeServer::http();
+                    also_by_ipv6(fake_server.address().port());
+                    let sandbox = Sandbox::of(&fake_server);
+                    let took = first_post(&fake_server, &sandbox, name, name, 15);
                     eprintln!("{name}: first post after {took:.1} s");
                 });
             }

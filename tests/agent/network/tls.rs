@@ -2,12 +2,12 @@
 
 use crate::process::is_trouble;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::{Flaw, Settings, Standin};
+use fake_server::{FakeServer, Flaw, Settings};
 
 /// Waits until the description has been put.
 #[track_caller]
-fn described(standin: &Standin) {
-    standin.wait(limit(15), "description", |seen| {
+fn described(fake_server: &FakeServer) {
+    fake_server.wait(limit(15), "description", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.any(|host| host.updates > 0).then_some(())
     });
@@ -18,16 +18,16 @@ fn both_versions_of_tls_are_spoken() {
     static ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
     static ONLY_13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
     for versions in [ONLY_12, ONLY_13] {
-        let standin = Standin::start(Settings {
+        let fake_server = FakeServer::start(Settings {
             tls: true,
             versions,
             ..Settings::default()
         });
-        let standin = standin.unwrap();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = fake_server.unwrap();
+        let sandbox = Sandbox::of(&fake_server);
         let _agent = sandbox.start();
-        described(&standin);
-        standin.seen(|seen| {
+        described(&fake_server);
+        fake_server.seen(|seen| {
             assert_eq!(seen.counts.failed_handshakes, 0);
             assert!(
                 seen.requests.len() > seen.counts.connections,
@@ -44,18 +44,18 @@ fn a_certificate_that_must_not_be_believed_is_reported_and_survived() {
     std::thread::scope(|scope| {
         for (name, _) in Flaw::ALL {
             scope.spawn(move || {
-                let standin = Standin::https();
-                standin.script(&format!("connect #1 = {name}"));
-                let sandbox = Sandbox::of(&standin);
+                let fake_server = FakeServer::https();
+                fake_server.script(&format!("connect #1 = {name}"));
+                let sandbox = Sandbox::of(&fake_server);
                 let mut agent = sandbox.start();
                 agent.wait_line(limit(10), "complaint", |line| {
                     is_trouble(line) && line.to_lowercase().contains("certificate")
                 });
-                standin.wait(limit(10), "failed handshake", |seen| {
+                fake_server.wait(limit(10), "failed handshake", |seen| {
                     (seen.counts.failed_handshakes == 1).then_some(())
                 });
                 agent.assert_running();
-                described(&standin);
+                described(&fake_server);
                 agent.assert_running();
             });
         }
@@ -64,28 +64,28 @@ fn a_certificate_that_must_not_be_believed_is_reported_and_survived() {
 
 #[test]
 fn a_self_signed_certificate_of_an_authority_is_accepted_where_it_is_named() {
-    let standin = Standin::start(Settings {
+    let fake_server = FakeServer::start(Settings {
         tls: true,
         self_signed: true,
         ..Settings::default()
     });
-    let standin = standin.unwrap();
+    let fake_server = fake_server.unwrap();
     // (variable or key that names it, whether it is accepted)
     for (named, is_accepted) in [("ca_file", true), ("SSL_CERT_FILE", true), ("", false)] {
         let mut sandbox = Sandbox::empty();
-        let ca = sandbox.write("ca.pem", standin.ca());
+        let ca = sandbox.write("ca.pem", fake_server.ca());
         let key = format!("ca_file = \"{}\"", ca.display());
         match named {
-            "ca_file" => sandbox.configure(&standin.base(), &key),
-            _ => sandbox.configure(&standin.base(), ""),
+            "ca_file" => sandbox.configure(&fake_server.base(), &key),
+            _ => sandbox.configure(&fake_server.base(), ""),
         }
         if named == "SSL_CERT_FILE" {
             sandbox.env(named, ca);
         }
-        let before = standin.seen(|seen| seen.model.hosts.len());
+        let before = fake_server.seen(|seen| seen.model.hosts.len());
         let mut agent = sandbox.start();
         if is_accepted {
-            standin.wait(limit(15), named, |seen| {
+            fake_server.wait(limit(15), named, |seen| {
                 (seen.model.hosts.len() > before).then_some(())
             });
         } else {
@@ -99,16 +99,16 @@ fn a_self_signed_certificate_of_an_authority_is_accepted_where_it_is_named() {
 
 #[test]
 fn an_authority_is_unknown_unless_it_is_given() {
-    let standin = Standin::https();
+    let fake_server = FakeServer::https();
     let sandbox = Sandbox::empty();
-    sandbox.configure(&standin.base(), "");
+    sandbox.configure(&fake_server.base(), "");
     let mut agent = sandbox.start();
-    standin.wait(limit(10), "failed handshake", |seen| {
+    fake_server.wait(limit(10), "failed handshake", |seen| {
         (seen.counts.failed_handshakes > 0).then_some(())
     });
     agent.wait_line(limit(10), "complaint", is_trouble);
     agent.assert_running();
-    assert!(standin.seen(|seen| seen.requests.is_empty()));
+    assert!(fake_server.seen(|seen| seen.requests.is_empty()));
 }
 
 #[test]
@@ -116,12 +116,12 @@ fn a_broken_handshake_is_tried_again() {
     std::thread::scope(|scope| {
         for what in ["reset", "close", "garbage"] {
             scope.spawn(move || {
-                let standin = Standin::https();
-                standin.script(&format!("connect #1 = {what}"));
-                let sandbox = Sandbox::of(&standin);
+                let fake_server = FakeServer::https();
+                fake_server.script(&format!("connect #1 = {what}"));
+                let sandbox = Sandbox::of(&fake_server);
                 let mut agent = sandbox.start();
                 agent.wait_line(limit(10), "complaint", is_trouble);
-                described(&standin);
+                described(&fake_server);
                 agent.assert_running();
             });
         }
@@ -134,13 +134,13 @@ fn slow_a_handshake_that_stalls_is_given_up() {
     std::thread::scope(|scope| {
         for what in ["silence", "stall:0", "stall:200"] {
             scope.spawn(move || {
-                let standin = Standin::https();
-                standin.script(&format!("connect #1 = {what}"));
-                let sandbox = Sandbox::of(&standin);
+                let fake_server = FakeServer::https();
+                fake_server.script(&format!("connect #1 = {what}"));
+                let sandbox = Sandbox::of(&fake_server);
                 let mut agent = sandbox.start();
                 let (a_request, pause) = (limit(30), limit(5));
                 agent.wait_line(a_request + pause, "complaint", is_trouble);
-                described(&standin);
+                described(&fake_server);
                 agent.assert_running();
             });
         }
@@ -149,20 +149,20 @@ fn slow_a_handshake_that_stalls_is_given_up() {
 
 #[test]
 fn a_session_is_taken_up_again() {
-    let standin = Standin::start(Settings {
+    let fake_server = FakeServer::start(Settings {
         tls: true,
         requests_per_connection: 1,
         announce_close: true,
         ..Settings::default()
     });
-    let standin = standin.unwrap();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = fake_server.unwrap();
+    let sandbox = Sandbox::of(&fake_server);
     let _agent = sandbox.start();
-    described(&standin);
-    standin.wait(limit(10), "values", |seen| {
+    described(&fake_server);
+    fake_server.wait(limit(10), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.any(|host| !host.series.is_empty()).then_some(())
     });
-    let counts = standin.seen(|seen| seen.counts);
+    let counts = fake_server.seen(|seen| seen.counts);
     assert!(counts.resumptions > 0, "{counts:?}");
 }

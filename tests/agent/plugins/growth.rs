@@ -5,9 +5,9 @@ use std::fs;
 
 use crate::plugins::processes::add_prompt_host;
 use crate::process::{Agent, Signal};
-use crate::process_tree::{children, find};
+use crate::process_tree::{children, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// Plugins of each kind.
 const PLUGINS: usize = 200;
@@ -25,17 +25,17 @@ fn status(agent: &Agent<'_>, name: &str) -> u64 {
 /// kB of address space of an agent whose plugins have run: they have written `runs` letters into the
 /// file that `plugins` calls `@@`.
 fn address_space(plugins: &str, runs: usize) -> u64 {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let log = sandbox.path("runs");
     let plugins = plugins.replace("@@", &log.display().to_string());
-    sandbox.configure(&standin.base(), &plugins);
-    sandbox.adopt(&add_prompt_host(&standin));
+    sandbox.configure(&fake_server.base(), &plugins);
+    sandbox.adopt(&add_prompt_host(&fake_server));
     let agent = sandbox.start();
-    standin.wait(limit(15), "values", |seen| {
+    fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next().map(drop)
     });
-    let size = find(limit(30), "an end of all plugins", || {
+    let size = poll_until(limit(30), "an end of all plugins", || {
         let done = fs::read(&log).map_or(0, |text| text.len());
         // main, signal, poster, request, and what asks for the sizes of file systems for the first and the last
         let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 6;

@@ -7,20 +7,20 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
 use crate::process::{Agent, Signal};
-use crate::process_tree::{children, find, is_alive, text};
+use crate::process_tree::{children, is_alive, poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// A host whose plugins begin within a second of its registration.
 struct Rig {
-    standin: Standin,
+    fake_server: FakeServer,
     sandbox: Sandbox,
     id: String,
 }
 
 /// Adds a host whose plugins begin within a second of its registration, and returns its id.
-pub(crate) fn add_prompt_host(standin: &Standin) -> String {
-    standin.seen(|seen| {
+pub(crate) fn add_prompt_host(fake_server: &FakeServer) -> String {
+    fake_server.seen(|seen| {
         loop {
             let id = seen.model.add_host("h", "");
             let own = digest(&SHA1_FOR_LEGACY_USE_ONLY, id.as_bytes());
@@ -35,12 +35,12 @@ pub(crate) fn add_prompt_host(standin: &Standin) -> String {
 
 impl Rig {
     fn new(plugins: &str) -> Rig {
-        let standin = Standin::http();
-        let id = add_prompt_host(&standin);
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let id = add_prompt_host(&fake_server);
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.adopt(&id);
         let rig = Rig {
-            standin,
+            fake_server,
             sandbox,
             id,
         };
@@ -52,13 +52,13 @@ impl Rig {
     fn configure(&self, plugins: &str) {
         let directory = self.sandbox.path("").display().to_string();
         let plugins = plugins.replace("@@", directory.trim_end_matches('/'));
-        self.sandbox.configure(&self.standin.base(), &plugins);
+        self.sandbox.configure(&self.fake_server.base(), &plugins);
     }
 
     /// Waits for a value of this name of the host with this id.
     #[track_caller]
     fn value(&self, id: &str, name: &str) -> f64 {
-        self.standin.wait(limit(15), name, |seen| {
+        self.fake_server.wait(limit(15), name, |seen| {
             let points = seen.model.hosts.get(id)?.series.get(name)?;
             points.values().next_back().copied()
         })
@@ -67,7 +67,7 @@ impl Rig {
     /// Waits for a report of this check and returns it.
     #[track_caller]
     fn report(&self, name: &str) -> Value {
-        self.standin.wait(limit(15), name, |seen| {
+        self.fake_server.wait(limit(15), name, |seen| {
             let posts = seen.to("POST", "/api/v0/monitoring/checks/report");
             let mut reports = posts.flat_map(|post| match &post.json()["reports"] {
                 Value::Array(reports) => reports.clone(),
@@ -81,7 +81,7 @@ impl Rig {
     #[track_caller]
     fn file(&self, name: &str) -> String {
         let path = self.sandbox.path(name);
-        find(limit(20), name, || {
+        poll_until(limit(20), name, || {
             fs::read_to_string(&path)
                 .ok()
                 .filter(|text| text.ends_with('\n'))
@@ -126,7 +126,7 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
 "##,
     );
     let other = rig
-        .standin
+        .fake_server
         .seen(|seen| seen.model.add_host("other", "other.example"));
     let agent = rig.sandbox.start();
     assert_eq!(rig.value(&rig.id, "custom.dice.d6"), 4.0);
@@ -148,16 +148,16 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
     assert_eq!(report, expected);
     assert_eq!(rig.file("action"), "CRITICAL::/home is full :C\n");
 
-    rig.standin.wait(limit(15), "graph definition", |seen| {
+    rig.fake_server.wait(limit(15), "graph definition", |seen| {
         (seen.model.graphs.get("custom.dice")?["unit"] == "integer").then_some(())
     });
     rig.file("metadata");
     // What a command has printed is taken when it has ended.
-    find(limit(10), "an end of all commands", || {
+    poll_until(limit(10), "an end of all commands", || {
         children(agent.pid()).is_empty().then_some(())
     });
     let stderr = end(agent);
-    rig.standin.seen(|seen| {
+    rig.fake_server.seen(|seen| {
         let metadata = &seen.model.hosts[&rig.id].metadata;
         assert_eq!(metadata["release"], json!({"a": "x", "b": 1000}));
     });
@@ -189,17 +189,17 @@ fn a_plugin_that_hangs_holds_nothing_but_itself_and_ends_with_the_agent() {
     rig.report("bad");
     let hung: i32 = rig.file("hung").trim().parse().unwrap();
     assert!(is_alive(hung));
-    let group = find(limit(5), "grandchild", || children(hung).first().copied());
+    let group = poll_until(limit(5), "grandchild", || children(hung).first().copied());
     let zombies = || {
         let all = children(agent.pid());
         all.into_iter().filter(|child| !is_alive(*child)).count()
     };
-    find(limit(5), "reaped children", || {
+    poll_until(limit(5), "reaped children", || {
         (zombies() == 0).then_some(())
     });
     end(agent);
     for pid in [hung, group] {
-        find(limit(5), "an end of it", || (!is_alive(pid)).then_some(()));
+        poll_until(limit(5), "an end of it", || (!is_alive(pid)).then_some(()));
     }
 }
 
@@ -265,7 +265,7 @@ fn hup_starts_what_is_new() {
     agent.signal(Signal::HUP);
     assert_eq!(rig.report("two")["status"], "CRITICAL");
     end(agent);
-    let count = rig.standin.seen(|seen| {
+    let count = rig.fake_server.seen(|seen| {
         let posts = seen.to("POST", "/api/v0/monitoring/checks/report");
         posts
             .filter(|post| post.json()["reports"][0]["name"] == "one")
@@ -515,7 +515,7 @@ fn plugin_that_fails_is_logged_with_its_exit_code_and_first_line() {
     rig.sandbox.mode("empty", 0o700);
     let agent = rig.sandbox.start();
     rig.file("last");
-    find(limit(10), "an end of all commands", || {
+    poll_until(limit(10), "an end of all commands", || {
         children(agent.pid()).is_empty().then_some(())
     });
     let stderr = end(agent);

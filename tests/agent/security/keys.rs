@@ -4,14 +4,14 @@ use std::fs;
 
 use crate::plugins::processes::add_prompt_host;
 use crate::process::{Agent, Signal, is_trouble};
-use crate::process_tree::{find, text};
+use crate::process_tree::{poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit, runner};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// A sandbox whose configuration holds another key than the server's, and then `more`.
-fn with_wrong_key(standin: &Standin, more: &str) -> Sandbox {
-    let sandbox = Sandbox::of(standin);
-    sandbox.configure(&standin.base(), more);
+fn with_wrong_key(fake_server: &FakeServer, more: &str) -> Sandbox {
+    let sandbox = Sandbox::of(fake_server);
+    sandbox.configure(&fake_server.base(), more);
     let text = sandbox.content("agent.conf");
     sandbox.write("agent.conf", &text.replace(KEY, "wrong"));
     sandbox
@@ -19,8 +19,8 @@ fn with_wrong_key(standin: &Standin, more: &str) -> Sandbox {
 
 /// Waits until the server knows the host, which takes the right key.
 #[track_caller]
-fn registered(standin: &Standin) {
-    standin.wait(limit(10), "host", |seen| {
+fn registered(fake_server: &FakeServer) {
+    fake_server.wait(limit(10), "host", |seen| {
         (!seen.model.hosts.is_empty()).then_some(())
     });
 }
@@ -55,11 +55,11 @@ fn a_key_comes_from_the_environment_a_credential_or_a_file() {
         (file, &[wrong_file, wrong_credential, give_variable]),
     ];
     for (more, gives) in table {
-        let standin = Standin::http();
-        let mut sandbox = with_wrong_key(&standin, more);
+        let fake_server = FakeServer::http();
+        let mut sandbox = with_wrong_key(&fake_server, more);
         gives.iter().for_each(|give| give(&mut sandbox));
         let mut agent = sandbox.start();
-        registered(&standin);
+        registered(&fake_server);
         assert!(
             !agent
                 .log()
@@ -72,7 +72,7 @@ fn a_key_comes_from_the_environment_a_credential_or_a_file() {
 
 #[test]
 fn a_flag_wins_over_all_and_is_blanked() {
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     let apikey = format!("-apikey={KEY}");
     let table: [&[&str]; 3] = [
         &[&apikey],
@@ -80,7 +80,7 @@ fn a_flag_wins_over_all_and_is_blanked() {
         &["-v", "--apikey", KEY, "", &apikey],
     ];
     for flags in table {
-        let mut sandbox = with_wrong_key(&standin, "");
+        let mut sandbox = with_wrong_key(&fake_server, "");
         sandbox.env("MACKEREL_APIKEY", "wrong");
         let mut agent = sandbox.start_with(&[], flags);
         agent.wait_line(limit(10), "start", |line| line.contains("Start: "));
@@ -97,8 +97,8 @@ fn a_flag_wins_over_all_and_is_blanked() {
 
 #[test]
 fn a_key_that_the_server_refuses_is_not_shown() {
-    let standin = Standin::http();
-    let mut sandbox = with_wrong_key(&standin, "");
+    let fake_server = FakeServer::http();
+    let mut sandbox = with_wrong_key(&fake_server, "");
     sandbox.env("MACKEREL_APIKEY", "SECRET");
     let finished = sandbox.run(&[], &["-v"]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
@@ -145,7 +145,7 @@ fn a_file_with_a_key_that_others_can_read_is_told_of() {
 
 /// What plugins of each kind find in their environment, one after the other.
 fn environment_of_plugins(
-    standin: &Standin,
+    fake_server: &FakeServer,
     sandbox: &Sandbox,
     own: &str,
     flags: &[&str],
@@ -156,10 +156,10 @@ fn environment_of_plugins(
          [plugin.checks.a]\ncommand = \"env >{at}.check; exit 1\"\n{own}\n\
          [plugin.checks.a.action]\ncommand = \"env >{at}.action && mv {at}.action {at}.done\"\n{own}\n"
     );
-    sandbox.configure(&standin.base(), &more);
-    sandbox.adopt(&add_prompt_host(standin));
+    sandbox.configure(&fake_server.base(), &more);
+    sandbox.adopt(&add_prompt_host(fake_server));
     let agent = sandbox.start_with(&[], flags);
-    let all = find(limit(15), "environments", || {
+    let all = poll_until(limit(15), "environments", || {
         let all =
             ["metric", "check", "done"].map(|name| fs::read_to_string(format!("{at}.{name}")));
         let all: Option<Vec<String>> = all.into_iter().map(Result::ok).collect();
@@ -221,12 +221,12 @@ fn plugins_do_not_inherit_the_key() {
         ),
     ];
     for (why, variables, flags, own, expected) in table {
-        let standin = Standin::http();
-        let mut sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let mut sandbox = Sandbox::of(&fake_server);
         for (name, value) in variables {
             sandbox.env(name, *value);
         }
-        let found = environment_of_plugins(&standin, &sandbox, own, flags);
+        let found = environment_of_plugins(&fake_server, &sandbox, own, flags);
         assert!(!found.contains(KEY), "{why}: {found}");
         let times = if expected.is_empty() { 0 } else { 3 };
         let count = if expected.is_empty() {
@@ -241,25 +241,25 @@ fn plugins_do_not_inherit_the_key() {
 #[test]
 fn a_crash_leaves_no_core_dump_and_other_programs_may() {
     only_if!(!is_emulated(), "the emulator would be what crashes");
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let dumped = |agent: Agent<'_>| {
         agent.signal(Signal::SEGV);
         agent.wait_exit(limit(20)).has_dumped
     };
     let script = "ulimit -c unlimited && exec \"$@\"";
     let other = sandbox.spawn(&["sh", "-c", script, "sh", "sleep", "600"]);
-    find(limit(10), "the other program", || {
+    poll_until(limit(10), "the other program", || {
         text(other.pid(), "comm").contains("sleep").then_some(())
     });
     require!(dumped(other), "this machine writes no core dumps");
     let at = sandbox.path("limit").display().to_string();
     let more = format!("[plugin.metrics.a]\ncommand = \"ulimit -c >{at}; kill -SEGV $$\"\n");
-    sandbox.configure(&standin.base(), &more);
+    sandbox.configure(&fake_server.base(), &more);
     for command in [&[][..], &["supervise"]] {
         let agent = sandbox.through_shell(script, command, &[]);
-        registered(&standin);
-        let limit = find(limit(10), "limit", || {
+        registered(&fake_server);
+        let limit = poll_until(limit(10), "limit", || {
             fs::read_to_string(&at)
                 .ok()
                 .filter(|text| text.ends_with('\n'))
@@ -271,15 +271,15 @@ fn a_crash_leaves_no_core_dump_and_other_programs_may() {
 
 #[test]
 fn a_ca_file_is_trusted() {
-    let standin = Standin::https();
+    let fake_server = FakeServer::https();
     for is_given in [true, false] {
         let sandbox = Sandbox::empty();
-        let ca = sandbox.write("ca.pem", standin.ca());
+        let ca = sandbox.write("ca.pem", fake_server.ca());
         let more = format!("ca_file = \"{}\"\n", ca.display());
-        sandbox.configure(&standin.base(), if is_given { &more } else { "" });
+        sandbox.configure(&fake_server.base(), if is_given { &more } else { "" });
         let mut agent = sandbox.start();
         if is_given {
-            registered(&standin);
+            registered(&fake_server);
         } else {
             agent.wait_line(limit(10), "complaint", |line| line.contains("certificate"));
         }

@@ -4,9 +4,9 @@
 use std::fs;
 
 use crate::process::Agent;
-use crate::process_tree::{find, text};
+use crate::process_tree::{poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Rule};
 
 /// KiB that the agent may take, of the 16 MiB of the documented container.
 const SHIPPED: u64 = 14 << 10;
@@ -154,11 +154,11 @@ fn limits_hold_whatever_a_server_answers() {
         filled(8 * READ, "[", "{\"\":0},", "]").into_bytes(),
     ));
     for (why, status, body) in rows {
-        let standin = Standin::http();
-        let id = standin.seen(|seen| seen.model.add_host("h", ""));
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.adopt(&id);
-        standin.rule(Rule::on(
+        fake_server.rule(Rule::on(
             "/api/v0/hosts*",
             Act::Answer(Answer::new(status, body)),
         ));
@@ -233,9 +233,9 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
     let runs: Vec<_> = rows
         .iter()
         .map(|(kind, why, text)| {
-            let standin = Standin::http();
-            let id = standin.seen(|seen| seen.model.add_host("h", ""));
-            let sandbox = Sandbox::of(&standin);
+            let fake_server = FakeServer::http();
+            let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+            let sandbox = Sandbox::of(&fake_server);
             sandbox.adopt(&id);
             sandbox.write("printed", text);
             if why == "not UTF-8" {
@@ -246,21 +246,21 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
                 "[plugin.{kind}.hostile]\ncommand = \"cat {directory}printed; cat {directory}printed >&2; echo >>{directory}ran\"\n\
                  env = {{ MACKEREL_PLUGIN_WORKDIR = \"{directory}\" }}\n"
             );
-            sandbox.configure(&standin.base(), &table);
-            (kind, why, standin, sandbox)
+            sandbox.configure(&fake_server.base(), &table);
+            (kind, why, fake_server, sandbox)
         })
         .collect();
     let agents: Vec<_> = runs.iter().map(|(.., sandbox)| sandbox.start()).collect();
     let mut excesses = Vec::new();
-    for ((kind, why, standin, sandbox), mut agent) in runs.iter().zip(agents) {
+    for ((kind, why, fake_server, sandbox), mut agent) in runs.iter().zip(agents) {
         // A metric plugin is asked for its graphs too.
         let count = if **kind == "metrics" { 2 } else { 1 };
-        find(limit(60), "run", || {
+        poll_until(limit(60), "run", || {
             let ran = fs::read_to_string(sandbox.path("ran")).unwrap_or_default();
             (ran.len() >= count && !is_plugin_running(&agent)).then_some(())
         });
         if **kind == "metrics" && why.starts_with("values") {
-            standin.wait(limit(60), "values", |seen| {
+            fake_server.wait(limit(60), "values", |seen| {
                 let series = &seen.model.hosts.values().next()?.series;
                 series
                     .keys()

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// What the files hold that are not the agent's.
 const PRECIOUS: &str = "precious";
@@ -105,17 +105,17 @@ fn a_pid_file_that_is_a_trap_is_named() {
 #[ignore = "slow: make test-slow"]
 fn slow_a_spool_that_is_a_trap_is_set_aside() {
     with_each(|trap, word| {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         lay(&sandbox, trap, &sandbox.path("root/spool"));
         if trap != "second name" {
             // It would be a third one.
             lay(&sandbox, trap, &sandbox.path("root/spool.new"));
         }
         // What cannot be posted is written when it ends.
-        standin.script("tsdb = 503");
+        fake_server.script("tsdb = 503");
         let agent = sandbox.start();
-        standin.wait(limit(15), "values", |seen| {
+        fake_server.wait(limit(15), "values", |seen| {
             seen.to("POST", TSDB).next().map(drop)
         });
         agent.signal(Signal::TERM);
@@ -136,11 +136,11 @@ fn slow_a_spool_that_is_a_trap_is_set_aside() {
 #[test]
 fn traps_laid_while_it_runs_do_not_keep_it_from_ending() {
     with_each(|trap, _| {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
-        standin.script("tsdb = 503");
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        fake_server.script("tsdb = 503");
         let agent = sandbox.start();
-        standin.wait(limit(15), "values", |seen| {
+        fake_server.wait(limit(15), "values", |seen| {
             seen.to("POST", TSDB).next().map(drop)
         });
         for path in [
@@ -169,13 +169,13 @@ fn a_file_that_its_user_writes_must_not_block_but_may_be_a_link() {
         ("authorities", "ca.pem", &["configtest"]),
     ];
     let more = "include = \"more/*.conf\"\napikey_file = \"key\"\nca_file = \"ca.pem\"\n";
-    let standin = Standin::https();
+    let fake_server = FakeServer::https();
     let prepared = || {
         let sandbox = Sandbox::empty();
         sandbox.configure("https://127.0.0.1:1", more);
         sandbox.write("more/a.conf", "verbose = false\n");
         sandbox.write("key", "key\n");
-        sandbox.write("ca.pem", standin.ca());
+        sandbox.write("ca.pem", fake_server.ca());
         sandbox
     };
     for (why, name, command) in table {

@@ -8,9 +8,9 @@ use std::process::Command;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::process::{Agent, Finished, Signal};
-use crate::process_tree::{find, is_root, text};
+use crate::process_tree::{is_root, poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// Users that are neither root nor each other.
 const ONE: u32 = 65534;
@@ -23,12 +23,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(standin: &Standin, root: &Path) -> Place {
+    fn new(fake_server: &FakeServer, root: &Path) -> Place {
         let mut sandbox = Sandbox::empty();
         sandbox.mode("", 0o755);
         let program = sandbox.copy_program();
         sandbox.env("MACKEREL_APIKEY", KEY);
-        sandbox.env("MACKEREL_APIBASE", standin.base());
+        sandbox.env("MACKEREL_APIBASE", fake_server.base());
         sandbox.env("MACKEREL_CLOUD_PLATFORM", "none");
         sandbox.env("MACKEREL_HEALTH", "true");
         sandbox.env("MACKEREL_PIDFILE", "");
@@ -56,7 +56,7 @@ impl Place {
 /// Waits until an agent answers.
 #[track_caller]
 fn wait_for_health(place: &Place, user: u32) {
-    find(limit(20), "health", || {
+    poll_until(limit(20), "health", || {
         (place.health_as(user).code == Some(0)).then_some(())
     });
 }
@@ -68,7 +68,7 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
         "the emulator is the program that the kernel knows"
     );
     require!(is_root(), "only root can be several users");
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     // (why this row exists, the agent's user, whether there is a directory for its state)
     let table = [
         ("root's agent", 0, true),
@@ -80,7 +80,7 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
         let root = tempfile::tempdir().unwrap();
         fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let state = root.path().join("state");
-        let mut place = Place::new(&standin, &state);
+        let mut place = Place::new(&fake_server, &state);
         match has_root {
             true => {
                 fs::create_dir(&state).unwrap();
@@ -118,13 +118,13 @@ fn a_foreign_program_with_the_sockets_name_is_not_believed() {
         "the emulator is the program that the kernel knows"
     );
     require!(is_root(), "only root can be several users");
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     // (why this row exists, whether there is a directory that the other user cannot write to)
     for (why, has_root) in [("a name anybody can have", false), ("a file", true)] {
         let root = tempfile::tempdir().unwrap();
         fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let state = root.path().join("state");
-        let mut place = Place::new(&standin, &state);
+        let mut place = Place::new(&fake_server, &state);
         place.sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         if has_root {
             fs::create_dir(&state).unwrap();
@@ -133,7 +133,7 @@ fn a_foreign_program_with_the_sockets_name_is_not_believed() {
         wait_for_health(&place, ONE);
         let mut agent = place.start_as(0);
         if has_root {
-            find(limit(20), "socket", || {
+            poll_until(limit(20), "socket", || {
                 state.join("health.socket").exists().then_some(())
             });
             drop(squatter);
@@ -172,10 +172,10 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("own/state");
         fs::create_dir_all(&root).unwrap();
-        let (well, sick) = (Standin::http(), Standin::http());
+        let (well, sick) = (FakeServer::http(), FakeServer::http());
         sick.script("* = 500");
-        let [well_place, sick_place] = [&well, &sick].map(|standin| {
-            let mut place = Place::new(standin, &root);
+        let [well_place, sick_place] = [&well, &sick].map(|fake_server| {
+            let mut place = Place::new(fake_server, &root);
             place.sandbox.env("MACKEREL_HOST_ID_STORE", store);
             place
         });
@@ -204,7 +204,7 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
             let words = place.words(&enter, &["health"]);
             place.sandbox.spawn(&words).wait_exit(limit(20))
         };
-        find(limit(30), "health", || {
+        poll_until(limit(30), "health", || {
             (ask(&well_place, &well_agent).code == Some(0)).then_some(())
         });
         let asked = ask(&sick_place, &sick_agent);
@@ -216,15 +216,15 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
 
 #[test]
 fn a_flood_of_questions_costs_little_and_keeps_nothing_from_being_posted() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "health = true");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "health = true");
     let agent = sandbox.start();
-    standin.wait(limit(15), "values", |seen| {
+    fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next().map(drop)
     });
     let address = SocketAddrUnix::new(sandbox.path("root/health.socket")).unwrap();
-    let updates = || standin.seen(|seen| seen.model.only_host().updates);
+    let updates = || fake_server.seen(|seen| seen.model.only_host().updates);
     let (before, used) = (updates(), cpu_ticks(&agent));
     let mut connected = 0;
     for at in 0..10_000 {
@@ -240,10 +240,10 @@ fn a_flood_of_questions_costs_little_and_keeps_nothing_from_being_posted() {
         }
     }
     assert!(connected > 0);
-    standin.wait(limit(10), "description", |seen| {
+    fake_server.wait(limit(10), "description", |seen| {
         (seen.model.only_host().updates > before).then_some(())
     });
-    find(limit(10), "health", || {
+    poll_until(limit(10), "health", || {
         (sandbox.run(&["health"], &[]).code == Some(0)).then_some(())
     });
     let ticks = cpu_ticks(&agent) - used;

@@ -5,15 +5,15 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::process::{Signal, has_level};
 use crate::sandbox::{Sandbox, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// All lines of an agent with these settings that has posted values and was told to stop.
 fn log(more: &str, flags: &[&str]) -> Vec<String> {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), more);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), more);
     let agent = sandbox.start_with(&[], flags);
-    standin.wait(limit(10), "values", |seen| {
+    fake_server.wait(limit(10), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next()?.status.map(drop)
     });
     agent.signal(Signal::TERM);
@@ -83,8 +83,8 @@ fn the_journal_gets_levels_and_no_time() {
 
 #[test]
 fn a_failure_of_every_round_is_told_once() {
-    let standin = Standin::http();
-    let mut sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut sandbox = Sandbox::of(&fake_server);
     sandbox.env("HOST_PROC", "/nowhere");
     // It measures twice.
     let finished = sandbox.run(&["once"], &[]);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// A service manager's ear.
 struct Ear(UnixDatagram);
@@ -69,13 +69,13 @@ fn reloads(ear: &Ear, agent: &Agent<'_>) {
 #[test]
 fn a_life_is_told() {
     for ear in [Ear::at_a_path, Ear::abstractly] {
-        let standin = Standin::http();
-        let mut sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let mut sandbox = Sandbox::of(&fake_server);
         let ear = ear(&mut sandbox);
         let agent = sandbox.start();
         assert_eq!(ear.next("start"), "READY=1");
         let (status, _) = ear.until("STATUS=registered as ");
-        let id = standin.seen(|seen| seen.model.only_host().id.clone());
+        let id = fake_server.seen(|seen| seen.model.only_host().id.clone());
         assert!(status.contains(&id), "{status}");
         let (status, others) = ear.until("STATUS=");
         assert!(status.ends_with(", posting works"), "{status}");
@@ -92,9 +92,9 @@ fn a_life_is_told() {
 /// A host that boots without a network is not to be taken for one that hangs.
 #[test]
 fn it_is_ready_without_a_server_and_says_what_is_wrong() {
-    let standin = Standin::http();
-    standin.script("* = 503");
-    let mut sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    fake_server.script("* = 503");
+    let mut sandbox = Sandbox::of(&fake_server);
     let ear = Ear::at_a_path(&mut sandbox);
     let _agent = sandbox.start();
     assert_eq!(ear.next("start"), "READY=1");
@@ -103,7 +103,7 @@ fn it_is_ready_without_a_server_and_says_what_is_wrong() {
     assert_eq!(others, ["STATUS=measuring, not registered yet"]);
     assert!(status.contains("503"), "{status}");
     assert_eq!(status.lines().count(), 1);
-    standin.clear_script();
+    fake_server.clear_script();
     ear.until("STATUS=registered as ");
 }
 
@@ -120,8 +120,8 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
             continue;
         }
         for (why, pid, is_told) in table {
-            let standin = Standin::http();
-            let mut sandbox = Sandbox::of(&standin);
+            let fake_server = FakeServer::http();
+            let mut sandbox = Sandbox::of(&fake_server);
             sandbox.env("WATCHDOG_USEC", "400000");
             sandbox.env("WATCHDOG_PID", "1");
             let ear = Ear::at_a_path(&mut sandbox);
@@ -149,8 +149,8 @@ fn a_supervisor_speaks_for_its_child() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let mut sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut sandbox = Sandbox::of(&fake_server);
     let ear = Ear::at_a_path(&mut sandbox);
     let agent = sandbox.start_with(&["supervise"], &[]);
     assert_eq!(ear.next("start"), "READY=1");
@@ -158,7 +158,7 @@ fn a_supervisor_speaks_for_its_child() {
     let first = agent.only_child(limit(5));
     assert!(status.ends_with(&format!(" {first}")), "{status}");
     let posted = |times: usize| {
-        standin.wait(limit(15), "values", |seen| {
+        fake_server.wait(limit(15), "values", |seen| {
             let mut posts = seen.to("POST", "/api/v0/tsdb");
             posts.nth(times - 1)?.status.map(drop)
         });

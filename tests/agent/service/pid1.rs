@@ -3,9 +3,9 @@
 use rustix::process::Pid;
 
 use crate::process::Signal;
-use crate::process_tree::{children, find, is_alive};
+use crate::process_tree::{children, is_alive, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const TSDB: &str = "/api/v0/tsdb";
 
@@ -24,31 +24,31 @@ fn as_process_1_it_takes_leave_of_orphans_at_once() {
         "no PID namespace can be created here"
     );
     let orphans = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done";
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     for (signal, is_retired) in [
         (Signal::TERM, true),
         (Signal::INT, true),
         (Signal::QUIT, false),
     ] {
-        let mut sandbox = Sandbox::of(&standin);
+        let mut sandbox = Sandbox::of(&fake_server);
         sandbox.env("MACKEREL_AUTO_RETIREMENT", "1");
         sandbox.env("MACKEREL_READINESS_PROBE_EXEC", orphans);
         sandbox.env("MACKEREL_READINESS_PROBE_TIMEOUT_SECONDS", "60");
         let conf = sandbox.conf().display().to_string();
         let agent = sandbox.start_bare(&UNSHARE, &["-conf", &conf]);
         let first = agent.only_child(limit(10));
-        let count = standin.seen(|seen| seen.to("POST", TSDB).count());
-        standin.wait(limit(60), "values", |seen| {
+        let count = fake_server.seen(|seen| seen.to("POST", TSDB).count());
+        fake_server.wait(limit(60), "values", |seen| {
             (seen.to("POST", TSDB).count() > count).then_some(())
         });
-        find(limit(5), "end of all orphans", || {
+        poll_until(limit(5), "end of all orphans", || {
             children(first).is_empty().then_some(())
         });
         let tell = |signal| {
             rustix::process::kill_process(Pid::from_raw(first).unwrap(), signal).unwrap();
         };
         let described = |times| {
-            standin.wait(limit(10), "description", |seen| {
+            fake_server.wait(limit(10), "description", |seen| {
                 let hosts = seen.model.hosts.values();
                 let hosts = hosts.filter(|host| !host.is_retired);
                 (hosts.map(|host| host.updates).max() >= Some(times)).then_some(())
@@ -62,7 +62,7 @@ fn as_process_1_it_takes_leave_of_orphans_at_once() {
         tell(signal);
         let finished = agent.wait_exit(limit(10));
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-        let left = standin.seen(|seen| {
+        let left = fake_server.seen(|seen| {
             seen.model
                 .hosts
                 .values()

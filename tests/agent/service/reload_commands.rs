@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 use crate::sandbox::{Sandbox, is_emulated, limit};
 
@@ -76,12 +76,12 @@ fn reload_of_every_service_manager_refuses_a_broken_configuration() {
         "the emulator is the program that the kernel knows"
     );
     for manager in ["systemd", "sysv", "openrc", "procd"] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         let program = sandbox.copy_program().display().to_string();
         let conf = sandbox.conf().display().to_string();
         let mut agent = sandbox.spawn(&[program.as_str(), "-conf", &conf]);
-        standin.wait(limit(15), "description", |seen| {
+        fake_server.wait(limit(15), "description", |seen| {
             let host = seen.model.hosts.values().next()?;
             (host.updates > 0).then_some(())
         });
@@ -93,7 +93,7 @@ fn reload_of_every_service_manager_refuses_a_broken_configuration() {
             sandbox.spawn(&words).wait_exit(limit(15))
         };
 
-        sandbox.configure(&standin.base(), "display_name = 1\n");
+        sandbox.configure(&fake_server.base(), "display_name = 1\n");
         let refused = reload();
         let said = refused.stdout + &refused.stderr;
         assert_ne!(refused.code, Some(0), "{manager}: {said}");
@@ -102,12 +102,18 @@ fn reload_of_every_service_manager_refuses_a_broken_configuration() {
         }
         agent.assert_running();
 
-        sandbox.configure(&standin.base(), "display_name = \"new\"\n");
+        sandbox.configure(&fake_server.base(), "display_name = \"new\"\n");
         let reloaded = reload();
         let said = reloaded.stdout + &reloaded.stderr;
         assert_eq!(reloaded.code, Some(0), "{manager}: {said}");
-        standin.wait(limit(10), "new name", |seen| {
-            let name = &seen.model.hosts.values().next()?.document["displayName"];
+        fake_server.wait(limit(10), "new name", |seen| {
+            let name = seen
+                .model
+                .hosts
+                .values()
+                .next()?
+                .document
+                .get("displayName")?;
             (name == "new").then_some(())
         });
         // A signal before that would have left a line.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, is_emulated, limit, runner};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const TSDB: &str = "/api/v0/tsdb";
 
 /// Waits until values have been posted: by then the agent has everything in place.
 #[track_caller]
-fn posted(standin: &Standin) {
-    standin.wait(limit(15), "values", |seen| {
+fn posted(fake_server: &FakeServer) {
+    fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", TSDB).next()?.status.map(drop)
     });
 }
@@ -24,12 +24,12 @@ fn each_signal_to_end_ends_it_in_good_order() {
         (Signal::INT, "interrupt"),
         (Signal::QUIT, "quit"),
     ] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         let more = "[host_status]\non_start = \"working\"\non_stop = \"poweroff\"\n";
-        sandbox.configure(&standin.base(), more);
+        sandbox.configure(&fake_server.base(), more);
         let agent = sandbox.start();
-        posted(&standin);
+        posted(&fake_server);
         let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
         if runner().is_empty() {
             assert_eq!(pid, agent.pid().to_string(), "no newline");
@@ -39,7 +39,7 @@ fn each_signal_to_end_ends_it_in_good_order() {
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stderr.contains(name), "{}", finished.stderr);
         assert!(!sandbox.pidfile().exists());
-        let status = standin.seen(|seen| seen.model.only_host().status.clone());
+        let status = fake_server.seen(|seen| seen.model.only_host().status.clone());
         assert_eq!(status, "poweroff");
         assert!(sandbox.id_file().exists());
     }
@@ -47,13 +47,13 @@ fn each_signal_to_end_ends_it_in_good_order() {
 
 #[test]
 fn without_on_stop_the_status_stays() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let agent = sandbox.start();
-    posted(&standin);
+    posted(&fake_server);
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_exit(limit(5)).code, Some(0));
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let mut paths = seen.requests.iter().map(|request| &request.head.path);
         assert!(
             !paths.any(|path| path.ends_with("/status")),
@@ -65,17 +65,17 @@ fn without_on_stop_the_status_stays() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     // What is in a file need not be waited for.
     let more = "[host_status]\non_stop = \"poweroff\"\n[spool]\non_disk = false\n";
-    sandbox.configure(&standin.base(), more);
-    standin.script("tsdb = 500");
+    sandbox.configure(&fake_server.base(), more);
+    fake_server.script("tsdb = 500");
     let agent = sandbox.start();
-    posted(&standin);
+    posted(&fake_server);
     agent.signal(Signal::TERM);
     let more = |count| {
-        standin.wait(limit(10), "another try", |seen| {
+        fake_server.wait(limit(10), "another try", |seen| {
             (seen.to("POST", TSDB).count() > count).then_some(())
         });
     };
@@ -84,18 +84,18 @@ fn a_second_signal_ends_it_at_once() {
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(5));
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    let status = standin.seen(|seen| seen.model.only_host().status.clone());
+    let status = fake_server.seen(|seen| seen.model.only_host().status.clone());
     assert_eq!(status, "working", "there was no time for that");
     assert!(!sandbox.pidfile().exists());
 }
 
 #[test]
 fn a_request_that_hangs_does_not_keep_it() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    standin.script("tsdb = hang");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    fake_server.script("tsdb = hang");
     let agent = sandbox.start();
-    standin.wait(limit(15), "values", |seen| {
+    fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
     agent.signal(Signal::TERM);
@@ -111,11 +111,11 @@ fn slow_it_can_be_ended_before_it_is_registered() {
     std::thread::scope(|scope| {
         for what in ["500", "hang"] {
             scope.spawn(move || {
-                let standin = Standin::http();
-                let sandbox = Sandbox::of(&standin);
-                standin.script(&format!("* = {what}"));
+                let fake_server = FakeServer::http();
+                let sandbox = Sandbox::of(&fake_server);
+                fake_server.script(&format!("* = {what}"));
                 let agent = sandbox.start();
-                standin.wait(limit(10), "request", |seen| seen.requests.front().map(drop));
+                fake_server.wait(limit(10), "request", |seen| seen.requests.front().map(drop));
                 agent.signal(Signal::TERM);
                 let finished = agent.wait_exit(Duration::from_secs(32));
                 assert_eq!(finished.signal, None, "{what}: it ends by itself");
@@ -129,10 +129,10 @@ fn slow_it_can_be_ended_before_it_is_registered() {
 /// The addresses are those that `cross/where` turns into functions and lines.
 #[test]
 fn a_crash_leaves_a_line_that_says_where_it_happened() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let agent = sandbox.start();
-    posted(&standin);
+    posted(&fake_server);
     agent.signal(Signal::SEGV);
     let finished = agent.wait_exit(limit(5));
     if runner().is_empty() {
@@ -151,12 +151,12 @@ fn a_crash_leaves_a_line_that_says_where_it_happened() {
 
 #[test]
 fn hup_sends_a_new_description() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let mut agent = sandbox.start();
-    posted(&standin);
+    posted(&fake_server);
     let more_than = |count| {
-        standin.wait(limit(10), "description", |seen| {
+        fake_server.wait(limit(10), "description", |seen| {
             let updates = seen.model.only_host().updates;
             (updates > count).then_some(updates)
         })
@@ -175,10 +175,10 @@ fn a_second_agent_with_the_same_pidfile_does_not_start() {
         !is_emulated(),
         "all emulated programs have the name of the emulator, and programs are known by name"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let mut agent = sandbox.start();
-    posted(&standin);
+    posted(&fake_server);
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let pidfile = sandbox.pidfile().display().to_string();
@@ -194,11 +194,11 @@ fn a_second_agent_with_the_same_pidfile_does_not_start() {
 fn a_pidfile_of_something_else_is_overwritten() {
     let own = std::process::id().to_string();
     for left in ["", "nonsense", "1\n", "999999999", own.as_str()] {
-        let standin = Standin::http();
-        let sandbox = Sandbox::of(&standin);
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
         sandbox.write("agent.pid", left);
         let agent = sandbox.start();
-        posted(&standin);
+        posted(&fake_server);
         let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
         if runner().is_empty() {
             assert_eq!(pid, agent.pid().to_string(), "{left}");

@@ -5,17 +5,17 @@ use std::fs;
 use rustix::process::Pid;
 
 use crate::process::{Agent, Signal, has_level};
-use crate::process_tree::{children, find, is_alive, is_root, text};
+use crate::process_tree::{children, is_alive, is_root, poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 const TSDB: &str = "/api/v0/tsdb";
 
 /// Waits until values have been posted by `count` children: by then the last one has everything in
 /// place. Values follow the start at once, and then a minute later.
 #[track_caller]
-fn posted(standin: &Standin, count: usize) {
-    standin.wait(limit(15), "values", |seen| {
+fn posted(fake_server: &FakeServer, count: usize) {
+    fake_server.wait(limit(15), "values", |seen| {
         let posts = seen.to("POST", TSDB);
         let posts = posts.filter(|request| request.status == Some(200));
         (posts.count() >= count).then_some(())
@@ -28,9 +28,9 @@ fn kill(pid: i32, signal: Signal) {
 
 /// Starts a supervisor as the packages' unit does, and waits until its child is at work.
 #[track_caller]
-fn start<'a>(sandbox: &'a Sandbox, standin: &Standin, flags: &[&str]) -> (Agent<'a>, i32) {
+fn start<'a>(sandbox: &'a Sandbox, fake_server: &FakeServer, flags: &[&str]) -> (Agent<'a>, i32) {
     let agent = sandbox.start_with(&["supervise"], flags);
-    posted(standin, 1);
+    posted(fake_server, 1);
     let child = agent.only_child(limit(5));
     (agent, child)
 }
@@ -41,11 +41,11 @@ fn the_child_is_this_program_with_the_same_flags() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let root = sandbox.path("elsewhere").display().to_string();
-    let flags = ["--root", &root, "-apibase", &standin.base(), "-v=false"];
-    let (agent, child) = start(&sandbox, &standin, &flags);
+    let flags = ["--root", &root, "-apibase", &fake_server.base(), "-v=false"];
+    let (agent, child) = start(&sandbox, &fake_server, &flags);
 
     let own = text(agent.pid(), "cmdline");
     let expected = own.trim_end().replace(" supervise ", " ") + " -child ";
@@ -91,11 +91,11 @@ fn each_signal_to_end_ends_both_in_good_order() {
         (Signal::QUIT, "'quit'"),
     ] {
         for is_to_both in [false, true] {
-            let standin = Standin::http();
-            let sandbox = Sandbox::of(&standin);
+            let fake_server = FakeServer::http();
+            let sandbox = Sandbox::of(&fake_server);
             let more = "[host_status]\non_start = \"working\"\non_stop = \"poweroff\"\n";
-            sandbox.configure(&standin.base(), more);
-            let (agent, child) = start(&sandbox, &standin, &[]);
+            sandbox.configure(&fake_server.base(), more);
+            let (agent, child) = start(&sandbox, &fake_server, &[]);
             if is_to_both {
                 // As systemd does, which signals the whole unit.
                 kill(child, signal);
@@ -106,7 +106,7 @@ fn each_signal_to_end_ends_both_in_good_order() {
             assert!(finished.stderr.contains(name), "{}", finished.stderr);
             assert!(!sandbox.pidfile().exists());
             assert!(!is_alive(child));
-            let status = standin.seen(|seen| seen.model.only_host().status.clone());
+            let status = fake_server.seen(|seen| seen.model.only_host().status.clone());
             assert_eq!(status, "poweroff");
         }
     }
@@ -118,8 +118,8 @@ fn it_can_be_ended_as_soon_as_it_is_there() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let agent = sandbox.start_with(&["supervise"], &[]);
     let child = agent.only_child(limit(5));
     agent.signal(Signal::TERM);
@@ -135,14 +135,14 @@ fn a_second_signal_is_handed_on_too() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     // What is in a file need not be waited for.
-    sandbox.configure(&standin.base(), "[spool]\non_disk = false\n");
-    standin.script("tsdb = 500");
+    sandbox.configure(&fake_server.base(), "[spool]\non_disk = false\n");
+    fake_server.script("tsdb = 500");
     let agent = sandbox.start_with(&["supervise"], &[]);
     let tries = |count| {
-        standin.wait(limit(15), "another try", |seen| {
+        fake_server.wait(limit(15), "another try", |seen| {
             (seen.to("POST", TSDB).count() >= count).then_some(())
         });
     };
@@ -172,15 +172,15 @@ fn hup_starts_a_child_with_another_configuration() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let (mut agent, first) = start(&sandbox, &standin, &[]);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let (mut agent, first) = start(&sandbox, &fake_server, &[]);
     for (more, words) in [
         ("display_name = 1\n", "line 6"),
         ("display_nam = \"a\"\n", "display_nam is unexpected key"),
         ("[plugin.metrics.m]\nuser = \"u\"\n", "plugin.metrics.m"),
     ] {
-        sandbox.configure(&standin.base(), more);
+        sandbox.configure(&fake_server.base(), more);
         agent.signal(Signal::HUP);
         let line = agent.wait_line(limit(5), words, |line| line.contains(words));
         assert!(has_level(&line, "WARNING"), "{line}");
@@ -188,13 +188,13 @@ fn hup_starts_a_child_with_another_configuration() {
         assert!(line.contains(start), "{line}");
         assert_eq!(agent.only_child(limit(5)), first);
     }
-    sandbox.configure(&standin.base(), "display_name = \"new\"\n");
+    sandbox.configure(&fake_server.base(), "display_name = \"new\"\n");
     agent.signal(Signal::HUP);
     let second = agent.next_child(limit(10), first);
     let line = agent.wait_line(limit(5), "end", |line| line.contains("has ended"));
     assert!(has_level(&line, "INFO"), "{line}");
-    posted(&standin, 2);
-    standin.wait(limit(10), "new name", |seen| {
+    posted(&fake_server, 2);
+    fake_server.wait(limit(10), "new name", |seen| {
         let put = format!("/api/v0/hosts/{}", seen.model.only_host().id);
         let is_new = seen.to("PUT", &put).last()?.json()["displayName"] == "new";
         is_new.then_some(())
@@ -212,16 +212,16 @@ fn a_child_that_is_killed_young_is_started_again_after_a_pause_that_grows() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let (mut agent, mut child) = start(&sandbox, &standin, &[]);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let (mut agent, mut child) = start(&sandbox, &fake_server, &[]);
     for (number, pause) in [(2, "within 1 s"), (3, "within 2 s")] {
         kill(child, Signal::KILL);
         let line = agent.wait_line(limit(5), "pause", |line| line.contains(pause));
         let words = "WARNING <supervisor> the agent has ended: signal: killed; starting it again";
         assert!(line.contains(words), "{line}");
         child = agent.next_child(limit(10), child);
-        posted(&standin, number);
+        posted(&fake_server, number);
     }
     agent.assert_running();
     assert!(sandbox.pidfile().exists());
@@ -235,9 +235,9 @@ fn a_stop_does_not_wait_for_a_pause() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let (mut agent, child) = start(&sandbox, &standin, &[]);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let (mut agent, child) = start(&sandbox, &fake_server, &[]);
     kill(child, Signal::KILL);
     let second = agent.next_child(limit(10), child);
     kill(second, Signal::KILL);
@@ -260,9 +260,9 @@ fn a_child_that_is_refused_at_the_start_ends_the_supervisor() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    standin.script("* = 403");
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    fake_server.script("* = 403");
+    let sandbox = Sandbox::of(&fake_server);
     let finished = sandbox.run(&["supervise"], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert!(
@@ -280,9 +280,9 @@ fn a_child_that_is_refused_at_the_start_ends_the_supervisor() {
 
 #[test]
 fn a_configuration_that_cannot_be_used_starts_no_child() {
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    sandbox.configure(&standin.base(), "verbose = 1\n");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "verbose = 1\n");
     let finished = sandbox.run(&["supervise"], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert!(
@@ -290,7 +290,7 @@ fn a_configuration_that_cannot_be_used_starts_no_child() {
             .stderr
             .starts_with("failed to load the config file")
     );
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 0);
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
     assert!(!sandbox.pidfile().exists());
 }
 
@@ -300,17 +300,17 @@ fn the_child_dies_with_its_supervisor() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
-    let (agent, child) = start(&sandbox, &standin, &[]);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let (agent, child) = start(&sandbox, &fake_server, &[]);
     agent.signal(Signal::KILL);
-    find(limit(1), "end of the child", || {
+    poll_until(limit(1), "end of the child", || {
         (!is_alive(child)).then_some(())
     });
     assert_eq!(agent.wait_exit(limit(5)).signal, Some(9));
     // What it left behind is in nobody's way.
     let agent = sandbox.start_with(&["supervise"], &[]);
-    posted(&standin, 2);
+    posted(&fake_server, 2);
     let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
     assert_eq!(pid, agent.pid().to_string());
 }
@@ -323,19 +323,19 @@ fn it_takes_leave_of_children_that_are_not_its_own() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let script = "sleep 300 & exec \"$@\"";
     let shell = ["sh", "-c", script, "sh"].map(Into::into);
     let words = [&shell[..], &sandbox.words(&["supervise"], &[])].concat();
     let mut agent = sandbox.spawn(&words);
-    posted(&standin, 1);
+    posted(&fake_server, 1);
     let all = children(agent.pid());
     let (strangers, own): (Vec<i32>, Vec<i32>) =
         all.iter().partition(|pid| text(**pid, "comm") == "sleep\n");
     assert_eq!((strangers.len(), own.len()), (1, 1), "{all:?}");
     kill(strangers[0], Signal::KILL);
-    find(limit(5), "leave", || {
+    poll_until(limit(5), "leave", || {
         (children(agent.pid()) == own).then_some(())
     });
     assert!(!agent.log().iter().any(|line| line.contains("has ended")));
@@ -349,15 +349,15 @@ fn a_key_on_the_command_line_goes_no_further() {
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let conf = fs::read_to_string(sandbox.conf()).unwrap();
     sandbox.write("agent.conf", &conf.replace(KEY, "wrong"));
     let flag = format!("--apikey={KEY}");
     for flags in [&["-apikey", KEY, "-v=false"][..], &["-v=false", &flag]] {
-        let before = standin.seen(|seen| seen.to("POST", TSDB).count());
+        let before = fake_server.seen(|seen| seen.to("POST", TSDB).count());
         let agent = sandbox.start_with(&["supervise"], flags);
-        posted(&standin, before + 1);
+        posted(&fake_server, before + 1);
         let child = agent.only_child(limit(5));
         for file in ["cmdline", "environ"] {
             let shown = text(child, file);
@@ -377,8 +377,8 @@ fn hup_starts_the_program_that_is_there_by_then() {
         is_root(),
         "only root reads the environment of another process"
     );
-    let standin = Standin::http();
-    let sandbox = Sandbox::of(&standin);
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
     let program = sandbox.copy_program();
     let conf = sandbox.conf().into_os_string();
     let words = [
@@ -388,7 +388,7 @@ fn hup_starts_the_program_that_is_there_by_then() {
         &conf,
     ];
     let agent = sandbox.spawn(&words);
-    posted(&standin, 1);
+    posted(&fake_server, 1);
     let first = agent.only_child(limit(5));
     let inode = |pid: i32| {
         use std::os::unix::fs::MetadataExt;
@@ -399,7 +399,7 @@ fn hup_starts_the_program_that_is_there_by_then() {
     sandbox.copy_program();
     agent.signal(Signal::HUP);
     let second = agent.next_child(limit(10), first);
-    posted(&standin, 2);
+    posted(&fake_server, 2);
     assert_ne!(inode(second), inode(agent.pid()));
     assert_eq!(text(second, "cmdline"), cmdline);
 }

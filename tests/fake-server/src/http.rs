@@ -1,4 +1,4 @@
-//! HTTP/1.1 as far as the stand-in speaks it: requests whose body has a `Content-Length`, answers.
+//! HTTP/1.1 as far as the fake server speaks it: requests whose body has a `Content-Length`, answers.
 
 use std::io::{self, Read};
 use std::time::Instant;

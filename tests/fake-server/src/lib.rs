@@ -2,7 +2,7 @@
 //! faults on demand. A program of its own (`cargo run -p fake-server`), and the other side of the
 //! tests of the agent's parts and of the built program. The crate is for tests alone.
 //!
-//! [`Standin`] answers as the API does; [`steps`] is a server that follows a list of bytes, for
+//! [`FakeServer`] answers as the API does; [`steps`] is a server that follows a list of bytes, for
 //! tests of HTTP and TLS below the API. Unlike the agent, the server keeps one state behind one
 //! lock: tests read it from outside, at any time.
 
@@ -35,7 +35,7 @@ pub use self::{
     print::Printer,
     require::{is_ci, skip},
     script::{Act, Fault, Rule},
-    server::{KEY, Settings, Standin},
+    server::{FakeServer, KEY, Settings},
     shared::{Counts, Door, Seen},
     tls::Flaw,
 };

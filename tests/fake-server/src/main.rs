@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use fake_server::{Printer, Rule, Settings, Standin};
+use fake_server::{FakeServer, Printer, Rule, Settings};
 
 /// A stand-in for Mackerel's API v0. Its first line of output is its URL.
 ///
@@ -50,29 +50,29 @@ fn main() -> ExitCode {
     // Held until the URL is out, so that nothing else is the first line.
     let mut out = std::io::stdout().lock();
     match run(&arguments) {
-        Ok(standin) => {
+        Ok(fake_server) => {
             // Without a reader it is of use to others all the same.
-            drop(writeln!(out, "{}\n", standin.base()).and_then(|()| out.flush()));
+            drop(writeln!(out, "{}\n", fake_server.base()).and_then(|()| out.flush()));
             drop(out);
             loop {
                 std::thread::park();
             }
         }
         Err(error) => {
-            eprintln!("standin: {error}");
+            eprintln!("fake-server: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Standin, String> {
+fn run(arguments: &Arguments) -> Result<FakeServer, String> {
     let rules = arguments.script.iter().map(|text| Rule::parse(text));
     let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
     let stdout = std::io::stdout();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = stdout.is_terminal() && !plain;
     let printer = arguments.print;
-    let standin = Standin::start(Settings {
+    let fake_server = FakeServer::start(Settings {
         listen: arguments.listen,
         tls: arguments.tls,
         key: arguments.key.clone(),
@@ -81,13 +81,14 @@ fn run(arguments: &Arguments) -> Result<Standin, String> {
         printer: printer.then(|| Printer::new(Box::new(stdout), colour)),
         ..Settings::default()
     });
-    let standin = standin.map_err(|error| format!("listen on {}: {error}", arguments.listen))?;
+    let fake_server =
+        fake_server.map_err(|error| format!("listen on {}: {error}", arguments.listen))?;
     for rule in rules {
-        standin.rule(rule);
+        fake_server.rule(rule);
     }
     if let Some(path) = &arguments.ca_out {
-        let written = std::fs::write(path, standin.ca());
+        let written = std::fs::write(path, fake_server.ca());
         written.map_err(|error| format!("write {path}: {error}"))?;
     }
-    Ok(standin)
+    Ok(fake_server)
 }

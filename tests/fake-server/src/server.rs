@@ -1,4 +1,4 @@
-//! Starting, watching and stopping the stand-in.
+//! Starting, watching and stopping the fake server.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -62,23 +62,23 @@ impl Default for Settings {
 }
 
 /// A running server. Dropping it ends every connection and every thread.
-pub struct Standin {
+pub struct FakeServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     listener: Arc<Listener>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Standin {
+impl FakeServer {
     /// Plain HTTP.
-    pub fn http() -> Standin {
-        Standin::start(Settings::default()).unwrap()
+    pub fn http() -> FakeServer {
+        FakeServer::start(Settings::default()).unwrap()
     }
 
-    /// HTTPS, with a certificate by its own authority: [`Standin::ca`].
-    pub fn https() -> Standin {
+    /// HTTPS, with a certificate by its own authority: [`FakeServer::ca`].
+    pub fn https() -> FakeServer {
         let tls = true;
-        Standin::start(Settings {
+        FakeServer::start(Settings {
             tls,
             ..Settings::default()
         })
@@ -86,7 +86,7 @@ impl Standin {
     }
 
     /// Fails if the address cannot be had.
-    pub fn start(settings: Settings) -> io::Result<Standin> {
+    pub fn start(settings: Settings) -> io::Result<FakeServer> {
         let listener = TcpListener::bind(settings.listen)?;
         let address = listener.local_addr()?;
         let certificates = settings.tls.then(|| Certificates::make(&settings));
@@ -96,7 +96,7 @@ impl Standin {
             let (shared, slot) = (shared.clone(), slot.clone());
             thread::spawn(move || accept(&shared, &slot, address))
         };
-        Ok(Standin {
+        Ok(FakeServer {
             address,
             shared,
             listener: slot,
@@ -180,7 +180,7 @@ impl Standin {
     }
 }
 
-impl Drop for Standin {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         self.shared.change(|state| state.stopping = true);
         wake(self.listener.get());

@@ -1,4 +1,4 @@
-//! What the stand-in's threads have in common: one state, one lock, one condition.
+//! What the fake server's threads have in common: one state, one lock, one condition.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, TcpStream};

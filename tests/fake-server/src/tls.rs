@@ -12,7 +12,7 @@ use rustls::server::NoServerSessionStorage;
 
 use super::server::Settings;
 
-/// The names the stand-in is reached by.
+/// The names the fake server is reached by.
 const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
 
 /// What is wrong with a certificate.

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// How long the server may be silent before it is taken to hang.
 const PATIENCE: Duration = Duration::from_millis(150);
@@ -65,10 +65,10 @@ pub(crate) enum End {
     NoHttp,
 }
 
-/// A client's side of TLS that believes the stand-in's authority.
-pub(crate) fn trusting(standin: &Standin) -> Arc<ClientConfig> {
+/// A client's side of TLS that believes the fake server's authority.
+pub(crate) fn trusting(fake_server: &FakeServer) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(standin.ca().as_bytes()).unwrap();
+    let ca = CertificateDer::from_pem_slice(fake_server.ca().as_bytes()).unwrap();
     roots.add(ca).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -80,16 +80,16 @@ pub(crate) fn trusting(standin: &Standin) -> Arc<ClientConfig> {
 }
 
 impl Client {
-    /// Plain HTTP or TLS, as the stand-in wants it.
-    pub(crate) fn of(standin: &Standin) -> Client {
-        match standin.ca() {
-            "" => Client::plain(standin).unwrap(),
-            _ => Client::tls(standin, &trusting(standin)).unwrap(),
+    /// Plain HTTP or TLS, as the fake server wants it.
+    pub(crate) fn of(fake_server: &FakeServer) -> Client {
+        match fake_server.ca() {
+            "" => Client::plain(fake_server).unwrap(),
+            _ => Client::tls(fake_server, &trusting(fake_server)).unwrap(),
         }
     }
 
-    pub(crate) fn plain(standin: &Standin) -> io::Result<Client> {
-        let socket = TcpStream::connect_timeout(&standin.address(), LIMIT)?;
+    pub(crate) fn plain(fake_server: &FakeServer) -> io::Result<Client> {
+        let socket = TcpStream::connect_timeout(&fake_server.address(), LIMIT)?;
         socket.set_read_timeout(Some(LIMIT))?;
         Ok(Client {
             stream: Box::new(socket.try_clone()?),
@@ -99,8 +99,8 @@ impl Client {
     }
 
     /// Shakes hands at once.
-    pub(crate) fn tls(standin: &Standin, config: &Arc<ClientConfig>) -> io::Result<Client> {
-        let mut socket = TcpStream::connect_timeout(&standin.address(), LIMIT)?;
+    pub(crate) fn tls(fake_server: &FakeServer, config: &Arc<ClientConfig>) -> io::Result<Client> {
+        let mut socket = TcpStream::connect_timeout(&fake_server.address(), LIMIT)?;
         socket.set_read_timeout(Some(LIMIT))?;
         let name = ServerName::try_from("127.0.0.1").unwrap();
         let mut session = ClientConnection::new(config.clone(), name).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use fake_server::{KEY, Settings, Standin};
+use fake_server::{FakeServer, KEY, Settings};
 
 const HOSTS: &str = "/api/v0/hosts";
 
@@ -16,8 +16,8 @@ fn host(key: &str, value: Value) -> Value {
 
 #[test]
 fn a_host_is_registered_described_and_updated() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let document = host("roleFullnames", json!(["web:app"]));
     let reply = client.ask("POST", HOSTS, &document.to_string());
     assert_eq!(reply.status, 200);
@@ -45,14 +45,14 @@ fn a_host_is_registered_described_and_updated() {
     assert_eq!(described["host"]["name"], "renamed");
     let roles = &described["host"]["roles"];
     assert_eq!(*roles, json!({"web": ["app", "db"]}), "roles only add up");
-    assert_eq!(standin.seen(|seen| seen.model.only_host().updates), 1);
-    assert_eq!(standin.seen(|seen| seen.counts.connections), 1);
+    assert_eq!(fake_server.seen(|seen| seen.model.only_host().updates), 1);
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 1);
 }
 
 #[test]
 fn a_document_that_is_not_one_is_refused() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let table = [
         (json!([]), "no object"),
         (json!({"meta": {}}), "no name"),
@@ -97,13 +97,13 @@ fn a_document_that_is_not_one_is_refused() {
         assert!(reply.json()["error"]["message"].is_string(), "{why}");
     }
     assert_eq!(client.ask("POST", HOSTS, "{\"name\":").status, 400);
-    assert!(standin.seen(|seen| seen.model.hosts.is_empty()));
+    assert!(fake_server.seen(|seen| seen.model.hosts.is_empty()));
 }
 
 #[test]
 fn absent_parts_may_be_null() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let mut document = host("interfaces", Value::Null);
     document["customIdentifier"] = Value::Null;
     document["roleFullnames"] = json!(["web: app"]);
@@ -116,12 +116,12 @@ fn absent_parts_may_be_null() {
 
 #[test]
 fn a_host_is_found_by_its_identifier_and_status() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| {
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| {
         seen.model.add_host("other", "");
         seen.model.add_host("h", "i-1 a.example")
     });
-    let mut client = Client::of(&standin);
+    let mut client = Client::of(&fake_server);
     let mut find = |query: &str| {
         let found = client.ask("GET", &format!("{HOSTS}?{query}"), "").json();
         let hosts = found["hosts"].as_array().unwrap().clone();
@@ -152,9 +152,9 @@ fn a_host_is_found_by_its_identifier_and_status() {
 
 #[test]
 fn status_and_retirement() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let mut client = Client::of(&fake_server);
     let path = format!("{HOSTS}/{id}");
     let table = [
         ("status", r#"{"status":"standby"}"#, 200),
@@ -174,8 +174,8 @@ fn status_and_retirement() {
 
 #[test]
 fn who_may_do_what() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let mut status = |headers: &str, method: &str, path: &str| {
         client
             .request_with(method, path, headers, r#"{"name":"h","meta":{}}"#)
@@ -189,7 +189,7 @@ fn who_may_do_what() {
     assert_eq!(status("", "POST", HOSTS), 401, "no key");
     assert_eq!(status("X-Api-Key: wrong\r\n", "POST", HOSTS), 401);
     assert_eq!(status(&right, "POST", HOSTS), 200);
-    standin.seen(|seen| seen.model.read_only = true);
+    fake_server.seen(|seen| seen.model.read_only = true);
     assert_eq!(status(&right, "POST", HOSTS), 403);
     assert_eq!(status(&right, "GET", HOSTS), 200);
     for path in ["/", "/api/v0/nothing", "/api/v1/hosts", "/api/v0/hosts/x/y"] {
@@ -197,7 +197,7 @@ fn who_may_do_what() {
     }
     assert_eq!(status(&right, "GET", "/api/v0/hosts/3unknownHst"), 404);
 
-    let anyone = Standin::start(Settings {
+    let anyone = FakeServer::start(Settings {
         key: None,
         ..Settings::default()
     });

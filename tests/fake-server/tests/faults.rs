@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::{Client, End};
-use fake_server::{Act, Answer, Fault, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Fault, Rule};
 
 const TSDB: &str = "/api/v0/tsdb";
 /// How long the server may take to do what it is meant to.
@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Both kinds of server.
-fn both() -> [Standin; 2] {
-    [Standin::http(), Standin::https()]
+fn both() -> [FakeServer; 2] {
+    [FakeServer::http(), FakeServer::https()]
 }
 
 #[test]
@@ -42,15 +42,15 @@ fn each_act_does_what_it_says() {
         ("lost", End::Closed(0), false),
         ("garbage", End::NoHttp, false),
     ];
-    for standin in both() {
+    for fake_server in both() {
         for (what, end, usable) in &table {
-            standin.clear_script();
-            standin.script(&format!("tsdb #1 = {what}"));
-            let mut client = Client::of(&standin);
+            fake_server.clear_script();
+            fake_server.script(&format!("tsdb #1 = {what}"));
+            let mut client = Client::of(&fake_server);
             if *end == End::Silence {
                 client.lose_patience();
             }
-            let base = standin.base();
+            let base = fake_server.base();
             let got = client.end("POST", TSDB, "[]");
             assert_eq!(got, *end, "{what} {base}");
             if *usable && *what != "surplus" {
@@ -63,11 +63,11 @@ fn each_act_does_what_it_says() {
 
 #[test]
 fn details_of_answers() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let mut ask = |what: &str| {
-        standin.clear_script();
-        standin.script(&format!("POST {TSDB} = {what}"));
+        fake_server.clear_script();
+        fake_server.script(&format!("POST {TSDB} = {what}"));
         client.ask("POST", TSDB, "[]")
     };
     assert_eq!(ask("429:30").header("retry-after"), Some("30"));
@@ -88,8 +88,8 @@ fn details_of_answers() {
     assert_eq!(ask("chunked").json(), json!({"success": true}));
     assert_eq!(ask("interim").json(), json!({"success": true}));
     let own = Answer::new(503, "<h1>down</h1>").header("X-Cache", "MISS");
-    standin.clear_script();
-    standin.rule(Rule::on("*", Act::Answer(own)));
+    fake_server.clear_script();
+    fake_server.rule(Rule::on("*", Act::Answer(own)));
     let reply = client.ask("GET", "/", "");
     assert_eq!((reply.status, reply.header("x-cache")), (503, Some("MISS")));
     assert_eq!(reply.body, b"<h1>down</h1>");
@@ -98,11 +98,11 @@ fn details_of_answers() {
 #[test]
 fn a_body_cut_short_or_too_long() {
     let [plain, tls] = both();
-    for (standin, end) in [(&plain, End::Closed(8)), (&tls, End::Truncated)] {
-        standin.script("tsdb #1 = cut");
-        standin.script("tsdb #2 = surplus");
-        assert_eq!(Client::of(standin).end("POST", TSDB, "[]"), end);
-        let mut client = Client::of(standin);
+    for (fake_server, end) in [(&plain, End::Closed(8)), (&tls, End::Truncated)] {
+        fake_server.script("tsdb #1 = cut");
+        fake_server.script("tsdb #2 = surplus");
+        assert_eq!(Client::of(fake_server).end("POST", TSDB, "[]"), end);
+        let mut client = Client::of(fake_server);
         assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
         let next = client.end("POST", TSDB, "[]");
         assert_eq!(next, End::NoHttp, "the surplus is in the way");
@@ -123,12 +123,12 @@ fn some_acts_reach_the_model_and_some_do_not() {
         ("garbage", false),
         ("unread:500", false),
     ];
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     for (before, (what, reaches)) in table.into_iter().enumerate() {
-        standin.clear_script();
-        standin.script(&format!("hosts = {what}"));
-        standin.seen(|seen| seen.model.hosts.clear());
-        let mut client = Client::of(&standin);
+        fake_server.clear_script();
+        fake_server.script(&format!("hosts = {what}"));
+        fake_server.seen(|seen| seen.model.hosts.clear());
+        let mut client = Client::of(&fake_server);
         client
             .request("POST", "/api/v0/hosts", r#"{"name":"h","meta":{}}"#)
             .unwrap();
@@ -136,21 +136,21 @@ fn some_acts_reach_the_model_and_some_do_not() {
             // However it ends, the model has had its chance then.
             drop(client.reply());
         }
-        standin.wait(LIMIT, "request", |seen| {
+        fake_server.wait(LIMIT, "request", |seen| {
             let request = seen.requests.get(before)?;
             (what != "hang-midway" || request.status.is_some()).then_some(())
         });
-        let hosts = standin.seen(|seen| seen.model.hosts.len());
+        let hosts = fake_server.seen(|seen| seen.model.hosts.len());
         assert_eq!(hosts, usize::from(reaches), "{what}");
     }
 }
 
 #[test]
 fn an_unanswered_request_is_remembered_as_such() {
-    let standin = Standin::http();
-    standin.script("tsdb = close");
-    Client::of(&standin).end("POST", TSDB, "[]");
-    let statuses = standin.seen(|seen| {
+    let fake_server = FakeServer::http();
+    fake_server.script("tsdb = close");
+    Client::of(&fake_server).end("POST", TSDB, "[]");
+    let statuses = fake_server.seen(|seen| {
         let requests = seen.to("POST", TSDB);
         requests.map(|request| request.status).collect::<Vec<_>>()
     });
@@ -169,9 +169,9 @@ fn a_rule_applies_where_and_when_it_says() {
         ("/api/v0 = 500", &[200, 200, 200, 200]),
     ];
     for (rule, statuses) in table {
-        let standin = Standin::http();
-        standin.script(rule);
-        let mut client = Client::of(&standin);
+        let fake_server = FakeServer::http();
+        fake_server.script(rule);
+        let mut client = Client::of(&fake_server);
         let requests = [
             ("POST", TSDB),
             ("GET", "/api/v0/hosts"),
@@ -185,10 +185,10 @@ fn a_rule_applies_where_and_when_it_says() {
 
 #[test]
 fn of_two_rules_that_are_due_the_first_decides_and_both_count() {
-    let standin = Standin::http();
-    standin.script("tsdb #1 = 500");
-    standin.script("tsdb #1-2 = 503");
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    fake_server.script("tsdb #1 = 500");
+    fake_server.script("tsdb #1-2 = 503");
+    let mut client = Client::of(&fake_server);
     let got = [(); 3].map(|()| client.ask("POST", TSDB, "[]").status);
     assert_eq!(got, [500, 503, 200]);
 }
@@ -217,12 +217,12 @@ fn a_script_that_means_nothing_is_refused() {
 
 #[test]
 fn a_connection_may_fail_before_its_first_request() {
-    for standin in both() {
-        let tls = !standin.ca().is_empty();
+    for fake_server in both() {
+        let tls = !fake_server.ca().is_empty();
         let read = |fault: Fault, limit: Duration| {
-            standin.clear_script();
-            standin.rule(Rule::connections(fault).only(1, 1));
-            let mut socket = TcpStream::connect(standin.address()).unwrap();
+            fake_server.clear_script();
+            fake_server.rule(Rule::connections(fault).only(1, 1));
+            let mut socket = TcpStream::connect(fake_server.address()).unwrap();
             socket.set_read_timeout(Some(limit)).unwrap();
             let mut bytes = Vec::new();
             let ended = socket.read_to_end(&mut bytes);
@@ -234,9 +234,9 @@ fn a_connection_may_fail_before_its_first_request() {
         assert_eq!(read(Fault::Close, LIMIT), (Ok(0), Vec::new()));
         assert_eq!(read(Fault::Reset, LIMIT).0, Err(ConnectionReset));
         assert!(read(Fault::Garbage, LIMIT).1.starts_with(b"SSH-"));
-        let mut client = Client::of(&standin);
+        let mut client = Client::of(&fake_server);
         assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
-        let counts = standin.seen(|seen| seen.counts);
+        let counts = fake_server.seen(|seen| seen.counts);
         assert_eq!(counts.connections, 6);
         assert_eq!(counts.full_handshakes, usize::from(tls));
     }
@@ -244,23 +244,23 @@ fn a_connection_may_fail_before_its_first_request() {
 
 #[test]
 fn what_hangs_ends_with_the_server() {
-    let standin = Standin::https();
-    standin.script("tsdb #1 = hang");
-    standin.script("tsdb #2 = hang-midway");
-    standin.script("tsdb #3 = drip:60s");
-    standin.script("tsdb #4 = delay:60s");
-    standin.script("connect #5 = silence");
-    standin.script("connect #6 = stall:10");
-    let mut clients: Vec<Client> = (0..4).map(|_| Client::of(&standin)).collect();
+    let fake_server = FakeServer::https();
+    fake_server.script("tsdb #1 = hang");
+    fake_server.script("tsdb #2 = hang-midway");
+    fake_server.script("tsdb #3 = drip:60s");
+    fake_server.script("tsdb #4 = delay:60s");
+    fake_server.script("connect #5 = silence");
+    fake_server.script("connect #6 = stall:10");
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::of(&fake_server)).collect();
     for client in &mut clients {
         client.request("POST", TSDB, "[]").unwrap();
     }
-    let others = [(); 3].map(|()| TcpStream::connect(standin.address()).unwrap());
-    standin.wait(LIMIT, "four requests and all connections", |seen| {
+    let others = [(); 3].map(|()| TcpStream::connect(fake_server.address()).unwrap());
+    fake_server.wait(LIMIT, "four requests and all connections", |seen| {
         (seen.requests.len() == 4 && seen.counts.open == 7).then_some(())
     });
     let before = Instant::now();
-    drop(standin);
+    drop(fake_server);
     assert!(before.elapsed() < Duration::from_secs(5));
     for mut client in clients {
         let end = client.rest();
@@ -272,10 +272,10 @@ fn what_hangs_ends_with_the_server() {
 
 #[test]
 fn waiting_in_vain_says_what_did_arrive() {
-    let standin = Standin::http();
-    Client::of(&standin).ask("POST", TSDB, "[]");
+    let fake_server = FakeServer::http();
+    Client::of(&fake_server).ask("POST", TSDB, "[]");
     let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        standin.wait(Duration::ZERO, "second request", |seen| {
+        fake_server.wait(Duration::ZERO, "second request", |seen| {
             seen.requests.get(1).map(drop)
         });
     }));

@@ -1,4 +1,4 @@
-//! The stand-in itself, driven by a client that takes nothing for granted.
+//! The fake server itself, driven by a client that takes nothing for granted.
 
 #![allow(
     clippy::disallowed_methods,

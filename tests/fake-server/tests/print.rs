@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use fake_server::{Printer, Settings, Standin};
+use fake_server::{FakeServer, Printer, Settings};
 
 /// A page that the test keeps a copy of.
 #[derive(Clone, Default)]
@@ -34,17 +34,17 @@ impl Page {
     }
 }
 
-fn start(colour: bool) -> (Standin, Client, Page, String) {
+fn start(colour: bool) -> (FakeServer, Client, Page, String) {
     let page = Page::default();
     let printer = Printer::new(Box::new(page.clone()), colour);
     let settings = Settings {
         printer: Some(printer),
         ..Settings::default()
     };
-    let standin = Standin::start(settings).unwrap();
-    let id = standin.seen(|seen| seen.model.add_host("pi", ""));
-    let client = Client::of(&standin);
-    (standin, client, page, id)
+    let fake_server = FakeServer::start(settings).unwrap();
+    let id = fake_server.seen(|seen| seen.model.add_host("pi", ""));
+    let client = Client::of(&fake_server);
+    (fake_server, client, page, id)
 }
 
 #[test]
@@ -177,7 +177,7 @@ POST /api/v0/tsdb  200 OK
 
 #[test]
 fn everything_else() {
-    let (standin, mut client, page, id) = start(false);
+    let (fake_server, mut client, page, id) = start(false);
     let report = json!({"source": {"type": "host", "hostId": id}, "name": "http",
         "status": "CRITICAL", "message": "\x1b[31mrefused\nmore", "occurredAt": 3600});
     let path = format!("/api/v0/hosts/{id}");
@@ -218,7 +218,7 @@ fn everything_else() {
         client.ask(method, &path, &body.to_string());
         assert_eq!(page.take(&id), want);
     }
-    standin.script("tsdb = close");
+    fake_server.script("tsdb = close");
     client.end("POST", "/api/v0/tsdb", "[]");
     assert_eq!(page.take(&id), "POST /api/v0/tsdb  no answer\n\n");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 const REPORT: &str = "/api/v0/monitoring/checks/report";
 const GRAPHS: &str = "/api/v0/graph-defs/create";
@@ -24,9 +24,9 @@ fn report(host: &str, key: &str, value: Value) -> Value {
 
 #[test]
 fn reports_are_checked_and_repetitions_dropped() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let mut client = Client::of(&fake_server);
     let longest = "\u{e9}".repeat(1024);
     let table = [
         (report(&id, "message", json!(longest)), 200, "longest"),
@@ -64,7 +64,7 @@ fn reports_are_checked_and_repetitions_dropped() {
     let body = json!({ "reports": many }).to_string();
     assert_eq!(client.ask("POST", REPORT, &body).status, 400, "too many");
     assert_eq!(client.ask("POST", REPORT, "[]").status, 400);
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         assert_eq!(seen.model.reports.len(), 2);
         assert_eq!(seen.model.ignored, 2);
     });
@@ -72,8 +72,8 @@ fn reports_are_checked_and_repetitions_dropped() {
 
 #[test]
 fn graph_definitions_are_checked() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     let graph = |name: &str, unit: &str, metric: &str| {
         let metrics = json!([{"name": metric, "displayName": "M", "isStacked": true}]);
         json!([{"name": name, "unit": unit, "metrics": metrics}])
@@ -105,15 +105,15 @@ fn graph_definitions_are_checked() {
         let reply = client.ask("POST", GRAPHS, &graph.to_string());
         assert_eq!(reply.status, status, "{why}");
     }
-    let names = standin.seen(|seen| seen.model.graphs.keys().cloned().collect::<Vec<_>>());
+    let names = fake_server.seen(|seen| seen.model.graphs.keys().cloned().collect::<Vec<_>>());
     assert_eq!(names, ["custom.#.a", "custom.a", "custom.c"]);
 }
 
 #[test]
 fn metadata_is_kept_by_namespace() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let mut client = Client::of(&fake_server);
     let mut put = |namespace: &str, body: &str| {
         let path = format!("/api/v0/hosts/{id}/metadata/{namespace}");
         client.ask("PUT", &path, body).status
@@ -130,7 +130,7 @@ fn metadata_is_kept_by_namespace() {
     }
     assert_eq!(put("n50", "1"), 400, "one too many");
     assert_eq!(put("n49", "2"), 200, "one that is there");
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let host = seen.model.hosts.get_mut(&id).unwrap();
         assert_eq!(host.metadata["place"], Value::Null);
         assert_eq!(host.metadata["n49"], json!(2));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use fake_server::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 const TSDB: &str = "/api/v0/tsdb";
 
@@ -18,9 +18,9 @@ fn value(host: &str, name: &str, time: u64, value: f64) -> Value {
 
 #[test]
 fn values_are_kept_by_name_and_time() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let mut client = Client::of(&fake_server);
     let start = now() / 60 * 60;
     let day = 24 * 3600;
     let posts = [
@@ -44,7 +44,7 @@ fn values_are_kept_by_name_and_time() {
             "{post}"
         );
     }
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let host = &seen.model.hosts[&id];
         let series: Vec<_> = host.series["loadavg1"].clone().into_iter().collect();
         assert_eq!(series, [(start - 120, 1.0), (start - 60, 3.0)]);
@@ -67,9 +67,9 @@ fn values_are_kept_by_name_and_time() {
 
 #[test]
 fn a_bad_value_takes_the_whole_post_with_it() {
-    let standin = Standin::http();
-    let id = standin.seen(|seen| seen.model.add_host("h", ""));
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let mut client = Client::of(&fake_server);
     let good = value(&id, "good", now(), 1.0);
     let table = [
         (value("3unknownHst", "a", now(), 1.0), 404, "unknown host"),
@@ -98,17 +98,17 @@ fn a_bad_value_takes_the_whole_post_with_it() {
     }
     assert_eq!(client.ask("POST", TSDB, "null").status, 400);
     assert_eq!(client.ask("POST", TSDB, "[1e999]").status, 400);
-    assert!(standin.seen(|seen| seen.model.only_host().series.is_empty()));
+    assert!(fake_server.seen(|seen| seen.model.only_host().series.is_empty()));
 }
 
 #[test]
 fn every_request_is_remembered() {
-    let standin = Standin::http();
-    let mut client = Client::of(&standin);
+    let fake_server = FakeServer::http();
+    let mut client = Client::of(&fake_server);
     client.ask("POST", "/api/v0/tsdb?", "[]");
     client.ask("GET", "/api/v0/nothing?a=b", "");
-    Client::of(&standin).ask("POST", TSDB, "nonsense");
-    standin.seen(|seen| {
+    Client::of(&fake_server).ask("POST", TSDB, "nonsense");
+    fake_server.seen(|seen| {
         let seen: Vec<_> = seen
             .requests
             .iter()
@@ -158,12 +158,12 @@ fn what_is_not_http_is_refused() {
         ),
         (format!("GET /{} HTTP/1.1\r\n", "x".repeat(66_000)), 431),
     ];
-    let standin = Standin::http();
+    let fake_server = FakeServer::http();
     for (text, status) in table {
-        let mut client = Client::of(&standin);
+        let mut client = Client::of(&fake_server);
         client.send(text.as_bytes()).unwrap();
         let start = text.get(..40).unwrap_or(&text);
         assert_eq!(client.reply().unwrap().status, status, "{start}");
     }
-    assert_eq!(standin.seen(|seen| seen.requests.len()), 0);
+    assert_eq!(fake_server.seen(|seen| seen.requests.len()), 0);
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::LIMIT;
-use crate::process_tree::{find, is_alive, text};
-use fake_server::{KEY, Standin};
+use crate::process_tree::{is_alive, poll_until, text};
+use fake_server::{FakeServer, KEY};
 
 /// What every container is denied: the root file system, capabilities, more than 16 MiB.
 pub(super) const DENIED: [&str; 9] = [
@@ -67,15 +67,15 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// With the certificate of the stand-in's authority, and its key.
-    pub(super) fn of(standin: &Standin) -> Files {
+    /// With the certificate of the fake server's authority, and its key.
+    pub(super) fn of(fake_server: &FakeServer) -> Files {
         let directory = tempfile::Builder::new().prefix("image-").tempdir().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         let files = Files {
             directory,
             unique: format!("mackerel-test-{:x}", RandomState::new().hash_one(())),
         };
-        files.write("ca.pem", standin.ca());
+        files.write("ca.pem", fake_server.ca());
         files.write("key", &format!("{KEY}\n"));
         files
     }
@@ -103,8 +103,8 @@ impl Files {
     }
 
     /// A directory with a `docker` that is the engine, uses the image under test in the place of the
-    /// one that is named, and lets the container reach the stand-in.
-    pub(super) fn shim(&self, standin: &Standin) -> PathBuf {
+    /// one that is named, and lets the container reach the fake server.
+    pub(super) fn shim(&self, fake_server: &FakeServer) -> PathBuf {
         let directory = self.directory.path().join("bin");
         fs::create_dir(&directory).unwrap();
         // Found before this one is the first in PATH.
@@ -120,7 +120,7 @@ impl Files {
              --env MACKEREL_CA_FILE=/files/ca.pem --volume {}:/files:ro \"$@\"\n",
             image(),
             String::from_utf8_lossy(&real.stdout).trim(),
-            standin.base(),
+            fake_server.base(),
             self.path(),
         );
         let path = directory.join("docker");
@@ -145,13 +145,17 @@ pub(super) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// Starts one that knows the stand-in, and is denied all that can be denied; `more` are the
+    /// Starts one that knows the fake server, and is denied all that can be denied; `more` are the
     /// engine's options.
     #[track_caller]
-    pub(super) fn start(files: &'a Files, standin: &Standin, more: &[&str]) -> Container<'a> {
+    pub(super) fn start(
+        files: &'a Files,
+        fake_server: &FakeServer,
+        more: &[&str],
+    ) -> Container<'a> {
         let name = format!("{}-{:x}", files.unique, RandomState::new().hash_one(()));
         let seen = format!("{}:/files:ro", files.path());
-        let base = format!("MACKEREL_APIBASE={}", standin.base());
+        let base = format!("MACKEREL_APIBASE={}", fake_server.base());
         let key = format!("MACKEREL_APIKEY={KEY}");
         let image = image();
         let mut words = vec!["run"];
@@ -199,7 +203,7 @@ impl<'a> Container<'a> {
 
     /// Starts the same container again, once it has ended.
     pub(super) fn again(&self) {
-        find(LIMIT, "end of the container", || {
+        poll_until(LIMIT, "end of the container", || {
             (self.inspect("{{.State.Running}}") == "false").then_some(())
         });
         done(&["start", &self.name]);
@@ -211,7 +215,7 @@ impl<'a> Container<'a> {
         let pid = self.pid();
         let begin = Instant::now();
         self.kill(signal);
-        find(LIMIT, "end of the agent", || (!is_alive(pid)).then_some(()));
+        poll_until(LIMIT, "end of the agent", || (!is_alive(pid)).then_some(()));
         let took = begin.elapsed();
         let code = done(&["wait", &self.name]);
         let expected = if signal == "KILL" { "137" } else { "0" };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::container::{Container, Files, checks_health, engine, said};
 use super::{GONE, LIMIT};
-use crate::process_tree::{find, text};
-use fake_server::{Host, Seen, Standin};
+use crate::process_tree::{poll_until, text};
+use fake_server::{FakeServer, Host, Seen};
 
 /// The limit of its memory, in bytes.
 const MEMORY: u64 = 16 << 20;
@@ -36,8 +36,8 @@ fn host<'s>(seen: &'s Seen, identifier: &str) -> Option<&'s Host> {
 }
 
 /// Waits until the host has so many values of this series.
-fn series(standin: &Standin, identifier: &str, name: &str, count: usize) {
-    standin.wait(ROUNDS, name, |seen| {
+fn series(fake_server: &FakeServer, identifier: &str, name: &str, count: usize) {
+    fake_server.wait(ROUNDS, name, |seen| {
         let values = host(seen, identifier)?.series.get(name)?;
         (values.len() >= count).then_some(())
     });
@@ -46,9 +46,9 @@ fn series(standin: &Standin, identifier: &str, name: &str, count: usize) {
 #[test]
 #[ignore = "takes three minutes and an engine: make test-sidecar"]
 fn environment_alone_runs_it_in_16_mebibytes_as_anybody() {
-    let standin = Standin::https();
-    let files = Files::of(&standin);
-    let run = |user: &&str| one(&standin, &files, user);
+    let fake_server = FakeServer::https();
+    let files = Files::of(&fake_server);
+    let run = |user: &&str| one(&fake_server, &files, user);
     std::thread::scope(|scope| {
         let runs = USERS.iter().map(|user| scope.spawn(move || run(user)));
         let runs: Vec<_> = runs.collect();
@@ -56,10 +56,10 @@ fn environment_alone_runs_it_in_16_mebibytes_as_anybody() {
             run.join().unwrap();
         }
     });
-    assert!(standin.seen(|seen| seen.model.hosts.values().all(|host| host.is_retired)));
+    assert!(fake_server.seen(|seen| seen.model.hosts.values().all(|host| host.is_retired)));
 }
 
-fn one(standin: &Standin, files: &Files, user: &str) {
+fn one(fake_server: &FakeServer, files: &Files, user: &str) {
     let identifier = format!("user-{}.kubernetes", user.replace(':', "-"));
     let variable = format!("MACKEREL_CUSTOM_IDENTIFIER={identifier}");
     let begin = Instant::now();
@@ -85,14 +85,14 @@ fn one(standin: &Standin, files: &Files, user: &str) {
             "--env=MACKEREL_APIKEY_FILE=/files/key",
         ]);
     }
-    let container = Container::start(files, standin, &more);
+    let container = Container::start(files, fake_server, &more);
     let running = begin.elapsed();
-    let registered = standin.wait(LIMIT, "host", |seen| {
+    let registered = fake_server.wait(LIMIT, "host", |seen| {
         host(seen, &identifier).map(|_| begin.elapsed())
     });
-    series(standin, &identifier, "container.memory.app.usage", 1);
+    series(fake_server, &identifier, "container.memory.app.usage", 1);
     let measured = begin.elapsed();
-    let healthy = find(LIMIT, "health", || {
+    let healthy = poll_until(LIMIT, "health", || {
         let health = container.exec(&["/usr/bin/mackerel-agent", "health"]);
         health.status.success().then(|| begin.elapsed())
     });
@@ -129,7 +129,7 @@ fn one(standin: &Standin, files: &Files, user: &str) {
         false => number(&cpu) / 1000,
     };
     let (before, since) = (spent(), Instant::now());
-    series(standin, &identifier, "container.cpu.app.usage", 1);
+    series(fake_server, &identifier, "container.cpu.app.usage", 1);
     let cpu_us = (spent() - before) as f64 * 60.0 / since.elapsed().as_secs_f64();
     let own = if is_anew { number(&peak_file) } else { peak };
     let (high, pss) = (
@@ -137,7 +137,7 @@ fn one(standin: &Standin, files: &Files, user: &str) {
         line(pid, "smaps_rollup", "Pss:"),
     );
 
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         let host = host(seen, &identifier).unwrap();
         let last = |name: &str| *host.series[name].values().last().unwrap();
         assert_eq!(last("container.memory.app.limit"), MEMORY as f64);
@@ -153,13 +153,13 @@ fn one(standin: &Standin, files: &Files, user: &str) {
         );
     });
     if is_checked {
-        find(ROUNDS, "health by the engine", || {
+        poll_until(ROUNDS, "health by the engine", || {
             (container.inspect("{{.State.Health.Status}}") == "healthy").then_some(())
         });
     }
     let took = container.end("TERM");
     assert!(took < GONE, "{took:?}");
-    standin.seen(|seen| {
+    fake_server.seen(|seen| {
         assert!(host(seen, &identifier).unwrap().is_retired);
         let agent = seen.model.hosts.values().count();
         assert!(agent <= USERS.len());

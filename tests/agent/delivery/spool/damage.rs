@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{LITTLE, away, left, spool, until_changed, until_refused};
 use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
-use fake_server::Standin;
+use fake_server::FakeServer;
 
 /// Has something to say at once.
 const CHECK: &str = "[plugin.checks.bad]\ncommand = \"echo bad; exit 2\"\n";
@@ -26,19 +26,19 @@ struct Victim {
 impl Victim {
     /// A spool that three agents have written, with values of two kinds and a report.
     fn new() -> Victim {
-        let standin = Standin::http();
-        standin.script("report = 503");
-        let (sandbox, host) = away(&standin, &format!("{LITTLE}{CHECK}"));
+        let fake_server = FakeServer::http();
+        fake_server.script("report = 503");
+        let (sandbox, host) = away(&fake_server, &format!("{LITTLE}{CHECK}"));
         for life in 0..3 {
             let before = fs::read(spool(&sandbox)).ok();
             let mut agent = sandbox.start();
             if life == 0 {
                 // No check runs before a post has worked.
-                standin.wait(limit(30), "report", |seen| {
+                fake_server.wait(limit(30), "report", |seen| {
                     let mut reports = seen.to("POST", "/api/v0/monitoring/checks/report");
                     reports.next().map(drop)
                 });
-                standin.script("tsdb = 503");
+                fake_server.script("tsdb = 503");
             } else {
                 until_refused(&mut agent);
             }
@@ -46,7 +46,7 @@ impl Victim {
             until_changed(&sandbox, &before);
             drop(agent);
             // Other series are another record.
-            sandbox.configure(&standin.base(), "");
+            sandbox.configure(&fake_server.base(), "");
         }
         let file = fs::read(spool(&sandbox)).unwrap();
         let mut records = Vec::new();

@@ -6,20 +6,20 @@ use super::{NEWER, flags, installed, names, program, release};
 use crate::packages::install::everything;
 use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Rule};
 
 /// A server of releases by TLS and, at another port, one that has the files, as GitHub has them.
 /// Both are named by their address: not every machine knows `localhost`.
 struct Servers {
-    releases: Standin,
-    files: Standin,
+    releases: FakeServer,
+    files: FakeServer,
     sandbox: Sandbox,
 }
 
 impl Servers {
     /// The agent trusts both.
     fn start() -> Servers {
-        let (releases, files) = (Standin::https(), Standin::https());
+        let (releases, files) = (FakeServer::https(), FakeServer::https());
         let mut sandbox = installed();
         let ca = sandbox.write("ca.pem", &[releases.ca(), files.ca()].concat());
         sandbox.env("SSL_CERT_FILE", ca);
@@ -72,8 +72,8 @@ fn a_release_is_fetched_by_tls_and_through_redirections() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let path = "host/usr/bin/mackerel-agent";
     assert_eq!(servers.sandbox.content(path), program(NEWER));
-    let asked = |standin: &Standin| {
-        standin.seen(|seen| {
+    let asked = |fake_server: &FakeServer| {
+        fake_server.seen(|seen| {
             assert_eq!(seen.counts.failed_handshakes, 0);
             let hosts = seen.requests.iter().map(|request| {
                 assert_eq!(request.head.method, "GET");
