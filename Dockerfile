@@ -18,6 +18,8 @@ RUN apt-get update -qq \
 WORKDIR /src
 COPY cross/apt cross/rust cross/setup cross/targets cross/toolchain cross/tools.txt cross/
 COPY Cargo.toml Cargo.lock ./
+# Of the workspace's other package the manifest alone is needed.
+COPY tests/fake-server/Cargo.toml tests/fake-server/
 # cargo fetches for a package only if there is one.
 RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry,sharing=locked \
     mkdir src && touch src/main.rs && cross/setup build && rm -r src
@@ -41,7 +43,7 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
     mkdir -p "$at/target"; exec 9>"$at.lock"; flock 9; \
     find "$at" -mindepth 1 -maxdepth 1 ! -name target -exec rm -r {} +; \
     rm -rf "$at/target/tools"; ln -s /src/target/tools "$at/target/tools"; \
-    cp -R .cargo Cargo.lock Cargo.toml LICENSE cross packaging src "$at"; \
+    cp -R .cargo Cargo.lock Cargo.toml LICENSE cross packaging src tests "$at"; \
     cd "$at"; \
     MACKEREL_AGENT_REVISION=$REVISION cross/build "$TARGETARCH/$TARGETVARIANT"; \
     install -D -m 755 dist/mackerel-agent_linux_* /out/usr/bin/mackerel-agent; \

@@ -26,25 +26,30 @@ BENCH_MINUTES := 4
 # The one that is new enough, if there are several.
 CARGO := cross/cargo
 DEBUG := target/debug
+FAKE_SERVER := $(DEBUG)/fake-server
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
 # Targets on which `make test-crypto` runs the vectors: a 64-bit one, and the one that needs most care.
 CRYPTO := amd64 armv6
 # The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
 # and posting over TLS.
-EMULATED := config::usage_errors_and_version once:: tls::both_versions tls::handshakes register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
+EMULATED := help:: once:: tls::both_versions tls::handshakes register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
+# Unit tests that `make check` leaves out: those that start processes.
+NO_PROCESSES := --skip sys::exec --skip run::load --skip run::plugins
+# Tests of the built program wait more than they compute.
+TEST_THREADS := $(shell expr 2 \* $$(nproc))
 
 # Of `make fuzz`: seconds for each target, and what the inputs are made from.
 FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
-# Of `make accept`: what it writes.
-ACCEPTED := tests/golden/hosts docs/configuration.md packaging/mackerel-agent.conf
+# Of `make bless`: what it writes.
+BLESSED := tests/golden/hosts docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build test test-crypto accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install what building takes: a Rust that is new enough, a C compiler (the others call it)
 	@tests/setup
@@ -60,27 +65,40 @@ setup-cross: ## And what runs those of other machines: qemu-user
 	@cross/setup
 
 run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
-	$(CARGO) build --locked --bin mackerel-agent --example standin --example uptime
-	@tests/standin/run $(DEBUG)/mackerel-agent $(DEBUG)/examples/standin target/run $(DEBUG)/examples
+	$(CARGO) build --locked --package mackerel-agent --package fake-server --bins --example uptime
+	@tests/fake-server/run $(DEBUG)/mackerel-agent $(FAKE_SERVER) target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	$(CARGO) build --locked
 
-test: needs-test ## Run every test, and try again the inputs in fuzz/corpus
-	$(CARGO) test --locked
-	$(CARGO) run --quiet --locked --example fuzz -- --replay
+check: needs-lint ## Check format and lints, and run the unit tests that start no process (within a minute, once built)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --bin mackerel-agent -- $(NO_PROCESSES)
 
-accept: setup ## Renew the golden files of the hosts in tests/fixtures and the files made of the settings; show what has changed
-	ACCEPT=1 $(CARGO) test --locked --bin mackerel-agent -- run::hosts::every_host made_of_the_table
-	git --no-pager diff -- $(ACCEPTED)
-	git status --short -- $(ACCEPTED)
+test: needs-test ## Run every test but the slow ones, and try again the inputs in fuzz/corpus (within five minutes, once built)
+	@begin=$$(date +%s); \
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace && \
+	$(CARGO) run --quiet --locked --example fuzz -- --replay && \
+	echo "test: took $$(($$(date +%s) - begin)) s"
+
+test-slow: needs-test ## Run the tests that take long by their nature (AGENT_BIN=… for another program)
+	@begin=$$(date +%s); $(CARGO) test --locked --bin mackerel-agent -- --ignored slow_ && \
+	echo "test-slow: the program's parts took $$(($$(date +%s) - begin)) s"
+	@begin=$$(date +%s); RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --test agent -- --ignored slow_ && \
+	echo "test-slow: the program took $$(($$(date +%s) - begin)) s"
+
+bless: setup ## Renew the golden files of the hosts in tests/fixtures and the files made of the settings; show what has changed
+	BLESS=1 $(CARGO) test --locked --bin mackerel-agent -- run::hosts::every_host made_of_the_table
+	git --no-pager diff -- $(BLESSED)
+	git status --short -- $(BLESSED)
 
 lint: needs-lint ## Check format and lints; warnings are errors
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## Format the sources
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 fuzz: setup ## Feed every parser damaged input (FUZZ_SECONDS=20 each, FUZZ_SEED=1; FUZZ="config stat" for some)
 	$(CARGO) build --locked --profile fuzz --example fuzz
@@ -106,11 +124,12 @@ dist-check: ## Check that the binaries in dist/ are static, stripped, small, and
 			dist/debug/mackerel-agent_linux_$${pair%=*}.debug || exit 1; \
 	done
 
-test-dist: needs-test ## Run the tests of the built program on the amd64 binary of dist/
-	AGENT_BIN=$(call SHIPPED,amd64) $(CARGO) test --locked --test agent
+test-dist: needs-test ## Run the tests of the built program, slow ones too, on the amd64 binary of dist/
+	AGENT_BIN=$(call SHIPPED,amd64) RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --test agent
+	AGENT_BIN=$(call SHIPPED,amd64) RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --test agent -- --ignored slow_
 
 test-root-boundary: needs-test ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
-	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary
+	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary -- --all
 
 test-crypto: needs-test setup-cross ## Run published vectors through the cryptography, with the flags of a release (CRYPTO="amd64 arm64 ...")
 	@for name in $(CRYPTO); do \
@@ -137,27 +156,27 @@ test-emulated: needs-test setup-cross ## Run some of them on the ARM binaries of
 			$(CARGO) test --locked --test agent -- $(EMULATED) </dev/null || exit 1; \
 	done
 
-pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero W and 3 (Debian 12 only)
+test-pi-boards: ## Boot the ARM binaries of dist/ on an emulated Raspberry Pi 1, Zero W and 3 (Debian 12 only)
 	tests/pi/fetch
 	tests/pi/boards
 
-pi: setup pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
-	$(CARGO) build --locked --example standin
-	tests/pi/virt $(DEBUG)/examples/standin
+test-pi: setup test-pi-boards ## And on an emulated machine with a network and a disk, whose clock is wrong and whose power fails
+	$(CARGO) build --locked --package fake-server
+	tests/pi/virt $(FAKE_SERVER)
 
 test-cgroup: setup ## Hold what agents post about containers on an emulated machine to what its kernel says (TREES="v2 v1 hybrid")
 	tests/pi/fetch amd64
-	$(CARGO) build --locked --example standin
-	tests/pi/cgroup $(DEBUG)/examples/standin $(or $(TREES),v2 v1 hybrid)
+	$(CARGO) build --locked --package fake-server
+	tests/pi/cgroup $(FAKE_SERVER) $(or $(TREES),v2 v1 hybrid)
 
 size: ## Write the sizes of dist/ into size-report.md, beside Go's; fail if one is over its limit
 	cross/size size-report.md $(foreach target,$(TARGETS),$(target)=$(LIMIT_$(target)):$(AIM_$(target)))
 
-weigh: ## Say what amd64's (WEIGH=arm64 …) binary in dist/ is made of, by crate, and its largest functions
-	@cross/weigh $(or $(WEIGH),amd64) 40
+bloat: ## Say what amd64's (BLOAT=arm64 …) binary in dist/ is made of, by crate, and its largest functions
+	@cross/bloat $(or $(BLOAT),amd64) 40
 
-same: setup-dist ## Build amd64 again in another folder (SAME="amd64 arm64 …" for more) and compare the bytes
-	cross/same $(or $(SAME),amd64)
+reproducible: setup-dist ## Build amd64 again in another folder (REPRODUCIBLE="amd64 arm64 …" for more) and compare the bytes
+	cross/reproducible $(or $(REPRODUCIBLE),amd64)
 
 bench: needs-bench ## Measure memory, CPU and system calls of dist/'s amd64 binary (GO_AGENT=… for Go's beside it)
 	$(CARGO) build --locked --example bench
@@ -171,8 +190,8 @@ packages: ## Make a deb and an rpm of each program in dist/ (MAINTAINER="name <a
 	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
-	$(CARGO) build --locked --example standin
-	tests/install/run dist/mackerel-agent_linux_amd64 $(DEBUG)/examples/standin target/test-install
+	$(CARGO) build --locked --package fake-server
+	tests/install/run dist/mackerel-agent_linux_amd64 $(FAKE_SERVER) target/test-install
 
 release: ## All of a release but uploading: VERSION=0.1.0 KEY=private.pem RELEASES=https://… MAINTAINER="name <address>"
 	MAKE="$(MAKE)" packaging/release "$(VERSION)" "$(or $(CHECKS),ci)"
@@ -193,20 +212,20 @@ image-archive: sbom test-image-all ## Put the images of all platforms, tried, in
 image-pin: ## Write the digests of the base images into the Dockerfile, as a registry gives them now
 	cross/pin
 
-image-same: ## Build an image again from nothing in another folder (SAME="linux/amd64 …") and compare the layers
-	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/same $(or $(SAME),linux/amd64)
+image-reproducible: ## Build an image again from nothing in another folder (REPRODUCIBLE="linux/amd64 …") and compare the layers
+	BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/reproducible $(or $(REPRODUCIBLE),linux/amd64)
 
 test-image: setup ## Build the arm64 image by buildah, check it and run it, as root
-	$(CARGO) build --locked --example standin
-	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
+	$(CARGO) build --locked --package fake-server
+	FAKE_SERVER=$(FAKE_SERVER) BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/run $(TRIED)
 	tests/image/report size-report.md target/image/found $(IMAGE_LIMIT)
 
 test-image-all: ## The same for all platforms, before a release
 	@$(MAKE) --no-print-directory test-image TRIED="$(PLATFORMS)"
 
 test-sidecar: setup ## Run the image as users run it, by podman and Docker: 16 MiB, restarts, signals (as root, six minutes)
-	$(CARGO) build --locked --example standin
-	STANDIN=$(DEBUG)/examples/standin BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
+	$(CARGO) build --locked --package fake-server
+	FAKE_SERVER=$(FAKE_SERVER) BINARY_LIMIT=$(LIMIT) IMAGE_LIMIT=$(IMAGE_LIMIT) tests/image/sidecar
 
 test-manifests: setup setup-dist ## Check packaging/container/ and the SBOM against published schemas, and the notices against the SBOM
 	$(CARGO) build --locked --bin mackerel-agent
@@ -216,8 +235,8 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test test-manifests dist test-crypto test-dist test-root-boundary soak-short test-emulated pi-boards same size test-image; do \
-		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
+	@for step in lint test test-slow test-manifests dist test-crypto test-dist test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done
 

@@ -1,4 +1,4 @@
-//! Every host of `tests/fixtures`: its whole description and metrics, as golden files. `make accept`
+//! Every host of `tests/fixtures`: its whole description and metrics, as golden files. `make bless`
 //! renews them.
 
 use crate::base::channel::channel;
@@ -30,14 +30,14 @@ mod trees;
 const FIXTURES: &str = "tests/fixtures";
 const GOLDEN: &str = "tests/golden/hosts";
 /// Set: the golden files are renewed.
-const ACCEPT: &str = "ACCEPT";
+const BLESS: &str = "BLESS";
 /// Characters of a line of a golden file, unless a single value is longer.
 const WIDTH: usize = 150;
 
 #[test]
 fn every_host_is_described_and_measured_as_its_golden_file_says() {
     let mut wrong = Vec::new();
-    let accepts = std::env::var_os(ACCEPT).is_some();
+    let accepts = std::env::var_os(BLESS).is_some();
     for host in trees::all(Path::new(FIXTURES)) {
         let found = document(&host);
         let golden = Path::new(GOLDEN).join(format!("{}.json", host.name));
@@ -54,7 +54,7 @@ fn every_host_is_described_and_measured_as_its_golden_file_says() {
     }
     assert!(
         wrong.is_empty(),
-        "{}\nIf that is right: make accept",
+        "{}\nIf that is right: make bless",
         wrong.join("\n")
     );
 }

@@ -12,7 +12,7 @@
 //! - `restart.rs`: which changes a running agent takes over, and which need a restart.
 //! - `reference.rs` (tests only): `docs/configuration.md` and the sample
 //!   `packaging/mackerel-agent.conf`. They are files of the repository; the test fails when they
-//!   differ from the table, and writes them if `ACCEPT` is set. Descriptions are compiled into the
+//!   differ from the table, and writes them if `BLESS` is set. Descriptions are compiled into the
 //!   tests only, and `install` carries the sample.
 
 mod command;

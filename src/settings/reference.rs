@@ -1,6 +1,6 @@
 //! The files that are made of the table, and tests that hold the table to the program.
 //!
-//! `ACCEPT=1`, which `make accept` sets, writes the files.
+//! `BLESS=1`, which `make bless` sets, writes the files.
 
 mod page;
 mod rows;
@@ -22,7 +22,7 @@ pub(crate) fn flags() -> Vec<&'static str> {
     rows.flat_map(|row| row.doc.flags).copied().collect()
 }
 
-/// Fails if the file at `path` is not `text`, or writes it if `ACCEPT` is set.
+/// Fails if the file at `path` is not `text`, or writes it if `BLESS` is set.
 #[expect(clippy::disallowed_methods, reason = "a file of the repository")]
 #[track_caller]
 fn check(path: &str, text: &str) {
@@ -30,7 +30,7 @@ fn check(path: &str, text: &str) {
     if found == text {
         return;
     }
-    if env::var_os("ACCEPT").is_some() {
+    if env::var_os("BLESS").is_some() {
         fs::write(path, text).unwrap();
         return;
     }
@@ -38,7 +38,7 @@ fn check(path: &str, text: &str) {
     let equal = equal.take_while(|(found, text)| found == text).count();
     let line = |text: &str| text.lines().nth(equal).unwrap_or("(the end)").to_owned();
     panic!(
-        "{path}:{}: differs from src/settings/table.rs; run make accept\n- {}\n+ {}",
+        "{path}:{}: differs from src/settings/table.rs; run make bless\n- {}\n+ {}",
         equal + 1,
         line(&found),
         line(text)

@@ -1,7 +1,7 @@
 //! The settings of the agent, each with everything that depends on it. The order is that of the
 //! documentation and the sample.
 //!
-//! To add a setting, add a field to [`Config`] and its default, and a row here; `make accept`
+//! To add a setting, add a field to [`Config`] and its default, and a row here; `make bless`
 //! renews the documentation and the sample.
 
 pub(super) mod plugin;

@@ -1,7 +1,8 @@
 //! The built binary from outside: what goes over the wire, how it ends, the words that matter.
 //!
 //! `AGENT_BIN` is the binary to test if not the one just built, `AGENT_RUNNER` what to put before
-//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that wait long by their nature are named `slow_`.
+//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that take long by their
+//! nature are named `slow_`; `make test-slow` runs them.
 
 #![allow(
     clippy::disallowed_methods,
@@ -9,44 +10,20 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../standin/mod.rs"]
-mod standin;
+#[macro_use]
+extern crate fake_server;
 
 mod fuse;
-mod kin;
 mod process;
+mod process_tree;
 mod sandbox;
 
-mod cloud;
 mod config;
-mod configtest;
-mod growth;
-mod health;
-mod help;
-mod hosts;
-mod hung;
-mod image;
-mod init;
-mod install;
-mod keys;
-mod limits;
-mod log;
-mod notify;
-mod once;
-mod orphans;
-mod outage;
+mod container;
+mod delivery;
+mod host;
+mod network;
+mod packages;
 mod plugins;
-mod post;
-mod register;
-mod reload;
-mod relro;
-mod resolver;
-mod retire;
-mod sidecar;
-mod signals;
-mod spool;
-mod strange;
-mod supervise;
-mod tls;
-mod traps;
-mod upgrade;
+mod security;
+mod service;

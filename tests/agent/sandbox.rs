@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::process::{Agent, Finished};
-use crate::standin::{KEY, Standin};
+use fake_server::{FakeServer, KEY};
 
 /// What an emulated agent needs of the time that a native one needs.
 const EMULATED: u32 = 6;
@@ -56,11 +56,11 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// A sandbox with a configuration for this server, and trust in its authority.
-    pub(crate) fn of(standin: &Standin) -> Sandbox {
+    pub(crate) fn of(fake_server: &FakeServer) -> Sandbox {
         let mut sandbox = Sandbox::empty();
-        sandbox.configure(&standin.base(), "");
-        if !standin.ca().is_empty() {
-            let ca = sandbox.write("ca.pem", standin.ca());
+        sandbox.configure(&fake_server.base(), "");
+        if !fake_server.ca().is_empty() {
+            let ca = sandbox.write("ca.pem", fake_server.ca());
             sandbox.env("SSL_CERT_FILE", ca);
         }
         sandbox

@@ -1,4 +1,4 @@
-//! What the agent costs while it does its main job, over TLS against the stand-in: `make bench`.
+//! What the agent costs while it does its main job, over TLS against the fake server: `make bench`.
 //!
 //! Everything is read from outside, from `/proc` and by strace, so that the Go agent can be
 //! measured in the same way (`GO_AGENT=/path/to/mackerel-agent`). Ends with 1 if a limit is passed,
@@ -11,9 +11,6 @@
     clippy::unwrap_used,
     reason = "the doors are the agent's; what cannot be measured ends the bench"
 )]
-
-#[path = "../standin/mod.rs"]
-mod standin;
 
 #[path = "../hosts/mod.rs"]
 mod trees;
@@ -29,8 +26,8 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use fake_server::{FakeServer, Settings};
 use process::{Process, SystemCalls};
-use standin::{Settings, Standin};
 
 /// Runs of which the median start is told.
 const STARTS: usize = 20;
@@ -264,13 +261,13 @@ fn measure(agent: &Path, arguments: &Arguments) -> Figures {
 /// A server, and an agent that it knows.
 struct Bench<'a> {
     agent: &'a Path,
-    server: Standin,
+    server: FakeServer,
     directory: tempfile::TempDir,
 }
 
 impl Bench<'_> {
     fn new<'a>(agent: &'a Path, config: &str) -> Bench<'a> {
-        let server = Standin::start(Settings {
+        let server = FakeServer::start(Settings {
             tls: true,
             key: None,
             ..Settings::default()

@@ -345,6 +345,11 @@ account required pam_permit.so
         }
     }
 
+    /// What the last command has printed.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.work.join("output")).unwrap()).into_owned()
+    }
+
     pub(crate) fn watch(&self) -> Watch {
         Watch::of(&self.top)
     }

@@ -1,54 +1,28 @@
-//! A server that takes every request and keeps it.
+//! The fake server, which accepts every request, and all that it has received.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use fake_server::{Act, Answer, FakeServer, Rule};
 
-pub(crate) struct Server {
-    port: u16,
-    seen: Arc<Mutex<Vec<u8>>>,
-}
+pub(crate) struct Server(FakeServer);
 
 impl Server {
     pub(crate) fn start() -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&seen);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let keep = Arc::clone(&keep);
-                thread::spawn(move || answer(stream, &keep));
-            }
-        });
-        Server { port, seen }
+        let server = FakeServer::http();
+        server.rule(Rule::on("*", Act::Answer(Answer::success())));
+        Server(server)
     }
 
     pub(crate) fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.0.base()
     }
 
-    /// All that has been received since the last call.
+    /// All that has been received since the last call: heads, then bodies.
     pub(crate) fn received(&self) -> Vec<u8> {
-        std::mem::take(&mut self.seen.lock().unwrap())
-    }
-}
-
-fn answer(mut stream: TcpStream, keep: &Mutex<Vec<u8>>) {
-    // A client that says nothing more is not waited for.
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    let mut request = Vec::new();
-    let mut chunk = [0; 4096];
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => request.extend_from_slice(&chunk[..count]),
+        let requests = self.0.seen(|seen| std::mem::take(&mut seen.requests));
+        let mut bytes = Vec::new();
+        for request in requests {
+            bytes.extend(format!("{:?}\n", request.head).into_bytes());
+            bytes.extend(request.body);
         }
+        bytes
     }
-    keep.lock().unwrap().extend_from_slice(&request);
-    let answer =
-        "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{\"success\":true}";
-    let _ = stream.write_all(answer.as_bytes());
 }

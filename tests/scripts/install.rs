@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Programs, Said, TOP};
-use crate::standin::{Act, Answer, Rule, Standin};
+use fake_server::{Act, Answer, FakeServer, Rule};
 
 const SCRIPT: &str = "packaging/install.sh";
 /// Bytes of its end that are cut off one by one.
@@ -102,20 +102,20 @@ fn install_sh_that_is_cut_does_nothing() {
     }
 }
 
-/// Serves the release below `path` of `standin`.
-fn serve(programs: &Programs, standin: &Standin, path: &str) {
+/// Serves the release below `path` of `fake_server`.
+fn serve(programs: &Programs, fake_server: &FakeServer, path: &str) {
     for name in [NAME, "SHA256SUMS"] {
         let content = fs::read(programs.path("release").join(name)).unwrap();
         let answer = Act::Answer(Answer::new(200, content));
-        standin.rule(Rule::on(&format!("{path}/{name}"), answer));
+        fake_server.rule(Rule::on(&format!("{path}/{name}"), answer));
     }
 }
 
 /// Has whoever asks for a file of the newest release sent to `base`.
-fn redirect(standin: &Standin, base: &str) {
+fn redirect(fake_server: &FakeServer, base: &str) {
     for name in [NAME, "SHA256SUMS"] {
         let answer = Answer::new(302, "").header("Location", &format!("{base}/{name}"));
-        standin.rule(Rule::on(
+        fake_server.rule(Rule::on(
             &format!("/latest/download/{name}"),
             Act::Answer(answer),
         ));
@@ -127,10 +127,9 @@ fn redirect(standin: &Standin, base: &str) {
 fn has(programs: &Programs, client: &str) -> bool {
     let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(client));
     let Some(path) = places.iter().find(|path| path.exists()) else {
-        println!("skipped: {client} is not installed");
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{client} is not installed: make setup"
+        fake_server::skip(
+            &format!("{client} is not installed; make needs-test installs it"),
+            fake_server::is_ci(),
         );
         return false;
     };
@@ -142,7 +141,7 @@ fn has(programs: &Programs, client: &str) -> bool {
 fn install_sh_downloads_over_tls_alone() {
     const PLACE: &str = "/latest/download";
     /// What is served by the one with TLS and by the one without.
-    type Serve = fn(&Programs, &Standin, &Standin);
+    type Serve = fn(&Programs, &FakeServer, &FakeServer);
     let whole: Serve = |p, tls, plain| {
         serve(p, tls, PLACE);
         serve(p, plain, PLACE);
@@ -223,7 +222,7 @@ fn install_sh_downloads_over_tls_alone() {
             if !has(&programs, client) {
                 continue;
             }
-            let (tls, plain) = (Standin::https(), Standin::http());
+            let (tls, plain) = (FakeServer::https(), FakeServer::http());
             serve(&programs, &tls, &plain);
             let ca = programs.path("ca.pem");
             fs::write(&ca, tls.ca()).unwrap();

@@ -7,9 +7,6 @@
     reason = "the doors are the agent's; a failed expectation is a panic here"
 )]
 
-#[path = "../standin/mod.rs"]
-mod standin;
-
 mod install;
 mod prepare;
 mod units;

@@ -1,7 +1,7 @@
 //! Runs an agent with thousands of plugins for some minutes and compares its resources at the end
 //! with those at the end of the first minute: `make soak`.
 //!
-//! Each plugin prints one value, so that the number of values at the stand-in is the number of
+//! Each plugin prints one value, so that the number of values at the fake server is the number of
 //! runs. Every minute the agent is also asked for its health, and the server closes the connection.
 //! Ends with 1 if a resource has grown by more than its tolerance, or if runs are missing.
 
@@ -11,9 +11,6 @@
     clippy::unwrap_used,
     reason = "the doors are the agent's; what cannot be measured ends the soak"
 )]
-
-#[path = "../standin/mod.rs"]
-mod standin;
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
@@ -27,7 +24,7 @@ use argh::FromArgs;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use standin::{KEY, Settings, Standin};
+use fake_server::{FakeServer, KEY, Settings};
 
 /// Seconds of a minute at which the agent is asked for its health, and at which it is
 /// measured: by then all plugins have ended and all values have been posted.
@@ -201,14 +198,14 @@ fn signal(name: &str, pid: u32) {
 
 /// A server, and the files of the agent that it knows.
 struct Soak {
-    server: Standin,
+    server: FakeServer,
     directory: tempfile::TempDir,
     id: String,
 }
 
 impl Soak {
     fn new(arguments: &Arguments) -> Soak {
-        let server = Standin::start(Settings {
+        let server = FakeServer::start(Settings {
             tls: true,
             idle: IDLE,
             ..Settings::default()

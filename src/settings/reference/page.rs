@@ -10,7 +10,7 @@ const PAGE: &str = "docs/configuration.md";
 const HEAD: &str = "\
 # Configuration
 
-<!-- Made of src/settings/table.rs by `make accept`. -->
+<!-- Made of src/settings/table.rs by `make bless`. -->
 
 The configuration is a file in TOML, `/etc/mackerel-agent/mackerel-agent.conf` unless `-conf` or
 `MACKEREL_AGENT_CONFIG` names another. A flag wins over a variable of the environment, a variable

@@ -13,8 +13,6 @@ pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 #[cfg(test)]
-mod standin;
-#[cfg(test)]
 mod tests;
 mod tls;
 mod tunnel;

@@ -118,9 +118,9 @@ fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standin::{Authority, Scratch};
     use super::*;
     use crate::base;
+    use fake_server::steps::{Authority, Scratch};
 
     /// How many authorities are trusted besides those built in, or what is wrong.
     fn added(ca_file: Option<&Path>, variables: &[(&str, &Path)]) -> Result<usize, String> {

@@ -327,8 +327,8 @@ mod tests {
     use rustls::{HandshakeKind, RootCertStore};
 
     use super::super::link::{Tcp, is_open};
-    use super::super::standin::{Authority, Step, YEARS, ok, serve};
     use super::*;
+    use fake_server::steps::{Authority, Step, YEARS, ok, serve};
 
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(20))

@@ -144,8 +144,8 @@ mod tests {
     use super::super::crypto::provider;
     use super::*;
 
-    const RSA_2048: &str = include_str!("../../../tests/standin/keys/rsa-2048.pem");
-    const RSA_4096: &str = include_str!("../../../tests/standin/keys/rsa-4096.pem");
+    const RSA_2048: &str = include_str!("../../../tests/fake-server/keys/rsa-2048.pem");
+    const RSA_4096: &str = include_str!("../../../tests/fake-server/keys/rsa-4096.pem");
 
     /// The kind of key that no crate here can verify, and the built-in root that has it (README.md).
     const UNSUPPORTED: (&str, &str) = ("P-521", "e-Szigno TLS Root CA 2023");

@@ -197,7 +197,8 @@ fn told(hosts: usize, series: usize) {
 }
 
 #[test]
-fn a_fleet_comes_back_spread() {
+#[ignore = "slow: make test-slow"]
+fn slow_a_fleet_comes_back_spread() {
     told(300, 3);
 }
 

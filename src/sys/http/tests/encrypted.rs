@@ -8,8 +8,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 
-use super::super::standin::{Authority, Scratch, Step, YEARS, ok, own, presenting, serve};
 use super::*;
+use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, own, presenting, serve};
 
 /// The variables of a proxy at `url`, which except nothing.
 fn through(url: String) -> proxy::Rules {

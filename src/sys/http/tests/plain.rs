@@ -1,7 +1,7 @@
 //! What is not encrypted.
 
-use super::super::standin::{Authority, Scratch, Step, YEARS, ok, serve};
 use super::*;
+use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, serve};
 
 #[test]
 fn says_who_asks_and_what() {

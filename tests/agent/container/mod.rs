@@ -1,0 +1,4 @@
+//! The agent in a container and beside containers.
+
+mod image;
+mod sidecar;

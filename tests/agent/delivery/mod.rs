@@ -1,0 +1,8 @@
+//! Registration, posts and what is kept during an outage.
+
+mod outage;
+mod post;
+mod register;
+mod retire;
+mod spool;
+mod strange;

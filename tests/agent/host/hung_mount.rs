@@ -1,0 +1,103 @@
+//! A filesystem that does not answer: it costs its own values, and nothing else.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::fuse::{BLOCKS, Fuse};
+use crate::sandbox::{Sandbox, is_emulated, limit};
+
+/// What it is called in the mount table.
+const SOURCE: &str = "/dev/hung";
+
+/// Runs [`with_a_filesystem_that_hangs`] where it may mount one.
+#[test]
+fn a_filesystem_that_hangs_costs_its_own_values() {
+    let may_mount = std::fs::File::open("/dev/fuse").is_ok()
+        && Command::new("unshare")
+            .args(["-rm", "true"])
+            .status()
+            .is_ok_and(|status| status.success());
+    only_if!(!is_emulated(), "the emulator has no namespace of its own");
+    require!(
+        may_mount,
+        "no /dev/fuse, or no user namespaces: nothing can be mounted"
+    );
+    // Should the test fail, the agent could not be ended before the filesystem goes.
+    let test = Command::new("timeout")
+        .args(["60", "unshare", "-rm"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "host::hung_mount::with_a_filesystem_that_hangs",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&test.stdout);
+    assert!(
+        test.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&test.stderr)
+    );
+}
+
+#[test]
+#[ignore = "mounts something: needs a user and mount namespace of its own"]
+fn with_a_filesystem_that_hangs() {
+    let sandbox = Sandbox::empty();
+    let point = sandbox.path("mounted");
+    std::fs::create_dir(&point).unwrap();
+    let fuse = Fuse::mount(SOURCE, &point);
+
+    // To a file: a process that the kernel cannot end keeps its pipes open.
+    let once = || sandbox.through_shell("exec \"$@\" >out", &["once"], &[]);
+    let begin = Instant::now();
+    let agent = once();
+    let hanging = loop {
+        let out = std::fs::read_to_string(sandbox.path("out")).unwrap_or_default();
+        if out.ends_with('\n') {
+            break document(&out);
+        }
+        assert!(begin.elapsed() < limit(10), "no output");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let values = &hanging["metrics"]["Values"][0]["Values"];
+    let all = ["loadavg5", "cpu.user.percentage", "memory.used"];
+    assert!(all.iter().all(|name| values[name]["Value"].is_number()));
+    assert_eq!(size(&hanging), None);
+    let described = hanging["host"]["meta"]["filesystem"].as_object().unwrap();
+    assert!(!described.is_empty() && !described.contains_key(SOURCE));
+    // The description asked; both rounds left it alone.
+    assert_eq!(fuse.waiting(), 1);
+
+    fuse.wake();
+    let finished = agent.wait_exit(limit(10));
+    assert_eq!(finished.code, Some(0));
+    let told = finished
+        .stderr
+        .matches("does not answer: left alone")
+        .count();
+    assert_eq!(told, 1, "{}", finished.stderr);
+
+    let finished = once().wait_exit(limit(10));
+    assert!(
+        !finished.stderr.contains("does not answer"),
+        "{}",
+        finished.stderr
+    );
+    let [all, free, available] = BLOCKS;
+    let answering = document(&sandbox.content("out"));
+    assert_eq!(size(&answering), Some((all - free + available) * 1024));
+}
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn size(document: &Value) -> Option<u64> {
+    let values = &document["metrics"]["Values"][0]["Values"];
+    values["filesystem.hung.size"]["Value"].as_u64()
+}

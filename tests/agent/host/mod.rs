@@ -1,0 +1,5 @@
+//! What is read from the host.
+
+mod hosts;
+mod hung_mount;
+mod once;

@@ -1,0 +1,46 @@
+//! `once`: one round on stdout, and nothing sent.
+
+use serde_json::Value;
+
+use crate::process::Finished;
+use crate::sandbox::Sandbox;
+use fake_server::FakeServer;
+
+#[track_caller]
+fn document(finished: &Finished) -> Value {
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(finished.stdout.lines().count(), 1, "{}", finished.stdout);
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+#[test]
+fn one_line_tells_the_host_and_its_values() {
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.configure(&fake_server.base(), "roles = [\"web:app\"]\n");
+    let document = document(&sandbox.run(&["once"], &[]));
+    assert!(document["host"]["name"].is_string());
+    assert_eq!(document["host"]["roleFullnames"][0], "web:app");
+    assert!(document["metrics"]["Created"].is_string());
+    let values = &document["metrics"]["Values"][0];
+    assert!(values["CustomIdentifier"].is_null());
+    for name in ["loadavg5", "memory.total", "cpu.user.percentage"] {
+        let value = &values["Values"][name]["Value"];
+        assert!(
+            value.as_f64().is_some_and(|value| value >= 0.0),
+            "{name}: {value}"
+        );
+    }
+    assert_eq!(fake_server.seen(|seen| seen.counts.connections), 0);
+    assert!(!sandbox.id_file().exists() && !sandbox.pidfile().exists());
+}
+
+#[test]
+fn a_configuration_is_not_needed() {
+    let sandbox = Sandbox::empty();
+    let finished = sandbox.run(&["once"], &[]);
+    let document = document(&finished);
+    assert!(document["host"]["name"].is_string());
+    let conf = sandbox.conf().display().to_string();
+    assert!(finished.stderr.contains(&conf), "{}", finished.stderr);
+}

@@ -1,0 +1,4 @@
+//! Installing and upgrading.
+
+mod install;
+mod upgrade;

@@ -1,0 +1,4 @@
+//! Plugins as real processes.
+
+mod growth;
+pub(crate) mod processes;

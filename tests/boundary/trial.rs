@@ -1,0 +1,90 @@
+//! `check NAME` and `plugin NAME`, called by root: as whom the plugin runs, and what it may gain.
+
+use crate::ground::{Ground, USER};
+
+/// A group that has the agent's user as a member.
+const GROUP: u32 = 4;
+/// Prints values named after the process's own user, group and NoNewPrivs.
+const VALUES: &str = "while read key value more; do case $key in \
+    Uid:) echo id.uid-$value 1 0 ;; Gid:) echo id.gid-$value 1 0 ;; \
+    NoNewPrivs:) echo id.limit-$value 1 0 ;; esac; done </proc/self/status";
+
+/// Why a row exists, the service manager's file, the owner of the state, and what is expected: user,
+/// group, NoNewPrivs, and words about it.
+type Row = (&'static str, &'static str, u32, [u32; 3], &'static str);
+
+const TABLE: [Row; 4] = [
+    (
+        "a unit of systemd gains no rights",
+        "usr/bin/systemctl",
+        USER,
+        [USER, USER, 1],
+        "runs as the service does: user 900, who gains no rights by sudo",
+    ),
+    (
+        "an init script sets no such limit",
+        "etc/init.d/README",
+        USER,
+        [USER, USER, 0],
+        "runs as the service does: user 900\n",
+    ),
+    (
+        "nor does OpenRC",
+        "usr/sbin/openrc-run",
+        USER,
+        [USER, USER, 0],
+        "runs as the service does: user 900\n",
+    ),
+    (
+        "the state is root's",
+        "usr/bin/systemctl",
+        0,
+        [0, 0, 0],
+        "runs as root, to whom /var/lib/mackerel-agent belongs",
+    ),
+];
+
+/// How many were tried, and what was wrong.
+pub(crate) fn run(ground: &mut Ground) -> (usize, Vec<String>) {
+    let mut wrong = Vec::new();
+    for (why, manager, owner, [uid, gid, limit], words) in TABLE {
+        ground.fresh();
+        let group = format!("root:x:0:\nadm:x:{GROUP}:mackerel-agent\nmackerel-agent:x:{USER}:\n");
+        ground.write("etc/group", &group, 0o644, 0);
+        ground.install_for(manager);
+        ground.directory("var/lib/mackerel-agent", 0o755, owner);
+        ground.owned(owner);
+        let conf = format!(
+            "apikey = 'k'\n\
+             [plugin.metrics.who]\ncommand = '''{VALUES}'''\n\
+             [plugin.checks.who]\ncommand = '''grep -E '^(Uid|Groups):' /proc/self/status'''\n"
+        );
+        ground.write("etc/mackerel-agent/mackerel-agent.conf", &conf, 0o640, 0);
+        let mut expect = |command: &str, expected: &[String]| {
+            let failed = ground.run(&["/agent", command, "who"]);
+            let said = ground.said();
+            let lacking = expected.iter().find(|text| !said.contains(text.as_str()));
+            if failed.is_some() || lacking.is_some() {
+                wrong.push(format!(
+                    "{command} who: {why}: {failed:?}: no {lacking:?} in {said}"
+                ));
+            }
+        };
+        let value = |name: &str, value: u32| format!("\"name\":\"custom.id.{name}-{value}\"");
+        let values = [
+            words.to_owned(),
+            value("uid", uid),
+            value("gid", gid),
+            value("limit", limit),
+        ];
+        expect("plugin", &values);
+        let groups = if uid == USER {
+            format!("Groups:\\t{GROUP} {USER} ")
+        } else {
+            "Uid:\\t0\\t0\\t0\\t0".to_owned()
+        };
+        let uids = format!("Uid:\\t{uid}\\t{uid}\\t{uid}\\t{uid}\\n");
+        expect("check", &[words.to_owned(), uids, groups]);
+    }
+    (TABLE.len() * 2, wrong)
+}

@@ -1,0 +1,41 @@
+//! A server that implements Mackerel's API v0 as far as an agent uses it, over HTTP and TLS, with
+//! faults on demand. A program of its own (`cargo run -p fake-server`), and the other side of the
+//! tests of the agent's parts and of the built program. The crate is for tests alone.
+//!
+//! [`FakeServer`] answers as the API does; [`steps`] is a server that follows a list of bytes, for
+//! tests of HTTP and TLS below the API. Unlike the agent, the server keeps one state behind one
+//! lock: tests read it from outside, at any time.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "side effects are restricted in the agent alone; a failed expectation is a panic here"
+)]
+
+mod require;
+pub mod steps;
+
+mod api;
+mod connection;
+mod document;
+mod http;
+mod link;
+mod model;
+mod print;
+mod script;
+mod server;
+mod shared;
+mod table;
+mod tls;
+mod values;
+
+pub use self::{
+    http::{Answer, Request},
+    model::{Host, Model},
+    print::Printer,
+    require::{is_ci, skip},
+    script::{Act, Fault, Rule},
+    server::{FakeServer, KEY, Settings},
+    shared::{Counts, Door, Seen},
+    tls::{Flaw, KeyKind},
+};

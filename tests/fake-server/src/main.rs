@@ -1,0 +1,94 @@
+//! A server that speaks Mackerel's API v0 as far as an agent uses it, for trying an agent without
+//! an account: `cargo run -p fake-server -- --print`.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+
+use fake_server::{FakeServer, Printer, Rule, Settings};
+
+/// A stand-in for Mackerel's API v0. Its first line of output is its URL.
+///
+/// A script is WHERE [#FIRST[-[LAST]]] = WHAT[:HOW]. WHERE is `connect`, or [METHOD] and a path, a
+/// start of one that ends in `*`, or one segment of it. For `connect`, WHAT is silence, stall:BYTES,
+/// reset, close, garbage, expired, early, wrong-name or unknown-ca. Otherwise it is a status
+/// (429:30 adds Retry-After), hang, hang-midway, drip:20ms, delay:3s, reset, close, lost, cut,
+/// surplus, garbage, huge:BYTES, chunked, interim, portal, redirect:URL or unread:STATUS.
+#[derive(FromArgs)]
+struct Arguments {
+    /// address to listen on (127.0.0.1:0, a free port)
+    #[argh(option, default = "SocketAddr::from(([127, 0, 0, 1], 0))")]
+    listen: SocketAddr,
+    /// speak TLS, with a certificate for localhost, 127.0.0.1 and ::1
+    #[argh(switch)]
+    tls: bool,
+    /// where to write the certificate of the authority, as PEM
+    #[argh(option)]
+    ca_out: Option<String>,
+    /// the only API key that is accepted (any)
+    #[argh(option)]
+    key: Option<String>,
+    /// show what arrives
+    #[argh(switch)]
+    print: bool,
+    /// what is to go wrong, e.g. 'tsdb #1-3 = 500'; may be repeated, the first that is due decides
+    #[argh(option)]
+    script: Vec<String>,
+    /// seconds without a request after which a connection is closed (120)
+    #[argh(option, default = "120")]
+    idle: u64,
+    /// requests after which a connection is closed, without a word of warning
+    #[argh(option, default = "usize::MAX")]
+    requests: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments: Arguments = argh::from_env();
+    // Held until the URL is out, so that nothing else is the first line.
+    let mut out = std::io::stdout().lock();
+    match run(&arguments) {
+        Ok(fake_server) => {
+            // Without a reader it is of use to others all the same.
+            drop(writeln!(out, "{}\n", fake_server.base()).and_then(|()| out.flush()));
+            drop(out);
+            loop {
+                std::thread::park();
+            }
+        }
+        Err(error) => {
+            eprintln!("fake-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<FakeServer, String> {
+    let rules = arguments.script.iter().map(|text| Rule::parse(text));
+    let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
+    let stdout = std::io::stdout();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = stdout.is_terminal() && !plain;
+    let printer = arguments.print;
+    let fake_server = FakeServer::start(Settings {
+        listen: arguments.listen,
+        tls: arguments.tls,
+        key: arguments.key.clone(),
+        idle: Duration::from_secs(arguments.idle.max(1)),
+        requests_per_connection: arguments.requests.max(1),
+        printer: printer.then(|| Printer::new(Box::new(stdout), colour)),
+        ..Settings::default()
+    });
+    let fake_server =
+        fake_server.map_err(|error| format!("listen on {}: {error}", arguments.listen))?;
+    for rule in rules {
+        fake_server.rule(rule);
+    }
+    if let Some(path) = &arguments.ca_out {
+        let written = std::fs::write(path, fake_server.ca());
+        written.map_err(|error| format!("write {path}: {error}"))?;
+    }
+    Ok(fake_server)
+}

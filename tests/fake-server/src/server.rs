@@ -1,0 +1,283 @@
+//! Starting, watching and stopping the fake server.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+
+use super::connection;
+use super::print::Printer;
+use super::script::Rule;
+use super::shared::{Door, Seen, Shared};
+use super::tls::{Certificates, KeyKind};
+
+/// The key that is accepted unless a test sets another.
+pub const KEY: &str = "stand-in-key-of-the-tests";
+
+/// How long a change of the door may take.
+const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// Pause after an attempt to open the door that failed.
+const TURN_AGAIN: Duration = Duration::from_millis(5);
+
+/// How the server is to be. [`Settings::default`] is plain HTTP on a free port of 127.0.0.1.
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub tls: bool,
+    /// Whether the certificate is its own authority, as `openssl req -x509` makes it.
+    pub self_signed: bool,
+    /// The TLS versions spoken.
+    pub versions: &'static [&'static rustls::SupportedProtocolVersion],
+    /// The kind of all keys, the authority's and the server's.
+    pub keys: KeyKind,
+    /// The only group for key exchange; all that ring has if `None`.
+    pub group: Option<rustls::NamedGroup>,
+    /// Whether TLS sessions may be taken up again.
+    pub resume: bool,
+    /// The key that is accepted; any if `None`.
+    pub key: Option<String>,
+    /// A connection without a request for so long is closed.
+    pub idle: Duration,
+    /// A connection is closed after so many requests.
+    pub requests_per_connection: usize,
+    /// Whether the last answer on a connection says so (`Connection: close`).
+    pub announce_close: bool,
+    /// Shows what arrives.
+    pub printer: Option<Printer>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: false,
+            self_signed: false,
+            versions: rustls::ALL_VERSIONS,
+            keys: KeyKind::P256,
+            group: None,
+            resume: true,
+            key: Some(KEY.to_owned()),
+            idle: Duration::from_secs(120),
+            requests_per_connection: usize::MAX,
+            announce_close: false,
+            printer: None,
+        }
+    }
+}
+
+/// A running server. Dropping it ends every connection and every thread.
+pub struct FakeServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listener: Arc<Listener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FakeServer {
+    /// Plain HTTP.
+    pub fn http() -> FakeServer {
+        FakeServer::start(Settings::default()).unwrap()
+    }
+
+    /// HTTPS, with a certificate by its own authority: [`FakeServer::ca`].
+    pub fn https() -> FakeServer {
+        let tls = true;
+        FakeServer::start(Settings {
+            tls,
+            ..Settings::default()
+        })
+        .unwrap()
+    }
+
+    /// Fails if the address cannot be had.
+    pub fn start(settings: Settings) -> io::Result<FakeServer> {
+        let listener = TcpListener::bind(settings.listen)?;
+        let address = listener.local_addr()?;
+        let certificates = settings.tls.then(|| Certificates::make(&settings));
+        let shared = Arc::new(Shared::new(settings, certificates));
+        let slot = Arc::new(Listener(Mutex::new(Some(Arc::new(listener)))));
+        let thread = {
+            let (shared, slot) = (shared.clone(), slot.clone());
+            thread::spawn(move || accept(&shared, &slot, address))
+        };
+        Ok(FakeServer {
+            address,
+            shared,
+            listener: slot,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL, without a trailing slash.
+    pub fn base(&self) -> String {
+        let scheme = if self.shared.settings.tls {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate of its authority as PEM; empty without TLS.
+    pub fn ca(&self) -> &str {
+        let certificates = self.shared.certificates.as_ref();
+        certificates.map_or("", |certificates| certificates.ca.as_str())
+    }
+
+    /// Adds a rule given as text: [`Rule::parse`]. Panics if it is nonsense.
+    pub fn script(&self, text: &str) {
+        self.rule(Rule::parse(text).unwrap());
+    }
+
+    /// Adds a rule. Of those that are due, the one added first decides.
+    pub fn rule(&self, rule: Rule) {
+        self.shared.change(|state| state.script.add(rule));
+    }
+
+    /// Removes all rules. What hangs goes on hanging.
+    pub fn clear_script(&self) {
+        self.shared.change(|state| state.script.clear());
+    }
+
+    /// Changes whether the server can be reached, and returns when it is so.
+    pub fn door(&self, door: Door) {
+        // Taken first: the accepting thread may have the next one ready before it is woken.
+        let listener = self.listener.get();
+        self.shared.change(|state| state.door = door);
+        wake(listener);
+        let so = |is| {
+            self.shared
+                .wait(DOOR_LIMIT, |state| (state.door_is == is).then_some(()))
+        };
+        so(door).expect("the door moves");
+        if door == Door::Refusing {
+            self.shared.cut_all();
+        }
+    }
+
+    /// Looks at, or changes, what has arrived so far.
+    pub fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        self.shared.change(|state| look(&mut state.seen))
+    }
+
+    /// Waits until `look` finds what is wanted. Panics, and says what did arrive, if it does not
+    /// within `limit`.
+    #[track_caller]
+    pub fn wait<T>(
+        &self,
+        limit: Duration,
+        wanted: &str,
+        mut look: impl FnMut(&Seen) -> Option<T>,
+    ) -> T {
+        match self.shared.wait(limit, |state| look(&state.seen)) {
+            Some(found) => found,
+            None => panic!(
+                "no {wanted} within {limit:?}; seen: {}",
+                self.seen(|seen| seen.summary())
+            ),
+        }
+    }
+}
+
+impl Drop for FakeServer {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.stopping = true);
+        wake(self.listener.get());
+        self.shared.cut_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic in there has been shown; a second one here would hide it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// The listening socket, if there is one, where others than the accepting thread can wake it.
+struct Listener(Mutex<Option<Arc<TcpListener>>>);
+
+impl Listener {
+    fn get(&self) -> Option<Arc<TcpListener>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn set(&self, listener: Option<TcpListener>) {
+        *self.0.lock().unwrap() = listener.map(Arc::new);
+    }
+}
+
+/// Ends `accept`, now and in future.
+fn wake(listener: Option<Arc<TcpListener>>) {
+    if let Some(listener) = listener {
+        // It fails only if the socket no longer listens, and then nobody is in `accept`.
+        let _ = rustix::net::shutdown(&*listener, Shutdown::Both);
+    }
+}
+
+/// The accepting thread. Each connection has a thread of its own; all are joined at the end.
+fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut filler = None;
+    loop {
+        let (stopping, door, door_is) = {
+            let state = shared.lock();
+            (state.stopping, state.door, state.door_is)
+        };
+        if stopping {
+            break;
+        }
+        if door != door_is {
+            match turn(slot, address, door) {
+                Ok(new) => {
+                    filler = new;
+                    shared.change(|state| state.door_is = door);
+                }
+                // Whoever woke this thread may still hold the old socket for an instant.
+                Err(_) => drop(shared.pause(TURN_AGAIN)),
+            }
+            continue;
+        }
+        let Some(listener) = slot.get().filter(|_| filler.is_none()) else {
+            shared.wait(DOOR_LIMIT, |state| {
+                (state.stopping || state.door != door).then_some(())
+            });
+            continue;
+        };
+        threads.retain(|thread| !thread.is_finished());
+        if let Ok((socket, _)) = listener.accept()
+            && let Some((number, fault)) = shared.admit(&socket)
+        {
+            let shared = shared.clone();
+            threads.push(thread::spawn(move || {
+                connection::serve(&shared, socket, number, fault);
+                shared.dismiss(number);
+            }));
+        }
+    }
+    for thread in threads {
+        // Its panic, if any, has been shown.
+        drop(thread.join());
+    }
+}
+
+/// Closes the socket that listens and opens the one that the door needs. Returns the connection
+/// that keeps a deaf door shut.
+fn turn(slot: &Listener, address: SocketAddr, door: Door) -> io::Result<Option<TcpStream>> {
+    slot.set(None);
+    let mut filler = None;
+    if door != Door::Refusing {
+        let listener = TcpListener::bind(address)?;
+        if door == Door::Deaf {
+            // With no backlog and one connection waiting, the kernel ignores further attempts.
+            rustix::net::listen(&listener, 0)?;
+            filler = Some(TcpStream::connect_timeout(&address, DOOR_LIMIT)?);
+        }
+        slot.set(Some(listener));
+    }
+    Ok(filler)
+}
