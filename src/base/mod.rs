@@ -10,6 +10,7 @@ pub(crate) mod program;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod trees;
+pub(crate) mod url;
 
 use std::error::Error;
 

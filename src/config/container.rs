@@ -8,6 +8,7 @@ use super::command::argv;
 use super::item::Item;
 use super::walk::{Key, Keys, store};
 use crate::base::pattern::Pattern;
+use crate::base::url::{Url, host_and_port};
 
 /// Seconds; whoever waits longer waits for something else.
 const LONGEST: u64 = 60 * 60;
@@ -170,17 +171,17 @@ pub(super) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
 }
 
 fn http(text: &str) -> Result<Option<String>, String> {
-    match text.is_empty() || text.starts_with("http://") {
-        true => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-        false => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
+    match Url::parse(text) {
+        _ if text.is_empty() => Ok(None),
+        Ok(url) if url.scheme() == "http" => Ok(Some(text.to_owned())),
+        _ => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
     }
 }
 
 fn tcp(text: &str) -> Result<Option<String>, String> {
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    match (text, port) {
-        ("", _) => Ok(None),
-        (_, Some(Ok(_))) => Ok(Some(text.to_owned())),
+    match host_and_port(text) {
+        _ if text.is_empty() => Ok(None),
+        Some((_, Some(_))) => Ok(Some(text.to_owned())),
         _ => Err("no host and port; write host:port".to_owned()),
     }
 }
@@ -247,7 +248,12 @@ mod tests {
                 "readiness_probe.http = 'https://h'",
                 "ask others by exec or tcp",
             ),
+            (
+                "readiness_probe.http = 'http://'",
+                "ask others by exec or tcp",
+            ),
             ("readiness_probe.tcp = 'h'", "write host:port"),
+            ("readiness_probe.tcp = '::1:80'", "write host:port"),
             (
                 "readiness_probe.period_seconds = 0",
                 "seconds from 1 to 3600",
