@@ -36,7 +36,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build test accept lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build test accept lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated pi-boards pi test-cgroup size weigh same bench compare packages test-install image image-all image-archive image-pin image-same test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ accept: setup ## Renew the golden files of the hosts in tests/fixtures, and show
 lint: needs-lint ## Check format and lints; warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+deny: setup ## Check which crates, licences and sources are locked (deny.toml); needs no network but for cargo-deny itself
+	@deny=$$(cross/tool/get cargo-deny) && "$$deny" --locked check bans licenses sources
 
 fmt: ## Format the sources
 	$(CARGO) fmt
@@ -202,7 +205,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test test-manifests dist test-dist test-root-boundary soak-short test-emulated pi-boards same size test-image; do \
+	@for step in lint deny test test-manifests dist test-dist test-root-boundary soak-short test-emulated pi-boards same size test-image; do \
 		begin=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done
