@@ -46,7 +46,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +96,9 @@ bless: setup ## Renew the golden files of the hosts in tests/fixtures and the fi
 lint: needs-lint ## Check format and lints; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny: setup ## Check which crates, licences and sources are locked (deny.toml); needs no network but for cargo-deny itself
+	@deny=$$(cross/tool/get cargo-deny) && "$$deny" --locked check bans licenses sources
 
 fmt: ## Format the sources
 	$(CARGO) fmt --all
@@ -235,7 +238,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint test test-slow test-manifests dist test-crypto test-dist test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+	@for step in lint deny test test-slow test-manifests dist test-crypto test-dist test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
 		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
 use crate::base::json::{Json, JsonError};
-use crate::base::text::percent_encoded;
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::download::compressed;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
@@ -206,8 +206,14 @@ fn host_path(id: &str, rest: &str) -> String {
 
 /// A text as a value of a query.
 fn form_encoded(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~ ".contains(&byte);
-    percent_encoded(text, is_plain).replace(' ', "+")
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b' ')
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    let encoded = utf8_percent_encode(text, PLAIN).to_string();
+    encoded.replace(' ', "+")
 }
 
 /// The document of a plugin's graph.

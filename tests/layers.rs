@@ -59,22 +59,3 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     }
     found
 }
-
-/// Crates that must not come back in through a dependency, and why.
-const BANNED: &[(&str, &str)] = &[
-    ("aws-lc-sys", "a C build for every target; ring serves"),
-    ("openssl-sys", "dynamic, and C"),
-    ("regex", "more than 1 MB of tables; regex-lite serves"),
-    ("tokio", "the agent blocks on threads"),
-];
-
-#[test]
-fn no_banned_crate_is_locked() {
-    let lock = fs::read_to_string("Cargo.lock").unwrap();
-    for (name, why) in BANNED {
-        assert!(
-            !lock.contains(&format!("name = \"{name}\"\n")),
-            "{name}: {why}"
-        );
-    }
-}

@@ -12,6 +12,7 @@ pub(crate) mod shape;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod trees;
+pub(crate) mod url;
 pub(crate) mod values;
 
 use std::error::Error;

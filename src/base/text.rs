@@ -1,7 +1,5 @@
 //! Small text transformations with a rule behind them.
 
-use std::fmt::Write;
-
 /// Makes one segment of a metric name out of a device, mount or interface name.
 ///
 /// The API accepts `[a-zA-Z0-9._-]+` as a whole name and uses `.` to separate segments, so
@@ -34,46 +32,6 @@ pub(crate) fn is_host_id(text: &str) -> bool {
 pub(crate) fn trace(bytes: &[u8]) -> u32 {
     let step = |trace: u32, byte: &u8| (trace ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step)
-}
-
-/// `text` with each byte that is not `plain` as `%` and two hexadecimal digits (RFC 3986, 2.1).
-pub(crate) fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match plain(byte) {
-            true => encoded.push(char::from(byte)),
-            // Writing to a String does not fail.
-            false => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits, or if the
-/// result is no text.
-pub(crate) fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => u8::try_from(digit(rest.next()?)? * 16 + digit(rest.next()?)?).ok()?,
-            plain => plain,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// A URL without user and password, for the log.
-pub(crate) fn without_userinfo(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -149,17 +107,5 @@ mod tests {
         assert_eq!(trace(b"254:16"), trace(b"254:16"));
         // A vector of the algorithm's authors.
         assert_eq!(trace(b"foobar"), 0xbf9c_f968);
-    }
-
-    #[test]
-    fn a_password_is_not_shown() {
-        let table = [
-            ("https://api.mackerelio.com", "https://api.mackerelio.com"),
-            ("http://u:p@w@host:80/a@b", "http://host:80/a@b"),
-            ("no url", "no url"),
-        ];
-        for (url, expected) in table {
-            assert_eq!(without_userinfo(url), expected);
-        }
     }
 }

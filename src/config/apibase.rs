@@ -1,6 +1,7 @@
 //! The address of the API.
 
 use super::APIBASE;
+use crate::base::url::Url;
 
 /// The part of an address that counts: scheme, user information, host and port. An empty address
 /// is the default one.
@@ -8,27 +9,10 @@ pub(crate) fn apibase(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(APIBASE.to_owned());
     }
-    let (scheme, rest) = text.split_once("://").unwrap_or_default();
-    let (authority, _) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let server = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, server)| server);
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (server, ""),
-    };
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "\"<>\\^`{|}".contains(c);
-    let is_address = ["http", "https"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-        && !host.is_empty()
-        && host.contains(':') == (host.starts_with('[') && host.ends_with(']'))
-        && port.bytes().all(|b| b.is_ascii_digit())
-        && !authority.contains(odd);
     // The address may hold a password, so it is not shown.
-    match is_address {
-        true => Ok(format!("{}://{authority}", scheme.to_ascii_lowercase())),
-        false => Err(format!(
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.base()),
+        _ => Err(format!(
             "not the address of an HTTP server; write one like {APIBASE}"
         )),
     }
@@ -48,12 +32,14 @@ mod tests {
             ("http://[::1]", Some("http://[::1]")),
             ("http://a?b", Some("http://a")),
             ("http://198.18.0.16", Some("http://198.18.0.16")),
+            ("https://api.example/a b", Some("https://api.example")),
             ("api.example", None),
             ("ftp://a", None),
             ("http://", None),
             ("http:///path", None),
             ("http://a b", None),
             ("http://a:b", None),
+            ("http://a:65536", None),
             ("http://::1", None),
             ("http://u:secret@", None),
         ];

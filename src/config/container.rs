@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::item::Item;
 use crate::base::pattern::Pattern;
+use crate::base::url::{Url, host_and_port};
 
 /// `[container]`
 #[derive(Clone, Debug, Default)]
@@ -118,18 +119,18 @@ pub(crate) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
 
 /// A URL that can be asked whether something is ready; `None` if `text` is empty.
 pub(crate) fn http(text: &str) -> Result<Option<String>, String> {
-    match text.is_empty() || text.starts_with("http://") {
-        true => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-        false => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
+    match Url::parse(text) {
+        _ if text.is_empty() => Ok(None),
+        Ok(url) if url.scheme() == "http" => Ok(Some(text.to_owned())),
+        _ => Err("not a URL that begins with http://; ask others by exec or tcp".to_owned()),
     }
 }
 
 /// A host and a port; `None` if `text` is empty.
 pub(crate) fn tcp(text: &str) -> Result<Option<String>, String> {
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    match (text, port) {
-        ("", _) => Ok(None),
-        (_, Some(Ok(_))) => Ok(Some(text.to_owned())),
+    match host_and_port(text) {
+        _ if text.is_empty() => Ok(None),
+        Some((_, Some(_))) => Ok(Some(text.to_owned())),
         _ => Err("no host and port; write host:port".to_owned()),
     }
 }
@@ -189,7 +190,12 @@ mod tests {
                 "readiness_probe.http = 'https://h'",
                 "ask others by exec or tcp",
             ),
+            (
+                "readiness_probe.http = 'http://'",
+                "ask others by exec or tcp",
+            ),
             ("readiness_probe.tcp = 'h'", "write host:port"),
+            ("readiness_probe.tcp = '::1:80'", "write host:port"),
             (
                 "readiness_probe.period_seconds = 0",
                 "seconds from 1 to 3600",

@@ -50,7 +50,7 @@ use whereabouts::Whereabouts;
 use crate::api::Api;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
-use crate::base::text::without_userinfo;
+use crate::base::url::without_userinfo;
 use crate::base::{self, Failures, program};
 use crate::config::{Config, Flags, IdStore};
 use crate::describe::{self, Calls};

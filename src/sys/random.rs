@@ -1,10 +1,19 @@
-//! Numbers that nobody expects, to spread what would otherwise happen at once.
+//! Random numbers, to spread over time what would otherwise happen at once.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use ring::rand::{SystemRandom, generate};
 
-/// A number that differs from process to process and from call to call. Not for secrets.
+/// A number from the kernel; 0 if it gives none, which spreads nothing.
 pub(crate) fn random() -> u32 {
-    let number = RandomState::new().hash_one(());
-    (number >> 32) as u32
+    generate(&SystemRandom::new()).map_or(0, |number| u32::from_ne_bytes(number.expose()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_numbers_differ() {
+        let first = random();
+        assert!((0..8).any(|_| random() != first));
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base;
 use crate::base::program;
-use crate::base::text::without_userinfo;
+use crate::base::url::{Url, without_userinfo};
 use crate::config::Config;
 use crate::run::proxies;
 use crate::sys::file;
@@ -31,15 +31,17 @@ pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>
 fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     let mut url = url.to_owned();
     for _ in 0..=REDIRECTS {
-        let (base, path) = split(&url);
         let failed = |why: &str| format!("download {}: {why}", shown(&url));
-        let link = Http::new(settings(base, limit)).map_err(|error| failed(&base::report(&error)));
-        let answer = link?.download(path, SIZE);
+        let here = Url::parse(&url).map_err(|wrong| failed(&format!("no usable URL: {wrong}")))?;
+        let link = Http::new(settings(here.base(), limit));
+        let mut link = link.map_err(|error| failed(&base::report(&error)))?;
+        let answer = link.download(&here.path(), SIZE);
         let answer = answer.map_err(|error| failed(&base::report(&error)))?;
         match (answer.status, answer.location) {
             (200, _) => return Ok(answer.content),
             (301 | 302 | 303 | 307 | 308, Some(to)) => {
-                url = target(base, &to).ok_or_else(|| failed("redirected to where no TLS is"))?;
+                let to = target(&here, &to);
+                url = to.ok_or_else(|| failed("refusing redirect to a non-HTTPS URL"))?;
             }
             (status, _) => return Err(failed(&format!("status {status}"))),
         }
@@ -52,28 +54,18 @@ fn shown(url: &str) -> String {
     without_userinfo(url.split('?').next().unwrap_or_default())
 }
 
-/// Scheme and host of a URL, and its path.
-fn split(url: &str) -> (&str, &str) {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let path = url[host..].find('/').map_or(url.len(), |at| host + at);
-    match url.split_at(path) {
-        (base, "") => (base, "/"),
-        parts => parts,
-    }
-}
-
-/// Where `location` leads to; `None` if it leads from TLS to none.
-fn target(base: &str, location: &str) -> Option<String> {
+/// Where `location` leads to from `here`; `None` if it leads from TLS to none.
+fn target(here: &Url, location: &str) -> Option<String> {
     if location.starts_with('/') {
-        return Some(format!("{base}{location}"));
+        return Some(here.base() + location);
     }
-    let is_tls = |url: &str| url.starts_with("https://");
-    (is_tls(location) || !is_tls(base)).then(|| location.to_owned())
+    let is_tls = Url::parse(location).is_ok_and(|to| to.scheme() == "https");
+    (is_tls || here.scheme() != "https").then(|| location.to_owned())
 }
 
-fn settings(base: &str, limit: Duration) -> Settings {
+fn settings(base: String, limit: Duration) -> Settings {
     Settings {
-        base: base.to_owned(),
+        base,
         key: String::new(),
         user_agent: program::agent_name(),
         version: program::VERSION.to_owned(),
@@ -90,16 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_a_base_and_a_path() {
-        let table = [
-            ("https://a.example/b/c", "https://a.example", "/b/c"),
-            ("http://a.example:1", "http://a.example:1", "/"),
-            ("a.example/b", "a.example", "/b"),
-            ("https://", "https://", "/"),
-        ];
-        for (url, base, path) in table {
-            assert_eq!(split(url), (base, path), "{url}");
+    fn download_says_what_is_wrong_with_a_url() {
+        let wrong = "no usable URL: not of the form scheme://host:port";
+        for (url, shown) in [("https://", "https://"), ("https://u:secret@[/a", "[/a")] {
+            let error = download(url, SOON).unwrap_err();
+            assert_eq!(error, format!("download {shown}: {wrong}"));
         }
+        assert_eq!(shown("https://u:secret@h/a?k=secret"), "https://h/a");
     }
 
     #[test]
@@ -113,7 +102,8 @@ mod tests {
             ("https://a", "b", None),
         ];
         for (base, location, expected) in table {
-            assert_eq!(target(base, location).as_deref(), expected, "{location}");
+            let base = Url::parse(base).ok().unwrap();
+            assert_eq!(target(&base, location).as_deref(), expected, "{location}");
         }
     }
 }

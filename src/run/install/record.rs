@@ -1,12 +1,14 @@
 //! What was there before, kept beside copies of the files that were replaced, so that it can be put
 //! back: in a directory of root's own, since the agent's user is not to choose what root runs.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::account;
 use super::command::Commands;
 use super::layout::{self, Kind};
 use super::step::{Owner, Step, host_id};
 use crate::base;
-use crate::base::text::{percent_decoded, percent_encoded};
+use crate::base::url::percent_decoded;
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
@@ -285,7 +287,8 @@ fn is_ours(path: &str, was: &Was) -> bool {
 
 /// A text without blanks and line ends.
 fn word(text: &str) -> String {
-    percent_encoded(text, |byte| byte.is_ascii_graphic() && byte != b'%')
+    const BLANK: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+    utf8_percent_encode(text, BLANK).to_string()
 }
 
 /// How far back it goes.

@@ -12,7 +12,6 @@ use ureq::{Body, http};
 use super::error::SetupError;
 use super::url::Origin;
 use super::{Answer, Settings, date};
-use crate::base::text::percent_encoded;
 use crate::sys::log::escaped;
 
 /// Bytes kept of an answer's body.
@@ -84,15 +83,5 @@ pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> 
         retry_after: retry_after.map(Duration::from_secs),
         location,
         date,
-    })
-}
-
-/// A path in which everything that cannot stand in a URL is percent-encoded.
-pub(super) fn encoded(path: &str) -> String {
-    percent_encoded(path, |byte| {
-        matches!(
-            byte,
-            b'!' | b'$'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~'
-        )
     })
 }

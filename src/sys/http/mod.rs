@@ -33,10 +33,11 @@ use ureq::{Agent, AsSendBody, Body, http};
 use self::error::Kind;
 pub(crate) use self::error::{LinkError, SetupError};
 use self::lookup::Lookup;
-use self::message::{encoded, headers, read};
+use self::message::{headers, read};
 use self::url::{Origin, Scheme};
 use self::wire::{Dial, NotHere, Progress, Stage};
 use crate::base::clock::{Deadline, Unix};
+use crate::base::url::encoded_path;
 
 /// Until a name's addresses must be known.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
@@ -242,7 +243,7 @@ impl Http {
             Method::Post => http::Method::POST,
             Method::Put => http::Method::PUT,
         };
-        let url = format!("{}{}", self.base, encoded(request.path));
+        let url = format!("{}{}", self.base, encoded_path(request.path));
         let mut message = http::Request::builder().method(method).uri(url);
         if let Some(headers) = message.headers_mut() {
             headers.clone_from(&self.headers);

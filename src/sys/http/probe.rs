@@ -5,38 +5,30 @@ use std::time::Duration;
 
 use super::link::{Link, Tcp};
 use super::lookup::Lookup;
-use super::url::{Origin, split_port};
+use super::url::Origin;
 use crate::base::clock::Deadline;
+use crate::base::url::{Url, host_and_port};
 
 /// Bytes of an answer in which its status is looked for: `HTTP/1.1 200`.
 const STATUS: usize = 12;
 
 /// Whether something listens at `place`, a host and a port.
 pub(crate) fn connect(place: &str, limit: Duration) -> io::Result<()> {
-    let (host, port) = split_port(place);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = port.and_then(|port| port.parse().ok());
-    open(host, port.unwrap_or_default(), Deadline::after(limit)).map(drop)
+    let place = host_and_port(place).and_then(|(host, port)| Some((host, port?)));
+    let (host, port) = place.ok_or_else(|| invalid("not of the form host:port"))?;
+    open(&host, port, Deadline::after(limit)).map(drop)
 }
 
 /// The status of the answer to `GET url`, which begins with `http://`. Nothing is followed.
 pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
     let by = Deadline::after(limit);
-    let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let after = url.find("://").map_or(0, |at| at + 3);
-    let path = url.get(after..).and_then(|rest| rest.find(['/', '?']));
-    let (origin, path) = match path {
-        Some(at) => url.split_at(after + at),
-        None => (url, "/"),
-    };
-    let origin = Origin::parse(origin).map_err(invalid)?;
+    let path = Url::parse(url).map_err(invalid)?.path();
+    let origin = Origin::parse(url).map_err(invalid)?;
     let mut tcp = open(&origin.host, origin.port, by)?;
-    let slash = if path.starts_with('/') { "" } else { "/" };
     let authority = origin.authority();
     let request = [
         "GET ",
-        slash,
-        path,
+        &path,
         " HTTP/1.1\r\nHost: ",
         &authority,
         "\r\nUser-Agent: mackerel-agent\r\nAccept: */*\r\nConnection: close\r\n\r\n",
@@ -56,6 +48,10 @@ pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
     };
     let status = status.and_then(|code| code.parse().ok());
     status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer in HTTP"))
+}
+
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 fn open(host: &str, port: u16, by: Deadline) -> io::Result<Tcp> {

@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use super::SetupError;
-use super::url::{Origin, Scheme, split_port};
+use super::url::{Origin, Scheme};
+use crate::base::url::host_and_port;
 
 /// The environment's word on proxies; by default, there is none.
 #[derive(Clone, Default)]
@@ -68,8 +69,11 @@ fn covers(entry: &str, target: &Origin, address: Option<IpAddr>) -> bool {
             _ => false,
         };
     }
-    let (host, port) = split_port(entry);
-    if port.is_some_and(|port| !port.is_empty() && port != target.port.to_string()) {
+    let (host, port) = match entry.parse::<IpAddr>() {
+        Ok(_) => (entry.to_owned(), None),
+        Err(_) => host_and_port(entry).unwrap_or_default(),
+    };
+    if port.is_some_and(|port| port != target.port) {
         return false;
     }
     if let Ok(named) = host.parse::<IpAddr>() {
@@ -78,7 +82,7 @@ fn covers(entry: &str, target: &Origin, address: Option<IpAddr>) -> bool {
     let host = host
         .strip_prefix('*')
         .filter(|rest| rest.starts_with('.'))
-        .unwrap_or(host);
+        .unwrap_or(&host);
     let domain = host.strip_prefix('.').unwrap_or(host);
     if domain.is_empty() || address.is_some() {
         return false;

@@ -1,8 +1,8 @@
 //! The part of a URL that says whom to talk to, how, and as whom.
 
-use std::net::Ipv6Addr;
+use base64::prelude::{BASE64_STANDARD, Engine};
 
-use crate::base::text::percent_decoded;
+use crate::base::url::{Url, percent_decoded};
 
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,33 +32,28 @@ impl Origin {
     /// Reads a URL; its path, if it has one, is ignored. A URL without a scheme is one of `http`.
     ///
     /// Fails with what is wrong with it, in words that do not repeat it.
-    pub(super) fn parse(url: &str) -> Result<Origin, &'static str> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
+    pub(super) fn parse(text: &str) -> Result<Origin, &'static str> {
+        let url = if text.contains("://") {
+            Url::parse(text)?
+        } else {
+            Url::parse(&format!("http://{text}"))?
+        };
+        let scheme = match url.scheme().to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             "socks5" | "socks5h" => Scheme::Socks5,
             _ => return Err("its scheme is none of http, https and socks5"),
         };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (login, place) = match authority.rsplit_once('@') {
-            Some((login, place)) => (Some(Login::parse(login)?), place),
-            None => (None, authority),
+        let login = match url.login() {
+            Some(login) => {
+                Some(Login::decode(login).ok_or("its user or password is badly encoded")?)
+            }
+            None => None,
         };
-        let (host, port) = split_port(place);
-        let port = match port.unwrap_or_default() {
-            "" => scheme.default_port(),
-            digits => digits.parse().map_err(|_| "its port is no port number")?,
-        };
-        let strange = |c: char| !c.is_ascii_graphic() || "<>\"\\^`{|}[]%".contains(c);
-        let is_v6 = host.parse::<Ipv6Addr>().is_ok();
-        if host.is_empty() || host.contains(strange) || (host.contains(':') && !is_v6) {
-            return Err("its host is no host name");
-        }
         Ok(Origin {
             scheme,
-            host: host.to_ascii_lowercase(),
-            port,
+            host: url.host.to_ascii_lowercase(),
+            port: url.port.unwrap_or(scheme.default_port()),
             login,
         })
     }
@@ -94,7 +89,10 @@ impl Origin {
     /// The value of an `Authorization` header, if there is a user.
     pub(super) fn basic(&self) -> Option<String> {
         let Login { user, password } = self.login()?;
-        Some(format!("Basic {}", base64(&format!("{user}:{password}"))))
+        Some(format!(
+            "Basic {}",
+            BASE64_STANDARD.encode(format!("{user}:{password}"))
+        ))
     }
 }
 
@@ -109,43 +107,12 @@ impl Scheme {
 }
 
 impl Login {
-    fn parse(text: &str) -> Result<Login, &'static str> {
-        let (user, password) = text.split_once(':').unwrap_or((text, ""));
-        let decode = |text| percent_decoded(text).ok_or("its user or password is badly encoded");
-        Ok(Login {
-            user: decode(user)?,
-            password: decode(password)?,
+    fn decode((user, password): (&str, &str)) -> Option<Login> {
+        Some(Login {
+            user: percent_decoded(user)?,
+            password: percent_decoded(password)?,
         })
     }
-}
-
-/// Splits `host:port`, `[v6]:port`, `host` or `[v6]`; a bare `v6` has no port.
-pub(super) fn split_port(place: &str) -> (&str, Option<&str>) {
-    if let Some(rest) = place.strip_prefix('[') {
-        return match rest.split_once(']') {
-            Some((host, port)) => (host, port.strip_prefix(':')),
-            None => (place, None),
-        };
-    }
-    match place.split_once(':') {
-        Some((host, port)) if !port.contains(':') => (host, Some(port)),
-        _ => (place, None),
-    }
-}
-
-/// Base64 with padding (RFC 4648).
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for chunk in text.as_bytes().chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS[(bits >> shift & 63) as usize];
-            encoded.push(if at <= chunk.len() { digit.into() } else { '=' });
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::Range;
 
-use crate::kin::{sees_private_files, text};
+use crate::process_tree::{sees_private_files, text};
 use crate::sandbox::{Sandbox, binary, is_emulated, limit};
 use fake_server::FakeServer;
 

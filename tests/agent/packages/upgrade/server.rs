@@ -188,7 +188,7 @@ fn what_is_wrong_with_a_server_changes_nothing() {
                 let plain = redirection("http://127.0.0.1:1/manifest");
                 s.releases.rule(Rule::on("/latest/manifest", plain));
             },
-            "redirected to where no TLS is",
+            "refusing redirect to a non-HTTPS URL",
         ),
         (
             NEWER,
