@@ -236,7 +236,7 @@ mod tests {
             ),
         ];
         for (why, text, base, login, host, port, path) in table {
-            let url = Url::parse(text).ok().expect(why);
+            let url = Url::parse(text).unwrap_or_else(|wrong| panic!("{why}: {wrong}"));
             let found = (
                 url.base(),
                 url.login(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::Range;
 
-use crate::process_tree::{sees_private_files, text};
+use crate::process_tree::{is_root, text};
 use crate::sandbox::{Sandbox, binary, is_emulated, limit};
 use fake_server::FakeServer;
 
@@ -54,13 +54,8 @@ fn segment(elf: &[u8], kind: u64) -> Option<Range<u64>> {
 
 #[test]
 fn relocated_tables_are_read_only() {
-    if !sees_private_files() {
-        return;
-    }
-    if is_emulated() {
-        eprintln!("skipped: the mappings would be the emulator's");
-        return;
-    }
+    require!(is_root(), "only root sees the mappings of a process that is not dumpable");
+    only_if!(!is_emulated(), "the mappings would be the emulator's");
     let server = FakeServer::http();
     let sandbox = Sandbox::of(&server);
     let agent = sandbox.start();

@@ -1,15 +1,14 @@
-//! Messages from thread to thread: `std::sync::mpsc` in small. std's has three kinds of queue, and all of them
-//! in the program once more for each type of message.
+//! The queue. It names no type of std's that `model.rs` replaces.
 
 use std::collections::VecDeque;
+use std::sync::PoisonError;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::clock::Deadline;
+use super::sync::{Arc, Condvar, Deadline, Mutex, MutexGuard};
 
 /// The longest wait: longer ones end after it.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A queue without bounds: whoever sends sees to it that not too much is on its way.
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
@@ -149,98 +148,5 @@ impl<T> Drop for Receiver<T> {
         drop(state);
         // Without the lock: a message may hold a sender of this channel.
         drop(unread);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn messages_come_in_order_and_from_all() {
-        let (tell, told) = channel();
-        let other = tell.clone();
-        tell.send(1).unwrap();
-        other.send(2).unwrap();
-        assert_eq!(told.try_recv(), Ok(1));
-        assert_eq!(told.recv(), Ok(2));
-        assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
-        tell.send(3).unwrap();
-        drop(tell);
-        assert_eq!(told.recv_timeout(Duration::ZERO), Ok(3));
-        let nothing = told.recv_timeout(Duration::ZERO);
-        assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
-        drop(other);
-        assert_eq!(told.try_recv(), Err(TryRecvError::Disconnected));
-        assert_eq!(told.recv(), Err(RecvError));
-        let nothing = told.recv_timeout(LONG);
-        assert_eq!(nothing, Err(RecvTimeoutError::Disconnected));
-    }
-
-    #[test]
-    fn a_waiting_receiver_is_woken_by_messages_and_by_the_last_sender() {
-        let (tell, told) = channel();
-        let (answer, answers) = channel();
-        let thread = thread::spawn(move || {
-            while let Ok(number) = told.recv() {
-                answer.send(number * 2).unwrap();
-            }
-        });
-        for number in 0..1_000 {
-            tell.send(number).unwrap();
-            assert_eq!(answers.recv_timeout(LONG), Ok(number * 2));
-        }
-        drop(tell);
-        assert_eq!(
-            answers.recv_timeout(LONG),
-            Err(RecvTimeoutError::Disconnected)
-        );
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn many_senders_lose_nothing() {
-        let (tell, told) = channel();
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let tell = tell.clone();
-                thread::spawn(move || (0..1_000).for_each(|number| tell.send(number).unwrap()))
-            })
-            .collect();
-        drop(tell);
-        let sum: i32 = std::iter::from_fn(|| told.recv().ok()).sum();
-        assert_eq!(sum, 4 * 499_500);
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
-    }
-
-    #[test]
-    fn without_a_receiver_messages_come_back_and_what_waits_is_dropped() {
-        struct Message(
-            Arc<()>,
-            #[expect(dead_code, reason = "it is there to be dropped")] Option<Sender<Message>>,
-        );
-        let (tell, told) = channel();
-        let held = Arc::new(());
-        let message = |tell| Message(Arc::clone(&held), tell);
-        tell.send(message(Some(tell.clone()))).ok().unwrap();
-        drop(told);
-        assert_eq!(Arc::strong_count(&held), 1);
-        let back = tell.send(message(None)).unwrap_err();
-        assert!(Arc::ptr_eq(&back.0.0, &held));
-    }
-
-    #[test]
-    fn a_limit_of_any_length_is_one() {
-        let (tell, told) = channel();
-        tell.send(()).unwrap();
-        assert_eq!(told.recv_timeout(Duration::MAX), Ok(()));
-        drop(tell);
-        assert!(told.recv_timeout(Duration::MAX).is_err());
     }
 }
