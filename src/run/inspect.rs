@@ -48,7 +48,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
     };
     let clock = HostClock::new();
     let mut result = Ok(());
-    run(vec![work], |told| {
+    run(vec![work], &mut |told| {
         if let Told::Check(Some(finding), began, _, words) = told {
             let trouble = words.trouble.as_deref().map(backend::escaped);
             result = trouble.map_or(Ok(()), Err);
@@ -92,7 +92,7 @@ pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
         Work::Values(Arc::clone(&plugin), now),
     ];
     let mut result = Ok(());
-    run(works, |told| {
+    run(works, &mut |told| {
         let mut api = Api::new(Box::new(Show));
         match told {
             Told::Graphs(found, words) => {
@@ -216,7 +216,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Does each of `works` in turn, and passes on what is told. A signal ends what runs.
-fn run(works: Vec<Work>, mut hear: impl FnMut(Told) -> Result<(), String>) -> Result<(), String> {
+fn run(works: Vec<Work>, hear: &mut dyn FnMut(Told) -> Result<(), String>) -> Result<(), String> {
     let (tell, events) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     let mut stop = Some(stop);

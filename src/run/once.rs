@@ -1,6 +1,5 @@
 //! `mackerel-agent once`: one round, printed instead of posted.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
@@ -14,6 +13,7 @@ use super::{TAGS, describer, export, whereabouts};
 use crate::base;
 use crate::base::channel::{Receiver, channel};
 use crate::base::clock::{Clock, HostClock, Unix, pause};
+use crate::base::name_map::NameMap;
 use crate::collect::Values;
 use crate::config::{Config, Flags};
 use crate::describe::Place;
@@ -119,15 +119,16 @@ fn grouped(measured: &[Measured]) -> Vec<Group<'_>> {
             .position(|group| group.custom_identifier == identifier);
         let at = at.unwrap_or_else(|| {
             groups.push(Group {
-                values: BTreeMap::new(),
+                values: NameMap::new(),
                 custom_identifier: identifier,
             });
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(at) {
-            let points = values.iter();
-            let points = points.map(|(name, value)| (name, Point { time: *time, value }));
-            group.values.extend(points);
+            for (name, value) in values.iter() {
+                let point = Point { time: *time, value };
+                group.values.insert(name.to_owned(), point);
+            }
         }
     }
     groups

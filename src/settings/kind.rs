@@ -50,39 +50,72 @@ pub(super) type Read<T> = fn(&mut T, Item<'_>) -> Result<(), String>;
 /// Exchanges a value if the two differ. Returns whether they do.
 pub(super) type Swap<T> = fn(&mut T, &mut T) -> bool;
 
+/// A field, by the type of its value: the same for all `T`, so that reading exists once.
+enum Field<'a> {
+    Bool(&'a mut bool),
+    Text(&'a mut Option<String>),
+    Path(&'a mut Option<PathBuf>),
+    PathOr(&'a mut PathBuf, &'static str),
+    File(&'a mut Option<NamedFile>),
+    Texts(&'a mut Vec<String>),
+    Pattern(&'a mut Option<Pattern>),
+    Minutes(&'a mut Option<u32>),
+    MinutesWithin(&'a mut Duration, (u32, u32)),
+    Seconds(&'a mut Duration, (u32, u32)),
+}
+
+impl Field<'_> {
+    /// Stores a value, or returns why it cannot be used.
+    fn store(self, item: Item<'_>) -> Result<(), String> {
+        match self {
+            Field::Bool(at) => store(at, item.boolean()?),
+            Field::Text(at) => store(at, present(item.string()?)),
+            Field::Path(at) => store(at, present(item.string()?).map(PathBuf::from)),
+            Field::PathOr(at, default) => {
+                let text = item.string()?;
+                let path = if text.is_empty() { default } else { text };
+                store(at, PathBuf::from(path))
+            }
+            Field::File(at) => store(at, item.named()?),
+            Field::Texts(at) => store(at, item.strings()?),
+            Field::Pattern(at) => store(at, Some(item.pattern()?)),
+            Field::Minutes(at) => store(at, Some(item.minutes()?)),
+            Field::MinutesWithin(at, (least, most)) => {
+                let minutes = item.minutes()?;
+                if minutes < least || minutes > most {
+                    return Err(format!("{minutes} minutes; write {least} to {most}"));
+                }
+                store(at, Duration::from_secs(u64::from(minutes) * 60))
+            }
+            Field::Seconds(at, (least, most)) => {
+                let seconds: Option<u32> = item.text()?.parse().ok();
+                let Some(seconds) = seconds.filter(|it| (least..=most).contains(it)) else {
+                    return Err(format!("not a number of seconds from {least} to {most}"));
+                };
+                store(at, Duration::from_secs(seconds.into()))
+            }
+        }
+    }
+}
+
 impl<T> Kind<T> {
     /// Stores a value, or returns why it cannot be used. A table is left alone.
     pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
-        match self {
-            Kind::Bool(at) => store(at(into), item.boolean()?),
-            Kind::Text(at) | Kind::Word(at, _) => store(at(into), present(item.string()?)),
-            Kind::Path(at) => store(at(into), present(item.string()?).map(PathBuf::from)),
-            Kind::PathOr(at, default) => {
-                let text = item.string()?;
-                let path = if text.is_empty() { default } else { text };
-                store(at(into), PathBuf::from(path))
-            }
-            Kind::File(at) => store(at(into), item.named()?),
-            Kind::Texts(at) => store(at(into), item.strings()?),
-            Kind::Pattern(at) => store(at(into), Some(item.pattern()?)),
-            Kind::Minutes(at) => store(at(into), Some(item.minutes()?)),
-            Kind::MinutesWithin(at, (least, most)) => {
-                let minutes = item.minutes()?;
-                if minutes < *least || minutes > *most {
-                    return Err(format!("{minutes} minutes; write {least} to {most}"));
-                }
-                store(at(into), Duration::from_secs(u64::from(minutes) * 60))
-            }
-            Kind::Seconds(at, (least, most)) => {
-                let seconds: Option<u32> = item.text()?.parse().ok();
-                let Some(seconds) = seconds.filter(|it| (*least..=*most).contains(it)) else {
-                    return Err(format!("not a number of seconds from {least} to {most}"));
-                };
-                store(at(into), Duration::from_secs(seconds.into()))
-            }
-            Kind::Own(read, _) => read(into, item),
-            Kind::Table(_) => Ok(()),
-        }
+        let field = match self {
+            Kind::Bool(at) => Field::Bool(at(into)),
+            Kind::Text(at) | Kind::Word(at, _) => Field::Text(at(into)),
+            Kind::Path(at) => Field::Path(at(into)),
+            Kind::PathOr(at, default) => Field::PathOr(at(into), default),
+            Kind::File(at) => Field::File(at(into)),
+            Kind::Texts(at) => Field::Texts(at(into)),
+            Kind::Pattern(at) => Field::Pattern(at(into)),
+            Kind::Minutes(at) => Field::Minutes(at(into)),
+            Kind::MinutesWithin(at, limits) => Field::MinutesWithin(at(into), *limits),
+            Kind::Seconds(at, limits) => Field::Seconds(at(into), *limits),
+            Kind::Own(read, _) => return read(into, item),
+            Kind::Table(_) => return Ok(()),
+        };
+        field.store(item)
     }
 
     /// Whether the key has keys of its own.

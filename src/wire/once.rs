@@ -1,11 +1,10 @@
 //! What `mackerel-agent once` prints: one host and one round, as one line of JSON.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::host::HostParam;
 use super::metric::number;
+use crate::base::name_map::NameMap;
 
 /// The whole line.
 #[derive(Serialize)]
@@ -29,7 +28,7 @@ pub(crate) struct Round<'a> {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Group<'a> {
     /// By name.
-    pub(crate) values: BTreeMap<&'a str, Point>,
+    pub(crate) values: NameMap<Point>,
     /// `None` for the host itself.
     pub(crate) custom_identifier: Option<&'a str>,
 }
@@ -55,7 +54,10 @@ mod tests {
         let round = Round {
             created: "2026-11-22T04:00:00.5+09:00".to_owned(),
             values: vec![Group {
-                values: BTreeMap::from([("memory.free", point(3.0)), ("loadavg1", point(0.5))]),
+                values: NameMap::from_iter([
+                    ("memory.free".to_owned(), point(3.0)),
+                    ("loadavg1".to_owned(), point(0.5)),
+                ]),
                 custom_identifier: None,
             }],
         };

@@ -54,7 +54,10 @@ fn segment(elf: &[u8], kind: u64) -> Option<Range<u64>> {
 
 #[test]
 fn relocated_tables_are_read_only() {
-    require!(is_root(), "only root sees the mappings of a process that is not dumpable");
+    require!(
+        is_root(),
+        "only root sees the mappings of a process that is not dumpable"
+    );
     only_if!(!is_emulated(), "the mappings would be the emulator's");
     let server = FakeServer::http();
     let sandbox = Sandbox::of(&server);
