@@ -158,7 +158,7 @@ mod tests {
         let shown: Vec<_> = groups
             .iter()
             .map(|group| {
-                let names: Vec<&str> = group.values.keys().copied().collect();
+                let names: Vec<&str> = group.values.keys().map(String::as_str).collect();
                 (group.custom_identifier, names)
             })
             .collect();
