@@ -34,7 +34,7 @@ CRYPTO := amd64 armv6
 # and posting over TLS.
 EMULATED := help:: once:: tls::both_versions tls::handshakes register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 # Unit tests that `make check` leaves out: those that start processes.
-NO_PROCESSES := --skip sys::exec --skip run::load --skip run::plugins
+NO_PROCESSES := --skip sys::exec --skip settings::load --skip plugins
 # Tests of the built program wait more than they compute.
 TEST_THREADS := $(shell expr 2 \* $$(nproc))
 
@@ -89,7 +89,7 @@ test-slow: needs-test ## Run the tests that take long by their nature (AGENT_BIN
 	echo "test-slow: the program took $$(($$(date +%s) - begin)) s"
 
 bless: setup ## Renew the golden files of the hosts in tests/fixtures and the files made of the settings; show what has changed
-	BLESS=1 $(CARGO) test --locked --bin mackerel-agent -- run::hosts::every_host made_of_the_table
+	BLESS=1 $(CARGO) test --locked --bin mackerel-agent -- commands::hosts::every_host made_of_the_table
 	git --no-pager diff -- $(BLESSED)
 	git status --short -- $(BLESSED)
 

@@ -6,8 +6,8 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::api::Api;
 use crate::base::clock::Unix;
+use crate::deliver::api::Api;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::base::clock::{Stamp, Unix};
-use crate::record::{Kind, Record, Report, Round, Rounds};
+use crate::deliver::record::{Kind, Record, Report, Round, Rounds};
 use crate::sys::journal::{Disk, Journal};
 use crate::wire::check::{self, Status};
 

@@ -18,18 +18,12 @@
     reason = "a tool: it asks for time and files itself, and includes more than it calls"
 )]
 
-// Its tests lie where rustfmt does not look for those of an included file.
-#[rustfmt::skip]
-#[path = "../src/api.rs"]
-mod api;
 #[path = "../src/base/mod.rs"]
 mod base;
 #[path = "../src/config/mod.rs"]
 mod config;
 #[path = "../src/parse/mod.rs"]
 mod parse;
-#[path = "../src/record/mod.rs"]
-mod record;
 #[path = "../src/settings/mod.rs"]
 mod settings;
 #[path = "../src/sys/mod.rs"]
@@ -37,22 +31,27 @@ mod sys;
 #[path = "../src/wire/mod.rs"]
 mod wire;
 
+/// What parses answers of the API, and the records of a spool.
+#[path = "../src/deliver"]
+mod deliver {
+    // Its tests lie where rustfmt does not look for those of an included file.
+    #[rustfmt::skip]
+    pub(crate) mod api;
+    pub(crate) mod record;
+}
+
 /// What reads the record of an installation, and what that needs.
-#[path = "../src/run"]
-mod run {
-    pub(crate) mod install {
-        mod account;
-        mod command;
-        mod layout;
-        mod record;
-        mod service;
-        mod step;
+#[path = "../src/install"]
+mod install {
+    mod account;
+    mod command;
+    mod layout;
+    mod record;
+    mod service;
+    mod step;
 
-        const PROGRAM: &str = "/usr/bin/mackerel-agent";
-
-        pub(crate) fn read(text: &str) {
-            drop(record::Record::read(text));
-        }
+    pub(crate) fn read(text: &str) {
+        drop(record::Record::read(text));
     }
 }
 

@@ -8,12 +8,12 @@ use crate::base::clock::Unix;
 use crate::base::json::Json;
 use crate::base::report;
 use crate::config::{Config, Flags};
+use crate::deliver::record::Record;
 use crate::disk;
+use crate::install;
 use crate::parse::{
     cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
 };
-use crate::record::Record;
-use crate::run::install;
 use crate::sys::http::head;
 use crate::wire::error;
 

@@ -1,22 +1,21 @@
 //! Starts the program and maps its outcome to an exit code.
 
-mod api;
+mod agent;
 mod base;
-mod check;
 mod cli;
 mod collect;
+mod commands;
 mod config;
+mod deliver;
 mod describe;
-mod metadata;
+mod install;
+mod measure;
 mod parse;
-mod record;
+mod plugins;
 mod render;
-mod run;
-mod schedule;
 mod settings;
-mod spool;
+mod supervise;
 mod sys;
-mod trust;
 mod wire;
 
 use std::env;
@@ -34,7 +33,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = env::args_os().collect();
     sys::args::hide(&words, cli::secrets(&words));
     environment::prepare();
-    let words = cli::with_service(words, run::service_flags);
+    let words = cli::with_service(words, install::service_flags);
     let words = cli::with_environment(words, &mut |name| environment::flags(name));
     let asked = cli::parse(words.get(1..).unwrap_or_default());
     if let Some(code) = cli::answer(&asked) {
@@ -53,18 +52,18 @@ fn main() -> ExitCode {
 fn perform(request: Request) -> Result<(), String> {
     let flags = request.flags;
     match request.command {
-        Command::Run => run::agent(flags),
-        Command::Supervise => run::supervise(&flags, request.words),
-        Command::Once => run::once(&flags),
-        Command::Configtest => run::configtest(&flags),
-        Command::Check => run::check(&flags, &request.operand),
-        Command::Plugin => run::plugin(&flags, &request.operand),
-        Command::Health => run::health(&flags),
-        Command::Init => run::init(&flags),
-        Command::Retire => run::retire(&flags),
-        Command::Install => run::install(&flags.setup),
-        Command::Uninstall => run::uninstall(&flags.setup),
-        Command::Upgrade => run::upgrade(&flags.setup),
+        Command::Run => agent::agent(flags),
+        Command::Supervise => supervise::supervise(&flags, request.words),
+        Command::Once => commands::once(&flags),
+        Command::Configtest => settings::configtest(&flags),
+        Command::Check => commands::check(&flags, &request.operand),
+        Command::Plugin => commands::plugin(&flags, &request.operand),
+        Command::Health => commands::health(&flags),
+        Command::Init => commands::init(&flags),
+        Command::Retire => commands::retire(&flags),
+        Command::Install => install::install(&flags.setup),
+        Command::Uninstall => install::uninstall(&flags.setup),
+        Command::Upgrade => install::upgrade(&flags.setup),
         // They have been answered.
         Command::Version | Command::Help(_) | Command::Manual => Ok(()),
     }

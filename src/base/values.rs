@@ -7,7 +7,7 @@ pub(crate) const IMPOSSIBLE: f64 = 9_007_199_254_740_992.0;
 
 /// The values of one round.
 #[derive(Debug, Default)]
-pub(crate) struct Values(Vec<(Arc<str>, f64)>);
+pub(crate) struct Values(pub(crate) Vec<(Arc<str>, f64)>);
 
 impl Values {
     /// None yet, and room for as many as are `expected`.

@@ -11,14 +11,12 @@ mod filesystem;
 mod interface;
 mod loadavg;
 mod memory;
-pub(crate) mod plugin;
 pub(crate) mod readings;
 
 use std::error::Error;
 use std::fmt;
 
 use crate::base::clock::Moment;
-pub(crate) use crate::base::values::Values;
 use crate::base::{self, Failures};
 use crate::config::Config;
 use crate::parse::ParseError;

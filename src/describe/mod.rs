@@ -6,6 +6,7 @@
 mod block;
 pub(crate) mod cloud;
 mod cpu;
+pub(crate) mod describer;
 mod filesystem;
 mod interface;
 mod kernel;

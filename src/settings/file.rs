@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use toml::Spanned;
 
-use super::kind::{read_known, read_table};
 use super::plugin::plugins;
+use super::row::{read_known, read_table};
 use super::table::{SECTIONS, TOP};
 use super::unknown_keys::{PLUGIN, is_key};
 use crate::config::item::Item;

@@ -4,12 +4,11 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::row::Row;
 use crate::base::pattern::Pattern;
+use crate::config::NamedFile;
 use crate::config::item::Item;
 use crate::config::key::quoted;
 use crate::config::walk::Walk;
-use crate::config::{Level, NamedFile};
 
 /// The type of a setting's value, and the field of `T` that holds it.
 pub(super) enum Kind<T: 'static> {
@@ -158,47 +157,6 @@ impl<T> Kind<T> {
         let word = item.string().ok().filter(|word| !word.is_empty())?;
         let is_doubtful = !words.contains(&word);
         is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
-    }
-}
-
-/// Stores the value of the current key, if the key is one of `rows`, whatever the case of its
-/// letters. Returns whether it is.
-pub(super) fn read_known<T>(
-    walk: &mut Walk<'_>,
-    into: &mut T,
-    rows: &[Row<T>],
-    item: Item<'_>,
-) -> bool {
-    let last = walk.last();
-    let Some(row) = rows.iter().find(|row| row.key.eq_ignore_ascii_case(last)) else {
-        return false;
-    };
-    if let Kind::Table(read) = row.kind {
-        read(walk, into, item);
-    } else if let Err(why) = row.kind.store(into, item) {
-        walk.wrong(item.line, &why);
-    } else if let Some(doubt) = row.kind.doubt(item) {
-        let text = format!("{}: {doubt}", walk.dotted());
-        walk.note(Level::Mistake, item.line, text);
-    }
-    true
-}
-
-/// Reads a value that has to be a table with the keys of `rows`; `name` is that of the table in
-/// messages.
-pub(super) fn read_table<T>(
-    walk: &mut Walk<'_>,
-    into: &mut T,
-    rows: &[Row<T>],
-    item: Item<'_>,
-    name: &str,
-) {
-    if let Some(table) = walk.expect_table(item, name) {
-        walk.each(table, |walk, item| {
-            if !read_known(walk, into, rows, item) {
-                walk.unread(item);
-            }
-        });
     }
 }
 

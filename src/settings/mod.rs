@@ -14,19 +14,38 @@
 //!   `packaging/mackerel-agent.conf`. They are files of the repository; the test fails when they
 //!   differ from the table, and writes them if `BLESS` is set. Descriptions are compiled into the
 //!   tests only, and `install` carries the sample.
+//!
+//! The other half reads the host: `load` reads the configuration file and those that it includes,
+//! `resolve` puts the environment and the flags over it, finds the API key (`key`) and what the host
+//! is known by (`identity`), and collects everything that is wrong. `configtest` prints that, and
+//! `reload` accepts a new configuration only without it. `connection` and `apply` turn a `Config`
+//! into what a process needs: the link to the API, the log level, the pid file, the state directory.
 
+pub(crate) mod apply;
+pub(crate) mod child;
 mod command;
+pub(crate) mod configtest;
+pub(crate) mod connection;
 mod environment;
 mod file;
+mod identity;
+pub(crate) mod key;
 mod kind;
+pub(crate) mod load;
+pub(crate) mod opening;
 mod overlay;
 mod plugin;
 #[cfg(test)]
 mod reference;
+pub(crate) mod reload;
+pub(crate) mod resolve;
 mod restart;
 mod row;
 mod table;
+pub(crate) mod tags;
 mod unknown_keys;
+
+pub(crate) use configtest::configtest;
 
 pub(crate) use environment::Variables;
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::command::Run;
-use super::kind::read_known;
+use super::row::read_known;
 use super::table::plugin::{COMMAND, KINDS, PLUGIN};
 use crate::base::pattern::{Pattern, PatternError};
 use crate::base::text::is_word;
 use crate::config::item::Item;
 use crate::config::walk::Walk;
 use crate::config::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
+use crate::settings::table::plugin::{Expression, PluginTable};
 
 /// Minutes between two runs of a check; the least is the default.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
@@ -24,31 +25,6 @@ const RESERVED: &str = "mackerel";
 const EXECUTION_INTERVAL: (u32, u32) = (10, u32::MAX);
 /// Characters of a memo that the API takes.
 const MEMO: usize = 250;
-
-/// The table as it is written.
-#[derive(Default)]
-pub(super) struct PluginTable {
-    pub(super) run: Run,
-    pub(super) action: Run,
-    pub(super) custom_identifier: Option<String>,
-    pub(super) include_pattern: Expression,
-    pub(super) exclude_pattern: Expression,
-    pub(super) use_plugin_timestamp: bool,
-    pub(super) check_interval: Option<u32>,
-    pub(super) notification_interval: Option<u32>,
-    pub(super) execution_interval: Option<u32>,
-    pub(super) max_check_attempts: Option<i64>,
-    pub(super) prevent_alert_auto_close: bool,
-    pub(super) memo: Option<String>,
-}
-
-/// The text of a regular expression, and its line.
-pub(super) type Expression = Option<(String, usize)>;
-
-/// A regular expression that is compiled later.
-pub(super) fn expression(item: Item<'_>) -> Result<Expression, String> {
-    Ok(Some((item.string()?.to_owned(), item.line)))
-}
 
 /// Reads the table `plugin`. A plugin replaces the one of the same kind and name altogether.
 pub(super) fn plugins(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {

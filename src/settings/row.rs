@@ -5,6 +5,50 @@
 
 use super::kind::Kind;
 use crate::config::Flags;
+use crate::config::Level;
+use crate::config::item::Item;
+use crate::config::walk::Walk;
+
+/// Stores the value of the current key, if the key is one of `rows`, whatever the case of its
+/// letters. Returns whether it is.
+pub(crate) fn read_known<T>(
+    walk: &mut Walk<'_>,
+    into: &mut T,
+    rows: &[Row<T>],
+    item: Item<'_>,
+) -> bool {
+    let last = walk.last();
+    let Some(row) = rows.iter().find(|row| row.key.eq_ignore_ascii_case(last)) else {
+        return false;
+    };
+    if let Kind::Table(read) = row.kind {
+        read(walk, into, item);
+    } else if let Err(why) = row.kind.store(into, item) {
+        walk.wrong(item.line, &why);
+    } else if let Some(doubt) = row.kind.doubt(item) {
+        let text = format!("{}: {doubt}", walk.dotted());
+        walk.note(Level::Mistake, item.line, text);
+    }
+    true
+}
+
+/// Reads a value that has to be a table with the keys of `rows`; `name` is that of the table in
+/// messages.
+pub(crate) fn read_table<T>(
+    walk: &mut Walk<'_>,
+    into: &mut T,
+    rows: &[Row<T>],
+    item: Item<'_>,
+    name: &str,
+) {
+    if let Some(table) = walk.expect_table(item, name) {
+        walk.each(table, |walk, item| {
+            if !read_known(walk, into, rows, item) {
+                walk.unread(item);
+            }
+        });
+    }
+}
 
 /// A setting.
 pub(super) struct Row<T: 'static> {

@@ -35,6 +35,7 @@ pub(crate) mod terminal;
 #[cfg(target_env = "musl")]
 mod thread;
 pub(crate) mod tree;
+pub(crate) mod trouble;
 mod trusted;
 pub(crate) mod uname;
 pub(crate) mod user;

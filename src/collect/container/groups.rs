@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::readings::{ControlGroup, GroupCpu, GroupDetails, GroupMemory, RESOURCES};
 use crate::base::values::IMPOSSIBLE;
 use crate::collect::CollectError;
+use crate::collect::readings::{ControlGroup, GroupCpu, GroupDetails, GroupMemory, RESOURCES};
 use crate::parse::{cgroup, container};
 use crate::sys::root::{FileError, Root};
 

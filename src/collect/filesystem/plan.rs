@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::super::readings::Mounted;
+use crate::collect::readings::Mounted;
 use crate::config::Filesystems;
 use crate::parse::{ParseError, mountinfo};
 use crate::sys::device::{device_name, is_looked_up};

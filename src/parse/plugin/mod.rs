@@ -1,6 +1,7 @@
 //! What metric plugins print: one value a line, `NAME VALUE TIME` with blanks between the fields,
 //! and, when they are asked for it, their graph definitions.
 
+pub(crate) mod document;
 mod float;
 pub(crate) mod meta;
 

@@ -1,11 +1,36 @@
 //! The keys of `[plugin.KIND.NAME]`. The decoder takes any key in any kind of plugin; the rows say
 //! which kinds use it.
 
-use super::super::command::{Run, argv, env};
-use super::super::kind::{Kind, store};
-use super::super::plugin::{PluginTable, expression};
-use super::super::row::Row;
+use crate::config::item::Item;
 use crate::config::walk::Walk;
+use crate::settings::command::{Run, argv, env};
+use crate::settings::kind::{Kind, store};
+use crate::settings::row::Row;
+
+/// The table as it is written.
+#[derive(Default)]
+pub(crate) struct PluginTable {
+    pub(crate) run: Run,
+    pub(crate) action: Run,
+    pub(crate) custom_identifier: Option<String>,
+    pub(crate) include_pattern: Expression,
+    pub(crate) exclude_pattern: Expression,
+    pub(crate) use_plugin_timestamp: bool,
+    pub(crate) check_interval: Option<u32>,
+    pub(crate) notification_interval: Option<u32>,
+    pub(crate) execution_interval: Option<u32>,
+    pub(crate) max_check_attempts: Option<i64>,
+    pub(crate) prevent_alert_auto_close: bool,
+    pub(crate) memo: Option<String>,
+}
+
+/// The text of a regular expression, and its line.
+pub(crate) type Expression = Option<(String, usize)>;
+
+/// A regular expression that is compiled later.
+pub(crate) fn expression(item: Item<'_>) -> Result<Expression, String> {
+    Ok(Some((item.string()?.to_owned(), item.line)))
+}
 
 /// The kinds of plugins that there are.
 pub(in crate::settings) const KINDS: [&str; 3] = ["metrics", "checks", "metadata"];
@@ -153,7 +178,7 @@ pub(in crate::settings) const PLUGIN: &[Row<PluginTable>] = &[
     row(
         "action",
         Kind::Table(|walk: &mut Walk<'_>, t, v| {
-            super::super::kind::read_table(walk, &mut t.action, COMMAND, v, "CommandConfig");
+            crate::settings::row::read_table(walk, &mut t.action, COMMAND, v, "CommandConfig");
         }),
     )
     .of(&[("checks", "")])

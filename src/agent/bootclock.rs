@@ -1,0 +1,28 @@
+//! The host's clock, with what the kernel knows of the boot.
+
+use std::time::Duration;
+
+use crate::base::clock::{Clock, HostClock, Moment};
+use crate::sys::boot;
+
+/// The clock of the agent.
+#[derive(Clone, Copy)]
+pub(crate) struct BootClock(pub(crate) HostClock);
+
+impl Clock for BootClock {
+    fn wall(&self) -> Duration {
+        self.0.wall()
+    }
+
+    fn moment(&self) -> Moment {
+        self.0.moment()
+    }
+
+    fn age(&self) -> u64 {
+        boot::age().as_secs()
+    }
+
+    fn is_synchronised(&self) -> bool {
+        boot::is_synchronised()
+    }
+}

@@ -1,0 +1,109 @@
+//! The gate: before what the configuration names is ready, the host is not registered.
+
+use std::thread;
+
+use crate::base;
+use crate::base::channel::Sender;
+use crate::base::clock::pause;
+use crate::config::Readiness;
+use crate::deliver::message::Order;
+use crate::sys::exec::{self, End, Limits, StopSign, Task};
+use crate::sys::http::probe;
+use crate::sys::trouble::LogOnce;
+
+/// Bytes of stack for the thread that asks.
+const STACK: usize = 128 << 10;
+
+/// Asks again and again until all is ready, and then says [`Order::Begin`]. Fails if no thread or
+/// no pipe can be had.
+pub(crate) fn watch(readiness: Readiness, orders: Sender<Order>) -> Result<(), String> {
+    let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
+    // A command that runs when the agent ends ends by its own limit.
+    std::mem::forget(stop);
+    let run = move || {
+        pause(readiness.initial_delay);
+        let mut log = LogOnce::default();
+        while let Err(why) = ask(&readiness, &sign) {
+            log.failed(format!(
+                "not ready: {why}; the host is registered when it is"
+            ));
+            pause(readiness.period);
+        }
+        log::info!("ready");
+        drop(orders.send(Order::Begin));
+    };
+    let thread = thread::Builder::new().name("readiness".to_owned());
+    let thread = thread.stack_size(STACK).spawn(run);
+    thread
+        .map(drop)
+        .map_err(|error| format!("cannot start a thread: {error}"))
+}
+
+/// Whether all is ready, or what is not.
+fn ask(readiness: &Readiness, sign: &StopSign) -> Result<(), String> {
+    if let Some(place) = &readiness.tcp {
+        let found = probe::connect(place, readiness.timeout);
+        found.map_err(|error| format!("tcp {place}: {error}"))?;
+    }
+    if let Some(url) = &readiness.http {
+        match probe::status(url, readiness.timeout) {
+            Ok(200..=399) => {}
+            Ok(status) => return Err(format!("http {url}: status {status}")),
+            Err(error) => return Err(format!("http {url}: {error}")),
+        }
+    }
+    if readiness.exec.is_empty() {
+        return Ok(());
+    }
+    let task = Task {
+        argv: &readiness.exec,
+        user: None,
+        env: &[],
+    };
+    let outcome = exec::run(&task, &Limits::of(readiness.timeout), sign);
+    match outcome
+        .map_err(|error| format!("exec: {}", base::report(&error)))?
+        .end
+    {
+        End::Exited(0) => Ok(()),
+        End::Exited(code) => Err(format!("exec: it ended with {code}")),
+        End::TimedOut | End::Stopped => Err("exec: it took too long".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn all_that_is_named_has_to_be_ready() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = listener.local_addr().unwrap().to_string();
+        let (_stop, sign) = exec::stop().unwrap();
+        let command = |line: &str| ["sh", "-c", line].map(str::to_owned).into();
+        let of = |tcp: Option<&str>, exec| Readiness {
+            tcp: tcp.map(str::to_owned),
+            exec,
+            timeout: Duration::from_secs(5),
+            ..Readiness::default()
+        };
+        // (what is named, what is said)
+        let table = [
+            (of(None, Vec::new()), Ok(())),
+            (of(Some(&place), command("true")), Ok(())),
+            (
+                of(Some(&place), command("exit 3")),
+                Err("exec: it ended with 3".to_owned()),
+            ),
+        ];
+        for (readiness, expected) in table {
+            assert_eq!(ask(&readiness, &sign), expected);
+        }
+        drop(listener);
+        let said = ask(&of(Some(&place), Vec::new()), &sign).unwrap_err();
+        assert!(said.starts_with(&format!("tcp {place}: ")), "{said}");
+    }
+}

@@ -1,0 +1,415 @@
+//! The main thread: starts each job when it is due, does what signals ask for, and ends when it is
+//! told to.
+
+mod ending;
+
+use std::time::Duration;
+
+use super::event::Event;
+use super::health::Health;
+use super::status::Status;
+use super::watchdog::{Turn, Watchdog};
+use crate::agent::schedule::{Job, Schedule};
+use crate::base::channel::{Receiver, Sender};
+use crate::base::clock::{Clock, Moment, Stamp};
+use crate::config::{Config, Flags};
+use crate::deliver::api::Api;
+use crate::deliver::message::{News, Order, Outcome};
+use crate::measure::Measure;
+use crate::plugins::roster::Id;
+use crate::plugins::runner::Plugins;
+use crate::plugins::work::Told;
+use crate::render::mackerel;
+use crate::settings::apply::set_level;
+use crate::settings::connection::link;
+use crate::settings::reload;
+use crate::sys::digest;
+use crate::sys::exec::reap_orphans;
+use crate::sys::executable::Executable;
+use crate::sys::http::cancel::{CancelToken, Cancellable};
+use crate::sys::localtime;
+use crate::sys::log as backend;
+use crate::sys::notify::Notify;
+use crate::sys::signal::Signal;
+
+/// Between two rounds, in seconds.
+const ROUND: u64 = 60;
+/// Seconds between two rounds by which none is missing, wherever in its minute each is.
+const GAP: u64 = 2 * ROUND;
+/// Between two descriptions of the host, in seconds.
+const DESCRIPTION: u64 = 60 * 60;
+/// Between two looks at the program's file, in seconds.
+const PROGRAM: u64 = 10;
+/// From the first request to stop until the end, whatever is left to be delivered.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// From the start until plugins begin, if the server does not answer sooner.
+const PLUGIN_DELAY: Duration = Duration::from_secs(30);
+
+/// What the main thread owns.
+pub(crate) struct Agent<'a> {
+    flags: &'a Flags,
+    config: Config,
+    measure: Measure,
+    plugins: Plugins,
+    /// When checks and the like begin; `None` once they have.
+    plugins_due: Option<Moment>,
+    /// What the poster is told by.
+    orders: Sender<Order>,
+    /// Whether it still takes orders.
+    has_poster: bool,
+    notify: Notify,
+    schedule: Schedule,
+    status: Status,
+    /// `None` if nobody wants to know whether the agent is alive.
+    watchdog: Option<Watchdog>,
+    /// `None` if the agent is not to end when there is another one.
+    program: Option<Executable>,
+    /// By which threads that it starts tell it how they end.
+    tell: Option<Sender<Event>>,
+    /// What the server calls this host, once it is registered.
+    host_id: Option<String>,
+    /// Whether it has been told to end twice.
+    is_forced: bool,
+    /// What gives the poster's requests little time at the end.
+    cancel: CancelToken,
+    /// When the last round was measured.
+    last_round: Option<(Stamp, Moment)>,
+    health: Health,
+}
+
+/// Why the main loop ended.
+#[derive(Debug, Eq, PartialEq)]
+enum End {
+    Signal(Signal),
+    Outcome(Outcome),
+}
+
+impl<'a> Agent<'a> {
+    /// An agent that has not begun.
+    pub(crate) fn new(
+        flags: &'a Flags,
+        config: Config,
+        measure: Measure,
+        plugins: Plugins,
+        orders: Sender<Order>,
+        notify: Notify,
+    ) -> Agent<'a> {
+        Agent {
+            flags,
+            config,
+            measure,
+            plugins,
+            plugins_due: None,
+            orders,
+            has_poster: true,
+            notify,
+            schedule: Schedule::default(),
+            status: Status::default(),
+            watchdog: None,
+            program: None,
+            tell: None,
+            host_id: None,
+            is_forced: false,
+            cancel: CancelToken::default(),
+            last_round: None,
+            health: Health::default(),
+        }
+    }
+
+    /// The same, which can retire its host.
+    pub(crate) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
+        self.tell = Some(tell);
+        self
+    }
+
+    /// The same, whose poster's requests are cut short by `cancel` at the end.
+    pub(crate) fn cancelling_by(mut self, cancel: CancelToken) -> Agent<'a> {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Runs until it is told to stop or cannot go on. Returns the text for the user in the second
+    /// case, and where values are left that could not be delivered.
+    pub(crate) fn run(mut self, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
+        self.begin(clock);
+        let end = self.until_stopped(clock, events);
+        self.notify.stopping();
+        self.plugins.stop();
+        let leaves = self.leaves(&end);
+        let ended = self.end(end, clock, events);
+        if leaves && !self.is_forced {
+            let left = self.leave(ended, clock, events);
+            self.await_commands(clock, events);
+            return left;
+        }
+        self.await_commands(clock, events);
+        match ended? {
+            Outcome::Delivered => Ok(()),
+            Outcome::Undelivered { values, reports } => Err(match reports {
+                0 => format!("{values} values could not be delivered"),
+                reports => {
+                    format!("{values} values and {reports} check reports could not be delivered")
+                }
+            }),
+            Outcome::Refused(text) => Err(text),
+        }
+    }
+
+    /// Has the poster deliver what waits, if it is there still.
+    fn end(
+        &mut self,
+        end: End,
+        clock: &dyn Clock,
+        events: &Receiver<Event>,
+    ) -> Result<Outcome, String> {
+        let limit = self.limit(&end);
+        match end {
+            End::Outcome(outcome) => Ok(outcome),
+            End::Signal(signal) => {
+                log::info!(
+                    "Received signal '{}', try graceful shutdown up to {} seconds. \
+                     If you want force shutdown immediately, send a signal again.",
+                    signal.name(),
+                    limit.as_secs()
+                );
+                let begin = clock.moment();
+                self.order(Order::Stop(Moment(begin.0 + limit)));
+                self.cancel.cancel();
+                self.wait_for_end(clock, events, begin, limit)
+            }
+        }
+    }
+
+    /// Takes the first round and says that the agent is at work: it need not be registered for
+    /// that, or a host that boots without a network would wait for it.
+    fn begin(&mut self, clock: &dyn Clock) {
+        let start = clock.unix();
+        self.schedule.add(Job::Collect, ROUND, 0, start);
+        self.schedule
+            .add(Job::Describe, DESCRIPTION, start.0, start);
+        if self.config.autoshutdown {
+            match Executable::own() {
+                Ok(program) => self.program = Some(program),
+                Err(error) => log::error!("autoshutdown: own program not found: {error}"),
+            }
+            self.schedule.add(Job::LookAtProgram, PROGRAM, 0, start);
+        }
+        let now = clock.moment();
+        let notify = &self.notify;
+        self.watchdog = notify.watchdog().map(|limit| Watchdog::new(limit, now));
+        self.round(clock.stamp().at(start), now);
+        self.plugins_due = Some(Moment(now.0 + PLUGIN_DELAY));
+        self.notify.ready();
+        self.notify.status(&self.status.text());
+    }
+
+    /// Tells the poster.
+    fn order(&mut self, order: Order) {
+        // A poster that has ended says so, unless it has panicked.
+        self.has_poster &= self.orders.send(order).is_ok();
+    }
+
+    /// Starts every job when it is due, until an event ends the loop.
+    fn until_stopped(&mut self, clock: &dyn Clock, events: &Receiver<Event>) -> End {
+        loop {
+            for job in self.schedule.take_due(clock.unix()) {
+                if let Some(end) = self.start(job, clock) {
+                    return end;
+                }
+            }
+            let now = clock.moment();
+            self.turn_plugins(now);
+            let idle = self.schedule.idle(clock.wall());
+            let mut idle = idle.min(self.idle_plugins(now)).min(self.watch(now));
+            if !self.has_poster {
+                idle = Duration::ZERO;
+            }
+            match events.recv_timeout(idle) {
+                Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
+                Ok(Event::Signal(signal)) => return End::Signal(signal),
+                Ok(Event::News(news)) => self.note(news, clock),
+                Ok(Event::Plugin(id, told)) => self.hear(id, told),
+                Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
+                Ok(Event::Child) => drop(reap_orphans()),
+                // Whoever asks may have gone.
+                Ok(Event::Inquiry(answer)) => {
+                    drop(answer.send(self.health.answer(clock.moment())));
+                }
+                Ok(Event::Retired(_)) => {}
+                Err(_) if self.has_poster => {}
+                // It has gone without a word.
+                Err(_) => {
+                    return End::Outcome(Outcome::Undelivered {
+                        values: 0,
+                        reports: 0,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Does a job, or has it done: nothing here waits for the network.
+    fn start(&mut self, job: Job, clock: &dyn Clock) -> Option<End> {
+        match job {
+            Job::Collect => {
+                let now = clock.stamp();
+                self.round(now.at(now.wall.minute()), clock.moment());
+            }
+            Job::Describe => self.order(Order::Describe),
+            Job::LookAtProgram => {
+                if self.program.as_ref().is_some_and(Executable::is_replaced) {
+                    log::info!("the program's file has been replaced or removed");
+                    return Some(End::Signal(Signal::Interrupt));
+                }
+            }
+        }
+        None
+    }
+
+    /// Measures, and has metric plugins measure, for the round of `time`.
+    fn round(&mut self, time: Stamp, now: Moment) {
+        let last = self.last_round.replace((time, now));
+        if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
+            log::warn!("{line}");
+        }
+        // Plugins first: they take their time.
+        self.plugins.round(time);
+        let values = self.measure.round(now);
+        self.health.measured = Some(now);
+        let count = values.iter().count();
+        backend::debug("metrics", format_args!("measured {count} values"));
+        self.order(Order::Round(time, None, values));
+    }
+
+    /// Starts the plugins that are due.
+    fn turn_plugins(&mut self, now: Moment) {
+        if self.plugins_due.is_some_and(|due| due <= now) {
+            self.plugins_due = None;
+            self.plugins.begin(now);
+            if self.config.diagnostic {
+                self.order(Order::Graphs(mackerel::agent::graphs()));
+            }
+            if self.config.container.details {
+                self.order(Order::Graphs(mackerel::container::graphs()));
+            }
+        }
+        self.plugins.turn(now);
+    }
+
+    fn idle_plugins(&self, now: Moment) -> Duration {
+        match self.plugins_due {
+            Some(due) => due.since(now),
+            None => self.plugins.idle(now),
+        }
+    }
+
+    fn hear(&mut self, id: Id, told: Told) {
+        for order in self.plugins.hear(id, told) {
+            self.order(order);
+        }
+    }
+
+    /// Tells the service manager that the agent is alive, if it is and if it is time. Returns until
+    /// when it is not.
+    fn watch(&mut self, now: Moment) -> Duration {
+        let Some(watchdog) = &mut self.watchdog else {
+            return Duration::MAX;
+        };
+        let turn = watchdog.turn(now);
+        let idle = watchdog.idle(now);
+        match turn {
+            Turn::Rest => {}
+            Turn::Complain => log::error!("the thread that posts hangs: the watchdog is not told"),
+            Turn::Tell { ask } => {
+                self.notify.alive();
+                if ask {
+                    self.order(Order::Answer);
+                }
+            }
+        }
+        idle
+    }
+
+    fn note(&mut self, news: News, clock: &dyn Clock) {
+        if let Some(watchdog) = &mut self.watchdog
+            && news == News::Alive
+        {
+            watchdog.answered();
+        }
+        // Half of the host's own second: a fleet that starts together does not check together.
+        if let News::Registered { id, .. } = &news
+            && let Some(due) = &mut self.plugins_due
+        {
+            let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
+            *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
+        }
+        match &news {
+            News::Registered { id, .. } => self.host_id = Some(id.clone()),
+            News::Working | News::Posted => self.health.posted = Some(clock.moment()),
+            News::Alive | News::Failing(_) => {}
+        }
+        if self.status.note(news, clock.unix()) {
+            self.notify.status(&self.status.text());
+        }
+    }
+
+    /// Goes over to the configuration as it is now, unless it is broken, and has the host described
+    /// in any case.
+    fn reload(&mut self, now: Moment) {
+        self.notify.reloading();
+        let taken = reload::checked(self.flags).and_then(|config| self.configure(config, now));
+        match taken {
+            Ok(()) => log::info!("configuration reloaded"),
+            Err(why) => {
+                log::warn!("failed to reload: configtest failed: {why}; nothing is changed");
+            }
+        }
+        self.order(Order::Describe);
+        self.notify.ready();
+        self.notify.status(&self.status.text());
+    }
+
+    /// Goes over to `new`, all of it or nothing. Fails if the API cannot be spoken to as it says.
+    fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
+        let (config, staying) = reload::as_far_as_possible(&self.config, new);
+        // Made anew in any case: certificates may have changed where their path has not.
+        let link = Cancellable::new(link(&config)?, self.cancel.clone());
+        let api = Api::new(Box::new(link));
+        if !staying.is_empty() {
+            let staying = staying.join(", ");
+            log::warn!("changed, but needs a restart to take effect: {staying}");
+        }
+        set_level(&config);
+        self.measure.configure(&config);
+        self.plugins.configure(&config, now);
+        if config.diagnostic && !self.config.diagnostic {
+            self.order(Order::Graphs(mackerel::agent::graphs()));
+        }
+        self.order(Order::Configure(api, Box::new(config.clone())));
+        self.config = config;
+        Ok(())
+    }
+}
+
+/// What the log says of the time between two rounds, by both clocks each; nothing if no round is missing.
+fn gap((last, before): (Stamp, Moment), (time, now): (Stamp, Moment)) -> Option<String> {
+    let passed = time.age.saturating_sub(last.age);
+    if passed <= GAP {
+        return None;
+    }
+    // The clock that measures and waits stands still while the host is suspended.
+    let asleep = passed.saturating_sub(now.since(before).as_secs());
+    let why = match asleep >= ROUND {
+        true => "the host was suspended",
+        false => "the agent was stopped or got no CPU",
+    };
+    let shown = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
+    Some(format!(
+        "nothing was measured from {} to {}: {why}",
+        shown(time.wall.0.saturating_sub(passed)),
+        shown(time.wall.0)
+    ))
+}
+
+#[cfg(test)]
+mod tests;

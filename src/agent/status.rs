@@ -1,0 +1,108 @@
+//! How the agent is doing, in one line for people: what `systemctl status` shows.
+
+use std::time::Duration;
+
+use crate::base::clock::Unix;
+use crate::deliver::message::News;
+use crate::sys::localtime;
+
+/// What is known of the agent's dealings with the server.
+#[derive(Default)]
+pub(crate) struct Status {
+    /// Its name and its id there, once it is registered.
+    host: Option<String>,
+    works: bool,
+    /// Since when nothing works, and why.
+    trouble: Option<(Unix, String)>,
+}
+
+impl Status {
+    /// Notes what has happened at `now`. Returns whether [`Status::text`] is another one.
+    pub(crate) fn note(&mut self, news: News, now: Unix) -> bool {
+        let was = self.trouble.take();
+        match news {
+            News::Alive | News::Posted => {
+                self.trouble = was;
+                return false;
+            }
+            News::Registered { id, name } => self.host = Some(format!("{name} ({id})")),
+            News::Working => self.works = true,
+            News::Failing(reason) => {
+                let since = was.map_or(now, |(since, _)| since);
+                self.trouble = Some((since, reason));
+            }
+        }
+        true
+    }
+
+    /// The line.
+    pub(crate) fn text(&self) -> String {
+        let (is, what) = match &self.host {
+            Some(host) => (format!("registered as {host}"), "posting"),
+            None => ("measuring, not registered yet".to_owned(), "registering"),
+        };
+        match &self.trouble {
+            Some((since, why)) => {
+                let since = localtime::rfc3339(Duration::from_secs(since.0));
+                format!("{is}, {what} fails since {since}: {why}")
+            }
+            None if self.works => format!("{is}, {what} works"),
+            None => is,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_who_it_is_and_since_when_it_fails() {
+        let since = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
+        let registered = News::Registered {
+            id: "3aB".to_owned(),
+            name: "pi".to_owned(),
+        };
+        let failing = |why: &str| News::Failing(why.to_owned());
+        let (first, second) = (since(60), since(120));
+        // (second, what happens, what is shown from then on)
+        let table = [
+            (
+                60,
+                failing("no answer"),
+                format!(
+                    "measuring, not registered yet, registering fails since {first}: no answer"
+                ),
+            ),
+            (61, registered, "registered as pi (3aB)".to_owned()),
+            (
+                62,
+                News::Working,
+                "registered as pi (3aB), posting works".to_owned(),
+            ),
+            (
+                120,
+                failing("no answer"),
+                format!("registered as pi (3aB), posting fails since {second}: no answer"),
+            ),
+            (
+                180,
+                failing("status 500"),
+                format!("registered as pi (3aB), posting fails since {second}: status 500"),
+            ),
+            (
+                240,
+                News::Working,
+                "registered as pi (3aB), posting works".to_owned(),
+            ),
+        ];
+        let mut status = Status::default();
+        assert_eq!(status.text(), "measuring, not registered yet");
+        for (second, news, expected) in table {
+            assert!(status.note(news, Unix(second)));
+            assert_eq!(status.text(), expected);
+            assert!(!status.note(News::Alive, Unix(second + 1)));
+            assert_eq!(status.text(), expected);
+        }
+    }
+}

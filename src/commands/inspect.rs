@@ -1,0 +1,343 @@
+//! `mackerel-agent check NAME` and `mackerel-agent plugin NAME`: one run of one plugin, as the agent
+//! would run it, and what would be sent.
+
+use crate::base::name_map::NameMap;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread;
+
+use super::owner;
+use crate::base::channel::{Sender, channel};
+use crate::base::clock::{Clock, HostClock};
+use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
+use crate::deliver::api::Api;
+use crate::install::installer::is_sandboxed;
+use crate::plugins::history::{History, News};
+use crate::plugins::work::{Told, Work, perform};
+use crate::settings::resolve::survey;
+use crate::settings::tags::TAGS;
+use crate::sys::exec::{self, StopSign};
+use crate::sys::http::{Answer, Exchange, LinkError, Request};
+use crate::sys::log as backend;
+use crate::sys::signal;
+use crate::sys::state::State;
+use crate::sys::user;
+
+/// In place of a host's id where there is none.
+const NO_ID: &str = "<the host's id>";
+
+/// What can happen while a plugin runs.
+enum Event {
+    Told(Told),
+    /// It has told all.
+    Over,
+    Interrupted,
+}
+
+/// Runs the check of this name once and prints what came of it. Its action is not run. Returns the
+/// text for the user if there is no such check, or it could not be run.
+pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
+    let config = configuration(flags)?;
+    let plugin: Arc<CheckPlugin> = named(name, &config.check_plugins, "checks", flags)?;
+    be_as_service(&config)?;
+    introduce(&plugin.command)?;
+    let work = Work::Check {
+        plugin: Arc::clone(&plugin),
+        previous: None,
+        may_act: false,
+    };
+    let clock = HostClock::new();
+    let mut result = Ok(());
+    run(vec![work], &mut |told| {
+        if let Told::Check(Some(finding), began, _, words) = told {
+            let trouble = words.trouble.as_deref().map(backend::escaped);
+            result = trouble.map_or(Ok(()), Err);
+            let took = clock.moment().0;
+            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            say(&format!(
+                "result: {} after {took} ms",
+                finding.status.word()
+            ))?;
+            print_stderr(&words.stderr)?;
+            let report = finding.report(&name.to_string_lossy(), &plugin, began);
+            let message = report.message.clone();
+            let prevent = plugin.prevent_alert_auto_close;
+            let is_news = History::default().note(report.status, &message, prevent);
+            if is_news == News::No {
+                return say("would be sent: nothing, because of prevent_alert_auto_close");
+            }
+            say(&for_whom(plugin.custom_identifier.as_deref()))?;
+            let id = host_id(&config, plugin.custom_identifier.as_deref());
+            // Printing is all that it does.
+            drop(Api::new(Box::new(Show)).report_checks(&id, [report].iter()));
+            if plugin.action.is_some() {
+                say("its action is not run here; the agent runs it after every check")?;
+            }
+        }
+        Ok(())
+    })?;
+    result
+}
+
+/// Runs the metric plugin of this name for its graph definitions and for its values, and prints what
+/// came of it. Returns the text for the user if there is no such plugin, or it could not be run.
+pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
+    let config = configuration(flags)?;
+    let plugin: Arc<MetricPlugin> = named(name, &config.metric_plugins, "metrics", flags)?;
+    be_as_service(&config)?;
+    introduce(&plugin.command)?;
+    let now = HostClock::new().unix();
+    let works = vec![
+        Work::Graphs(Arc::clone(&plugin)),
+        Work::Values(Arc::clone(&plugin), now),
+    ];
+    let mut result = Ok(());
+    run(works, &mut |told| {
+        let mut api = Api::new(Box::new(Show));
+        match told {
+            Told::Graphs(found, words) => {
+                let trouble = found.as_ref().err().cloned().or(words.trouble);
+                let graphs = found.unwrap_or_default();
+                say(&format!("graph definitions: {}", graphs.len()))?;
+                print_trouble(trouble.as_deref())?;
+                if !graphs.is_empty() {
+                    let graphs: Vec<_> = graphs.iter().collect();
+                    drop(api.create_graph_defs(&graphs));
+                }
+            }
+            Told::Values(rounds, rejected, words) => {
+                let count: usize = rounds.iter().map(|(_, values)| values.iter().count()).sum();
+                say(&format!("values: {count}"))?;
+                print_trouble(words.trouble.as_deref())?;
+                print_stderr(&words.stderr)?;
+                for name in rejected {
+                    say(&format!(
+                        "dropped: \"{name}\", whose name or value the API does not take"
+                    ))?;
+                }
+                if count == 0 {
+                    result = Err("the plugin brought no value".to_owned());
+                    return Ok(());
+                }
+                say(&for_whom(plugin.custom_identifier.as_deref()))?;
+                let id = host_id(&config, plugin.custom_identifier.as_deref());
+                let values = rounds.iter().flat_map(|(time, values)| {
+                    let id = id.as_str();
+                    values
+                        .iter()
+                        .map(move |(name, value)| (id, *time, name, value))
+                });
+                drop(api.post_metrics(values));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    result
+}
+
+/// The configuration, which needs no API key for this.
+fn configuration(flags: &Flags) -> Result<Config, String> {
+    backend::install(TAGS);
+    let mut flags = flags.clone();
+    flags.apikey = Some(Secret::new("none"));
+    let survey = survey(&flags);
+    match survey.problems.is_empty() {
+        true => Ok(survey.config),
+        false => Err(survey.problems.join("\n")),
+    }
+}
+
+/// The plugin of this name. Fails with the names there are.
+fn named<P: Clone>(
+    name: &OsStr,
+    plugins: &NameMap<P>,
+    kind: &str,
+    flags: &Flags,
+) -> Result<Arc<P>, String> {
+    let found = name.to_str().and_then(|name| plugins.get(name));
+    found.map(|plugin| Arc::new(plugin.clone())).ok_or_else(|| {
+        let names: Vec<&str> = plugins.keys().map(String::as_str).collect();
+        let names = match names.is_empty() {
+            true => "none".to_owned(),
+            false => names.join(", "),
+        };
+        let (conf, name) = (flags.conf.display(), name.display());
+        format!(
+            "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {names}"
+        )
+    })
+}
+
+/// Has root go on as the service runs, as far as that is possible, and says how far that is.
+fn be_as_service(config: &Config) -> Result<(), String> {
+    let user = match owner::become_owner(&config.root)? {
+        Some(user) => user,
+        None if user::is_root() => {
+            let root = config.root.display();
+            return say(&format!(
+                "runs as root, to whom {root} belongs or would: a service of another user has fewer rights"
+            ));
+        }
+        None => return Ok(()),
+    };
+    if !is_sandboxed() {
+        return say(&format!("runs as the service does: user {user}"));
+    }
+    user::gain_nothing();
+    say(&format!(
+        "runs as the service does: user {user}, who gains no rights by sudo; the rest of the unit's sandbox \
+         is not here (files that can be written, devices, system calls)"
+    ))
+}
+
+/// Says what is run.
+fn introduce(command: &Command) -> Result<(), String> {
+    let argv: Vec<String> = command.argv.iter().map(|word| quoted(word)).collect();
+    say(&format!("command: {}", argv.join(" ")))?;
+    if let Some(user) = &command.user {
+        say(&format!("user: {user}"))?;
+    }
+    // The values may be secret.
+    let names: Vec<&str> = command.env.iter().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        say(&format!("environment: {}", names.join(" ")))?;
+    }
+    say(&format!("time limit: {} s", command.timeout.as_secs()))
+}
+
+/// A word as a shell would have it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => ["'", &word.replace('\'', r"'\''"), "'"].concat(),
+    }
+}
+
+/// Does each of `works` in turn, and passes on what is told. A signal ends what runs.
+fn run(works: Vec<Work>, hear: &mut dyn FnMut(Told) -> Result<(), String>) -> Result<(), String> {
+    let (tell, events) = channel();
+    let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
+    let mut stop = Some(stop);
+    let interrupted = tell.clone();
+    signal::watch(false, move |_| interrupted.send(Event::Interrupted).is_ok())
+        .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
+    let worker = thread::spawn(move || do_all(&works, &sign, &tell));
+    let mut was_interrupted = false;
+    loop {
+        match events.recv() {
+            Ok(Event::Told(told)) if !was_interrupted => hear(told)?,
+            Ok(Event::Told(_)) => {}
+            Ok(Event::Interrupted) => {
+                was_interrupted = true;
+                stop = None;
+            }
+            Ok(Event::Over) | Err(_) => break,
+        }
+    }
+    drop(stop);
+    drop(worker.join());
+    match was_interrupted {
+        true => Err("interrupted".to_owned()),
+        false => Ok(()),
+    }
+}
+
+fn do_all(works: &[Work], sign: &StopSign, tell: &Sender<Event>) {
+    let clock = HostClock::new();
+    for work in works {
+        perform(work, &clock, sign, &|told| {
+            drop(tell.send(Event::Told(told)))
+        });
+    }
+    drop(tell.send(Event::Over));
+}
+
+/// Prints requests instead of sending them.
+struct Show;
+
+impl Exchange for Show {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let verb = request.method.word();
+        let body = request.body.unwrap_or_default();
+        // Whoever does not listen any more misses nothing else.
+        drop(say(&format!("{verb} {}\n{body}", request.path)));
+        Ok(Answer {
+            status: 200,
+            body: "{}".to_owned(),
+            encoding: None,
+            retry_after: None,
+            location: None,
+            date: None,
+        })
+    }
+}
+
+fn for_whom(identifier: Option<&str>) -> String {
+    match identifier {
+        Some(identifier) => {
+            format!("would be sent, for the host of custom identifier {identifier}:")
+        }
+        None => "would be sent:".to_owned(),
+    }
+}
+
+/// The id that the server has given this host, or what stands for one.
+fn host_id(config: &Config, identifier: Option<&str>) -> String {
+    let own = || State::at(&config.root).host_id().ok().flatten();
+    let known = if identifier.is_some() { None } else { own() };
+    known.unwrap_or_else(|| NO_ID.to_owned())
+}
+
+fn print_trouble(trouble: Option<&str>) -> Result<(), String> {
+    trouble.map_or(Ok(()), |trouble| say(&format!("trouble: {trouble}")))
+}
+
+fn print_stderr(text: &str) -> Result<(), String> {
+    match text.is_empty() {
+        true => Ok(()),
+        false => say(&format!("stderr: {text}")),
+    }
+}
+
+fn say(text: &str) -> Result<(), String> {
+    let mut lines = text.split('\n');
+    lines
+        .try_for_each(|line| writeln!(io::stdout(), "{}", backend::escaped(line)))
+        .map_err(|error| format!("cannot print: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        for (word, expected) in [
+            ("-e", "-e"),
+            ("/usr/bin/x", "/usr/bin/x"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_is_not_there_is_answered_with_those_that_are() {
+        let mut config = Config::default();
+        let text = "[plugin.checks.a]\ncommand = 'x'\n[plugin.checks.b]\ncommand = 'x'\n";
+        config.read(text.as_bytes()).unwrap();
+        let flags = Flags::default();
+        let find = |name: &str| named(OsStr::new(name), &config.check_plugins, "checks", &flags);
+        assert_eq!(find("a").unwrap().command.argv, ["sh", "-c", "x"]);
+        let error = find("c").unwrap_err();
+        assert!(
+            error.starts_with("no [plugin.checks.c] in ") && error.ends_with(" a, b"),
+            "{error}"
+        );
+    }
+}

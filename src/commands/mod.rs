@@ -1,0 +1,23 @@
+//! The commands that do one thing and end: one file each.
+//!
+//! Each resolves the configuration (`settings`), does its work with the same parts as the agent, and
+//! prints to stdout. An error is returned as the text for the user; `main` prints it and exits with 1.
+
+pub(crate) mod health;
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of the tests, not of a host"
+)]
+mod hosts;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod once;
+mod owner;
+pub(crate) mod retire;
+
+pub(crate) use health::health;
+pub(crate) use init::init;
+pub(crate) use inspect::{check, plugin};
+pub(crate) use once::once;
+pub(crate) use retire::retire;

@@ -1,0 +1,176 @@
+//! `mackerel-agent once`: one round, printed instead of posted.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::base;
+use crate::base::channel::{Receiver, channel};
+use crate::base::clock::{Clock, HostClock, Unix, pause};
+use crate::base::name_map::NameMap;
+use crate::base::values::Values;
+use crate::config::{Config, Flags};
+use crate::deliver::whereabouts;
+use crate::describe::Place;
+use crate::describe::describer::describer;
+use crate::measure::Measure;
+use crate::plugins::runner::{METRICS, STACK};
+use crate::plugins::work::{Told, Work, perform};
+use crate::settings::apply::export;
+use crate::settings::resolve::{defaults, resolve};
+use crate::settings::tags::TAGS;
+use crate::sys::exec;
+use crate::sys::fsstat::FsStats;
+use crate::sys::localtime;
+use crate::sys::log as backend;
+use crate::sys::root::Root;
+use crate::wire::once::{Group, Once, Point, Round};
+
+/// What the rates cover.
+const SPAN: Duration = Duration::from_secs(1);
+
+/// Measures for [`SPAN`] and prints the host and its metrics as one line of JSON. A configuration
+/// that cannot be used is told of, and the defaults are used instead. Returns the text for the
+/// user if the host cannot be described, or the line not be printed.
+pub(crate) fn once(flags: &Flags) -> Result<(), String> {
+    backend::install(TAGS);
+    let config = resolve(flags).unwrap_or_else(|why| {
+        log::warn!("failed to load config (but `once` must not required conf): {why}");
+        defaults(flags)
+    });
+    export(&config);
+    let clock = HostClock::new();
+    let root = Root::of(&config.host);
+    let stats = FsStats::new(&root);
+    let mut measure = Measure::new(&config, root, stats.beside());
+    let place = whereabouts::at_once(&config).unwrap_or_else(|why| {
+        log::warn!("{why}");
+        Place::default()
+    });
+    let host = describer(&config, stats)(&config, place).map_err(|error| base::report(&error))?;
+    let plugins = start_plugins(&config, clock)?;
+    measure.sample(clock.moment());
+    let created = clock.wall();
+    pause(SPAN);
+    let own = measure.sample(clock.moment());
+    let mut rounds = vec![(None, None, own)];
+    // The channel is over when the last plugin is.
+    while let Ok(measured) = plugins.recv() {
+        rounds.extend(measured);
+    }
+    let line = Once {
+        host,
+        metrics: Round {
+            created: localtime::rfc3339(created),
+            values: grouped(&rounds),
+        },
+    };
+    let mut line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
+    line.push('\n');
+    io::stdout()
+        .write_all(line.as_bytes())
+        .map_err(|error| format!("cannot print: {error}"))
+}
+
+/// Values, the host that they are of, and their own time if they have one.
+type Measured = (Option<String>, Option<u64>, Values);
+
+/// Runs every metric plugin at once. Each sends what it measured; what it has to say is logged.
+fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measured>>, String> {
+    let (tell, measured) = channel();
+    let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
+    // A command that this process has started ends with it, or by its own limit.
+    std::mem::forget(stop);
+    let now = clock.unix();
+    for (name, plugin) in &config.metric_plugins {
+        let (name, plugin, tell) = (name.clone(), Arc::new(plugin.clone()), tell.clone());
+        let sign = sign.clone();
+        let work = Work::Values(Arc::clone(&plugin), now);
+        let run = move || {
+            perform(&work, &clock, &sign, &|told| {
+                let Told::Values(rounds, _, words) = told else {
+                    return;
+                };
+                if let Some(trouble) = words.trouble {
+                    log::warn!(target: METRICS, "plugin.metrics.{name}: {trouble}");
+                }
+                let of = |(time, values)| {
+                    let time = plugin.use_plugin_timestamp.then_some(time);
+                    (
+                        plugin.custom_identifier.clone(),
+                        time.map(|time: Unix| time.0),
+                        values,
+                    )
+                };
+                drop(tell.send(rounds.into_iter().map(of).collect()));
+            });
+        };
+        let thread = thread::Builder::new().stack_size(STACK).spawn(run);
+        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    }
+    Ok(measured)
+}
+
+/// The values of each host together.
+fn grouped(measured: &[Measured]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (identifier, time, values) in measured {
+        let identifier = identifier.as_deref();
+        let at = groups
+            .iter()
+            .position(|group| group.custom_identifier == identifier);
+        let at = at.unwrap_or_else(|| {
+            groups.push(Group {
+                values: NameMap::new(),
+                custom_identifier: identifier,
+            });
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(at) {
+            for (name, value) in values.iter() {
+                let point = Point { time: *time, value };
+                group.values.insert(name.to_owned(), point);
+            }
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vector 39.
+    #[test]
+    fn values_of_one_host_are_one_group() {
+        let values = |name: &str| {
+            let mut values = Values::default();
+            values.put(name, 1.0);
+            values
+        };
+        let to = |name: &str| Some(name.to_owned());
+        let measured = [
+            (None, None, values("loadavg1")),
+            (to("x"), None, values("custom.a")),
+            (None, Some(60), values("custom.b")),
+            (to("y"), None, values("custom.c")),
+            (to("x"), None, values("custom.d")),
+        ];
+        let groups = grouped(&measured);
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| {
+                let names: Vec<&str> = group.values.keys().map(String::as_str).collect();
+                (group.custom_identifier, names)
+            })
+            .collect();
+        let expected = [
+            (None, vec!["custom.b", "loadavg1"]),
+            (Some("x"), vec!["custom.a", "custom.d"]),
+            (Some("y"), vec!["custom.c"]),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(groups[0].values["custom.b"].time, Some(60));
+    }
+}

@@ -1,0 +1,361 @@
+//! Delivery to one server, by one thread: registering, posting, describing. Each kind of traffic is
+//! a lane ([`lane::Lane`]); of those that are due, the first one in order of priority makes one
+//! request. Measuring never waits for it.
+
+mod identities;
+mod lane;
+mod lanes;
+mod persister;
+mod stop;
+mod time;
+
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use super::message::{News, Order, Outcome};
+use super::registration::Registration;
+use crate::base::channel::Receiver;
+use crate::base::clock::{Clock, Moment, Stamp};
+use crate::base::values::Values;
+use crate::config::Config;
+use crate::deliver::api::Api;
+use crate::deliver::spool::Destination;
+use crate::deliver::trust::ClockTrust;
+use crate::describe::describer::Describe;
+use crate::sys::http::cancel::CancelToken;
+use identities::Identities;
+use lane::{Context, Step};
+use lanes::Lanes;
+pub(crate) use persister::Persister;
+
+/// Until the first round has to be there, where it is written before the first request.
+const FIRST_ROUND: Duration = Duration::from_secs(5);
+
+/// What there is to do next.
+#[derive(Debug, Eq, PartialEq)]
+enum Next {
+    /// Nothing until a command comes.
+    Rest,
+    /// Nothing for this long.
+    Pause(Duration),
+    End(Outcome),
+}
+
+/// The state of delivering to one server.
+pub(crate) struct Poster {
+    api: Api,
+    context: Context,
+    lanes: Lanes,
+    /// Keeps what waits in a file.
+    persister: Persister,
+    /// Shortens requests while the agent is about to end.
+    cancel: CancelToken,
+    /// Whether everything that waited at the stop is in the file.
+    is_kept: bool,
+    /// Whether a request for what is kept has failed since the stop.
+    has_failed: bool,
+    /// A way in which the poster is broken on purpose.
+    #[cfg(test)]
+    fault: fault::Fault,
+}
+
+impl Poster {
+    /// A poster that registers the host at once.
+    pub(crate) fn new(
+        api: Api,
+        registration: Registration,
+        describe: Describe,
+        config: Config,
+        events: Box<dyn Fn(News) + Send>,
+        random: fn() -> u32,
+        now: Moment,
+    ) -> Poster {
+        let mut poster = Poster {
+            api,
+            context: Context {
+                config,
+                registration,
+                describe,
+                identities: Identities::default(),
+                trust: ClockTrust::default(),
+                events,
+                random,
+                stop: None,
+            },
+            lanes: Lanes::new(now),
+            persister: Persister::none(),
+            cancel: CancelToken::default(),
+            is_kept: false,
+            has_failed: false,
+            #[cfg(test)]
+            fault: fault::Fault::default(),
+        };
+        poster.configure_plugins(now);
+        poster
+    }
+
+    /// Keeps what waits with `persister` from now on, and loads what an earlier agent has left.
+    pub(crate) fn keep_with(mut self, persister: Persister, clock: &dyn Clock) -> Poster {
+        self.persister = persister;
+        let left = self.persister.restore(&mut self.lanes.values.spool);
+        let reports = &mut self.lanes.reports;
+        reports.undated.extend(left.undated);
+        if let Some(start) = left.start {
+            self.context.trust = ClockTrust::inherited(start);
+            self.settle(clock);
+        }
+        for (destination, report) in left.reports {
+            let queue = &mut self.lanes.reports.queue;
+            queue.push(destination.as_deref(), report, true, clock.moment());
+        }
+        self.drop_unwanted(clock);
+        self
+    }
+
+    /// Uses the token that shortens requests while the agent is about to end. It is cleared if what
+    /// waits then cannot be kept.
+    pub(crate) fn cancelled_by(mut self, cancel: CancelToken) -> Poster {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Limits what is held to a part of the memory that this process may have, in bytes.
+    pub(crate) fn fit(&mut self, memory: u64) {
+        self.lanes.values.spool.fit(memory);
+    }
+
+    /// Registers nothing before [`Order::Begin`].
+    pub(crate) fn hold(&mut self) {
+        self.lanes.registration.is_held = true;
+    }
+
+    /// Does what is due until it is to end.
+    pub(crate) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<Order>) -> Outcome {
+        // The first request may hang for longer than the agent lives.
+        let begin = clock.moment();
+        while self.persister.is_hasty() && self.persister.due().is_none() {
+            let passed = clock.moment().since(begin);
+            match inbox.recv_timeout(FIRST_ROUND.saturating_sub(passed)) {
+                Ok(order) => self.on_command(order, clock),
+                Err(_) => break,
+            }
+        }
+        loop {
+            // Commands first: a request may take long, and the newest round is to be in the next.
+            while let Ok(order) = inbox.try_recv() {
+                self.on_command(order, clock);
+            }
+            let order = match self.step(clock) {
+                Next::End(outcome) => return outcome,
+                Next::Rest => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Next::Pause(time) => inbox.recv_timeout(time),
+            };
+            match order {
+                Ok(order) => self.on_command(order, clock),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.outcome(clock),
+            }
+        }
+    }
+
+    /// Gives a command to the lane that it is for. Makes no request.
+    fn on_command(&mut self, order: Order, clock: &dyn Clock) {
+        let now = clock.moment();
+        match order {
+            Order::Round(stamp, destination, values) => {
+                self.on_round(stamp, destination, &values, clock);
+            }
+            Order::Report {
+                destination,
+                report,
+                is_urgent,
+            } => self.on_report(destination, report, is_urgent, clock),
+            Order::Metadata(name, document) => self.lanes.metadata.push(&name, document, now),
+            Order::Graphs(graphs) => self.lanes.graphs.push(graphs, now),
+            Order::Describe => {
+                let whereabouts = &mut self.context.registration.whereabouts;
+                whereabouts.look(self.context.config.cloud_platform);
+                self.lanes.description.due = Some(now);
+            }
+            Order::Placed(found) => {
+                self.context.registration.whereabouts.take(found);
+                if self.context.registration.host().is_none() {
+                    self.lanes.registration.hurry(now);
+                } else if self.context.stop.is_none() {
+                    self.lanes.description.due = Some(now);
+                }
+            }
+            Order::Configure(api, config) => {
+                self.api = api;
+                if self.context.config.cloud_platform != config.cloud_platform {
+                    self.context.registration.whereabouts.forget();
+                }
+                self.context.config = *config;
+                self.configure_plugins(now);
+                self.drop_unwanted(clock);
+                self.lanes.registration.configure(now);
+                self.lanes.values.configure(now);
+            }
+            Order::Begin => {
+                self.lanes.registration.is_held = false;
+                self.lanes.registration.due = Some(now);
+            }
+            Order::Answer => (self.context.events)(News::Alive),
+            Order::Stop(limit) => self.on_stop(limit, clock),
+        }
+    }
+
+    /// Adds a round of values, unless nobody wants it.
+    fn on_round(
+        &mut self,
+        stamp: Stamp,
+        destination: Destination,
+        values: &Values,
+        clock: &dyn Clock,
+    ) {
+        if self.context.is_unwanted(destination.as_deref()) {
+            return;
+        }
+        let dated = self.dated(stamp, clock);
+        let lane = &mut self.lanes.values;
+        lane.push(dated, destination, values, &self.context, clock);
+        self.persister.request_save(clock.moment());
+    }
+
+    /// Goes over to the plugins of the configuration.
+    fn configure_plugins(&mut self, now: Moment) {
+        let config = &self.context.config;
+        self.context.identities.configure(config, now);
+        self.lanes.reports.queue.expect(config.check_plugins.len());
+        self.lanes.metadata.configure(config);
+    }
+
+    /// Makes at most one request, if one is due.
+    fn step(&mut self, clock: &dyn Clock) -> Next {
+        let now = clock.moment();
+        if let Some(limit) = self.context.stop
+            && (self.due().is_none() || now >= limit || self.may_stop_trying())
+        {
+            self.set_final_status();
+            return Next::End(self.outcome(clock));
+        }
+        if self.persister.due().is_some_and(|due| due <= now) {
+            self.save(clock);
+        }
+        if let Some(refusal) = self.step_first(now, clock) {
+            self.save(clock);
+            return Next::End(Outcome::Refused(refusal));
+        }
+        match (self.due(), self.context.stop) {
+            (None, Some(_)) => Next::Pause(Duration::ZERO),
+            (due, stop) => {
+                // A stop without anything to send has ended above.
+                let dues = [due, due.and(stop), self.persister.due()];
+                match dues.into_iter().flatten().min() {
+                    Some(due) => Next::Pause(due.since(clock.moment())),
+                    None => Next::Rest,
+                }
+            }
+        }
+    }
+
+    /// Lets the first lane that is due make its step. Returns why the agent has to end, if it has.
+    fn step_first(&mut self, now: Moment, clock: &dyn Clock) -> Option<String> {
+        let dues = self.dues();
+        let first = dues
+            .iter()
+            .position(|due| due.is_some_and(|due| due <= now))?;
+        #[cfg(test)]
+        let first = self.fault.first(first, &dues, now);
+        let Poster {
+            api,
+            context,
+            lanes,
+            ..
+        } = self;
+        #[cfg(test)]
+        let mut nobody = self.fault.api(first);
+        #[cfg(test)]
+        let api = nobody.as_mut().unwrap_or(api);
+        let was_registered = context.registration.host().is_some();
+        let was_sure = context.trust.is_sure();
+        let lane = lanes.by_priority().into_iter().nth(first)?;
+        let step = lane.step(context, api, clock);
+        #[cfg(test)]
+        self.fault.ended(first, &step);
+        let now = clock.moment();
+        // What a step has found out may concern the other lanes.
+        if !was_registered && context.registration.host().is_some() {
+            self.lanes.values.due = Some(now);
+            self.lanes.description.due = Some(now);
+        }
+        if !was_sure && context.trust.is_sure() {
+            self.settle(clock);
+        }
+        if self.context.identities.take_change() {
+            self.drop_unwanted(clock);
+            self.lanes.values.wake(now);
+        }
+        match step {
+            Step::Idle => {}
+            Step::Sent => self.delivered(clock),
+            Step::Later => self.has_failed |= first < lanes::KEPT,
+            Step::Refused => {
+                self.has_failed |= first < lanes::KEPT;
+                self.delivered(clock);
+            }
+            Step::Fatal(refusal) => return Some(refusal),
+        }
+        None
+    }
+
+    /// When each lane is due, in order of priority.
+    fn dues(&mut self) -> [Option<Moment>; lanes::COUNT] {
+        let context = &self.context;
+        let mut dues = self.lanes.by_priority().map(|lane| lane.due(context));
+        let (registration, others) = dues.split_at_mut(1);
+        if context.registration.host().is_some() {
+            registration.fill(None);
+        } else {
+            others.fill(None);
+        }
+        #[cfg(test)]
+        let dues = self.fault.dues(dues);
+        dues
+    }
+
+    /// When the next request is made; `None` if nothing is to be sent.
+    fn due(&mut self) -> Option<Moment> {
+        self.dues().into_iter().flatten().min()
+    }
+
+    /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has.
+    fn drop_unwanted(&mut self, clock: &dyn Clock) {
+        while let Some(to) = self.unwanted() {
+            let Poster { context, lanes, .. } = self;
+            let values = lanes.values.spool.give_up(&to);
+            let reports = lanes.reports.give_up(&to, clock.moment());
+            if !context.identities.is_absent(&to) {
+                log::warn!(
+                    "dropped {values} values and {reports} check reports for the custom_identifier {to}: no plugin of the configuration has it any more"
+                );
+            }
+            self.delivered(clock);
+        }
+    }
+
+    /// A host for which something waits in vain, if there is one.
+    fn unwanted(&self) -> Option<String> {
+        let values = self.lanes.values.spool.destinations();
+        let mut all = values.chain(self.lanes.reports.destinations());
+        all.find(|to| self.context.is_unwanted(Some(to)))
+            .map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod fault;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tests;

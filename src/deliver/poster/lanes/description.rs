@@ -1,0 +1,72 @@
+//! The description of this host: after it has been registered, and whenever it may have changed.
+
+use crate::base;
+use crate::base::backoff::Backoff;
+use crate::base::clock::{Clock, Moment};
+use crate::deliver::api::{Api, Verdict};
+use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step};
+use crate::sys::trouble::LogOnce;
+
+/// Whether a description is to be sent.
+pub(crate) struct DescriptionLane {
+    /// `None` if the server has the description.
+    pub(crate) due: Option<Moment>,
+    backoff: Backoff,
+    log: LogOnce,
+}
+
+impl Default for DescriptionLane {
+    fn default() -> DescriptionLane {
+        DescriptionLane {
+            due: None,
+            backoff: Backoff::every(REFUSED_PAUSE),
+            log: LogOnce::default(),
+        }
+    }
+}
+
+impl Lane for DescriptionLane {
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due
+    }
+
+    fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        self.due = None;
+        let registration = &mut context.registration;
+        let whereabouts = &mut registration.whereabouts;
+        if !whereabouts.is_settled(context.config.cloud_platform) {
+            // A command comes when it is.
+            return Step::Idle;
+        }
+        let place = whereabouts.place();
+        let Some(host) = registration.host() else {
+            return Step::Idle;
+        };
+        let document = match (context.describe)(&context.config, place) {
+            Ok(document) => document,
+            Err(error) => {
+                self.log.failed(base::report(&error));
+                return Step::Refused;
+            }
+        };
+        let Err(error) = api.update_host(&host.id, &document) else {
+            self.log
+                .succeeded(|| "the host's description is up to date again".to_owned());
+            return Step::Sent;
+        };
+        self.log.failed(base::report(&error));
+        let Verdict::Later(asked) = error.verdict() else {
+            return Step::Refused;
+        };
+        // While stopping, there is no time to wait: the next agent sends it.
+        if context.stop.is_none() {
+            let pause = self.backoff.failed(asked, u32::MAX);
+            self.due = Some(Moment(clock.moment().0 + pause));
+        }
+        Step::Later
+    }
+
+    fn stop(&mut self, _: Moment) {
+        self.due = None;
+    }
+}

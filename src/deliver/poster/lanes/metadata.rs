@@ -1,0 +1,96 @@
+//! Documents of metadata plugins: each is sent when it has changed.
+
+use std::env;
+
+use crate::base;
+use crate::base::clock::{Clock, Moment};
+use crate::config::{Config, IdStore};
+use crate::deliver::api::Api;
+use crate::deliver::metadata::{self, Metadata, Sent};
+use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
+use crate::sys::cache::CacheFile;
+use crate::sys::root::FileError;
+use crate::sys::trouble::LogOnce;
+
+/// The log's target of metadata plugins.
+const TARGET: &str = "mackerel_agent::plugins::metadata";
+
+/// The documents that wait.
+pub(crate) struct MetadataLane {
+    pub(crate) metadata: Metadata,
+    log: LogOnce,
+}
+
+impl MetadataLane {
+    pub(crate) fn new(now: Moment) -> MetadataLane {
+        MetadataLane {
+            metadata: Metadata::new(now),
+            log: LogOnce::default(),
+        }
+    }
+
+    /// Adds the namespaces of the plugins of `config`.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        for (name, plugin) in &config.metadata_plugins {
+            let environment = |name: &str| env::var_os(name);
+            let env = &plugin.command.env;
+            let path = metadata::cache_path(name, env, environment, &config.root);
+            // Where nothing is to be kept below `root`, what the server has is known until the end.
+            let is_volatile =
+                config.host_id_store == IdStore::Memory && path.starts_with(&config.root);
+            let cache = if is_volatile {
+                CacheFile::none()
+            } else {
+                CacheFile::at(path)
+            };
+            self.metadata.add(name, cache);
+        }
+    }
+
+    /// Takes the document of a namespace, to be sent if it differs from the one that the server has.
+    pub(crate) fn push(&mut self, name: &str, document: String, now: Moment) {
+        warn(name, self.metadata.take(name, document, now));
+    }
+}
+
+impl Lane for MetadataLane {
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.metadata.due()
+    }
+
+    fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        let next = self.metadata.next(clock.moment());
+        let (Some(id), Some((name, document))) = (context.own_id(), next) else {
+            return Step::Idle;
+        };
+        let name = name.to_owned();
+        let (sent, step) = match api.put_metadata(id, &name, document) {
+            Ok(()) => {
+                self.log.succeeded(|| "metadata is taken again".to_owned());
+                (Sent::Accepted, Step::Sent)
+            }
+            Err(error) => {
+                let why = base::report(&error);
+                self.log.failed(format!("plugin.metadata.{name}: {why}"));
+                // While stopping, there is no time to wait: it is sent again after the next start.
+                if context.stop.is_some() || error.condemns_content() {
+                    (Sent::Refused, Step::Refused)
+                } else {
+                    (Sent::Later(asked_pause(&error)), Step::Later)
+                }
+            }
+        };
+        warn(&name, self.metadata.done(&name, sent, clock.moment()));
+        step
+    }
+
+    fn stop(&mut self, now: Moment) {
+        self.metadata.end(now);
+    }
+}
+
+fn warn(name: &str, result: Result<(), FileError>) {
+    if let Err(error) = result {
+        log::warn!(target: TARGET, "plugin.metadata.{name}: {}", base::report(&error));
+    }
+}

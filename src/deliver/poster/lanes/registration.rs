@@ -1,0 +1,98 @@
+//! Finding or creating this host on the server. No other lane is due before that is done.
+
+use std::time::Duration;
+
+use crate::base;
+use crate::base::backoff::Backoff;
+use crate::base::clock::{Clock, Moment};
+use crate::deliver::api::{Api, Verdict};
+use crate::deliver::message::News;
+use crate::deliver::poster::lane::{Context, Lane, Step};
+use crate::sys::trouble::LogOnce;
+
+/// Longest pause between two attempts to register.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Pause between two checks whether the cloud look-up has ended; its result comes as a command, too.
+const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
+
+/// The state of registering.
+pub(crate) struct RegistrationLane {
+    /// `None` while the agent is about to end and nothing waits for the host.
+    pub(crate) due: Option<Moment>,
+    /// Whether the host is not to be registered yet.
+    pub(crate) is_held: bool,
+    backoff: Backoff,
+    log: LogOnce,
+}
+
+impl RegistrationLane {
+    pub(crate) fn new(now: Moment) -> RegistrationLane {
+        RegistrationLane {
+            due: Some(now),
+            is_held: false,
+            backoff: Backoff::up_to(PAUSE),
+            log: LogOnce::default(),
+        }
+    }
+
+    /// Something that registering depends on has changed: the next attempt is due, if there is one.
+    pub(crate) fn hurry(&mut self, now: Moment) {
+        self.due = self.due.map(|due| due.min(now));
+    }
+
+    /// The settings have changed: what failed with the old ones is tried with the new ones.
+    pub(crate) fn configure(&mut self, now: Moment) {
+        if self.log.is_failing() {
+            self.backoff.succeeded();
+            self.hurry(now);
+        }
+    }
+}
+
+impl Lane for RegistrationLane {
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due.filter(|_| !self.is_held)
+    }
+
+    fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        let Context {
+            config,
+            registration,
+            describe,
+            ..
+        } = context;
+        let is_settled = registration.whereabouts.is_settled(config.cloud_platform);
+        if !is_settled && registration.is_about_identity() {
+            self.due = Some(Moment(clock.moment().0 + LOOKUP_PAUSE));
+            return Step::Idle;
+        }
+        if let Err(error) = registration.step(api, describe, config, clock) {
+            let reason = base::report(&error);
+            let Verdict::Later(asked) = error.verdict() else {
+                return Step::Fatal(reason);
+            };
+            registration.whereabouts.doubt();
+            let pause = self.backoff.failed(asked, (context.random)());
+            self.due = Some(Moment(clock.moment().0 + pause));
+            let reason = format!("{reason}; measuring goes on, and this is tried again");
+            context.report_failure(&mut self.log, reason);
+            return Step::Later;
+        }
+        if !registration.is_unclear() {
+            self.backoff.succeeded();
+        }
+        self.due = Some(clock.moment());
+        if let Some(host) = registration.host() {
+            let (name, id) = (host.name.clone(), host.id.clone());
+            self.log.succeeded(|| "the server answers again".to_owned());
+            log::info!("Start: hostName = {name}, hostID = {id}");
+            (context.events)(News::Registered { id, name });
+            context.read_server_time(api, clock);
+        }
+        Step::Sent
+    }
+
+    fn stop(&mut self, _: Moment) {
+        self.backoff.stop();
+    }
+}

@@ -1,0 +1,231 @@
+//! Reports of checks: each destination in order, retried until the server takes them.
+
+use std::time::Duration;
+
+use crate::base;
+use crate::base::clock::{Clock, Moment, Stamp};
+use crate::deliver::api::{Api, ApiError};
+use crate::deliver::poster::identities::Identified;
+use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
+use crate::deliver::queue::{Queue, Sent};
+use crate::deliver::trust::ClockTrust;
+use crate::sys::trouble::LogOnce;
+use crate::wire::check::Report;
+
+/// Reports whose time is not known that are held until it is, and bytes of them.
+const UNDATED: usize = 1_000;
+const UNDATED_BYTES: usize = 1 << 20;
+
+/// The reports that wait.
+pub(crate) struct ReportsLane {
+    pub(crate) queue: Queue,
+    /// Reports whose time is not known yet.
+    pub(crate) undated: Vec<Undated>,
+    log: LogOnce,
+}
+
+/// A report whose time is not known yet.
+pub(crate) struct Undated {
+    pub(crate) stamp: Stamp,
+    pub(crate) destination: Option<String>,
+    pub(crate) report: Report,
+    pub(crate) is_urgent: bool,
+}
+
+impl ReportsLane {
+    pub(crate) fn new(now: Moment) -> ReportsLane {
+        ReportsLane {
+            queue: Queue::new(now),
+            undated: Vec::new(),
+            log: LogOnce::default(),
+        }
+    }
+
+    /// Adds a report whose time is known.
+    pub(crate) fn push(
+        &mut self,
+        destination: Option<&str>,
+        report: Report,
+        is_urgent: bool,
+        now: Moment,
+    ) {
+        warn_lost(self.queue.push(destination, report, is_urgent, now));
+    }
+
+    /// Adds a report that is sent once its time is known.
+    pub(crate) fn hold(&mut self, report: Undated) {
+        warn_lost(hold(&mut self.undated, report));
+    }
+
+    /// The time is known: queues what was held until then.
+    pub(crate) fn settle(&mut self, trust: &ClockTrust, now: Moment) {
+        for undated in std::mem::take(&mut self.undated) {
+            let mut report = undated.report;
+            report.occurred_at = trust.time(undated.stamp).unwrap_or(undated.stamp.wall);
+            self.push(
+                undated.destination.as_deref(),
+                report,
+                undated.is_urgent,
+                now,
+            );
+        }
+    }
+
+    /// The custom identifiers for which reports wait.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
+        let undated = self.undated.iter();
+        let undated = undated.filter_map(|report| report.destination.as_deref());
+        self.queue.destinations().chain(undated)
+    }
+
+    /// Drops the reports for this destination. Returns how many they were.
+    pub(crate) fn give_up(&mut self, destination: &str, now: Moment) -> usize {
+        let before = self.undated.len();
+        self.undated
+            .retain(|report| report.destination.as_deref() != Some(destination));
+        before - self.undated.len() + self.queue.give_up(destination, now)
+    }
+
+    /// Number of reports that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.waiting() + self.undated.len()
+    }
+}
+
+impl Lane for ReportsLane {
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.queue.due()
+    }
+
+    fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        let expired = context.time(clock).map_or(0, |now| self.queue.expire(now));
+        if expired > 0 {
+            log::warn!("{expired} check reports lost: the server takes none older than six hours");
+        }
+        let now = clock.moment();
+        let Some(batch) = self.queue.batch(now) else {
+            return Step::Idle;
+        };
+        let id = match context.id_of(self.queue.destination(&batch)) {
+            Identified::As(id) => id,
+            Identified::NotYet => {
+                let later = Sent::Later(Duration::ZERO);
+                self.queue.done(&batch, later, now);
+                return Step::Idle;
+            }
+            // Logged when it was looked up.
+            Identified::Absent => {
+                self.queue.done(&batch, Sent::Unwanted, now);
+                return Step::Idle;
+            }
+        };
+        let reported = api.report_checks(id, self.queue.reports(&batch));
+        let now = clock.moment();
+        let Err(error) = reported else {
+            self.queue.done(&batch, Sent::Accepted, now);
+            self.log
+                .succeeded(|| "check reports are taken again".to_owned());
+            return Step::Sent;
+        };
+        let sent = how_it_ended(&error);
+        let lost = self.queue.done(&batch, sent, now);
+        let why = base::report(&error);
+        self.log.failed(match lost {
+            None => format!("{why}; the check reports are kept"),
+            Some(report) => format!("{why}; a report of {} is lost", report.name),
+        });
+        if sent == Sent::Refused {
+            Step::Refused
+        } else {
+            Step::Later
+        }
+    }
+
+    fn stop(&mut self, now: Moment) {
+        self.queue.end(now);
+    }
+}
+
+fn warn_lost(lost: usize) {
+    if lost > 0 {
+        log::warn!("{lost} check reports lost: the oldest make room for the newest");
+    }
+}
+
+/// What an error means for the reports of a request.
+fn how_it_ended(error: &ApiError) -> Sent {
+    if error.is_silence() {
+        Sent::Silence
+    } else if error.condemns_content() {
+        Sent::Refused
+    } else {
+        Sent::Later(asked_pause(error))
+    }
+}
+
+/// Adds a report whose time is not known. Returns how many others had to go.
+fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
+    undated.push(report);
+    let (mut count, mut bytes) = (0, 0);
+    let is_to_stay = |held: &&Undated| {
+        count += 1;
+        bytes += size_of::<Undated>() + held.report.name.len() + held.report.message.len();
+        count <= UNDATED && bytes <= UNDATED_BYTES
+    };
+    let stay = undated.iter().rev().take_while(is_to_stay).count().max(1);
+    undated.drain(..undated.len() - stay).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Unix;
+    use crate::wire::check::Status;
+
+    #[test]
+    fn reports_without_a_time_are_bounded_in_number_and_in_bytes() {
+        // (why this row exists, bytes of each message, how many are held)
+        let table = [
+            ("short ones", 1, UNDATED..=UNDATED),
+            ("as long as they may be", 4_096, 200..=255),
+            ("longer than all may be", 2 * UNDATED_BYTES, 1..=1),
+        ];
+        for (why, bytes, expected) in table {
+            let (mut undated, mut lost) = (Vec::new(), 0);
+            let message = "x".repeat(bytes);
+            let count = 1_500;
+            for age in 0..count {
+                let report = Report {
+                    name: "a".to_owned(),
+                    status: Status::Critical,
+                    message: message.clone(),
+                    occurred_at: Unix(0),
+                    notification_interval: None,
+                    max_check_attempts: None,
+                };
+                let stamp = Stamp {
+                    age,
+                    ..Stamp::default()
+                };
+                let report = Undated {
+                    stamp,
+                    destination: None,
+                    report,
+                    is_urgent: false,
+                };
+                lost += hold(&mut undated, report);
+                assert_eq!(
+                    undated.last().map(|held| held.stamp.age),
+                    Some(age),
+                    "{why}"
+                );
+            }
+            assert!(
+                expected.contains(&undated.len()),
+                "{why}: {}",
+                undated.len()
+            );
+            assert_eq!(undated.len() + lost, 1_500, "{why}");
+        }
+    }
+}

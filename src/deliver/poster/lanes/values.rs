@@ -1,0 +1,264 @@
+//! Values: the rounds of one minute in one request, in the host's own second; a backlog with short
+//! pauses.
+
+use std::time::Duration;
+
+use crate::base;
+use crate::base::backoff::{Backoff, STOPPING};
+use crate::base::clock::{Clock, Moment, Stamp, Unix};
+use crate::base::json::Json;
+use crate::base::values::Values;
+use crate::deliver::api::{Api, ApiError};
+use crate::deliver::message::News;
+use crate::deliver::poster::identities::Identified;
+use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step, asked_pause};
+use crate::deliver::spool::{Batch, Condemned, Destination, Spool};
+use crate::sys::digest;
+use crate::sys::log as backend;
+use crate::sys::trouble::LogOnce;
+
+/// Longest pause between two attempts: an unreachable server receives no more requests than one that
+/// can be reached.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Between two requests that catch up.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(1_500);
+/// From the beginning of a minute until the values of plugins that take no time have come.
+const SETTLE: u64 = 3;
+/// Rejected requests in a row after which the cause is taken to be the server: a single value in the
+/// largest batch leads to half as many.
+const REJECTIONS: u32 = 24;
+/// Between two requests when all is well: what slow plugins bring gathers.
+const GATHER: Duration = Duration::from_secs(10);
+
+/// The values that wait.
+pub(crate) struct ValuesLane {
+    pub(crate) spool: Spool,
+    pub(crate) due: Option<Moment>,
+    /// When the server accepted values last; `None` if it has none of this process: the first ones
+    /// are sent at once.
+    last_post: Option<Moment>,
+    /// Requests in a row of which the server rejected the values.
+    rejected: u32,
+    backoff: Backoff,
+    log: LogOnce,
+}
+
+impl Default for ValuesLane {
+    fn default() -> ValuesLane {
+        ValuesLane {
+            spool: Spool::default(),
+            due: None,
+            last_post: None,
+            rejected: 0,
+            backoff: Backoff::up_to(PAUSE),
+            log: LogOnce::default(),
+        }
+    }
+}
+
+impl ValuesLane {
+    /// Adds a round, whose time may not be known yet, and schedules its request.
+    pub(crate) fn push(
+        &mut self,
+        (stamp, is_sure): (Stamp, bool),
+        destination: Destination,
+        values: &Values,
+        context: &Context,
+        clock: &dyn Clock,
+    ) {
+        let lost = self.spool.push(stamp, is_sure, destination, values.iter());
+        if lost > 0 {
+            log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
+        }
+        if self.due.is_none() && !self.spool.is_empty() {
+            let now = clock.moment();
+            let pause = self.last_post.map_or(Duration::ZERO, |last| {
+                until_own_second(context, clock.unix()).max(GATHER.saturating_sub(now.since(last)))
+            });
+            self.due = Some(Moment(now.0 + pause));
+        }
+    }
+
+    /// Other hosts have become known: what waits for them is due `now`.
+    pub(crate) fn wake(&mut self, now: Moment) {
+        if !self.spool.is_empty() {
+            self.due.get_or_insert(now);
+        }
+    }
+
+    /// The settings have changed: what failed with the old ones is tried with the new ones.
+    pub(crate) fn configure(&mut self, now: Moment) {
+        if self.log.is_failing() {
+            self.backoff.succeeded();
+            self.due = self.due.map(|due| due.min(now));
+        }
+    }
+
+    /// Asks the server for the time, since no other clock is known to be right. Nothing is posted
+    /// before.
+    fn ask_time(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        let Some(id) = context.own_id() else {
+            return Step::Idle;
+        };
+        match api.host(id) {
+            Ok(_) => {
+                context.read_server_time(api, clock);
+                if context.trust.is_sure() {
+                    return Step::Sent;
+                }
+                let why = "the clock of this host has never been set: values are kept until it is; set it, or have it set by NTP";
+                self.retry(why.to_owned(), REFUSED_PAUSE, context, clock)
+            }
+            Err(error) => self.retry_after(&error, context, clock),
+        }
+    }
+
+    /// The server has accepted `batch`; `is_left` is whether more of what waits can be sent.
+    fn accepted(&mut self, batch: &Batch, is_left: bool, context: &Context, now: Moment) {
+        backend::debug("command", format_args!("posted {} rounds", batch.len()));
+        self.rejected = 0;
+        let is_first = self.last_post.replace(now).is_none();
+        self.backoff.succeeded();
+        let waiting = self.spool.waiting();
+        let is_over = self.log.succeeded(|| {
+            if is_left {
+                format!("posting works again; catching up on {waiting} values")
+            } else {
+                "posting works again".to_owned()
+            }
+        });
+        if is_over || is_first {
+            (context.events)(News::Working);
+        } else if context.config.health {
+            (context.events)(News::Posted);
+        }
+        self.due = is_left.then_some(Moment(now.0 + self.next_pause(CATCH_UP_PAUSE)));
+    }
+
+    /// The server rejects something in `batch`: bisects it until that is found.
+    fn reject(&mut self, batch: &Batch, error: &ApiError, context: &Context, now: Moment) -> Step {
+        let why = base::report(error);
+        if let Condemned::Dropped(value) = self.spool.condemned(batch) {
+            let of = value.destination.map(|host| format!(" of {host}"));
+            log::warn!(
+                "dropped {}{} = {} at {}: {why}",
+                value.name,
+                of.unwrap_or_default(),
+                Json::Number(value.value),
+                value.time.0
+            );
+        }
+        self.rejected += 1;
+        let is_all = self.rejected >= REJECTIONS;
+        if is_all {
+            // It is not a value or two that the server rejects.
+            context.report_failure(&mut self.log, format!("{why}; whatever it is sent"));
+        }
+        let pause = self.next_pause(if is_all {
+            REFUSED_PAUSE
+        } else {
+            CATCH_UP_PAUSE
+        });
+        self.due = (!self.spool.is_empty()).then_some(Moment(now.0 + pause));
+        Step::Refused
+    }
+
+    /// The request failed for another reason than its values.
+    fn retry_after(&mut self, error: &ApiError, context: &Context, clock: &dyn Clock) -> Step {
+        let asked = if error.is_foreign() {
+            REFUSED_PAUSE
+        } else {
+            asked_pause(error)
+        };
+        let why = format!("{}; the values are kept", base::report(error));
+        self.retry(why, asked, context, clock)
+    }
+
+    fn retry(
+        &mut self,
+        why: String,
+        asked: Duration,
+        context: &Context,
+        clock: &dyn Clock,
+    ) -> Step {
+        context.report_failure(&mut self.log, why);
+        let pause = self.backoff.failed(asked, (context.random)());
+        self.due = Some(Moment(clock.moment().0 + pause));
+        Step::Later
+    }
+
+    /// The pause before a request that does not repeat one: `usual`, or less at the end.
+    fn next_pause(&self, usual: Duration) -> Duration {
+        if self.backoff.is_stopping() {
+            STOPPING
+        } else {
+            usual
+        }
+    }
+}
+
+impl Lane for ValuesLane {
+    fn due(&self, _: &Context) -> Option<Moment> {
+        self.due
+    }
+
+    fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
+        if !context.trust.is_sure() {
+            return self.ask_time(context, api, clock);
+        }
+        let expired = context.time(clock).map_or(0, |now| self.spool.expire(now));
+        if expired > 0 {
+            log::warn!("{expired} rounds of values lost: the server takes none older than a day");
+        }
+        let id_of = |destination: Option<&str>| match context.id_of(destination) {
+            Identified::As(id) => Some(id),
+            Identified::NotYet | Identified::Absent => None,
+        };
+        let is_known = |destination: Option<&str>| id_of(destination).is_some();
+        // While the server does not work, it gets little at a time.
+        let batch = if self.log.is_failing() {
+            self.spool.newest(&is_known)
+        } else {
+            self.spool.batch(&is_known)
+        };
+        if batch.is_empty() {
+            self.due = None;
+            return Step::Idle;
+        }
+        let values = self.spool.values(&batch);
+        let posted = api.post_metrics(
+            values.filter_map(|(to, time, name, value)| Some((id_of(to)?, time, name, value))),
+        );
+        match posted {
+            Ok(()) => {
+                self.spool.posted(&batch);
+                let is_left = !self.spool.batch(&is_known).is_empty();
+                self.accepted(&batch, is_left, context, clock.moment());
+                Step::Sent
+            }
+            Err(error) if error.condemns_content() => {
+                self.reject(&batch, &error, context, clock.moment())
+            }
+            Err(error) => self.retry_after(&error, context, clock),
+        }
+    }
+
+    fn stop(&mut self, now: Moment) {
+        self.backoff.stop();
+        self.due = (!self.spool.is_empty()).then_some(now);
+    }
+}
+
+/// Time until the host's own second of the minute, which spreads the hosts of a fleet; none if it
+/// has passed.
+fn until_own_second(context: &Context, now: Unix) -> Duration {
+    let offset = context
+        .own_id()
+        .map_or(0, |id| digest::sha1_last_byte(id) % 60);
+    let least = if context.config.metric_plugins.is_empty() {
+        0
+    } else {
+        SETTLE
+    };
+    Duration::from_secs(u64::from(offset).max(least).saturating_sub(now.0 % 60))
+}

@@ -1,0 +1,298 @@
+//! Keeps what waits in the journal's file, so that it outlives the agent: when it is written, as what,
+//! and what becomes of what an earlier agent has left.
+//!
+//! Nothing is written as long as everything is delivered within [`Persister`]'s window. What was not is
+//! appended in one go; the file is written anew once most of what it holds is gone, and removed once
+//! nothing waits any more.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base;
+use crate::base::clock::{Moment, Stamp};
+use crate::deliver::queue::Queue;
+use crate::deliver::record::{self, Kind, Record, Round, Rounds, Span};
+use crate::deliver::spool::{Kept, Spool};
+use crate::deliver::trust;
+use crate::sys::journal::Journal;
+use crate::sys::trouble::LogOnce;
+
+use super::lanes::Undated;
+
+mod load;
+
+/// Rounds in one record: what damage to a single one costs.
+const GROUP: usize = 10;
+/// Rounds and reports that are gone and may lie in the file in any case.
+const GARBAGE: usize = 64;
+/// How much sooner than its window something is written: a request may be under way.
+const AHEAD: Duration = Duration::from_secs(30);
+
+/// The file, and what it is known to hold.
+pub(crate) struct Persister {
+    /// `None` if nothing is to be kept.
+    journal: Option<Journal>,
+    boot: u128,
+    /// The id that this host had when the agent started.
+    owner: Option<String>,
+    /// How long something may wait before it is written.
+    window: Duration,
+    /// Whether the first thing is written at once.
+    is_hasty: bool,
+    due: Option<Moment>,
+    /// Whether the file has to be written anew.
+    is_stale: bool,
+    /// When this boot began, according to the file.
+    clock: Option<u64>,
+    /// How much in the file is gone.
+    garbage: usize,
+    /// Reports in the file, by number.
+    reports: Vec<u64>,
+    /// What an earlier agent has left, until the poster takes it.
+    found: Vec<Record>,
+    log: LogOnce,
+}
+
+/// What waits, in memory.
+pub(super) struct Waiting<'a> {
+    pub(super) spool: &'a mut Spool,
+    pub(super) reports: &'a Queue,
+    pub(super) undated: &'a [Undated],
+    /// Whose it is, if that is known.
+    pub(super) owner: Option<&'a str>,
+    /// When this boot began, if that is known.
+    pub(super) start: Option<u64>,
+    pub(super) now: Stamp,
+}
+
+impl Waiting<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.spool.is_empty() && self.reports.is_empty() && self.undated.is_empty()
+    }
+}
+
+impl Persister {
+    /// Keeps nothing.
+    pub(crate) fn none() -> Persister {
+        Persister {
+            journal: None,
+            boot: 0,
+            owner: None,
+            window: Duration::MAX,
+            is_hasty: false,
+            due: None,
+            is_stale: false,
+            clock: None,
+            garbage: 0,
+            reports: Vec::new(),
+            found: Vec::new(),
+            log: LogOnce::default(),
+        }
+    }
+
+    /// The same, but the first thing is written at once: the last agent may have crashed, and this one
+    /// may crash before the window is over.
+    pub(crate) fn hasty(mut self) -> Persister {
+        self.is_hasty = self.journal.is_some();
+        self
+    }
+
+    /// Whether the first thing that waits is still to be written, and at once.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.is_hasty
+    }
+
+    /// There is something that is in no file: it is written within the window.
+    pub(super) fn request_save(&mut self, now: Moment) {
+        if self.journal.is_some() {
+            let pause = match self.is_hasty {
+                true => Duration::ZERO,
+                false => self.window.saturating_sub(AHEAD),
+            };
+            self.due.get_or_insert(Moment(now.0.saturating_add(pause)));
+        }
+    }
+
+    /// Whether there is a file that does not say that this boot began at `start`.
+    pub(super) fn lacks_clock(&self, start: Option<u64>) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_there) && self.clock != start
+    }
+
+    /// When [`Persister::save`] has to be called; `None` if there is no reason to.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Notes that something has been delivered: if it was all, there is nothing to keep.
+    pub(super) fn delivered(&mut self, waiting: &mut Waiting<'_>) {
+        if !waiting.is_empty() {
+            return;
+        }
+        self.due = None;
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_there()) else {
+            return;
+        };
+        if let Err(error) = journal.clear() {
+            self.log.failed(base::report(&error));
+        }
+        self.is_empty_now(waiting.spool);
+    }
+
+    fn is_empty_now(&mut self, spool: &mut Spool) {
+        spool.kept(false);
+        self.reports.clear();
+        self.garbage = 0;
+        self.clock = None;
+        self.is_stale = false;
+    }
+
+    /// Writes what waits and is in no file yet. Returns where it is, if it is there.
+    pub(super) fn save(&mut self, waiting: &mut Waiting<'_>, now: Moment) -> Option<PathBuf> {
+        // What an earlier agent has left may be written before there is anything new.
+        self.is_hasty &= self.due.take().is_none();
+        if waiting.is_empty() {
+            self.delivered(waiting);
+            return None;
+        }
+        match self.write(waiting)? {
+            Ok(path) => {
+                self.log
+                    .succeeded(|| format!("what waits is kept in {} again", path.display()));
+                Some(path)
+            }
+            Err(why) => {
+                self.log
+                    .failed(format!("what waits is kept in memory alone: {why}"));
+                self.request_save(now);
+                None
+            }
+        }
+    }
+
+    /// `None` if nothing is to be kept.
+    fn write(&mut self, waiting: &mut Waiting<'_>) -> Option<Result<PathBuf, String>> {
+        let journal = self.journal.as_mut()?;
+        let waiting_reports: Vec<u64> = waiting.reports.iter().map(|(number, ..)| number).collect();
+        let gone_reports: Vec<u64> = self
+            .reports
+            .iter()
+            .copied()
+            .filter(|number| !waiting_reports.contains(number))
+            .collect();
+        let garbage = self.garbage + waiting.spool.gone().len() + gone_reports.len();
+        let is_worn = garbage > GARBAGE.max((waiting.spool.rounds() + waiting_reports.len()) / 2);
+        let mut written = Ok(());
+        let mut is_whole = self.is_stale || is_worn || !journal.is_open();
+        if !is_whole {
+            let kept = &self.reports;
+            let mut frames = frames(waiting, self.boot, &|number| kept.contains(&number), false);
+            let clock = waiting.start.filter(|_| self.clock != waiting.start);
+            frames.extend(clock.map(|start| clock_record(self.boot, start)));
+            let gone = [
+                (Kind::Round, waiting.spool.gone()),
+                (Kind::Report, gone_reports.as_slice()),
+            ];
+            for (of, numbers) in gone {
+                frames.extend((!numbers.is_empty()).then(|| gone_record(of, numbers)));
+            }
+            if !frames.is_empty() {
+                written = journal.append(&frames);
+            }
+            is_whole = written.is_err();
+        }
+        if is_whole {
+            let mut frames = frames(waiting, self.boot, &|_| false, true);
+            let owner = waiting.owner.or(self.owner.as_deref());
+            let owner = owner.map(|id| Record::Owner(id.to_owned()).write());
+            let clock = waiting.start.map(|start| clock_record(self.boot, start));
+            frames.extend(owner.into_iter().chain(clock));
+            written = journal.replace(&frames);
+        }
+        if let Err(error) = written {
+            return Some(Err(base::report(&error)));
+        }
+        self.clock = waiting.start;
+        // Those without a time have no number by which the file could tell that they are gone.
+        self.is_stale = !waiting.undated.is_empty();
+        self.garbage = if is_whole { 0 } else { garbage };
+        self.reports = waiting_reports;
+        waiting.spool.kept(true);
+        Some(Ok(journal.path()))
+    }
+}
+
+/// Rounds and reports as frames: all of them, or those that are in no file.
+fn frames(
+    waiting: &Waiting<'_>,
+    boot: u128,
+    is_kept: &dyn Fn(u64) -> bool,
+    all: bool,
+) -> Vec<Vec<u8>> {
+    let mut groups: Vec<Rounds> = Vec::new();
+    for round in waiting.spool.to_keep(all) {
+        let room = groups.iter_mut().rev().find(|group| fits(group, &round));
+        let entry = Round {
+            number: round.number,
+            stamp: round.stamp,
+            values: round.values.to_vec(),
+        };
+        match room {
+            Some(group) => group.rounds.push(entry),
+            None => groups.push(Rounds {
+                boot,
+                is_sure: round.is_sure,
+                destination: round.destination.map(str::to_owned),
+                names: round.names.to_vec(),
+                rounds: vec![entry],
+            }),
+        }
+    }
+    let rounds = groups
+        .into_iter()
+        .map(|group| Record::Rounds(group).write());
+    let reports = waiting
+        .reports
+        .iter()
+        .filter(|(number, ..)| !is_kept(*number));
+    let reports = reports.map(|(number, destination, report)| {
+        Record::Report(record::Report {
+            number,
+            boot,
+            is_sure: true,
+            age: waiting.now.at(report.occurred_at).age,
+            destination: destination.map(str::to_owned),
+            report: report.clone(),
+        })
+        .write()
+    });
+    let undated = waiting.undated.iter().map(|undated| {
+        Record::Report(record::Report {
+            number: u64::MAX,
+            boot,
+            is_sure: false,
+            age: undated.stamp.age,
+            destination: undated.destination.clone(),
+            report: undated.report.clone(),
+        })
+        .write()
+    });
+    rounds.chain(reports).chain(undated).collect()
+}
+
+fn fits(group: &Rounds, round: &Kept<'_>) -> bool {
+    group.rounds.len() < GROUP
+        && group.is_sure == round.is_sure
+        && group.destination.as_deref() == round.destination
+        && group.names == round.names
+}
+
+fn clock_record(boot: u128, start: u64) -> Vec<u8> {
+    Record::Clock { boot, start }.write()
+}
+
+fn gone_record(of: Kind, numbers: &[u64]) -> Vec<u8> {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_unstable();
+    let numbers = record::spans(numbers.into_iter());
+    Record::Gone { of, numbers }.write()
+}

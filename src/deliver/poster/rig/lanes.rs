@@ -1,0 +1,302 @@
+//! An afternoon in which each lane has something to send: while all is well, during outages, behind a
+//! request that hangs, and at a stop. What is wrong with a lane shows in when its requests are made.
+
+use std::ops::RangeInclusive;
+
+use super::world::{Face, ID, LOOKUP, Met, OTHER};
+use super::*;
+use crate::deliver::poster::lanes::COUNT;
+use crate::parse::plugin::meta::Graph;
+use crate::sys::cache::CacheFile;
+
+/// The lanes in order of priority, by their place.
+const LANES: [&str; COUNT] = [
+    "registration",
+    "reports",
+    "values",
+    "identifiers",
+    "metadata",
+    "graphs",
+    "description",
+];
+const REPORTS: &str = "Post /api/v0/monitoring/checks/report";
+const TSDB: &str = "Post /api/v0/tsdb";
+const GRAPHS: &str = "Post /api/v0/graph-defs/create";
+/// The second of the minute in which [`ID`] posts.
+const OWN_SECOND: u64 = 12;
+/// Minutes: the server answers for the first time; look-ups work for the first time; an outage begins;
+/// new things to send come; it ends; the same while all is well; the agent stops; another one starts;
+/// the end.
+const ANSWERS: u64 = 10;
+const LOOKS_UP: u64 = 15;
+const AWAY: u64 = 25;
+const NEW: u64 = 26;
+const BACK: u64 = 45;
+const WELL: u64 = 60;
+const STOP: u64 = 75;
+const START: u64 = 80;
+const END: u64 = 95;
+/// Seconds that the steps take that are due at the same moment: the rig gives each at least one.
+const STEPS: u64 = 6;
+/// Seconds that the first request of the second agent takes.
+const HANG: u64 = 90;
+
+fn get_host() -> String {
+    format!("Get /api/v0/hosts/{ID}")
+}
+
+fn put_host() -> String {
+    format!("Put /api/v0/hosts/{ID}")
+}
+
+fn put_document() -> String {
+    format!("Put /api/v0/hosts/{ID}/metadata/d")
+}
+
+impl Rig {
+    fn command(&mut self, order: Order) {
+        let clock = RigClock(Arc::clone(&self.world));
+        if let Some(poster) = &mut self.poster {
+            poster.on_command(order, &clock);
+        }
+    }
+
+    /// A round of one value, called `name` and the minute, for a host.
+    fn value(&mut self, name: &str, minute: u64, destination: Option<&str>) {
+        let clock = RigClock(Arc::clone(&self.world));
+        let stamp = clock.stamp();
+        let mut values = Values::default();
+        values.put(format!("{name}{minute}"), self.next_value as f64);
+        self.world().measure(self.next_value, false);
+        self.next_value += 1;
+        self.command(Order::Round(stamp, destination.map(Arc::from), values));
+    }
+
+    /// Something for each lane but those of hosts, with the minute in it.
+    fn news(&mut self, minute: u64, is_urgent: bool) {
+        let number = self.next_report + minute;
+        self.world().measure(number, false);
+        let report = Report {
+            name: format!("c{number}"),
+            status: Status::Warning,
+            message: format!("r{minute}"),
+            occurred_at: RigClock(Arc::clone(&self.world)).unix(),
+            notification_interval: None,
+            max_check_attempts: None,
+        };
+        let destination = None;
+        self.command(Order::Report {
+            destination,
+            report,
+            is_urgent,
+        });
+        self.command(Order::Metadata("d".to_owned(), format!("{minute}")));
+        self.command(Order::Graphs(vec![Graph {
+            name: format!("custom.g{minute}"),
+            label: String::new(),
+            unit: "float".to_owned(),
+            metrics: Vec::new(),
+        }]));
+        self.command(Order::Describe);
+    }
+
+    fn start_with_documents(&mut self) {
+        self.start();
+        let cache = CacheFile::at(self.state.path().join("metadata"));
+        if let Some(poster) = &mut self.poster {
+            poster.lanes.metadata.metadata.add("d", cache);
+        }
+    }
+
+    /// The whole afternoon. Returns what should not have been.
+    fn afternoon(fault: Option<(usize, Mutant)>) -> Vec<String> {
+        let mut rig = Rig::new(1, Broken::Not);
+        rig.config = "[plugin.metrics.m]\ncommand = 'x'\ncustom_identifier = 'other'\n";
+        rig.fault = fault;
+        rig.world().record = Some(Vec::new());
+        rig.world().face = Face::Status(503);
+        rig.world().lookups_fail_until = LOOKS_UP * 60;
+        rig.start_with_documents();
+        for minute in 0..END {
+            match minute {
+                ANSWERS | BACK => rig.world().face = Face::Well,
+                AWAY => rig.world().face = Face::Status(503),
+                START => {
+                    rig.world().hang = HANG;
+                    rig.start_with_documents();
+                }
+                _ => {}
+            }
+            if (STOP + 1..START).contains(&minute) {
+                rig.world().elapsed = (minute + 1) * 60;
+                continue;
+            }
+            rig.value("own", minute, None);
+            rig.value("other", minute, Some("other"));
+            match minute {
+                NEW | WELL | START => rig.news(minute, true),
+                STOP => {
+                    rig.news(minute, false);
+                    rig.stop();
+                    let took = rig.world().elapsed - minute * 60;
+                    if took > STEPS {
+                        let what = format!("a stop that takes {took} s");
+                        rig.world().violations.push(what);
+                    }
+                }
+                _ => {}
+            }
+            rig.run_until((minute + 1) * 60);
+        }
+        let steps = rig.steps;
+        let mut world = rig.world();
+        let met = world.record.take().unwrap_or_default();
+        let mut wrong = std::mem::take(&mut world.violations);
+        judge(&met, steps, &mut wrong);
+        wrong
+    }
+}
+
+/// Notes what is wrong with the requests of an afternoon.
+fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
+    // Line, a part of the body, and the seconds in which that is accepted for the first time.
+    let mut expected: Vec<(String, String, RangeInclusive<u64>)> = Vec::new();
+    let mut expect = |line: &str, part: String, from: u64, to: u64| {
+        expected.push((line.to_owned(), part, from..=to));
+    };
+    let (answers, looks_up, back) = (ANSWERS * 60, LOOKS_UP * 60, BACK * 60);
+    // The longest pauses of registering, of describing, of look-ups and of graphs are five minutes.
+    expect(&get_host(), String::new(), answers, answers + 300);
+    expect(&put_host(), String::new(), answers, answers + 301);
+    expect(LOOKUP, String::new(), looks_up, looks_up + 300);
+    for minute in (0..=STOP).chain(START..END - 1) {
+        let at = minute * 60;
+        let (own, other) = match minute {
+            0..ANSWERS => ((answers, answers + 310), (looks_up, looks_up + 310)),
+            ANSWERS..AWAY => ((at, at + 310), (at.max(looks_up), at.max(looks_up) + 370)),
+            AWAY..=BACK => ((back, back + 70), (back, back + 70)),
+            STOP => ((at, at + STEPS), (at, at + STEPS)),
+            START => {
+                let then = (at + HANG, at + HANG + STEPS);
+                (then, then)
+            }
+            _ if minute == START + 1 => ((at, at + 60), (at, at + 60)),
+            _ => {
+                let then = (at + OWN_SECOND, at + OWN_SECOND + 2);
+                (then, then)
+            }
+        };
+        for (name, id, (from, to)) in [("own", ID, own), ("other", OTHER, other)] {
+            let part = format!(r#"{{"hostId":"{id}","name":"{name}{minute}","#);
+            expect(TSDB, part, from, to);
+        }
+    }
+    // Behind an outage: reports are repeated each 30 seconds, documents each minute.
+    let (report, document) = (|at: u64| format!(r#""r{at}""#), |at: u64| at.to_string());
+    let graph = |at: u64| format!("custom.g{at}");
+    expect(REPORTS, report(NEW), back, back + 30);
+    expect(&put_document(), document(NEW), back, back + 61);
+    expect(GRAPHS, graph(NEW), back, back + 300);
+    // While all is well: at once, with the minute, or once they have gathered.
+    let well = WELL * 60;
+    expect(REPORTS, report(WELL), well, well);
+    expect(&put_document(), document(WELL), well + 60, well + 60);
+    expect(GRAPHS, graph(WELL), well + 5, well + 5);
+    let stop = STOP * 60;
+    expect(REPORTS, report(STOP), stop, stop + STEPS);
+    expect(&put_document(), document(STOP), stop, stop + STEPS);
+    let is_it = |met: &&Met, line: &str, part: &str| {
+        let is_line = met.line == line || (line == LOOKUP && met.line.contains(LOOKUP));
+        is_line && met.body.contains(part)
+    };
+    for (line, part, when) in expected {
+        let of = met.iter().filter(|met| is_it(met, &line, &part));
+        let first = of.clone().find(|met| met.is_done).map(|met| met.at);
+        if !first.is_some_and(|at| when.contains(&at)) {
+            wrong.push(format!("{line} {part}: at {first:?}, expected at {when:?}"));
+        }
+    }
+    // Descriptions that are asked for: behind the outage and at once.
+    for (from, to) in [(back, back + 300), (well, well + STEPS)] {
+        let put = put_host();
+        let mut puts = met.iter().filter(|met| met.line == put && met.is_done);
+        if !puts.any(|met| (from..=to).contains(&met.at)) {
+            wrong.push(format!("no description from {from} to {to}"));
+        }
+    }
+    // Behind the request that hangs everything is due at the same moment.
+    let start = START * 60;
+    let lines: Vec<&str> = met
+        .iter()
+        .filter(|met| met.at >= start)
+        .map(|met| met.line.split(LOOKUP).next().unwrap_or_default())
+        .take(8)
+        .collect();
+    let (host, put, document) = (get_host(), put_host(), put_document());
+    let hosts = "Get /api/v0/hosts";
+    let order = [&host, REPORTS, TSDB, hosts, TSDB, &document, GRAPHS, &put];
+    if lines != order {
+        wrong.push(format!("out of order: {lines:?}"));
+    }
+    // Graphs and descriptions do not delay a stop.
+    let at_stop = met.iter().filter(|met| (stop..start).contains(&met.at));
+    let late = at_stop.filter(|met| [GRAPHS, &put].contains(&met.line.as_str()));
+    wrong.extend(late.map(|met| format!("{} at a stop", met.line)));
+    // Failures in an outage of 20 minutes, or before the first success.
+    for (line, most) in [
+        (host.as_str(), 11),
+        (REPORTS, 41),
+        (TSDB, 40),
+        (LOOKUP, 11),
+        (&document, 21),
+        (GRAPHS, 15),
+        (&put, 6),
+    ] {
+        let failed = met
+            .iter()
+            .filter(|met| is_it(met, line, "") && !met.is_done);
+        let failed = failed.count();
+        if failed > most {
+            wrong.push(format!(
+                "{line}: {failed} failures, expected {most} at most"
+            ));
+        }
+    }
+    // A lane that is due and has nothing to send would keep the poster busy.
+    let least = met.len() as u64;
+    if steps > 2 * least + 10 * END {
+        wrong.push(format!("{steps} steps for {least} requests"));
+    }
+}
+
+#[test]
+fn an_afternoon_of_all_lanes_goes_as_it_should() {
+    assert_eq!(Rig::afternoon(None), [""; 0]);
+}
+
+#[test]
+fn a_lane_that_is_broken_is_noticed() {
+    use Mutant::{Hasty, Late, NeverDue, NoRetry, NotStopped, Pretends, Swapped};
+    let mut unnoticed = Vec::new();
+    for (at, name) in LANES.iter().enumerate() {
+        for mutant in [
+            NeverDue, Late, Hasty, Pretends, NoRetry, Swapped, NotStopped,
+        ] {
+            let has_no_effect = match mutant {
+                // The lane is alone, or the last one.
+                Swapped => at == 0 || at + 1 == LANES.len(),
+                // What they wait for at a stop is decided elsewhere.
+                NotStopped => ["registration", "identifiers"].contains(name),
+                _ => false,
+            };
+            if has_no_effect {
+                continue;
+            }
+            match Rig::afternoon(Some((at, mutant))).first() {
+                Some(what) => eprintln!("{name}, {mutant:?}: {what}"),
+                None => unnoticed.push((name, mutant)),
+            }
+        }
+    }
+    assert!(unnoticed.is_empty(), "{unnoticed:?}");
+}

@@ -1,0 +1,248 @@
+//! What becomes of a host in a cloud, whose identity is to be found out first.
+
+use super::*;
+use crate::deliver::message::Found;
+
+const OURS: &str = "i-1.ec2.amazonaws.com";
+const SEARCH: &str = "Get /api/v0/hosts?customIdentifier=i-1.ec2.amazonaws.com\
+                      &status=working&status=standby&status=maintenance&status=poweroff";
+const CREATE: &str = "Post /api/v0/hosts";
+const POST: &str = "Post /api/v0/tsdb";
+const OTHER: &str = r#"{"id":"3otherHost1","name":"n","status":"standby"}"#;
+
+fn here() -> Found {
+    Ok(Place {
+        cloud: None,
+        custom_identifier: Some(OURS.to_owned()),
+    })
+}
+
+/// A look that tells at once.
+fn at_once(found: fn() -> Found) -> Look {
+    Box::new(move |_| Some(found()))
+}
+
+/// A look that only an order tells of.
+fn later() -> Look {
+    Box::new(|_| None)
+}
+
+fn host() -> String {
+    format!("Get /api/v0/hosts/{ID}")
+}
+
+fn lines(rig: &Rig) -> Vec<String> {
+    rig.calls().into_iter().map(|(_, line)| line).collect()
+}
+
+fn put(rig: &Rig) -> String {
+    let calls = rig.calls.lock().unwrap();
+    let last = calls.iter().rfind(|call| call.line.starts_with("Put "));
+    last.unwrap().body.clone()
+}
+
+#[test]
+fn a_new_host_is_looked_for_by_its_identifier_and_then_registered_with_it() {
+    let mut rig = Rig::placed(false, at_once(here), ("", OURS), well).minutes(0, 1);
+    rig.run_until(60);
+    assert_eq!(lines(&rig)[..4], [SEARCH, CREATE, &host(), POST]);
+    let created = &rig.calls.lock().unwrap()[1].body;
+    assert!(created.contains(OURS), "{created}");
+}
+
+#[test]
+fn a_host_that_is_found_by_its_identifier_is_this_host() {
+    let mut rig = Rig::placed(false, at_once(here), (OTHER, ""), well).minutes(0, 1);
+    rig.run_until(60);
+    let put = "Put /api/v0/hosts/3otherHost1";
+    assert_eq!(lines(&rig)[..3], [SEARCH, POST, put]);
+    let kept = State::at(rig.root.path()).host_id().unwrap();
+    assert_eq!(kept.as_deref(), Some("3otherHost1"));
+}
+
+#[test]
+fn a_server_that_cannot_look_is_asked_again_and_one_that_will_not_is_asked_to_register() {
+    for (status, is_asked_again) in [(None, true), (Some(503), true), (Some(400), false)] {
+        let rule = move |call: &Call| match call.line == SEARCH && call.at < 3 {
+            true => status,
+            false => Some(200),
+        };
+        let mut rig = Rig::placed(false, at_once(here), ("", OURS), rule).minutes(0, 1);
+        rig.run_until(60);
+        let lines = lines(&rig);
+        let searches = lines.iter().filter(|line| *line == SEARCH).count();
+        assert_eq!(searches > 1, is_asked_again, "{lines:?}");
+        assert!(lines.contains(&POST.to_owned()), "{lines:?}");
+    }
+}
+
+#[test]
+fn an_id_counts_if_it_belongs_to_this_identity() {
+    let nowhere = || Ok(Place::default());
+    let unknown = || Err("no answer".to_owned());
+    // (why this row exists, where it runs, the identifier of its id, whether the agent ends)
+    type Row = (&'static str, fn() -> Found, &'static str, bool);
+    let table: [Row; 6] = [
+        ("the same", here, OURS, false),
+        ("registered before the cloud was known", here, "", false),
+        ("another", here, "i-2.ec2.amazonaws.com", true),
+        ("copied out of the cloud", nowhere, OURS, true),
+        ("no cloud", nowhere, "", false),
+        ("a cloud that says nothing", unknown, "", false),
+    ];
+    for (why, place, identifier, ends) in table {
+        let mut rig = Rig::placed(true, at_once(place), ("", identifier), well).minutes(0, 1);
+        let end = rig.run_until(60);
+        match (end, ends) {
+            (Some(Outcome::Refused(text)), true) => {
+                assert!(
+                    text.contains("custom identifiers mismatch"),
+                    "{why}: {text}"
+                );
+                assert_eq!(lines(&rig), [host()], "{why}");
+            }
+            (None, false) => assert_eq!(lines(&rig)[..2], [&host(), POST], "{why}"),
+            (end, _) => panic!("{why}: {end:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_host_that_does_not_know_yet_what_it_is_posts_nothing_as_another_and_loses_nothing() {
+    let found = Arc::<Mutex<u64>>::default();
+    let looks = Arc::clone(&found);
+    let look: Look = Box::new(move |_| {
+        let mut looks = looks.lock().unwrap();
+        *looks += 1;
+        Some(match *looks {
+            0..=5 => Err("no answer".to_owned()),
+            _ => here(),
+        })
+    });
+    let mut rig = Rig::placed(true, look, ("", OURS), well).minutes(0, 6);
+    rig.run_until(600);
+    let lines = lines(&rig);
+    assert_eq!(
+        lines[..2],
+        [&host(), POST],
+        "asked once, and no other host's"
+    );
+    assert_eq!(*found.lock().unwrap(), 6, "looked up before each try");
+    let mut arrived = rig.arrived(well);
+    arrived.sort_unstable();
+    assert_eq!(arrived, [0, 1, 2, 3, 4, 5]);
+    assert!(put(&rig).contains(OURS));
+}
+
+#[test]
+fn nothing_is_asked_of_the_server_until_the_look_is_over_and_everything_at_once_then() {
+    let mut rig = Rig::placed(false, later(), ("", OURS), well)
+        .minutes(0, 1)
+        .order(16, Order::Placed(here()));
+    rig.run_until(60);
+    let calls = rig.calls();
+    assert_eq!(calls[0], (16, SEARCH.to_owned()));
+    assert_eq!(calls[3], (16, POST.to_owned()));
+}
+
+#[test]
+fn a_host_that_starts_without_network_registers_as_what_it_is() {
+    let away = Arc::new(Mutex::new(true));
+    let is_away = Arc::clone(&away);
+    let look: Look = Box::new(move |_| {
+        Some(match *is_away.lock().unwrap() {
+            true => Err("network is unreachable".to_owned()),
+            false => here(),
+        })
+    });
+    let down = |call: &Call| (call.at >= 20).then_some(200);
+    let mut rig = Rig::placed(false, look, ("", OURS), down).minutes(0, 2);
+    rig.run_until(20);
+    *away.lock().unwrap() = false;
+    rig.run_until(120);
+    let after: Vec<String> = rig
+        .calls()
+        .into_iter()
+        .filter(|(at, _)| *at >= 20)
+        .map(|(_, line)| line)
+        .collect();
+    assert_eq!(after[..2], [SEARCH, CREATE]);
+}
+
+#[test]
+fn a_later_look_that_brings_nothing_leaves_the_identity() {
+    let mut rig = Rig::placed(true, later(), ("", OURS), well)
+        .minutes(0, 3)
+        .order(1, Order::Placed(here()))
+        .order(90, Order::Describe)
+        .order(106, Order::Placed(Err("no answer".to_owned())));
+    rig.run_until(200);
+    let puts: Vec<(u64, String)> = rig
+        .calls()
+        .into_iter()
+        .filter(|(_, line)| line.starts_with("Put "))
+        .collect();
+    let times: Vec<u64> = puts.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [1, 106], "posting went on meanwhile");
+    assert!(put(&rig).contains(OURS));
+    let posts = rig.calls().iter().filter(|(_, line)| line == POST).count();
+    assert_eq!(posts, 3);
+}
+
+#[test]
+fn another_setting_is_another_look() {
+    let mut config = with_status_at_the_end();
+    config.cloud_platform = crate::config::CloudPlatform::None;
+    let look: Look = Box::new(|platform| {
+        Some(match platform {
+            crate::config::CloudPlatform::None => Ok(Place::default()),
+            _ => here(),
+        })
+    });
+    let server = Server {
+        now: Arc::default(),
+        rule: Box::new(well),
+        found: "",
+        identifier: "",
+        calls: Arc::default(),
+    };
+    let calls = Arc::clone(&server.calls);
+    let configure = Order::Configure(Api::new(Box::new(server)), Box::new(config));
+    let mut rig = Rig::placed(true, look, ("", OURS), well)
+        .minutes(0, 1)
+        .order(90, configure)
+        .order(90, Order::Describe);
+    rig.run_until(100);
+    assert!(put(&rig).contains(OURS));
+    let calls = calls.lock().unwrap();
+    let described = calls.last().unwrap();
+    assert!(described.line.starts_with("Put "));
+    assert!(!described.body.contains(OURS), "{}", described.body);
+}
+
+#[test]
+fn a_host_that_is_known_and_has_no_identifier_does_not_wait_for_the_look() {
+    let mut rig = Rig::placed(true, later(), ("", ""), well)
+        .minutes(0, 1)
+        .order(16, Order::Placed(here()));
+    rig.run_until(60);
+    let put = format!("Put /api/v0/hosts/{ID}");
+    let expected = [(0, host()), (0, POST.to_owned()), (16, put)];
+    assert_eq!(rig.calls(), expected);
+}
+
+#[test]
+fn a_look_that_never_ends_does_not_keep_the_agent_from_ending() {
+    let mut rig = Rig::placed(true, later(), ("", OURS), well)
+        .minutes(0, 1)
+        .stop_at(10);
+    assert_eq!(
+        rig.run_until(200),
+        Some(Outcome::Undelivered {
+            values: 1,
+            reports: 0
+        })
+    );
+    assert_eq!(rig.clock.unix(), Unix(START + 40));
+    assert_eq!(lines(&rig), [host()]);
+}

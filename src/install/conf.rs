@@ -1,0 +1,154 @@
+//! The configuration: made, given a key, or adopted.
+
+use std::path::PathBuf;
+use std::{env, iter};
+
+use super::layout::WRITTEN;
+use super::reach::{DIRECTORY, Named};
+use super::step::{Owner, Step};
+use crate::base;
+use crate::config::{CONFFILE, Config, Setup, opening};
+use crate::settings::key;
+use crate::settings::load::{Beside, Loaded, load};
+use crate::settings::opening::with_key;
+use crate::sys::log::escaped;
+use crate::sys::tree::{There, Tree};
+
+/// For root, and for the group of the agent's user.
+const MODE: u32 = 0o640;
+/// Lines for the user about files that others may write.
+const LINES: usize = 10;
+/// What a new configuration says, below the key.
+const SAMPLE: &str = include_str!("../../packaging/mackerel-agent.conf");
+
+/// What is to become of the configuration.
+pub(super) struct Conf {
+    pub(super) steps: Vec<Step>,
+    /// Whether it was there and has plugins, which may have been written for an agent that is root.
+    pub(super) has_plugins: bool,
+    /// Where it says that the state is.
+    pub(super) root: Option<String>,
+    /// What the agent has to be able to read because of it.
+    pub(super) named: Vec<Named>,
+    /// Whether root alone can have written what the configuration says.
+    pub(super) is_roots: bool,
+    /// A line for the user about each file that root does not go by.
+    pub(super) left: Vec<String>,
+}
+
+/// Finds out what is to become of the configuration of this tree.
+///
+/// Fails if it is broken, and if neither it nor anything else gives an API key.
+pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
+    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name));
+    let given = given.map_err(|error| base::report(&error))?;
+    // And a copy for root alone, by which an edited one is told from this one later.
+    let file = |content: Vec<u8>| {
+        let copy = Step::File(
+            WRITTEN.to_owned(),
+            content.clone().into(),
+            0o600,
+            Owner::Root,
+        );
+        let conf = Step::File(CONFFILE.to_owned(), content.into(), MODE, Owner::Group);
+        vec![copy, conf]
+    };
+    let no_key = || {
+        format!(
+            "there is no API key: export MACKEREL_APIKEY, or have it in a file and give \
+             -apikey-file, or write it into {CONFFILE}"
+        )
+    };
+    if tree.there(CONFFILE) == There::Nothing {
+        let text = opening(&given.ok_or_else(no_key)?, "") + SAMPLE;
+        return Ok(Conf {
+            steps: file(text.into_bytes()),
+            has_plugins: false,
+            root: None,
+            named: Vec::new(),
+            is_roots: true,
+            left: Vec::new(),
+        });
+    }
+    let path = tree.path(CONFFILE);
+    let beside = Beside {
+        top: (!tree.is_host()).then(|| tree.path("/")),
+        ..Beside::default()
+    };
+    let loaded = load(&path, &beside).checked();
+    let Loaded {
+        config, included, ..
+    } = loaded.map_err(|error| error.to_string())?;
+    let mut left = open_to_others(tree, &included);
+    let is_roots = left.is_empty();
+    let steps = match (
+        !config.apikey.is_empty() || config.apikey_file.is_some(),
+        given,
+    ) {
+        (true, _) if tree.is_fixed(CONFFILE) => {
+            vec![Step::Own(CONFFILE.to_owned(), MODE, Owner::Group)]
+        }
+        (true, _) => Vec::new(),
+        (false, Some(key)) => {
+            let old = tree.read(CONFFILE).map_err(|error| base::report(&error))?;
+            file(with_key(&path, &old.unwrap_or_default(), &key, "")?)
+        }
+        (false, None) => return Err(no_key()),
+    };
+    left.truncate(LINES);
+    Ok(Conf {
+        steps,
+        has_plugins: !(config.metric_plugins.is_empty()
+            && config.check_plugins.is_empty()
+            && config.metadata_plugins.is_empty()),
+        root: config.root.to_str().filter(|_| is_roots).map(str::to_owned),
+        named: named(tree, &config, &included),
+        is_roots,
+        left,
+    })
+}
+
+/// A line about each file of the configuration that others than root may write.
+fn open_to_others(tree: &Tree, included: &[PathBuf]) -> Vec<String> {
+    let included = included.iter().map(|path| tree.inside(path));
+    let files = iter::once(Some(CONFFILE.to_owned())).chain(included);
+    let is_open = |path: &Option<String>| {
+        let path = path.as_deref();
+        !path.is_some_and(|path| tree.is_protected(path))
+    };
+    let line = |path: Option<String>| {
+        let path = path.unwrap_or_else(|| "an included file".to_owned());
+        let path = escaped(&path);
+        format!(
+            "{path}: others than root may write it, or its directory; rights to the files that the \
+             configuration names stay as they are until chown and chmod go-w end that"
+        )
+    };
+    files.filter(is_open).map(line).collect()
+}
+
+/// The configuration and what it names. What has a name that is no UTF-8 is left out.
+fn named(tree: &Tree, config: &Config, included: &[PathBuf]) -> Vec<Named> {
+    // The file itself is given away in any case, but not what it may lead to.
+    let own = match tree.there(CONFFILE) {
+        There::Link(_) => CONFFILE,
+        _ => DIRECTORY,
+    };
+    let mut all = vec![Named {
+        path: own.to_owned(),
+        is_found: false,
+    }];
+    let files = [&config.apikey_file, &config.ca_file];
+    for file in files.into_iter().flatten() {
+        let path = file.path.to_string_lossy().into_owned();
+        let is_found = false;
+        all.push(Named { path, is_found });
+    }
+    for path in included {
+        if let Some(path) = tree.inside(path) {
+            let is_found = true;
+            all.push(Named { path, is_found });
+        }
+    }
+    all
+}

@@ -1,0 +1,113 @@
+//! The paths that `install` makes or changes: a fixed list, so that no record can name another.
+
+use super::service::{RESTART_STEPS, SERVICES};
+use crate::config::CONFFILE;
+
+/// Where the program is.
+pub(crate) const PROGRAM: &str = "/usr/bin/mackerel-agent";
+
+/// What `install` found on its first run, and what it keeps besides.
+pub(crate) const HOME: &str = "/usr/lib/mackerel-agent";
+
+/// Of the first run: until the agent is uninstalled.
+pub(crate) const FIRST: &str = "/usr/lib/mackerel-agent/first";
+
+/// Of one run: until it has succeeded.
+pub(crate) const RUN: &str = "/usr/lib/mackerel-agent/run";
+
+/// The configuration as `install` wrote it.
+pub(crate) const WRITTEN: &str = "/usr/lib/mackerel-agent/written.conf";
+
+/// The user, and its group.
+pub(crate) const NAME: &str = "mackerel-agent";
+
+/// What a path is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// A directory or file of the agent's user, which goes with all that is in it.
+    Own,
+    /// The host's id, in a directory of the agent's user.
+    Id,
+    /// The configuration.
+    Conf,
+    /// A file or link of root's.
+    Part,
+    /// A directory on the way to one of these.
+    Above,
+}
+
+/// What `path` is for; `None` if `install` makes no such file.
+pub(super) fn kind(path: &str) -> Option<Kind> {
+    if path == CONFFILE {
+        return Some(Kind::Conf);
+    }
+    let mut is_above = false;
+    let mut is = |known: &str| {
+        let rest = known.strip_prefix(path);
+        is_above |= !path.is_empty() && rest.is_some_and(|rest| rest.starts_with('/'));
+        path == known
+    };
+    is(CONFFILE);
+    let parts = [PROGRAM, RESTART_STEPS.0, WRITTEN];
+    if parts.into_iter().any(&mut is) {
+        return Some(Kind::Part);
+    }
+    for service in SERVICES {
+        if is(service.state()) || service.traces().iter().any(|trace| is(trace)) {
+            return Some(Kind::Own);
+        }
+        if is(&id(service.state())) {
+            return Some(Kind::Id);
+        }
+        let links = service.all_links();
+        let parts = [service.script().0, service.as_root().0];
+        if parts.into_iter().any(&mut is) || links.iter().any(|(link, _)| is(link)) {
+            return Some(Kind::Part);
+        }
+    }
+    (is_above || path == HOME).then_some(Kind::Above)
+}
+
+/// Where the host's id is kept.
+pub(super) fn id(state: &str) -> String {
+    [state, "/id"].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_has_the_paths_of_install_and_no_other() {
+        // (path, what it is for)
+        let table = [
+            ("/usr/bin/mackerel-agent", Some(Kind::Part)),
+            ("/etc/init.d/mackerel-agent", Some(Kind::Part)),
+            ("/etc/rc.d/rc3.d/S95mackerel-agent", Some(Kind::Part)),
+            ("/etc/rc0.d/K05mackerel-agent", Some(Kind::Part)),
+            ("/etc/mackerel-agent/mackerel-agent.conf", Some(Kind::Conf)),
+            ("/etc/mackerel-agent/run-as-root", Some(Kind::Part)),
+            ("/etc/mackerel-agent/state", Some(Kind::Own)),
+            ("/etc/mackerel-agent/state/id", Some(Kind::Id)),
+            ("/var/lib/mackerel-agent", Some(Kind::Own)),
+            ("/var/lib/mackerel-agent/id", Some(Kind::Id)),
+            ("/var/log/mackerel-agent.log", Some(Kind::Own)),
+            ("/etc/mackerel-agent", Some(Kind::Above)),
+            ("/usr/lib/mackerel-agent", Some(Kind::Above)),
+            ("/etc/systemd/system", Some(Kind::Above)),
+            ("/var", Some(Kind::Above)),
+            ("/etc/passwd", None),
+            ("/etc/shadow", None),
+            ("/etc/mackerel-agent/conf.d/a.conf", None),
+            ("/var/lib/mackerel-agent/sh", None),
+            ("/var/lib/mackerel-agent/id\n", None),
+            ("/var/lib/mackerel-agent/", None),
+            ("/var/lib/mackerel", None),
+            ("/", None),
+            ("", None),
+        ];
+        for (path, expected) in table {
+            assert_eq!(kind(path), expected, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What it takes to make this program a service.
+
+use std::path::PathBuf;
+
+use super::host::Host;
+use super::layout::PROGRAM;
+use super::reach::reach;
+use super::service::{Part, RESTART_STEPS, Service};
+use super::step::{Owner, Step, host_id};
+use super::{conf, layout};
+use crate::config::{ROOT, Setup};
+use crate::sys::executable::Executable;
+
+/// The first systemd that knows `RestartSteps`.
+const SYSTEMD_WITH_STEPS: u32 = 254;
+
+/// What is to be done.
+pub(super) struct Plan {
+    /// Also those that are done.
+    pub(super) steps: Vec<Step>,
+    /// A line for the user about each thing that he has to do himself.
+    pub(super) left: Vec<String>,
+}
+
+/// What `setup` asks for on this host. `is_ours`: the agent that is there, if one is, is of an
+/// earlier run.
+pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan, String> {
+    let tree = &host.tree;
+    let own = Executable::own().map_err(|error| format!("cannot find this program: {error}"))?;
+    let conf = conf::plan(tree, setup)?;
+    let as_root = host.service.as_root();
+    let is_as_root = setup.as_root.unwrap_or_else(|| {
+        tree.has(as_root.0) || (!is_ours && tree.has(PROGRAM) && conf.has_plugins)
+    });
+    let user = if is_as_root { Owner::Root } else { Owner::User };
+    let state = host.service.state();
+
+    let (readable, mut left) = match is_as_root {
+        true => Default::default(),
+        false => reach(tree, &conf.named, conf.is_roots),
+    };
+    left.extend(conf.left);
+    let mut steps = vec![Step::Account(state)];
+    steps.extend(conf.steps);
+    steps.extend(readable);
+    let id = layout::id(state);
+    let other = conf.root.unwrap_or_default();
+    let ids = [state, &other, ROOT].map(layout::id);
+    let found = ids.into_iter().find(|path| tree.has(path));
+    let directory = Step::Directory(state.to_owned(), 0o755, user);
+    match found.map(|from| host_id(tree, &from).map(|_| from)) {
+        // Before the directory is given away, and anything in it is its user's.
+        Some(Ok(from)) if from == id => {
+            steps.extend([Step::Id(from, id, 0o644, user), directory]);
+        }
+        Some(Ok(from)) => steps.extend([directory, Step::Id(from, id, 0o644, user)]),
+        Some(Err(why)) => {
+            left.push(why);
+            steps.push(directory);
+        }
+        None => steps.push(directory),
+    }
+    steps.push(Step::Copy(
+        own.path().to_owned(),
+        PROGRAM.to_owned(),
+        0o755,
+        Owner::Root,
+    ));
+    let part = |(path, text, mode): Part| {
+        Step::File(path.to_owned(), text.as_bytes().into(), mode, Owner::Root)
+    };
+    steps.push(part(host.service.script()));
+    if has_restart_steps(host) {
+        steps.push(part(RESTART_STEPS));
+    }
+    steps.push(match is_as_root {
+        true => part(as_root),
+        false => Step::Remove(as_root.0.to_owned()),
+    });
+    let links = host.service.links(tree).into_iter();
+    steps.extend(links.map(|(path, target)| Step::Link(path, target.to_owned())));
+    let steps = with_parents(host, steps);
+    Ok(Plan { steps, left })
+}
+
+fn has_restart_steps(host: &Host) -> bool {
+    if host.service != Service::Systemd || !host.tree.is_host() {
+        return false;
+    }
+    let said = host.commands.output(&["systemctl", "--version"]);
+    let said = said.unwrap_or_default();
+    let version = said.split_ascii_whitespace().nth(1);
+    version.is_some_and(|version| version.parse().is_ok_and(|v: u32| v >= SYSTEMD_WITH_STEPS))
+}
+
+/// Puts a step before each that needs a directory which is not there, so that it is known whose it is.
+fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
+    let mut all: Vec<Step> = Vec::new();
+    for step in steps {
+        let path = step.path().map(PathBuf::from).unwrap_or_default();
+        let makes = !matches!(step, Step::Own(..) | Step::Remove(_) | Step::RemoveAll(_));
+        let above: Vec<String> = path
+            .ancestors()
+            .skip(1)
+            .filter_map(|above| Some(above.to_str()?.to_owned()))
+            .filter(|above| makes && !above.is_empty() && !host.tree.has(above))
+            .collect();
+        for above in above.into_iter().rev() {
+            let directory = Step::Directory(above, 0o755, Owner::Root);
+            if !all.contains(&directory) {
+                all.push(directory);
+            }
+        }
+        all.push(step);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::service::SERVICES;
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_service_agree_with_the_program() {
+        for service in SERVICES {
+            let (path, text, _) = service.script();
+            assert!(text.contains(PROGRAM), "{path}");
+            assert!(text.contains(service.state()), "{path}");
+            for trace in service.traces() {
+                let name = trace.rsplit('/').next().unwrap();
+                assert!(text.contains(name), "{path}: {trace}");
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Plugins: each run has a thread of its own for as long as it takes, so that one that hangs holds
+//! nothing but itself.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::roster::{Entry, Kind, Roster};
+use super::voice::Voice;
+use super::work::{Words, Work, perform};
+use crate::agent::event::Event;
+use crate::base::channel::Sender;
+use crate::base::clock::{HostClock, Moment, Stamp};
+use crate::config::Config;
+use crate::deliver::message::Order;
+use crate::plugins::history::News;
+use crate::sys::crash;
+use crate::sys::exec::{self, Stop, StopSign};
+
+use super::roster::Id;
+use super::work::Told;
+
+/// Bytes of stack for a plugin's thread: running a command takes 24 KiB, a nested document 80, a
+/// pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
+pub(crate) const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    256 << 10
+};
+
+/// As what the log knows metric plugins.
+pub(crate) const METRICS: &str = "mackerel_agent::plugins::metrics";
+
+/// The plugins of the configuration, at work.
+pub(crate) struct Plugins {
+    roster: Roster,
+    /// Ends every command when it is dropped.
+    stop: Option<Stop>,
+    sign: StopSign,
+    clock: HostClock,
+    tell: Sender<Event>,
+    /// Number of threads.
+    running: usize,
+    /// When metric plugins were started last.
+    last_round: Stamp,
+}
+
+impl Plugins {
+    /// Those of `config`, which have not begun. Fails if no more files can be opened.
+    pub(crate) fn new(
+        config: &Config,
+        clock: HostClock,
+        tell: Sender<Event>,
+        now: Moment,
+    ) -> io::Result<Plugins> {
+        let (stop, sign) = exec::stop()?;
+        let mut roster = Roster::default();
+        roster.configure(config, now);
+        Ok(Plugins {
+            roster,
+            stop: Some(stop),
+            sign,
+            clock,
+            tell,
+            running: 0,
+            last_round: Stamp::default(),
+        })
+    }
+
+    /// Goes over to the plugins of `config`.
+    pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
+        self.roster.configure(config, now);
+    }
+
+    /// Checks, metadata and graph definitions begin now.
+    pub(crate) fn begin(&mut self, now: Moment) {
+        self.roster.begin(now);
+    }
+
+    /// Has metric plugins measure for the round of `time`.
+    pub(crate) fn round(&mut self, time: Stamp) {
+        self.last_round = time;
+        for (id, work) in self.roster.round(time.wall) {
+            self.start(id, work);
+        }
+    }
+
+    /// Starts what is due.
+    pub(crate) fn turn(&mut self, now: Moment) {
+        for (id, work) in self.roster.take_due(now) {
+            self.start(id, work);
+        }
+    }
+
+    /// How long nothing is due; for ever if nothing ever will be.
+    pub(crate) fn idle(&self, now: Moment) -> Duration {
+        self.roster.idle(now)
+    }
+
+    fn start(&mut self, id: Id, work: Work) {
+        let is_turn = !matches!(work, Work::Graphs(_));
+        let (clock, sign, tell) = (self.clock, self.sign.clone(), self.tell.clone());
+        let run = move || {
+            let _stack = crash::watch_stack();
+            // Nobody is left to be told only if the process is ending already.
+            perform(&work, &clock, &sign, &|told| {
+                drop(tell.send(Event::Plugin(id, told)))
+            });
+        };
+        let thread = thread::Builder::new().name("plugin".to_owned());
+        match thread.stack_size(STACK).spawn(run) {
+            Ok(_) => self.running += 1,
+            Err(error) => {
+                if let Some(entry) = self.roster.entry_of(id) {
+                    let words = Words {
+                        trouble: Some(format!("cannot start a thread for it: {error}")),
+                        stderr: String::new(),
+                    };
+                    say_all(entry, words);
+                    if is_turn {
+                        entry.has_ended(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what a plugin's thread tells. Returns what there is to be told to the poster.
+    pub(crate) fn hear(&mut self, id: Id, told: Told) -> Vec<Order> {
+        let is_over = !matches!(told, Told::Check(_, _, true, _));
+        self.running -= usize::from(is_over);
+        // It may have left the configuration meanwhile.
+        let entry = self.roster.entry_of(id);
+        let last_round = self.last_round;
+        entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
+    }
+
+    /// Ends every command that runs, and starts no more.
+    pub(crate) fn stop(&mut self) {
+        self.stop = None;
+    }
+
+    /// Number of threads that have not told all.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+}
+
+/// What `told` comes to for the poster, if `last_round` is when metric plugins were started last.
+fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
+    match told {
+        Told::Values(rounds, rejected, words) => {
+            entry.has_ended(false);
+            for name in entry.voice.rejected(rejected) {
+                let target = target(&entry.kind);
+                log::warn!(
+                    target: target,
+                    "plugin.metrics.{}: dropped \"{}\": the API takes finite values, and of a name a-z, A-Z, 0-9, '.', '_' and '-'",
+                    entry.name,
+                    name
+                );
+            }
+            say_all(entry, words);
+            let Kind::Metric(plugin) = &entry.kind else {
+                return Vec::new();
+            };
+            let destination = plugin.custom_identifier.as_deref();
+            rounds
+                .into_iter()
+                .map(|(time, values)| {
+                    Order::Round(last_round.at(time), destination.map(Into::into), values)
+                })
+                .collect()
+        }
+        Told::Graphs(found, words) => {
+            let label = label(entry);
+            if words.trouble.is_some() {
+                // Its next run for values says the same, or that it works again.
+                say_trouble(&label, &entry.kind, &mut entry.voice, words.trouble);
+            }
+            match found {
+                Ok(graphs) if graphs.is_empty() => Vec::new(),
+                Ok(graphs) => vec![Order::Graphs(graphs)],
+                Err(why) => {
+                    log::error!(target: target(&entry.kind), "{label}: {why}");
+                    Vec::new()
+                }
+            }
+        }
+        Told::Check(finding, began, is_acting, words) => {
+            entry.has_ended(is_acting);
+            say_all(entry, words);
+            let Kind::Check(plugin, history) = &mut entry.kind else {
+                return Vec::new();
+            };
+            let Some(finding) = finding else {
+                return Vec::new();
+            };
+            let report = finding.report(&entry.name, plugin, began);
+            let prevent = plugin.prevent_alert_auto_close;
+            let is_urgent = match history.note(report.status, &report.message, prevent) {
+                News::No => return Vec::new(),
+                News::Ordinary => false,
+                News::Urgent => true,
+            };
+            vec![Order::Report {
+                destination: plugin.custom_identifier.clone(),
+                report,
+                is_urgent,
+            }]
+        }
+        Told::Acted(words) => {
+            entry.has_acted();
+            let label = format!("plugin.checks.{}.action", entry.name);
+            say(&label, &entry.kind, &mut entry.action_voice, words);
+            Vec::new()
+        }
+        Told::Metadata(document, words) => {
+            entry.has_ended(false);
+            say_all(entry, words);
+            let document = document.map(|document| Order::Metadata(entry.name.clone(), document));
+            document.into_iter().collect()
+        }
+    }
+}
+
+/// As what the log knows a kind of plugins.
+fn target(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Metric(_) => METRICS,
+        Kind::Check(..) => "mackerel_agent::plugins::checks",
+        Kind::Metadata(_) => "mackerel_agent::plugins::metadata",
+    }
+}
+
+/// Logs what is new of what a plugin's command had to say.
+fn say_all(entry: &mut Entry, words: Words) {
+    say(&label(entry), &entry.kind, &mut entry.voice, words);
+}
+
+/// What the log calls a plugin.
+fn label(entry: &Entry) -> String {
+    format!("plugin.{}.{}", entry.kind.word(), entry.name)
+}
+
+/// The same of a command that the log calls `label`.
+fn say(label: &str, kind: &Kind, voice: &mut Voice, words: Words) {
+    say_trouble(label, kind, voice, words.trouble);
+    if let Some(text) = voice.stderr(words.stderr) {
+        let level = match kind {
+            Kind::Metric(_) => log::Level::Info,
+            Kind::Check(..) | Kind::Metadata(_) => log::Level::Warn,
+        };
+        log::log!(target: target(kind), level, "{label} says: {text}{}", remedy(&text));
+    }
+}
+
+/// Logs why a command failed, if that is new, or that it works again.
+fn say_trouble(label: &str, kind: &Kind, voice: &mut Voice, trouble: Option<String>) {
+    let target = target(kind);
+    match voice.trouble(trouble) {
+        Some((line, true)) => log::info!(target: target, "{label}: {line}"),
+        Some((line, false)) => log::warn!(target: target, "{label}: {line}{}", remedy(&line)),
+        None => {}
+    }
+}
+
+/// What to do about an error that says that something is not permitted; empty for any other, and if
+/// the agent is root.
+fn remedy(text: &str) -> &'static str {
+    match super::work::is_permission(text) && !exec::is_root() {
+        true => {
+            "; give the user of the agent the right to do this, or run plugins as root: \
+             mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
+        }
+        false => "",
+    }
+}

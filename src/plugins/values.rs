@@ -1,0 +1,267 @@
+//! `custom.*`, from what a metric plugin printed.
+
+use std::cell::Cell;
+
+use crate::base::clock::Unix;
+use crate::base::pattern::Pattern;
+use crate::base::text::is_metric_name;
+use crate::base::values::Values;
+use crate::config::MetricPlugin;
+use crate::parse::plugin;
+
+/// Before every name of a plugin's metrics.
+const PREFIX: &str = "custom.";
+/// Values of one run that are taken: with their names, and as a request, about 7 MB.
+const VALUES: usize = 20_000;
+/// Names of one run that are told of because they cannot be sent.
+const REJECTED: usize = 20;
+/// Characters kept of such a name.
+const SHOWN: usize = 200;
+
+/// What a metric plugin measured.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// By time: one round, unless the plugin's own times are used.
+    pub(crate) rounds: Vec<(Unix, Values)>,
+    /// Names that the API does not take, or whose value no JSON can hold: the first of them.
+    pub(crate) rejected: Vec<String>,
+    /// What is wrong with the first line that could not be understood.
+    pub(crate) trouble: Option<String>,
+    /// Whether no line has the three fields of a value.
+    pub(crate) is_without_value: bool,
+}
+
+/// Understands what `plugin` printed for the round of `time`. Lines that are no values cost
+/// themselves alone; of several values of one name the last counts.
+pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Found {
+    let is_excluding = Cell::new(false);
+    let wanted = |key: &str| {
+        let matches = |pattern: &Pattern| pattern.matches(key);
+        let is_wanted = plugin.include_pattern.as_ref().is_none_or(matches)
+            && !plugin.exclude_pattern.as_ref().is_some_and(matches);
+        is_excluding.set(is_excluding.get() || !is_wanted);
+        is_wanted
+    };
+    let own_time = plugin.use_plugin_timestamp.then_some(time);
+    let mut found = Vec::new();
+    let mut rejected: Vec<String> = Vec::new();
+    let mut trouble = None;
+    for (at, line) in plugin::values(text, &wanted, own_time).enumerate() {
+        match line {
+            Ok(_) if found.len() >= VALUES => {
+                trouble.get_or_insert_with(|| {
+                    format!("plugin output: more than {VALUES} values: the rest is dropped")
+                });
+            }
+            Ok(value) if value.value.is_finite() && is_metric_name(value.key) => {
+                found.push((value.key, at, value.time.unwrap_or(time), value.value));
+            }
+            Ok(value) if rejected.len() < REJECTED => {
+                rejected.push(value.key.chars().take(SHOWN).collect());
+            }
+            Ok(_) => {}
+            Err(error) => {
+                trouble.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+    let is_without_value = found.is_empty() && rejected.is_empty() && !is_excluding.get();
+    Found {
+        rounds: by_time(found),
+        rejected,
+        is_without_value: is_without_value && trouble.is_none(),
+        trouble,
+    }
+}
+
+/// One round for each time. A value comes with its name and the number of its line.
+fn by_time(mut found: Vec<(&str, usize, Unix, f64)>) -> Vec<(Unix, Values)> {
+    // Sorted by name, so that a plugin that prints in any order has the same series each time.
+    found.sort_unstable_by(|one, other| (one.0, other.1).cmp(&(other.0, one.1)));
+    found.dedup_by(|earlier, last| earlier.0 == last.0);
+    let mut rounds: Vec<(Unix, Values)> = Vec::new();
+    for (key, _, time, value) in found {
+        let at = rounds.iter().position(|(known, _)| *known == time);
+        let at = at.unwrap_or_else(|| {
+            rounds.push((time, Values::default()));
+            rounds.len() - 1
+        });
+        if let Some((_, values)) = rounds.get_mut(at) {
+            values.put_any([PREFIX, key].concat(), value);
+        }
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const NOW: Unix = Unix(1_700_000_040);
+
+    /// What a plugin with these settings makes of `text`: `time name value`, line by line.
+    fn understood(settings: &str, text: &str) -> (Vec<String>, Found) {
+        let mut config = Config::default();
+        let table = format!("[plugin.metrics.N]\ncommand = 'x'\n{settings}\n");
+        config.read(table.as_bytes()).unwrap();
+        let found = understand(text, &config.metric_plugins["N"], NOW);
+        let mut lines = Vec::new();
+        for (time, values) in &found.rounds {
+            let values = values.iter();
+            lines.extend(values.map(|(name, value)| format!("{} {name} {value}", time.0)));
+        }
+        (lines, found)
+    }
+
+    #[test]
+    fn values_are_understood_as_documented() {
+        let now = NOW.0;
+        // (why this row exists, settings, text, what comes of it without the time of the round)
+        let table: [(_, _, _, &[&str]); 10] = [
+            ("none", "", "", &[]),
+            ("one", "", "a.b\t1.5\t0\n", &["custom.a.b 1.5"]),
+            (
+                "vector 43",
+                "",
+                "foo.bar.x 1e3 0\nbad\nfoo.us 1_000 1\nfoo.hexf 0x1p4 1\n",
+                &[
+                    "custom.foo.bar.x 1000",
+                    "custom.foo.hexf 16",
+                    "custom.foo.us 1000",
+                ],
+            ),
+            (
+                "vector 45",
+                "include_pattern = '^dice\\.d6'",
+                "dice.d6 1 1\ndice.d20 2 1\n",
+                &["custom.dice.d6 1"],
+            ),
+            (
+                "vector 45",
+                "exclude_pattern = '^dice\\.d20'",
+                "dice.d6 1 1\ndice.d20 2 1\n",
+                &["custom.dice.d6 1"],
+            ),
+            (
+                "vector 45",
+                "include_pattern = '^dice\\.d20'\nexclude_pattern = '^dice\\.d20'",
+                "dice.d6 1 1\ndice.d20 2 1\n",
+                &[],
+            ),
+            (
+                "the last counts",
+                "",
+                "b 1 0\na 9 0\nb 2 0\nb 3 0\n",
+                &["custom.a 9", "custom.b 3"],
+            ),
+            (
+                "no JSON",
+                "",
+                "foo.nan NaN 1\nfoo.inf +Inf 1\nfoo.x 1 1\n",
+                &["custom.foo.x 1"],
+            ),
+            (
+                "no name",
+                "",
+                "a/b 1 1\nfoo.\u{e9} 1 1\na..b 1 1\n",
+                &["custom.a..b 1"],
+            ),
+            ("no number", "", "a 1,5 0\nb 2 0\nc - 0\n", &["custom.b 2"]),
+        ];
+        for (why, settings, text, expected) in table {
+            let (lines, _) = understood(settings, text);
+            let expected: Vec<String> = expected.iter().map(|e| format!("{now} {e}")).collect();
+            assert_eq!(lines, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn own_times_make_rounds_of_their_own() {
+        let (now, before) = (NOW.0, NOW.0 - 60);
+        let text = format!("a 1 {now}\nb 2 {before}\nc 3 {now}\nd 4 1\n");
+        let (lines, found) = understood("use_plugin_timestamp = true", &text);
+        let expected = [
+            format!("{now} custom.a 1"),
+            format!("{now} custom.c 3"),
+            format!("{before} custom.b 2"),
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(found.rounds.len(), 2);
+        assert!(found.trouble.unwrap().contains("time close to the present"));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_named() {
+        let (_, found) = understood("", "a/b 1 1\nnan NaN 1\nok 1 1\n");
+        assert_eq!(found.rejected, ["a/b", "nan"]);
+        let many: String = (0..2 * REJECTED)
+            .map(|at| format!("a/{at} 1 1\n"))
+            .collect();
+        assert_eq!(understood("", &many).1.rejected.len(), REJECTED);
+        let (_, found) = understood("", &format!("{} 1 1\n", "/".repeat(1 << 20)));
+        assert_eq!(found.rejected, ["/".repeat(SHOWN)]);
+    }
+
+    #[test]
+    fn plugin_values_are_limited_in_number() {
+        let lines =
+            |count: usize| -> String { (0..count).map(|at| format!("a{at} 1 1\n")).collect() };
+        // (why this row exists, text, values, what is said)
+        let table = [
+            ("as many as there may be", lines(VALUES), VALUES, None),
+            (
+                "more",
+                lines(VALUES + 1),
+                VALUES,
+                Some("more than 20000 values"),
+            ),
+            (
+                "much more",
+                lines(80_000),
+                VALUES,
+                Some("the rest is dropped"),
+            ),
+            (
+                "of one name",
+                "a 1 1\n".repeat(1 << 17),
+                1,
+                Some("more than 20000 values"),
+            ),
+        ];
+        for (why, text, count, said) in table {
+            let (lines, found) = understood("", &text);
+            assert_eq!(lines.len(), count, "{why}");
+            let trouble = found.trouble.unwrap_or_default();
+            match said {
+                None => assert_eq!(trouble, "", "{why}"),
+                Some(said) => assert!(trouble.contains(said), "{why}: {trouble}"),
+            }
+        }
+    }
+
+    #[test]
+    fn plugin_output_without_a_value_is_told_from_one_whose_values_are_not_wanted() {
+        // (why this row exists, settings, text, whether there is no value at all)
+        let table = [
+            ("a value", "", "a 1 0\n", false),
+            ("nothing", "", "", true),
+            ("an error", "", "cannot connect\n", true),
+            ("two fields", "", "a 1\n", true),
+            ("a page", "", "<html>\n</html>\n", true),
+            ("a name that cannot be sent", "", "a/b 1 0\n", false),
+            ("no number, which is said by itself", "", "a x 0\n", false),
+            ("excluded", "exclude_pattern = 'a'", "a 1 0\n", false),
+            (
+                "an error, and a pattern",
+                "exclude_pattern = 'b'",
+                "failed\n",
+                true,
+            ),
+        ];
+        for (why, settings, text, expected) in table {
+            let (_, found) = understood(settings, text);
+            assert_eq!(found.is_without_value, expected, "{why}");
+        }
+    }
+}

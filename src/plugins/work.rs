@@ -1,0 +1,259 @@
+//! What one thread does for a plugin: runs its command once, understands what it printed, and tells.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use super::values;
+use crate::base;
+use crate::base::clock::{Clock, Unix};
+use crate::base::values::Values;
+use crate::config::{CheckPlugin, Command, MetadataPlugin, MetricPlugin};
+use crate::parse::plugin::document;
+use crate::parse::plugin::meta::{self, Graph};
+use crate::plugins::finding::Finding;
+use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
+use crate::sys::log::escaped;
+use crate::wire::check::Status;
+
+/// Says whether a metric plugin is to print graph definitions; it is there in any case.
+const META: &str = "MACKEREL_AGENT_PLUGIN_META";
+/// Characters of a command's stderr that are logged.
+const SHOWN: usize = 2_000;
+/// Characters of the first line that it printed, where that is logged.
+const FIRST_LINE: usize = 200;
+/// What programs say when the user of the agent may not do something, in small letters.
+const PERMISSION: [&str; 8] = [
+    "permission denied",
+    "not permitted",
+    "access denied",
+    "be root",
+    "as root",
+    "no new privileges",
+    "uid is not 0",
+    "password is required",
+];
+
+/// What is to be run once.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// The values of a metric plugin, for the round of this time.
+    Values(Arc<MetricPlugin>, Unix),
+    /// Its graph definitions.
+    Graphs(Arc<MetricPlugin>),
+    /// A check, and its action unless too many of them are running; it found this the last time.
+    Check {
+        plugin: Arc<CheckPlugin>,
+        previous: Option<Status>,
+        may_act: bool,
+    },
+    Metadata(Arc<MetadataPlugin>),
+}
+
+/// What a command had to say to whoever looks after it.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Words {
+    /// Why it brought nothing, or not all.
+    pub(crate) trouble: Option<String>,
+    /// What it wrote to stderr, clipped.
+    pub(crate) stderr: String,
+}
+
+/// What came of it. Each but the action's is told once for each [`Work`].
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The values by time, and the names that cannot be sent.
+    Values(Vec<(Unix, Values)>, Vec<String>, Words),
+    /// Its graph definitions, or what is wrong with them.
+    Graphs(Result<Vec<Graph>, String>, Words),
+    /// `None` if it was cut short because the agent stops. It began at this time; whether its
+    /// action follows.
+    Check(Option<Finding>, Unix, bool, Words),
+    /// The action of a check has ended, after the check itself.
+    Acted(Words),
+    /// `None` if there is no document.
+    Metadata(Option<String>, Words),
+}
+
+/// Does `work`, and tells what came of it.
+pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dyn Fn(Told)) {
+    match work {
+        Work::Values(plugin, time) => tell(values(plugin, *time, stop)),
+        Work::Graphs(plugin) => tell(graphs(plugin, stop)),
+        Work::Metadata(plugin) => tell(document(plugin, stop)),
+        Work::Check {
+            plugin,
+            previous,
+            may_act,
+        } => {
+            let began = clock.unix();
+            let ran = command(&plugin.command, &[], stop);
+            let mut words = Words::of(&ran);
+            words.explain(&ran, |code, first_line| {
+                let is_status = (0..=3).contains(&code);
+                let is_to_log = !is_status || (code > 0 && is_permission(first_line));
+                is_to_log.then(|| match is_status {
+                    true => first_line.to_owned(),
+                    false => format!("reported as UNKNOWN; {first_line}"),
+                })
+            });
+            let finding = Finding::of(ran);
+            let action = plugin
+                .action
+                .as_ref()
+                .filter(|_| *may_act)
+                .zip(finding.as_ref());
+            let action = action.map(|(action, finding)| (action, finding.action_env(*previous)));
+            tell(Told::Check(finding, began, action.is_some(), words));
+            if let Some((action, env)) = action {
+                let env = env
+                    .each_ref()
+                    .map(|(name, value)| (*name, value.as_os_str()));
+                tell(Told::Acted(Words::of(&command(action, &env, stop))));
+            }
+        }
+    }
+}
+
+/// Runs a command of the configuration, with variables over those that it adds itself.
+fn command(
+    command: &Command,
+    env: &[(&str, &OsStr)],
+    stop: &StopSign,
+) -> Result<Outcome, ExecError> {
+    let configured = command.env.iter();
+    let configured = configured.map(|(name, value)| (name.as_str(), OsStr::new(value)));
+    let env: Vec<_> = configured
+        .chain(env.iter().copied())
+        .map(|(name, value)| (name, Some(value)))
+        .collect();
+    let task = Task {
+        argv: &command.argv,
+        user: command.user.as_deref(),
+        env: &env,
+    };
+    exec::run(&task, &Limits::of(command.timeout), stop)
+}
+
+impl Words {
+    fn of(ran: &Result<Outcome, ExecError>) -> Words {
+        match ran {
+            Err(error) => Words {
+                trouble: Some(format!("{error}{}", error.remedy())),
+                stderr: String::new(),
+            },
+            Ok(outcome) => Words {
+                trouble: match outcome.end {
+                    End::TimedOut => Some("command timed out".to_owned()),
+                    End::Exited(_) | End::Stopped if outcome.stdout.was_cut => {
+                        Some("it printed too much: the rest is dropped".to_owned())
+                    }
+                    End::Exited(_) | End::Stopped => None,
+                },
+                stderr: clipped(&outcome.stderr),
+            },
+        }
+    }
+}
+
+impl Words {
+    /// Adds what is wrong with a command that has exited, unless something is wrong already: what
+    /// `why` makes of its exit code and of the first line that it printed.
+    fn explain(
+        &mut self,
+        ran: &Result<Outcome, ExecError>,
+        why: impl Fn(i32, &str) -> Option<String>,
+    ) {
+        if let Ok(outcome) = ran
+            && let End::Exited(code) = outcome.end
+            && self.trouble.is_none()
+        {
+            let why = why(code, &first_line(&outcome.stdout, &self.stderr));
+            let signal = match code {
+                129..=192 => format!(" (signal {})", code - 128),
+                _ => String::new(),
+            };
+            self.trouble = why.map(|why| format!("exit code {code}{signal}: {why}"));
+        }
+    }
+}
+
+/// What a command printed first, as the log says it.
+fn first_line(stdout: &Output, stderr: &str) -> String {
+    let stdout = String::from_utf8_lossy(&stdout.bytes);
+    let named = [
+        ("it printed", &*stdout),
+        ("it printed nothing, and to stderr", stderr),
+    ];
+    let line = named.into_iter().find_map(|(what, text)| {
+        let line = text.lines().find(|line| !line.trim().is_empty())?;
+        let line: String = line.chars().take(FIRST_LINE).collect();
+        Some(format!("{what} \"{}\"", escaped(&line)))
+    });
+    line.unwrap_or_else(|| "it printed nothing".to_owned())
+}
+
+/// Whether this is what programs say when they lack a right.
+pub(crate) fn is_permission(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    PERMISSION.iter().any(|words| text.contains(words))
+}
+
+/// The beginning of what was written, as text.
+fn clipped(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.bytes);
+    text.trim_end().chars().take(SHOWN).collect()
+}
+
+/// What a command printed, as text; `None` if it did not come to its end.
+fn printed(ran: &Result<Outcome, ExecError>) -> Option<Cow<'_, str>> {
+    let outcome = ran.as_ref().ok()?;
+    match outcome.end {
+        End::Exited(_) => Some(String::from_utf8_lossy(&outcome.stdout.bytes)),
+        End::TimedOut | End::Stopped => None,
+    }
+}
+
+fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> Told {
+    let ran = command(&plugin.command, &[(META, OsStr::new(""))], stop);
+    let mut words = Words::of(&ran);
+    let text = printed(&ran).unwrap_or_default();
+    let found = values::understand(&text, plugin, time);
+    words.explain(&ran, |code, first_line| match (&found.trouble, code) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, _) if found.is_without_value => Some(format!(
+            "{first_line}; a metric plugin prints lines of NAME, VALUE and TIME with tabs between them"
+        )),
+        (None, 0) => None,
+        (None, _) => Some("the values that it printed are used".to_owned()),
+    });
+    Told::Values(found.rounds, found.rejected, words)
+}
+
+fn graphs(plugin: &MetricPlugin, stop: &StopSign) -> Told {
+    let ran = command(&plugin.command, &[(META, OsStr::new("1"))], stop);
+    let words = Words::of(&ran);
+    let found = match printed(&ran).map(|text| meta::graphs(&text)) {
+        Some(Ok(graphs)) => Ok(graphs),
+        Some(Err(error)) if !error.is_absence() => Err(base::report(&error)),
+        Some(Err(_)) | None => Ok(Vec::new()),
+    };
+    Told::Graphs(found, words)
+}
+
+fn document(plugin: &MetadataPlugin, stop: &StopSign) -> Told {
+    let ran = command(&plugin.command, &[], stop);
+    let mut words = Words::of(&ran);
+    let found = match &ran {
+        Ok(Outcome {
+            end: End::Exited(0),
+            stdout,
+            ..
+        }) => document::document(&stdout.bytes).map_err(|error| base::report(&error)),
+        _ => Err("its output is ignored".to_owned()),
+    };
+    if let Err(why) = &found {
+        words.explain(&ran, |_, first_line| Some(format!("{why}; {first_line}")));
+    }
+    Told::Metadata(found.ok(), words)
+}

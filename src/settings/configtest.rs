@@ -1,0 +1,199 @@
+//! `mackerel-agent configtest`: says everything that is wrong with the configuration.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+
+use super::connection::link;
+use super::resolve::{Survey, survey};
+use super::tags::TAGS;
+use crate::config::{Command, Flags};
+use crate::sys::exec::{self, Task};
+use crate::sys::log as backend;
+use crate::sys::terminal::{Stream, is_terminal};
+
+/// How the lines are coloured, with what ends a colour.
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Checks the configuration as the agent would use it, and connects to nobody. Says on stderr that
+/// it is in order, or returns the text for the user.
+///
+/// A key that nothing reads is wrong in the main file, and so is an API key or a status that cannot
+/// be one. An unknown key in an included file gets a warning, and so does a command that cannot be
+/// started now.
+pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
+    backend::install(TAGS);
+    let mut survey = check(flags);
+    if survey.problems.is_empty() {
+        let doubts = commands(&survey);
+        survey.advice.extend(doubts);
+    }
+    let variable = |name| env::var_os(name).unwrap_or_default();
+    let is_coloured = is_terminal(Stream::Output)
+        && variable("NO_COLOR").is_empty()
+        && variable("TERM") != "dumb";
+    let text = verdict(&survey, is_coloured);
+    if survey.is_in_order() {
+        let path = match survey.is_alone {
+            true => "the environment".to_owned(),
+            false => flags.conf.display().to_string(),
+        };
+        return writeln!(io::stderr(), "{text}SUCCESS ({path})")
+            .map_err(|error| format!("cannot print: {error}"));
+    }
+    Err(text)
+}
+
+/// Everything that is wrong with the configuration as it is now.
+pub(crate) fn check(flags: &Flags) -> Survey {
+    let mut survey = survey(flags);
+    if survey.problems.is_empty() {
+        survey.problems.extend(link(&survey.config).err());
+    }
+    survey
+}
+
+impl Survey {
+    /// Whether the agent can run, and does what the main file says.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.problems.is_empty()
+            && self.mistakes.is_empty()
+            && self.unknown.iter().all(|unknown| unknown.is_included)
+    }
+}
+
+/// The commands that could not be started now, with the reason and the place.
+fn commands(survey: &Survey) -> Vec<String> {
+    let config = &survey.config;
+    let mut doubts = Vec::new();
+    for (name, plugin) in &config.metric_plugins {
+        probe(survey, &["metrics.", name], &plugin.command, &mut doubts);
+    }
+    for (name, plugin) in &config.check_plugins {
+        probe(survey, &["checks.", name], &plugin.command, &mut doubts);
+        if let Some(action) = &plugin.action {
+            probe(survey, &["checks.", name, ".action"], action, &mut doubts);
+        }
+    }
+    for (name, plugin) in &config.metadata_plugins {
+        probe(survey, &["metadata.", name], &plugin.command, &mut doubts);
+    }
+    if !config.readiness.exec.is_empty() {
+        let task = Task {
+            argv: &config.readiness.exec,
+            user: None,
+            env: &[],
+        };
+        doubts.extend(exec::probe(&task).map(|why| format!("readiness_probe.exec: {why}")));
+    }
+    doubts
+}
+
+/// Adds what keeps the command of `plugin.KIND.NAME` from being started.
+fn probe(survey: &Survey, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
+    let env = command.env.iter();
+    let env: Vec<_> = env
+        .map(|(name, value)| (name.as_str(), Some(OsStr::new(value))))
+        .collect();
+    let task = Task {
+        argv: &command.argv,
+        user: command.user.as_deref(),
+        env: &env,
+    };
+    if let Some(why) = exec::probe(&task) {
+        let key = ["plugin.", &key.concat()].concat();
+        let mut doubt = format!("{}.command: {why}", backend::escaped(&key));
+        // The last file that has the plugin counts.
+        if let Some((_, place)) = survey
+            .commands
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == key)
+        {
+            doubt.extend([" (", place, ")"]);
+        }
+        doubts.push(doubt);
+    }
+}
+
+/// What is wrong, in lines of the form that scripts look for.
+pub(crate) fn verdict(survey: &Survey, is_coloured: bool) -> String {
+    let colour = |colour| if is_coloured { colour } else { "" };
+    let unknown = survey.unknown.iter().map(ToString::to_string);
+    let others = survey.mistakes.iter().chain(&survey.advice).cloned();
+    let mut warnings = unknown.chain(others).peekable();
+    let mut text = String::new();
+    if !survey.problems.is_empty() {
+        let problems = survey.problems.join("\n");
+        text.extend([colour(RED), "[CRITICAL] failed to test config: ", &problems]);
+        text.push_str(colour(PLAIN));
+        text.push_str(warnings.peek().map_or("", |_| "\n"));
+    }
+    for what in warnings {
+        text.extend([colour(YELLOW), "[WARNING] ", &what, "\n", colour(PLAIN)]);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::UnknownKey;
+    use crate::settings::load::Unknown;
+
+    fn unknown(key: &str, hint: Option<&str>, is_included: bool) -> Unknown {
+        Unknown {
+            key: UnknownKey {
+                key: key.to_owned(),
+                hint: hint.map(str::to_owned),
+                line: 3,
+            },
+            path: "/a.conf".into(),
+            is_included,
+        }
+    }
+
+    #[test]
+    fn scripts_find_the_lines_that_they_look_for() {
+        let survey = Survey {
+            problems: vec!["one".to_owned(), "two".to_owned()],
+            unknown: vec![
+                unknown("podfile", Some("Did you mean pidfile ?"), false),
+                unknown("x.y", None, true),
+            ],
+            ..Survey::default()
+        };
+        let plain = "[CRITICAL] failed to test config: one\ntwo\n\
+                     [WARNING] podfile is unexpected key. Did you mean pidfile ? (/a.conf:3)\n\
+                     [WARNING] x.y is unexpected key. (/a.conf:3)\n";
+        assert_eq!(verdict(&survey, false), plain);
+        let coloured = "\x1b[31m[CRITICAL] failed to test config: one\ntwo\x1b[0m\n\
+                        \x1b[33m[WARNING] podfile is unexpected key. Did you mean pidfile ? (/a.conf:3)\n\x1b[0m\
+                        \x1b[33m[WARNING] x.y is unexpected key. (/a.conf:3)\n\x1b[0m";
+        assert_eq!(verdict(&survey, true), coloured);
+        let survey = Survey {
+            unknown: Vec::new(),
+            ..survey
+        };
+        let problems = "[CRITICAL] failed to test config: one\ntwo";
+        assert_eq!(verdict(&survey, false), problems);
+    }
+
+    #[test]
+    fn unknown_keys_of_included_files_alone_are_no_failure() {
+        let survey = |problems: &[&str], unknown: Vec<Unknown>| Survey {
+            problems: problems
+                .iter()
+                .map(|problem| (*problem).to_owned())
+                .collect(),
+            unknown,
+            ..Survey::default()
+        };
+        assert!(survey(&[], Vec::new()).is_in_order());
+        assert!(survey(&[], vec![unknown("a", None, true)]).is_in_order());
+        assert!(!survey(&[], vec![unknown("a", None, false)]).is_in_order());
+        assert!(!survey(&["a"], Vec::new()).is_in_order());
+    }
+}

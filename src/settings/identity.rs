@@ -1,0 +1,165 @@
+//! What this host is known by when its id is lost with its container.
+
+use std::ffi::OsString;
+
+use crate::config::{Config, IdStore};
+use crate::parse::{cgroup, container};
+use crate::sys::root::Root;
+
+/// The setting for which the surroundings are asked.
+const AUTO: &str = "auto";
+
+/// The custom identifier that `config` gives or asks for: that of the pod, the task or the container.
+/// `None` if it does neither, and if there is none. `variable` looks into the environment.
+///
+/// An id that is not kept is found again by its identifier alone, so one is asked for then.
+pub(crate) fn identifier(
+    config: &Config,
+    root: &Root,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<String> {
+    match config.custom_identifier.as_deref() {
+        Some(AUTO) => {}
+        None if config.host_id_store == IdStore::Memory => {}
+        given => return given.map(str::to_owned),
+    }
+    let found = surroundings(config, root, variable);
+    if found.is_none() {
+        log::warn!(
+            "no pod, task or container is found that this host could be known by: without its id \
+             it is registered anew; custom_identifier gives it one"
+        );
+    }
+    found
+}
+
+fn surroundings(
+    config: &Config,
+    root: &Root,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<String> {
+    let read = |path| {
+        let mut buffer = Vec::new();
+        let table = root.table(path, &mut buffer);
+        table.map_or_else(|_| String::new(), |(text, _)| text.into_owned())
+    };
+    let mounts = read("/proc/self/mountinfo");
+    let pod = config.container.pod_uid.as_deref();
+    if let Some(pod) = pod.or_else(|| container::pod_of_mounts(&mounts)) {
+        // As mackerel-container-agent has it, so that its hosts are found.
+        return Some([pod, ".kubernetes"].concat());
+    }
+    if let Some(task) = task(root, variable) {
+        return Some([&task, ".ecs"].concat());
+    }
+    let groups = read("/proc/self/cgroup");
+    let group = own_group(&groups);
+    let of_group = || container::id_of_group(group);
+    let id = container::id_of_mounts(&mounts).or_else(of_group)?;
+    Some([id, ".container"].concat())
+}
+
+/// The task of ECS that this process belongs to; `None` if there is none.
+pub(crate) fn task(root: &Root, variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    let metadata = [
+        "ECS_CONTAINER_METADATA_URI_V4",
+        "ECS_CONTAINER_METADATA_URI",
+    ];
+    let named = metadata.into_iter().find_map(|name| {
+        let url = variable(name)?.into_string().ok()?;
+        container::task_of_metadata(&url).map(str::to_owned)
+    });
+    named.or_else(|| {
+        let groups = root.text_if_present("/proc/self/cgroup").ok().flatten()?;
+        container::task_of_group(own_group(&groups)).map(str::to_owned)
+    })
+}
+
+/// The path of this process's group, of `/proc/self/cgroup`.
+fn own_group(groups: &str) -> &str {
+    let group = cgroup::path(groups, Some("memory")).or_else(|| cgroup::path(groups, None));
+    group.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const UID: &str = "0f3c7d2a-1111-4c4c-9d9d-0123456789ab";
+    const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
+
+    #[test]
+    fn whatever_comes_back_says_who_it_is() {
+        let id = "a1".repeat(32);
+        let kubelet = include_str!("../../tests/fixtures/container/mountinfo-kubelet");
+        let docker = include_str!("../../tests/fixtures/container/mountinfo-docker");
+        let docker = docker.replace("{A}", &id);
+        let ecs = format!("9:memory:/ecs/{TASK}/{id}\n");
+        let url = format!("http://169.254.170.2/v4/{TASK}-123");
+        let (pod, task) = (format!("{UID}.kubernetes"), format!("{TASK}.ecs"));
+        let own = format!("{id}.container");
+        let memory = "host_id_store = 'memory'";
+        // (why this row exists, configuration, mounts, groups, metadata, expected)
+        let table = [
+            ("nobody asks", "", kubelet, "", "", None),
+            (
+                "given",
+                "custom_identifier = 'x'",
+                kubelet,
+                "",
+                "",
+                Some("x"),
+            ),
+            (
+                "asked for",
+                "custom_identifier = 'auto'",
+                kubelet,
+                "",
+                "",
+                Some(&*pod),
+            ),
+            ("not kept", memory, kubelet, "", "", Some(&*pod)),
+            (
+                "told",
+                "host_id_store = 'memory'\ncontainer.pod_uid = 'u'",
+                &docker,
+                "",
+                "",
+                Some("u.kubernetes"),
+            ),
+            (
+                "a task by its group",
+                memory,
+                &docker,
+                &ecs,
+                "",
+                Some(&*task),
+            ),
+            (
+                "a task by its metadata",
+                memory,
+                "",
+                "0::/\n",
+                &url,
+                Some(&*task),
+            ),
+            ("a container", memory, &docker, "0::/\n", "", Some(&*own)),
+            ("nothing", memory, "", "", "", None),
+        ];
+        for (why, text, mounts, groups, metadata, expected) in table {
+            let directory = tempfile::tempdir().unwrap();
+            let proc = directory.path().join("proc/self");
+            fs::create_dir_all(&proc).unwrap();
+            fs::write(proc.join("mountinfo"), mounts).unwrap();
+            fs::write(proc.join("cgroup"), groups).unwrap();
+            let mut config = Config::default();
+            config.read(text.as_bytes()).unwrap();
+            let found = identifier(&config, &Root::at(directory.path()), |name| {
+                (name == "ECS_CONTAINER_METADATA_URI_V4").then(|| metadata.into())
+            });
+            assert_eq!(found.as_deref(), expected, "{why}");
+        }
+    }
+}

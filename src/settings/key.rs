@@ -1,0 +1,278 @@
+//! Where the API key comes from: the command line, else the environment, else a systemd credential,
+//! else a file, else the configuration.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Flags, Secret};
+use crate::sys::environment::{APIKEY, APIKEY_OF_IMAGE};
+use crate::sys::file;
+use crate::sys::root::FileError;
+
+/// The variable with which systemd names the directory of a unit's credentials.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// The credential that is the API key.
+const CREDENTIAL: &str = "apikey";
+
+/// The API key of the first source that gives one, which is empty if `flags` say so or if there is
+/// no source; and how messages name that source. `variable` looks into the environment.
+///
+/// Line ends after a key do not belong to it. A variable that is empty is no source, and neither is
+/// a credential that is not there; a file that is named has to hold a key.
+pub(crate) fn find(
+    flags: &Flags,
+    config: &Config,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<(Secret, String), KeyError> {
+    if let Some(key) = &flags.apikey {
+        return Ok((key.clone(), "-apikey".to_owned()));
+    }
+    let given = |name| variable(name).filter(|value| !value.is_empty());
+    for name in [APIKEY, APIKEY_OF_IMAGE] {
+        if let Some(value) = given(name) {
+            let source = format!("the variable {name}");
+            return key(source, Ok(value.into_encoded_bytes()));
+        }
+    }
+    if let Some(directory) = given(CREDENTIALS) {
+        let path = PathBuf::from(directory).join(CREDENTIAL);
+        match file::read(&path) {
+            Err(error) if error.is_absent() => {}
+            read => return key(format!("the credential {}", path.display()), read),
+        }
+    }
+    if let Some(named) = &config.apikey_file {
+        let source = format!("{named}: apikey_file {}", named.path.display());
+        return key(source, file::read(&named.path));
+    }
+    Ok((config.apikey.clone(), "apikey".to_owned()))
+}
+
+/// The API key that is in `file` or else in the environment; `None` if neither is named.
+pub(crate) fn given(
+    file: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Secret>, KeyError> {
+    if let Some(path) = file {
+        let source = format!("-apikey-file {}", path.display());
+        return key(source, file::read(path)).map(|(key, _)| Some(key));
+    }
+    let value = variable(APIKEY).filter(|value| !value.is_empty());
+    let source = format!("the variable {APIKEY}");
+    value
+        .map(|value| key(source, Ok(value.into_encoded_bytes())).map(|(key, _)| key))
+        .transpose()
+}
+
+/// The files that hold a key and that every user of the host can read.
+pub(crate) fn exposed<'a>(
+    config: &'a Config,
+    with_apikey: &'a [PathBuf],
+) -> impl Iterator<Item = &'a Path> {
+    let named = config.apikey_file.as_ref().map(|named| &named.path);
+    let all = with_apikey.iter().chain(named).map(PathBuf::as_path);
+    all.filter(|path| file::is_open_to_all(path))
+}
+
+/// The key that a source holds, and the source.
+fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, String), KeyError> {
+    let why = match read {
+        Err(error) => Why::Unreadable(error),
+        Ok(bytes) => match str::from_utf8(&bytes).map(|text| text.trim_end_matches(['\r', '\n'])) {
+            Ok("") => Why::Empty,
+            Ok(key) if !key.contains(char::is_control) => return Ok((Secret::new(key), source)),
+            _ => Why::NoKey,
+        },
+    };
+    Err(KeyError { source, why })
+}
+
+/// A source of the API key cannot be used. Nothing of what it holds is told.
+#[derive(Debug)]
+pub(crate) struct KeyError {
+    /// The source, as the user knows it.
+    source: String,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Unreadable(FileError),
+    Empty,
+    /// It holds more than one line, or no text at all.
+    NoKey,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        f.write_str(match self.why {
+            Why::Unreadable(_) => " cannot be used",
+            Why::Empty => " is empty; write the API key of your organization into it",
+            Why::NoKey => {
+                " holds more than an API key; write the key alone into it, on a single line"
+            }
+        })
+    }
+}
+
+impl Error for KeyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.why {
+            Why::Unreadable(error) => Some(error),
+            Why::Empty | Why::NoKey => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::ffi::OsStringExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::base;
+    use crate::config::NamedFile;
+
+    /// Which sources there are, and what they hold.
+    #[derive(Clone, Copy, Default)]
+    struct Sources<'a> {
+        flag: Option<&'a str>,
+        variable: Option<&'a [u8]>,
+        credential: Option<&'a [u8]>,
+        file: Option<&'a [u8]>,
+        config: &'a str,
+    }
+
+    fn found(sources: Sources<'_>) -> Result<String, String> {
+        let directory = TempDir::new().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let write = |name, bytes: Option<&[u8]>| bytes.map(|bytes| fs::write(path(name), bytes));
+        write("apikey", sources.credential).transpose().unwrap();
+        write("file", sources.file).transpose().unwrap();
+        let flags = Flags {
+            apikey: sources.flag.map(Secret::new),
+            ..Flags::default()
+        };
+        let config = Config {
+            apikey: Secret::new(sources.config),
+            apikey_file: sources.file.map(|_| NamedFile {
+                path: path("file"),
+                by: "agent.conf".into(),
+                line: 7,
+            }),
+            ..Config::default()
+        };
+        let key = find(&flags, &config, |name| match name {
+            APIKEY_OF_IMAGE => None,
+            APIKEY => sources
+                .variable
+                .map(|bytes| OsString::from_vec(bytes.into())),
+            _ => Some(directory.path().into()),
+        });
+        let shown = |error| {
+            let place = directory.path().display().to_string();
+            base::report(&error).replace(&place, "DIR")
+        };
+        key.map(|(key, _)| key.to_string()).map_err(shown)
+    }
+
+    #[test]
+    fn the_first_source_that_there_is_gives_the_key() {
+        let all = Sources {
+            flag: Some("flag"),
+            variable: Some(b"variable"),
+            credential: Some(b"credential\n"),
+            file: Some(b"file\r\n\n"),
+            config: "config",
+        };
+        let mut sources = all;
+        let mut expect = |expected: &str, change: fn(&mut Sources<'_>)| {
+            assert_eq!(found(sources).as_deref(), Ok(expected));
+            change(&mut sources);
+        };
+        expect("flag", |sources| sources.flag = None);
+        expect("variable", |sources| sources.variable = Some(b""));
+        expect("credential", |sources| sources.credential = None);
+        expect("file", |sources| sources.file = None);
+        expect("config", |sources| sources.config = "");
+        expect("", |_| {});
+        let flag = Some("");
+        assert_eq!(found(Sources { flag, ..all }).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_source_that_holds_no_key_is_named_and_not_shown() {
+        let none = Sources::default();
+        // (sources, what is said)
+        let table = [
+            (
+                Sources {
+                    file: Some(b"\n"),
+                    ..none
+                },
+                "agent.conf:7: apikey_file DIR/file is empty; write the API key of your \
+                 organization into it",
+            ),
+            (
+                Sources {
+                    file: Some(b"SECRET\nSECRET\n"),
+                    ..none
+                },
+                "agent.conf:7: apikey_file DIR/file holds more than an API key; write the key \
+                 alone into it, on a single line",
+            ),
+            (
+                Sources {
+                    credential: Some(b""),
+                    ..none
+                },
+                "the credential DIR/apikey is empty; write the API key of your organization into it",
+            ),
+            (
+                Sources {
+                    variable: Some(b"SECRET\xff"),
+                    ..none
+                },
+                "the variable MACKEREL_APIKEY holds more than an API key; write the key alone into \
+                 it, on a single line",
+            ),
+        ];
+        for (sources, expected) in table {
+            assert_eq!(found(sources), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let directory = TempDir::new().unwrap();
+        let named = NamedFile {
+            path: directory.path().join("absent"),
+            by: "agent.conf".into(),
+            line: 2,
+        };
+        let config = Config {
+            apikey_file: Some(named),
+            ..Config::default()
+        };
+        let error = find(&Flags::default(), &config, |_| None).unwrap_err();
+        let path = directory.path().display();
+        let expected = format!(
+            "agent.conf:2: apikey_file {path}/absent cannot be used: read {path}/absent: \
+             No such file or directory (os error 2)"
+        );
+        assert_eq!(base::report(&error), expected);
+        // A credential that is there and is no file is an error, too.
+        fs::create_dir(directory.path().join("apikey")).unwrap();
+        let here = || Some(directory.path().into());
+        let error = find(&Flags::default(), &config, |name| {
+            (name == CREDENTIALS).then(here).flatten()
+        });
+        let text = base::report(&error.unwrap_err());
+        assert!(text.starts_with("the credential "), "{text}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What becomes of a configuration that has changed while the agent runs.
+
+use super::configtest::{check, verdict};
+use crate::config::{Config, Flags};
+pub(crate) use crate::settings::as_far_as_possible;
+
+/// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
+/// is one, for it may be the one that was meant to change something. Otherwise what `configtest`
+/// says, on one line.
+pub(crate) fn checked(flags: &Flags) -> Result<Config, String> {
+    let survey = check(flags);
+    match survey.is_in_order() {
+        true => Ok(survey.config),
+        false => Err(verdict(&survey, false).trim_end().replace('\n', "; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let mut config = Config::default();
+        config.read(text.as_bytes()).unwrap();
+        config
+    }
+
+    #[test]
+    fn what_configtest_would_refuse_is_refused() {
+        // (text, what is said; empty: nothing)
+        let table = [
+            ("apikey = 'k'\n", ""),
+            ("verbose = true\n", "apikey must be specified"),
+            (
+                "apikey = 'k'\nverbose = 1\nsilent = 2\n",
+                "; CONF:3: toml: ",
+            ),
+            (
+                "apikey = 'k'\nrolse = []\npodfile = ''\n",
+                "[WARNING] podfile is unexpected key. Did you mean pidfile ? (CONF:3); \
+                 [WARNING] rolse is unexpected key. Did you mean roles ? (CONF:2)",
+            ),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let flags = Flags {
+            conf: dir.path().join("agent.conf"),
+            ..Flags::default()
+        };
+        assert!(checked(&flags).is_err(), "no file");
+        for (text, expected) in table {
+            fs::write(&flags.conf, text).unwrap();
+            let found = checked(&flags).err().unwrap_or_default();
+            let found = found.replace(&flags.conf.display().to_string(), "CONF");
+            assert!(found.contains(expected), "{text}: {found}");
+            assert_eq!(found.is_empty(), expected.is_empty(), "{text}: {found}");
+            assert!(!found.contains('\n'), "{found}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_change_does() {
+        let old = config("apikey = 'a'\nroot = '/old'\nhttps_proxy = 'http://p'\n");
+        let new = config(
+            "apikey = 'b'\nroles = ['s:r']\nroot = '/new'\nautoshutdown = true\n\
+             host_sys = '/s'\npidfile = '/x.pid'\napibase = 'http://h'\nhttp_proxy = 'http://q'\n",
+        );
+        let (taken, staying) = as_far_as_possible(&old, new.clone());
+        let expected = [
+            "apibase",
+            "root",
+            "pidfile",
+            "host_root and its like",
+            "http_proxy",
+            "https_proxy",
+            "autoshutdown",
+        ];
+        assert_eq!(staying, expected);
+        assert_eq!((&*taken.apikey, taken.roles.len()), ("b", 1));
+        assert_eq!((taken.root, taken.http_proxy), (old.root, None));
+        assert_eq!(as_far_as_possible(&new, new.clone()).1, [""; 0]);
+    }
+}

@@ -1,0 +1,179 @@
+//! `mackerel-agent supervise`: runs the agent as a child, and another one when that has ended.
+//!
+//! One thread and next to no memory: what the configuration says is looked at and forgotten.
+
+use std::ffi::OsString;
+use std::process;
+use std::time::Duration;
+
+use super::policy::{Next, Policy};
+use log::Level;
+
+use crate::base::clock::{Clock, HostClock, Moment};
+use crate::config::Flags;
+use crate::settings::apply::{claim_pidfile, set_level};
+use crate::settings::child::{APIKEY, SUPERVISOR};
+use crate::settings::reload;
+use crate::settings::resolve::resolve;
+use crate::settings::tags::TAGS;
+use crate::sys::child::{self, Child, End, Start};
+use crate::sys::executable::{self, Executable};
+use crate::sys::notify::Notify;
+use crate::sys::random::random;
+use crate::sys::signal::{Signal, Signals, Woken};
+use crate::sys::{environment, log as backend};
+
+/// How the child is told that it is one.
+const CHILD: &str = "-child";
+
+/// Runs the agent with `arguments`, which say what `flags` do, all but the API key, until it is told
+/// to stop or the agent cannot start. Returns the text for the user if the last child failed.
+pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(), String> {
+    backend::install(TAGS);
+    let notify = Notify::from_env();
+    let signals = Signals::take();
+    let config = resolve(flags)?;
+    set_level(&config);
+    let _pidfile = claim_pidfile(&config)?;
+    drop(config);
+    let program = Executable::own().map_err(|error| format!("own program not found: {error}"))?;
+    arguments.push(CHILD.into());
+    environment::set(SUPERVISOR, process::id().to_string());
+    if let Some(key) = &flags.apikey {
+        environment::set(APIKEY, &**key);
+    }
+    let clock = HostClock::new();
+    let now = clock.moment();
+    Supervisor {
+        flags,
+        start: Start {
+            program: program.path(),
+            name: &executable::name(),
+            arguments: &arguments,
+        },
+        policy: Policy::new(random, now),
+        child: None,
+        watchdog: notify.watchdog().map(|limit| (limit / 2, now)),
+        notify,
+    }
+    .run(&clock, &signals)
+}
+
+struct Supervisor<'a> {
+    flags: &'a Flags,
+    start: Start<'a>,
+    policy: Policy,
+    child: Option<Child>,
+    notify: Notify,
+    /// How often the service manager is to hear that this process is alive, and when it is next.
+    watchdog: Option<(Duration, Moment)>,
+}
+
+impl Supervisor<'_> {
+    fn run(mut self, clock: &dyn Clock, signals: &Signals) -> Result<(), String> {
+        loop {
+            let now = clock.moment();
+            let limit = match self.policy.next(now) {
+                Next::End(result) => return result,
+                Next::Start => {
+                    self.launch(clock.moment());
+                    continue;
+                }
+                Next::Wait(limit) => limit,
+            };
+            let limits = [limit, self.watch(now)];
+            match signals.next(limits.into_iter().flatten().min()) {
+                Woken::Time => {}
+                Woken::Signal(Signal::Hangup) if self.policy.stops() => {}
+                Woken::Child => self.reap(clock),
+                Woken::Signal(Signal::Hangup) => self.reload(clock),
+                Woken::Signal(signal) => self.stop(signal),
+            }
+        }
+    }
+
+    fn launch(&mut self, now: Moment) {
+        match child::start(self.start) {
+            Ok(child) => {
+                self.policy.started(now);
+                // The agent does its own telling, but it is not whom the service manager hears.
+                self.notify.ready();
+                let pid = child.pid();
+                self.notify.status(&format!("supervising process {pid}"));
+                self.child = Some(child);
+            }
+            Err(error) => {
+                let program = self.start.program.display();
+                let why = format!("start {program}: {error}");
+                let pause = self.policy.not_started(why.clone(), now);
+                self.say(Level::Warn, &why, pause);
+            }
+        }
+    }
+
+    /// Takes leave of the children that have ended, of which one may be the agent.
+    fn reap(&mut self, clock: &dyn Clock) {
+        while let Some((pid, end)) = child::reap() {
+            if self.child.take_if(|child| child.pid() == pid).is_some() {
+                let pause = self.policy.ended(end, clock.moment());
+                let level = match end {
+                    End::Code(0) => Level::Info,
+                    _ => Level::Warn,
+                };
+                self.say(level, &format!("the agent has ended: {end}"), pause);
+            }
+        }
+    }
+
+    /// Says what has happened and when there is another child; nothing if there is none, for the
+    /// supervisor ends with the same words.
+    fn say(&self, level: Level, what: &str, pause: Option<Duration>) {
+        let Some(pause) = pause else { return };
+        let what = match (pause + Duration::from_millis(999)).as_secs() {
+            0 => format!("{what}; starting it again"),
+            seconds => format!("{what}; starting it again within {seconds} s"),
+        };
+        log::log!(level, "{what}");
+        self.notify.status(&what);
+    }
+
+    /// Goes over to the configuration as it is now, unless it is broken: another child reads it.
+    fn reload(&mut self, clock: &dyn Clock) {
+        self.notify.reloading();
+        match reload::checked(self.flags) {
+            Ok(config) => {
+                set_level(&config);
+                log::info!("reloading: the agent is started again");
+                if self.policy.reload(clock.moment())
+                    && let Some(child) = &self.child
+                {
+                    // A child that is to retire its host when it is terminated is not to do it now.
+                    child.signal(Signal::Quit);
+                }
+            }
+            Err(why) => {
+                log::warn!("failed to reload: configtest failed: {why}");
+                self.notify.ready();
+            }
+        }
+    }
+
+    fn stop(&mut self, signal: Signal) {
+        self.policy.stop();
+        self.notify.stopping();
+        if let Some(child) = &self.child {
+            child.signal(signal);
+        }
+    }
+
+    /// Tells the service manager that this process is alive, if it is time. Returns until when it
+    /// is not; `None` if nobody wants to know.
+    fn watch(&mut self, now: Moment) -> Option<Duration> {
+        let (every, due) = self.watchdog.as_mut()?;
+        if *due <= now {
+            *due = Moment(now.0 + *every);
+            self.notify.alive();
+        }
+        Some(due.since(now))
+    }
+}

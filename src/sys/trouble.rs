@@ -1,0 +1,144 @@
+//! A failure that repeats: told when it starts, when it changes and when it ends.
+
+use crate::base::Failures;
+use crate::base::shape::digest;
+
+/// The failures of one kind of work, e.g. of posting. Each reason is logged once: again only if
+/// another one, or a success, comes between. Reasons that differ in numbers alone count as one.
+#[derive(Default)]
+pub(crate) struct LogOnce {
+    /// Digest of the last failure's reason; `None` if the last attempt succeeded.
+    reason: Option<u64>,
+}
+
+impl LogOnce {
+    /// The last attempt failed. Logs `reason` unless the attempt before failed for the same one.
+    /// Returns whether it was logged.
+    pub(crate) fn failed(&mut self, reason: String) -> bool {
+        let digest = Some(digest("", &reason));
+        let is_new = self.reason != digest;
+        self.reason = digest;
+        if is_new {
+            log::warn!("{reason}");
+        }
+        is_new
+    }
+
+    /// Whether the last attempt failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    /// The last attempt succeeded. Logs `relief` if the one before had failed. Returns whether it
+    /// had.
+    pub(crate) fn succeeded(&mut self, relief: impl FnOnce() -> String) -> bool {
+        let was_failing = self.reason.take().is_some();
+        if was_failing {
+            log::info!("{}", relief());
+        }
+        was_failing
+    }
+}
+
+/// The failures of something that has several parts and is done again and again.
+pub(crate) struct Troubles {
+    /// What is done, as the log calls it.
+    doing: &'static str,
+    /// The module that does it, as the log's target.
+    target: &'static str,
+    last: Failures,
+}
+
+impl Troubles {
+    /// Nothing has failed yet.
+    pub(crate) fn new(doing: &'static str, target: &'static str) -> Troubles {
+        Troubles {
+            doing,
+            target,
+            last: Failures::new(),
+        }
+    }
+
+    /// It was done, and `now` is what failed. Logs what did not fail so the time before, and what
+    /// no longer fails.
+    pub(crate) fn are(&mut self, now: Failures) {
+        let (doing, target) = (self.doing, self.target);
+        for failure in now.iter().filter(|failure| !self.last.contains(failure)) {
+            let (part, reason) = failure;
+            log::warn!(target: target, "{doing} {part}: {reason}");
+        }
+        for part in ended(&self.last, &now) {
+            log::info!(target: target, "{doing} {part}: works again");
+        }
+        self.last = now;
+    }
+}
+
+/// The parts that failed in `last`, each once, and not in `now`.
+fn ended<'f>(last: &'f Failures, now: &'f Failures) -> impl Iterator<Item = &'static str> + 'f {
+    let parts = last.iter().enumerate().map(|(at, (part, _))| (at, *part));
+    parts
+        .filter(|(at, part)| !is_in(now.iter(), part) && !is_in(last.iter().take(*at), part))
+        .map(|(_, part)| part)
+}
+
+fn is_in<'f>(mut failures: impl Iterator<Item = &'f (&'static str, String)>, part: &str) -> bool {
+    failures.any(|(failed, _)| *failed == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_once_logs_a_reason_again_only_if_another_or_a_success_came_between() {
+        // (the reason of a failure or none for a success, whether it is logged)
+        let table = [
+            (None, false),
+            (Some("no answer from 127.0.0.1:48210"), true),
+            (Some("no answer from 127.0.0.1:51002"), false),
+            (Some("API request failed (status 503)"), true),
+            (Some("API request failed (status 403)"), true),
+            (Some("API request failed (status 403)"), false),
+            (None, true),
+            (None, false),
+            (Some("API request failed (status 403)"), true),
+        ];
+        let mut log = LogOnce::default();
+        for (at, (reason, is_logged)) in table.into_iter().enumerate() {
+            let logged = match reason {
+                Some(reason) => log.failed(reason.to_owned()),
+                None => log.succeeded(String::new),
+            };
+            assert_eq!(logged, is_logged, "row {at}");
+            assert_eq!(log.is_failing(), reason.is_some(), "row {at}");
+        }
+    }
+
+    #[test]
+    fn what_ends_is_told_once_and_only_when_nothing_of_it_is_left() {
+        let failures = |list: &[(&'static str, &str)]| -> Failures {
+            let list = list.iter();
+            list.map(|(part, why)| (*part, (*why).to_owned())).collect()
+        };
+        let last = failures(&[("cpu", "a"), ("disk", "b"), ("disk", "c"), ("memory", "d")]);
+        // (why this row exists, what fails now, what has ended)
+        let table: [(&str, Failures, &[&str]); 4] = [
+            ("all is well", failures(&[]), &["cpu", "disk", "memory"]),
+            ("the same", last.clone(), &[]),
+            (
+                "another reason",
+                failures(&[("cpu", "x"), ("memory", "d")]),
+                &["disk"],
+            ),
+            (
+                "one of two reasons",
+                failures(&[("disk", "c")]),
+                &["cpu", "memory"],
+            ),
+        ];
+        for (why, now, expected) in table {
+            assert!(ended(&last, &now).eq(expected.iter().copied()), "{why}");
+        }
+    }
+}
