@@ -304,8 +304,8 @@ impl<'a> Agent<'a> {
     }
 
     fn hear(&mut self, id: Id, told: Told) {
-        for order in self.plugins.hear(id, told) {
-            self.order(order);
+        for output in self.plugins.hear(id, told) {
+            self.order(output.into());
         }
     }
 

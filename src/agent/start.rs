@@ -4,7 +4,7 @@ use std::time::Duration;
 use std::{process, thread};
 
 use super::bootclock::BootClock;
-use super::event::Event;
+use super::event::{Event, plugin_events};
 use super::service::Agent;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
@@ -73,7 +73,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     };
     signal::watch(with_children, hear)
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let plugins = Plugins::new(&config, clock, tell.clone(), clock.moment())
+    let plugins = Plugins::new(&config, clock, plugin_events(tell.clone()), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
     let _socket = match config.health {
         true => super::health::serve(&config.root, tell.clone()),

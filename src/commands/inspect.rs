@@ -12,7 +12,6 @@ use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
 use crate::deliver::api::Api;
-use crate::install::installer::is_sandboxed;
 use crate::plugins::history::{History, News};
 use crate::plugins::work::{Told, Work, perform};
 use crate::settings::resolve::survey;
@@ -37,10 +36,10 @@ enum Event {
 
 /// Runs the check of this name once and prints what came of it. Its action is not run. Returns the
 /// text for the user if there is no such check, or it could not be run.
-pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
+pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<CheckPlugin> = named(name, &config.check_plugins, "checks", flags)?;
-    be_as_service(&config)?;
+    be_as_service(&config, is_sandboxed)?;
     introduce(&plugin.command)?;
     let work = Work::Check {
         plugin: Arc::clone(&plugin),
@@ -82,10 +81,14 @@ pub(crate) fn check(flags: &Flags, name: &OsStr) -> Result<(), String> {
 
 /// Runs the metric plugin of this name for its graph definitions and for its values, and prints what
 /// came of it. Returns the text for the user if there is no such plugin, or it could not be run.
-pub(crate) fn plugin(flags: &Flags, name: &OsStr) -> Result<(), String> {
+pub(crate) fn plugin(
+    flags: &Flags,
+    name: &OsStr,
+    is_sandboxed: fn() -> bool,
+) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<MetricPlugin> = named(name, &config.metric_plugins, "metrics", flags)?;
-    be_as_service(&config)?;
+    be_as_service(&config, is_sandboxed)?;
     introduce(&plugin.command)?;
     let now = HostClock::new().unix();
     let works = vec![
@@ -171,7 +174,7 @@ fn named<P: Clone>(
 }
 
 /// Has root go on as the service runs, as far as that is possible, and says how far that is.
-fn be_as_service(config: &Config) -> Result<(), String> {
+fn be_as_service(config: &Config, is_sandboxed: fn() -> bool) -> Result<(), String> {
     let user = match owner::become_owner(&config.root)? {
         Some(user) => user,
         None if user::is_root() => {

@@ -23,7 +23,7 @@ mod upgrade;
 use std::io::{self, Write};
 
 pub(crate) use environment::service_flags;
-pub(crate) use installer::{install, uninstall};
+pub(crate) use installer::{install, is_sandboxed, uninstall};
 pub(crate) use upgrade::upgrade;
 
 /// Tells the user. A name may have been chosen by anybody: nothing in it moves the cursor.

@@ -7,6 +7,7 @@
 
 mod finding;
 pub(crate) mod history;
+pub(crate) mod output;
 pub(crate) mod roster;
 pub(crate) mod runner;
 mod values;

@@ -2,17 +2,16 @@
 //! nothing but itself.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::output::Output;
 use super::roster::{Entry, Kind, Roster};
 use super::voice::Voice;
 use super::work::{Words, Work, perform};
-use crate::agent::event::Event;
-use crate::base::channel::Sender;
 use crate::base::clock::{HostClock, Moment, Stamp};
 use crate::config::Config;
-use crate::deliver::message::Order;
 use crate::plugins::history::News;
 use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
@@ -31,6 +30,9 @@ pub(crate) const STACK: usize = if cfg!(debug_assertions) {
 /// As what the log knows metric plugins.
 pub(crate) const METRICS: &str = "mackerel_agent::plugins::metrics";
 
+/// Receives what a run of a plugin yields, in the thread of that run.
+pub(crate) type Tell = Arc<dyn Fn(Id, Told) + Send + Sync>;
+
 /// The plugins of the configuration, at work.
 pub(crate) struct Plugins {
     roster: Roster,
@@ -38,7 +40,7 @@ pub(crate) struct Plugins {
     stop: Option<Stop>,
     sign: StopSign,
     clock: HostClock,
-    tell: Sender<Event>,
+    tell: Tell,
     /// Number of threads.
     running: usize,
     /// When metric plugins were started last.
@@ -50,7 +52,7 @@ impl Plugins {
     pub(crate) fn new(
         config: &Config,
         clock: HostClock,
-        tell: Sender<Event>,
+        tell: Tell,
         now: Moment,
     ) -> io::Result<Plugins> {
         let (stop, sign) = exec::stop()?;
@@ -99,13 +101,10 @@ impl Plugins {
 
     fn start(&mut self, id: Id, work: Work) {
         let is_turn = !matches!(work, Work::Graphs(_));
-        let (clock, sign, tell) = (self.clock, self.sign.clone(), self.tell.clone());
+        let (clock, sign, tell) = (self.clock, self.sign.clone(), Arc::clone(&self.tell));
         let run = move || {
             let _stack = crash::watch_stack();
-            // Nobody is left to be told only if the process is ending already.
-            perform(&work, &clock, &sign, &|told| {
-                drop(tell.send(Event::Plugin(id, told)))
-            });
+            perform(&work, &clock, &sign, &|told| tell(id, told));
         };
         let thread = thread::Builder::new().name("plugin".to_owned());
         match thread.stack_size(STACK).spawn(run) {
@@ -126,7 +125,7 @@ impl Plugins {
     }
 
     /// Takes what a plugin's thread tells. Returns what there is to be told to the poster.
-    pub(crate) fn hear(&mut self, id: Id, told: Told) -> Vec<Order> {
+    pub(crate) fn hear(&mut self, id: Id, told: Told) -> Vec<Output> {
         let is_over = !matches!(told, Told::Check(_, _, true, _));
         self.running -= usize::from(is_over);
         // It may have left the configuration meanwhile.
@@ -147,7 +146,7 @@ impl Plugins {
 }
 
 /// What `told` comes to for the poster, if `last_round` is when metric plugins were started last.
-fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
+fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
     match told {
         Told::Values(rounds, rejected, words) => {
             entry.has_ended(false);
@@ -168,7 +167,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
             rounds
                 .into_iter()
                 .map(|(time, values)| {
-                    Order::Round(last_round.at(time), destination.map(Into::into), values)
+                    Output::Round(last_round.at(time), destination.map(Into::into), values)
                 })
                 .collect()
         }
@@ -180,7 +179,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
             }
             match found {
                 Ok(graphs) if graphs.is_empty() => Vec::new(),
-                Ok(graphs) => vec![Order::Graphs(graphs)],
+                Ok(graphs) => vec![Output::Graphs(graphs)],
                 Err(why) => {
                     log::error!(target: target(&entry.kind), "{label}: {why}");
                     Vec::new()
@@ -203,7 +202,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
                 News::Ordinary => false,
                 News::Urgent => true,
             };
-            vec![Order::Report {
+            vec![Output::Report {
                 destination: plugin.custom_identifier.clone(),
                 report,
                 is_urgent,
@@ -218,7 +217,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Order> {
         Told::Metadata(document, words) => {
             entry.has_ended(false);
             say_all(entry, words);
-            let document = document.map(|document| Order::Metadata(entry.name.clone(), document));
+            let document = document.map(|document| Output::Metadata(entry.name.clone(), document));
             document.into_iter().collect()
         }
     }

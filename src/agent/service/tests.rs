@@ -4,6 +4,7 @@ use std::fs;
 
 use super::ending::ONE_STOP;
 use super::*;
+use crate::agent::event::plugin_events;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock, Unix};
 use crate::sys::fsstat::FsStats;
@@ -30,7 +31,13 @@ impl Rig {
             FsStats::new(&Root::own()),
         );
         let notify = Notify::silent();
-        let plugins = Plugins::new(config, HostClock::new(), tell.clone(), clock.moment()).unwrap();
+        let plugins = Plugins::new(
+            config,
+            HostClock::new(),
+            plugin_events(tell.clone()),
+            clock.moment(),
+        )
+        .unwrap();
         let agent = Agent::new(flags, config.clone(), measure, plugins, tell_poster, notify);
         let rig = Rig {
             tell,
