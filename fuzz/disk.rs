@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::base::clock::{Stamp, Unix};
 use crate::deliver::record::{Kind, Record, Report, Round, Rounds};
 use crate::sys::journal::{Disk, Journal};
-use crate::wire::check::{self, Status};
+use crate::wire::check::{self, CheckStatus};
 
 /// With what frames begin, and numbers that promise much.
 pub(crate) const PIECES: &[&[u8]] = &[
@@ -120,7 +120,7 @@ pub(crate) fn records() -> Vec<Vec<u8>> {
             destination: None,
             report: check::Report {
                 name: "ssh".to_owned(),
-                status: Status::Critical,
+                status: CheckStatus::Critical,
                 message: "connection refused".to_owned(),
                 occurred_at: Unix(1_700_000_040),
                 notification_interval: Some(10),

@@ -10,8 +10,8 @@ use crate::collect::{self, CollectContext, Collector};
 use crate::config::Config;
 use crate::render::mackerel::Mackerel;
 use crate::sys::fsstat::FsStats;
+use crate::sys::log_once::LogEachOnce;
 use crate::sys::root::Root;
-use crate::sys::trouble::Troubles;
 
 /// Shortest time that a rate may stand for: a round that follows the last one sooner (the agent
 /// started just before the minute) reports no rates.
@@ -24,7 +24,7 @@ pub(crate) struct Measure {
     renderer: Mackerel,
     /// The counters of the round before.
     before: Readings,
-    troubles: Troubles,
+    troubles: LogEachOnce,
     last: Option<Moment>,
     buffer: Vec<u8>,
     /// Values of the round before.
@@ -39,7 +39,7 @@ impl Measure {
             collectors: collect::builtin(config, stats),
             renderer: Mackerel::new(config),
             before: Readings::default(),
-            troubles: Troubles::new("collect", "mackerel_agent::collect"),
+            troubles: LogEachOnce::new("collect", "mackerel_agent::collect"),
             last: None,
             buffer: Vec::new(),
             expected: 0,

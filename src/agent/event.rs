@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::channel::Sender;
-use crate::deliver::message::{News, Order, Outcome};
+use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::plugins::output::Output;
-use crate::plugins::roster::Id;
+use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Tell;
-use crate::plugins::work::Told;
+use crate::plugins::work::PluginEvent;
 use crate::sys::signal::Signal;
 
 /// What can wake the main thread before its time.
@@ -19,28 +19,30 @@ pub(crate) enum Event {
     Inquiry(Sender<String>),
     /// The host has been retired, or not, and this is why.
     Retired(Result<(), String>),
-    News(News),
+    PosterEvent(PosterEvent),
     /// A plugin's thread has something to tell.
-    Plugin(Id, Told),
+    Plugin(Id, PluginEvent),
     /// The poster has nothing more to do.
     Ended(Outcome),
 }
 
-impl From<Output> for Order {
-    fn from(output: Output) -> Order {
+impl From<Output> for PosterCommand {
+    fn from(output: Output) -> PosterCommand {
         match output {
-            Output::Round(stamp, destination, values) => Order::Round(stamp, destination, values),
+            Output::Round(stamp, destination, values) => {
+                PosterCommand::Round(stamp, destination, values)
+            }
             Output::Report {
                 destination,
                 report,
                 is_urgent,
-            } => Order::Report {
+            } => PosterCommand::Report {
                 destination,
                 report,
                 is_urgent,
             },
-            Output::Metadata(name, document) => Order::Metadata(name, document),
-            Output::Graphs(graphs) => Order::Graphs(graphs),
+            Output::Metadata(name, document) => PosterCommand::Metadata(name, document),
+            Output::Graphs(graphs) => PosterCommand::Graphs(graphs),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::Event;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::Moment;
-use crate::sys::inquiry::{self, SocketFile};
+use crate::sys::health_socket::{self, SocketFile};
 
 /// A measurement is fresh for so long: two rounds, and what they may take.
 const MEASURED: Duration = Duration::from_secs(150);
@@ -48,7 +48,7 @@ pub(crate) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
         let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
         heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
     };
-    inquiry::serve(root, answer)
+    health_socket::serve(root, answer)
         .inspect_err(|error| {
             log::warn!("`mackerel-agent health` will not be answered: {error}");
         })

@@ -6,17 +6,17 @@ use crate::base;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
 use crate::config::Readiness;
-use crate::deliver::message::Order;
+use crate::deliver::message::PosterCommand;
 use crate::sys::exec::{self, End, Limits, StopSign, Task};
 use crate::sys::http::probe;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Bytes of stack for the thread that asks.
 const STACK: usize = 128 << 10;
 
-/// Asks again and again until all is ready, and then says [`Order::Begin`]. Fails if no thread or
+/// Asks again and again until all is ready, and then says [`PosterCommand::Begin`]. Fails if no thread or
 /// no pipe can be had.
-pub(crate) fn watch(readiness: Readiness, orders: Sender<Order>) -> Result<(), String> {
+pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Result<(), String> {
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     // A command that runs when the agent ends ends by its own limit.
     std::mem::forget(stop);
@@ -30,7 +30,7 @@ pub(crate) fn watch(readiness: Readiness, orders: Sender<Order>) -> Result<(), S
             pause(readiness.period);
         }
         log::info!("ready");
-        drop(orders.send(Order::Begin));
+        drop(orders.send(PosterCommand::Begin));
     };
     let thread = thread::Builder::new().name("readiness".to_owned());
     let thread = thread.stack_size(STACK).spawn(run);

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::health::Health;
-use super::status::Status;
+use super::status::AgentStatus;
 use super::watchdog::{Turn, Watchdog};
 use crate::agent::schedule::{Job, Schedule};
 use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Stamp};
 use crate::config::{Config, Flags};
 use crate::deliver::api::Api;
-use crate::deliver::message::{News, Order, Outcome};
+use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::measure::Measure;
-use crate::plugins::roster::Id;
+use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Plugins;
-use crate::plugins::work::Told;
+use crate::plugins::work::PluginEvent;
 use crate::render::mackerel;
 use crate::settings::apply::set_level;
 use crate::settings::connection::link;
@@ -54,12 +54,12 @@ pub(crate) struct Agent<'a> {
     /// When checks and the like begin; `None` once they have.
     plugins_due: Option<Moment>,
     /// What the poster is told by.
-    orders: Sender<Order>,
+    orders: Sender<PosterCommand>,
     /// Whether it still takes orders.
     has_poster: bool,
     notify: Notify,
     schedule: Schedule,
-    status: Status,
+    status: AgentStatus,
     /// `None` if nobody wants to know whether the agent is alive.
     watchdog: Option<Watchdog>,
     /// `None` if the agent is not to end when there is another one.
@@ -91,7 +91,7 @@ impl<'a> Agent<'a> {
         config: Config,
         measure: Measure,
         plugins: Plugins,
-        orders: Sender<Order>,
+        orders: Sender<PosterCommand>,
         notify: Notify,
     ) -> Agent<'a> {
         Agent {
@@ -104,7 +104,7 @@ impl<'a> Agent<'a> {
             has_poster: true,
             notify,
             schedule: Schedule::default(),
-            status: Status::default(),
+            status: AgentStatus::default(),
             watchdog: None,
             program: None,
             tell: None,
@@ -173,7 +173,7 @@ impl<'a> Agent<'a> {
                     limit.as_secs()
                 );
                 let begin = clock.moment();
-                self.order(Order::Stop(Moment(begin.0 + limit)));
+                self.order(PosterCommand::Stop(Moment(begin.0 + limit)));
                 self.cancel.cancel();
                 self.wait_for_end(clock, events, begin, limit)
             }
@@ -204,7 +204,7 @@ impl<'a> Agent<'a> {
     }
 
     /// Tells the poster.
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: PosterCommand) {
         // A poster that has ended says so, unless it has panicked.
         self.has_poster &= self.orders.send(order).is_ok();
     }
@@ -227,7 +227,7 @@ impl<'a> Agent<'a> {
             match events.recv_timeout(idle) {
                 Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
                 Ok(Event::Signal(signal)) => return End::Signal(signal),
-                Ok(Event::News(news)) => self.note(news, clock),
+                Ok(Event::PosterEvent(news)) => self.note(news, clock),
                 Ok(Event::Plugin(id, told)) => self.hear(id, told),
                 Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
                 Ok(Event::Child) => drop(reap_orphans()),
@@ -255,7 +255,7 @@ impl<'a> Agent<'a> {
                 let now = clock.stamp();
                 self.round(now.at(now.wall.minute()), clock.moment());
             }
-            Job::Describe => self.order(Order::Describe),
+            Job::Describe => self.order(PosterCommand::Describe),
             Job::LookAtProgram => {
                 if self.program.as_ref().is_some_and(Executable::is_replaced) {
                     log::info!("the program's file has been replaced or removed");
@@ -278,7 +278,7 @@ impl<'a> Agent<'a> {
         self.health.measured = Some(now);
         let count = values.iter().count();
         backend::debug("metrics", format_args!("measured {count} values"));
-        self.order(Order::Round(time, None, values));
+        self.order(PosterCommand::Round(time, None, values));
     }
 
     /// Starts the plugins that are due.
@@ -287,10 +287,10 @@ impl<'a> Agent<'a> {
             self.plugins_due = None;
             self.plugins.begin(now);
             if self.config.diagnostic {
-                self.order(Order::Graphs(mackerel::agent::graphs()));
+                self.order(PosterCommand::Graphs(mackerel::agent::graphs()));
             }
             if self.config.container.details {
-                self.order(Order::Graphs(mackerel::container::graphs()));
+                self.order(PosterCommand::Graphs(mackerel::container::graphs()));
             }
         }
         self.plugins.turn(now);
@@ -303,7 +303,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    fn hear(&mut self, id: Id, told: Told) {
+    fn hear(&mut self, id: Id, told: PluginEvent) {
         for output in self.plugins.hear(id, told) {
             self.order(output.into());
         }
@@ -323,30 +323,30 @@ impl<'a> Agent<'a> {
             Turn::Tell { ask } => {
                 self.notify.alive();
                 if ask {
-                    self.order(Order::Answer);
+                    self.order(PosterCommand::Answer);
                 }
             }
         }
         idle
     }
 
-    fn note(&mut self, news: News, clock: &dyn Clock) {
+    fn note(&mut self, news: PosterEvent, clock: &dyn Clock) {
         if let Some(watchdog) = &mut self.watchdog
-            && news == News::Alive
+            && news == PosterEvent::Alive
         {
             watchdog.answered();
         }
         // Half of the host's own second: a fleet that starts together does not check together.
-        if let News::Registered { id, .. } = &news
+        if let PosterEvent::Registered { id, .. } = &news
             && let Some(due) = &mut self.plugins_due
         {
             let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
             *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
         }
         match &news {
-            News::Registered { id, .. } => self.host_id = Some(id.clone()),
-            News::Working | News::Posted => self.health.posted = Some(clock.moment()),
-            News::Alive | News::Failing(_) => {}
+            PosterEvent::Registered { id, .. } => self.host_id = Some(id.clone()),
+            PosterEvent::Working | PosterEvent::Posted => self.health.posted = Some(clock.moment()),
+            PosterEvent::Alive | PosterEvent::Failing(_) => {}
         }
         if self.status.note(news, clock.unix()) {
             self.notify.status(&self.status.text());
@@ -364,7 +364,7 @@ impl<'a> Agent<'a> {
                 log::warn!("failed to reload: configtest failed: {why}; nothing is changed");
             }
         }
-        self.order(Order::Describe);
+        self.order(PosterCommand::Describe);
         self.notify.ready();
         self.notify.status(&self.status.text());
     }
@@ -383,9 +383,9 @@ impl<'a> Agent<'a> {
         self.measure.configure(&config);
         self.plugins.configure(&config, now);
         if config.diagnostic && !self.config.diagnostic {
-            self.order(Order::Graphs(mackerel::agent::graphs()));
+            self.order(PosterCommand::Graphs(mackerel::agent::graphs()));
         }
-        self.order(Order::Configure(api, Box::new(config.clone())));
+        self.order(PosterCommand::Configure(api, Box::new(config.clone())));
         self.config = config;
         Ok(())
     }

@@ -12,10 +12,10 @@ use crate::base::url::without_userinfo;
 use crate::base::{self, program};
 use crate::config::{Config, Flags, IdStore};
 use crate::deliver::api::Api;
-use crate::deliver::message::Order;
+use crate::deliver::cloud_lookup::CloudLookup;
+use crate::deliver::message::PosterCommand;
 use crate::deliver::poster::{Persister, Poster};
 use crate::deliver::registration::Registration;
-use crate::deliver::whereabouts::Whereabouts;
 use crate::describe::describer::describer;
 use crate::measure::Measure;
 use crate::plugins::runner::Plugins;
@@ -113,15 +113,15 @@ fn start_poster(
     stats: FsStats,
     keeper: Persister,
     cancel: CancelToken,
-) -> Result<Sender<Order>, String> {
+) -> Result<Sender<PosterCommand>, String> {
     let clock = BootClock(clock);
     let (orders, inbox) = channel();
-    let whereabouts = Whereabouts::new(crate::deliver::whereabouts::in_background(
+    let cloud = CloudLookup::new(crate::deliver::cloud_lookup::in_background(
         Root::of(&config.host),
         orders.clone(),
     ));
     let on_start = config.host_status.on_start.clone();
-    let registration = Registration::new(state(config), on_start, whereabouts)
+    let registration = Registration::new(state(config), on_start, cloud)
         .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
     let news = tell.clone();
     let mut poster = Poster::new(
@@ -130,7 +130,7 @@ fn start_poster(
         describer(config, stats),
         config.clone(),
         // Nobody is left to be told only if the process is ending already.
-        Box::new(move |what| drop(news.send(Event::News(what)))),
+        Box::new(move |what| drop(news.send(Event::PosterEvent(what)))),
         random,
         clock.moment(),
     );

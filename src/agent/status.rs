@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::base::clock::Unix;
-use crate::deliver::message::News;
+use crate::deliver::message::PosterEvent;
 use crate::sys::localtime;
 
 /// What is known of the agent's dealings with the server.
 #[derive(Default)]
-pub(crate) struct Status {
+pub(crate) struct AgentStatus {
     /// Its name and its id there, once it is registered.
     host: Option<String>,
     works: bool,
@@ -16,18 +16,18 @@ pub(crate) struct Status {
     trouble: Option<(Unix, String)>,
 }
 
-impl Status {
-    /// Notes what has happened at `now`. Returns whether [`Status::text`] is another one.
-    pub(crate) fn note(&mut self, news: News, now: Unix) -> bool {
+impl AgentStatus {
+    /// Notes what has happened at `now`. Returns whether [`AgentStatus::text`] is another one.
+    pub(crate) fn note(&mut self, news: PosterEvent, now: Unix) -> bool {
         let was = self.trouble.take();
         match news {
-            News::Alive | News::Posted => {
+            PosterEvent::Alive | PosterEvent::Posted => {
                 self.trouble = was;
                 return false;
             }
-            News::Registered { id, name } => self.host = Some(format!("{name} ({id})")),
-            News::Working => self.works = true,
-            News::Failing(reason) => {
+            PosterEvent::Registered { id, name } => self.host = Some(format!("{name} ({id})")),
+            PosterEvent::Working => self.works = true,
+            PosterEvent::Failing(reason) => {
                 let since = was.map_or(now, |(since, _)| since);
                 self.trouble = Some((since, reason));
             }
@@ -59,11 +59,11 @@ mod tests {
     #[test]
     fn tells_who_it_is_and_since_when_it_fails() {
         let since = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
-        let registered = News::Registered {
+        let registered = PosterEvent::Registered {
             id: "3aB".to_owned(),
             name: "pi".to_owned(),
         };
-        let failing = |why: &str| News::Failing(why.to_owned());
+        let failing = |why: &str| PosterEvent::Failing(why.to_owned());
         let (first, second) = (since(60), since(120));
         // (second, what happens, what is shown from then on)
         let table = [
@@ -77,7 +77,7 @@ mod tests {
             (61, registered, "registered as pi (3aB)".to_owned()),
             (
                 62,
-                News::Working,
+                PosterEvent::Working,
                 "registered as pi (3aB), posting works".to_owned(),
             ),
             (
@@ -92,16 +92,16 @@ mod tests {
             ),
             (
                 240,
-                News::Working,
+                PosterEvent::Working,
                 "registered as pi (3aB), posting works".to_owned(),
             ),
         ];
-        let mut status = Status::default();
+        let mut status = AgentStatus::default();
         assert_eq!(status.text(), "measuring, not registered yet");
         for (second, news, expected) in table {
             assert!(status.note(news, Unix(second)));
             assert_eq!(status.text(), expected);
-            assert!(!status.note(News::Alive, Unix(second + 1)));
+            assert!(!status.note(PosterEvent::Alive, Unix(second + 1)));
             assert_eq!(status.text(), expected);
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod backoff;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
+pub(crate) mod host_paths;
 pub(crate) mod json;
 pub(crate) mod name_map;
 pub(crate) mod pattern;
@@ -11,7 +12,6 @@ pub(crate) mod program;
 pub(crate) mod shape;
 pub(crate) mod table;
 pub(crate) mod text;
-pub(crate) mod trees;
 pub(crate) mod url;
 pub(crate) mod values;
 

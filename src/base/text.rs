@@ -29,7 +29,7 @@ pub(crate) fn is_host_id(text: &str) -> bool {
 
 /// A number that two equal texts have in common and two different ones hardly ever: to look for equals
 /// among hundreds without comparing each with each. FNV-1a.
-pub(crate) fn trace(bytes: &[u8]) -> u32 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u32 {
     let step = |trace: u32, byte: &u8| (trace ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step)
 }
@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn equal_texts_leave_equal_traces() {
-        assert_eq!(trace(b"254:16"), trace(b"254:16"));
+        assert_eq!(fnv1a(b"254:16"), fnv1a(b"254:16"));
         // A vector of the algorithm's authors.
-        assert_eq!(trace(b"foobar"), 0xbf9c_f968);
+        assert_eq!(fnv1a(b"foobar"), 0xbf9c_f968);
     }
 }

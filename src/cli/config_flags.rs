@@ -7,7 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::any_bytes::path;
 use super::command::CommandArgs;
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 use crate::config::{Flags, Secret};
 
 /// The flag whose value must not be shown.
@@ -94,7 +94,7 @@ impl CommandArgs for ConfigFlags {
         flags.apikey = self.apikey;
         flags.pidfile = self.pidfile;
         flags.root = self.root;
-        flags.host = Trees {
+        flags.host = HostPaths {
             root: self.host_root,
             proc: self.host_proc,
             sys: self.host_sys,

@@ -31,7 +31,7 @@ pub(super) struct Container {
 }
 
 /// A container's group, below the base of its hierarchy.
-struct Group {
+struct ContainerGroup {
     path: String,
     name: String,
 }
@@ -51,7 +51,7 @@ impl Container {
         &mut self,
         context: &mut CollectContext<'_>,
         groups: &Groups,
-    ) -> Result<Option<Vec<Group>>, CollectError> {
+    ) -> Result<Option<Vec<ContainerGroup>>, CollectError> {
         let scope = match self.config.metrics {
             // The host's groups have been put somewhere for this.
             Scope::Auto if self.config.cgroup.is_some() => Scope::Pod,
@@ -80,7 +80,7 @@ impl Container {
         }
         found.truncate(MOST);
         self.name(context.root, &found, scope == Scope::All);
-        let mut all: Vec<Group> = Vec::with_capacity(found.len());
+        let mut all: Vec<ContainerGroup> = Vec::with_capacity(found.len());
         // Of names that metrics take for the same, one is enough.
         let mut segments: Vec<String> = Vec::with_capacity(found.len());
         let has_pods = self.names.iter().any(|(_, name)| !name.is_empty());
@@ -100,7 +100,7 @@ impl Container {
                 }
             };
             segments.push(segment);
-            all.push(Group { path, name });
+            all.push(ContainerGroup { path, name });
         }
         Ok(Some(all))
     }
@@ -110,7 +110,7 @@ impl Container {
         &mut self,
         context: &mut CollectContext<'_>,
         groups: &Groups,
-    ) -> Result<Group, CollectError> {
+    ) -> Result<ContainerGroup, CollectError> {
         let known = self.own.take().filter(|path| groups.has(path));
         let path = match known {
             Some(path) => path,
@@ -126,7 +126,7 @@ impl Container {
                 name.trim_end().to_owned()
             }
         };
-        Ok(Group { path, name })
+        Ok(ContainerGroup { path, name })
     }
 
     fn own_pod(&self, context: &mut CollectContext<'_>) -> Result<Option<String>, CollectError> {
@@ -209,7 +209,7 @@ impl Collector for Container {
         // Groups that are not read may have every controller.
         let mut has_unread = all.is_empty();
         let ignore = self.config.ignore.as_ref();
-        for Group { path, name } in all {
+        for ContainerGroup { path, name } in all {
             if ignore.is_some_and(|ignore| ignore.matches(&metric_segment(&name))) {
                 has_unread = true;
                 continue;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::clock::Moment;
 use crate::parse::meminfo::Meminfo;
-use crate::parse::process::Status;
+use crate::parse::process::ProcessStatus;
 use crate::parse::stat::Stat;
 use crate::sys::fsstat::Usage;
 
@@ -22,7 +22,7 @@ pub(crate) struct Readings {
     pub(crate) disks: Option<Timed<Devices<DiskCounters>>>,
     pub(crate) filesystems: Option<FilesystemReadings>,
     /// What this process holds.
-    pub(crate) agent: Option<Status>,
+    pub(crate) agent: Option<ProcessStatus>,
     /// Seconds of CPU time that this process has used.
     pub(crate) agent_cpu: Option<Timed<f64>>,
     pub(crate) containers: Option<Timed<ContainerReadings>>,

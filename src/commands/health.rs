@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::config::{Flags, Secret};
 use crate::settings::resolve::survey;
 use crate::settings::tags::TAGS;
-use crate::sys::inquiry;
+use crate::sys::health_socket;
 use crate::sys::log as backend;
 
 /// Asks the running agent how it is doing, and prints it. Returns the text for the user if it is not
@@ -19,7 +19,7 @@ pub(crate) fn health(flags: &Flags) -> Result<(), String> {
     };
     backend::set_level(false, true);
     let root = survey(&flags).config.root;
-    let answer = inquiry::ask(&root).map_err(|error| {
+    let answer = health_socket::ask(&root).map_err(|error| {
         let root = root.display();
         format!("unhealthy: no agent of root {root} answers: {error}; health = true has it answer")
     })?;

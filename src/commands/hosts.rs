@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::base::clock::Moment;
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 use crate::base::{self, Failures};
 use crate::collect::readings::Readings;
 use crate::collect::{self, CollectContext};
@@ -25,7 +25,7 @@ use crate::sys::root::Root;
 use crate::sys::uname::Uname;
 
 #[path = "../../tests/hosts/mod.rs"]
-mod trees;
+mod host_paths;
 
 const FIXTURES: &str = "tests/fixtures";
 const GOLDEN: &str = "tests/golden/hosts";
@@ -38,7 +38,7 @@ const WIDTH: usize = 150;
 fn every_host_is_described_and_measured_as_its_golden_file_says() {
     let mut wrong = Vec::new();
     let accepts = std::env::var_os(BLESS).is_some();
-    for host in trees::all(Path::new(FIXTURES)) {
+    for host in host_paths::all(Path::new(FIXTURES)) {
         let found = document(&host);
         let golden = Path::new(GOLDEN).join(format!("{}.json", host.name));
         let expected = fs::read_to_string(&golden).unwrap_or_default();
@@ -61,7 +61,7 @@ fn every_host_is_described_and_measured_as_its_golden_file_says() {
 
 #[test]
 fn every_golden_file_is_one_of_a_host() {
-    let hosts = trees::all(Path::new(FIXTURES));
+    let hosts = host_paths::all(Path::new(FIXTURES));
     let mut golden: Vec<_> = fs::read_dir(GOLDEN)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -168,9 +168,9 @@ impl Said {
 
     fn root(&self, tree: &Path) -> Root {
         match self.0["elsewhere"].as_bool() {
-            Some(true) => Root::of(&Trees {
+            Some(true) => Root::of(&HostPaths {
                 root: Some(tree.to_owned()),
-                ..Trees::default()
+                ..HostPaths::default()
             }),
             _ => Root::at(tree),
         }
@@ -185,7 +185,7 @@ fn bytes(digits: &str) -> Vec<u8> {
 }
 
 /// The whole golden file of a host.
-fn document(host: &trees::Host) -> String {
+fn document(host: &host_paths::Host) -> String {
     let directory = tempfile::tempdir().unwrap();
     let tree: PathBuf = directory.path().join("host");
     let said = Said(serde_json::from_str(&host.settle(&tree)).unwrap());

@@ -12,8 +12,8 @@ use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
 use crate::deliver::api::Api;
-use crate::plugins::history::{History, News};
-use crate::plugins::work::{Told, Work, perform};
+use crate::plugins::history::{History, Urgency};
+use crate::plugins::work::{PluginEvent, Work, perform};
 use crate::settings::resolve::survey;
 use crate::settings::tags::TAGS;
 use crate::sys::exec::{self, StopSign};
@@ -28,7 +28,7 @@ const NO_ID: &str = "<the host's id>";
 
 /// What can happen while a plugin runs.
 enum Event {
-    Told(Told),
+    PluginEvent(PluginEvent),
     /// It has told all.
     Over,
     Interrupted,
@@ -49,7 +49,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
     let clock = HostClock::new();
     let mut result = Ok(());
     run(vec![work], &mut |told| {
-        if let Told::Check(Some(finding), began, _, words) = told {
+        if let PluginEvent::Check(Some(finding), began, _, words) = told {
             let trouble = words.trouble.as_deref().map(backend::escaped);
             result = trouble.map_or(Ok(()), Err);
             let took = clock.moment().0;
@@ -63,7 +63,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
             let message = report.message.clone();
             let prevent = plugin.prevent_alert_auto_close;
             let is_news = History::default().note(report.status, &message, prevent);
-            if is_news == News::No {
+            if is_news == Urgency::No {
                 return say("would be sent: nothing, because of prevent_alert_auto_close");
             }
             say(&for_whom(plugin.custom_identifier.as_deref()))?;
@@ -99,7 +99,7 @@ pub(crate) fn plugin(
     run(works, &mut |told| {
         let mut api = Api::new(Box::new(Show));
         match told {
-            Told::Graphs(found, words) => {
+            PluginEvent::Graphs(found, words) => {
                 let trouble = found.as_ref().err().cloned().or(words.trouble);
                 let graphs = found.unwrap_or_default();
                 say(&format!("graph definitions: {}", graphs.len()))?;
@@ -109,7 +109,7 @@ pub(crate) fn plugin(
                     drop(api.create_graph_defs(&graphs));
                 }
             }
-            Told::Values(rounds, rejected, words) => {
+            PluginEvent::Values(rounds, rejected, words) => {
                 let count: usize = rounds.iter().map(|(_, values)| values.iter().count()).sum();
                 say(&format!("values: {count}"))?;
                 print_trouble(words.trouble.as_deref())?;
@@ -220,7 +220,10 @@ fn quoted(word: &str) -> String {
 }
 
 /// Does each of `works` in turn, and passes on what is told. A signal ends what runs.
-fn run(works: Vec<Work>, hear: &mut dyn FnMut(Told) -> Result<(), String>) -> Result<(), String> {
+fn run(
+    works: Vec<Work>,
+    hear: &mut dyn FnMut(PluginEvent) -> Result<(), String>,
+) -> Result<(), String> {
     let (tell, events) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     let mut stop = Some(stop);
@@ -231,8 +234,8 @@ fn run(works: Vec<Work>, hear: &mut dyn FnMut(Told) -> Result<(), String>) -> Re
     let mut was_interrupted = false;
     loop {
         match events.recv() {
-            Ok(Event::Told(told)) if !was_interrupted => hear(told)?,
-            Ok(Event::Told(_)) => {}
+            Ok(Event::PluginEvent(told)) if !was_interrupted => hear(told)?,
+            Ok(Event::PluginEvent(_)) => {}
             Ok(Event::Interrupted) => {
                 was_interrupted = true;
                 stop = None;
@@ -252,7 +255,7 @@ fn do_all(works: &[Work], sign: &StopSign, tell: &Sender<Event>) {
     let clock = HostClock::new();
     for work in works {
         perform(work, &clock, sign, &|told| {
-            drop(tell.send(Event::Told(told)))
+            drop(tell.send(Event::PluginEvent(told)))
         });
     }
     drop(tell.send(Event::Over));

@@ -11,12 +11,12 @@ use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::base::name_map::NameMap;
 use crate::base::values::Values;
 use crate::config::{Config, Flags};
-use crate::deliver::whereabouts;
+use crate::deliver::cloud_lookup;
 use crate::describe::Place;
 use crate::describe::describer::describer;
 use crate::measure::Measure;
 use crate::plugins::runner::{METRICS, STACK};
-use crate::plugins::work::{Told, Work, perform};
+use crate::plugins::work::{PluginEvent, Work, perform};
 use crate::settings::apply::export;
 use crate::settings::resolve::{defaults, resolve};
 use crate::settings::tags::TAGS;
@@ -25,7 +25,7 @@ use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::root::Root;
-use crate::wire::once::{Group, Once, Point, Round};
+use crate::wire::once::{HostValues, Once, Point, Round};
 
 /// What the rates cover.
 const SPAN: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
     let mut measure = Measure::new(&config, root, stats.beside());
-    let place = whereabouts::at_once(&config).unwrap_or_else(|why| {
+    let place = cloud_lookup::at_once(&config).unwrap_or_else(|why| {
         log::warn!("{why}");
         Place::default()
     });
@@ -89,7 +89,7 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
         let work = Work::Values(Arc::clone(&plugin), now);
         let run = move || {
             perform(&work, &clock, &sign, &|told| {
-                let Told::Values(rounds, _, words) = told else {
+                let PluginEvent::Values(rounds, _, words) = told else {
                     return;
                 };
                 if let Some(trouble) = words.trouble {
@@ -113,15 +113,15 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
 }
 
 /// The values of each host together.
-fn grouped(measured: &[Measured]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+fn grouped(measured: &[Measured]) -> Vec<HostValues<'_>> {
+    let mut groups: Vec<HostValues<'_>> = Vec::new();
     for (identifier, time, values) in measured {
         let identifier = identifier.as_deref();
         let at = groups
             .iter()
             .position(|group| group.custom_identifier == identifier);
         let at = at.unwrap_or_else(|| {
-            groups.push(Group {
+            groups.push(HostValues {
                 values: NameMap::new(),
                 custom_identifier: identifier,
             });

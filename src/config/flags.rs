@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CONFFILE, Secret};
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 
 /// The flags that all commands share which read the configuration. `None`: not given.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,7 +14,7 @@ pub(crate) struct Flags {
     pub(crate) apikey: Option<Secret>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) root: Option<PathBuf>,
-    pub(crate) host: Trees,
+    pub(crate) host: HostPaths,
     pub(crate) roles: Option<Vec<String>>,
     pub(crate) verbose: Option<bool>,
     pub(crate) diagnostic: Option<bool>,
@@ -58,7 +58,7 @@ impl Default for Flags {
             apikey: None,
             pidfile: None,
             root: None,
-            host: Trees::default(),
+            host: HostPaths::default(),
             roles: None,
             verbose: None,
             diagnostic: None,

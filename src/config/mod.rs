@@ -23,8 +23,8 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::host_paths::HostPaths;
 use crate::base::pattern::Pattern;
-use crate::base::trees::Trees;
 
 pub(crate) use characters::doubt_key;
 pub(crate) use container::{Container, IdStore, Readiness, Scope};
@@ -60,7 +60,7 @@ pub(crate) struct Config {
     /// Empty if there is to be none.
     pub(crate) pidfile: PathBuf,
     /// Where the host is that is watched, if it is not the one that this process sees as its own.
-    pub(crate) host: Trees,
+    pub(crate) host: HostPaths,
     /// `Service:role`; checked by `Config::overlay`.
     pub(crate) roles: Vec<String>,
     pub(crate) verbose: bool,
@@ -116,7 +116,7 @@ impl Default for Config {
             ca_file: None,
             root: PathBuf::from(ROOT),
             pidfile: PathBuf::from(PIDFILE),
-            host: Trees::default(),
+            host: HostPaths::default(),
             roles: Vec::new(),
             verbose: false,
             silent: false,

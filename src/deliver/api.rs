@@ -16,7 +16,7 @@ use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
 use crate::wire::error;
 use crate::wire::graph::{GraphDef, GraphMetric};
-use crate::wire::host::{self, Host, HostParam, Status};
+use crate::wire::host::{self, Host, HostParam, HostStatus};
 use crate::wire::metric::HostMetricValue;
 
 /// Where hosts are created: each request makes one more.
@@ -63,7 +63,7 @@ impl Api {
 
     /// `POST /api/v0/hosts/<id>/status`
     pub(crate) fn set_status(&mut self, id: &str, status: &str) -> Result<(), ApiError> {
-        let document = json(&Status { status });
+        let document = json(&HostStatus { status });
         self.send(Method::Post, &host_path(id, "/status"), &document)
     }
 

@@ -11,10 +11,10 @@ use crate::parse::plugin::meta::Graph;
 use crate::wire::check::Report;
 
 /// What a look brought; the text says why it brought nothing.
-pub(crate) type Found = Result<Place, String>;
+pub(crate) type CloudAnswer = Result<Place, String>;
 
 /// What the poster is told.
-pub(crate) enum Order {
+pub(crate) enum PosterCommand {
     /// Post these values, measured at this time, of the host that they belong to.
     Round(Stamp, Destination, Values),
     /// Report what a check has found, at once if it is urgent.
@@ -34,8 +34,8 @@ pub(crate) enum Order {
     /// Speak to the API like this from now on, and go by this configuration otherwise.
     Configure(Api, Box<Config>),
     /// This is where the host runs.
-    Placed(Found),
-    /// Say [`News::Alive`].
+    Placed(CloudAnswer),
+    /// Say [`PosterEvent::Alive`].
     Answer,
     /// Deliver what waits until then, and end.
     Stop(Moment),
@@ -43,7 +43,7 @@ pub(crate) enum Order {
 
 /// What the poster tells of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum News {
+pub(crate) enum PosterEvent {
     /// It has been asked to say so.
     Alive,
     /// The server knows this host.

@@ -12,15 +12,15 @@ mod time;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::message::{News, Order, Outcome};
+use super::message::{Outcome, PosterCommand, PosterEvent};
 use super::registration::Registration;
 use crate::base::channel::Receiver;
 use crate::base::clock::{Clock, Moment, Stamp};
 use crate::base::values::Values;
 use crate::config::Config;
 use crate::deliver::api::Api;
+use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::spool::Destination;
-use crate::deliver::trust::ClockTrust;
 use crate::describe::describer::Describe;
 use crate::sys::http::cancel::CancelToken;
 use identities::Identities;
@@ -66,7 +66,7 @@ impl Poster {
         registration: Registration,
         describe: Describe,
         config: Config,
-        events: Box<dyn Fn(News) + Send>,
+        events: Box<dyn Fn(PosterEvent) + Send>,
         random: fn() -> u32,
         now: Moment,
     ) -> Poster {
@@ -124,13 +124,13 @@ impl Poster {
         self.lanes.values.spool.fit(memory);
     }
 
-    /// Registers nothing before [`Order::Begin`].
+    /// Registers nothing before [`PosterCommand::Begin`].
     pub(crate) fn hold(&mut self) {
         self.lanes.registration.is_held = true;
     }
 
     /// Does what is due until it is to end.
-    pub(crate) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<Order>) -> Outcome {
+    pub(crate) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<PosterCommand>) -> Outcome {
         // The first request may hang for longer than the agent lives.
         let begin = clock.moment();
         while self.persister.is_hasty() && self.persister.due().is_none() {
@@ -159,36 +159,38 @@ impl Poster {
     }
 
     /// Gives a command to the lane that it is for. Makes no request.
-    fn on_command(&mut self, order: Order, clock: &dyn Clock) {
+    fn on_command(&mut self, order: PosterCommand, clock: &dyn Clock) {
         let now = clock.moment();
         match order {
-            Order::Round(stamp, destination, values) => {
+            PosterCommand::Round(stamp, destination, values) => {
                 self.on_round(stamp, destination, &values, clock);
             }
-            Order::Report {
+            PosterCommand::Report {
                 destination,
                 report,
                 is_urgent,
             } => self.on_report(destination, report, is_urgent, clock),
-            Order::Metadata(name, document) => self.lanes.metadata.push(&name, document, now),
-            Order::Graphs(graphs) => self.lanes.graphs.push(graphs, now),
-            Order::Describe => {
-                let whereabouts = &mut self.context.registration.whereabouts;
-                whereabouts.look(self.context.config.cloud_platform);
+            PosterCommand::Metadata(name, document) => {
+                self.lanes.metadata.push(&name, document, now)
+            }
+            PosterCommand::Graphs(graphs) => self.lanes.graphs.push(graphs, now),
+            PosterCommand::Describe => {
+                let cloud = &mut self.context.registration.cloud;
+                cloud.look(self.context.config.cloud_platform);
                 self.lanes.description.due = Some(now);
             }
-            Order::Placed(found) => {
-                self.context.registration.whereabouts.take(found);
+            PosterCommand::Placed(found) => {
+                self.context.registration.cloud.take(found);
                 if self.context.registration.host().is_none() {
                     self.lanes.registration.hurry(now);
                 } else if self.context.stop.is_none() {
                     self.lanes.description.due = Some(now);
                 }
             }
-            Order::Configure(api, config) => {
+            PosterCommand::Configure(api, config) => {
                 self.api = api;
                 if self.context.config.cloud_platform != config.cloud_platform {
-                    self.context.registration.whereabouts.forget();
+                    self.context.registration.cloud.forget();
                 }
                 self.context.config = *config;
                 self.configure_plugins(now);
@@ -196,12 +198,12 @@ impl Poster {
                 self.lanes.registration.configure(now);
                 self.lanes.values.configure(now);
             }
-            Order::Begin => {
+            PosterCommand::Begin => {
                 self.lanes.registration.is_held = false;
                 self.lanes.registration.due = Some(now);
             }
-            Order::Answer => (self.context.events)(News::Alive),
-            Order::Stop(limit) => self.on_stop(limit, clock),
+            PosterCommand::Answer => (self.context.events)(PosterEvent::Alive),
+            PosterCommand::Stop(limit) => self.on_stop(limit, clock),
         }
     }
 

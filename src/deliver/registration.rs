@@ -5,12 +5,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::whereabouts::Whereabouts;
+use super::cloud_lookup::CloudLookup;
 use crate::base;
 use crate::base::clock::{Clock, Moment, Unix};
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError, Verdict};
-use crate::deliver::trust;
+use crate::deliver::clock_trust;
 use crate::describe::DescribeError;
 use crate::describe::describer::Describe;
 use crate::sys::root::FileError;
@@ -31,7 +31,7 @@ pub(crate) struct Registration {
     /// The status that the host is to have, if any.
     on_start: Option<String>,
     /// By which it is known what the host is called.
-    pub(crate) whereabouts: Whereabouts,
+    pub(crate) cloud: CloudLookup,
     stage: Stage,
     /// Whether another host is created without a look for the first, which the fault rig has to notice.
     #[cfg(test)]
@@ -83,7 +83,7 @@ impl Registration {
     pub(crate) fn new(
         state: State,
         on_start: Option<String>,
-        whereabouts: Whereabouts,
+        cloud: CloudLookup,
     ) -> Result<Registration, FileError> {
         let stage = match state.host_id()? {
             Some(id) => Stage::Look { id },
@@ -97,7 +97,7 @@ impl Registration {
             state,
             unclear: None,
             on_start,
-            whereabouts,
+            cloud,
             stage,
             #[cfg(test)]
             is_careless: false,
@@ -134,7 +134,7 @@ impl Registration {
         config: &Config,
         clock: &dyn Clock,
     ) -> Result<(), RegisterError> {
-        let place = self.whereabouts.known();
+        let place = self.cloud.known();
         let given = config.custom_identifier.as_deref();
         let ours = given.or_else(|| place?.custom_identifier.as_deref());
         self.stage = match (&self.stage, ours) {
@@ -152,7 +152,7 @@ impl Registration {
                 }
             }
             (Stage::Create { .. }, _) => {
-                let document = describe(config, self.whereabouts.place());
+                let document = describe(config, self.cloud.place());
                 let document = document.map_err(RegisterError::Describe)?;
                 let (wall, moment) = (clock.unix(), clock.moment());
                 let id = match api.create_host(&document) {
@@ -241,7 +241,7 @@ impl Registration {
         .map_err(RegisterError::Find)?;
         // By the server's clock, since that is the one by which hosts have an age.
         let passed = clock.moment().since(unclear.moment).as_secs();
-        let by_server = api.date().filter(|date| trust::is_plausible(*date));
+        let by_server = api.date().filter(|date| clock_trust::is_plausible(*date));
         let since = by_server.map_or(unclear.wall.0, |date| date.0.saturating_sub(passed));
         let since = since.saturating_sub(BLUR);
         hosts.retain(|host| {

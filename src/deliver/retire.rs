@@ -2,7 +2,7 @@
 
 use crate::base;
 use crate::deliver::api::{Api, ApiError};
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Asks the server until it agrees, or says that it never will, `most` times.
 pub(crate) fn until_retired(

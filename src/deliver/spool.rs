@@ -1,8 +1,8 @@
 //! Layer 3: rounds of values waiting to be posted. Holds them, orders them, forgets them; decides
 //! nothing about time except what is too old.
 
+mod bisect;
 mod kept;
-mod suspects;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use crate::base::clock::{Stamp, Unix};
 
 #[allow(unused_imports, reason = "part of what Spool's methods return")]
-pub(crate) use kept::Kept;
+pub(crate) use bisect::{Condemned, RejectedValue};
 #[allow(unused_imports, reason = "part of what Spool's methods return")]
-pub(crate) use suspects::{Condemned, Offender};
+pub(crate) use kept::Kept;
 
 /// Seconds after which the server ignores a value, and answers 200 all the same.
 const USE: u64 = 24 * 60 * 60;

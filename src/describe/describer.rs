@@ -4,9 +4,9 @@ use crate::base::{Failures, program};
 use crate::config::Config;
 use crate::describe::{self, Calls, DescribeError, Place};
 use crate::sys::fsstat::FsStats;
+use crate::sys::log_once::LogEachOnce;
 use crate::sys::netif::links;
 use crate::sys::root::Root;
-use crate::sys::trouble::Troubles;
 use crate::sys::uname::uname;
 use crate::wire::host::HostParam;
 
@@ -18,7 +18,7 @@ pub(crate) fn describer(config: &Config, stats: FsStats) -> Describe {
         links: Box::new(links),
         stats,
     };
-    let mut troubles = Troubles::new("describe", "mackerel_agent::describe");
+    let mut troubles = LogEachOnce::new("describe", "mackerel_agent::describe");
     Box::new(move |config, place| {
         let agent = describe::Agent {
             name: &program::agent_name(),

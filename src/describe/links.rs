@@ -74,12 +74,12 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::base::trees::Trees;
+    use crate::base::host_paths::HostPaths;
 
     fn root(tree: &str) -> Root {
-        Root::of(&Trees {
+        Root::of(&HostPaths {
             root: Some(["tests/fixtures/", tree].concat().into()),
-            ..Trees::default()
+            ..HostPaths::default()
         })
     }
 
@@ -195,9 +195,9 @@ mod tests {
             };
             let routes = routes.split(", ").filter(|text| !text.is_empty());
             fs::write(net.join("route"), routes.map(route).collect::<String>()).unwrap();
-            let root = Root::of(&Trees {
+            let root = Root::of(&HostPaths {
                 root: Some(directory.path().to_owned()),
-                ..Trees::default()
+                ..HostPaths::default()
             });
             let links = links(&root, &mut Failures::new()).unwrap();
             let shown = links.iter().map(|link| {
@@ -221,9 +221,9 @@ mod tests {
         let others = "eth0\t006433C6\t010200C0\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0\n".repeat(100_000);
         let own = "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
         fs::write(net.join("route"), [&*others, own].concat()).unwrap();
-        let root = Root::of(&Trees {
+        let root = Root::of(&HostPaths {
             root: Some(directory.path().to_owned()),
-            ..Trees::default()
+            ..HostPaths::default()
         });
         let links = links(&root, &mut Failures::new()).unwrap();
         assert_eq!(links[0].ipv4, [std::net::Ipv4Addr::new(192, 0, 2, 9)]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::command::Commands;
 use super::layout::{FIRST, HOME, RUN};
-use super::record::{Record, Undo, put_back};
+use super::record::{Record, Undo, restore};
 use super::service::{Service, TIMER};
 use super::step::Step;
 use crate::base::clock::pause;
@@ -146,7 +146,7 @@ impl Host {
         say("it does not work; what was done is undone")?;
         // It may be waiting to be started again, or not know the service at all.
         drop(self.stop());
-        let mut failed = put_back(
+        let mut failed = restore(
             &now.undo(&self.tree, home, Undo::Back),
             &self.tree,
             &self.commands,
@@ -252,7 +252,7 @@ impl Host {
             .iter()
             .map(|path| Step::RemoveAll((*path).to_owned()))
             .collect();
-        match put_back(&steps, &self.tree, &self.commands).pop() {
+        match restore(&steps, &self.tree, &self.commands).pop() {
             None => Ok(()),
             Some(why) => Err(why),
         }

@@ -296,7 +296,7 @@ pub(super) enum Undo {
 }
 
 /// Takes the steps of `undo`, as many as can be taken. Returns what could not be.
-pub(super) fn put_back(steps: &[Step], tree: &Tree, commands: &Commands) -> Vec<String> {
+pub(super) fn restore(steps: &[Step], tree: &Tree, commands: &Commands) -> Vec<String> {
     let left = steps.iter().filter(|step| !step.is_done(tree));
     let taken = left.map(|step| step.take(tree, commands));
     taken.filter_map(Result::err).collect()
@@ -548,7 +548,7 @@ mod tests {
         fs::create_dir_all(path("var/log/mackerel-agent.log/deep")).unwrap();
         let record = Record::load(&tree, "/home").unwrap().unwrap();
         let undo = record.undo(&tree, "/home", Undo::Back);
-        assert_eq!(put_back(&undo, &tree, &commands), [""; 0]);
+        assert_eq!(restore(&undo, &tree, &commands), [""; 0]);
         assert_eq!(fs::read(path("etc/init.d/mackerel-agent")).unwrap(), b"old");
         assert_eq!(fs::read_dir(path("etc")).unwrap().count(), 1);
         assert_eq!(fs::read_dir(path("var/log")).unwrap().count(), 0);

@@ -7,7 +7,7 @@ const TICKS: f64 = 100.0;
 
 /// What a process holds; `None` where the text has no number.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Status {
+pub(crate) struct ProcessStatus {
     /// Bytes of memory that no file holds; those of the whole process before Linux 4.5.
     pub(crate) anonymous: Option<u64>,
     /// Bytes of memory in all.
@@ -18,7 +18,7 @@ pub(crate) struct Status {
 }
 
 /// Reads the text of `/proc/<pid>/status`.
-pub(crate) fn status(text: &str) -> Status {
+pub(crate) fn status(text: &str) -> ProcessStatus {
     let number = |name: &str| {
         let mut fields = text.lines().filter_map(|line| line.split_once(':'));
         let (_, value) = fields.find(|(field, _)| *field == name)?;
@@ -31,7 +31,7 @@ pub(crate) fn status(text: &str) -> Status {
         (_, None) => Some("Threads"),
         _ => None,
     };
-    Status {
+    ProcessStatus {
         anonymous: bytes("RssAnon").or(resident),
         resident,
         threads,
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn reads_recorded_files() {
-        let expected = Status {
+        let expected = ProcessStatus {
             anonymous: Some(248 << 10),
             resident: Some(1_564 << 10),
             threads: Some(5),

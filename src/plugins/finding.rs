@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::base::clock::Unix;
 use crate::config::CheckPlugin;
 use crate::sys::exec::{End, ExecError, Outcome};
-use crate::wire::check::{Report, Status, clipped};
+use crate::wire::check::{CheckStatus, Report, clipped};
 
 /// Bytes of a message in the environment of an action: no variable may have more than 128 KiB with
 /// its name, or the kernel does not start the action.
@@ -15,7 +15,7 @@ const MESSAGE_VARIABLE: usize = 127 << 10;
 /// What one run of a check came to.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Finding {
-    pub(crate) status: Status,
+    pub(crate) status: CheckStatus,
     /// What the check printed, or why it has printed nothing.
     message: Vec<u8>,
 }
@@ -24,7 +24,7 @@ impl Finding {
     /// Of a run; `None` if it was cut short because the agent stops.
     pub(crate) fn of(run: Result<Outcome, ExecError>) -> Option<Finding> {
         let unknown = |why: String| Finding {
-            status: Status::Unknown,
+            status: CheckStatus::Unknown,
             message: why.into_bytes(),
         };
         match run {
@@ -34,10 +34,10 @@ impl Finding {
                 End::TimedOut => Some(unknown("command timed out".to_owned())),
                 End::Exited(code) => Some(Finding {
                     status: match code {
-                        0 => Status::Ok,
-                        1 => Status::Warning,
-                        2 => Status::Critical,
-                        _ => Status::Unknown,
+                        0 => CheckStatus::Ok,
+                        1 => CheckStatus::Warning,
+                        2 => CheckStatus::Critical,
+                        _ => CheckStatus::Unknown,
                     },
                     message: outcome.stdout.bytes,
                 }),
@@ -73,7 +73,10 @@ impl Finding {
     ///
     /// The message is whole, but for what no variable can hold: NUL, and what is beyond
     /// [`MESSAGE_VARIABLE`].
-    pub(crate) fn action_env(&self, previous: Option<Status>) -> [(&'static str, OsString); 3] {
+    pub(crate) fn action_env(
+        &self,
+        previous: Option<CheckStatus>,
+    ) -> [(&'static str, OsString); 3] {
         let mut message = self.message.clone();
         message.retain(|byte| *byte != 0);
         message.truncate(MESSAGE_VARIABLE);
@@ -81,7 +84,7 @@ impl Finding {
             ("MACKEREL_STATUS", self.status.word().into()),
             (
                 "MACKEREL_PREVIOUS_STATUS",
-                previous.map_or("", Status::word).into(),
+                previous.map_or("", CheckStatus::word).into(),
             ),
             (
                 "MACKEREL_CHECK_MESSAGE",
@@ -113,22 +116,22 @@ mod tests {
     fn the_exit_code_is_the_status_and_the_output_the_message() {
         // (why this row exists, end, status, message)
         let table = [
-            ("well", End::Exited(0), Status::Ok, "out\n"),
-            ("warning", End::Exited(1), Status::Warning, "out\n"),
-            ("critical", End::Exited(2), Status::Critical, "out\n"),
-            ("unknown", End::Exited(3), Status::Unknown, "out\n"),
-            ("any other", End::Exited(4), Status::Unknown, "out\n"),
+            ("well", End::Exited(0), CheckStatus::Ok, "out\n"),
+            ("warning", End::Exited(1), CheckStatus::Warning, "out\n"),
+            ("critical", End::Exited(2), CheckStatus::Critical, "out\n"),
+            ("unknown", End::Exited(3), CheckStatus::Unknown, "out\n"),
+            ("any other", End::Exited(4), CheckStatus::Unknown, "out\n"),
             (
                 "not found by the shell",
                 End::Exited(127),
-                Status::Unknown,
+                CheckStatus::Unknown,
                 "out\n",
             ),
-            ("killed", End::Exited(137), Status::Unknown, "out\n"),
+            ("killed", End::Exited(137), CheckStatus::Unknown, "out\n"),
             (
                 "too late",
                 End::TimedOut,
-                Status::Unknown,
+                CheckStatus::Unknown,
                 "command timed out",
             ),
         ];
@@ -153,7 +156,7 @@ mod tests {
         };
         let limits = crate::sys::exec::Limits::of(std::time::Duration::from_secs(60));
         let finding = Finding::of(crate::sys::exec::run(&task, &limits, &sign)).unwrap();
-        assert_eq!(finding.status, Status::Unknown);
+        assert_eq!(finding.status, CheckStatus::Unknown);
         assert_eq!(
             finding.text(),
             "exit code: 127, fork/exec /nowhere: no such file or directory"
@@ -212,7 +215,7 @@ mod tests {
             let report = finding.report("a", &config.check_plugins["a"], Unix(7));
             let expected = Report {
                 name: "a".to_owned(),
-                status: Status::Critical,
+                status: CheckStatus::Critical,
                 message: "bad\n".to_owned(),
                 occurred_at: Unix(7),
                 notification_interval,
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn the_action_is_told_all() {
         let finding = Finding::of(ended(End::Exited(1), b"a\0b\xff\n")).unwrap();
-        let env = finding.action_env(Some(Status::Ok));
+        let env = finding.action_env(Some(CheckStatus::Ok));
         let expected = [
             ("MACKEREL_STATUS", OsStr::new("WARNING")),
             ("MACKEREL_PREVIOUS_STATUS", OsStr::new("OK")),

@@ -1,10 +1,10 @@
 //! What a check found last, and so whether what it finds now is news.
 
-use crate::wire::check::Status;
+use crate::wire::check::CheckStatus;
 
 /// Whether a finding is to be reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum News {
+pub(crate) enum Urgency {
     /// The server knows already, or is not to know.
     No,
     /// It is, with the next that are sent.
@@ -16,12 +16,12 @@ pub(crate) enum News {
 /// What one check found last.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    last: Option<(Status, String)>,
+    last: Option<(CheckStatus, String)>,
 }
 
 impl History {
     /// What the last run came to; `None` if there was none.
-    pub(crate) fn previous(&self) -> Option<Status> {
+    pub(crate) fn previous(&self) -> Option<CheckStatus> {
         self.last.as_ref().map(|(status, _)| *status)
     }
 
@@ -31,12 +31,12 @@ impl History {
     /// closed from here if `prevent_alert_auto_close`.
     pub(crate) fn note(
         &mut self,
-        status: Status,
+        status: CheckStatus,
         text: &str,
         prevent_alert_auto_close: bool,
-    ) -> News {
+    ) -> Urgency {
         let previous = self.previous();
-        let is_well = status == Status::Ok;
+        let is_well = status == CheckStatus::Ok;
         let is_known = self
             .last
             .as_ref()
@@ -45,12 +45,12 @@ impl History {
             self.last = Some((status, text.to_owned()));
         }
         if is_well && (is_known || prevent_alert_auto_close) {
-            return News::No;
+            return Urgency::No;
         }
         match previous {
-            None if is_well => News::Ordinary,
-            Some(previous) if previous == status => News::Ordinary,
-            _ => News::Urgent,
+            None if is_well => Urgency::Ordinary,
+            Some(previous) if previous == status => Urgency::Ordinary,
+            _ => Urgency::Urgent,
         }
     }
 }
@@ -61,10 +61,13 @@ mod tests {
 
     #[test]
     fn good_news_is_told_once_and_bad_news_every_time() {
-        use News::{No, Ordinary, Urgent};
-        use Status::{Critical, Ok, Unknown, Warning};
+        use CheckStatus::{Critical, Ok, Unknown, Warning};
+        use Urgency::{No, Ordinary, Urgent};
         // (why this row exists, findings one after the other, with alerts closed, without)
-        type Row = (&'static str, &'static [(Status, &'static str, News, News)]);
+        type Row = (
+            &'static str,
+            &'static [(CheckStatus, &'static str, Urgency, Urgency)],
+        );
         let table: [Row; 5] = [
             (
                 "well from the start",

@@ -7,17 +7,17 @@ use std::thread;
 use std::time::Duration;
 
 use super::output::Output;
-use super::roster::{Entry, Kind, Roster};
-use super::voice::Voice;
+use super::plugin_log::PluginLog;
+use super::plugin_schedule::{Entry, Kind, PluginSchedule};
 use super::work::{Words, Work, perform};
 use crate::base::clock::{HostClock, Moment, Stamp};
 use crate::config::Config;
-use crate::plugins::history::News;
+use crate::plugins::history::Urgency;
 use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
 
-use super::roster::Id;
-use super::work::Told;
+use super::plugin_schedule::Id;
+use super::work::PluginEvent;
 
 /// Bytes of stack for a plugin's thread: running a command takes 24 KiB, a nested document 80, a
 /// pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
@@ -31,11 +31,11 @@ pub(crate) const STACK: usize = if cfg!(debug_assertions) {
 pub(crate) const METRICS: &str = "mackerel_agent::plugins::metrics";
 
 /// Receives what a run of a plugin yields, in the thread of that run.
-pub(crate) type Tell = Arc<dyn Fn(Id, Told) + Send + Sync>;
+pub(crate) type Tell = Arc<dyn Fn(Id, PluginEvent) + Send + Sync>;
 
 /// The plugins of the configuration, at work.
 pub(crate) struct Plugins {
-    roster: Roster,
+    schedule: PluginSchedule,
     /// Ends every command when it is dropped.
     stop: Option<Stop>,
     sign: StopSign,
@@ -56,10 +56,10 @@ impl Plugins {
         now: Moment,
     ) -> io::Result<Plugins> {
         let (stop, sign) = exec::stop()?;
-        let mut roster = Roster::default();
-        roster.configure(config, now);
+        let mut schedule = PluginSchedule::default();
+        schedule.configure(config, now);
         Ok(Plugins {
-            roster,
+            schedule,
             stop: Some(stop),
             sign,
             clock,
@@ -71,32 +71,32 @@ impl Plugins {
 
     /// Goes over to the plugins of `config`.
     pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
-        self.roster.configure(config, now);
+        self.schedule.configure(config, now);
     }
 
     /// Checks, metadata and graph definitions begin now.
     pub(crate) fn begin(&mut self, now: Moment) {
-        self.roster.begin(now);
+        self.schedule.begin(now);
     }
 
     /// Has metric plugins measure for the round of `time`.
     pub(crate) fn round(&mut self, time: Stamp) {
         self.last_round = time;
-        for (id, work) in self.roster.round(time.wall) {
+        for (id, work) in self.schedule.round(time.wall) {
             self.start(id, work);
         }
     }
 
     /// Starts what is due.
     pub(crate) fn turn(&mut self, now: Moment) {
-        for (id, work) in self.roster.take_due(now) {
+        for (id, work) in self.schedule.take_due(now) {
             self.start(id, work);
         }
     }
 
     /// How long nothing is due; for ever if nothing ever will be.
     pub(crate) fn idle(&self, now: Moment) -> Duration {
-        self.roster.idle(now)
+        self.schedule.idle(now)
     }
 
     fn start(&mut self, id: Id, work: Work) {
@@ -110,7 +110,7 @@ impl Plugins {
         match thread.stack_size(STACK).spawn(run) {
             Ok(_) => self.running += 1,
             Err(error) => {
-                if let Some(entry) = self.roster.entry_of(id) {
+                if let Some(entry) = self.schedule.entry_of(id) {
                     let words = Words {
                         trouble: Some(format!("cannot start a thread for it: {error}")),
                         stderr: String::new(),
@@ -125,11 +125,11 @@ impl Plugins {
     }
 
     /// Takes what a plugin's thread tells. Returns what there is to be told to the poster.
-    pub(crate) fn hear(&mut self, id: Id, told: Told) -> Vec<Output> {
-        let is_over = !matches!(told, Told::Check(_, _, true, _));
+    pub(crate) fn hear(&mut self, id: Id, told: PluginEvent) -> Vec<Output> {
+        let is_over = !matches!(told, PluginEvent::Check(_, _, true, _));
         self.running -= usize::from(is_over);
         // It may have left the configuration meanwhile.
-        let entry = self.roster.entry_of(id);
+        let entry = self.schedule.entry_of(id);
         let last_round = self.last_round;
         entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
     }
@@ -146,9 +146,9 @@ impl Plugins {
 }
 
 /// What `told` comes to for the poster, if `last_round` is when metric plugins were started last.
-fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
+fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Output> {
     match told {
-        Told::Values(rounds, rejected, words) => {
+        PluginEvent::Values(rounds, rejected, words) => {
             entry.has_ended(false);
             for name in entry.voice.rejected(rejected) {
                 let target = target(&entry.kind);
@@ -171,7 +171,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
                 })
                 .collect()
         }
-        Told::Graphs(found, words) => {
+        PluginEvent::Graphs(found, words) => {
             let label = label(entry);
             if words.trouble.is_some() {
                 // Its next run for values says the same, or that it works again.
@@ -186,7 +186,7 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
                 }
             }
         }
-        Told::Check(finding, began, is_acting, words) => {
+        PluginEvent::Check(finding, began, is_acting, words) => {
             entry.has_ended(is_acting);
             say_all(entry, words);
             let Kind::Check(plugin, history) = &mut entry.kind else {
@@ -198,9 +198,9 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
             let report = finding.report(&entry.name, plugin, began);
             let prevent = plugin.prevent_alert_auto_close;
             let is_urgent = match history.note(report.status, &report.message, prevent) {
-                News::No => return Vec::new(),
-                News::Ordinary => false,
-                News::Urgent => true,
+                Urgency::No => return Vec::new(),
+                Urgency::Ordinary => false,
+                Urgency::Urgent => true,
             };
             vec![Output::Report {
                 destination: plugin.custom_identifier.clone(),
@@ -208,13 +208,13 @@ fn understand(entry: &mut Entry, told: Told, last_round: Stamp) -> Vec<Output> {
                 is_urgent,
             }]
         }
-        Told::Acted(words) => {
+        PluginEvent::Acted(words) => {
             entry.has_acted();
             let label = format!("plugin.checks.{}.action", entry.name);
             say(&label, &entry.kind, &mut entry.action_voice, words);
             Vec::new()
         }
-        Told::Metadata(document, words) => {
+        PluginEvent::Metadata(document, words) => {
             entry.has_ended(false);
             say_all(entry, words);
             let document = document.map(|document| Output::Metadata(entry.name.clone(), document));
@@ -243,7 +243,7 @@ fn label(entry: &Entry) -> String {
 }
 
 /// The same of a command that the log calls `label`.
-fn say(label: &str, kind: &Kind, voice: &mut Voice, words: Words) {
+fn say(label: &str, kind: &Kind, voice: &mut PluginLog, words: Words) {
     say_trouble(label, kind, voice, words.trouble);
     if let Some(text) = voice.stderr(words.stderr) {
         let level = match kind {
@@ -255,7 +255,7 @@ fn say(label: &str, kind: &Kind, voice: &mut Voice, words: Words) {
 }
 
 /// Logs why a command failed, if that is new, or that it works again.
-fn say_trouble(label: &str, kind: &Kind, voice: &mut Voice, trouble: Option<String>) {
+fn say_trouble(label: &str, kind: &Kind, voice: &mut PluginLog, trouble: Option<String>) {
     let target = target(kind);
     match voice.trouble(trouble) {
         Some((line, true)) => log::info!(target: target, "{label}: {line}"),

@@ -20,7 +20,7 @@ const SHOWN: usize = 200;
 
 /// What a metric plugin measured.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct PluginValues {
     /// By time: one round, unless the plugin's own times are used.
     pub(crate) rounds: Vec<(Unix, Values)>,
     /// Names that the API does not take, or whose value no JSON can hold: the first of them.
@@ -33,7 +33,7 @@ pub(crate) struct Found {
 
 /// Understands what `plugin` printed for the round of `time`. Lines that are no values cost
 /// themselves alone; of several values of one name the last counts.
-pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Found {
+pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> PluginValues {
     let is_excluding = Cell::new(false);
     let wanted = |key: &str| {
         let matches = |pattern: &Pattern| pattern.matches(key);
@@ -66,7 +66,7 @@ pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Found
         }
     }
     let is_without_value = found.is_empty() && rejected.is_empty() && !is_excluding.get();
-    Found {
+    PluginValues {
         rounds: by_time(found),
         rejected,
         is_without_value: is_without_value && trouble.is_none(),
@@ -101,7 +101,7 @@ mod tests {
     const NOW: Unix = Unix(1_700_000_040);
 
     /// What a plugin with these settings makes of `text`: `time name value`, line by line.
-    fn understood(settings: &str, text: &str) -> (Vec<String>, Found) {
+    fn understood(settings: &str, text: &str) -> (Vec<String>, PluginValues) {
         let mut config = Config::default();
         let table = format!("[plugin.metrics.N]\ncommand = 'x'\n{settings}\n");
         config.read(table.as_bytes()).unwrap();

@@ -14,7 +14,7 @@ use crate::parse::plugin::meta::{self, Graph};
 use crate::plugins::finding::Finding;
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
 use crate::sys::log::escaped;
-use crate::wire::check::Status;
+use crate::wire::check::CheckStatus;
 
 /// Says whether a metric plugin is to print graph definitions; it is there in any case.
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
@@ -44,7 +44,7 @@ pub(crate) enum Work {
     /// A check, and its action unless too many of them are running; it found this the last time.
     Check {
         plugin: Arc<CheckPlugin>,
-        previous: Option<Status>,
+        previous: Option<CheckStatus>,
         may_act: bool,
     },
     Metadata(Arc<MetadataPlugin>),
@@ -61,7 +61,7 @@ pub(crate) struct Words {
 
 /// What came of it. Each but the action's is told once for each [`Work`].
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum PluginEvent {
     /// The values by time, and the names that cannot be sent.
     Values(Vec<(Unix, Values)>, Vec<String>, Words),
     /// Its graph definitions, or what is wrong with them.
@@ -76,7 +76,7 @@ pub(crate) enum Told {
 }
 
 /// Does `work`, and tells what came of it.
-pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dyn Fn(Told)) {
+pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dyn Fn(PluginEvent)) {
     match work {
         Work::Values(plugin, time) => tell(values(plugin, *time, stop)),
         Work::Graphs(plugin) => tell(graphs(plugin, stop)),
@@ -104,12 +104,12 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
                 .filter(|_| *may_act)
                 .zip(finding.as_ref());
             let action = action.map(|(action, finding)| (action, finding.action_env(*previous)));
-            tell(Told::Check(finding, began, action.is_some(), words));
+            tell(PluginEvent::Check(finding, began, action.is_some(), words));
             if let Some((action, env)) = action {
                 let env = env
                     .each_ref()
                     .map(|(name, value)| (*name, value.as_os_str()));
-                tell(Told::Acted(Words::of(&command(action, &env, stop))));
+                tell(PluginEvent::Acted(Words::of(&command(action, &env, stop))));
             }
         }
     }
@@ -214,7 +214,7 @@ fn printed(ran: &Result<Outcome, ExecError>) -> Option<Cow<'_, str>> {
     }
 }
 
-fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> Told {
+fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> PluginEvent {
     let ran = command(&plugin.command, &[(META, OsStr::new(""))], stop);
     let mut words = Words::of(&ran);
     let text = printed(&ran).unwrap_or_default();
@@ -227,10 +227,10 @@ fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> Told {
         (None, 0) => None,
         (None, _) => Some("the values that it printed are used".to_owned()),
     });
-    Told::Values(found.rounds, found.rejected, words)
+    PluginEvent::Values(found.rounds, found.rejected, words)
 }
 
-fn graphs(plugin: &MetricPlugin, stop: &StopSign) -> Told {
+fn graphs(plugin: &MetricPlugin, stop: &StopSign) -> PluginEvent {
     let ran = command(&plugin.command, &[(META, OsStr::new("1"))], stop);
     let words = Words::of(&ran);
     let found = match printed(&ran).map(|text| meta::graphs(&text)) {
@@ -238,10 +238,10 @@ fn graphs(plugin: &MetricPlugin, stop: &StopSign) -> Told {
         Some(Err(error)) if !error.is_absence() => Err(base::report(&error)),
         Some(Err(_)) | None => Ok(Vec::new()),
     };
-    Told::Graphs(found, words)
+    PluginEvent::Graphs(found, words)
 }
 
-fn document(plugin: &MetadataPlugin, stop: &StopSign) -> Told {
+fn document(plugin: &MetadataPlugin, stop: &StopSign) -> PluginEvent {
     let ran = command(&plugin.command, &[], stop);
     let mut words = Words::of(&ran);
     let found = match &ran {
@@ -255,5 +255,5 @@ fn document(plugin: &MetadataPlugin, stop: &StopSign) -> Told {
     if let Err(why) = &found {
         words.explain(&ran, |_, first_line| Some(format!("{why}; {first_line}")));
     }
-    Told::Metadata(found.ok(), words)
+    PluginEvent::Metadata(found.ok(), words)
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 
 use super::connection::link;
-use super::resolve::{Survey, survey};
+use super::resolve::{ConfigReport, survey};
 use super::tags::TAGS;
 use crate::config::{Command, Flags};
 use crate::sys::exec::{self, Task};
@@ -47,7 +47,7 @@ pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
 }
 
 /// Everything that is wrong with the configuration as it is now.
-pub(crate) fn check(flags: &Flags) -> Survey {
+pub(crate) fn check(flags: &Flags) -> ConfigReport {
     let mut survey = survey(flags);
     if survey.problems.is_empty() {
         survey.problems.extend(link(&survey.config).err());
@@ -55,7 +55,7 @@ pub(crate) fn check(flags: &Flags) -> Survey {
     survey
 }
 
-impl Survey {
+impl ConfigReport {
     /// Whether the agent can run, and does what the main file says.
     pub(crate) fn is_in_order(&self) -> bool {
         self.problems.is_empty()
@@ -65,7 +65,7 @@ impl Survey {
 }
 
 /// The commands that could not be started now, with the reason and the place.
-fn commands(survey: &Survey) -> Vec<String> {
+fn commands(survey: &ConfigReport) -> Vec<String> {
     let config = &survey.config;
     let mut doubts = Vec::new();
     for (name, plugin) in &config.metric_plugins {
@@ -92,7 +92,7 @@ fn commands(survey: &Survey) -> Vec<String> {
 }
 
 /// Adds what keeps the command of `plugin.KIND.NAME` from being started.
-fn probe(survey: &Survey, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
+fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
     let env = command.env.iter();
     let env: Vec<_> = env
         .map(|(name, value)| (name.as_str(), Some(OsStr::new(value))))
@@ -119,7 +119,7 @@ fn probe(survey: &Survey, key: &[&str], command: &Command, doubts: &mut Vec<Stri
 }
 
 /// What is wrong, in lines of the form that scripts look for.
-pub(crate) fn verdict(survey: &Survey, is_coloured: bool) -> String {
+pub(crate) fn verdict(survey: &ConfigReport, is_coloured: bool) -> String {
     let colour = |colour| if is_coloured { colour } else { "" };
     let unknown = survey.unknown.iter().map(ToString::to_string);
     let others = survey.mistakes.iter().chain(&survey.advice).cloned();
@@ -157,13 +157,13 @@ mod tests {
 
     #[test]
     fn scripts_find_the_lines_that_they_look_for() {
-        let survey = Survey {
+        let survey = ConfigReport {
             problems: vec!["one".to_owned(), "two".to_owned()],
             unknown: vec![
                 unknown("podfile", Some("Did you mean pidfile ?"), false),
                 unknown("x.y", None, true),
             ],
-            ..Survey::default()
+            ..ConfigReport::default()
         };
         let plain = "[CRITICAL] failed to test config: one\ntwo\n\
                      [WARNING] podfile is unexpected key. Did you mean pidfile ? (/a.conf:3)\n\
@@ -173,7 +173,7 @@ mod tests {
                         \x1b[33m[WARNING] podfile is unexpected key. Did you mean pidfile ? (/a.conf:3)\n\x1b[0m\
                         \x1b[33m[WARNING] x.y is unexpected key. (/a.conf:3)\n\x1b[0m";
         assert_eq!(verdict(&survey, true), coloured);
-        let survey = Survey {
+        let survey = ConfigReport {
             unknown: Vec::new(),
             ..survey
         };
@@ -183,13 +183,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_of_included_files_alone_are_no_failure() {
-        let survey = |problems: &[&str], unknown: Vec<Unknown>| Survey {
+        let survey = |problems: &[&str], unknown: Vec<Unknown>| ConfigReport {
             problems: problems
                 .iter()
                 .map(|problem| (*problem).to_owned())
                 .collect(),
             unknown,
-            ..Survey::default()
+            ..ConfigReport::default()
         };
         assert!(survey(&[], Vec::new()).is_in_order());
         assert!(survey(&[], vec![unknown("a", None, true)]).is_in_order());

@@ -5,7 +5,7 @@ use std::env;
 use super::load::{Beside, Unknown, load};
 use super::{identity, key};
 use crate::base;
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 use crate::config::{CONFFILE, Config, Flags, Level, doubt_key};
 use crate::settings::Variables;
 use crate::sys::environment;
@@ -13,7 +13,7 @@ use crate::sys::root::Root;
 
 /// The configuration as far as it can be had, and what is wrong with it.
 #[derive(Default)]
-pub(crate) struct Survey {
+pub(crate) struct ConfigReport {
     pub(crate) config: Config,
     /// Without one, the agent can run.
     pub(crate) problems: Vec<String>,
@@ -48,20 +48,20 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Config, String> {
 /// The defaults, with what is said of the host's trees outside of a configuration file.
 pub(crate) fn defaults(flags: &Flags) -> Config {
     Config {
-        host: host(flags, Trees::default()),
+        host: host(flags, HostPaths::default()),
         ..Config::default()
     }
 }
 
 /// Where the host's trees are: as `flags` say, else the environment, else the configuration.
-fn host(flags: &Flags, configured: Trees) -> Trees {
-    let environment = Trees::of_environment(|name| env::var_os(name));
+fn host(flags: &Flags, configured: HostPaths) -> HostPaths {
+    let environment = HostPaths::of_environment(|name| env::var_os(name));
     flags.host.clone().or(environment).or(configured)
 }
 
 /// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
 /// logged.
-pub(crate) fn survey(flags: &Flags) -> Survey {
+pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     let mut loaded = load(&flags.conf, &beside(flags));
     let is_alone = loaded.is_alone;
     let mut problems = Vec::new();
@@ -82,11 +82,11 @@ pub(crate) fn survey(flags: &Flags) -> Survey {
         Ok(overlaid) => overlaid,
         Err(error) => {
             problems.push(base::report(&error));
-            return Survey {
+            return ConfigReport {
                 problems,
                 unknown,
                 is_alone,
-                ..Survey::default()
+                ..ConfigReport::default()
             };
         }
     };
@@ -133,7 +133,7 @@ pub(crate) fn survey(flags: &Flags) -> Survey {
         config.container.task = identity::task(&root, |name| env::var_os(name));
     }
     config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
-    Survey {
+    ConfigReport {
         config,
         problems,
         unknown,

@@ -75,7 +75,7 @@ pub(super) enum Restart {
     /// The section, whose keys are reported together.
     Section,
     /// The trees of the watched host, which are reported together.
-    HostTrees,
+    HostPaths,
 }
 
 impl Restart {
@@ -86,7 +86,7 @@ impl Restart {
             Restart::Key if section.is_empty() => Some(key.to_owned()),
             Restart::Key => Some([section, ".", key].concat()),
             Restart::Section => Some(section.to_owned()),
-            Restart::HostTrees => Some("host_root and its like".to_owned()),
+            Restart::HostPaths => Some("host_root and its like".to_owned()),
         }
     }
 }

@@ -118,7 +118,7 @@ pub(super) const TOP: &[Row<Config>] = &[
         .about("File that holds the agent's process id."),
     row("host_root", Kind::Path(|c| &mut c.host.root))
         .example("\"/host\"")
-        .restart(Restart::HostTrees)
+        .restart(Restart::HostPaths)
         .flag(&["host-root"], |c, f| {
             over_some(&mut c.host.root, f.host.root.as_ref())
         })
@@ -126,7 +126,7 @@ pub(super) const TOP: &[Row<Config>] = &[
         .more("The variable `HOST_ROOT` wins over the file."),
     row("host_proc", Kind::Path(|c| &mut c.host.proc))
         .example("\"/host/proc\"")
-        .restart(Restart::HostTrees)
+        .restart(Restart::HostPaths)
         .flag(&["host-proc"], |c, f| {
             over_some(&mut c.host.proc, f.host.proc.as_ref())
         })
@@ -134,7 +134,7 @@ pub(super) const TOP: &[Row<Config>] = &[
         .more("The variable `HOST_PROC` wins over the file."),
     row("host_sys", Kind::Path(|c| &mut c.host.sys))
         .example("\"/host/sys\"")
-        .restart(Restart::HostTrees)
+        .restart(Restart::HostPaths)
         .flag(&["host-sys"], |c, f| {
             over_some(&mut c.host.sys, f.host.sys.as_ref())
         })
@@ -142,7 +142,7 @@ pub(super) const TOP: &[Row<Config>] = &[
         .more("The variable `HOST_SYS` wins over the file."),
     row("host_etc", Kind::Path(|c| &mut c.host.etc))
         .example("\"/host/etc\"")
-        .restart(Restart::HostTrees)
+        .restart(Restart::HostPaths)
         .flag(&["host-etc"], |c, f| {
             over_some(&mut c.host.etc, f.host.etc.as_ref())
         })

@@ -15,6 +15,6 @@ pub(crate) const TAGS: Tags = &[
     ("supervise::supervisor", "supervisor"),
     ("deliver::poster", "command"),
     ("deliver::registration", "command"),
-    ("sys::trouble", "command"),
+    ("sys::log_once", "command"),
     ("", "main"),
 ];

@@ -44,7 +44,7 @@ pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
     }
     let mut argv: Vec<_> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
     argv.push(ptr::null_mut());
-    let manner = Manner::new()?;
+    let manner = SpawnAttributes::new()?;
     let mut pid = 0;
     // SAFETY: the manner is initialised, the program and every word end in NUL, and so do, in null,
     // the lists of words and of variables; nothing is changed, and nothing is kept.
@@ -63,14 +63,14 @@ pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
 
 /// What is done to a child before its program runs. On the heap, where it stays: a copy of it need
 /// not be one to the C library.
-struct Manner {
+struct SpawnAttributes {
     files: libc::posix_spawn_file_actions_t,
     attributes: libc::posix_spawnattr_t,
 }
 
-impl Manner {
-    fn new() -> io::Result<Box<Manner>> {
-        let mut manner = Box::new(MaybeUninit::<Manner>::zeroed());
+impl SpawnAttributes {
+    fn new() -> io::Result<Box<SpawnAttributes>> {
+        let mut manner = Box::new(MaybeUninit::<SpawnAttributes>::zeroed());
         let at = manner.as_mut_ptr();
         let mask = signal::mask_of_program();
         let flags = libc::POSIX_SPAWN_SETSIGMASK;
@@ -99,7 +99,7 @@ impl Manner {
     }
 }
 
-impl Drop for Manner {
+impl Drop for SpawnAttributes {
     fn drop(&mut self) {
         // SAFETY: both are initialised, and nobody uses them any more.
         unsafe {

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 
 pub(crate) use places::Places;
 
@@ -43,7 +43,7 @@ impl Root {
     /// Where `/proc` is another one than this process's, the first process of that one tells of the
     /// network, and of the mounts if their sizes can be asked for. It does not where it cannot be
     /// seen (`hidepid`); then this process's own mounts below the host's root directory count.
-    pub(crate) fn of(places: &Trees) -> Root {
+    pub(crate) fn of(places: &HostPaths) -> Root {
         let mut root = Root::with(Places::of(places));
         if root.path("/proc") != Path::new("/proc") {
             // A link leads to this process's network: what is missing then is not to be had there.
@@ -478,9 +478,9 @@ mod tests {
             ("/var/run/secret", None),
             ("/none/plain", None),
         ];
-        for root in branches(&Trees {
+        for root in branches(&HostPaths {
             root: Some(host.clone()),
-            ..Trees::default()
+            ..HostPaths::default()
         }) {
             for (path, expected) in &table {
                 let mut buffer = Vec::new();
@@ -493,9 +493,9 @@ mod tests {
     #[test]
     fn directories_and_sizes_are_those_inside_the_root() {
         let directory = linked();
-        for root in branches(&Trees {
+        for root in branches(&HostPaths {
             root: Some(directory.path().join("host")),
-            ..Trees::default()
+            ..HostPaths::default()
         }) {
             let names = |path: &str| root.names(path).unwrap();
             assert_eq!(names("/abs-lib").unwrap(), ["os-release"]);
@@ -584,7 +584,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/plain", host.join("etc/within")).unwrap();
         for (why, root, etc, proc, path, expected) in table {
             let place = |is_moved: bool, at: &str| is_moved.then(|| host.join(at));
-            for root in branches(&Trees {
+            for root in branches(&HostPaths {
                 root: place(root, ""),
                 etc: place(etc, "etc"),
                 proc: place(proc, "proc"),
@@ -598,7 +598,7 @@ mod tests {
     }
 
     /// The same trees, found with and without openat2.
-    fn branches(trees: &Trees) -> [Root; 2] {
+    fn branches(trees: &HostPaths) -> [Root; 2] {
         let root = Root::of(trees);
         let by_hand = Root {
             places: root.places.clone().without_openat2(),
@@ -609,10 +609,10 @@ mod tests {
 
     #[test]
     fn moved_trees_are_found_where_they_are() {
-        let root = Root::of(&Trees {
+        let root = Root::of(&HostPaths {
             root: Some("/host".into()),
             proc: Some("/host-proc".into()),
-            ..Trees::default()
+            ..HostPaths::default()
         });
         assert_eq!(root.path("/proc/stat"), Path::new("/host-proc/stat"));
         assert_eq!(root.path("/procedure"), Path::new("/host/procedure"));

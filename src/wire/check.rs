@@ -9,26 +9,26 @@ const MESSAGE: usize = 1024;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Status {
+pub(crate) enum CheckStatus {
     Ok,
     Warning,
     Critical,
     Unknown,
 }
 
-impl Status {
+impl CheckStatus {
     /// The word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Status::Ok => "OK",
-            Status::Warning => "WARNING",
-            Status::Critical => "CRITICAL",
-            Status::Unknown => "UNKNOWN",
+            CheckStatus::Ok => "OK",
+            CheckStatus::Warning => "WARNING",
+            CheckStatus::Critical => "CRITICAL",
+            CheckStatus::Unknown => "UNKNOWN",
         }
     }
 }
 
-impl Serialize for Status {
+impl Serialize for CheckStatus {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.word())
     }
@@ -39,7 +39,7 @@ impl Serialize for Status {
 pub(crate) struct Report {
     /// Of the check: `[-a-zA-Z0-9_]+`.
     pub(crate) name: String,
-    pub(crate) status: Status,
+    pub(crate) status: CheckStatus,
     /// At most [`MESSAGE`] characters: see [`clipped`].
     pub(crate) message: String,
     /// When the check began. The server ignores what is older than 6 h, and a second report of the
@@ -90,7 +90,7 @@ impl<'a> Reports<'a> {
 struct Element<'a> {
     source: Source<'a>,
     name: &'a str,
-    status: Status,
+    status: CheckStatus,
     message: &'a str,
     occurred_at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ struct Source<'a> {
 mod tests {
     use super::*;
 
-    fn report(status: Status, message: &str) -> Report {
+    fn report(status: CheckStatus, message: &str) -> Report {
         Report {
             name: "ssh-port".to_owned(),
             status,
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn looks_like_the_documented_request() {
         let mut reports = [
-            report(Status::Critical, "connection refused\n"),
-            report(Status::Ok, ""),
+            report(CheckStatus::Critical, "connection refused\n"),
+            report(CheckStatus::Ok, ""),
         ];
         reports[0].notification_interval = Some(60);
         reports[0].max_check_attempts = Some(3);
@@ -141,10 +141,10 @@ mod tests {
     #[test]
     fn each_status_has_its_word() {
         let statuses = [
-            Status::Ok,
-            Status::Warning,
-            Status::Critical,
-            Status::Unknown,
+            CheckStatus::Ok,
+            CheckStatus::Warning,
+            CheckStatus::Critical,
+            CheckStatus::Unknown,
         ];
         let words = statuses.map(|status| serde_json::to_string(&status).unwrap());
         assert_eq!(
@@ -163,7 +163,7 @@ mod tests {
             ("much longer", "あx".repeat(MESSAGE), MESSAGE),
         ];
         for (why, message, sent) in table {
-            let reports = [report(Status::Unknown, &message)];
+            let reports = [report(CheckStatus::Unknown, &message)];
             let body = Reports::of("", reports.iter());
             assert_eq!(body.reports[0].message.chars().count(), sent, "{why}");
             assert!(message.starts_with(body.reports[0].message), "{why}");

@@ -226,7 +226,7 @@ fn text(object: &Json, name: &str) -> Result<Option<String>, JsonError> {
 
 /// The body of POST hosts/ID/status.
 #[derive(Debug, Serialize)]
-pub(crate) struct Status<'a> {
+pub(crate) struct HostStatus<'a> {
     /// `working`, `standby`, `maintenance` or `poweroff`
     pub(crate) status: &'a str,
 }
@@ -349,7 +349,7 @@ mod tests {
             let json = serde_json::to_string_pretty(&param).unwrap();
             assert_eq!(json, golden.trim_end());
         }
-        let status = Status { status: "working" };
+        let status = HostStatus { status: "working" };
         let json = serde_json::to_string(&status).unwrap();
         assert_eq!(json, r#"{"status":"working"}"#);
     }

@@ -20,13 +20,13 @@ pub(crate) struct Round<'a> {
     /// Local time, RFC 3339 with a fraction of a second.
     pub(crate) created: String,
     /// One for each host that values belong to.
-    pub(crate) values: Vec<Group<'a>>,
+    pub(crate) values: Vec<HostValues<'a>>,
 }
 
 /// The values of one host.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Group<'a> {
+pub(crate) struct HostValues<'a> {
     /// By name.
     pub(crate) values: NameMap<Point>,
     /// `None` for the host itself.
@@ -53,7 +53,7 @@ mod tests {
         let point = |value| Point { time: None, value };
         let round = Round {
             created: "2026-11-22T04:00:00.5+09:00".to_owned(),
-            values: vec![Group {
+            values: vec![HostValues {
                 values: NameMap::from_iter([
                     ("memory.free".to_owned(), point(3.0)),
                     ("loadavg1".to_owned(), point(0.5)),

@@ -109,7 +109,7 @@ impl Agent<'_> {
             // A request that is under way at the limit gets a little longer to be told of.
             match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
                 // The host may be registered only now.
-                Ok(Event::News(news)) => self.note(news, clock),
+                Ok(Event::PosterEvent(news)) => self.note(news, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(Event::Signal(Signal::Hangup) | Event::Inquiry(_) | Event::Retired(_)) => {}
                 // What a plugin brings now comes too late, but it has ended.
@@ -134,7 +134,7 @@ impl Agent<'_> {
             let passed = clock.moment().since(begin);
             match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                Ok(Event::Signal(Signal::Hangup) | Event::News(_) | Event::Ended(_)) => {}
+                Ok(Event::Signal(Signal::Hangup) | Event::PosterEvent(_) | Event::Ended(_)) => {}
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(Event::Inquiry(_) | Event::Retired(_)) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}

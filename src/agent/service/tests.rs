@@ -14,7 +14,7 @@ use crate::sys::root::Root;
 struct Rig {
     tell: Sender<Event>,
     events: Receiver<Event>,
-    orders: Receiver<Order>,
+    orders: Receiver<PosterCommand>,
     clock: FakeClock,
 }
 
@@ -55,16 +55,16 @@ impl Rig {
     /// The names of the poster's orders until now.
     fn orders(&self) -> Vec<&'static str> {
         let name = |order| match order {
-            Order::Round(..) => "round",
-            Order::Describe => "describe",
-            Order::Begin => "begin",
-            Order::Configure(..) => "configure",
-            Order::Answer => "answer",
-            Order::Placed(_) => "place",
-            Order::Stop(_) => "stop",
-            Order::Report { .. } => "report",
-            Order::Metadata(..) => "metadata",
-            Order::Graphs(_) => "graphs",
+            PosterCommand::Round(..) => "round",
+            PosterCommand::Describe => "describe",
+            PosterCommand::Begin => "begin",
+            PosterCommand::Configure(..) => "configure",
+            PosterCommand::Answer => "answer",
+            PosterCommand::Placed(_) => "place",
+            PosterCommand::Stop(_) => "stop",
+            PosterCommand::Report { .. } => "report",
+            PosterCommand::Metadata(..) => "metadata",
+            PosterCommand::Graphs(_) => "graphs",
         };
         std::iter::from_fn(|| self.orders.try_recv().ok())
             .map(name)
@@ -121,7 +121,7 @@ fn a_hangup_takes_over_what_can_be() {
     assert_eq!(agent.config.display_name.as_deref(), Some("new"));
     assert_eq!(agent.config.root, Config::default().root);
     let order = rig.orders.try_recv().unwrap();
-    let Order::Configure(_, config) = order else {
+    let PosterCommand::Configure(_, config) = order else {
         panic!("another order");
     };
     assert_eq!(config.host_status.on_stop.as_deref(), Some("poweroff"));
@@ -180,7 +180,7 @@ fn the_watchdog_asks_the_poster() {
     rig.clock.pass(Duration::from_secs(15));
     agent.watch(rig.clock.moment());
     assert_eq!(rig.orders(), [""; 0], "it owes an answer");
-    agent.note(News::Alive, &rig.clock);
+    agent.note(PosterEvent::Alive, &rig.clock);
     rig.clock.pass(Duration::from_secs(15));
     agent.watch(rig.clock.moment());
     assert_eq!(rig.orders(), ["answer"]);

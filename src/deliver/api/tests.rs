@@ -79,7 +79,7 @@ fn reports_and_metadata_go_to_their_host() {
     let (mut api, requests) = api(DONE);
     let report = check::Report {
         name: "ssh".to_owned(),
-        status: check::Status::Ok,
+        status: check::CheckStatus::Ok,
         message: "well".to_owned(),
         occurred_at: Unix(7),
         notification_interval: None,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError, Verdict};
-use crate::deliver::message::News;
+use crate::deliver::clock_trust::{Answer, ClockTrust};
+use crate::deliver::message::PosterEvent;
 use crate::deliver::registration::Registration;
-use crate::deliver::trust::{Answer, ClockTrust};
 use crate::describe::describer::Describe;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 use super::identities::{Identified, Identities};
 
@@ -53,8 +53,8 @@ pub(super) struct Context {
     /// The other hosts for which plugins report.
     pub(super) identities: Identities,
     pub(super) trust: ClockTrust,
-    /// Where [`News`] go.
-    pub(super) events: Box<dyn Fn(News) + Send>,
+    /// Where [`PosterEvent`] go.
+    pub(super) events: Box<dyn Fn(PosterEvent) + Send>,
     pub(super) random: fn() -> u32,
     /// When to give up delivering; `None` as long as the agent runs.
     pub(super) stop: Option<Moment>,
@@ -112,7 +112,7 @@ impl Context {
     /// Logs why the host cannot be registered, or values cannot be posted, and reports it.
     pub(super) fn report_failure(&self, log: &mut LogOnce, reason: String) {
         if log.failed(reason.clone()) {
-            (self.events)(News::Failing(reason));
+            (self.events)(PosterEvent::Failing(reason));
         }
     }
 }

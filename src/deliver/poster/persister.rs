@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::base;
 use crate::base::clock::{Moment, Stamp};
+use crate::deliver::clock_trust;
 use crate::deliver::queue::Queue;
 use crate::deliver::record::{self, Kind, Record, Round, Rounds, Span};
 use crate::deliver::spool::{Kept, Spool};
-use crate::deliver::trust;
 use crate::sys::journal::Journal;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 use super::lanes::Undated;
 

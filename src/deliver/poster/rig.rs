@@ -18,10 +18,10 @@ use std::time::Duration;
 use super::fault::Mutant;
 use super::*;
 use crate::base::values::Values;
-use crate::deliver::whereabouts::{Look, Whereabouts};
+use crate::deliver::cloud_lookup::{CloudLookup, Look};
 use crate::sys::journal::testing::{Mood, ScriptedDisk};
 use crate::sys::state::State;
-use crate::wire::check::{Report, Status};
+use crate::wire::check::{CheckStatus, Report};
 use crate::wire::host::HostParam;
 use world::{Exchanger, World};
 
@@ -163,7 +163,7 @@ impl Rig {
         config.read(self.config.as_bytes()).unwrap();
         let mut poster = Poster::new(
             Api::new(Box::new(Exchanger(Arc::clone(&self.world)))),
-            Registration::new(state, None, Whereabouts::new(nowhere())).unwrap(),
+            Registration::new(state, None, CloudLookup::new(nowhere())).unwrap(),
             Box::new(|_, _| Ok(HostParam::default())),
             config,
             Box::new(|_| ()),
@@ -253,11 +253,11 @@ impl Rig {
                 world.measure(self.next_value, is_first);
                 self.next_value += 1;
             }
-            poster.on_command(Order::Round(stamp, None, values), &clock);
+            poster.on_command(PosterCommand::Round(stamp, None, values), &clock);
             if self.world.lock().unwrap().random(20) == 0 {
                 let report = Report {
                     name: format!("c{}", self.next_report),
-                    status: Status::Warning,
+                    status: CheckStatus::Warning,
                     message: "m".to_owned(),
                     occurred_at: clock.unix(),
                     notification_interval: None,
@@ -265,7 +265,7 @@ impl Rig {
                 };
                 self.world.lock().unwrap().measure(self.next_report, false);
                 self.next_report += 1;
-                let order = Order::Report {
+                let order = PosterCommand::Report {
                     destination: None,
                     report,
                     is_urgent: true,
@@ -317,7 +317,10 @@ impl Rig {
         let limit = self.world().elapsed + 30;
         self.world().tell("told to stop".to_owned());
         if let Some(poster) = &mut self.poster {
-            poster.on_command(Order::Stop(Moment(Duration::from_secs(limit))), &clock);
+            poster.on_command(
+                PosterCommand::Stop(Moment(Duration::from_secs(limit))),
+                &clock,
+            );
         }
         let outcome = self.run_until(limit + 60);
         let is_well = self.disk.drive().mood == Mood::Well;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::base::clock::{FakeClock, Stamp, Unix};
 use crate::base::values::Values;
-use crate::deliver::whereabouts::{Look, Whereabouts};
+use crate::deliver::cloud_lookup::{CloudLookup, Look};
 use crate::describe::Place;
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
@@ -80,8 +80,8 @@ struct Rig {
     clock: FakeClock,
     now: Arc<Mutex<u64>>,
     calls: Arc<Mutex<Vec<Call>>>,
-    news: Arc<Mutex<Vec<News>>>,
-    orders: VecDeque<(u64, Order)>,
+    news: Arc<Mutex<Vec<PosterEvent>>>,
+    orders: VecDeque<(u64, PosterCommand)>,
     root: tempfile::TempDir,
 }
 
@@ -118,11 +118,11 @@ impl Rig {
             identifier,
             calls: Arc::clone(&calls),
         };
-        let news = Arc::<Mutex<Vec<News>>>::default();
+        let news = Arc::<Mutex<Vec<PosterEvent>>>::default();
         let told = Arc::clone(&news);
         let poster = Poster::new(
             Api::new(Box::new(server)),
-            Registration::new(state, None, Whereabouts::new(look)).unwrap(),
+            Registration::new(state, None, CloudLookup::new(look)).unwrap(),
             Box::new(|_, place| {
                 Ok(HostParam {
                     custom_identifier: place.custom_identifier,
@@ -148,13 +148,14 @@ impl Rig {
     /// A round on each of the minutes from `from` on.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
-            let order = Order::Round(stamp(START + minute * 60), None, values(minute as f64));
+            let order =
+                PosterCommand::Round(stamp(START + minute * 60), None, values(minute as f64));
             self.orders.push_back((minute * 60, order));
         }
         self
     }
 
-    fn order(mut self, at: u64, order: Order) -> Rig {
+    fn order(mut self, at: u64, order: PosterCommand) -> Rig {
         self.orders.push_back((at, order));
         self.orders.make_contiguous().sort_by_key(|(at, _)| *at);
         self
@@ -162,7 +163,7 @@ impl Rig {
 
     fn stop_at(self, at: u64) -> Rig {
         let limit = Moment(Duration::from_secs(START + at + 30));
-        self.order(at, Order::Stop(limit))
+        self.order(at, PosterCommand::Stop(limit))
     }
 
     /// Lets time pass until `end` or the poster ends.
@@ -264,7 +265,7 @@ fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
 
 #[test]
 fn the_first_values_do_not_wait_for_that_second() {
-    let order = Order::Round(stamp(START + 2), None, values(1.0));
+    let order = PosterCommand::Round(stamp(START + 2), None, values(1.0));
     let mut rig = Rig::new(true, well).order(2, order);
     rig.run_until(60);
     assert_eq!(rig.calls()[2], (2, "Post /api/v0/tsdb".to_owned()));

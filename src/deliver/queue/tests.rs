@@ -3,7 +3,7 @@
 mod failures;
 
 use super::*;
-use crate::wire::check::Status;
+use crate::wire::check::CheckStatus;
 
 /// When the reports of the tests occur, at the monotonic clock's zero.
 const EPOCH: u64 = 1_700_000_000;
@@ -35,7 +35,7 @@ fn moment(seconds: u64) -> Moment {
 fn report(number: u64, at: u64, message: &str) -> Report {
     Report {
         name: number.to_string(),
-        status: Status::Critical,
+        status: CheckStatus::Critical,
         message: message.to_owned(),
         occurred_at: Unix(EPOCH + at),
         notification_interval: None,

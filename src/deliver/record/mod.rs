@@ -12,7 +12,7 @@ pub(crate) use report::Report;
 pub(crate) use rounds::{Round, Rounds};
 
 /// The host that something belongs to: its custom identifier; `None` for this one.
-pub(crate) type Destination = Option<String>;
+pub(crate) type RecordDestination = Option<String>;
 
 /// What a frame says.
 #[derive(Debug, PartialEq)]
@@ -135,12 +135,12 @@ pub(crate) fn spans(numbers: impl Iterator<Item = u64>) -> Vec<Span> {
     spans
 }
 
-fn status(byte: u8) -> Option<check::Status> {
+fn status(byte: u8) -> Option<check::CheckStatus> {
     Some(match byte {
-        0 => check::Status::Ok,
-        1 => check::Status::Warning,
-        2 => check::Status::Critical,
-        3 => check::Status::Unknown,
+        0 => check::CheckStatus::Ok,
+        1 => check::CheckStatus::Warning,
+        2 => check::CheckStatus::Critical,
+        3 => check::CheckStatus::Unknown,
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! A check report.
 
 use super::bytes::{Reader, Writer};
-use super::{Destination, status};
+use super::{RecordDestination, status};
 use crate::base::clock::{Stamp, Unix};
 use crate::wire::check;
 
@@ -15,7 +15,7 @@ pub(crate) struct Report {
     pub(crate) is_sure: bool,
     /// When the check began, since the host started; its wall-clock time is in the report.
     pub(crate) age: u64,
-    pub(crate) destination: Destination,
+    pub(crate) destination: RecordDestination,
     pub(crate) report: check::Report,
 }
 
@@ -37,10 +37,10 @@ impl Report {
         out.destination(self.destination.as_deref());
         out.text(&report.name);
         out.byte(match report.status {
-            check::Status::Ok => 0,
-            check::Status::Warning => 1,
-            check::Status::Critical => 2,
-            check::Status::Unknown => 3,
+            check::CheckStatus::Ok => 0,
+            check::CheckStatus::Warning => 1,
+            check::CheckStatus::Critical => 2,
+            check::CheckStatus::Unknown => 3,
         });
         out.text(check::clipped(&report.message));
         out.number(report.occurred_at.0);
@@ -80,7 +80,7 @@ mod tests {
     use super::super::Record;
     use super::*;
 
-    fn report(status: check::Status, message: &str) -> Report {
+    fn report(status: check::CheckStatus, message: &str) -> Report {
         Report {
             number: 7,
             boot: 9,
@@ -100,16 +100,16 @@ mod tests {
 
     #[test]
     fn reports_come_back_as_they_were() {
-        let mut all = report(check::Status::Critical, "refused\n");
+        let mut all = report(check::CheckStatus::Critical, "refused\n");
         all.destination = Some("other".to_owned());
         all.is_sure = true;
         all.report.notification_interval = Some(u32::MAX);
         all.report.max_check_attempts = Some(0);
         let statuses = [
-            check::Status::Ok,
-            check::Status::Warning,
-            check::Status::Critical,
-            check::Status::Unknown,
+            check::CheckStatus::Ok,
+            check::CheckStatus::Warning,
+            check::CheckStatus::Critical,
+            check::CheckStatus::Unknown,
         ];
         let reports = statuses.map(|status| report(status, "あ"));
         for report in reports.into_iter().chain([all]) {
@@ -119,17 +119,17 @@ mod tests {
             };
             assert_eq!(Record::Report(read).write(), bytes);
         }
-        let bytes = Record::Report(report(check::Status::Unknown, "m")).write();
+        let bytes = Record::Report(report(check::CheckStatus::Unknown, "m")).write();
         assert_eq!(
             Record::read(&bytes),
-            Some(Record::Report(report(check::Status::Unknown, "m")))
+            Some(Record::Report(report(check::CheckStatus::Unknown, "m")))
         );
     }
 
     #[test]
     fn a_message_is_kept_as_far_as_it_is_sent() {
         let long = "あ".repeat(5_000);
-        let bytes = Record::Report(report(check::Status::Ok, &long)).write();
+        let bytes = Record::Report(report(check::CheckStatus::Ok, &long)).write();
         let Some(Record::Report(read)) = Record::read(&bytes) else {
             panic!();
         };
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn never_panics() {
-        let good = Record::Report(report(check::Status::Ok, "message")).write();
+        let good = Record::Report(report(check::CheckStatus::Ok, "message")).write();
         for at in 0..good.len() {
             assert_eq!(Record::read(&good[..at]), None);
             for flip in [1, 0x80, 0xFF] {

@@ -1,7 +1,7 @@
 //! Rounds of the same series: their names once, each without what it shares with the one before, and
 //! then the values series by series, each as what has changed since the round before.
 
-use super::Destination;
+use super::RecordDestination;
 use super::bytes::{Reader, TEXT, Writer};
 use crate::base::clock::{Stamp, Unix};
 
@@ -15,7 +15,7 @@ pub(crate) struct Rounds {
     pub(crate) boot: u128,
     /// Whether their wall-clock times are known to be right.
     pub(crate) is_sure: bool,
-    pub(crate) destination: Destination,
+    pub(crate) destination: RecordDestination,
     pub(crate) names: Vec<String>,
     pub(crate) rounds: Vec<Round>,
 }

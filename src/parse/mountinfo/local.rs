@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Mount;
 use super::tree::Tree;
-use crate::base::text::trace;
+use crate::base::text::fnv1a;
 
 /// Types that `df` passes over: they hold no data. Asking `autofs` may mount something.
 const PSEUDO: &str = "autofs debugfs devpts fusectl fuse.portal ignore mqueue none proc \
@@ -60,7 +60,7 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
         if !counts || tree.hides(mount) || !is_reached() {
             continue;
         }
-        let mark = trace(mount.filesystem);
+        let mark = fnv1a(mount.filesystem);
         let mut same = chosen.iter_mut();
         let same = match marks.contains(&mark) {
             true => same.find(|other| other.shows_same(mount)),

@@ -1,7 +1,7 @@
 //! Which mounts can be reached: a mount hides what lies below its mount point.
 
 use super::Mount;
-use crate::base::text::trace;
+use crate::base::text::fnv1a;
 
 /// Mounts that lie on one another, at most; keeps a damaged file from leading in circles.
 const DEPTH: usize = 100;
@@ -20,7 +20,7 @@ impl<'a> Tree<'a> {
         by_id.sort_unstable_by_key(|mount| mount.id);
         let lies_on_another = mounts.iter().filter(|mount| mount.id != mount.parent);
         let mut places: Vec<_> = lies_on_another
-            .map(|mount| (mount.parent, trace(&mount.point), &*mount.point))
+            .map(|mount| (mount.parent, fnv1a(&mount.point), &*mount.point))
             .collect();
         places.sort_unstable();
         Tree { by_id, places }
@@ -47,7 +47,7 @@ impl<'a> Tree<'a> {
     }
 
     fn has(&self, parent: u32, point: &[u8]) -> bool {
-        let place = (parent, trace(point), point);
+        let place = (parent, fnv1a(point), point);
         self.places.binary_search(&place).is_ok()
     }
 

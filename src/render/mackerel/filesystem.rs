@@ -5,7 +5,7 @@ use std::iter::successors;
 use std::sync::Arc;
 
 use super::rates::{Names, names};
-use crate::base::text::{metric_segment, trace};
+use crate::base::text::{fnv1a, metric_segment};
 use crate::base::values::Values;
 use crate::collect::readings::{FilesystemReadings, Mounted};
 
@@ -66,7 +66,7 @@ fn series(mounts: &[Mounted], use_mountpoint: bool) -> Vec<MountSeries> {
             metric_segment(device.strip_prefix("/dev/").unwrap_or(device))
         };
         let names = names("filesystem.", &label, [".size", ".used"]);
-        let trace = trace(label.as_bytes());
+        let trace = fnv1a(label.as_bytes());
         let at = all.len();
         let mut before = all.iter_mut().rev();
         if let Some(before) = before.find(|one| one.trace == trace && one.names == names) {

@@ -11,7 +11,7 @@ const FIRST_NAP: Duration = Duration::from_millis(1);
 const LONGEST_NAP: Duration = Duration::from_millis(250);
 
 /// A child that leads its own process group. Dropping it kills the group and reaps the child.
-pub(super) struct Group {
+pub(super) struct ProcessGroup {
     pid: libc::pid_t,
     is_reaped: bool,
     exit: Exit,
@@ -26,14 +26,14 @@ enum Exit {
     Naps(Duration),
 }
 
-impl Group {
+impl ProcessGroup {
     /// The group of the child `pid`, which nobody else may wait for.
-    pub(super) fn led_by(pid: libc::pid_t, has_pidfd: bool) -> Group {
+    pub(super) fn led_by(pid: libc::pid_t, has_pidfd: bool) -> ProcessGroup {
         let exit = match has_pidfd {
             true => Exit::Unwatched,
             false => Exit::Naps(FIRST_NAP),
         };
-        Group {
+        ProcessGroup {
             pid,
             is_reaped: false,
             exit,
@@ -105,7 +105,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !self.is_reaped {
             self.signal(libc::SIGKILL);

@@ -27,7 +27,7 @@ pub(crate) use output::Output;
 pub(crate) use probe::probe;
 pub(crate) use stop::{Stop, StopSign, stop};
 
-use group::Group;
+use group::ProcessGroup;
 use output::Pipe;
 use plan::{Action, Cause, Plan};
 use start::Setting;
@@ -124,7 +124,7 @@ impl Setting {
             });
         }
         let started = self.start(task)?;
-        let mut group = Group::led_by(started.pid, self.has_pidfd);
+        let mut group = ProcessGroup::led_by(started.pid, self.has_pidfd);
         let mut pipes = [
             Pipe::of(started.stdout, limits.output),
             Pipe::of(started.stderr, limits.output),
@@ -153,7 +153,7 @@ impl Setting {
 /// Reads what the command writes until it has ended, and ends it when it is time. Returns what it
 /// had to be ended for.
 fn attend(
-    group: &mut Group,
+    group: &mut ProcessGroup,
     pipes: &mut [Pipe; 2],
     limits: &Limits,
     stop: &StopSign,

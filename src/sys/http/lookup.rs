@@ -30,17 +30,17 @@ const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// The addresses of one family that a name has. Fails with [`io::ErrorKind::NotFound`] if it has
 /// none.
-type Found = io::Result<Vec<IpAddr>>;
+type Resolved = io::Result<Vec<IpAddr>>;
 
 /// Looks up names, each family in a thread, of which there is at most one for each family.
 pub(super) struct Lookup {
-    resolve: fn(&str, Family) -> Found,
+    resolve: fn(&str, Family) -> Resolved,
     /// Whether this address, if any, is tried before those of IPv4.
     is_v6_first: fn(&[IpAddr]) -> bool,
     /// The name that the thread of each family looks up; `None` if there is no such thread.
     pending: [Option<String>; 2],
-    answer: Sender<(Family, Found)>,
-    answers: Receiver<(Family, Found)>,
+    answer: Sender<(Family, Resolved)>,
+    answers: Receiver<(Family, Resolved)>,
 }
 
 impl Lookup {
@@ -49,7 +49,7 @@ impl Lookup {
         Lookup::with(|host, family| or_absolute(host, &|host| ask_system(host, family)))
     }
 
-    fn with(resolve: fn(&str, Family) -> Found) -> Lookup {
+    fn with(resolve: fn(&str, Family) -> Resolved) -> Lookup {
         let (answer, answers) = channel();
         Lookup {
             resolve,
@@ -125,7 +125,7 @@ impl Lookup {
     }
 
     /// Puts an answer into `found` if it is about `host`.
-    fn take(&mut self, answer: (Family, Found), host: &str, found: &mut [Option<Found>; 2]) {
+    fn take(&mut self, answer: (Family, Resolved), host: &str, found: &mut [Option<Resolved>; 2]) {
         let (family, addresses) = answer;
         if self.pending[family as usize].take().as_deref() == Some(host) {
             found[family as usize] = Some(addresses);
@@ -134,7 +134,7 @@ impl Lookup {
 
     /// The addresses of both families, in the order in which to try them, or the error that says
     /// most.
-    fn merge(&self, found: [Option<Found>; 2]) -> io::Result<Vec<IpAddr>> {
+    fn merge(&self, found: [Option<Resolved>; 2]) -> io::Result<Vec<IpAddr>> {
         let mut addresses = [Vec::new(), Vec::new()];
         let mut failure: Option<io::Error> = None;
         for (addresses, found) in addresses.iter_mut().zip(found) {
@@ -155,7 +155,7 @@ impl Lookup {
 }
 
 /// The addresses that the system's resolver finds, sorted by it. Waits as long as that takes.
-fn ask_system(host: &str, family: Family) -> Found {
+fn ask_system(host: &str, family: Family) -> Resolved {
     let name = std::ffi::CString::new(host)?;
     // SAFETY: all zeros are a valid `addrinfo`: no flags, no pointers.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -227,7 +227,7 @@ fn failure(code: i32) -> io::Error {
 /// at the first of them whose servers do not answer. Then the name is asked for as it is, without
 /// any domain. Not in the first place, for a dot at the end is in no `/etc/hosts`. Not where there
 /// is no such name, for then it has been asked for already.
-fn or_absolute(host: &str, ask: &dyn Fn(&str) -> Found) -> Found {
+fn or_absolute(host: &str, ask: &dyn Fn(&str) -> Resolved) -> Resolved {
     ask(host).or_else(|error| {
         let is_relative = host.contains('.') && !host.ends_with('.');
         match is_relative && error.kind() != io::ErrorKind::NotFound {

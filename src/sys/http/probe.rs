@@ -94,7 +94,7 @@ mod tests {
                 "GET /a?b HTTP/1.1",
             ),
             (
-                "HTTP/1.1 302 Found\r\n\r\n",
+                "HTTP/1.1 302 Resolved\r\n\r\n",
                 Some(302),
                 "?b",
                 "GET /?b HTTP/1.1",

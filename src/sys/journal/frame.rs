@@ -22,7 +22,7 @@ const EFFORT: usize = 8;
 
 /// What a file holds.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(super) struct Found {
+pub(super) struct Frames {
     /// The contents of the frames that are whole.
     pub(super) frames: Vec<Range<usize>>,
     /// Bytes that belong to nothing that is whole.
@@ -64,8 +64,8 @@ pub(super) fn write(out: &mut Vec<u8>, content: &[u8]) {
 }
 
 /// Finds the frames of a file. Never reads beyond [`EFFORT`] times its length.
-pub(super) fn read(file: &[u8]) -> Result<Found, Foreign> {
-    let mut found = Found::default();
+pub(super) fn read(file: &[u8]) -> Result<Frames, Foreign> {
+    let mut found = Frames::default();
     let mut at = match head(file) {
         Some(VERSION) => HEAD,
         Some(version) => return Err(Foreign::Version(version)),
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(contents(&file), CONTENTS);
         let found = read(&file).unwrap();
         assert_eq!((found.damaged, found.places), (0, 0));
-        assert_eq!(read(b""), Ok(Found::default()));
+        assert_eq!(read(b""), Ok(Frames::default()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use libc::c_int;
 
-use crate::base::trees::Trees;
+use crate::base::host_paths::HostPaths;
 
 /// Symbolic links on the way to one file; the kernel follows as many.
 const LINKS: usize = 40;
@@ -60,7 +60,7 @@ impl Tree {
 }
 
 impl Places {
-    pub(super) fn of(trees: &Trees) -> Places {
+    pub(super) fn of(trees: &HostPaths) -> Places {
         let moved = [
             ("/proc", &trees.proc),
             ("/sys", &trees.sys),

@@ -5,7 +5,7 @@ use crate::base::backoff::Backoff;
 use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::{Api, Verdict};
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step};
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Whether a description is to be sent.
 pub(crate) struct DescriptionLane {
@@ -33,12 +33,12 @@ impl Lane for DescriptionLane {
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
         self.due = None;
         let registration = &mut context.registration;
-        let whereabouts = &mut registration.whereabouts;
-        if !whereabouts.is_settled(context.config.cloud_platform) {
+        let cloud = &mut registration.cloud;
+        if !cloud.is_settled(context.config.cloud_platform) {
             // A command comes when it is.
             return Step::Idle;
         }
-        let place = whereabouts.place();
+        let place = cloud.place();
         let Some(host) = registration.host() else {
             return Step::Idle;
         };

@@ -8,7 +8,7 @@ use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::parse::plugin::meta::Graph;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Bytes of definitions that wait for the server: those of a plugin have up to 256 KiB.
 const WAITING: usize = 1 << 20;

@@ -4,7 +4,7 @@ use crate::base;
 use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// The state of looking up; what is found is in [`Context::identities`].
 #[derive(Default)]

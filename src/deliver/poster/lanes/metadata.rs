@@ -9,8 +9,8 @@ use crate::deliver::api::Api;
 use crate::deliver::metadata::{self, Metadata, Sent};
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::sys::cache::CacheFile;
+use crate::sys::log_once::LogOnce;
 use crate::sys::root::FileError;
-use crate::sys::trouble::LogOnce;
 
 /// The log's target of metadata plugins.
 const TARGET: &str = "mackerel_agent::plugins::metadata";

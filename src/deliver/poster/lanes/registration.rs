@@ -6,9 +6,9 @@ use crate::base;
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::{Api, Verdict};
-use crate::deliver::message::News;
+use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::lane::{Context, Lane, Step};
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Longest pause between two attempts to register.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -61,7 +61,7 @@ impl Lane for RegistrationLane {
             describe,
             ..
         } = context;
-        let is_settled = registration.whereabouts.is_settled(config.cloud_platform);
+        let is_settled = registration.cloud.is_settled(config.cloud_platform);
         if !is_settled && registration.is_about_identity() {
             self.due = Some(Moment(clock.moment().0 + LOOKUP_PAUSE));
             return Step::Idle;
@@ -71,7 +71,7 @@ impl Lane for RegistrationLane {
             let Verdict::Later(asked) = error.verdict() else {
                 return Step::Fatal(reason);
             };
-            registration.whereabouts.doubt();
+            registration.cloud.doubt();
             let pause = self.backoff.failed(asked, (context.random)());
             self.due = Some(Moment(clock.moment().0 + pause));
             let reason = format!("{reason}; measuring goes on, and this is tried again");
@@ -86,7 +86,7 @@ impl Lane for RegistrationLane {
             let (name, id) = (host.name.clone(), host.id.clone());
             self.log.succeeded(|| "the server answers again".to_owned());
             log::info!("Start: hostName = {name}, hostID = {id}");
-            (context.events)(News::Registered { id, name });
+            (context.events)(PosterEvent::Registered { id, name });
             context.read_server_time(api, clock);
         }
         Step::Sent

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::base;
 use crate::base::clock::{Clock, Moment, Stamp};
 use crate::deliver::api::{Api, ApiError};
+use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::deliver::queue::{Queue, Sent};
-use crate::deliver::trust::ClockTrust;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 use crate::wire::check::Report;
 
 /// Reports whose time is not known that are held until it is, and bytes of them.
@@ -180,7 +180,7 @@ fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
 mod tests {
     use super::*;
     use crate::base::clock::Unix;
-    use crate::wire::check::Status;
+    use crate::wire::check::CheckStatus;
 
     #[test]
     fn reports_without_a_time_are_bounded_in_number_and_in_bytes() {
@@ -197,7 +197,7 @@ mod tests {
             for age in 0..count {
                 let report = Report {
                     name: "a".to_owned(),
-                    status: Status::Critical,
+                    status: CheckStatus::Critical,
                     message: message.clone(),
                     occurred_at: Unix(0),
                     notification_interval: None,

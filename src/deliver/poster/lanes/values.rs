@@ -9,13 +9,13 @@ use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::base::json::Json;
 use crate::base::values::Values;
 use crate::deliver::api::{Api, ApiError};
-use crate::deliver::message::News;
+use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step, asked_pause};
 use crate::deliver::spool::{Batch, Condemned, Destination, Spool};
 use crate::sys::digest;
 use crate::sys::log as backend;
-use crate::sys::trouble::LogOnce;
+use crate::sys::log_once::LogOnce;
 
 /// Longest pause between two attempts: an unreachable server receives no more requests than one that
 /// can be reached.
@@ -128,9 +128,9 @@ impl ValuesLane {
             }
         });
         if is_over || is_first {
-            (context.events)(News::Working);
+            (context.events)(PosterEvent::Working);
         } else if context.config.health {
-            (context.events)(News::Posted);
+            (context.events)(PosterEvent::Posted);
         }
         self.due = is_left.then_some(Moment(now.0 + self.next_pause(CATCH_UP_PAUSE)));
     }

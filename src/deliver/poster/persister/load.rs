@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    Duration, Journal, Kind, Persister, Record, Rounds, Span, Spool, Stamp, Undated, base, trust,
+    Duration, Journal, Kind, Persister, Record, Rounds, Span, Spool, Stamp, Undated, base,
+    clock_trust,
 };
 use crate::base::clock::Unix;
 use crate::sys::journal::Disk;
@@ -83,7 +84,7 @@ impl Persister {
             records.iter().rev().find_map(|record| match record {
                 // One that an implausible clock has left is none.
                 Record::Clock { boot, start }
-                    if *boot == wanted && trust::is_plausible(Unix(*start)) =>
+                    if *boot == wanted && clock_trust::is_plausible(Unix(*start)) =>
                 {
                     Some(*start)
                 }
@@ -97,7 +98,7 @@ impl Persister {
             _ if of == boot && of != 0 => Some((stamp, false)),
             Some(start) => Some((
                 Stamp {
-                    wall: trust::time_since(start, stamp),
+                    wall: clock_trust::time_since(start, stamp),
                     ..stamp
                 },
                 true,

@@ -54,7 +54,7 @@ fn put_document() -> String {
 }
 
 impl Rig {
-    fn command(&mut self, order: Order) {
+    fn command(&mut self, order: PosterCommand) {
         let clock = RigClock(Arc::clone(&self.world));
         if let Some(poster) = &mut self.poster {
             poster.on_command(order, &clock);
@@ -69,7 +69,11 @@ impl Rig {
         values.put(format!("{name}{minute}"), self.next_value as f64);
         self.world().measure(self.next_value, false);
         self.next_value += 1;
-        self.command(Order::Round(stamp, destination.map(Arc::from), values));
+        self.command(PosterCommand::Round(
+            stamp,
+            destination.map(Arc::from),
+            values,
+        ));
     }
 
     /// Something for each lane but those of hosts, with the minute in it.
@@ -78,26 +82,26 @@ impl Rig {
         self.world().measure(number, false);
         let report = Report {
             name: format!("c{number}"),
-            status: Status::Warning,
+            status: CheckStatus::Warning,
             message: format!("r{minute}"),
             occurred_at: RigClock(Arc::clone(&self.world)).unix(),
             notification_interval: None,
             max_check_attempts: None,
         };
         let destination = None;
-        self.command(Order::Report {
+        self.command(PosterCommand::Report {
             destination,
             report,
             is_urgent,
         });
-        self.command(Order::Metadata("d".to_owned(), format!("{minute}")));
-        self.command(Order::Graphs(vec![Graph {
+        self.command(PosterCommand::Metadata("d".to_owned(), format!("{minute}")));
+        self.command(PosterCommand::Graphs(vec![Graph {
             name: format!("custom.g{minute}"),
             label: String::new(),
             unit: "float".to_owned(),
             metrics: Vec::new(),
         }]));
-        self.command(Order::Describe);
+        self.command(PosterCommand::Describe);
     }
 
     fn start_with_documents(&mut self) {

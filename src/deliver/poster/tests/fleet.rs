@@ -118,7 +118,7 @@ impl Fleet {
             Registration::new(
                 state,
                 None,
-                Whereabouts::new(Box::new(|_| Some(Ok(Place::default())))),
+                CloudLookup::new(Box::new(|_| Some(Ok(Place::default())))),
             )
             .unwrap(),
             Box::new(|_, _| Ok(HostParam::default())),
@@ -132,7 +132,10 @@ impl Fleet {
             for series in 0..self.series {
                 values.put(format!("custom.fleet.{series}"), (at * 7 + 1) as f64);
             }
-            poster.on_command(Order::Round(stamp(START + at), None, values), &clock);
+            poster.on_command(
+                PosterCommand::Round(stamp(START + at), None, values),
+                &clock,
+            );
         };
         if self.story == Story::Starting {
             AWAY.step_by(60).for_each(|at| round(&mut poster, at));

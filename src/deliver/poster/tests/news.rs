@@ -15,12 +15,12 @@ fn it_tells_what_becomes_of_it() {
     let kinds: Vec<&str> = news
         .iter()
         .map(|news| match news {
-            News::Alive => "alive",
-            News::Registered { id, .. } => id,
-            News::Failing(reason) if reason.contains("500") => "status",
-            News::Failing(_) => "link",
-            News::Working => "working",
-            News::Posted => "posted",
+            PosterEvent::Alive => "alive",
+            PosterEvent::Registered { id, .. } => id,
+            PosterEvent::Failing(reason) if reason.contains("500") => "status",
+            PosterEvent::Failing(_) => "link",
+            PosterEvent::Working => "working",
+            PosterEvent::Posted => "posted",
         })
         .collect();
     assert_eq!(
@@ -33,11 +33,16 @@ fn it_tells_what_becomes_of_it() {
 #[test]
 fn it_answers_even_while_nothing_works() {
     let mut rig = Rig::new(true, |_| None)
-        .order(1, Order::Answer)
-        .order(200, Order::Answer);
+        .order(1, PosterCommand::Answer)
+        .order(200, PosterCommand::Answer);
     rig.run_until(300);
     let news = rig.news.lock().unwrap();
-    assert_eq!(news.iter().filter(|news| **news == News::Alive).count(), 2);
+    assert_eq!(
+        news.iter()
+            .filter(|news| **news == PosterEvent::Alive)
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn other_settings_apply_at_once_to_what_was_refused() {
     };
     let mut rig = rig.order(
         10,
-        Order::Configure(Api::new(Box::new(server)), Box::default()),
+        PosterCommand::Configure(Api::new(Box::new(server)), Box::default()),
     );
     let before = rig.calls().len();
     rig.run_until(20);
@@ -81,7 +86,7 @@ fn other_settings_are_no_reason_to_hurry() {
         calls: Arc::clone(&rig.calls),
     };
     let api = Api::new(Box::new(server));
-    let mut rig = rig.order(61, Order::Configure(api, Box::default()));
+    let mut rig = rig.order(61, PosterCommand::Configure(api, Box::default()));
     rig.run_until(100);
     let last = rig.calls().last().unwrap().clone();
     assert_eq!(last, (60 + OWN_SECOND, "Post /api/v0/tsdb".to_owned()));

@@ -1,7 +1,7 @@
 //! What becomes of a host in a cloud, whose identity is to be found out first.
 
 use super::*;
-use crate::deliver::message::Found;
+use crate::deliver::message::CloudAnswer;
 
 const OURS: &str = "i-1.ec2.amazonaws.com";
 const SEARCH: &str = "Get /api/v0/hosts?customIdentifier=i-1.ec2.amazonaws.com\
@@ -10,7 +10,7 @@ const CREATE: &str = "Post /api/v0/hosts";
 const POST: &str = "Post /api/v0/tsdb";
 const OTHER: &str = r#"{"id":"3otherHost1","name":"n","status":"standby"}"#;
 
-fn here() -> Found {
+fn here() -> CloudAnswer {
     Ok(Place {
         cloud: None,
         custom_identifier: Some(OURS.to_owned()),
@@ -18,7 +18,7 @@ fn here() -> Found {
 }
 
 /// A look that tells at once.
-fn at_once(found: fn() -> Found) -> Look {
+fn at_once(found: fn() -> CloudAnswer) -> Look {
     Box::new(move |_| Some(found()))
 }
 
@@ -81,7 +81,7 @@ fn an_id_counts_if_it_belongs_to_this_identity() {
     let nowhere = || Ok(Place::default());
     let unknown = || Err("no answer".to_owned());
     // (why this row exists, where it runs, the identifier of its id, whether the agent ends)
-    type Row = (&'static str, fn() -> Found, &'static str, bool);
+    type Row = (&'static str, fn() -> CloudAnswer, &'static str, bool);
     let table: [Row; 6] = [
         ("the same", here, OURS, false),
         ("registered before the cloud was known", here, "", false),
@@ -138,7 +138,7 @@ fn a_host_that_does_not_know_yet_what_it_is_posts_nothing_as_another_and_loses_n
 fn nothing_is_asked_of_the_server_until_the_look_is_over_and_everything_at_once_then() {
     let mut rig = Rig::placed(false, later(), ("", OURS), well)
         .minutes(0, 1)
-        .order(16, Order::Placed(here()));
+        .order(16, PosterCommand::Placed(here()));
     rig.run_until(60);
     let calls = rig.calls();
     assert_eq!(calls[0], (16, SEARCH.to_owned()));
@@ -173,9 +173,9 @@ fn a_host_that_starts_without_network_registers_as_what_it_is() {
 fn a_later_look_that_brings_nothing_leaves_the_identity() {
     let mut rig = Rig::placed(true, later(), ("", OURS), well)
         .minutes(0, 3)
-        .order(1, Order::Placed(here()))
-        .order(90, Order::Describe)
-        .order(106, Order::Placed(Err("no answer".to_owned())));
+        .order(1, PosterCommand::Placed(here()))
+        .order(90, PosterCommand::Describe)
+        .order(106, PosterCommand::Placed(Err("no answer".to_owned())));
     rig.run_until(200);
     let puts: Vec<(u64, String)> = rig
         .calls()
@@ -207,11 +207,11 @@ fn another_setting_is_another_look() {
         calls: Arc::default(),
     };
     let calls = Arc::clone(&server.calls);
-    let configure = Order::Configure(Api::new(Box::new(server)), Box::new(config));
+    let configure = PosterCommand::Configure(Api::new(Box::new(server)), Box::new(config));
     let mut rig = Rig::placed(true, look, ("", OURS), well)
         .minutes(0, 1)
         .order(90, configure)
-        .order(90, Order::Describe);
+        .order(90, PosterCommand::Describe);
     rig.run_until(100);
     assert!(put(&rig).contains(OURS));
     let calls = calls.lock().unwrap();
@@ -224,7 +224,7 @@ fn another_setting_is_another_look() {
 fn a_host_that_is_known_and_has_no_identifier_does_not_wait_for_the_look() {
     let mut rig = Rig::placed(true, later(), ("", ""), well)
         .minutes(0, 1)
-        .order(16, Order::Placed(here()));
+        .order(16, PosterCommand::Placed(here()));
     rig.run_until(60);
     let put = format!("Put /api/v0/hosts/{ID}");
     let expected = [(0, host()), (0, POST.to_owned()), (16, put)];

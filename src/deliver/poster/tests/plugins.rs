@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::parse::plugin::meta::Graph;
-use crate::wire::check::{Report, Status};
+use crate::wire::check::{CheckStatus, Report};
 
 const REPORTS: &str = "Post /api/v0/monitoring/checks/report";
 const GRAPHS: &str = "Post /api/v0/graph-defs/create";
 const TSDB: &str = "Post /api/v0/tsdb";
 
-fn report(at: u64, status: Status) -> Report {
+fn report(at: u64, status: CheckStatus) -> Report {
     Report {
         name: "c".to_owned(),
         status,
@@ -19,10 +19,10 @@ fn report(at: u64, status: Status) -> Report {
     }
 }
 
-fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> Order {
-    Order::Report {
+fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> PosterCommand {
+    PosterCommand::Report {
         destination: destination.map(str::to_owned),
-        report: report(at, Status::Critical),
+        report: report(at, CheckStatus::Critical),
         is_urgent,
     }
 }
@@ -165,9 +165,9 @@ fn graphs_are_defined_once_and_after_an_outage_too() {
     let mut rig = Rig::new(true, down)
         .order(
             10,
-            Order::Graphs(vec![graph("custom.a"), graph("custom.b")]),
+            PosterCommand::Graphs(vec![graph("custom.a"), graph("custom.b")]),
         )
-        .order(12, Order::Graphs(vec![graph("custom.c")]));
+        .order(12, PosterCommand::Graphs(vec![graph("custom.c")]));
     rig.run_until(3_600);
     let times = rig.times(GRAPHS);
     assert_eq!(times[0], 15, "they gather");
@@ -188,7 +188,7 @@ fn graphs_that_wait_are_bounded() {
     for at in 0..50 {
         let mut graphs = vec![graph(&format!("custom.{at}"))];
         graphs[0].label = "x".repeat(200 << 10);
-        rig = rig.order(at, Order::Graphs(graphs));
+        rig = rig.order(at, PosterCommand::Graphs(graphs));
     }
     rig.run_until(3_600);
     let calls = rig.calls.lock().unwrap();
@@ -204,9 +204,9 @@ fn graphs_that_the_server_condemns_take_no_others_with_them() {
         false => Some(200),
     };
     let mut rig = Rig::new(true, picky)
-        .order(1, Order::Graphs(vec![graph("custom.a")]))
-        .order(1, Order::Graphs(vec![graph("custom.bad")]))
-        .order(1, Order::Graphs(vec![graph("custom.c")]));
+        .order(1, PosterCommand::Graphs(vec![graph("custom.a")]))
+        .order(1, PosterCommand::Graphs(vec![graph("custom.bad")]))
+        .order(1, PosterCommand::Graphs(vec![graph("custom.c")]));
     rig.run_until(600);
     let calls = rig.calls.lock().unwrap();
     let bodies: Vec<&str> = calls
@@ -226,8 +226,8 @@ fn values_of_another_host_wait_until_it_is_known() {
     };
     let to = || Some(Arc::from("other"));
     let mut rig = Rig::with_identifiers(&["other"], away)
-        .order(10, Order::Round(stamp(START), to(), values(1.0)))
-        .order(10, Order::Round(stamp(START), None, values(2.0)));
+        .order(10, PosterCommand::Round(stamp(START), to(), values(1.0)))
+        .order(10, PosterCommand::Round(stamp(START), None, values(2.0)));
     rig.run_until(90);
     assert_eq!(rig.arrived(away), [2]);
     rig.run_until(3_600);
@@ -256,7 +256,10 @@ fn a_stop_delivers_reports_and_documents() {
     let dir = tempfile::tempdir().unwrap();
     let mut rig = Rig::new(true, well)
         .order(10, found(None, 10, false))
-        .order(10, Order::Metadata("m".to_owned(), "{\"a\":1}".to_owned()))
+        .order(
+            10,
+            PosterCommand::Metadata("m".to_owned(), "{\"a\":1}".to_owned()),
+        )
         .stop_at(12);
     let cache = || crate::sys::cache::CacheFile::at(dir.path().join("m"));
     rig.poster.lanes.metadata.metadata.add("m", cache());
@@ -272,7 +275,7 @@ fn a_stop_does_not_wait_for_a_document_that_is_not_taken() {
     let down = |call: &Call| (!call.line.contains("metadata")).then_some(200);
     let dir = tempfile::tempdir().unwrap();
     let mut rig = Rig::new(true, down)
-        .order(10, Order::Metadata("m".to_owned(), "1".to_owned()))
+        .order(10, PosterCommand::Metadata("m".to_owned(), "1".to_owned()))
         .stop_at(12);
     let cache = crate::sys::cache::CacheFile::at(dir.path().join("m"));
     rig.poster.lanes.metadata.metadata.add("m", cache);
@@ -302,7 +305,7 @@ fn plugins_that_take_a_moment_share_the_request_of_their_minute() {
         .unwrap();
     for minute in 0..5 {
         for late in [0, 1, 2] {
-            let order = Order::Round(stamp(START + minute * 60), None, values(0.0));
+            let order = PosterCommand::Round(stamp(START + minute * 60), None, values(0.0));
             rig = rig.order(minute * 60 + late, order);
         }
     }

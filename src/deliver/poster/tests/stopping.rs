@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::sys::journal::testing::{Mood, ScriptedDisk};
-use crate::wire::check::{Report, Status};
+use crate::wire::check::{CheckStatus, Report};
 
 const TSDB: &str = "Post /api/v0/tsdb";
 const WINDOW: Duration = Duration::from_secs(300);
@@ -160,12 +160,12 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
         .kept_on(&disk, false);
     for minute in 0..20 {
         let stamp = stamp(START + minute * 60);
-        let round = Order::Round(stamp, Some("absent".into()), values(1.0));
+        let round = PosterCommand::Round(stamp, Some("absent".into()), values(1.0));
         rig = rig.order(minute * 60, round);
     }
     let report = Report {
         name: "c".to_owned(),
-        status: Status::Critical,
+        status: CheckStatus::Critical,
         message: "m".to_owned(),
         occurred_at: Unix(START + 90),
         notification_interval: None,
@@ -173,7 +173,7 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
     };
     let rig = rig.order(
         90,
-        Order::Report {
+        PosterCommand::Report {
             destination: Some("absent".to_owned()),
             report,
             is_urgent: true,
@@ -212,7 +212,7 @@ fn identifier_without_a_host_drops_what_was_kept_for_it() {
         .kept_on(&disk, false)
         .order(
             0,
-            Order::Round(stamp(START), Some("absent".into()), values(1.0)),
+            PosterCommand::Round(stamp(START), Some("absent".into()), values(1.0)),
         )
         .stop_at(30);
         assert_eq!(rig.run_until(100), Some(Outcome::Delivered), "{why}");
@@ -277,22 +277,22 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
         for minute in 0..60 {
             *now.lock().unwrap() = minute * 60;
             poster.on_command(
-                Order::Round(unsure.stamp(), None, values(minute as f64)),
+                PosterCommand::Round(unsure.stamp(), None, values(minute as f64)),
                 &unsure,
             );
             let report = Report {
                 name: "c".to_owned(),
                 status: if minute % 2 == 0 {
-                    Status::Ok
+                    CheckStatus::Ok
                 } else {
-                    Status::Critical
+                    CheckStatus::Critical
                 },
                 message: minute.to_string(),
                 occurred_at: Unix(START + minute * 60),
                 notification_interval: None,
                 max_check_attempts: None,
             };
-            let order = Order::Report {
+            let order = PosterCommand::Report {
                 destination: None,
                 report,
                 is_urgent: true,

@@ -170,7 +170,7 @@ fn as_process_one() {
             // SAFETY: _exit runs no code of this program.
             unsafe { libc::_exit(i32::from(!is_well)) };
         }
-        pid => assert_eq!(Group::led_by(pid, false).reap(), Ok(0)),
+        pid => assert_eq!(ProcessGroup::led_by(pid, false).reap(), Ok(0)),
     }
 }
 

@@ -60,7 +60,7 @@ fn says_nothing_that_is_empty_and_one_thing_more() {
 #[test]
 fn every_status_is_an_answer() {
     let answers = [
-        "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 Resolved\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nlater",
     ];

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::voice::Voice;
+use super::plugin_log::PluginLog;
 use super::work::Work;
 use crate::base::clock::{Moment, Unix};
 use crate::config::{CheckPlugin, Config, MetadataPlugin, MetricPlugin};
@@ -21,7 +21,7 @@ pub(crate) struct Id(u32);
 
 /// Every plugin of the configuration.
 #[derive(Default)]
-pub(crate) struct Roster {
+pub(crate) struct PluginSchedule {
     entries: Vec<Entry>,
     next: u32,
     /// When checks and the like began; `None` before.
@@ -33,9 +33,9 @@ pub(crate) struct Entry {
     pub(crate) id: Id,
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    pub(crate) voice: Voice,
+    pub(crate) voice: PluginLog,
     /// Of the action of a check.
-    pub(crate) action_voice: Voice,
+    pub(crate) action_voice: PluginLog,
     /// When it begins, and when it is to run next, at whole intervals after that; `None` for
     /// metric plugins, which go by rounds, and before the beginning.
     turn: Option<(Moment, Moment)>,
@@ -85,7 +85,7 @@ impl Kind {
     }
 }
 
-impl Roster {
+impl PluginSchedule {
     /// Goes over to the plugins of `config`. Those that are as they were go on as if nothing had
     /// happened; what the others are just doing is of no interest any more.
     pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
@@ -120,8 +120,8 @@ impl Roster {
             turn: self.begun.and_then(|_| first(&kind, now)),
             owes_graphs: matches!(kind, Kind::Metric(_)),
             kind,
-            voice: Voice::default(),
-            action_voice: Voice::default(),
+            voice: PluginLog::default(),
+            action_voice: PluginLog::default(),
             is_running: false,
             is_late: false,
             actions: 0,
@@ -137,7 +137,7 @@ impl Roster {
         }
     }
 
-    /// Whether [`Roster::begin`] has been called.
+    /// Whether [`PluginSchedule::begin`] has been called.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun.is_some()
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// One place for each tree; `None` where nothing else is said. A container that watches its host
 /// has them mounted somewhere.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Trees {
+pub(crate) struct HostPaths {
     /// `/`, and with it every other tree that has no place of its own.
     pub(crate) root: Option<PathBuf>,
     pub(crate) proc: Option<PathBuf>,
@@ -14,14 +14,14 @@ pub(crate) struct Trees {
     pub(crate) etc: Option<PathBuf>,
 }
 
-impl Trees {
+impl HostPaths {
     /// What the environment, into which `variable` looks, says. An empty value says nothing.
-    pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Trees {
+    pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> HostPaths {
         let place = |name| {
             let place = variable(name).filter(|place| !place.is_empty());
             place.map(PathBuf::from)
         };
-        Trees {
+        HostPaths {
             root: place("HOST_ROOT"),
             proc: place("HOST_PROC"),
             sys: place("HOST_SYS"),
@@ -30,8 +30,8 @@ impl Trees {
     }
 
     /// These places, and those of `other` where these say nothing.
-    pub(crate) fn or(self, other: Trees) -> Trees {
-        Trees {
+    pub(crate) fn or(self, other: HostPaths) -> HostPaths {
+        HostPaths {
             root: self.root.or(other.root),
             proc: self.proc.or(other.proc),
             sys: self.sys.or(other.sys),
@@ -46,17 +46,17 @@ mod tests {
 
     #[test]
     fn what_is_said_first_wins_tree_by_tree() {
-        let first = Trees::of_environment(|name| match name {
+        let first = HostPaths::of_environment(|name| match name {
             "HOST_PROC" => Some("/p".into()),
             "HOST_SYS" => Some(OsString::new()),
             _ => None,
         });
-        let second = Trees {
+        let second = HostPaths {
             proc: Some("/other".into()),
             sys: Some("/s".into()),
-            ..Trees::default()
+            ..HostPaths::default()
         };
-        let expected = Trees {
+        let expected = HostPaths {
             root: None,
             proc: Some("/p".into()),
             sys: Some("/s".into()),

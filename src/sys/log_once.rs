@@ -41,7 +41,7 @@ impl LogOnce {
 }
 
 /// The failures of something that has several parts and is done again and again.
-pub(crate) struct Troubles {
+pub(crate) struct LogEachOnce {
     /// What is done, as the log calls it.
     doing: &'static str,
     /// The module that does it, as the log's target.
@@ -49,10 +49,10 @@ pub(crate) struct Troubles {
     last: Failures,
 }
 
-impl Troubles {
+impl LogEachOnce {
     /// Nothing has failed yet.
-    pub(crate) fn new(doing: &'static str, target: &'static str) -> Troubles {
-        Troubles {
+    pub(crate) fn new(doing: &'static str, target: &'static str) -> LogEachOnce {
+        LogEachOnce {
             doing,
             target,
             last: Failures::new(),

@@ -12,14 +12,14 @@ pub(crate) enum Condemned {
     /// the server that is wrong.
     Doubted,
     /// It was a single value, which is dropped.
-    Dropped(Offender),
+    Dropped(RejectedValue),
     /// There was nothing in it any more.
     Nothing,
 }
 
 /// A value that the server will not have.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Offender {
+pub(crate) struct RejectedValue {
     /// Custom identifier of its host; `None` for this one.
     pub(crate) destination: Option<String>,
     pub(crate) name: String,
@@ -51,7 +51,7 @@ impl Spool {
         let offender = self
             .values(batch)
             .next()
-            .map(|(destination, time, name, value)| Offender {
+            .map(|(destination, time, name, value)| RejectedValue {
                 destination: destination.map(str::to_owned),
                 name: name.to_owned(),
                 time,
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(spool.batch(&all_hosts), batch);
         assert_eq!(
             spool.condemned(&batch),
-            Condemned::Dropped(Offender {
+            Condemned::Dropped(RejectedValue {
                 destination: Some("other".to_owned()),
                 name: "custom.bad".to_owned(),
                 time: Unix(120),

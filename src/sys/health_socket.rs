@@ -77,7 +77,7 @@ pub(crate) fn serve(
         drop(stream);
         pause(PAUSE);
     };
-    let thread = thread::Builder::new().name("inquiry".to_owned());
+    let thread = thread::Builder::new().name("health".to_owned());
     thread.stack_size(STACK).spawn(serve).map(|_| file)
 }
 
@@ -169,7 +169,7 @@ fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStrea
         drop(tell.send(UnixStream::connect_addr(&address)));
         drop(directory);
     };
-    let thread = thread::Builder::new().name("inquiry".to_owned());
+    let thread = thread::Builder::new().name("health".to_owned());
     thread.stack_size(STACK).spawn(run)?;
     let connected = connected.recv_timeout(LIMIT);
     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

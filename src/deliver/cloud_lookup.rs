@@ -3,28 +3,28 @@
 
 use std::thread;
 
-use super::message::Order;
+use super::message::PosterCommand;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
 use crate::base::{self, program};
 use crate::config::{CloudPlatform, Config};
-use crate::deliver::message::Found;
+use crate::deliver::message::CloudAnswer;
 use crate::describe::Place;
 use crate::describe::cloud::{self, Target};
 use crate::sys::crash;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
+use crate::sys::log_once::LogOnce;
 use crate::sys::root::Root;
-use crate::sys::trouble::LogOnce;
 
 /// Bytes of the thread's stack: requests are plain, and their answers are not kept on it.
 const STACK: usize = 256 << 10;
 
-/// Looks. Returns what there is to be known at once, or `None` if [`Order::Placed`] will tell.
-pub(crate) type Look = Box<dyn FnMut(CloudPlatform) -> Option<Found> + Send>;
+/// Looks. Returns what there is to be known at once, or `None` if [`PosterCommand::Placed`] will tell.
+pub(crate) type Look = Box<dyn FnMut(CloudPlatform) -> Option<CloudAnswer> + Send>;
 
 /// The place of this host.
-pub(crate) struct Whereabouts {
+pub(crate) struct CloudLookup {
     look: Look,
     stage: Stage,
     /// What the last look that brought anything brought.
@@ -43,10 +43,10 @@ enum Stage {
     Done,
 }
 
-impl Whereabouts {
+impl CloudLookup {
     /// Nothing is known, and nobody has looked.
-    pub(crate) fn new(look: Look) -> Whereabouts {
-        Whereabouts {
+    pub(crate) fn new(look: Look) -> CloudLookup {
+        CloudLookup {
             look,
             stage: Stage::Due,
             known: None,
@@ -74,7 +74,7 @@ impl Whereabouts {
 
     /// Takes what a look brought. Where that is nothing, what is known stays so: the description
     /// would take the host's identity away.
-    pub(crate) fn take(&mut self, found: Found) {
+    pub(crate) fn take(&mut self, found: CloudAnswer) {
         if self.stage == Stage::Outdated {
             self.stage = Stage::Due;
             return;
@@ -128,7 +128,7 @@ impl Whereabouts {
 }
 
 /// Looks in a thread, of which there is one as long as the network has to be asked.
-pub(crate) fn in_background(root: Root, tell: Sender<Order>) -> Look {
+pub(crate) fn in_background(root: Root, tell: Sender<PosterCommand>) -> Look {
     Box::new(move |platform| {
         let Some(target) = cloud::target(&root, platform) else {
             return Some(Ok(Place::default()));
@@ -137,7 +137,7 @@ pub(crate) fn in_background(root: Root, tell: Sender<Order>) -> Look {
         let run = move || {
             let _stack = crash::watch_stack();
             // Nobody is left to be told only if the process is ending already.
-            drop(tell.send(Order::Placed(ask(target))));
+            drop(tell.send(PosterCommand::Placed(ask(target))));
         };
         let thread = thread::Builder::new().name("cloud".to_owned());
         match thread.stack_size(STACK).spawn(run) {
@@ -148,7 +148,7 @@ pub(crate) fn in_background(root: Root, tell: Sender<Order>) -> Look {
 }
 
 /// Looks, and waits for what comes of it.
-pub(crate) fn at_once(config: &Config) -> Found {
+pub(crate) fn at_once(config: &Config) -> CloudAnswer {
     match cloud::target(&Root::of(&config.host), config.cloud_platform) {
         Some(target) => ask(target),
         None => Ok(Place::default()),
@@ -156,7 +156,7 @@ pub(crate) fn at_once(config: &Config) -> Found {
 }
 
 /// Asks the metadata service, never through a proxy.
-fn ask(target: Target) -> Found {
+fn ask(target: Target) -> CloudAnswer {
     let settings = Settings {
         base: cloud::SERVICE.to_owned(),
         key: String::new(),
@@ -180,14 +180,14 @@ mod tests {
     use super::*;
 
     /// A host whose looks are counted; a look tells at once what `found` is, if it is.
-    fn host(found: Option<Found>) -> (Whereabouts, Arc<Mutex<u32>>) {
+    fn host(found: Option<CloudAnswer>) -> (CloudLookup, Arc<Mutex<u32>>) {
         let looks = Arc::<Mutex<u32>>::default();
         let counted = Arc::clone(&looks);
         let look = move |_| {
             *counted.lock().unwrap() += 1;
             found.clone()
         };
-        (Whereabouts::new(Box::new(look)), looks)
+        (CloudLookup::new(Box::new(look)), looks)
     }
 
     fn place(id: &str) -> Place {

@@ -9,7 +9,7 @@ const MESSAGES: usize = 16;
 
 /// What has been logged of one plugin's command. Takes 1.2 kB at most.
 #[derive(Debug, Default)]
-pub(crate) struct Voice {
+pub(crate) struct PluginLog {
     trouble: Logged,
     stderr: Logged,
     /// Digests.
@@ -34,7 +34,7 @@ impl Logged {
     }
 }
 
-impl Voice {
+impl PluginLog {
     /// It failed for this reason, or did not. Returns the line to be logged, if there is one, and
     /// whether it is good news.
     ///
@@ -104,7 +104,7 @@ mod tests {
             ),
             (Some("exit code 3: pid 18 has gone"), None),
         ];
-        let mut voice = Voice::default();
+        let mut voice = PluginLog::default();
         for (reason, expected) in table {
             let logged = voice.trouble(reason.map(str::to_owned));
             let logged = logged
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn voice_logs_stderr_when_it_is_another() {
-        let mut voice = Voice::default();
+        let mut voice = PluginLog::default();
         for (text, expected) in [
             ("", None),
             ("warn", Some("warn")),
@@ -223,7 +223,7 @@ mod tests {
             ("words alone", "a", "b", true),
         ];
         for (why, one, next, is_logged) in table {
-            let mut voice = Voice::default();
+            let mut voice = PluginLog::default();
             assert_eq!(voice.stderr(one.to_owned()).as_deref(), Some(one), "{why}");
             assert_eq!(voice.stderr(next.to_owned()).is_some(), is_logged, "{why}");
             assert_eq!(voice.stderr(one.to_owned()), None, "{why}: the first again");
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn voice_remembers_a_limited_number() {
-        let mut voice = Voice::default();
+        let mut voice = PluginLog::default();
         let word = |at: usize| "x".repeat(at + 1);
         for at in 0..1_000 {
             assert!(voice.stderr(word(at)).is_some() && voice.trouble(Some(word(at))).is_some());
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn voice_logs_a_name_once_and_there_is_an_end_to_it() {
-        let mut voice = Voice::default();
+        let mut voice = PluginLog::default();
         let names = |range: std::ops::Range<usize>| range.map(|name| name.to_string()).collect();
         assert_eq!(voice.rejected(names(0..2)), ["0", "1"]);
         assert_eq!(voice.rejected(names(1..3)), ["2"]);

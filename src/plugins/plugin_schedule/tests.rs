@@ -1,0 +1,152 @@
+//! A schedule in time that the test lets pass.
+
+use super::*;
+
+fn moment(seconds: u64) -> Moment {
+    Moment(Duration::from_secs(seconds))
+}
+
+fn config(text: &str) -> Config {
+    let mut config = Config::default();
+    config.read(text.as_bytes()).unwrap();
+    config
+}
+
+const ALL: &str = "
+[plugin.metrics.m]
+command = 'm'
+[plugin.checks.c]
+command = 'c'
+check_interval = 2
+[plugin.metadata.d]
+command = 'd'
+execution_interval = 10
+";
+
+/// A schedule that has begun at 0, and whose plugins have not run yet.
+fn begun(text: &str) -> PluginSchedule {
+    let mut schedule = PluginSchedule::default();
+    schedule.configure(&config(text), moment(0));
+    schedule.begin(moment(0));
+    schedule
+}
+
+/// Kind and name of what is due at a second; all of it has ended at once.
+fn due(schedule: &mut PluginSchedule, second: u64) -> Vec<String> {
+    let works = schedule.take_due(moment(second));
+    let shown = works.into_iter().map(|(id, work)| {
+        let word = match work {
+            Work::Values(..) => "values",
+            Work::Graphs(_) => "graphs",
+            Work::Check { .. } => "check",
+            Work::Metadata(_) => "metadata",
+        };
+        let entry = schedule.entry_of(id).unwrap();
+        if word != "graphs" {
+            entry.has_ended(false);
+        }
+        format!("{word} {}", entry.name)
+    });
+    shown.collect()
+}
+
+#[test]
+fn each_kind_has_its_times() {
+    let mut schedule = begun(ALL);
+    // (second, what is due, seconds until something is due again)
+    let table: [(u64, &[&str], u64); 7] = [
+        (0, &["graphs m", "check c"], 10),
+        (9, &[], 1),
+        (10, &["metadata d"], 110),
+        (120, &["check c"], 120),
+        (241, &["check c"], 119),
+        // A suspended hour is one run.
+        (4_000, &["check c", "metadata d"], 80),
+        (4_080, &["check c"], 120),
+    ];
+    for (second, expected, idle) in table {
+        assert_eq!(due(&mut schedule, second), expected, "{second}");
+        assert_eq!(schedule.idle(moment(second)).as_secs(), idle, "{second}");
+    }
+    assert_eq!(
+        due(&mut schedule, 4_200),
+        ["check c", "metadata d"],
+        "whole intervals"
+    );
+}
+
+#[test]
+fn before_the_beginning_there_are_rounds_alone() {
+    let mut schedule = PluginSchedule::default();
+    schedule.configure(&config(ALL), moment(0));
+    assert!(!schedule.has_begun());
+    assert!(due(&mut schedule, 1_000).is_empty());
+    assert_eq!(schedule.idle(moment(1_000)), Duration::MAX);
+    let works = schedule.round(Unix(60));
+    assert!(matches!(works[..], [(_, Work::Values(_, Unix(60)))]));
+}
+
+#[test]
+fn who_is_still_running_is_passed_over() {
+    let mut schedule = begun(ALL);
+    let (id, _) = schedule.round(Unix(0)).pop().unwrap();
+    assert!(schedule.round(Unix(60)).is_empty());
+    assert!(schedule.entry_of(id).unwrap().is_late);
+    schedule.entry_of(id).unwrap().has_ended(false);
+    assert_eq!(schedule.round(Unix(120)).len(), 1);
+
+    let works = schedule.take_due(moment(0));
+    let (check, _) = works.last().unwrap();
+    assert!(
+        schedule
+            .take_due(moment(120))
+            .iter()
+            .all(|(id, _)| id != check)
+    );
+    schedule.entry_of(*check).unwrap().has_ended(false);
+    assert_eq!(due(&mut schedule, 240)[..1], ["check c"]);
+}
+
+#[test]
+fn actions_may_overlap_up_to_a_number() {
+    let mut schedule = begun("[plugin.checks.c]\ncommand = 'c'\n");
+    for minute in 0..=ACTIONS as u64 {
+        let (id, work) = schedule.take_due(moment(60 * minute)).pop().unwrap();
+        let expected = minute < ACTIONS as u64;
+        assert!(matches!(work, Work::Check { may_act, .. } if may_act == expected));
+        schedule.entry_of(id).unwrap().has_ended(expected);
+    }
+    let id = schedule.entries[0].id;
+    schedule.entry_of(id).unwrap().has_acted();
+    let works = schedule.take_due(moment(3_600));
+    assert!(matches!(
+        works[..],
+        [(_, Work::Check { may_act: true, .. })]
+    ));
+}
+
+#[test]
+fn a_reload_starts_what_is_new_and_leaves_the_rest_alone() {
+    let mut schedule = begun(ALL);
+    due(&mut schedule, 0);
+    due(&mut schedule, 10);
+    let before: Vec<Id> = schedule.entries.iter().map(|entry| entry.id).collect();
+    let (running, _) = schedule.round(Unix(60)).pop().unwrap();
+    schedule.configure(&config(ALL), moment(60));
+    let after: Vec<Id> = schedule.entries.iter().map(|entry| entry.id).collect();
+    assert_eq!(before, after);
+    assert!(schedule.round(Unix(120)).is_empty(), "it is still running");
+    assert_eq!(schedule.idle(moment(60)).as_secs(), 60);
+
+    let other = ALL
+        .replace("command = 'c'", "command = 'other'")
+        .replace("metrics.m]", "metrics.n]");
+    schedule.configure(&config(&other), moment(60));
+    assert!(schedule.entry_of(running).is_none());
+    assert_eq!(due(&mut schedule, 60), ["graphs n", "check c"]);
+    assert_eq!(due(&mut schedule, 179), [""; 0]);
+    assert_eq!(due(&mut schedule, 180), ["check c"]);
+
+    schedule.configure(&Config::default(), moment(200));
+    assert_eq!(schedule.idle(moment(200)), Duration::MAX);
+}
