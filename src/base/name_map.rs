@@ -122,4 +122,23 @@ mod tests {
             r#"{"B":4,"a":2,"b":3}"#
         );
     }
+
+    #[test]
+    fn name_map_is_the_same_as_a_b_tree() {
+        let mut number = 1_u32;
+        let mut next = move || {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            number >> 16
+        };
+        for length in 0..200 {
+            let pairs = (0..length).map(|_| ((next() % 64).to_string(), next()));
+            let pairs: Vec<(String, u32)> = pairs.collect();
+            let tree: std::collections::BTreeMap<_, _> = pairs.iter().cloned().collect();
+            let named: NameMap<u32> = pairs.into_iter().collect();
+            assert!(named.iter().eq(tree.iter()), "{length} values");
+            for name in (0..64).map(|name| name.to_string()) {
+                assert_eq!(named.get(&name), tree.get(&name), "{name}");
+            }
+        }
+    }
 }
