@@ -1,7 +1,5 @@
 //! The gate: before what the configuration names is ready, the host is not registered.
 
-use std::thread;
-
 use crate::base;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
@@ -10,6 +8,7 @@ use crate::deliver::message::PosterCommand;
 use crate::sys::exec::{self, End, Limits, StopSign, Task};
 use crate::sys::http::probe;
 use crate::sys::log_once::LogOnce;
+use crate::sys::thread;
 
 /// Bytes of stack for the thread that asks.
 const STACK: usize = 128 << 10;
@@ -32,10 +31,7 @@ pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Resu
         log::info!("ready");
         drop(orders.send(PosterCommand::Begin));
     };
-    let thread = thread::Builder::new().name("readiness".to_owned());
-    let thread = thread.stack_size(STACK).spawn(run);
-    thread
-        .map(drop)
+    thread::start("readiness", STACK, run)
         .map_err(|error| format!("cannot start a thread: {error}"))
 }
 

@@ -1,7 +1,7 @@
 //! Starts the agent: claims what is its own, starts the threads, and hands over to the main loop.
 
+use std::process;
 use std::time::Duration;
-use std::{process, thread};
 
 use super::bootclock::BootClock;
 use super::event::{Event, plugin_events};
@@ -31,7 +31,7 @@ use crate::sys::notify::Notify;
 use crate::sys::random::random;
 use crate::sys::root::Root;
 use crate::sys::signal::{self, Woken};
-use crate::sys::{boot, crash, memory};
+use crate::sys::{boot, crash, memory, thread};
 
 /// How long the host has been up when a start is none after a loss of power any more.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
@@ -146,10 +146,7 @@ fn start_poster(
         let outcome = poster.run(&clock, &inbox);
         drop(tell.send(Event::Ended(outcome)));
     };
-    let thread = thread::Builder::new().name("poster".to_owned());
-    thread
-        .stack_size(POSTER_STACK)
-        .spawn(run)
+    thread::start("poster", POSTER_STACK, run)
         .map_err(|error| format!("cannot start the thread that posts: {error}"))?;
     Ok(orders)
 }

@@ -31,7 +31,7 @@ const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
 /// The command line with the `flags` of the host's service, before its own ones, if the command is
 /// about the agent of that service.
 pub(crate) fn with_service(
-    mut words: Vec<OsString>,
+    words: Vec<OsString>,
     flags: impl FnOnce() -> Vec<OsString>,
 ) -> Vec<OsString> {
     let is_about = |name: &OsString| ABOUT_SERVICE.iter().any(|known| name == known);
@@ -42,9 +42,15 @@ pub(crate) fn with_service(
             .is_some_and(|(name, _)| OTHER_AGENT.iter().any(|flag| name == *flag))
     });
     if words.get(1).is_some_and(is_about) && !names_other {
-        words.splice(2..2, flags());
+        return inserted(&words, 2, &flags());
     }
     words
+}
+
+/// The words with `more` before the one at `at`.
+fn inserted(words: &[OsString], at: usize, more: &[OsString]) -> Vec<OsString> {
+    let (before, after) = words.split_at(at);
+    [before, more, after].concat()
 }
 
 /// The variable that names the configuration file.
@@ -55,7 +61,7 @@ const OPTS: &str = "opts";
 /// The command line with the flags that the environment adds, before its own ones, which win. A
 /// command gets only flags that it takes. `variable` looks into the environment.
 pub(crate) fn with_environment(
-    mut words: Vec<OsString>,
+    words: Vec<OsString>,
     variable: &mut dyn FnMut(&str) -> Option<OsString>,
 ) -> Vec<OsString> {
     let Ok((spec, rest)) = select(words.get(1..).unwrap_or_default()) else {
@@ -78,8 +84,7 @@ pub(crate) fn with_environment(
         let opts = opts.filter(|word| !word.is_empty());
         added.extend(opts.map(|word| OsStr::from_bytes(word).to_owned()));
     }
-    words.splice(at..at, added);
-    words
+    inserted(&words, at, &added)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use crate::base;
@@ -25,6 +24,7 @@ use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::root::Root;
+use crate::sys::thread;
 use crate::wire::once::{HostValues, Once, Point, Round};
 
 /// What the rates cover.
@@ -106,7 +106,7 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
                 drop(tell.send(rounds.into_iter().map(of).collect()));
             });
         };
-        let thread = thread::Builder::new().stack_size(STACK).spawn(run);
+        let thread = thread::start("plugin", STACK, run);
         thread.map_err(|error| format!("cannot start a thread: {error}"))?;
     }
     Ok(measured)

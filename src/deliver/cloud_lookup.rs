@@ -1,8 +1,6 @@
 //! Where this host runs, as far as that is known: asked of its cloud's metadata service in a thread
 //! of its own, so that neither measuring nor posting waits for it.
 
-use std::thread;
-
 use super::message::PosterCommand;
 use crate::base::channel::Sender;
 use crate::base::clock::pause;
@@ -16,6 +14,7 @@ use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
 use crate::sys::log_once::LogOnce;
 use crate::sys::root::Root;
+use crate::sys::thread;
 
 /// Bytes of the thread's stack: requests are plain, and their answers are not kept on it.
 const STACK: usize = 256 << 10;
@@ -139,9 +138,8 @@ pub(crate) fn in_background(root: Root, tell: Sender<PosterCommand>) -> Look {
             // Nobody is left to be told only if the process is ending already.
             drop(tell.send(PosterCommand::Placed(ask(target))));
         };
-        let thread = thread::Builder::new().name("cloud".to_owned());
-        match thread.stack_size(STACK).spawn(run) {
-            Ok(_) => None,
+        match thread::start("cloud", STACK, run) {
+            Ok(()) => None,
             Err(error) => Some(Err(format!("cannot ask the metadata service: {error}"))),
         }
     })

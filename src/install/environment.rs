@@ -38,56 +38,51 @@ pub(crate) fn service_flags() -> Vec<OsString> {
     let Some(service) = service.filter(|_| !OF_SERVICE.iter().any(is_set)) else {
         return Vec::new();
     };
-    let texts = service.environment().iter().map(|path| {
+    let mut root = service.state().to_owned();
+    let mut options = String::new();
+    let work = service.traces().first().map_or("", |trace| trace);
+    let mut variables = vec![(WORK.to_owned(), work.to_owned())];
+    for path in service.environment() {
         let bytes = file::read(Path::new(path)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    });
-    let texts: Vec<String> = texts.collect();
-    let found = texts.iter().flat_map(|text| assignments(text));
-    let (mut root, mut options) = (service.state().to_owned(), String::new());
-    let mut variables = vec![(
-        WORK,
-        service
-            .traces()
-            .first()
-            .map_or("", |trace| trace)
-            .to_owned(),
-    )];
-    for (name, value) in found {
-        match name {
-            ROOT => root = value,
-            OPTIONS => options = value,
-            _ => variables.push((name, value)),
+        for (name, value) in String::from_utf8_lossy(&bytes)
+            .lines()
+            .filter_map(assignment)
+        {
+            match name {
+                ROOT => root = value,
+                OPTIONS => options = value,
+                _ => variables.push((name.to_owned(), value)),
+            }
         }
     }
     for (name, value) in variables.into_iter().rev() {
-        if !is_set(&name) {
-            environment::set(name, value);
+        if !is_set(&&*name) {
+            environment::set(&name, value);
         }
     }
-    let words = ["-root", &root].into_iter();
-    let words = words.chain(options.split_ascii_whitespace());
-    words.map(OsString::from).collect()
+    let mut words = vec!["-root".into(), root.into()];
+    for option in options.split_ascii_whitespace() {
+        words.push(option.into());
+    }
+    words
 }
 
-/// The variables that a file sets, in the notation that systemd and the shell share. One whose value the
-/// shell would have to work out is left out.
-fn assignments(text: &str) -> impl Iterator<Item = (&str, String)> {
-    text.lines().filter_map(|line| {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (name, value) = line.split_once('=')?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_plain = !name.is_empty() && name.chars().all(is_name);
-        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-        let (value, is_literal) = match (quoted('\''), quoted('"')) {
-            (Some(value), _) => (value, true),
-            (None, Some(value)) => (value, false),
-            (None, None) => (value, false),
-        };
-        let is_known = is_plain && (is_literal || !value.contains(['$', '`']));
-        is_known.then(|| (name, value.to_owned()))
-    })
+/// The variable that a line sets, in the notation that systemd and the shell share. `None` if the shell
+/// would have to work out the value.
+fn assignment(line: &str) -> Option<(&str, String)> {
+    let line = line.trim();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let (name, value) = line.split_once('=')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_plain = !name.is_empty() && name.chars().all(is_name);
+    let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    let (value, is_literal) = match (quoted('\''), quoted('"')) {
+        (Some(value), _) => (value, true),
+        (None, Some(value)) => (value, false),
+        (None, None) => (value, false),
+    };
+    let is_known = is_plain && (is_literal || !value.contains(['$', '`']));
+    is_known.then(|| (name, value.to_owned()))
 }
 
 #[cfg(test)]
@@ -116,7 +111,7 @@ mod tests {
             ("a statement", "[ -e x ] && A=b", None),
         ];
         for (why, line, expected) in table {
-            let found: Vec<_> = assignments(line).collect();
+            let found: Vec<_> = line.lines().filter_map(assignment).collect();
             let found = found.first().map(|(name, value)| (*name, value.as_str()));
             assert_eq!(found, expected, "{why}");
         }

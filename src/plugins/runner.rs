@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::output::Output;
@@ -15,6 +14,7 @@ use crate::config::Config;
 use crate::plugins::history::Urgency;
 use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
+use crate::sys::thread;
 
 use super::plugin_schedule::Id;
 use super::work::PluginEvent;
@@ -106,9 +106,8 @@ impl Plugins {
             let _stack = crash::watch_stack();
             perform(&work, &clock, &sign, &|told| tell(id, told));
         };
-        let thread = thread::Builder::new().name("plugin".to_owned());
-        match thread.stack_size(STACK).spawn(run) {
-            Ok(_) => self.running += 1,
+        match thread::start("plugin", STACK, run) {
+            Ok(()) => self.running += 1,
             Err(error) => {
                 if let Some(entry) = self.schedule.entry_of(id) {
                     let words = Words {

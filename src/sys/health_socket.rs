@@ -11,11 +11,11 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use crate::base::channel::channel;
 use crate::base::clock::pause;
+use crate::sys::thread;
 
 /// Bytes of stack for the thread that answers: it calls nothing deep.
 const STACK: usize = 32 << 10;
@@ -77,8 +77,7 @@ pub(crate) fn serve(
         drop(stream);
         pause(PAUSE);
     };
-    let thread = thread::Builder::new().name("health".to_owned());
-    thread.stack_size(STACK).spawn(serve).map(|_| file)
+    thread::start("health", STACK, serve).map(|()| file)
 }
 
 /// What the agent answers whose state is in `root`. Fails if there is none, or none that answers
@@ -169,8 +168,7 @@ fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStrea
         drop(tell.send(UnixStream::connect_addr(&address)));
         drop(directory);
     };
-    let thread = thread::Builder::new().name("health".to_owned());
-    thread.stack_size(STACK).spawn(run)?;
+    thread::start("health", STACK, run)?;
     let connected = connected.recv_timeout(LIMIT);
     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -33,8 +33,7 @@ pub(crate) mod signal;
 pub(crate) mod signature;
 pub(crate) mod state;
 pub(crate) mod terminal;
-#[cfg(target_env = "musl")]
-mod thread;
+pub(crate) mod thread;
 pub(crate) mod tree;
 mod trusted;
 pub(crate) mod uname;

@@ -3,7 +3,9 @@
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
-use std::{io, ptr, thread};
+use std::{io, ptr};
+
+use super::thread;
 
 /// Bytes of stack for the thread that waits: it calls nothing deep.
 const STACK: usize = 64 << 10;
@@ -76,8 +78,7 @@ pub(crate) fn watch(
             return;
         }
     };
-    let thread = thread::Builder::new().name("signal".to_owned());
-    thread.stack_size(STACK).spawn(wait).map(drop)
+    thread::start("signal", STACK, wait)
 }
 
 /// What ended a wait for signals.

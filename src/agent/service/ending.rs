@@ -1,6 +1,5 @@
 //! How the agent ends, and takes its host with it if that is asked for.
 
-use std::thread;
 use std::time::Duration;
 
 use super::{Agent, End, STOP_LIMIT};
@@ -15,6 +14,7 @@ use crate::settings::apply::state;
 use crate::settings::connection::{POSTER_STACK, link_within};
 use crate::sys::exec::reap_orphans;
 use crate::sys::signal::Signal;
+use crate::sys::thread;
 
 /// The same as [`STOP_LIMIT`], where the host is retired afterwards: whoever stops a container kills
 /// it after ten seconds, or after thirty.
@@ -69,8 +69,7 @@ impl Agent<'_> {
             let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
             drop(tell.send(Event::Retired(end.map_err(|error| base::report(&error)))));
         };
-        let thread = thread::Builder::new().name("retire".to_owned());
-        let thread = thread.stack_size(POSTER_STACK).spawn(run);
+        let thread = thread::start("retire", POSTER_STACK, run);
         thread.map_err(|error| format!("cannot start a thread: {error}"))?;
         let begin = clock.moment();
         loop {

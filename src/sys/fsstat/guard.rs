@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::TryRecvError;
-use std::thread;
 
 use super::{Answers, Ask, Wait};
 use crate::base::channel::{Receiver, Sender, channel};
+use crate::sys::thread;
 
 /// Bytes. Only what is used of them takes memory.
 const STACK: usize = 64 << 10;
@@ -30,10 +30,8 @@ impl Guard {
         let (outbox, answers) = channel();
         let at = Arc::new(AtomicUsize::new(0));
         let progress = Arc::clone(&at);
-        thread::Builder::new()
-            .name("fsstat".to_owned())
-            .stack_size(STACK)
-            .spawn(move || serve(&inbox, &outbox, &progress, &*ask))?;
+        let body = move || serve(&inbox, &outbox, &progress, &*ask);
+        thread::start("fsstat", STACK, body)?;
         Ok(Guard {
             requests,
             answers,

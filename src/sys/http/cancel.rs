@@ -5,13 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::thread;
 use std::time::Duration;
 
 use super::{Answer, Exchange, Http, Kind, LinkError, Method, Request};
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::base::clock::Deadline;
 use crate::sys::crash;
+use crate::sys::thread;
 
 /// Bytes of stack for the thread that makes requests: a TLS handshake needs a tenth of it.
 const STACK: usize = 512 << 10;
@@ -159,8 +159,7 @@ impl Worker {
                 }
             }
         };
-        let thread = thread::Builder::new().name("request".to_owned());
-        thread.stack_size(STACK).spawn(run)?;
+        thread::start("request", STACK, run)?;
         Ok(Worker { requests, answers })
     }
 }

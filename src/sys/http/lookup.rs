@@ -5,12 +5,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::thread;
 use std::time::Duration;
 
 use super::sooner;
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::base::clock::Deadline;
+use crate::sys::thread;
 
 /// Addresses kept of one name.
 const ADDRESSES: usize = 8;
@@ -115,11 +115,9 @@ impl Lookup {
 
     fn start(&mut self, host: &str, family: Family) -> io::Result<()> {
         let (answer, resolve, name) = (self.answer.clone(), self.resolve, host.to_owned());
-        thread::Builder::new()
-            .name("resolve".to_owned())
-            .stack_size(STACK)
-            // Nobody receives it if the whole client has gone.
-            .spawn(move || drop(answer.send((family, resolve(&name, family)))))?;
+        // Nobody receives it if the whole client has gone.
+        let body = move || drop(answer.send((family, resolve(&name, family))));
+        thread::start("resolve", STACK, body)?;
         self.pending[family as usize] = Some(host.to_owned());
         Ok(())
     }
@@ -469,7 +467,7 @@ mod tests {
         GATE.1.notify_all();
         let late = loop {
             match lookup.find("a.example", 1, soon()) {
-                Err(_) => thread::yield_now(),
+                Err(_) => std::thread::yield_now(),
                 Ok(found) => break found,
             }
         };
