@@ -3,7 +3,7 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
 # its own, whose message says what was bought.
-LIMIT_amd64 := 1467000
+LIMIT_amd64 := 1460000
 LIMIT_arm64 := 1215000
 LIMIT_armv7 := 1030000
 LIMIT_armv6 := 1090000

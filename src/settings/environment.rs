@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::kind::Kind;
+use super::kind::{Kind, doubt};
 use super::row::Row;
 use super::table::SECTIONS;
 use super::unknown_keys::nearest;
@@ -192,7 +192,7 @@ impl Config {
                 named.by = name.into();
             }
         }
-        let doubt = kind.doubt(item);
+        let doubt = doubt(item, kind.words());
         Ok(doubt.map(|doubt| (Level::Mistake, format!("the variable {name}: {doubt}"))))
     }
 

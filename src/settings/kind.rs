@@ -149,15 +149,24 @@ impl<T> Kind<T> {
         }
     }
 
-    /// What is doubtful about a value that can be stored.
-    pub(super) fn doubt(&self, item: Item<'_>) -> Option<String> {
-        let Kind::Word(_, words) = self else {
-            return None;
-        };
-        let word = item.string().ok().filter(|word| !word.is_empty())?;
-        let is_doubtful = !words.contains(&word);
-        is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
+    /// The words that the text should be one of.
+    pub(super) fn words(&self) -> Words {
+        match self {
+            Kind::Word(_, words) => Some(words),
+            _ => None,
+        }
     }
+}
+
+/// The words that a text should be one of; `None` if it may be any.
+pub(super) type Words = Option<&'static [&'static str; 4]>;
+
+/// What is doubtful about a value that can be stored: it is none of `words`.
+pub(super) fn doubt(item: Item<'_>, words: Words) -> Option<String> {
+    let words = words?;
+    let word = item.string().ok().filter(|word| !word.is_empty())?;
+    let is_doubtful = !words.contains(&word);
+    is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
 }
 
 /// Stores what was read. For [`Kind::Own`].

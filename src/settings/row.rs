@@ -3,7 +3,7 @@
 //! Rows are built in constants. What only the documentation needs is kept in tests alone, so that
 //! the program does not carry it.
 
-use super::kind::Kind;
+use super::kind::{Kind, Words, doubt};
 use crate::config::Flags;
 use crate::config::Level;
 use crate::config::item::Item;
@@ -23,13 +23,21 @@ pub(crate) fn read_known<T>(
     };
     if let Kind::Table(read) = row.kind {
         read(walk, into, item);
-    } else if let Err(why) = row.kind.store(into, item) {
+    } else {
+        let stored = row.kind.store(into, item);
+        report(walk, item, stored, row.kind.words());
+    }
+    true
+}
+
+/// Notes what is wrong with the value of the current key, or doubtful about it.
+fn report(walk: &mut Walk<'_>, item: Item<'_>, stored: Result<(), String>, words: Words) {
+    if let Err(why) = stored {
         walk.wrong(item.line, &why);
-    } else if let Some(doubt) = row.kind.doubt(item) {
+    } else if let Some(doubt) = doubt(item, words) {
         let text = format!("{}: {doubt}", walk.dotted());
         walk.note(Level::Mistake, item.line, text);
     }
-    true
 }
 
 /// Reads a value that has to be a table with the keys of `rows`; `name` is that of the table in
