@@ -88,7 +88,7 @@ pub(crate) trait Clock {
         self.moment().0.as_secs()
     }
 
-    /// Whether somebody vouches for the wall clock.
+    /// Whether the kernel reports the wall clock as synchronised.
     fn is_synchronised(&self) -> bool {
         true
     }

@@ -7,8 +7,8 @@
 //! 2. it agrees with the time in an answer of the API, or
 //! 3. the API answers without saying what time it is.
 //!
-//! Where the API's time and the clock's differ and the kernel does not vouch for the clock, the API's
-//! is right. Neither counts where it is no time at which this program could run ([`is_plausible`]).
+//! Where the API's time and the clock's differ and the kernel does not report the clock as
+//! synchronised, the API's is used. Neither counts where it is no time at which this program could run ([`is_plausible`]).
 //! A clock that goes on being wrong by as much as it was needs no second answer. The wall clock then only has to go on at the right speed, or not even that: what is kept
 //! is when the host started, and the time since then is counted by a clock that nobody sets.
 
@@ -51,7 +51,7 @@ impl ClockTrust {
         }
     }
 
-    /// Takes the API's word for the time, unless the kernel vouches for its own.
+    /// Uses the API's time, unless the kernel reports its clock as synchronised.
     pub(crate) fn ask_server(&mut self, now: Stamp, is_synchronised: bool, answer: Answer) {
         let own = is_plausible(now.wall).then_some(now.wall);
         let time = match answer {
@@ -167,10 +167,10 @@ mod tests {
     fn who_is_believed() {
         use Answer::{Silent, Time};
         let hour = 3_600;
-        // (why this row exists, wall clock, kernel vouches, the API's answer, time that results)
+        // (why this row exists, wall clock, kernel is synchronised, the API's answer, time that results)
         let table = [
             ("nobody knows", NOW, false, None, None),
-            ("the kernel vouches", NOW, true, None, Some(NOW)),
+            ("the kernel is synchronised", NOW, true, None, Some(NOW)),
             (
                 "the API agrees",
                 NOW,
@@ -214,7 +214,7 @@ mod tests {
                 Some(NOW),
             ),
             ("never set", 120, false, Some(Silent), None),
-            ("never set, and vouched for", 120, true, None, None),
+            ("never set, and synchronised", 120, true, None, None),
             (
                 "never set, and told",
                 120,
@@ -223,7 +223,7 @@ mod tests {
                 Some(NOW),
             ),
             (
-                "never set, vouched for, told",
+                "never set, synchronised, answered",
                 120,
                 true,
                 Some(Time(Unix(NOW))),
@@ -252,7 +252,7 @@ mod tests {
                 Some(NOW),
             ),
             ("a host in 2099", FAR.0, false, Some(Silent), None),
-            ("the same, vouched for", FAR.0, true, None, None),
+            ("the same, synchronised", FAR.0, true, None, None),
             (
                 "the same, and told",
                 FAR.0,
@@ -270,12 +270,12 @@ mod tests {
                 None,
             ),
         ];
-        for (why, wall, vouches, answer, expected) in table {
+        for (why, wall, is_synchronised, answer, expected) in table {
             let now = stamp(wall, AGE);
             let mut trust = ClockTrust::default();
             match answer {
-                None => trust.ask_kernel(now, vouches),
-                Some(answer) => trust.ask_server(now, vouches, answer),
+                None => trust.ask_kernel(now, is_synchronised),
+                Some(answer) => trust.ask_server(now, is_synchronised, answer),
             }
             assert_eq!(trust.time(now), expected.map(Unix), "{why}");
             assert_eq!(trust.is_sure(), expected.is_some(), "{why}");
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn clocks_that_move_apart_are_believed_again_when_somebody_has_been_asked() {
         let hour = 3_600;
-        // (why this row exists, kernel vouches afterwards, the API's time, time that results)
+        // (why this row exists, kernel is synchronised afterwards, the API's time, time that results)
         let table = [
             ("set wrong by hand", false, Some(NOW + 60), NOW + 60),
             (
@@ -351,7 +351,7 @@ mod tests {
                 NOW + 60 + hour,
             ),
         ];
-        for (why, vouches, server, expected) in table {
+        for (why, is_synchronised, server, expected) in table {
             let mut trust = ClockTrust::default();
             trust.ask_kernel(stamp(NOW, AGE), true);
             assert!(trust.is_known(stamp(NOW, AGE)));
@@ -360,9 +360,9 @@ mod tests {
             assert!(!trust.is_sure() && trust.time(odd).is_none(), "{why}");
             // One that agrees with what was known says nothing of who is right.
             assert!(!trust.is_known(stamp(NOW + 60, AGE + 60)), "{why}");
-            trust.ask_kernel(odd, vouches);
+            trust.ask_kernel(odd, is_synchronised);
             if let Some(server) = server {
-                trust.ask_server(odd, vouches, Answer::Time(Unix(server)));
+                trust.ask_server(odd, is_synchronised, Answer::Time(Unix(server)));
             }
             assert_eq!(trust.time(odd), Some(Unix(expected)), "{why}");
         }

@@ -49,7 +49,7 @@ impl Host {
         let top = setup.prefix.as_deref().unwrap_or(Path::new("/"));
         let tree = Tree::at(top);
         if tree.is_host() && !tree.may_give() && !setup.dry_run {
-            return Err("this needs root; sudo gives it".to_owned());
+            return Err("must be run as root (try sudo)".to_owned());
         }
         Ok(Host {
             service: Service::of(&tree)?,

@@ -1,15 +1,15 @@
-//! What a check found last, and so whether what it finds now is news.
+//! What a check found last, and so how urgent its next finding is.
 
 use crate::wire::check::CheckStatus;
 
 /// Whether a finding is to be reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Urgency {
-    /// The server knows already, or is not to know.
+    /// Suppressed: unchanged, or notifications disabled.
     No,
-    /// It is, with the next that are sent.
+    /// With the next reports.
     Ordinary,
-    /// It is, at once.
+    /// At once.
     Urgent,
 }
 

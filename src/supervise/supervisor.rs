@@ -111,7 +111,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Takes leave of the children that have ended, of which one may be the agent.
+    /// Reaps the children that have ended. One of them may be the agent.
     fn reap(&mut self, clock: &dyn Clock) {
         while let Some((pid, end)) = child::reap() {
             if self.child.take_if(|child| child.pid() == pid).is_some() {

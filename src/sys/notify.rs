@@ -82,7 +82,7 @@ impl Notify {
         }
     }
 
-    /// The watchdog need not bite.
+    /// Sends WATCHDOG=1.
     pub(crate) fn alive(&self) {
         self.send("WATCHDOG=1");
     }

@@ -9,9 +9,9 @@ use crate::sys::root::FileError;
 /// What kept an answer from coming.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// The name has no addresses, or nobody says which.
+    /// The name has no addresses, or the resolver failed.
     Resolve,
-    /// No address lets anybody in.
+    /// Connection failed for every address.
     Connect,
     /// The proxy does not help.
     Proxy,
