@@ -189,7 +189,7 @@ compare: needs-compare ## Compare `once` with df, ip and /proc of this machine (
 	$(CARGO) build --locked --bin mackerel-agent --example compare
 	$(DEBUG)/examples/compare $(or $(AGENT),$(DEBUG)/mackerel-agent)
 
-packages: ## Make a deb and an rpm of each program in dist/ (MAINTAINER="name <address>"), by lintian and rpmlint too
+packages: ## Make a deb and an rpm of each program in dist/ by nfpm (MAINTAINER="name <address>"); check by lintian and rpmlint
 	packaging/package dist $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 test-install: setup ## Install dist/'s amd64 binary on hosts made for it (as root; Debian's registry; ONLY="systemd deb …")
