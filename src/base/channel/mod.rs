@@ -1,7 +1,7 @@
 //! Messages from thread to thread: `std::sync::mpsc` in small. std's has three kinds of queue, and all of them
 //! in the program once more for each type of message.
 
-#[cfg(test)]
+#[cfg(all(test, not(target_env = "musl")))]
 mod model;
 mod queue;
 #[cfg(test)]
