@@ -13,7 +13,7 @@ use crate::sys::signal::Signal;
 /// What can wake the main thread before its time.
 pub(crate) enum Event {
     Signal(Signal),
-    /// A child has ended, of which this process may be the only one left to take leave.
+    /// A child has ended. It may be an orphan that only this process can reap.
     Child,
     /// Somebody asks how the agent is doing.
     Inquiry(Sender<String>),

@@ -128,7 +128,7 @@ impl<'a> Agent<'a> {
         self
     }
 
-    /// Runs until it is told to stop or cannot go on. Returns the text for the user in the second
+    /// Runs until a signal ends it or it cannot go on. Returns the text for the user in the second
     /// case, and where values are left that could not be delivered.
     pub(crate) fn run(mut self, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
         self.begin(clock);

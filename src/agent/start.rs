@@ -36,7 +36,7 @@ use crate::sys::{boot, crash, memory, thread};
 /// How long the host has been up when a start is none after a loss of power any more.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
 
-/// Runs the agent as `flags` and the configuration say, until it is told to stop or cannot go on.
+/// Runs the agent as `flags` and the configuration say, until a signal ends it or it cannot go on.
 /// Returns the text for the user in the second case, and where values are left that could not be
 /// delivered.
 pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
@@ -105,7 +105,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     agent.run(&BootClock(clock), &events)
 }
 
-/// Starts the thread that talks to the server. Returns what it is told by.
+/// Starts the thread that talks to the server. Returns the sender of its commands.
 fn start_poster(
     config: &Config,
     clock: HostClock,

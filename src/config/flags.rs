@@ -29,7 +29,7 @@ pub(crate) struct Flags {
     pub(crate) setup: Setup,
 }
 
-/// What `install`, `uninstall` and `upgrade` are told.
+/// The flags of `install`, `uninstall` and `upgrade`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Setup {
     /// The file that holds the API key.

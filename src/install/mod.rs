@@ -1,8 +1,8 @@
 //! `mackerel-agent install`, `uninstall` and `upgrade`: this program as a service of the host.
 //!
 //! What is to be done is a list of steps, found out before the first one is taken; `-dry-run` prints
-//! it. Before anything is changed, what is there is recorded on disk, so that a run which fails, or
-//! is told to stop, leaves everything as it was.
+//! it. Before anything is changed, what is there is recorded on disk, so that a run which fails or
+//! is interrupted leaves everything as it was.
 
 mod account;
 mod command;

@@ -111,8 +111,7 @@ impl Groups {
         }
     }
 
-    /// The text of such a file; `None` if there is none, which may be so because the group has
-    /// gone.
+    /// The text of such a file; `None` if the file is missing, also because the group has gone.
     fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
         match self.root.text_if_present(self.place(path, file)) {
             Err(error) if error.is_gone() => Ok(None),
@@ -276,7 +275,7 @@ impl Groups {
         limits.reduce(|least, one| if one.1 < least.1 { one } else { least })
     }
 
-    /// What is told where it is asked for. The kernel counts throttling in the group that is
+    /// The details that `container.details` asks for. The kernel counts throttling in the group that is
     /// `limiting`: of a container in a pod or a task that has limits, the one around it. `stat` is the
     /// text of `cpu.stat` of the group itself, if that has been read.
     fn details(&self, path: &str, limiting: &str, stat: Option<String>) -> GroupDetails {
