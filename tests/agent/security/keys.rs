@@ -253,10 +253,13 @@ fn a_crash_leaves_no_core_dump_and_other_programs_may() {
         text(other.pid(), "comm").contains("sleep").then_some(())
     });
     require!(dumped(other), "this machine writes no core dumps");
-    let at = sandbox.path("limit").display().to_string();
-    let more = format!("[plugin.metrics.a]\ncommand = \"ulimit -c >{at}; kill -SEGV $$\"\n");
-    sandbox.configure(&fake_server.base(), &more);
     for command in [&[][..], &["supervise"]] {
+        // A server and a directory each: what the run before sent and wrote says nothing of this one.
+        let fake_server = FakeServer::http();
+        let sandbox = Sandbox::of(&fake_server);
+        let at = sandbox.path("limit").display().to_string();
+        let more = format!("[plugin.metrics.a]\ncommand = \"ulimit -c >{at}; kill -SEGV $$\"\n");
+        sandbox.configure(&fake_server.base(), &more);
         let agent = sandbox.through_shell(script, command, &[]);
         registered(&fake_server);
         let limit = poll_until(limit(10), "limit", || {
