@@ -1,4 +1,5 @@
-//! What a process takes from its configuration once: log level, pid file, lock, state, environment.
+//! What a process sets up once from its configuration: log level, pid file, lock, state directory,
+//! environment.
 
 use crate::base;
 use crate::config::{Config, IdStore};
@@ -12,19 +13,20 @@ pub(crate) fn set_level(config: &Config) {
     backend::set_level(config.verbose, config.silent);
 }
 
-/// The directory of the agent's state, for this agent alone; `None` if it keeps nothing there.
+/// The lock on the state directory, which excludes other agents; `None` if the host id is kept in
+/// memory only.
 pub(crate) fn claim_root(config: &Config) -> Result<Option<RootLock>, String> {
     if config.host_id_store == IdStore::Memory {
         return Ok(None);
     }
-    // It is missing before the first start. Whatever else is wrong with it is told by who uses it.
+    // Before the first start the directory is missing. Other errors are reported where it is used.
     drop(State::at(&config.root).prepare());
     RootLock::claim(&config.root)
         .map(Some)
         .map_err(|error| base::report(&error))
 }
 
-/// The pid file of the configuration, if there is to be one.
+/// The claimed pid file; `None` if the configured path is empty.
 pub(crate) fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> {
     match config.pidfile.as_os_str().is_empty() {
         true => Ok(None),
@@ -34,7 +36,7 @@ pub(crate) fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> 
     }
 }
 
-/// The agent's own files, as the configuration has them.
+/// The agent's state: files below `root`, or memory only if `host_id_store` is `memory`.
 pub(crate) fn state(config: &Config) -> State {
     match config.host_id_store {
         IdStore::File => State::at(&config.root),
@@ -42,7 +44,7 @@ pub(crate) fn state(config: &Config) -> State {
     }
 }
 
-/// Puts the configured proxies into the environment, for plugins. To be called before any thread
+/// Puts the configured proxies into the environment, for plugins. Must be called before any thread
 /// is started.
 pub(crate) fn export(config: &Config) {
     let given = config.proxy_env();

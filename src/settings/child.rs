@@ -1,20 +1,20 @@
-//! What an agent that is a supervisor's child receives from it.
+//! What a supervisor passes to its child, an agent process, in the environment.
 
 use crate::config::{Flags, Secret};
 use crate::sys::child;
 use crate::sys::environment;
 
-/// The variable in which a child finds the key of `-apikey`: a command line can be seen by every
-/// user of the host.
+/// The variable that passes the key of `-apikey` to a child. It is not passed as a flag, because
+/// every user of the host can see a command line.
 pub(crate) const APIKEY: &str = "_MACKEREL_AGENT_APIKEY";
 
-/// The variable in which a child finds the number of its supervisor's process, if that is one with
-/// which it has to end: the Go agent's supervisor may also start this program.
+/// The variable that passes the supervisor's process id to a child. It is set only by a supervisor
+/// with which the child has to end: the Go agent's supervisor may also start this program.
 pub(crate) const SUPERVISOR: &str = "_MACKEREL_AGENT_SUPERVISOR";
 
-/// Makes this process the child that its flags say it is: it ends with its supervisor, and takes
-/// the API key from it. To be called before any thread is started. Fails if the supervisor has
-/// ended by now.
+/// Sets up this process as a supervisor's child. Takes the API key and the supervisor's process id
+/// out of the environment. If the id is given, this process ends together with the supervisor. Must
+/// be called before any thread is started. Fails if the supervisor has already ended.
 pub(crate) fn become_child(flags: &mut Flags) -> Result<(), String> {
     if let Some(key) = environment::take(APIKEY) {
         flags.apikey = Some(Secret::new(&key.to_string_lossy()));

@@ -1,4 +1,4 @@
-//! What says how a command is run, for plugins and for their actions.
+//! The keys that describe a command and how it is run, for plugins and for their actions.
 
 use std::time::Duration;
 
@@ -7,19 +7,21 @@ use crate::config::item::Item;
 use crate::config::key::quoted;
 use crate::config::walk::Walk;
 
-/// Seconds after which a command is ended that sets no limit of its own.
+/// Default timeout of a command, in seconds.
 const TIMEOUT: u64 = 30;
-/// Seconds. A longer limit is as good as this one, and sums with it do not overflow.
+/// Upper bound of a timeout, in seconds. Longer timeouts are cut to it, so that sums do not
+/// overflow.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
-/// An `env` that can be used.
+/// A valid `env`, for messages.
 const EXAMPLE: &str = "env = { NAME = \"value\" }";
-/// How Go calls a `command` that is missing.
+/// Go's type name for a `command` that is missing.
 const MISSING: &str = "<nil>";
 
-/// The keys as they are written.
+/// The values of the keys, as written in the file.
 #[derive(Default)]
 pub(super) struct Run {
-    /// The arguments, or how Go calls the type of what stands in their place, and the line.
+    /// The arguments and the line; if the value is no command, Go's name of its type in place of
+    /// the arguments.
     pub(super) command: Option<(Result<Vec<String>, &'static str>, usize)>,
     pub(super) user: Option<String>,
     /// Name, value and line.
@@ -27,7 +29,8 @@ pub(super) struct Run {
     pub(super) timeout_seconds: i64,
 }
 
-/// The arguments that a command means, or how Go calls the type of what is no command.
+/// The arguments of a command: `sh -c TEXT` for a string, the elements of a list of strings. Fails
+/// with Go's name of the value's type if it is neither, or if the list is empty.
 pub(super) fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
     if let Ok(line) = item.string() {
         return Ok(["sh", "-c", line].map(str::to_owned).into());
@@ -36,10 +39,10 @@ pub(super) fn argv(item: Item<'_>) -> Result<Vec<String>, &'static str> {
     argv.ok_or_else(|| item.go_type())
 }
 
-/// Reads a table of environment variables. Blanks around a name do not belong to it, and a
-/// variable without a name is none.
+/// Reads a table of environment variables. Blanks around a name are removed, and a variable with an
+/// empty name is ignored.
 pub(super) fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
-    // Not a table: ignored.
+    // Ignored if it is not a table.
     let Some(table) = item.table() else { return };
     walk.each(table, |walk, item| match item.string() {
         Ok(value) => match walk.last().trim_matches(' ') {
@@ -51,7 +54,7 @@ pub(super) fn env(walk: &mut Walk<'_>, run: &mut Run, item: Item<'_>) {
 }
 
 impl Run {
-    /// Whether there is anything to be run.
+    /// Whether the key `command` is set.
     pub(super) fn is_given(&self) -> bool {
         self.command.is_some()
     }
@@ -61,12 +64,13 @@ impl Run {
         self.command.as_ref().map(|(_, line)| *line)
     }
 
-    /// Whether no time is left for the command.
+    /// Whether the timeout is negative, so that the command is ended at once.
     pub(super) fn ends_at_once(&self) -> bool {
         self.timeout_seconds < 0
     }
 
-    /// The command of the table that begins on `line`; or what is wrong with it, and on which line.
+    /// The command of the table that begins on `line`. Fails with the line and the text of the
+    /// first problem.
     pub(super) fn command(self, line: usize) -> Result<Command, (usize, String)> {
         if let Some((name, _, line)) = self.env.iter().find(|(name, ..)| name.contains('=')) {
             let name = quoted(name);
@@ -110,7 +114,7 @@ mod tests {
                  command = [\"program\", \"argument\"]"
             )
         };
-        // (file, line of the mistake, what is said of it)
+        // (file, line of the problem, expected text)
         let table = [
             ("[plugin.checks.N]", 1, format!("plugin.checks.N: {}", command("<nil>"))),
             (

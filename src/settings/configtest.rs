@@ -1,4 +1,4 @@
-//! `mackerel-agent configtest`: says everything that is wrong with the configuration.
+//! `mackerel-agent configtest`: reports everything that is wrong with the configuration.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,17 +12,16 @@ use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
 
-/// How the lines are coloured, with what ends a colour.
+/// Escape sequences of the terminal: two colours, and the reset.
 const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Checks the configuration as the agent would use it, and connects to nobody. Says on stderr that
-/// it is in order, or returns the text for the user.
+/// Checks the configuration as the agent would use it, without any network connection. Prints
+/// SUCCESS to stderr, or fails with the text for the user.
 ///
-/// A key that nothing reads is wrong in the main file, and so is an API key or a status that cannot
-/// be one. An unknown key in an included file gets a warning, and so does a command that cannot be
-/// started now.
+/// An unknown key in the main file is an error, and so is an invalid API key or status. An unknown
+/// key in an included file gets a warning, and so does a command that cannot be started now.
 pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let mut survey = check(flags);
@@ -46,7 +45,8 @@ pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
     Err(text)
 }
 
-/// Everything that is wrong with the configuration as it is now.
+/// The current configuration and everything that is wrong with it, including what prevents the
+/// setup of the HTTP client, such as an unusable CA file.
 pub(crate) fn check(flags: &Flags) -> ConfigReport {
     let mut survey = survey(flags);
     if survey.problems.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn check(flags: &Flags) -> ConfigReport {
 }
 
 impl ConfigReport {
-    /// Whether the agent can run, and does what the main file says.
+    /// Whether there are no problems, no mistakes, and no unknown keys in the main file.
     pub(crate) fn is_in_order(&self) -> bool {
         self.problems.is_empty()
             && self.mistakes.is_empty()
@@ -64,7 +64,7 @@ impl ConfigReport {
     }
 }
 
-/// The commands that could not be started now, with the reason and the place.
+/// One text for each command that could not be started now, with key, reason and place.
 fn commands(survey: &ConfigReport) -> Vec<String> {
     let config = &survey.config;
     let mut doubts = Vec::new();
@@ -91,7 +91,8 @@ fn commands(survey: &ConfigReport) -> Vec<String> {
     doubts
 }
 
-/// Adds what keeps the command of `plugin.KIND.NAME` from being started.
+/// Adds the reason why the command of `plugin.KIND.NAME` cannot be started, if there is one. `key`
+/// holds the parts of `KIND.NAME`.
 fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
     let env = command.env.iter();
     let env: Vec<_> = env
@@ -105,7 +106,7 @@ fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Ve
     if let Some(why) = exec::probe(&task) {
         let key = ["plugin.", &key.concat()].concat();
         let mut doubt = format!("{}.command: {why}", backend::escaped(&key));
-        // The last file that has the plugin counts.
+        // The last file that defines the plugin applies.
         if let Some((_, place)) = survey
             .commands
             .iter()
@@ -118,7 +119,7 @@ fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Ve
     }
 }
 
-/// What is wrong, in lines of the form that scripts look for.
+/// The problems and warnings, in lines of the form that scripts search for.
 pub(crate) fn verdict(survey: &ConfigReport, is_coloured: bool) -> String {
     let colour = |colour| if is_coloured { colour } else { "" };
     let unknown = survey.unknown.iter().map(ToString::to_string);

@@ -8,18 +8,20 @@ use crate::config::Config;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings, SetupError};
 
-/// For one request, from the look-up of the name to the end of the answer.
+/// Time limit of one request, from the name lookup to the end of the response.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
-/// Bytes of stack for a thread that talks to the server: a TLS handshake needs a tenth of it.
+/// Bytes of stack for a thread that sends requests to the server. A TLS handshake needs a tenth of
+/// it.
 pub(crate) const POSTER_STACK: usize = 512 << 10;
 
-/// The way to the API that the configuration describes.
+/// The HTTP client for the API that the configuration describes. Fails if a URL, the API key or the
+/// CA file cannot be used, or if TLS cannot be initialized.
 pub(crate) fn link(config: &Config) -> Result<Http, String> {
     link_within(config, REQUEST_LIMIT)
 }
 
-/// The same, with another limit for a request.
+/// Like [`link`], with another time limit for a request.
 pub(crate) fn link_within(config: &Config, limit: Duration) -> Result<Http, String> {
     let settings = Settings {
         base: config.apibase.clone(),
@@ -50,7 +52,7 @@ pub(crate) fn link_within(config: &Config, limit: Duration) -> Result<Http, Stri
     })
 }
 
-/// The proxies of the environment, and those of the configuration over them.
+/// The proxy rules. Proxies of the configuration win over those of the environment.
 pub(crate) fn proxies(config: &Config) -> Rules {
     let given = config.proxy_env();
     Rules::read(|name| match name {

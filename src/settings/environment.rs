@@ -1,6 +1,6 @@
-//! Settings in variables of the environment: `MACKEREL_` and the key of the file, in capital letters
-//! and with `_` for a dot; the other names that rows have; and, in a container image of an agent,
-//! those of the Go agent's image.
+//! Settings in environment variables. A variable is named `MACKEREL_` and the key of the file, in
+//! capital letters and with `_` for a dot. Rows may have another name. In a container image of an
+//! agent, the names of the Go agent's image are valid too.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -16,16 +16,17 @@ use super::unknown_keys::nearest;
 use crate::config::item::Item;
 use crate::config::{Config, Container, Include, Level, Scope, Warning};
 
-/// How the names of variables begin that are meant for an agent.
+/// The prefix of variables that are meant for an agent.
 const PREFIX: &str = "MACKEREL_";
-/// The names of the Go agent's image, which mean something only in an image of the agent.
+/// The names of the Go agent's image. They are read only in an image of the agent.
 const OF_IMAGE: &[&str] = &[
     "apikey",
     "include",
     "auto_retirement",
     "enable_docker_plugin",
 ];
-/// Read elsewhere: by the key's sources, the command line, the identity, and what plugins are told.
+/// Variables that are read elsewhere: for the API key, the command line, the identity, and the
+/// environment of plugins.
 const READ_ELSEWHERE: &[&str] = &[
     "apikey",
     "MACKEREL_APIKEY",
@@ -37,7 +38,7 @@ const READ_ELSEWHERE: &[&str] = &[
     "MACKEREL_PREVIOUS_STATUS",
     "MACKEREL_CHECK_MESSAGE",
 ];
-/// Of mackerel-container-agent, and of no use here.
+/// Variables of mackerel-container-agent that have no effect here, each with the reason.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     (
         "MACKEREL_AGENT_CONFIG_POLLING_DURATION_MINUTES",
@@ -55,15 +56,15 @@ const DOCKER_PLUGIN: &str = "enable_docker_plugin";
 const DOCKER: &str = "[plugin.metrics.docker]\n\
                       command = [\"/usr/bin/mackerel-plugin-docker\", \"-name-format\", \"name\"]\n";
 
-/// The variables that may be settings, none of them empty.
+/// The variables that may be settings. None of them is empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables(Vec<(String, OsString)>);
 
-/// What there is to say of the variables.
+/// Problems and warnings about the variables.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Said {
     pub(crate) problems: Vec<String>,
-    /// None of them is about a place in a file.
+    /// Their `line` is `None`.
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -71,7 +72,8 @@ pub(crate) struct Said {
 type Doubt = Option<(Level, String)>;
 
 impl Variables {
-    /// Those of `all` that are meant for an agent; in an image of one, they have further names.
+    /// The variables of `all` that are meant for an agent. With `is_image`, these include the names
+    /// of the Go agent's image.
     pub(crate) fn of(all: impl Iterator<Item = (OsString, OsString)>, is_image: bool) -> Variables {
         let is_meant = |name: &str| match name.strip_prefix(PREFIX) {
             Some(rest) => !rest.starts_with("PLUGIN_"),
@@ -80,21 +82,22 @@ impl Variables {
         let mut found: Vec<(String, OsString)> = Vec::new();
         let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         for (name, value) in all.filter(|(name, value)| is_meant(name) && !value.is_empty()) {
-            // In order from the start, so that the longer names, which come later, win over the
-            // image's: a sort costs more code than the few variables are worth.
+            // Kept in descending order, so that the longer names come after the image's and win
+            // over them. A sort costs more code than the few variables are worth.
             let at = found.partition_point(|(known, _)| *known > name);
             found.insert(at, (name, value));
         }
         Variables(found)
     }
 
-    /// The value of a variable.
+    /// The value of the variable `name`; `None` if it is unset or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&OsString> {
         let mut all = self.0.iter();
         all.find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The files that are to be read, if a variable says so.
+    /// The variable that names the files to include, and their pattern; `None` if neither variable
+    /// is set.
     pub(crate) fn include(&self) -> Option<(&str, Include)> {
         let name = ["MACKEREL_INCLUDE", "include"];
         let name = name.into_iter().find(|name| self.get(name).is_some())?;
@@ -104,13 +107,14 @@ impl Variables {
 }
 
 impl Config {
-    /// What holds where no file is: the agent is alone in a container, which may be read-only.
+    /// The defaults without a configuration file: the agent runs alone in a container, which may be
+    /// read-only.
     pub(crate) fn alone(variables: &Variables) -> Config {
         Config {
             pidfile: PathBuf::new(),
             health: true,
             container: Container {
-                // Who comes from the Go agent's image expects what that measures.
+                // Users of the Go agent's image expect the metrics of that image.
                 metrics: match variables.get("apikey") {
                     Some(_) => Scope::None,
                     None => Scope::Auto,
@@ -121,7 +125,7 @@ impl Config {
         }
     }
 
-    /// Reads `variables` over this configuration.
+    /// Stores the values of `variables` in this configuration. Returns all problems and warnings.
     pub(crate) fn read_variables(&mut self, variables: &Variables) -> Said {
         let mut said = Said::default();
         for (name, value) in &variables.0 {
@@ -142,14 +146,15 @@ impl Config {
         said
     }
 
-    /// Reads one variable. Returns a warning if it has no effect.
+    /// Reads one variable. Returns a warning if it is unknown, without effect or doubtful. Fails if
+    /// its value cannot be used.
     fn read_variable(&mut self, name: &str, value: &str) -> Result<Doubt, String> {
         if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
             return Ok(Some((Level::Warn, format!("{name} has no effect: {why}"))));
         }
         match name {
             LOG_LEVEL => self.log_level(value)?,
-            // Whoever says where it runs wants to see it.
+            // Setting the platform turns the container metrics on.
             PLATFORM if value != "none" && self.container.metrics == Scope::None => {
                 self.container.metrics = Scope::Auto;
             }
@@ -166,10 +171,10 @@ impl Config {
         Ok(None)
     }
 
-    /// Stores the value of one variable. Returns a warning if it is doubtful.
+    /// Stores the value of the variable `name`. Returns a warning if the value is doubtful.
     fn store(&mut self, name: &str, kind: &Kind<Config>, value: &str) -> Result<Doubt, String> {
         let value = match kind {
-            // In the Go agent's image, all but 0 is a yes.
+            // In the Go agent's image, every value but 0 means true.
             Kind::Bool(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
             Kind::Bool(_) => DeValue::Boolean(truth(value)?),
             Kind::Texts(_) => {
@@ -215,7 +220,7 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The setting that a variable holds.
+/// The row of the setting that a variable holds; `None` if there is none.
 fn key(variable: &str) -> Option<&'static Row<Config>> {
     let own = variable.strip_prefix(PREFIX).map(str::to_ascii_lowercase);
     SECTIONS.iter().find_map(|section| {
@@ -231,7 +236,7 @@ fn key(variable: &str) -> Option<&'static Row<Config>> {
     })
 }
 
-/// The name of the variable of a setting.
+/// The name of the variable for the setting `key` of `section`.
 pub(super) fn variable(section: &str, key: &str) -> String {
     let between = if section.is_empty() { "" } else { "_" };
     [PREFIX, section, between, key]
@@ -239,7 +244,7 @@ pub(super) fn variable(section: &str, key: &str) -> String {
         .to_ascii_uppercase()
 }
 
-/// The names of all variables that are settings.
+/// The names of the variables that can be suggested for a misspelt one.
 fn names() -> Vec<String> {
     let mut all = Vec::new();
     let mut others = Vec::new();
@@ -269,7 +274,7 @@ fn unknown(name: &str) -> String {
     )
 }
 
-/// Whether Kubernetes, or Docker, made the variable of a service whose name begins so.
+/// Whether Kubernetes or Docker set the variable, for a service whose name begins with `mackerel`.
 fn is_of_service(name: &str) -> bool {
     name.ends_with("_PORT")
         || name.contains("_SERVICE_HOST")

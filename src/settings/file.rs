@@ -14,11 +14,12 @@ use crate::config::walk::Walk;
 use crate::config::{Config, ConfigError, Findings};
 
 impl Config {
-    /// Reads a file's text over this configuration: what the file does not mention stays, sections
-    /// merge key by key, a plugin replaces the one of the same kind and name, and so do the roles.
+    /// Reads a file's text over this configuration. Keys that the file lacks stay as they are.
+    /// Sections merge key by key. A plugin replaces the one of the same kind and name, and the
+    /// roles replace the earlier ones.
     ///
-    /// Fails with everything that is wrong at once, but for what a mistake hides that takes in the
-    /// lines below it. What is right has been read even then.
+    /// Fails with all problems at once, except those below a syntax error that extends over the
+    /// following lines. Valid values are stored even then.
     pub(crate) fn read(&mut self, text: &[u8]) -> Result<Findings, ConfigError> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let text = std::str::from_utf8(text).map_err(|error| {
@@ -30,7 +31,7 @@ impl Config {
             wrong.found.names_apikey = true;
             wrong
         })?;
-        // Line ends occur within texts of several lines, which are to mean the same everywhere.
+        // Multi-line strings contain line ends: CRLF and LF must give the same value.
         let text = match text.contains('\r') {
             true => Cow::Owned(text.replace("\r\n", "\n")),
             false => Cow::Borrowed(text),

@@ -1,4 +1,4 @@
-//! What this host is known by when its id is lost with its container.
+//! The custom identifier by which this host is found when its id is lost with its container.
 
 use std::ffi::OsString;
 
@@ -6,13 +6,15 @@ use crate::config::{Config, IdStore};
 use crate::parse::{cgroup, container};
 use crate::sys::root::Root;
 
-/// The setting for which the surroundings are asked.
+/// The value of `custom_identifier` for which the pod, task or container is looked up.
 const AUTO: &str = "auto";
 
-/// The custom identifier that `config` gives or asks for: that of the pod, the task or the container.
-/// `None` if it does neither, and if there is none. `variable` looks into the environment.
+/// The custom identifier of this host: the configured text, or that of the pod, the task or the
+/// container. `None` if it is neither configured nor found. `variable` looks up an environment
+/// variable.
 ///
-/// An id that is not kept is found again by its identifier alone, so one is asked for then.
+/// The pod, task or container is looked up for `auto`, and if nothing is configured and the id is
+/// kept in memory only. Then the host can be found again only by its identifier.
 pub(crate) fn identifier(
     config: &Config,
     root: &Root,
@@ -46,7 +48,7 @@ fn surroundings(
     let mounts = read("/proc/self/mountinfo");
     let pod = config.container.pod_uid.as_deref();
     if let Some(pod) = pod.or_else(|| container::pod_of_mounts(&mounts)) {
-        // As mackerel-container-agent has it, so that its hosts are found.
+        // The format of mackerel-container-agent, so that its hosts are found.
         return Some([pod, ".kubernetes"].concat());
     }
     if let Some(task) = task(root, variable) {
@@ -59,7 +61,8 @@ fn surroundings(
     Some([id, ".container"].concat())
 }
 
-/// The task of ECS that this process belongs to; `None` if there is none.
+/// The id of the ECS task that this process belongs to; `None` if there is none. Sources: the URL
+/// of the metadata endpoint, then `/proc/self/cgroup`.
 pub(crate) fn task(root: &Root, variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
     let metadata = [
         "ECS_CONTAINER_METADATA_URI_V4",
@@ -75,7 +78,8 @@ pub(crate) fn task(root: &Root, variable: impl Fn(&str) -> Option<OsString>) -> 
     })
 }
 
-/// The path of this process's group, of `/proc/self/cgroup`.
+/// The path of this process's cgroup: of the memory controller, or else of cgroup v2. `groups` is
+/// the text of `/proc/self/cgroup`; without such a line the path is empty.
 fn own_group(groups: &str) -> &str {
     let group = cgroup::path(groups, Some("memory")).or_else(|| cgroup::path(groups, None));
     group.unwrap_or_default()

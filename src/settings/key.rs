@@ -1,5 +1,5 @@
-//! Where the API key comes from: the command line, else the environment, else a systemd credential,
-//! else a file, else the configuration.
+//! The sources of the API key, in order of priority: command line, environment, systemd credential,
+//! `apikey_file`, configuration file.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -11,16 +11,17 @@ use crate::sys::environment::{APIKEY, APIKEY_OF_IMAGE};
 use crate::sys::file;
 use crate::sys::root::FileError;
 
-/// The variable with which systemd names the directory of a unit's credentials.
+/// The variable in which systemd passes the directory of a unit's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// The credential that is the API key.
+/// The name of the credential that holds the API key.
 const CREDENTIAL: &str = "apikey";
 
-/// The API key of the first source that gives one, which is empty if `flags` say so or if there is
-/// no source; and how messages name that source. `variable` looks into the environment.
+/// The API key of the first source that is set, and the name of that source for messages. The key
+/// is empty if `-apikey` is empty, or if no source is set. `variable` looks up an environment
+/// variable.
 ///
-/// Line ends after a key do not belong to it. A variable that is empty is no source, and neither is
-/// a credential that is not there; a file that is named has to hold a key.
+/// Line ends after a key are removed. An empty variable is skipped, and so is a missing credential.
+/// Fails if a source cannot be read, is empty or holds more than a key.
 pub(crate) fn find(
     flags: &Flags,
     config: &Config,
@@ -50,7 +51,8 @@ pub(crate) fn find(
     Ok((config.apikey.clone(), "apikey".to_owned()))
 }
 
-/// The API key that is in `file` or else in the environment; `None` if neither is named.
+/// The API key of `file`, or else of the environment; `None` if neither is given. Fails if the
+/// source holds no usable key.
 pub(crate) fn given(
     file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -66,7 +68,7 @@ pub(crate) fn given(
         .transpose()
 }
 
-/// The files that hold a key and that every user of the host can read.
+/// The files that hold an API key and that every user of the host can read.
 pub(crate) fn exposed<'a>(
     config: &'a Config,
     with_apikey: &'a [PathBuf],
@@ -76,7 +78,7 @@ pub(crate) fn exposed<'a>(
     all.filter(|path| file::is_open_to_all(path))
 }
 
-/// The key that a source holds, and the source.
+/// The key in the bytes of a source, and the source.
 fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, String), KeyError> {
     let why = match read {
         Err(error) => Why::Unreadable(error),
@@ -89,10 +91,10 @@ fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, Stri
     Err(KeyError { source, why })
 }
 
-/// A source of the API key cannot be used. Nothing of what it holds is told.
+/// A source of the API key cannot be used. The message contains nothing of its content.
 #[derive(Debug)]
 pub(crate) struct KeyError {
-    /// The source, as the user knows it.
+    /// The source, as messages show it.
     source: String,
     why: Why,
 }
@@ -101,7 +103,7 @@ pub(crate) struct KeyError {
 enum Why {
     Unreadable(FileError),
     Empty,
-    /// It holds more than one line, or no text at all.
+    /// It holds a control character, such as a line end, or is not UTF-8.
     NoKey,
 }
 
@@ -138,7 +140,7 @@ mod tests {
     use crate::base;
     use crate::config::NamedFile;
 
-    /// Which sources there are, and what they hold.
+    /// The sources of a test case and their content; `None`: not set.
     #[derive(Clone, Copy, Default)]
     struct Sources<'a> {
         flag: Option<&'a str>,
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn a_source_that_holds_no_key_is_named_and_not_shown() {
         let none = Sources::default();
-        // (sources, what is said)
+        // (sources, expected text)
         let table = [
             (
                 Sources {
@@ -266,7 +268,7 @@ mod tests {
              No such file or directory (os error 2)"
         );
         assert_eq!(base::report(&error), expected);
-        // A credential that is there and is no file is an error, too.
+        // A credential that exists but is not a file is an error too.
         fs::create_dir(directory.path().join("apikey")).unwrap();
         let here = || Some(directory.path().into());
         let error = find(&Flags::default(), &config, |name| {

@@ -1,4 +1,4 @@
-//! What the value of a setting looks like, and where it is stored.
+//! The kinds of settings: the type of the value, and the field that stores it.
 
 use std::mem;
 use std::path::PathBuf;
@@ -13,43 +13,43 @@ use crate::config::walk::Walk;
 /// The type of a setting's value, and the field of `T` that holds it.
 pub(super) enum Kind<T: 'static> {
     Bool(fn(&mut T) -> &mut bool),
-    /// An empty text is none.
+    /// A text; `None` if it is empty.
     Text(fn(&mut T) -> &mut Option<String>),
-    /// A text that should be one of these words. (An array, because its reference is smaller.)
-    /// Another one is stored with a warning, because the
-    /// server decides.
+    /// A text that should be one of these words. Another text is stored with a warning, because the
+    /// server decides. (An array, because a reference to it is smaller.)
     Word(
         fn(&mut T) -> &mut Option<String>,
         &'static [&'static str; 4],
     ),
-    /// A path. An empty one is none.
+    /// A path; `None` if it is empty.
     Path(fn(&mut T) -> &mut Option<PathBuf>),
-    /// A path. An empty one is the default, which is given here.
+    /// A path. An empty one is replaced by the default, the second field.
     PathOr(fn(&mut T) -> &mut PathBuf, &'static &'static str),
-    /// The path of a file, kept with the place that names it. An empty one is none.
+    /// The path of a file, stored with the place where it is configured; `None` if it is empty.
     File(fn(&mut T) -> &mut Option<NamedFile>),
     Texts(fn(&mut T) -> &mut Vec<String>),
     /// A regular expression.
     Pattern(fn(&mut T) -> &mut Option<Pattern>),
     /// Whole minutes, as a number or as a duration such as `1h30m`.
     Minutes(fn(&mut T) -> &mut Option<u32>),
-    /// The same, from the first number to the second.
+    /// Whole minutes as in `Minutes`, within the inclusive bounds.
     MinutesWithin(fn(&mut T) -> &mut Duration, (u32, u32)),
-    /// Whole seconds, from the first number to the second.
+    /// Whole seconds within the inclusive bounds.
     Seconds(fn(&mut T) -> &mut Duration, (u32, u32)),
-    /// A value that is read in its own way, or refused with a reason; and how two values change
-    /// places, where a reload needs that ([`swap`]).
+    /// A value with a reader of its own, and the function that swaps two values. Only a setting
+    /// whose change needs a restart has to have the latter ([`swap`]).
     Own(Read<T>, Option<Swap<T>>),
     /// A table with keys of its own.
     Table(fn(&mut Walk<'_>, &mut T, Item<'_>)),
 }
 
-/// Reads a value and stores it.
+/// Reads a value and stores it, or fails with the reason why it cannot be used.
 pub(super) type Read<T> = fn(&mut T, Item<'_>) -> Result<(), String>;
-/// Exchanges a value if the two differ. Returns whether they do.
+/// Swaps a value of two structures if it differs. Returns whether it does.
 pub(super) type Swap<T> = fn(&mut T, &mut T) -> bool;
 
-/// A field, by the type of its value: the same for all `T`, so that reading exists once.
+/// A field, by the type of its value. It does not depend on `T`, so that the code that reads values
+/// is compiled once.
 enum Field<'a> {
     Bool(&'a mut bool),
     Text(&'a mut Option<String>),
@@ -64,7 +64,7 @@ enum Field<'a> {
 }
 
 impl Field<'_> {
-    /// Stores a value, or returns why it cannot be used.
+    /// Stores a value, or fails with the reason why it cannot be used.
     fn store(self, item: Item<'_>) -> Result<(), String> {
         match self {
             Field::Bool(at) => store(at, item.boolean()?),
@@ -98,7 +98,7 @@ impl Field<'_> {
 }
 
 impl<T> Kind<T> {
-    /// Stores a value, or returns why it cannot be used. A table is left alone.
+    /// Stores a value, or fails with the reason why it cannot be used. Does nothing for a table.
     pub(super) fn store(&self, into: &mut T, item: Item<'_>) -> Result<(), String> {
         let field = match self {
             Kind::Bool(at) => Field::Bool(at(into)),
@@ -117,12 +117,12 @@ impl<T> Kind<T> {
         field.store(item)
     }
 
-    /// Whether the key has keys of its own.
+    /// Whether the value is a table with keys of its own.
     pub(super) const fn is_table(&self) -> bool {
         matches!(self, Kind::Table(_))
     }
 
-    /// Whether [`Kind::swap`] knows how two values change places.
+    /// Whether [`Kind::swap`] can swap two values of this kind.
     pub(super) const fn has_swap(&self) -> bool {
         !matches!(
             self,
@@ -135,7 +135,7 @@ impl<T> Kind<T> {
         )
     }
 
-    /// Exchanges the values of two configurations if they differ. Returns whether they do.
+    /// Swaps the values of two configurations if they differ. Returns whether they do.
     pub(super) fn swap(&self, one: &mut T, other: &mut T) -> bool {
         match self {
             Kind::Bool(at) => swap(at(one), at(other)),
@@ -149,7 +149,7 @@ impl<T> Kind<T> {
         }
     }
 
-    /// The words that the text should be one of.
+    /// The words of [`Kind::Word`]; `None` for any other kind.
     pub(super) fn words(&self) -> Words {
         match self {
             Kind::Word(_, words) => Some(words),
@@ -161,7 +161,8 @@ impl<T> Kind<T> {
 /// The words that a text should be one of; `None` if it may be any.
 pub(super) type Words = Option<&'static [&'static str; 4]>;
 
-/// What is doubtful about a value that can be stored: it is none of `words`.
+/// The warning about a value that is none of `words` but is stored nevertheless; `None` if it is
+/// one of them or empty.
 pub(super) fn doubt(item: Item<'_>, words: Words) -> Option<String> {
     let words = words?;
     let word = item.string().ok().filter(|word| !word.is_empty())?;
@@ -169,13 +170,13 @@ pub(super) fn doubt(item: Item<'_>, words: Words) -> Option<String> {
     is_doubtful.then(|| format!("{}; write {}", quoted(word), words.join(", ")))
 }
 
-/// Stores what was read. For [`Kind::Own`].
+/// Stores a value that was read. For [`Kind::Own`].
 pub(super) fn store<V>(at: &mut V, value: V) -> Result<(), String> {
     *at = value;
     Ok(())
 }
 
-/// Exchanges two values if they differ. Returns whether they do.
+/// Swaps two values if they differ. Returns whether they do.
 pub(super) fn swap<V: PartialEq>(one: &mut V, other: &mut V) -> bool {
     let differs = one != other;
     if differs {
@@ -184,7 +185,7 @@ pub(super) fn swap<V: PartialEq>(one: &mut V, other: &mut V) -> bool {
     differs
 }
 
-/// A text that is there; `None` if it is empty.
+/// The text; `None` if it is empty.
 fn present(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }

@@ -10,35 +10,35 @@ use crate::settings::Variables;
 use crate::sys::file;
 use crate::sys::glob::glob;
 
-/// The configuration, and what was found besides it.
+/// The loaded configuration, and everything else that was found in the files.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    /// Of all files; each names its file.
+    /// The warnings of all files and variables. Each names its file or variable.
     pub(crate) warnings: Vec<Warning>,
-    /// Keys that nothing reads, file by file, the main file first.
+    /// Unknown keys, file by file, the main file first.
     pub(crate) unknown: Vec<Unknown>,
-    /// The commands of plugins, `plugin.KIND.NAME`, and the places that they are written at. The last
-    /// one of a plugin counts.
+    /// The commands of plugins: `plugin.KIND.NAME`, and the place in the form `FILE:LINE`. If a
+    /// plugin occurs more than once, the last entry applies.
     pub(crate) commands: Vec<(String, String)>,
-    /// The files that are read over the main one.
+    /// The included files, in the order in which they are read.
     pub(crate) included: Vec<PathBuf>,
-    /// The files whose key `apikey` holds one.
+    /// The files that set a non-empty `apikey`.
     pub(crate) with_apikey: Vec<PathBuf>,
-    /// Whether a file has a key `apikey`, be it empty or wrong, or cannot be read.
+    /// Whether a file has a key `apikey`, even an empty or invalid one, or cannot be read.
     pub(crate) names_apikey: bool,
-    /// Whether there is no file, and none is needed.
+    /// Whether there is no configuration file, and none is needed.
     pub(crate) is_alone: bool,
-    /// What is wrong, one line each, file by file.
+    /// The problems, one line each, file by file.
     problems: Vec<String>,
 }
 
-/// A key that nothing reads, and the file that has it.
+/// An unknown key, and the file that has it.
 #[derive(Debug)]
 pub(crate) struct Unknown {
     pub(crate) key: UnknownKey,
     pub(crate) path: PathBuf,
-    /// Whether it is not the main file.
+    /// Whether the file is an included one.
     pub(crate) is_included: bool,
 }
 
@@ -54,21 +54,21 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// What is taken instead of a configuration file, or over it.
+/// What applies in place of the configuration file, or over it.
 #[derive(Default)]
 pub(crate) struct Beside {
     pub(crate) variables: Variables,
-    /// Whether there need be no file.
+    /// Whether the configuration file may be missing.
     pub(crate) may_be_alone: bool,
-    /// The directory that files take for `/`, where it is another.
+    /// The directory that replaces `/` in the pattern of included files; `None` for `/` itself.
     pub(crate) top: Option<PathBuf>,
 }
 
-/// Loads the file at `path`, over it those that its key `include` names, in order, and over all of
-/// them the variables.
+/// Loads the file at `path`, then the files that match its key `include`, in order, then the
+/// variables. Later values win.
 ///
-/// Goes on after mistakes, so that all of them are told at once; [`Loaded::checked`] fails if there
-/// are any.
+/// Goes on after problems, so that all of them are reported at once. [`Loaded::checked`] fails if
+/// there are any.
 pub(crate) fn load(path: &Path, beside: &Beside) -> Loaded {
     let mut loaded = Loaded::default();
     match beside.may_be_alone && is_absent(path) {
@@ -108,7 +108,7 @@ pub(crate) fn load(path: &Path, beside: &Beside) -> Loaded {
     loaded
 }
 
-/// What to do where there is no configuration file.
+/// The remedy if there is no configuration file at `path`, for a message.
 fn without_file(path: &Path) -> String {
     let (conf, alone) = match path == Path::new(CONFFILE) {
         true => (String::new(), ""),
@@ -123,12 +123,13 @@ fn without_file(path: &Path) -> String {
     )
 }
 
-/// Whether there is no file of this name.
+/// Whether the file does not exist.
 fn is_absent(path: &Path) -> bool {
     file::read(path).is_err_and(|error| error.is_absent())
 }
 
-/// What is wrong with a file that, by its name, is one of mackerel-container-agent.
+/// The problem with a file of mackerel-container-agent, recognized by the extension for YAML;
+/// `None` for any other file.
 fn no_yaml(path: &Path) -> Option<String> {
     let extension = path.extension()?;
     let is_yaml = ["yml", "yaml"]
@@ -146,7 +147,7 @@ fn no_yaml(path: &Path) -> Option<String> {
 }
 
 impl Loaded {
-    /// The same, if nothing is wrong.
+    /// Returns `self`, or fails with all problems if there are any.
     pub(crate) fn checked(mut self) -> Result<Loaded, LoadError> {
         match self.take_problems() {
             Some(error) => Err(error),
@@ -154,7 +155,7 @@ impl Loaded {
         }
     }
 
-    /// What is wrong, if anything is.
+    /// Removes and returns the problems; `None` if there are none.
     pub(crate) fn take_problems(&mut self) -> Option<LoadError> {
         let problems = std::mem::take(&mut self.problems);
         Some(LoadError { problems }).filter(|error| !error.problems.is_empty())
@@ -190,7 +191,7 @@ impl Loaded {
         self.note(found, path, is_included);
     }
 
-    /// Keeps what was found in a file besides its values, together with its name.
+    /// Records the findings of the file at `path`, together with its name.
     fn note(&mut self, found: Findings, path: &Path, is_included: bool) {
         let named = [&mut self.config.apikey_file, &mut self.config.ca_file];
         for named in named.into_iter().flatten() {
@@ -220,7 +221,7 @@ impl Loaded {
     }
 }
 
-/// What is wrong with the file that `place` names, one line each.
+/// The problems of `error`, one line each, in the form `PLACE:LINE: TEXT`.
 pub(crate) fn told<'e>(
     place: &'e str,
     error: &'e ConfigError,
@@ -229,14 +230,14 @@ pub(crate) fn told<'e>(
     problems.map(move |problem| format!("{place}:{}: {}", problem.line, problem.text))
 }
 
-/// Why there is no configuration.
+/// The configuration could not be loaded.
 #[derive(Debug)]
 pub(crate) struct LoadError {
     problems: Vec<String>,
 }
 
 impl fmt::Display for LoadError {
-    /// One line for each mistake.
+    /// Writes one line for each problem.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -1,25 +1,26 @@
-//! The settings there are: one table, and everything that is derived from it.
+//! All settings: one table, and everything that is derived from it.
 //!
-//! A setting is a field of [`Config`](crate::config::Config) and a row of the table (`table.rs`, for
-//! plugins `table/plugin.rs`). A row says the key, what a value looks like and where it is stored,
-//! the flag, what a reload does, and the description. Derived from the rows are:
+//! A setting is a field of [`Config`](crate::config::Config) and a row of the table (`table.rs`,
+//! for plugins `table/plugin.rs`). A row holds the key, the type of the value and its field, the
+//! flag, the effect of a reload, and the description. Derived from the rows are:
 //!
 //! - `file.rs` and `plugin.rs`: the decoder of the file. It walks the TOML (`config/walk.rs`) and
 //!   stores each value by the [`Kind`](kind::Kind) of its row.
 //! - `environment.rs`: the variables. The same kinds store their values.
 //! - `overlay.rs`: the flags, which win over both.
-//! - `unknown_keys.rs`: what was probably meant by a key that no row has.
-//! - `restart.rs`: which changes a running agent takes over, and which need a restart.
+//! - `unknown_keys.rs`: suggestions for keys that no row has.
+//! - `restart.rs`: which changes a running agent applies, and which need a restart.
 //! - `reference.rs` (tests only): `docs/configuration.md` and the sample
-//!   `packaging/mackerel-agent.conf`. They are files of the repository; the test fails when they
-//!   differ from the table, and writes them if `BLESS` is set. Descriptions are compiled into the
-//!   tests only, and `install` carries the sample.
+//!   `packaging/mackerel-agent.conf`. They are files of the repository. The tests fail if they
+//!   differ from the table, and write them if `BLESS` is set. Descriptions are compiled into the
+//!   tests only, and `install` contains the sample.
 //!
-//! The other half reads the host: `load` reads the configuration file and those that it includes,
-//! `resolve` puts the environment and the flags over it, finds the API key (`key`) and what the host
-//! is known by (`identity`), and collects everything that is wrong. `configtest` prints that, and
-//! `reload` accepts a new configuration only without it. `connection` and `apply` turn a `Config`
-//! into what a process needs: the link to the API, the log level, the pid file, the state directory.
+//! The other half reads the host. `load` reads the configuration file and the files that it
+//! includes. `resolve` applies the environment and the flags, and finds the API key (`key`) and the
+//! custom identifier (`identity`). It also collects everything that is wrong. `configtest` prints
+//! the result, and `reload` accepts a new configuration only if nothing is wrong. `connection` and
+//! `apply` turn a `Config` into what a process needs: the connection to the API, the log level, the
+//! pid file, the state directory.
 
 pub(crate) mod apply;
 pub(crate) mod child;

@@ -5,11 +5,11 @@ use std::path::Path;
 use super::load::told;
 use crate::config::{Config, opening};
 
-/// What some editors put before everything else.
+/// The byte order mark with which some editors begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// What the file at `path`, which holds `old`, is to hold so that it gives the key, and the address
-/// of the API unless that is empty. Fails if it would be no configuration then.
+/// The new content of the file at `path`: the lines for `key` and, unless it is empty, `apibase`,
+/// and then `old`, the old content. Fails if the new content is not a valid configuration.
 pub(crate) fn with_key(
     path: &Path,
     old: &[u8],
@@ -17,7 +17,7 @@ pub(crate) fn with_key(
     apibase: &str,
 ) -> Result<Vec<u8>, String> {
     let new = with_opening(old, &opening(key, apibase));
-    // What the agent could not read is not to be left behind.
+    // The agent must be able to read the file that is written.
     match Config::default().read(&new) {
         Ok(_) => Ok(new),
         Err(error) => {
@@ -31,7 +31,7 @@ pub(crate) fn with_key(
     }
 }
 
-/// `opening`, and then what the file held before, byte for byte.
+/// `opening` and then `old`, byte for byte. A byte order mark stays at the beginning.
 fn with_opening(old: &[u8], opening: &str) -> Vec<u8> {
     let (mark, rest) = match old.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => (BYTE_ORDER_MARK, rest),

@@ -1,4 +1,4 @@
-//! What the command line says over the file, and what is checked only then.
+//! Flags that override the configuration, and the checks that follow.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::table::SECTIONS;
 use crate::config::{Config, Flags, Level, Warning};
 
-/// A flag whose value cannot be used: the text for the user.
+/// A flag has a value that cannot be used. Holds the text for the user.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct OverlayError(String);
 
@@ -30,7 +30,7 @@ fn is_role(text: &str) -> bool {
         .is_some_and(|(service, role)| name(service) && name(role.trim_start_matches(blank)))
 }
 
-/// Nobody gave an API key.
+/// No source gives an API key.
 #[derive(Debug)]
 pub(crate) struct NoApikey;
 
@@ -46,7 +46,7 @@ impl fmt::Display for NoApikey {
 
 impl Error for NoApikey {}
 
-/// What the variables `HTTP_PROXY` and `HTTPS_PROXY` become; `None`: they stay as they are.
+/// The new values of the variables `HTTP_PROXY` and `HTTPS_PROXY`; `None`: unchanged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ProxyEnv<'c> {
     pub(crate) http: Option<&'c str>,
@@ -54,10 +54,11 @@ pub(crate) struct ProxyEnv<'c> {
 }
 
 impl Config {
-    /// This configuration with what `flags` say over it, and what had to be dropped: roles that
-    /// are none.
+    /// This configuration with the values of `flags`, and warnings, such as about roles that are
+    /// invalid and dropped. Fails if a flag has a value that cannot be used.
     ///
-    /// The API key has further sources, and is left alone; [`Config::require_apikey`] asks for it.
+    /// The API key is unchanged, because it has further sources. [`Config::require_apikey`] checks
+    /// it.
     pub(crate) fn overlay(mut self, flags: &Flags) -> Result<(Config, Vec<Warning>), OverlayError> {
         for row in SECTIONS.iter().flat_map(|section| section.rows) {
             if let Some(take) = row.flag {
@@ -104,8 +105,8 @@ impl Config {
         }
     }
 
-    /// What the configured proxies do to the environment, and so to plugins as well. The proxy for
-    /// HTTP serves HTTPS too, unless that has one of its own or is to go `direct`.
+    /// The environment variables that the configured proxies set, also for plugins. The proxy for
+    /// HTTP is used for HTTPS too, unless `https_proxy` is set, to a proxy or to `direct`.
     pub(crate) fn proxy_env(&self) -> ProxyEnv<'_> {
         let http = self.http_proxy.as_deref().filter(|text| *text != "direct");
         let https = match self.https_proxy.as_deref() {

@@ -1,4 +1,5 @@
-//! Reads the tables `[plugin.KIND.NAME]`. Any kind may hold any key; each kind takes what it needs.
+//! Reads the tables `[plugin.KIND.NAME]`. Every kind accepts every key, and uses those that it
+//! needs.
 
 use std::time::Duration;
 
@@ -12,23 +13,24 @@ use crate::config::walk::Walk;
 use crate::config::{CheckPlugin, Command, Config, MetadataPlugin, MetricPlugin};
 use crate::settings::table::plugin::{Expression, PluginTable};
 
-/// Minutes between two runs of a check; the least is the default.
+/// Bounds of the minutes between two runs of a check. The lower one is the default.
 const CHECK_INTERVAL: (u32, u32) = (1, 60);
-/// Minutes between two notifications.
+/// Bounds of the minutes between two notifications.
 const NOTIFICATION_INTERVAL: (u32, u32) = (10, u32::MAX);
-/// What the name of a check has to be, and that of a metadata plugin.
+/// The rules for the names of checks and of metadata plugins, for messages.
 const CHECK_NAME: &str = "made of a-z, A-Z, 0-9, - and _";
 const METADATA_NAME: &str = "made of a-z, A-Z, 0-9, - and _, and not to begin with \"mackerel\"";
-/// How the namespaces begin that the server keeps for itself.
+/// The prefix of metadata namespaces that the server reserves.
 const RESERVED: &str = "mackerel";
-/// Minutes between two runs of a metadata plugin; the least is the default.
+/// Bounds of the minutes between two runs of a metadata plugin. The lower one is the default.
 const EXECUTION_INTERVAL: (u32, u32) = (10, u32::MAX);
-/// Characters of a memo that the API takes.
+/// The most characters of a memo that the API accepts.
 const MEMO: usize = 250;
 
-/// Reads the table `plugin`. A plugin replaces the one of the same kind and name altogether.
+/// Reads the table `plugin`. A plugin replaces all settings of an earlier one of the same kind and
+/// name.
 pub(super) fn plugins(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
-    // Not a table: ignored, and so it is with each kind.
+    // Ignored if it is not a table. The same applies to each kind.
     let Some(kinds) = item.table() else { return };
     walk.each(kinds, |walk, item| {
         let Some(names) = item.table() else { return };
@@ -82,7 +84,7 @@ fn plugin(walk: &mut Walk<'_>, config: &mut Config, kind: Option<&'static str>, 
     }
 }
 
-/// Makes a plugin of its table.
+/// Builds a plugin from its table, and reports problems and warnings.
 struct Build<'w, 't> {
     walk: &'w mut Walk<'t>,
     /// `plugin.KIND.NAME`, for messages.
@@ -152,8 +154,9 @@ impl Build<'_, '_> {
         })
     }
 
-    /// Whether the API takes the plugin's name; says what a name `has` to be if it does not. The
-    /// server would refuse what is sent under it, and other things with it.
+    /// Returns `is_good`: whether the API accepts the plugin's name. If it does not, adds a warning
+    /// with the rule `has`. The server would reject what is sent under the name, and other values
+    /// with it.
     fn is_name(&mut self, is_good: bool, has: &str) -> bool {
         if !is_good {
             self.warn(&format!("is not run: its name has to be {has}"));
@@ -161,7 +164,7 @@ impl Build<'_, '_> {
         is_good
     }
 
-    /// `minutes` if it is within `bounds`, or else the bound, with a warning.
+    /// `minutes`, or the nearer bound of `bounds` with a warning. `key` is for the message.
     fn within(&mut self, key: &str, minutes: Option<u32>, bounds: (u32, u32)) -> Option<u32> {
         let minutes = minutes?;
         let taken = minutes.clamp(bounds.0, bounds.1);
@@ -174,7 +177,8 @@ impl Build<'_, '_> {
         Some(taken)
     }
 
-    /// The command of `run`, which is that of the plugin's table `part`.
+    /// The command of `run`; `None` if it is invalid, which is reported. `part` is empty for the
+    /// plugin's own command, or `.action`.
     fn command(&mut self, run: Run, part: &str) -> Option<Command> {
         let key = [&*self.id, part].concat();
         self.walk.command(key, run.line().unwrap_or(self.line));

@@ -1,6 +1,6 @@
-//! The files that are made of the table, and tests that hold the table to the program.
+//! The files that are generated from the table, and tests that compare the table with the program.
 //!
-//! `BLESS=1`, which `make bless` sets, writes the files.
+//! With `BLESS=1`, which `make bless` sets, the tests write the files.
 
 mod page;
 mod rows;
@@ -13,16 +13,17 @@ use super::kind::Kind;
 use super::row::Row;
 use super::table::SECTIONS;
 
-/// Characters of a line of prose.
+/// The most characters of a line of prose.
 const WIDTH: usize = 100;
 
-/// The names of the flags that set something.
+/// The names of all flags that rows of the table have.
 pub(crate) fn flags() -> Vec<&'static str> {
     let rows = SECTIONS.iter().flat_map(|section| section.rows);
     rows.flat_map(|row| row.doc.flags).copied().collect()
 }
 
-/// Fails if the file at `path` is not `text`, or writes it if `BLESS` is set.
+/// Fails if the content of the file at `path` is not `text`. With `BLESS` set, writes the file
+/// instead.
 #[expect(clippy::disallowed_methods, reason = "a file of the repository")]
 #[track_caller]
 fn check(path: &str, text: &str) {
@@ -45,7 +46,7 @@ fn check(path: &str, text: &str) {
     );
 }
 
-/// `key` of `section` as a path with dots.
+/// `key` of `section` as a dotted key.
 fn dotted(section: &str, key: &str) -> String {
     if section.is_empty() {
         key.to_owned()
@@ -54,7 +55,7 @@ fn dotted(section: &str, key: &str) -> String {
     }
 }
 
-/// The default as the file has it; empty if there is none.
+/// The default, as TOML; empty if there is none.
 fn default<T>(row: &Row<T>) -> &'static str {
     match row.kind {
         Kind::Bool(_) if row.doc.default.is_empty() => "false",
@@ -62,7 +63,7 @@ fn default<T>(row: &Row<T>) -> &'static str {
     }
 }
 
-/// A value as the file has it that is not the default; empty if there is none.
+/// A value that is not the default, as TOML; empty if there is none.
 fn example<T>(row: &Row<T>) -> &'static str {
     match row.kind {
         Kind::Bool(_) if row.doc.example.is_empty() => "true",
@@ -70,7 +71,7 @@ fn example<T>(row: &Row<T>) -> &'static str {
     }
 }
 
-/// Adds `text` in lines of up to [`WIDTH`] characters, each of which begins with `prefix`.
+/// Appends `text` to `out`, in lines of up to [`WIDTH`] characters that begin with `prefix`.
 fn wrap(out: &mut String, prefix: &str, text: &str) {
     let mut line = String::new();
     for word in text.split_whitespace() {

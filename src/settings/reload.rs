@@ -1,12 +1,12 @@
-//! What becomes of a configuration that has changed while the agent runs.
+//! Reads and checks the configuration again while the agent runs.
 
 use super::configtest::{check, verdict};
 use crate::config::{Config, Flags};
 pub(crate) use crate::settings::as_far_as_possible;
 
-/// The configuration as it is now, if `configtest` has no objection to it: a key that nobody knows
-/// is one, for it may be the one that was meant to change something. Otherwise what `configtest`
-/// says, on one line.
+/// The current configuration, if `configtest` accepts it. Fails with the output of `configtest` on
+/// one line otherwise. An unknown key is refused too, because it may be the misspelt setting that
+/// was meant to change.
 pub(crate) fn checked(flags: &Flags) -> Result<Config, String> {
     let survey = check(flags);
     match survey.is_in_order() {
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn what_configtest_would_refuse_is_refused() {
-        // (text, what is said; empty: nothing)
+        // (text, expected text; empty: none)
         let table = [
             ("apikey = 'k'\n", ""),
             ("verbose = true\n", "apikey must be specified"),

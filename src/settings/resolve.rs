@@ -1,4 +1,5 @@
-//! The configuration that applies: the files, the command line over them, and the API key.
+//! The effective configuration: the files, the environment and the flags over them, and the API
+//! key.
 
 use std::env;
 
@@ -11,26 +12,26 @@ use crate::settings::Variables;
 use crate::sys::environment;
 use crate::sys::root::Root;
 
-/// The configuration as far as it can be had, and what is wrong with it.
+/// The configuration as far as it could be read, and what is wrong with it.
 #[derive(Default)]
 pub(crate) struct ConfigReport {
     pub(crate) config: Config,
-    /// Without one, the agent can run.
+    /// Errors with which the agent cannot run.
     pub(crate) problems: Vec<String>,
-    /// Keys that nothing reads, file by file, the main file first.
+    /// Unknown keys, file by file, the main file first.
     pub(crate) unknown: Vec<Unknown>,
-    /// What the agent can run with, and what cannot be meant so.
+    /// Values with which the agent can run, but which are certainly wrong.
     pub(crate) mistakes: Vec<String>,
-    /// What may be meant so.
+    /// Values that may be intended.
     pub(crate) advice: Vec<String>,
-    /// The commands of plugins, and the places that they are written at.
+    /// The commands of plugins, and the places where they are configured.
     pub(crate) commands: Vec<(String, String)>,
-    /// Whether there is no file, and none is needed.
+    /// Whether there is no configuration file, and none is needed.
     pub(crate) is_alone: bool,
 }
 
-/// The configuration, with what the command line says over it. Logs what the agent can run with.
-/// Fails with everything that is wrong.
+/// The effective configuration. Logs unknown keys and mistakes, with which the agent can run. Fails
+/// with all problems.
 pub(crate) fn resolve(flags: &Flags) -> Result<Config, String> {
     let survey = survey(flags);
     for unknown in &survey.unknown {
@@ -45,7 +46,7 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Config, String> {
     }
 }
 
-/// The defaults, with what is said of the host's trees outside of a configuration file.
+/// The defaults, with the host's paths from the flags or the environment.
 pub(crate) fn defaults(flags: &Flags) -> Config {
     Config {
         host: host(flags, HostPaths::default()),
@@ -53,14 +54,14 @@ pub(crate) fn defaults(flags: &Flags) -> Config {
     }
 }
 
-/// Where the host's trees are: as `flags` say, else the environment, else the configuration.
+/// The host's paths. Flags win over the environment, and that over the configuration.
 fn host(flags: &Flags, configured: HostPaths) -> HostPaths {
     let environment = HostPaths::of_environment(|name| env::var_os(name));
     flags.host.clone().or(environment).or(configured)
 }
 
-/// Like [`resolve`], for whoever wants to know all there is to say. What is odd but harmless is
-/// logged.
+/// Like [`resolve`], but returns everything that is wrong along with the configuration. Logs
+/// warnings that are harmless.
 pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     let mut loaded = load(&flags.conf, &beside(flags));
     let is_alone = loaded.is_alone;
@@ -69,7 +70,8 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         problems.push(error.to_string());
     }
     let (unknown, commands) = (loaded.unknown, loaded.commands);
-    // Where an agent is alone, others have no way to the file; engines mount secrets for everybody.
+    // Without a configuration file the agent is alone in a container, where no other user can reach
+    // the key. Container engines mount secrets readable for every user.
     let exposed = key::exposed(&loaded.config, &loaded.with_apikey);
     for path in exposed.filter(|_| !is_alone) {
         log::warn!(
@@ -116,7 +118,7 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
                 list.push(format!("{source}: {}", doubt.why));
             }
             config.apikey = key;
-            // A file that is wrong may well have a key, which is not to be called missing.
+            // A file with problems may contain a key, which must not be reported as missing.
             let is_missing = problems.is_empty() || !loaded.names_apikey;
             if let Err(error) = config
                 .require_apikey()
@@ -144,8 +146,8 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     }
 }
 
-/// The variables of the environment. There need be no file where nobody names one and they hold, or
-/// lead to, an API key.
+/// The variables of the environment. The configuration file may be missing if `-conf` does not name
+/// another and if a variable or a flag gives the API key or its file.
 fn beside(flags: &Flags) -> Beside {
     let is_image = environment::is_of_image();
     let variables = Variables::of(env::vars_os(), is_image);

@@ -1,10 +1,10 @@
-//! What a running agent takes over of a changed configuration.
+//! The part of a changed configuration that a running agent applies.
 
 use super::table::SECTIONS;
 use crate::config::Config;
 
-/// `new` as far as an agent that runs with `old` can take it over, and the settings whose change
-/// needs a restart: they keep the values of `old`.
+/// `new` as far as an agent that runs with `old` can apply it, and the names of the changed
+/// settings that need a restart. These keep the values of `old`.
 pub(crate) fn as_far_as_possible(old: &Config, mut new: Config) -> (Config, Vec<String>) {
     let mut old = old.clone();
     let mut staying: Vec<String> = Vec::new();

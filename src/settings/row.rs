@@ -1,7 +1,7 @@
 //! A row of the table.
 //!
-//! Rows are built in constants. What only the documentation needs is kept in tests alone, so that
-//! the program does not carry it.
+//! Rows are built in constants. Fields that only the documentation needs are compiled into the
+//! tests only, so that the program does not contain them.
 
 use super::kind::{Kind, Words, doubt};
 use crate::config::Flags;
@@ -9,8 +9,8 @@ use crate::config::Level;
 use crate::config::item::Item;
 use crate::config::walk::Walk;
 
-/// Stores the value of the current key, if the key is one of `rows`, whatever the case of its
-/// letters. Returns whether it is.
+/// Stores the value of the current key if `rows` has the key, ignoring case. Returns whether it
+/// has.
 pub(crate) fn read_known<T>(
     walk: &mut Walk<'_>,
     into: &mut T,
@@ -30,7 +30,7 @@ pub(crate) fn read_known<T>(
     true
 }
 
-/// Notes what is wrong with the value of the current key, or doubtful about it.
+/// Records the problem of the current key's value, or a warning if the value is doubtful.
 fn report(walk: &mut Walk<'_>, item: Item<'_>, stored: Result<(), String>, words: Words) {
     if let Err(why) = stored {
         walk.wrong(item.line, &why);
@@ -40,7 +40,7 @@ fn report(walk: &mut Walk<'_>, item: Item<'_>, stored: Result<(), String>, words
     }
 }
 
-/// Reads a value that has to be a table with the keys of `rows`; `name` is that of the table in
+/// Reads a value that has to be a table with the keys of `rows`. `name` is the table's name in
 /// messages.
 pub(crate) fn read_table<T>(
     walk: &mut Walk<'_>,
@@ -64,7 +64,7 @@ pub(super) struct Row<T: 'static> {
     pub(super) kind: Kind<T>,
     /// Whether the variable `MACKEREL_SECTION_KEY` sets it.
     pub(super) has_variable: bool,
-    /// Another variable that sets it. (A reference is half as large as a text.)
+    /// Another variable that sets it. (A reference to a text is half as large as a text.)
     pub(super) other_variable: Option<&'static &'static str>,
     pub(super) restart: Restart,
     /// Takes the value from the command line.
@@ -73,7 +73,7 @@ pub(super) struct Row<T: 'static> {
     pub(super) doc: Doc,
 }
 
-/// Whether a change needs a restart, and what a reload reports then.
+/// Whether a change needs a restart, and the name that a reload reports then.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Restart {
     /// A change takes effect at a reload.
@@ -82,12 +82,12 @@ pub(super) enum Restart {
     Key,
     /// The section, whose keys are reported together.
     Section,
-    /// The trees of the watched host, which are reported together.
+    /// The paths of the monitored host, which are reported together.
     HostPaths,
 }
 
 impl Restart {
-    /// What a reload reports about `key` of `section`; `None` if a change takes effect.
+    /// The name that a reload reports for `key` of `section`; `None` if a change takes effect.
     pub(super) fn name(self, section: &str, key: &str) -> Option<String> {
         match self {
             Restart::No => None,
@@ -99,7 +99,8 @@ impl Restart {
     }
 }
 
-/// Stores what a flag gives, if it is given. Fails with the text for the user, which names the flag.
+/// Stores the value of a flag, if the flag is given. Fails with the text for the user, which names
+/// the flag.
 pub(super) type Overlay<T> = fn(&mut T, &Flags) -> Result<(), String>;
 
 /// The settings below one `[name]`, or at the top of the file if the name is empty.
@@ -117,22 +118,22 @@ pub(super) struct Doc {
     pub(super) about: &'static str,
     /// Further sentences, which the sample leaves out.
     pub(super) more: &'static str,
-    /// The values, where the kind does not say them.
+    /// The accepted values, if they do not follow from the kind.
     pub(super) values: &'static str,
-    /// As the file has it; empty if there is none.
+    /// The default as TOML; empty if there is none.
     pub(super) default: &'static str,
-    /// As the file has it, and different from the default.
+    /// A value that differs from the default, as TOML.
     pub(super) example: &'static str,
     /// The names of the flag.
     pub(super) flags: &'static [&'static str],
     /// Whether it is for the agent's own use, and not in the sample.
     pub(super) is_internal: bool,
-    /// The kinds of plugins that have the key, and the value in the sample's plugin of that kind;
-    /// empty if it is not shown.
+    /// The kinds of plugins that have the key, and the value in the sample's plugin of that kind.
+    /// A key with an empty value is not shown.
     pub(super) of: &'static [(&'static str, &'static str)],
 }
 
-/// The section `name`, with what the sample and the documentation say about it.
+/// The section `name`. `about` is its description in the sample and the documentation.
 pub(super) const fn section<T>(
     name: &'static str,
     rows: &'static [Row<T>],
@@ -148,7 +149,7 @@ pub(super) const fn section<T>(
     }
 }
 
-/// Methods that note something for the documentation. In the program they do nothing.
+/// Methods that set a field of the documentation. In the program they do nothing.
 macro_rules! documented {
     ($($(#[$doc:meta])* $field:ident: $type:ty;)*) => {$(
         $(#[$doc])*
@@ -165,7 +166,8 @@ macro_rules! documented {
 }
 
 impl<T> Row<T> {
-    /// A row for `key`, whose value is of `kind`, has a variable, and takes effect at a reload.
+    /// A row for `key` with a value of `kind`. It has a variable, unless it is a table. A change
+    /// takes effect at a reload.
     pub(super) const fn new(key: &'static str, kind: Kind<T>) -> Row<T> {
         let has_variable = !kind.is_table();
         Row {
@@ -194,9 +196,9 @@ impl<T> Row<T> {
         about: &'static str;
         /// Further sentences, which the sample leaves out.
         more: &'static str;
-        /// The values, where the kind does not say them.
+        /// The accepted values, if they do not follow from the kind.
         values: &'static str;
-        /// The default, as the file has it. `false` need not be given.
+        /// The default, as TOML. `false` need not be given.
         default: &'static str;
         /// A value that is not the default. `true` need not be given.
         example: &'static str;
@@ -204,7 +206,7 @@ impl<T> Row<T> {
         of: &'static [(&'static str, &'static str)];
     }
 
-    /// The same, which the sample leaves out, because it is for the agent's own use.
+    /// This row, marked as internal: for the agent's own use, and omitted from the sample.
     pub(super) const fn internal(self) -> Row<T> {
         Row {
             #[cfg(test)]
@@ -216,7 +218,7 @@ impl<T> Row<T> {
         }
     }
 
-    /// The same, without a variable.
+    /// This row without a variable.
     pub(super) const fn no_variable(self) -> Row<T> {
         Row {
             has_variable: false,
@@ -224,7 +226,7 @@ impl<T> Row<T> {
         }
     }
 
-    /// The same, with another variable beside `MACKEREL_SECTION_KEY`.
+    /// This row with another variable besides `MACKEREL_SECTION_KEY`.
     pub(super) const fn other_variable(self, name: &'static &'static str) -> Row<T> {
         Row {
             other_variable: Some(name),
@@ -232,13 +234,13 @@ impl<T> Row<T> {
         }
     }
 
-    /// The same, whose change needs a restart.
+    /// This row for a setting whose change needs a restart.
     pub(super) const fn restart(self, restart: Restart) -> Row<T> {
         assert!(self.kind.has_swap(), "give Kind::Own a swap");
         Row { restart, ..self }
     }
 
-    /// The same, which a flag of these names sets.
+    /// This row with a flag of these names.
     pub(super) const fn flag(self, names: &'static [&'static str], overlay: Overlay<T>) -> Row<T> {
         #[cfg(not(test))]
         let _ = names;

@@ -1,8 +1,8 @@
 //! The settings of the agent, each with everything that depends on it. The order is that of the
 //! documentation and the sample.
 //!
-//! To add a setting, add a field to [`Config`] and its default, and a row here; `make bless`
-//! renews the documentation and the sample.
+//! To add a setting, add a field with its default to [`Config`], and a row here. `make bless` then
+//! updates the documentation and the sample.
 
 pub(super) mod plugin;
 
@@ -249,7 +249,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     .about("Without effect: the command line alone says where the file is."),
 ];
 
-/// The status of a host.
+/// The valid statuses of a host.
 const STATUS: [&str; 4] = ["working", "standby", "maintenance", "poweroff"];
 
 const HOST_STATUS: &[Row<Config>] = &[
@@ -299,7 +299,7 @@ const SPOOL: &[Row<Config>] = &[
         .example("false")
         .restart(Restart::Section)
         .about("Keep it in a file."),
-    // While posting works a round waits for up to a minute, and nothing is to be written.
+    // While posting works, a round waits for up to a minute, and nothing may be written then.
     row(
         "window",
         Kind::MinutesWithin(|c| &mut c.spool.window, (2, 60)),
@@ -413,7 +413,7 @@ const READINESS_PROBE: &[Row<Config>] = &[
     .about("Seconds until an attempt has failed."),
 ];
 
-/// Takes a value that a flag gives, if it does.
+/// Stores the value of a flag, if the flag is given.
 fn over<V: Clone>(at: &mut V, given: Option<&V>) -> Result<(), String> {
     if let Some(given) = given {
         at.clone_from(given);
@@ -421,7 +421,7 @@ fn over<V: Clone>(at: &mut V, given: Option<&V>) -> Result<(), String> {
     Ok(())
 }
 
-/// The same for a setting that need not have a value.
+/// Like [`over`], for a setting that may be unset.
 fn over_some<V: Clone>(at: &mut Option<V>, given: Option<&V>) -> Result<(), String> {
     if given.is_some() {
         *at = given.cloned();
@@ -436,7 +436,7 @@ fn include(item: Item<'_>) -> Result<Option<Include>, String> {
     Ok(Some(Include { pattern, line }).filter(|include| !include.pattern.is_empty()))
 }
 
-/// The cloud that a word stands for.
+/// The cloud platform of that name. An empty name is `auto`.
 fn platform(item: Item<'_>) -> Result<CloudPlatform, String> {
     let name = item.text()?;
     Ok(match &*name {

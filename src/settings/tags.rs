@@ -1,8 +1,8 @@
-//! The tags of log lines: the Go agent's names of the parts that write them.
+//! The tags of log lines: the Go agent's names for the modules that write them.
 
 use crate::sys::log::Tags;
 
-/// The Go agent's names of the parts that write to the log.
+/// The module path of a log line, and the Go agent's name for that module.
 pub(crate) const TAGS: Tags = &[
     ("collect", "metrics"),
     ("describe", "spec"),

@@ -1,4 +1,4 @@
-//! Keys of a file that nothing reads, and what was probably meant by them.
+//! Unknown keys of a file, and the suggestions for them.
 
 use super::row::{Row, Section};
 use super::table::plugin::{self, COMMAND, KINDS};
@@ -7,18 +7,18 @@ use crate::config::key::dotted;
 use crate::config::unread::{Place, Unread};
 use crate::config::{Config, UnknownKey};
 
-/// Differences between two words from which on they are taken for different ones.
+/// The distance from which on two words are not similar.
 const FAR: usize = 3;
 
-/// The table with the plugins, and a plugin's table with the command that follows a check.
+/// The table of the plugins, and a plugin's table with the command that is run after a check.
 pub(super) const PLUGIN: &str = "plugin";
 const ACTION: &str = "action";
-/// A table of plugins as suggestions show it.
+/// A table of a plugin, as suggestions show it.
 const EXAMPLE: &str = "plugin.metrics.NAME";
 
 impl Unread {
-    /// One entry for each mistake, sorted by key: a key below one that is reported is left out,
-    /// and so is all but the first component where that is unknown itself.
+    /// One entry for each mistake, sorted by key. A key below a reported one is omitted. If the
+    /// first component of a key is unknown, only that component is reported.
     pub(crate) fn report(&self) -> Vec<UnknownKey> {
         let mut report = Vec::new();
         for Place { key, path, line } in &self.keys {
@@ -50,7 +50,7 @@ impl Unread {
     }
 }
 
-/// Whether `word` is a key of some table: nothing that belongs to a value.
+/// Whether `word` is a key of any table. Such a word is no part of a value, so it may be shown.
 pub(super) fn is_key(word: &str) -> bool {
     at_top(word).is_some()
         || SECTIONS
@@ -73,7 +73,7 @@ fn tables() -> impl Iterator<Item = &'static str> {
     sections().map(|section| section.name).chain([PLUGIN])
 }
 
-/// The key or table at the top of the file that `word` is, whatever the case of its letters, and
+/// The name of the key or table at the top of the file that equals `word`, ignoring case, and
 /// whether it is a table.
 fn at_top(word: &str) -> Option<(&'static str, bool)> {
     let is_word = |name: &&str| name.eq_ignore_ascii_case(word);
@@ -81,7 +81,7 @@ fn at_top(word: &str) -> Option<(&'static str, bool)> {
     has(TOP, word).map(|name| (name, false)).or_else(table)
 }
 
-/// The name of the key of `rows` that `word` is, whatever the case of its letters.
+/// The key of `rows` that equals `word`, ignoring case.
 fn has<T>(rows: &'static [Row<T>], word: &str) -> Option<&'static str> {
     let mut names = rows.iter().map(|row| row.key);
     names.find(|name| name.eq_ignore_ascii_case(word))
@@ -91,8 +91,8 @@ fn names<T>(rows: &'static [Row<T>]) -> Vec<&'static str> {
     rows.iter().map(|row| row.key).collect()
 }
 
-/// What was probably meant by the unknown key `word` in the table `parents`: a key of another
-/// table, or else the most similar one of this table. Never the key itself.
+/// The suggestion for the unknown key `word` in the table `parents`: a key of another table, or
+/// else the most similar key of this table. The key itself is never suggested.
 fn hint(parents: &[String], word: &str) -> Option<String> {
     if let Some((name, is_table)) = at_top(word)
         && !parents.is_empty()
@@ -132,13 +132,13 @@ fn did_you_mean(key: &str) -> String {
     format!("Did you mean {key} ?")
 }
 
-/// Keeps the report sorted.
+/// Inserts an entry, so that the report stays sorted.
 fn add(report: &mut Vec<UnknownKey>, unknown: UnknownKey) {
     let at = report.partition_point(|seen| seen.key <= unknown.key);
     report.insert(at, unknown);
 }
 
-/// `word` in the table `parent`, which is empty for the top level.
+/// The dotted key `word` of the table `parent`, which is empty for the top level.
 fn beside(parent: &str, word: &str) -> String {
     match parent {
         "" => word.to_owned(),
@@ -146,8 +146,8 @@ fn beside(parent: &str, word: &str) -> String {
     }
 }
 
-/// The one of `words` that is most similar to `word` and less than [`FAR`] from it; of several, the
-/// first.
+/// The one of `words` that is most similar to `word`, with a distance below [`FAR`]. Of several
+/// equally similar ones, the first.
 pub(super) fn nearest<'w>(words: &[&'w str], word: &str) -> Option<&'w str> {
     let mut least = (FAR, None);
     for known in words {
@@ -159,14 +159,14 @@ pub(super) fn nearest<'w>(words: &[&'w str], word: &str) -> Option<&'w str> {
     least.1
 }
 
-/// The characters that have to be inserted, removed or replaced to make `b` of `a`; no more than
-/// [`FAR`] is told apart.
+/// The number of characters to insert, remove or replace to turn `a` into `b`. If the lengths
+/// differ by [`FAR`] or more, `FAR` is returned.
 fn distance(a: &str, b: &str) -> usize {
     let length = a.chars().count();
     if length.abs_diff(b.chars().take(length + FAR).count()) >= FAR {
         return FAR;
     }
-    // The row of distances between the beginnings of `a` and the part of `b` seen so far.
+    // The distances between each prefix of `a` and the part of `b` processed so far.
     let mut row: Vec<usize> = (0..=length).collect();
     for (done, wanted) in b.chars().enumerate() {
         let mut diagonal = done;
@@ -256,7 +256,7 @@ mod tests {
     fn a_key_in_the_wrong_table_is_never_suggested_itself() {
         let above = |name: &str| format!("{name} belongs above the first [section] of the file.");
         let plugin = "[plugin.metrics.a]\ncommand='x'\n";
-        // (why this row exists, text, key, what is said of it)
+        // (why this row exists, text, line and key, expected suggestion)
         let table = [
             (
                 "as reported",

@@ -1,4 +1,4 @@
-//! Variables over a file.
+//! Tests of variables that override a file.
 
 use super::*;
 use crate::config::{IdStore, NamedFile};
@@ -97,7 +97,7 @@ fn the_image_of_the_go_agent_has_its_own_names() {
 
 #[test]
 fn says_what_is_wrong_and_what_was_meant() {
-    // (name, value, what is said; empty: nothing)
+    // (name, value, expected text; empty: none)
     let table = [
         (
             "MACKEREL_VERBOSE",

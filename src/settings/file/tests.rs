@@ -1,4 +1,4 @@
-//! Files, and what is made of them.
+//! Tests of reading the text of a configuration file.
 
 use std::path::PathBuf;
 

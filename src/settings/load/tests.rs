@@ -1,4 +1,4 @@
-//! Files with those that they include.
+//! Tests of loading a file together with the files that it includes.
 
 use super::*;
 use crate::base::pattern::Pattern;
@@ -8,7 +8,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new("tests/fixtures/config").join(name)
 }
 
-/// Vector 15; unknown keys of included files are told as well.
+/// Vector 15; unknown keys of included files are reported as well.
 #[test]
 fn included_files_are_read_over_the_main_file() {
     let loaded = load(&fixture("main.conf"), &Beside::default())
@@ -50,7 +50,7 @@ fn included_files_are_read_over_the_main_file() {
     assert_eq!(warnings, [expected]);
 }
 
-/// A configuration as one finds it on a server that somebody has looked after for years.
+/// A configuration as it is found on a server that has been maintained for years.
 #[test]
 fn a_large_configuration_means_what_it_says() {
     let loaded = load(&fixture("large/mackerel-agent.conf"), &Beside::default())

@@ -1,4 +1,4 @@
-//! Tables of plugins, and what is made of them.
+//! Tests of reading the tables of plugins.
 
 use super::*;
 use crate::config::Findings;

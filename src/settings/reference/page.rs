@@ -60,7 +60,7 @@ fn page_is_made_of_the_table() {
     check(PAGE, &out);
 }
 
-/// Adds the keys of plugins.
+/// Appends the entries of the keys of plugins.
 fn plugin<T>(out: &mut String, rows: &[Row<T>]) {
     for row in rows {
         let kinds: Vec<_> = row.doc.of.iter().map(|(kind, _)| *kind).collect();
@@ -69,7 +69,7 @@ fn plugin<T>(out: &mut String, rows: &[Row<T>]) {
     }
 }
 
-/// Adds a key: its name, its values, what else there is in short, and what it is.
+/// Appends the entry of a key: name, description, values, example or default, and `more`.
 fn describe<T>(out: &mut String, name: &str, row: &Row<T>, more: &str) {
     *out += &format!("\n### `{name}`\n\n");
     wrap(out, "", &[row.doc.about, row.doc.more].join(" "));
@@ -85,7 +85,7 @@ fn describe<T>(out: &mut String, name: &str, row: &Row<T>, more: &str) {
     wrap(out, "", &short);
 }
 
-/// Variables, flags and the effect of a reload.
+/// The variables and flags of a setting, and the effect of a reload, as sentences.
 fn setting<T>(section: &str, row: &Row<T>) -> String {
     let mut out = String::new();
     if row.has_variable {
@@ -117,7 +117,7 @@ fn setting<T>(section: &str, row: &Row<T>) -> String {
     out
 }
 
-/// The values that a key takes.
+/// The values that a key accepts, in words.
 fn values<T>(row: &Row<T>) -> String {
     if !row.doc.values.is_empty() {
         return row.doc.values.to_owned();

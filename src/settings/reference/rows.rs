@@ -1,4 +1,4 @@
-//! What holds the rows to the fields of [`Config`], and to what reads them.
+//! Tests that compare the rows with the fields of [`Config`] and with the code that reads them.
 
 use super::{default, dotted, example, flags, variable};
 use crate::config::Config;
@@ -7,7 +7,7 @@ use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
 use crate::settings::{Variables, as_far_as_possible};
 
-/// Fields that are no setting.
+/// Fields that are not settings.
 const UNSET: &[&str] = &["container.task"];
 const PLUGINS: [&str; 3] = [
     "[plugin.metrics.a]\ncommand = 'x'",
@@ -15,8 +15,8 @@ const PLUGINS: [&str; 3] = [
     "[plugin.metadata.a]\ncommand = 'x'",
 ];
 
-/// The fields of a configuration and of the structures in it, each with its value as `Debug` shows
-/// it: so a new field is here without being listed.
+/// The fields of a configuration and of the structures in it, each with its value, taken from the
+/// `Debug` output. A new field is therefore included without being listed.
 fn fields(config: &Config) -> Vec<(String, String)> {
     let text = format!("{config:#?}");
     let mut all: Vec<(String, String)> = Vec::new();
@@ -34,7 +34,7 @@ fn fields(config: &Config) -> Vec<(String, String)> {
                 all.push((format!("{parent}{name}"), value.to_owned()));
             }
             _ if depth == 1 && inner.starts_with('}') => structure.clear(),
-            // The value goes on.
+            // The value continues.
             _ => all
                 .last_mut()
                 .into_iter()
@@ -42,7 +42,7 @@ fn fields(config: &Config) -> Vec<(String, String)> {
         }
     }
     for (name, value) in &mut all {
-        // It does not show.
+        // `Debug` does not show the secret.
         if name == "apikey" {
             *value = config.apikey.to_string();
         }
@@ -50,12 +50,12 @@ fn fields(config: &Config) -> Vec<(String, String)> {
     all
 }
 
-/// Whether a value begins a structure: a name and a brace.
+/// Whether a value in the `Debug` output begins a structure, with a name and a brace.
 fn is_structure(value: &str) -> bool {
     value.ends_with(" {") && value.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-/// The rows that have an effect, and their sections.
+/// The rows that have an effect, that is, an example, each with the name of its section.
 fn settings() -> impl Iterator<Item = (&'static str, &'static Row<Config>)> {
     let rows = SECTIONS
         .iter()
@@ -63,7 +63,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static Row<Config>)> {
     rows.filter(|(_, row)| !example(row).is_empty())
 }
 
-/// The configuration of one text, and what is said about the keys in it that nothing reads.
+/// The configuration of one text, and the messages about its unknown keys.
 fn read(text: &str) -> (Config, String) {
     let mut config = Config::default();
     let found = config.read(text.as_bytes());
@@ -73,7 +73,7 @@ fn read(text: &str) -> (Config, String) {
     (config, unknown.join("\n"))
 }
 
-/// Without the places, which differ.
+/// The `Debug` output with the API key, and without the places, which differ.
 fn shown(config: &Config) -> String {
     let mut text = format!("{}{config:?}", &*config.apikey).replace("line: 1", "line: 0");
     while let Some((before, after)) = text.clone().split_once("by: \"MACKEREL_") {
@@ -109,7 +109,7 @@ fn settings_have_a_row_for_each_field() {
             "{field}: write a row with an example, and one only"
         );
     }
-    // What the test sees of `Config`, so that it sees all.
+    // Ensures that the test covers fields at the top, in structures, and the plugins.
     for field in [
         "apikey",
         "host.etc",
@@ -162,7 +162,7 @@ fn settings_that_are_misspelt_or_misplaced_are_recognised() {
 
 #[test]
 fn settings_are_read_from_their_variables() {
-    // The key of the API is read elsewhere.
+    // The API key is read elsewhere.
     for (section, row) in settings().filter(|(_, row)| row.key != "apikey") {
         let value = match row.kind {
             Kind::Texts(_) => example(row).replace(['[', ']', '"'], ""),

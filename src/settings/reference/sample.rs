@@ -1,4 +1,4 @@
-//! The sample of a configuration file.
+//! The test that compares the sample configuration file with the table.
 
 use super::{check, default, example, wrap};
 use crate::settings::row::Row;
@@ -24,7 +24,7 @@ fn sample_is_made_of_the_table() {
             }
             out += &format!("# [{}]\n", section.name);
         }
-        // A section is one block, so that its head is not overlooked.
+        // A section is one block without blank lines, so that its heading is not overlooked.
         let between = if section.name.is_empty() { "\n" } else { "#\n" };
         for row in section.rows.iter().filter(|row| !row.doc.is_internal) {
             out += between;
@@ -49,7 +49,7 @@ fn sample_is_made_of_the_table() {
     check(SAMPLE, &out);
 }
 
-/// The lines of a plugin of this kind.
+/// The lines of the sample's plugin of this kind.
 fn shown<T>(rows: &[Row<T>], kind: &str) -> String {
     let line = |row: &Row<T>| {
         let (_, value) = row.doc.of.iter().find(|(of, _)| *of == kind)?;

@@ -1,5 +1,5 @@
-//! The keys of `[plugin.KIND.NAME]`. The decoder takes any key in any kind of plugin; the rows say
-//! which kinds use it.
+//! The keys of `[plugin.KIND.NAME]`. The decoder accepts every key in every kind of plugin. The
+//! rows state which kinds use it.
 
 use crate::config::item::Item;
 use crate::config::walk::Walk;
@@ -7,7 +7,7 @@ use crate::settings::command::{Run, argv, env};
 use crate::settings::kind::{Kind, store};
 use crate::settings::row::Row;
 
-/// The table as it is written.
+/// The values of a plugin's table, as written in the file.
 #[derive(Default)]
 pub(crate) struct PluginTable {
     pub(crate) run: Run,
@@ -27,15 +27,15 @@ pub(crate) struct PluginTable {
 /// The text of a regular expression, and its line.
 pub(crate) type Expression = Option<(String, usize)>;
 
-/// A regular expression that is compiled later.
+/// The text and line of a regular expression, which is compiled later.
 pub(crate) fn expression(item: Item<'_>) -> Result<Expression, String> {
     Ok(Some((item.string()?.to_owned(), item.line)))
 }
 
-/// The kinds of plugins that there are.
+/// The kinds of plugins.
 pub(in crate::settings) const KINDS: [&str; 3] = ["metrics", "checks", "metadata"];
 
-/// Each kind, the name of the sample's plugin of that kind, and what is said about the kind.
+/// Each kind, the name of the sample's plugin of that kind, and the description of the kind.
 #[cfg(test)]
 pub(in crate::settings) const EXAMPLES: [(&str, &str, &str); 3] = [
     (
@@ -63,7 +63,7 @@ const fn row(key: &'static str, kind: Kind<PluginTable>) -> Row<PluginTable> {
     Row::new(key, kind)
 }
 
-/// How a command is run: that of a plugin, and that of an action.
+/// The keys of a command, that of a plugin or that of an action.
 pub(in crate::settings) const COMMAND: &[Row<Run>] = &[
     command(
         "command",
@@ -108,7 +108,7 @@ pub(in crate::settings) const COMMAND: &[Row<Run>] = &[
     .about("Seconds after which it is terminated."),
 ];
 
-/// What else a plugin may have.
+/// The other keys of a plugin.
 pub(in crate::settings) const PLUGIN: &[Row<PluginTable>] = &[
     row(
         "custom_identifier",
