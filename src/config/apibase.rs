@@ -3,13 +3,13 @@
 use super::APIBASE;
 use crate::base::url::Url;
 
-/// The part of an address that counts: scheme, user information, host and port. An empty address
-/// is the default one.
+/// Scheme, user information, host and port of an address, without the rest. An empty address gives
+/// [`APIBASE`]. Fails if it is no HTTP or HTTPS URL.
 pub(crate) fn apibase(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(APIBASE.to_owned());
     }
-    // The address may hold a password, so it is not shown.
+    // The address may contain a password, so messages do not show it.
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.base()),
         _ => Err(format!(

@@ -1,12 +1,13 @@
-//! Characters that look like others, or like nothing, and get into a configuration by mistake.
+//! Characters that look like others or are invisible, and get into a configuration by mistake.
 
-/// Characters of the shortest text that is taken for an API key. Those of Mackerel have 44.
+/// The length from which on a text is accepted as an API key. The keys of Mackerel have 44
+/// characters.
 const KEY: usize = 20;
-/// Printable ASCII characters that no API key has, and that quotes and placeholders have.
+/// Printable ASCII characters that occur in no API key, but in quotes and placeholders.
 const NOT_IN_KEYS: &str = "\"'`<>()[]{}$%\\";
 
-/// The name of a character that is easily mistaken for another one, and what to do about it;
-/// `None` for any other character.
+/// The name of a character that is easily mistaken for another one, and the remedy; `None` for any
+/// other character.
 pub(super) fn lookalike(c: char) -> Option<&'static str> {
     Some(match c {
         '\u{FEFF}' => "a byte order mark; remove it",
@@ -28,7 +29,8 @@ pub(super) fn lookalike(c: char) -> Option<&'static str> {
     })
 }
 
-/// Like [`lookalike`], for what is outside of texts: nothing full-width has a meaning there.
+/// Like [`lookalike`], for characters outside of strings, where full-width characters have no
+/// meaning either.
 pub(super) fn lookalike_of_syntax(c: char) -> Option<&'static str> {
     match c {
         '\u{FF01}'..='\u{FF5E}' => Some("a full-width character; write the plain one"),
@@ -36,27 +38,27 @@ pub(super) fn lookalike_of_syntax(c: char) -> Option<&'static str> {
     }
 }
 
-/// Like [`lookalike`], for texts that people read, where special quotes, dashes and spaces are
-/// written on purpose.
+/// Like [`lookalike`], for texts that people read. Special quotes, dashes and spaces are written
+/// there on purpose.
 pub(super) fn lookalike_of_prose(c: char) -> Option<&'static str> {
     lookalike(c).filter(|_| matches!(c, '\u{FEFF}' | '\u{200B}' | '\u{2060}'))
 }
 
-/// The number of a character and what it is.
+/// The code point of a character and its description, for messages.
 pub(super) fn named(c: char, what: &str) -> String {
     format!("U+{:04X}, {what}", u32::from(c))
 }
 
-/// Why a text is probably no API key.
+/// The reason why a text is probably no API key.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct KeyDoubt {
-    /// Nothing of the text is in it but a character that no API key has.
+    /// The reason. It contains at most one character of the text, one that no API key has.
     pub(crate) why: String,
-    /// Whether no server can have given such a key.
+    /// Whether no server can have issued such a key.
     pub(crate) is_certain: bool,
 }
 
-/// What is doubtful about an API key that is not empty; `None` if it looks like one.
+/// The reason why a non-empty text is probably no API key; `None` if it looks like one.
 pub(crate) fn doubt_key(key: &str) -> Option<KeyDoubt> {
     let remedy = "copy the key again from the page \"API Keys\" of the organization";
     let is_odd = |c: &char| !c.is_ascii_graphic() || NOT_IN_KEYS.contains(*c);
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn a_key_is_doubted_by_what_no_key_has() {
         let good = "2w9Xk3bTqLr7VnYp4sDfGhJkZ8cMxE6uAeRiOo5tUyQ1";
-        // (why this row exists, key, how the doubt begins, whether it is certain)
+        // (why this row exists, key, how the reason begins, whether it is certain)
         let table = [
             ("a key", good, "", false),
             ("base64", "abcdefghijklmnopqrs+/=-_.~", "", false),
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn lookalikes_in_what_is_no_toml_are_named_with_line_and_column() {
-        // (why this row exists, text, what is said)
+        // (why this row exists, text, parts of the message)
         let table = [
             (
                 "curly quotes for plain ones",

@@ -1,4 +1,5 @@
-//! What matters in containers: whose metrics are measured, and what the agent waits for.
+//! Settings for containers: which containers are measured, where the host id is kept, and the
+//! readiness probe.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,21 +8,21 @@ use super::item::Item;
 use crate::base::pattern::Pattern;
 use crate::base::url::{Url, host_and_port};
 
-/// `[container]`
+/// The section `[container]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Container {
     pub(crate) metrics: Scope,
-    /// What the agent's own container is called, if not as its host.
+    /// Name of the agent's own container; `None`: its host name.
     pub(crate) name: Option<String>,
-    /// Containers whose name it matches are left out.
+    /// Containers with a matching name are not measured.
     pub(crate) ignore: Option<Pattern>,
-    /// Whether throttling, kills for want of memory, and pressure are reported too.
+    /// Whether throttling, out-of-memory kills and pressure are reported too.
     pub(crate) details: bool,
-    /// Where the host's cgroups are for this process, if not where its own are.
+    /// Where the host's cgroups are mounted; `None`: where this process's own are.
     pub(crate) cgroup: Option<PathBuf>,
-    /// The pod that this process is in, if the kernel's files do not tell.
+    /// UID of the pod of this process, if the kernel's files do not show it.
     pub(crate) pod_uid: Option<String>,
-    /// The task of ECS that this process belongs to. No setting: whoever runs the agent finds out.
+    /// Id of the ECS task of this process. Not a setting: `settings/resolve.rs` looks it up.
     pub(crate) task: Option<String>,
 }
 
@@ -30,18 +31,18 @@ pub(crate) struct Container {
 pub(crate) enum Scope {
     #[default]
     None,
-    /// Those of this process's pod, where they can be seen, or else the one that it is in.
+    /// The containers of this process's pod if they are visible, or else its own container.
     Auto,
-    /// The one that this process is in.
+    /// The container of this process.
     Own,
-    /// Those of this process's pod.
+    /// The containers of this process's pod.
     Pod,
-    /// All of the host.
+    /// All containers of the host.
     All,
 }
 
 impl Scope {
-    /// Whether the container or the pod is what is watched, and not the host below it.
+    /// Whether the container or the pod is monitored instead of the host.
     pub(crate) fn is_narrow(self) -> bool {
         matches!(self, Scope::Auto | Scope::Own | Scope::Pod)
     }
@@ -52,18 +53,18 @@ impl Scope {
 pub(crate) enum IdStore {
     #[default]
     File,
-    /// In this process alone.
+    /// Only in the memory of this process.
     Memory,
 }
 
-/// `[readiness_probe]`: what has to be there before the host is registered.
+/// The section `[readiness_probe]`: what has to be ready before the host is registered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Readiness {
-    /// Empty if it is no command.
+    /// Program and arguments of a command that has to end with 0; empty if none is configured.
     pub(crate) exec: Vec<String>,
-    /// A URL that answers with a status from 200 to 399.
+    /// A URL that has to answer with a status from 200 to 399.
     pub(crate) http: Option<String>,
-    /// A host and a port that take a connection.
+    /// A host and a port that have to accept a connection.
     pub(crate) tcp: Option<String>,
     pub(crate) initial_delay: Duration,
     pub(crate) period: Duration,
@@ -84,13 +85,13 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Whether there is anything to wait for.
+    /// Whether a command, a URL or a port is configured.
     pub(crate) fn is_given(&self) -> bool {
         !self.exec.is_empty() || self.http.is_some() || self.tcp.is_some()
     }
 }
 
-/// The containers that a word stands for.
+/// The scope of that name. An empty text is `none`.
 pub(crate) fn scope(item: Item<'_>) -> Result<Scope, String> {
     Ok(match item.string()? {
         "" | "none" => Scope::None,
@@ -106,7 +107,7 @@ pub(crate) fn scope(item: Item<'_>) -> Result<Scope, String> {
     })
 }
 
-/// Where the id of this host is kept.
+/// The store of that name for the host id. An empty text is `file`.
 pub(crate) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
     match item.string()? {
         "" | "file" => Ok(IdStore::File),
@@ -117,7 +118,7 @@ pub(crate) fn id_store(item: Item<'_>) -> Result<IdStore, String> {
     }
 }
 
-/// A URL that can be asked whether something is ready; `None` if `text` is empty.
+/// The URL of a readiness probe; `None` if `text` is empty. Fails if it is no `http` URL.
 pub(crate) fn http(text: &str) -> Result<Option<String>, String> {
     match Url::parse(text) {
         _ if text.is_empty() => Ok(None),
@@ -126,7 +127,7 @@ pub(crate) fn http(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// A host and a port; `None` if `text` is empty.
+/// `text`, which has to be a host and a port; `None` if it is empty.
 pub(crate) fn tcp(text: &str) -> Result<Option<String>, String> {
     match host_and_port(text) {
         _ if text.is_empty() => Ok(None),
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn says_what_can_be_written() {
-        // (text, the end of what is said)
+        // (text, end of the message)
         let table = [
             (
                 "container.metrics = 'some'",

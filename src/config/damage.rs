@@ -1,8 +1,8 @@
 //! Damaged texts for tests.
 
-/// Feeds `check` some thousands of damaged copies of `good`, the same in every run.
+/// Calls `check` with some thousands of damaged copies of `good`, the same in every run.
 ///
-/// What is checked passes by returning: a panic will not do.
+/// The test passes if every call returns without a panic.
 pub(crate) fn survives_damage(good: &str, check: impl Fn(&[u8])) {
     const ROUNDS: usize = 3000;
     const PIECES: [&[u8]; 16] = [
@@ -23,7 +23,7 @@ pub(crate) fn survives_damage(good: &str, check: impl Fn(&[u8])) {
         "あ".as_bytes(),
         b"\"\"\"",
     ];
-    // Marsaglia's xorshift: the quality does not matter, only that it needs no crate.
+    // Marsaglia's xorshift. It needs no crate, and its quality does not matter here.
     let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut random = |limit: usize| {
         state ^= state << 13;

@@ -1,4 +1,4 @@
-//! Intervals: a number of minutes, or a duration as Go writes it (`1h30m`).
+//! Intervals: a number of minutes, or a duration in Go's notation (`1h30m`).
 
 use std::num::IntErrorKind;
 
@@ -7,10 +7,10 @@ use super::key::quoted;
 /// Nanoseconds in a minute.
 const MINUTE: i64 = 60_000_000_000;
 
-/// The whole minutes that `text` means: first tried as a number of minutes, then as a duration.
+/// The whole minutes of `text`, which is parsed as a number of minutes or else as a duration.
 ///
-/// Fails on what is neither, on less than nothing, on more than an `i32` holds, and on durations
-/// that are no whole minutes. The texts are Go's.
+/// Fails if it is neither, negative, larger than `i32::MAX`, or a duration of no whole minutes. The
+/// texts of the errors are Go's.
 pub(super) fn minutes(text: &str) -> Result<u32, String> {
     let why = match text.parse::<i32>() {
         Ok(minutes) => {
@@ -34,7 +34,8 @@ pub(super) fn minutes(text: &str) -> Result<u32, String> {
     }
 }
 
-/// The length of a duration in Go's notation: numbers, each with a unit; `None` if it is none.
+/// The nanoseconds of a duration in Go's notation, which is a series of numbers, each with a unit.
+/// `None` if `text` is no duration, or if it overflows.
 fn nanoseconds(text: &str) -> Option<i64> {
     let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
     if rest.is_empty() {
@@ -80,7 +81,7 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(end.unwrap_or(text.len()))
 }
 
-/// A duration as Go shows it: `1h30m0s`, `1m6.5s`, `1ms`.
+/// A duration in nanoseconds, in the format of Go: `1h30m0s`, `1m6.5s`, `1ms`.
 fn shown(duration: i64) -> String {
     let sign = if duration < 0 { "-" } else { "" };
     let all = duration.unsigned_abs();

@@ -1,28 +1,29 @@
-//! What is said about a file: warnings, unknown keys, errors.
+//! The findings about a file: warnings, unknown keys, errors.
 
 use super::unread::Unread;
 
-/// Problems that are told at once; more of them are only counted.
+/// The most problems that are reported at once. Further ones are only counted.
 const SHOWN: usize = 20;
 
-/// What a file was found to hold besides its values.
+/// Everything that was found in a file besides its values.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// To be logged.
+    /// The warnings to log.
     pub(crate) warnings: Vec<Warning>,
-    /// Ignored, with a warning.
+    /// The unknown keys. They are ignored, with a warning.
     pub(crate) unread: Unread,
-    /// The commands of plugins and their actions, `plugin.KIND.NAME`, and the lines they are on.
+    /// The commands of plugins and their actions: `plugin.KIND.NAME`, and the line.
     pub(crate) commands: Vec<(String, usize)>,
-    /// Whether it has a key `apikey`, be it empty or wrong; also if its text is no TOML.
+    /// Whether the file has a key `apikey`, even an empty or invalid one. Also true if the text is
+    /// no TOML.
     pub(crate) names_apikey: bool,
 }
 
-/// Something that is dropped or changed, without which the agent can run.
+/// A warning about a value that is doubtful, dropped or changed. The agent can run without it.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Warning {
     pub(crate) level: Level,
-    /// Counted from 1; `None` if it is not about a place in a file.
+    /// Counted from 1; `None` if the warning is not about a place in a file.
     pub(crate) line: Option<usize>,
     pub(crate) text: String,
 }
@@ -32,22 +33,22 @@ pub(crate) struct Warning {
 pub(crate) enum Level {
     Error,
     Warn,
-    /// Like [`Level::Warn`], for what cannot be meant so: `configtest` fails.
+    /// Like [`Level::Warn`], for a value that is certainly wrong: `configtest` fails.
     Mistake,
 }
 
-/// Everything that is wrong with a file. Nothing of an API key is in it.
+/// All problems of a file. The texts contain nothing of an API key.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigError {
     /// At least one, sorted by line.
     pub(crate) problems: Vec<Problem>,
-    /// Further problems, which are not told.
+    /// The number of further problems, which are not reported.
     more: usize,
-    /// What the file holds besides.
+    /// The other findings about the file.
     pub(crate) found: Box<Findings>,
 }
 
-/// Something that is wrong with a file.
+/// A problem of a file.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Problem {
     /// Counted from 1.
@@ -56,13 +57,13 @@ pub(crate) struct Problem {
 }
 
 impl ConfigError {
-    /// Adds a problem.
+    /// Adds a problem, sorted by line; from [`SHOWN`] problems on, only counts it.
     pub(crate) fn add(&mut self, line: usize, text: String) {
         if self.problems.len() == SHOWN {
             self.more += 1;
             return;
         }
-        // In order from the start: a sort costs more code than the few problems are worth.
+        // Inserted in order: a sort costs more code than the few problems are worth.
         let at = self
             .problems
             .partition_point(|problem| problem.line <= line);
@@ -86,7 +87,7 @@ impl ConfigError {
 
 #[cfg(test)]
 impl std::fmt::Display for ConfigError {
-    /// One line for each problem.
+    /// Writes one line for each problem.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let lines: Vec<&str> = self
             .problems

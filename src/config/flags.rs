@@ -1,11 +1,11 @@
-//! What the command line gives.
+//! The values of the command line's flags.
 
 use std::path::PathBuf;
 
 use super::{CONFFILE, Secret};
 use crate::base::host_paths::HostPaths;
 
-/// The flags that all commands share which read the configuration. `None`: not given.
+/// The flags of all commands that read the configuration. `None`: not given.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Flags {
     /// The configuration file.
@@ -18,13 +18,13 @@ pub(crate) struct Flags {
     pub(crate) roles: Option<Vec<String>>,
     pub(crate) verbose: Option<bool>,
     pub(crate) diagnostic: Option<bool>,
-    /// Whether the agent is to end once its program file has been replaced.
+    /// Whether the agent ends when its program file has been replaced.
     pub(crate) autoshutdown: Option<bool>,
-    /// Whether a supervisor started this process, which then keeps the pid file.
+    /// Whether a supervisor started this process. The supervisor then holds the pid file.
     pub(crate) child: bool,
-    /// Whether to retire the host without asking.
+    /// Whether to retire the host without a confirmation.
     pub(crate) force: bool,
-    /// Whether it is enough that the agent measures.
+    /// For `health`: whether it is enough that the agent measures.
     pub(crate) live: bool,
     pub(crate) setup: Setup,
 }
@@ -34,17 +34,17 @@ pub(crate) struct Flags {
 pub(crate) struct Setup {
     /// The file that holds the API key.
     pub(crate) apikey_file: Option<PathBuf>,
-    /// The directory that is to be taken for `/`.
+    /// The directory that replaces `/`.
     pub(crate) prefix: Option<PathBuf>,
-    /// Whether only to say what would be done.
+    /// Whether to print the steps without performing them.
     pub(crate) dry_run: bool,
-    /// Whether the service is to run as root, without a sandbox.
+    /// Whether the service runs as root, without a sandbox.
     pub(crate) as_root: Option<bool>,
     /// Whether to remove an edited configuration too.
     pub(crate) purge: bool,
-    /// Whether to hand back to the agent that was there before.
+    /// Whether to restore the agent that was installed before.
     pub(crate) restore: Option<bool>,
-    /// Where the release is: a directory or a URL.
+    /// The location of the release: a directory or a URL.
     pub(crate) from: Option<String>,
     /// The file that holds the public key of releases.
     pub(crate) key: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! A value of a TOML file, taken as what it has to be. The texts of refusals are Go's.
+//! A value of a TOML file, and its conversion to the required type. The texts of errors are Go's.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -14,29 +14,31 @@ pub(crate) struct Item<'a> {
     pub(crate) value: &'a DeValue<'a>,
     /// Counted from 1.
     pub(crate) line: usize,
-    /// Whether the file has it by itself, and not only because of a longer key.
+    /// Whether the key is written in the file by itself, and not only as the beginning of a longer
+    /// key.
     pub(crate) explicit: bool,
 }
 
 impl<'a> Item<'a> {
-    /// The table that it is.
+    /// The value as a table; `None` for any other type.
     pub(crate) fn table(self) -> Option<&'a DeTable<'a>> {
         self.value.as_table()
     }
 
-    /// A truth value, or why it is none.
+    /// The value as a boolean. Fails for any other type.
     pub(crate) fn boolean(self) -> Result<bool, String> {
         let wrong = || self.mismatch("boolean; write true or false, without quotes");
         self.value.as_bool().ok_or_else(wrong)
     }
 
-    /// A text, or why it is none.
+    /// The value as a string. Fails for any other type.
     pub(crate) fn string(self) -> Result<&'a str, String> {
         let wrong = || self.mismatch("string; write it in quotes");
         self.value.as_str().ok_or_else(wrong)
     }
 
-    /// The path of a file, and where it is named; none if it is empty.
+    /// The value as the path of a file, with the line where it is configured; `None` if it is
+    /// empty.
     pub(crate) fn named(self) -> Result<Option<NamedFile>, String> {
         let named = NamedFile {
             path: PathBuf::from(self.string()?),
@@ -46,7 +48,8 @@ impl<'a> Item<'a> {
         Ok(Some(named).filter(|named| !named.path.as_os_str().is_empty()))
     }
 
-    /// A whole number between `low` and `high`; `size` is how Go calls a number in these bounds.
+    /// The value as a whole number from `low` to `high`. `size` is Go's name of the integer type
+    /// with these bounds.
     pub(crate) fn integer(self, low: i64, high: i64, size: &str) -> Result<i64, String> {
         let DeValue::Integer(number) = self.value else {
             return Err(self.mismatch("integer; write a whole number, without quotes"));
@@ -57,7 +60,7 @@ impl<'a> Item<'a> {
             .ok_or_else(|| format!("{} is out of range for {size}", number.as_str()))
     }
 
-    /// The texts of an array, or why it is no array of texts.
+    /// The value as a list of strings. Fails if it is no array, or if an element is no string.
     pub(crate) fn strings(self) -> Result<Vec<String>, String> {
         let wrong = || self.mismatch("slice; write a list such as [\"one\", \"two\"]");
         let values = self.value.as_array().ok_or_else(wrong)?;
@@ -74,7 +77,8 @@ impl<'a> Item<'a> {
         texts.collect()
     }
 
-    /// A text, or the text of a number or of a truth value.
+    /// The value as a text: a string, or a number or a boolean in Go's format. Fails for any other
+    /// type.
     pub(crate) fn text(self) -> Result<Cow<'a, str>, String> {
         match self.value {
             DeValue::String(text) => Ok(Cow::Borrowed(text)),
@@ -89,19 +93,19 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A regular expression, or what is wrong with it.
+    /// The value as a regular expression. Fails if it does not compile.
     pub(crate) fn pattern(self) -> Result<Pattern, String> {
         Pattern::new(&self.text()?).map_err(|error| error.to_string())
     }
 
-    /// An interval in minutes, or why it is none.
+    /// The value as an interval in minutes. Fails if it is no number of minutes and no duration.
     pub(crate) fn minutes(self) -> Result<u32, String> {
         duration::minutes(&self.text()?).map_err(|why| {
             format!("{why}; write minutes as a number, or a duration such as \"1h30m\"")
         })
     }
 
-    /// How Go calls the type of the value.
+    /// Go's name of the value's type.
     pub(crate) fn go_type(self) -> &'static str {
         match self.value {
             DeValue::String(_) => "string",
@@ -120,8 +124,8 @@ impl<'a> Item<'a> {
     }
 }
 
-/// A float as `%f` shows it, from the way it is written; as written if it has an exponent, is no
-/// number, or has more digits.
+/// A float in the format `%f`, from the text in the file. The text itself if it has an exponent, is
+/// no number, or has more than six decimals.
 fn six_decimals(written: &str) -> String {
     match written.split_once('.') {
         Some((_, fraction)) if fraction.bytes().all(|b| b.is_ascii_digit()) => {

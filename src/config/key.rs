@@ -1,6 +1,6 @@
-//! Keys and texts as they are shown in messages.
+//! The format of keys and texts in messages.
 
-/// A dotted key, its parts quoted where TOML wants it: `plugin.checks."foo bar".memo`.
+/// A dotted key. Parts that TOML requires to be quoted are quoted: `plugin.checks."foo bar".memo`.
 pub(crate) fn dotted(path: &[String]) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut out = String::new();
@@ -16,7 +16,7 @@ pub(crate) fn dotted(path: &[String]) -> String {
     out
 }
 
-/// `text` in double quotes, on one line.
+/// `text` in double quotes, with quotes, backslashes and control characters escaped.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');

@@ -1,5 +1,5 @@
-//! Layer 1: the [`Config`], the types of its values, and the walk through the text of a file. Which
-//! keys there are says the table in `settings`.
+//! Layer 1: the [`Config`], the types of its values, and the walk through the text of a file. The
+//! keys are in the table of `settings`.
 
 pub(crate) mod apibase;
 mod characters;
@@ -34,55 +34,56 @@ pub(crate) use opening::opening;
 pub(crate) use spoolfile::SpoolFile;
 pub(crate) use unread::UnknownKey;
 
-/// Where the configuration is if the command line does not say.
+/// The default path of the configuration file.
 pub(crate) const CONFFILE: &str = "/etc/mackerel-agent/mackerel-agent.conf";
-/// The API of Mackerel.
+/// The default address of the API.
 pub(crate) const APIBASE: &str = "https://api.mackerelio.com";
-/// The directory of the agent's state if nothing else is said.
+/// The default directory of the agent's state.
 pub(crate) const ROOT: &str = "/var/lib/mackerel-agent";
-/// The file with the agent's process id if nothing else is said.
+/// The default path of the pid file.
 pub(crate) const PIDFILE: &str = "/var/run/mackerel-agent.pid";
 
-/// What the agent is to do. Each field has its row in `settings/table.rs`. Nothing in it is a default still to be applied: an `Option` that is
-/// `None` is a thing that is not to be done.
+/// The configuration of the agent. Each field has its row in `settings/table.rs`. All defaults are
+/// already applied: an `Option` that is `None` means that nothing is done.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Scheme, user information, host and port of the API, without a trailing slash.
     pub(crate) apibase: String,
-    /// As written in the file; empty if it has none.
+    /// As written in the file; empty if the file has none.
     pub(crate) apikey: Secret,
-    /// The file that holds the API key in its place.
+    /// The file that holds the API key in place of `apikey`.
     pub(crate) apikey_file: Option<NamedFile>,
     /// Certificates, in PEM, to trust besides those built in.
     pub(crate) ca_file: Option<NamedFile>,
-    /// Directory of the agent's state, among it the file `id`.
+    /// Directory of the agent's state, which includes the file `id`.
     pub(crate) root: PathBuf,
-    /// Empty if there is to be none.
+    /// Empty if no pid file is written.
     pub(crate) pidfile: PathBuf,
-    /// Where the host is that is watched, if it is not the one that this process sees as its own.
+    /// Where the monitored host's directories are mounted, if not at this process's own paths.
     pub(crate) host: HostPaths,
-    /// `Service:role`; checked by `Config::overlay`.
+    /// Each `Service:role`; `Config::overlay` checks them.
     pub(crate) roles: Vec<String>,
     pub(crate) verbose: bool,
     pub(crate) silent: bool,
     /// Whether the agent reports its own memory and CPU.
     pub(crate) diagnostic: bool,
     pub(crate) display_name: Option<String>,
-    /// What is remarked of this host on Mackerel.
+    /// The memo of this host on Mackerel.
     pub(crate) memo: Option<String>,
     /// Where the id of this host is kept.
     pub(crate) host_id_store: IdStore,
-    /// What this host is known by when its id is lost; `auto`: what it runs in says so.
+    /// The text by which this host is found when its id is lost; `auto`: that of its pod, task or
+    /// container.
     pub(crate) custom_identifier: Option<String>,
-    /// Whether the host is retired when the agent is told to end.
+    /// Whether the host is retired when the agent is stopped by TERM or INT.
     pub(crate) auto_retirement: bool,
     /// Whether `mackerel-agent health` is answered.
     pub(crate) health: bool,
     /// Which containers are measured.
     pub(crate) container: Container,
-    /// What has to be there before the host is registered.
+    /// What has to be ready before the host is registered.
     pub(crate) readiness: Readiness,
-    /// Whether every request opens a connection of its own.
+    /// Whether every request opens a new connection.
     pub(crate) disable_http_keep_alive: bool,
     /// As written in the file; `direct` is not an address.
     pub(crate) http_proxy: Option<String>,
@@ -91,15 +92,15 @@ pub(crate) struct Config {
     pub(crate) cloud_platform: CloudPlatform,
     /// The files to be read after this one.
     pub(crate) include: Option<Include>,
-    /// Status that the host is given when the agent starts and stops.
+    /// The statuses that are sent when the agent starts and stops.
     pub(crate) host_status: HostStatus,
     pub(crate) filesystems: Filesystems,
-    /// Matched against the device's name as a metric segment.
+    /// Matched against the device's name in the metric.
     pub(crate) disks_ignore: Option<Pattern>,
-    /// Matched against the interface's name as a metric segment.
+    /// Matched against the interface's name in the metric.
     pub(crate) interfaces_ignore: Option<Pattern>,
     pub(crate) spool: SpoolFile,
-    /// Whether the agent is to end once its program file has been replaced.
+    /// Whether the agent ends when its program file has been replaced.
     pub(crate) autoshutdown: bool,
     pub(crate) metric_plugins: NameMap<MetricPlugin>,
     pub(crate) check_plugins: NameMap<CheckPlugin>,
@@ -107,7 +108,7 @@ pub(crate) struct Config {
 }
 
 impl Default for Config {
-    /// What applies where no file says otherwise.
+    /// The default values of all settings.
     fn default() -> Config {
         Config {
             apibase: APIBASE.to_owned(),
@@ -147,7 +148,7 @@ impl Default for Config {
     }
 }
 
-/// A text that must not be seen: it has no `Display`, and its `Debug` does not show it.
+/// A text that must not be shown. It has no `Display`, and its `Debug` does not contain it.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct Secret(String);
 
@@ -172,7 +173,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A pattern of paths, and the line on which it is written.
+/// A pattern of paths, and the line where it is configured.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Include {
     pub(crate) pattern: String,
@@ -180,19 +181,19 @@ pub(crate) struct Include {
     pub(crate) line: usize,
 }
 
-/// A file that the configuration names, and where it does.
+/// The path of a file in the configuration, and the place where it is configured.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct NamedFile {
     pub(crate) path: PathBuf,
-    /// The configuration file; empty until whoever reads it says which it is. A variable of the
-    /// environment has line 0.
+    /// The configuration file or the environment variable that names it. The reader of the file
+    /// sets it, and until then it is empty.
     pub(crate) by: PathBuf,
-    /// Counted from 1.
+    /// Counted from 1; 0 for an environment variable.
     pub(crate) line: usize,
 }
 
 impl fmt::Display for NamedFile {
-    /// The place that names it.
+    /// Writes the place where the path is configured.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = self.by.display();
         match self.line {
@@ -202,10 +203,10 @@ impl fmt::Display for NamedFile {
     }
 }
 
-/// Which cloud's metadata service is asked.
+/// The cloud whose metadata service is queried.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum CloudPlatform {
-    /// The one that the host seems to be in.
+    /// The cloud that is detected on the host.
     #[default]
     Auto,
     None,
@@ -214,15 +215,15 @@ pub(crate) enum CloudPlatform {
     AzureVm,
 }
 
-/// `working`, `standby`, `maintenance` or `poweroff`; another word gets a warning, and the server
-/// decides.
+/// The section `[host_status]`: each value is `working`, `standby`, `maintenance` or `poweroff`.
+/// Another word gets a warning and is sent, because the server decides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostStatus {
     pub(crate) on_start: Option<String>,
     pub(crate) on_stop: Option<String>,
 }
 
-/// Which filesystems are reported, under which name.
+/// Which filesystems are reported, and under which name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filesystems {
     /// Matched against the whole device name, e.g. `/dev/sda1`.
@@ -236,47 +237,47 @@ pub(crate) struct Filesystems {
 pub(crate) struct Command {
     /// Program and arguments; `sh -c TEXT` for a command given as one string.
     pub(crate) argv: Vec<String>,
-    /// Whom it runs as, if not as the agent.
+    /// The user that runs it; `None`: the agent's user.
     pub(crate) user: Option<String>,
-    /// Added to the agent's environment; later wins.
+    /// Variables that are added to the agent's environment. The last one of a name wins.
     pub(crate) env: Vec<(String, String)>,
-    /// Time until it is ended. A negative number in the file is zero here.
+    /// Time after which the command is terminated. A negative number in the file gives zero.
     pub(crate) timeout: Duration,
 }
 
-/// `[plugin.metrics.NAME]`
+/// A table `[plugin.metrics.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MetricPlugin {
     pub(crate) command: Command,
-    /// The host whose metrics these are, if not this one.
+    /// Custom identifier of the host that the metrics belong to; `None`: this host.
     pub(crate) custom_identifier: Option<String>,
-    /// Matched against a key without its `custom.` prefix.
+    /// Matched against a metric name without its prefix `custom.`.
     pub(crate) include_pattern: Option<Pattern>,
-    /// Matched against a key without its `custom.` prefix.
+    /// Matched against a metric name without its prefix `custom.`.
     pub(crate) exclude_pattern: Option<Pattern>,
     pub(crate) use_plugin_timestamp: bool,
 }
 
-/// `[plugin.checks.NAME]`
+/// A table `[plugin.checks.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CheckPlugin {
     pub(crate) command: Command,
-    /// The host whose check this is, if not this one.
+    /// Custom identifier of the host that the check belongs to; `None`: this host.
     pub(crate) custom_identifier: Option<String>,
-    /// Between two runs; within the bounds that the behaviour reference gives.
+    /// Time between two runs, within the bounds of the behaviour reference.
     pub(crate) check_interval: Duration,
-    /// Minutes, as it is sent; `None` is not sent.
+    /// In minutes, as sent to the server; `None`: not sent.
     pub(crate) notification_interval: Option<u32>,
-    /// As it is sent; `None` is not sent.
+    /// As sent to the server; `None`: not sent.
     pub(crate) max_check_attempts: Option<u32>,
     pub(crate) prevent_alert_auto_close: bool,
-    /// Run after every check.
+    /// Command that is run after every check.
     pub(crate) action: Option<Command>,
-    /// Cut to what the API takes; empty if there is none.
+    /// Cut to the length that the API accepts; empty if there is none.
     pub(crate) memo: String,
 }
 
-/// `[plugin.metadata.NAME]`
+/// A table `[plugin.metadata.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MetadataPlugin {
     pub(crate) command: Command,
@@ -300,7 +301,7 @@ mod tests {
         config
     }
 
-    /// The sample with everything switched on that it shows.
+    /// The sample with all settings that it shows uncommented.
     fn uncommented() -> String {
         let setting = |line: &&str| {
             let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -339,7 +340,7 @@ mod tests {
             (c.verbose, c.silent, sent)
         };
         assert_eq!(switches(&shown), switches(&default));
-        // The examples are there too, or this test would see nothing.
+        // Ensures that the examples are uncommented too. Otherwise the test would compare defaults.
         assert_eq!(shown.roles.len(), 2);
         assert_eq!(
             shown.http_proxy.as_deref(),

@@ -1,7 +1,7 @@
 //! The lines with which `init` begins a configuration file.
 
-/// `apikey` and, unless it is empty, `apibase`, as lines of TOML. Texts are quoted as `%q` of Go
-/// quotes them, with two exceptions that TOML makes: it does not know `\a` and `\v`.
+/// TOML lines for `apikey` and, unless it is empty, `apibase`. Texts are quoted like Go's `%q`,
+/// except for `\a` and `\v`, which TOML lacks.
 pub(crate) fn opening(apikey: &str, apibase: &str) -> String {
     let mut lines = String::from("apikey = ");
     quote(apikey, &mut lines);
@@ -48,7 +48,7 @@ mod tests {
             ("あé", "\"あé\""),
             ("\n\r\t\x08\x0C", r#""\n\r\t\b\f""#),
             ("\x01\x7F\u{85}", r#""\x01\x7f\u0085""#),
-            // Go writes "\a\v" and cannot read it.
+            // Go writes "\a\v" and cannot read it back.
             ("\x07\x0B", r#""\x07\x0b""#),
         ];
         for (key, quoted) in table {

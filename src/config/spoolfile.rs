@@ -1,13 +1,13 @@
-//! `[spool]`: the file in which values wait that could not be posted.
+//! The section `[spool]`: the file that keeps values that could not be posted.
 
 use std::time::Duration;
 
-/// The file in which values wait that could not be posted.
+/// The settings of the file that keeps values that could not be posted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct SpoolFile {
-    /// Whether there is to be one.
+    /// Whether the file is written.
     pub(crate) on_disk: bool,
-    /// How long something may wait before it is written.
+    /// Time after which unposted values are written to the file.
     pub(crate) window: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What is said about a text that is no TOML.
+//! Error messages for a text that is no valid TOML.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use toml::de::{DeTable, Error};
 use super::characters::{lookalike_of_syntax, named};
 use super::key::quoted;
 
-/// Bytes up to which all mistakes are looked for: each may cost hundreds of bytes, and a file that
-/// is no configuration at all has one at every second byte.
+/// The largest size, in bytes, of a text in which all errors are searched for. Each error may take
+/// hundreds of bytes, and a file that is no configuration at all has one at every second byte.
 const RECOVERABLE: usize = 64 << 10;
-/// Mistakes beyond which a file is taken to be no configuration at all.
+/// The number of errors above which a file is considered no configuration at all.
 const MOST: usize = 1000;
-/// Bytes of a line in which its key is looked for.
+/// The first bytes of a line in which its key is searched for.
 const KEY: usize = 200;
-/// How messages of the parser begin, and what to do about them where they do not say it.
+/// The beginnings of messages of the parser, each with a remedy that the message lacks.
 const REMEDIES: &[(&str, &str)] = &[
     (
         "string values must be quoted",
@@ -42,15 +42,16 @@ const REMEDIES: &[(&str, &str)] = &[
     ("duplicate key", "; remove one of the two"),
 ];
 
-/// How messages about something begin that, as it has no end, takes in the lines below it.
+/// The beginnings of messages about a value without an end. Such a value extends over the lines
+/// below it.
 const ENDLESS: &[&str] = &[
     "unclosed array,",
     "unclosed inline table",
     "invalid multi-line",
 ];
 
-/// What can be made of a text, and every mistake in it, perhaps with several on a line. `None`, and
-/// the first mistake alone, if nothing below that has been understood.
+/// The table that could be parsed, and all syntax errors, possibly several on a line. `None` and
+/// only the first error if the lines below an error cannot be parsed reliably.
 pub(crate) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
     let first = match DeTable::parse(text) {
         Ok(table) => return (Some(table), Vec::new()),
@@ -70,9 +71,9 @@ pub(crate) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
     }
 }
 
-/// What is wrong on the line that begins at `start`, and what to do about it, to be written after the
-/// number of the line. Nothing of a value is in it: it may be the API key. `is_key` says whether a
-/// word is a key of some table.
+/// The error on the line that begins at `start`, and the remedy, for a message in which it follows
+/// the line number. It contains nothing of a value, because that may be the API key. `is_key`
+/// returns whether a word is a key of some table.
 pub(super) fn reason(text: &[u8], start: usize, error: &Error, is_key: fn(&str) -> bool) -> String {
     let bytes = |range: Range<usize>| String::from_utf8_lossy(text.get(range).unwrap_or_default());
     let message = error.message();
@@ -90,8 +91,8 @@ pub(super) fn reason(text: &[u8], start: usize, error: &Error, is_key: fn(&str) 
     reason
 }
 
-/// The first character that looks like another one on the line that begins at `start`, up to the end
-/// of the mistake: its offset, its name and the remedy.
+/// The first character that looks like another one, on the line that begins at `start` and before
+/// `end`, the end of the error. Returns its offset, and its name with the remedy.
 pub(super) fn lookalike(text: &str, start: usize, end: usize) -> Option<(usize, String)> {
     let line = text.get(start..)?.split('\n').next()?;
     let mut characters = line.char_indices().map(|(offset, c)| (start + offset, c));
@@ -101,8 +102,8 @@ pub(super) fn lookalike(text: &str, start: usize, end: usize) -> Option<(usize, 
     })
 }
 
-/// The key with which `text` begins, in the form in which messages show it; empty if that is none
-/// that the agent knows: it may be part of a value.
+/// The key with which `text` begins, in the format of messages. Empty if it is not a known key,
+/// because it may then be part of a value.
 fn key(text: &str, is_key: fn(&str) -> bool) -> String {
     let text = text.trim_start_matches(['[', ' ', '\t']);
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -130,7 +131,7 @@ mod tests {
         let quoted = "string values must be quoted, expected literal string; \
                       write a text in quotes, and true, false and numbers without";
         let value = "key with no value, expected `=`; write key = value, and begin a remark with #";
-        // (text, what is said)
+        // (text, expected message)
         let table = [
             ("\nverbose = \n", format!("line 2, column 11 (last key \"verbose\"): {quoted}")),
             ("apikey = SECRET", format!("line 1, column 10 (last key \"apikey\"): {quoted}")),
@@ -191,7 +192,7 @@ mod tests {
             .iter()
             .map(|line| line.as_bytes()["toml: line ".len()] - b'0');
         assert!(numbers.eq([1, 2, 3, 5, 6]), "{lines:#?}");
-        // What is said of the lines below would be of no use.
+        // Messages about the lines below would be useless.
         for text in [
             "roles = ['a:b',\nverbose = 1\n[disks]\nignore = 1\n",
             "disks = { ignore = 'a'\nverbose = 1\n",
@@ -200,7 +201,7 @@ mod tests {
             let lines = mistakes(text);
             assert_eq!(lines.len(), 1, "{lines:#?}");
         }
-        // Nobody reads what is wrong with a file that is something else.
+        // A file that is no configuration gets one error only.
         for count in [MOST + 1, RECOVERABLE / 2 + 1] {
             assert_eq!(mistakes(&"=\n".repeat(count)).len(), 1);
         }

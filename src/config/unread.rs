@@ -1,22 +1,22 @@
-//! Keys of a file that nothing reads.
+//! Unknown keys of a file.
 
 use std::fmt;
 
 use super::key::dotted;
 
-/// Unknown keys that are remembered. Nobody would read on.
+/// The most unknown keys that are recorded. A longer list would not be read.
 const MOST: usize = 1000;
 
-/// What a file holds that nothing reads.
+/// The unknown keys of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     /// Sorted by the dotted key.
     pub(crate) keys: Vec<Place>,
-    /// Tables of plugins of a kind that does not exist.
+    /// Tables of plugins of an unknown kind.
     pub(crate) plugins: Vec<Place>,
 }
 
-/// A key and where it is.
+/// A key and its line.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// Dotted, as it is written.
@@ -26,19 +26,19 @@ pub(crate) struct Place {
     pub(crate) line: usize,
 }
 
-/// A key that nothing reads.
+/// An unknown key, as it is reported.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct UnknownKey {
     /// Dotted, as it is written.
     pub(crate) key: String,
-    /// What was probably meant, as a sentence.
+    /// The suggestion, as a sentence.
     pub(crate) hint: Option<String>,
     /// Counted from 1.
     pub(crate) line: usize,
 }
 
 impl fmt::Display for UnknownKey {
-    /// The text that scripts look for, without the place.
+    /// Writes the text that scripts search for, without the place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is unexpected key.", self.key)?;
         match &self.hint {
@@ -49,18 +49,19 @@ impl fmt::Display for UnknownKey {
 }
 
 impl Unread {
-    /// Remembers a key.
+    /// Records an unknown key.
     pub(crate) fn key(&mut self, path: &[String], line: usize) {
         note(&mut self.keys, path, line);
     }
 
-    /// Remembers the table of a plugin of a kind that does not exist.
+    /// Records the table of a plugin of an unknown kind.
     pub(crate) fn plugin(&mut self, path: &[String], line: usize) {
         note(&mut self.plugins, path, line);
     }
 }
 
-/// Remembers a key, once: an array of tables has the same ones again.
+/// Records a key once, because an array of tables repeats its keys. Ignores it when [`MOST`] are
+/// recorded.
 fn note(places: &mut Vec<Place>, path: &[String], line: usize) {
     let key = dotted(path);
     let at = places.partition_point(|place| place.key < key);

@@ -1,5 +1,5 @@
-//! A parsed TOML file, walked key by key: what is known is stored, what is wrong is noted together
-//! with its line, what is unknown is remembered.
+//! Walks a parsed TOML file key by key. Known values are stored, and problems and unknown keys are
+//! recorded with their lines.
 
 use std::ops::Range;
 
@@ -12,25 +12,25 @@ use super::item::Item;
 use super::key::{dotted, quoted};
 use super::syntax;
 
-/// Keys whose texts people read.
+/// Keys whose values are texts that people read.
 const PROSE: &[&str] = &["memo", "display_name"];
 
 /// The walk through one file.
 pub(crate) struct Walk<'t> {
     text: &'t str,
     is_key: fn(&str) -> bool,
-    /// Where each line but the first begins.
+    /// The offset at which each line but the first begins.
     lines: Vec<usize>,
     path: Vec<String>,
-    /// Lines that are no TOML.
+    /// Lines with a syntax error.
     broken: Vec<usize>,
     error: ConfigError,
     found: Findings,
 }
 
 impl<'t> Walk<'t> {
-    /// A walk through `text`, which lacks a byte order mark. `is_key` says whether a word is a key of
-    /// some table.
+    /// A walk through `text`, which must not begin with a byte order mark. `is_key` returns whether
+    /// a word is a key of some table.
     pub(crate) fn new(text: &'t str, is_key: fn(&str) -> bool) -> Walk<'t> {
         let ends = text.match_indices('\n');
         Walk {
@@ -44,7 +44,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// What was found, unless something was wrong.
+    /// The findings. Fails with all problems if there are any.
     pub(crate) fn finish(self) -> Result<Findings, ConfigError> {
         self.error.or_ok(self.found)
     }
@@ -54,18 +54,18 @@ impl<'t> Walk<'t> {
         let line = self.lines.partition_point(|start| *start <= offset) + 1;
         let start = self.start(line);
         let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
-        // Bytes that begin a character; the rest of each looks like 10xxxxxx.
+        // Counts the bytes that begin a character. The other bytes have the form 10xxxxxx.
         let columns = before.iter().filter(|b| **b & 0xC0 != 0x80);
         (line, columns.count() + 1)
     }
 
-    /// Where a line, counted from 1, begins.
+    /// The offset at which a line begins. `line` is counted from 1.
     fn start(&self, line: usize) -> usize {
         let before = line.checked_sub(2).and_then(|at| self.lines.get(at));
         before.copied().unwrap_or(0)
     }
 
-    /// Calls `act` for each value of `table`, with its key at the end of the path.
+    /// Calls `act` for each value of `table`. The last part of the path is then the value's key.
     pub(crate) fn each(
         &mut self,
         table: &DeTable<'_>,
@@ -82,8 +82,8 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Warns of characters that look like others in `value` if it is a text, or in the texts that it
-    /// lists.
+    /// Warns of a character that looks like another one in a string, or in the strings of an array.
+    /// Returns whether there is one.
     fn check_text(&mut self, value: &Spanned<DeValue<'_>>) -> bool {
         match value.get_ref() {
             DeValue::String(_) => self.find_lookalike(value.span()),
@@ -92,8 +92,8 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Warns of the first character in `range` that looks like another one. Returns whether there is
-    /// one.
+    /// Warns of the first character in `range` that looks like another one. Returns whether there
+    /// is one.
     fn find_lookalike(&mut self, range: Range<usize>) -> bool {
         let lookalike = match PROSE.contains(&self.last()) {
             true => lookalike_of_prose,
@@ -113,7 +113,8 @@ impl<'t> Walk<'t> {
         true
     }
 
-    /// The table that `item` has to be; `kind` is its name in messages.
+    /// The value of `item` as a table; `None` for any other type, which is recorded as a problem.
+    /// `kind` is the table's name in messages.
     pub(crate) fn expect_table<'a>(
         &mut self,
         item: Item<'a>,
@@ -138,18 +139,18 @@ impl<'t> Walk<'t> {
         dotted(&self.path)
     }
 
-    /// The key that the walk has come to.
+    /// The last part of the current key.
     pub(crate) fn last(&self) -> &str {
         self.path.last().map_or("", String::as_str)
     }
 
-    /// Notes what is wrong with the value of the current key.
+    /// Records a problem with the value of the current key.
     pub(crate) fn wrong(&mut self, line: usize, why: &str) {
         let key = quoted(&dotted(&self.path));
         self.problem(line, format!("toml: line {line} (last key {key}): {why}"));
     }
 
-    /// Notes that the text is no TOML.
+    /// Records a syntax error, the first one of each line only.
     pub(crate) fn no_toml(&mut self, error: &Error) {
         let end = self.text.len();
         let span = error.span().unwrap_or(end..end);
@@ -168,20 +169,20 @@ impl<'t> Walk<'t> {
         self.error.add(line, text);
     }
 
-    /// Notes what is wrong on a line.
+    /// Records a problem on a line.
     pub(crate) fn problem(&mut self, line: usize, text: String) {
-        // What has been made of a line that is no TOML means nothing.
+        // Values on a line with a syntax error are unreliable.
         if !self.broken.contains(&line) {
             self.error.add(line, text);
         }
     }
 
-    /// Notes what is odd but harmless.
+    /// Records a warning of [`Level::Warn`].
     pub(crate) fn warn(&mut self, line: usize, text: String) {
         self.note(Level::Warn, line, text);
     }
 
-    /// Notes what is odd, and how it is logged.
+    /// Records a warning, except on a line with a syntax error.
     pub(crate) fn note(&mut self, level: Level, line: usize, text: String) {
         if !self.broken.contains(&line) {
             let line = Some(line);
@@ -189,22 +190,22 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Notes on which line the command `key` is.
+    /// Records the line of the command `key`.
     pub(crate) fn command(&mut self, key: String, line: usize) {
         self.found.commands.push((key, line));
     }
 
-    /// Notes whether the file has a key `apikey`.
+    /// Sets whether the file has a key `apikey`.
     pub(crate) fn names_apikey(&mut self, names: bool) {
         self.found.names_apikey = names;
     }
 
-    /// Remembers the table of a plugin of a kind that does not exist.
+    /// Records the current table as a plugin of an unknown kind.
     pub(crate) fn stray_plugin(&mut self, line: usize) {
         self.found.unread.plugin(&self.path, line);
     }
 
-    /// Remembers a key that nothing reads, and those below it.
+    /// Records the current key and all keys below it as unknown.
     pub(crate) fn unread(&mut self, item: Item<'_>) {
         if item.explicit && !self.broken.contains(&item.line) {
             self.found.unread.key(&self.path, item.line);
@@ -222,7 +223,7 @@ impl<'t> Walk<'t> {
 
     fn item<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
         let start = value.span().start;
-        // The span of a table that only a longer key brings about is that of its own name.
+        // The span of a table that is implied by a longer key is that of the table's name.
         let opened = matches!(self.text.as_bytes().get(start), Some(b'[' | b'{'));
         Item {
             value: value.get_ref(),
@@ -232,7 +233,7 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// A name as Go writes that of a type: `HostStatus` for `host_status`.
+/// The Go name of the type for a section: `HostStatus` for `host_status`.
 fn go_name(name: &str) -> String {
     let mut out = String::new();
     let mut is_first = true;
