@@ -1,4 +1,4 @@
-//! What the command line itself answers: help, version and usage errors.
+//! Output of the command line itself: help, version and usage errors.
 
 use std::env::consts;
 use std::io::{self, Write};
@@ -8,8 +8,8 @@ use super::help::{command_help, error_help, overview};
 use super::table::find;
 use crate::base::program;
 
-/// Prints the answer if there is nothing to do but to print one, and returns the exit code. `None`:
-/// there is work to do.
+/// Prints help, the version or a usage error, and returns the exit code. `None`, and nothing
+/// printed, for any other request.
 pub(crate) fn answer(asked: &Result<Request, UsageError>) -> Option<u8> {
     let (code, text) = match asked {
         Ok(request) => match request.command {
@@ -34,8 +34,8 @@ pub(crate) fn answer(asked: &Result<Request, UsageError>) -> Option<u8> {
     Some(if printed.is_ok() { code } else { 1 })
 }
 
-/// The line that `version` prints, its blank at the end included. Its parts are named as Go names
-/// them.
+/// The line that `version` prints, including the blank at its end. System and architecture have
+/// Go's names.
 fn version() -> String {
     let arch = match consts::ARCH {
         "x86_64" => "amd64",

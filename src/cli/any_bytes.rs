@@ -1,15 +1,15 @@
-//! Carries values that are not UTF-8 through argh, which takes only `&str`. File names on Linux
-//! may hold any byte but NUL.
+//! Encodes values that are not UTF-8 for argh, which accepts only `&str`. File names on Linux may
+//! contain any byte but NUL.
 //!
-//! A byte that is not UTF-8 becomes NUL and the character of that number. No word of a command
-//! line contains NUL, so that this is reversible.
+//! A byte that is not UTF-8 is encoded as NUL and the character with the byte's number. This is
+//! reversible, because no word of a command line contains NUL.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// `value` as text. It is the same text if `value` is UTF-8.
+/// `value` as text, unchanged if it is UTF-8.
 pub(super) fn encode(value: &OsStr) -> Cow<'_, str> {
     if let Some(text) = value.to_str() {
         return text.into();
@@ -24,7 +24,7 @@ pub(super) fn encode(value: &OsStr) -> Cow<'_, str> {
     text.into()
 }
 
-/// The value that [`encode`] has made `text` of. Never fails; argh asks for a `Result`.
+/// The original value of a text from [`encode`]. Never fails; argh requires a `Result`.
 pub(super) fn os_string(text: &str) -> Result<OsString, String> {
     let mut bytes = Vec::with_capacity(text.len());
     for (at, part) in text.split('\0').enumerate() {

@@ -1,4 +1,4 @@
-//! The whole command line before it is parsed: API keys in it, and flags that are added to it.
+//! The command line before it is parsed: finds API keys in it, and adds flags to it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,10 +8,10 @@ use super::config_flags::APIKEY;
 use super::normalise::{self, split};
 use super::table::select;
 
-/// Where API keys stand in the whole command line, the program's name included: the number of the
-/// word, and of the byte in it with which the key begins.
+/// The positions of API keys in the command line, which includes the program's name: the index of
+/// the word, and the index of the key's first byte in it.
 ///
-/// Looks at every word, also at those that are no flags because `--` precedes them.
+/// Searches all words, even those after `--`, which are not flags.
 pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)> {
     words.iter().enumerate().filter_map(|(at, word)| {
         let (name, value) = split(word).ok()??;
@@ -23,13 +23,13 @@ pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)
     })
 }
 
-/// Commands about the agent that the host's service runs, unless a flag names another one.
+/// Commands that concern the agent of the host's service, unless a flag names another agent.
 const ABOUT_SERVICE: [&str; 4] = ["check", "health", "plugin", "retire"];
-/// The flags that name another one.
+/// The flags that name another agent.
 const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
 
-/// The command line with the `flags` of the host's service, before its own ones, if the command is
-/// about the agent of that service.
+/// The command line, with the `flags` of the host's service inserted before the user's if the
+/// command concerns the agent of that service.
 pub(crate) fn with_service(
     words: Vec<OsString>,
     flags: impl FnOnce() -> Vec<OsString>,
@@ -47,7 +47,7 @@ pub(crate) fn with_service(
     words
 }
 
-/// The words with `more` before the one at `at`.
+/// The words with `more` inserted before index `at`.
 fn inserted(words: &[OsString], at: usize, more: &[OsString]) -> Vec<OsString> {
     let (before, after) = words.split_at(at);
     [before, more, after].concat()
@@ -58,8 +58,8 @@ const CONF: &str = "MACKEREL_AGENT_CONFIG";
 /// The variable with more flags.
 const OPTS: &str = "opts";
 
-/// The command line with the flags that the environment adds, before its own ones, which win. A
-/// command gets only flags that it takes. `variable` looks into the environment.
+/// The command line with the flags of the environment inserted before the user's, which win. A
+/// command gets only flags that it accepts. `variable` looks up an environment variable.
 pub(crate) fn with_environment(
     words: Vec<OsString>,
     variable: &mut dyn FnMut(&str) -> Option<OsString>,
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn an_api_key_is_found_wherever_it_stands() {
-        // (words, where keys stand)
+        // (words, positions of keys)
         let table: Vec<(&[&str], &[_])> = vec![
             (&["agent", "-apikey=KEY"], &[(1, 8)]),
             (&["agent", "-v", "--apikey", "KEY", "-v"], &[(3, 0)]),

@@ -1,5 +1,5 @@
-//! The types of the command line: what it asks for, what the struct of a command adds to argh's
-//! traits, and what is known about each command.
+//! The types of the command line: the request, the trait of the structs of commands, and the
+//! description of a command.
 
 use std::ffi::OsString;
 use std::mem;
@@ -12,18 +12,19 @@ use crate::config::Flags;
 /// The program's name in messages.
 pub(super) const PROGRAM: &str = "mackerel-agent";
 
-/// A command line that was understood.
+/// A parsed command line.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Request {
     pub(crate) command: Command,
-    /// The word that the command is about; empty if it takes none.
+    /// The operand of the command; empty if there is none.
     pub(crate) operand: OsString,
     pub(crate) flags: Flags,
-    /// The words of all flags but the API key, as they were written: the arguments of a child.
+    /// The words of all flags but the API key, as they were written. A supervisor passes them to
+    /// its child.
     pub(crate) words: Vec<OsString>,
 }
 
-/// What the command line asks for.
+/// The command that the command line requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Command {
     /// Run the agent.
@@ -46,26 +47,26 @@ pub(crate) enum Command {
     Check,
     /// Run the metric plugin that the operand names once and print.
     Plugin,
-    /// Make this program a service of this host.
+    /// Install this program as a service of the host.
     Install,
     /// Undo [`Command::Install`].
     Uninstall,
     /// Replace the installed program by a newer release.
     Upgrade,
-    /// Print the help of this command because a flag asks for it.
+    /// Print the help of this command: it was given the flag `-help`.
     Help(&'static CommandSpec),
     /// Print the help of the command that the operand names, or the list of commands.
     Manual,
 }
 
-/// The flags that a command takes.
+/// The flags that a command accepts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum FlagSet {
-    /// None: words that look like flags are ignored.
+    /// No flags. Words that look like flags are ignored.
     Ignored,
-    /// Those of its own struct.
+    /// The flags of the command's struct.
     Own,
-    /// Those of its own struct and [`super::config_flags::ConfigFlags`].
+    /// The flags of the command's struct and of [`super::config_flags::ConfigFlags`].
     OwnAndConfig,
 }
 
@@ -73,14 +74,14 @@ pub(super) enum FlagSet {
 pub(super) trait CommandArgs: FromArgs + ArgsInfo {
     const FLAGS: FlagSet = FlagSet::OwnAndConfig;
 
-    /// Stores the flags of this struct in `flags`, and returns the operand, empty if there is none.
-    /// The flags of [`super::config_flags::ConfigFlags`] are stored before those of the command.
+    /// Stores the flags of this struct in `flags`, and returns the operand, which is empty if there
+    /// is none. The flags of [`super::config_flags::ConfigFlags`] have been stored before.
     fn store(self, _: &mut Flags) -> OsString {
         OsString::new()
     }
 }
 
-/// A command line that cannot be understood.
+/// An invalid command line.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct UsageError {
     pub(super) reason: String,
@@ -88,10 +89,10 @@ pub(crate) struct UsageError {
     pub(super) command: Option<&'static CommandSpec>,
 }
 
-/// One command, for the code that serves all of them.
+/// The description of one command, for the code that is common to all commands.
 #[derive(Debug)]
 pub(crate) struct CommandSpec {
-    /// Empty for the command that applies if none is named.
+    /// The command's name; empty for the one that applies if no command is named.
     pub(super) name: &'static str,
     pub(super) command: Command,
     pub(super) takes: FlagSet,
@@ -100,7 +101,7 @@ pub(crate) struct CommandSpec {
     pub(super) store: fn(&[&str], &mut Flags) -> Result<OsString, EarlyExit>,
 }
 
-/// What argh derives from a command's struct.
+/// The information that argh derives from a command's struct.
 pub(super) struct Info {
     /// The doc comment of the struct.
     pub(super) about: &'static str,
@@ -117,7 +118,7 @@ impl PartialEq for CommandSpec {
 impl Eq for CommandSpec {}
 
 impl CommandSpec {
-    /// The command of this struct.
+    /// The description of `command`, whose struct is `T`.
     pub(super) const fn of<T: CommandArgs>(name: &'static str, command: Command) -> CommandSpec {
         CommandSpec {
             name,
@@ -128,7 +129,7 @@ impl CommandSpec {
         }
     }
 
-    /// A usage error of this command.
+    /// A usage error of this command, with the given reason.
     pub(super) fn error(&'static self, reason: String) -> UsageError {
         UsageError {
             reason,
@@ -136,7 +137,7 @@ impl CommandSpec {
         }
     }
 
-    /// An error of argh, on one line.
+    /// A usage error of this command, with the text of an argh error on one line.
     pub(super) fn argh_error(&'static self, exit: &EarlyExit) -> UsageError {
         let mut reason = String::new();
         for word in exit.output.split_ascii_whitespace() {
@@ -149,10 +150,11 @@ impl CommandSpec {
     }
 }
 
-/// What argh derives from the struct `T`.
+/// The information that argh derives from the struct `T`.
 pub(super) fn info<T: ArgsInfo>() -> Info {
     let info = T::get_args_info();
-    // No command has subcommands: an empty list, whose destructor would cost 1 kB in all commands.
+    // No command has subcommands, so the list is empty. Its destructor would cost 1 kB in all
+    // commands.
     mem::forget(info.commands);
     Info {
         about: info.description,

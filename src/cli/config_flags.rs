@@ -1,4 +1,5 @@
-//! The flags that all commands share which read the configuration.
+//! The flags of all commands that read the configuration. The doc comments of the struct are the
+//! text of the help.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use super::command::CommandArgs;
 use crate::base::host_paths::HostPaths;
 use crate::config::{Flags, Secret};
 
-/// The flag whose value must not be shown.
+/// The name of the flag whose value must not be shown.
 pub(super) const APIKEY: &str = "apikey";
 
 /// flags that override the configuration
@@ -76,7 +77,7 @@ pub(super) struct ConfigFlags {
     verbose: Option<bool>,
 }
 
-/// A value that messages must not show. Never fails; argh asks for a `Result`.
+/// A value that messages must not show. Never fails; argh requires a `Result`.
 pub(super) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }

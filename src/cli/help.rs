@@ -1,5 +1,6 @@
-//! The help, in the notation of Go's `flag` package, from what argh derives from the structs of
-//! the commands. (argh's own help shows two dashes, and does not know that flags are shared.)
+//! The help, in the notation of Go's `flag` package. It is generated from the information that argh
+//! derives from the structs of the commands. (argh's own help shows two dashes, and does not
+//! support flags that commands share.)
 
 use std::iter::repeat_n;
 
@@ -9,9 +10,9 @@ use super::command::{CommandSpec, FlagSet, PROGRAM, UsageError};
 use super::normalise::{self, BOOL};
 use super::table::{AGENT, COMMANDS};
 
-/// The longest line, in characters.
+/// The most characters of a line.
 const WIDTH: usize = 80;
-/// Where descriptions begin.
+/// The column at which descriptions begin, counted from 0.
 const COLUMN: usize = 20;
 
 /// The help of one command, with each flag's meaning and default.
@@ -58,7 +59,7 @@ pub(super) fn command_help(spec: &CommandSpec) -> String {
     text
 }
 
-/// The help on all commands.
+/// The list of all commands.
 pub(super) fn overview() -> String {
     let mut text = format!("Usage: {PROGRAM} <command> [<args>]\n\n");
     list_commands(&mut text);
@@ -69,7 +70,8 @@ pub(super) fn overview() -> String {
     text
 }
 
-/// The help and then, on the last line, where it is seen, what is wrong.
+/// The help, followed by the reason of the error. The reason is on the last line, where it is not
+/// overlooked.
 pub(super) fn error_help(error: &UsageError) -> String {
     let help = error.command.map_or_else(overview, command_help);
     format!("{help}\n{}\n", error.reason)
@@ -83,7 +85,7 @@ fn list_commands(text: &mut String) {
     }
 }
 
-/// Appends `head` and, from [`COLUMN`] on, `about`, which is wrapped at [`WIDTH`].
+/// Appends `head`, then `about` from [`COLUMN`] on, wrapped at [`WIDTH`].
 fn row(text: &mut String, head: &str, about: &str) {
     text.push_str(head);
     let mut at = head.len();

@@ -1,14 +1,14 @@
 //! Layer 5: the command line, in the notation of Go's `flag` package: one dash or two,
 //! `-name=value` or `-name value`, flags before everything else.
 //!
-//! How words become a [`Request`], without side effects:
+//! The steps from the words to a [`Request`], without side effects:
 //!
-//! 1. [`with_service`] and [`with_environment`] (`argv`) insert the flags that the host's service
-//!    and the environment add. They come before the user's own, which win.
+//! 1. [`with_service`] and [`with_environment`] (`argv`) insert the flags of the host's service and
+//!    of the environment before the user's own, which win.
 //! 2. [`parse`] finds the command in `table`, and `normalise` translates its words into the
 //!    notation of argh: `--name value`, each flag once.
-//! 3. argh fills the struct of the command (`commands`) and the one of the flags that commands
-//!    share (`config_flags`). Doc comments of these structs are the help.
+//! 3. argh fills the struct of the command (`commands`) and the struct of the flags that commands
+//!    share (`config_flags`). The doc comments of these structs are the text of the help.
 //!
 //! [`answer`] is the only place that prints: help, version and usage errors.
 

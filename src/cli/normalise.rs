@@ -1,8 +1,8 @@
-//! Translates the notation of Go's `flag` package into the one of argh: `-conf=F` becomes
-//! `--conf F`, `-v` becomes `--verbose true`, and of a repeated flag only the last one stays.
+//! Translates the notation of Go's `flag` package into that of argh: `-conf=F` becomes `--conf F`,
+//! and `-v` becomes `--verbose true`. Of a repeated flag only the last one is kept.
 //!
-//! Which flags there are, and what they take, is read from the tables that argh derives from the
-//! structs of the commands. The kind of a value is the `arg_name` of its field.
+//! The flags and the kinds of their values come from the tables that argh derives from the structs
+//! of the commands. The kind of a value is the `arg_name` of its field.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -12,48 +12,48 @@ use argh::{FlagInfo, FlagInfoKind, Optionality};
 
 use super::any_bytes;
 
-/// The `arg_name` of a switch: Go's booleans after `=`, or nothing, which means true.
+/// The `arg_name` of a switch. It accepts Go's booleans after `=`; without a value it is true.
 ///
-/// Such a field is an option for argh, whose own switches cannot be switched off by `=false`.
+/// argh handles such a field as an option, because `=false` cannot turn off argh's own switches.
 pub(super) const BOOL: &str = "bool";
-/// The `arg_name` of a value that may hold any bytes. All others are UTF-8.
+/// The `arg_name` of a value that may contain any bytes. All others are UTF-8.
 pub(super) const PATH: &str = "path";
 
-/// The flags of one struct. argh's `--help` is among them.
+/// The flags of one struct, including argh's `--help`.
 pub(super) type FlagTable = &'static [FlagInfo<'static>];
 
-/// A flag of the command line.
+/// A flag of the command line, with its value.
 pub(super) struct GivenFlag<'w> {
     pub(super) flag: &'static FlagInfo<'static>,
     value: Cow<'w, str>,
-    /// The one or two words it was written as.
+    /// The flag as written: one or two words.
     pub(super) words: &'w [OsString],
 }
 
-/// The words of a command line after the name of the command, sorted.
+/// The words of a command line after the name of the command, split into flags and operands.
 #[derive(Default)]
 pub(super) struct Normalised<'w> {
-    /// As they were given, also those that a later one replaces.
+    /// In the given order, including those that a later one replaces.
     pub(super) flags: Vec<GivenFlag<'w>>,
     operands: Vec<Cow<'w, str>>,
 }
 
-/// Why [`Normalised::read`] ends early.
+/// The reason why [`Normalised::read`] stops early.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Stop<'w> {
     /// `-help` or `-h`.
     Help,
     /// `-version`.
     Version,
-    /// A word that is neither a flag nor an operand that the command takes.
+    /// A word that is neither a flag nor an operand that the command accepts.
     Unexpected(&'w OsStr),
-    /// A flag that is wrong; the reason.
+    /// An invalid flag, with the reason.
     Invalid(String),
 }
 
 impl<'w> Normalised<'w> {
-    /// Reads `words`, whose flags are those of `tables`. At most `limit` operands are accepted.
-    /// Empty words are skipped: scripts leave them where a variable is not set.
+    /// Reads `words` with the flags of `tables` and at most `limit` operands. Empty words are
+    /// skipped, because scripts pass them if a variable is not set.
     pub(super) fn read(
         &mut self,
         words: &'w [OsString],
@@ -102,8 +102,8 @@ impl<'w> Normalised<'w> {
         Ok(())
     }
 
-    /// The arguments for argh: those flags that are in `table`. The last one of a repeated flag
-    /// wins, unless its values are collected.
+    /// The flags that are in `table`, as arguments for argh. The last one of a repeated flag wins,
+    /// unless its values are collected.
     pub(super) fn flags_of(&self, table: FlagTable) -> Vec<&str> {
         let mut arguments = Vec::new();
         let mut rest = self.flags.as_slice();
@@ -119,14 +119,15 @@ impl<'w> Normalised<'w> {
         arguments
     }
 
-    /// The arguments for argh that are no flags. An operand is none, whatever it looks like.
+    /// The operands, as arguments for argh. They follow `--`, so that argh takes no operand for a
+    /// flag.
     pub(super) fn operands(&self) -> impl Iterator<Item = &str> {
         let operands = self.operands.iter().map(|operand| &**operand);
         ["--"].into_iter().chain(operands)
     }
 }
 
-/// The flags of `table` but argh's `--help`.
+/// The flags of `table`, without argh's `--help`.
 pub(super) fn flags(table: FlagTable) -> impl Iterator<Item = &'static FlagInfo<'static>> {
     table.iter().filter(|flag| flag.long != "--help")
 }
@@ -144,7 +145,7 @@ pub(super) fn kind(flag: &FlagInfo<'static>) -> &'static str {
     }
 }
 
-/// The flag of `table` whose long or short name this is.
+/// The flag of `table` whose long or short name is `word`.
 pub(super) fn find(table: FlagTable, word: &OsStr) -> Option<&'static FlagInfo<'static>> {
     let is_short = |c: char| word == c.encode_utf8(&mut [0; 4]) as &str;
     table
@@ -156,7 +157,7 @@ fn invalid<'w>(reason: String) -> Stop<'w> {
     Stop::Invalid(reason)
 }
 
-/// A value of Go's `strconv.ParseBool`, as Rust's `bool` writes it.
+/// A value of Go's `strconv.ParseBool`, in the notation of Rust's `bool`.
 fn boolean<'w>(name: &OsStr, given: Option<&OsStr>) -> Result<Cow<'w, str>, Stop<'w>> {
     match given.map_or(b"true".as_slice(), OsStr::as_bytes) {
         b"1" | b"t" | b"T" | b"true" | b"TRUE" | b"True" => Ok("true".into()),
@@ -169,7 +170,7 @@ fn boolean<'w>(name: &OsStr, given: Option<&OsStr>) -> Result<Cow<'w, str>, Stop
     }
 }
 
-/// A value of the other kinds. An invalid one is not repeated: it may be an API key.
+/// A value of any other kind. Errors do not contain the value, because it may be an API key.
 fn text<'w>(name: &OsStr, given: Option<&'w OsStr>, kind: &str) -> Result<Cow<'w, str>, Stop<'w>> {
     let name = name.display();
     match given {
@@ -181,7 +182,8 @@ fn text<'w>(name: &OsStr, given: Option<&'w OsStr>, kind: &str) -> Result<Cow<'w
     }
 }
 
-/// Name and, after `=`, value of a flag; `None` for `--` and for words that are no flag.
+/// The name of a flag and, if there is a `=`, its value; `None` for `--` and for words that are not
+/// flags. Fails if a flag has a name that is invalid.
 pub(super) fn split(word: &OsStr) -> Result<Option<(&OsStr, Option<&OsStr>)>, Stop<'static>> {
     let flag = match word.as_bytes() {
         b"--" => return Ok(None),

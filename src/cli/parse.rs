@@ -1,4 +1,4 @@
-//! From words to a [`Request`].
+//! Parses the words of a command line into a [`Request`].
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use crate::config::Flags;
 
 /// Parses the words after the program's name.
 ///
-/// Flags may stand before and after the operand of a command that takes one. Any other word is an
+/// Flags may precede and follow the operand, if the command accepts one. Any other word is an
 /// error, unless it is empty.
 pub(crate) fn parse(words: &[OsString]) -> Result<Request, UsageError> {
     let (spec, rest) = select(words)?;
@@ -69,8 +69,8 @@ fn is_key(given: &GivenFlag<'_>) -> bool {
     normalise::name(given.flag) == APIKEY
 }
 
-/// What is wrong with a word that the command does not take. `before` are the flags before it, and
-/// `words` those that may be repeated.
+/// The error text for a word that the command does not accept. `before` are the flags before it.
+/// `words` are the words of these flags that may be shown.
 fn unexpected(
     word: &OsStr,
     spec: &CommandSpec,

@@ -1,9 +1,9 @@
-//! The flags of the agent, compared with those that the table of settings names.
+//! Compares the flags of the agent with those in the table of settings.
 
 use super::flags_of;
 use crate::settings;
 
-/// Flags that set nothing of the configuration.
+/// Flags that set no field of the configuration.
 const OTHERS: [&str; 2] = ["child", "conf"];
 
 #[test]
@@ -12,7 +12,7 @@ fn flags_of_the_agent_are_those_of_the_settings() {
     given.retain(|name| !OTHERS.contains(name));
     given.sort_unstable();
     let mut settings = settings::flags();
-    // A short form is part of the long one's definition.
+    // A short name belongs to the definition of the long one.
     settings.retain(|name| name.len() > 1);
     settings.sort_unstable();
     assert_eq!(given, settings);

@@ -1,4 +1,4 @@
-//! The commands there are. A new one is a struct in `commands` and a row here.
+//! The table of commands. To add a command, add a struct to `commands` and a row here.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,7 @@ pub(super) static COMMANDS: [CommandSpec; 13] = [
     CommandSpec::of::<Version>("version", Command::Version),
 ];
 
-/// The command with this name.
+/// The command with this name. Fails if there is none.
 pub(super) fn find(name: &OsStr) -> Result<&'static CommandSpec, UsageError> {
     let found = COMMANDS.iter().find(|spec| spec.name == name);
     found.ok_or_else(|| UsageError {
@@ -40,7 +40,8 @@ pub(super) fn find(name: &OsStr) -> Result<&'static CommandSpec, UsageError> {
     })
 }
 
-/// The command of these words, and the words after its name.
+/// The command that these words name, or else [`AGENT`], and the words after the name. Fails if
+/// there is no such command.
 pub(super) fn select(
     words: &[OsString],
 ) -> Result<(&'static CommandSpec, &[OsString]), UsageError> {
@@ -50,13 +51,13 @@ pub(super) fn select(
     }
 }
 
-/// Whether `word` looks like the name of a command.
+/// Whether `word` is in the place of a command's name, that is, does not begin with `-`.
 pub(super) fn is_name(word: &OsStr) -> bool {
     !word.as_bytes().starts_with(b"-")
 }
 
 impl CommandSpec {
-    /// The flags of the command: its own, and those of the configuration if it takes them.
+    /// The flags of the command: its own, and those of [`ConfigFlags`] if it accepts them.
     pub(super) fn tables(&self) -> [FlagTable; 2] {
         let own = (self.info)().flags;
         match self.takes {

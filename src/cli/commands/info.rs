@@ -1,4 +1,4 @@
-//! What the program says about itself.
+//! Commands that print help and the version.
 
 use std::ffi::OsString;
 

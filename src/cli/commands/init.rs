@@ -1,4 +1,4 @@
-//! The command that writes the API key.
+//! The command that writes the API key into the configuration file.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Commands that look and print, and change nothing.
+//! Commands that print information and change nothing.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,5 @@
-//! The structs of the commands. Each one holds the command's own flags and operand; its doc
-//! comments, written as messages, are the help.
+//! The structs of the commands. Each one holds the command's own flags and its operand. The doc
+//! comments of these structs and fields are the text of the help, so they are written as messages.
 
 mod agent;
 mod info;

@@ -1,4 +1,4 @@
-//! Commands that make this program a service of the host, and undo that.
+//! Commands that install this program as a service of the host, upgrade it and remove it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Command lines, and what is made of them.
+//! Tests of parsing command lines.
 
 use argh::{FlagInfoKind, Optionality};
 
@@ -13,7 +13,7 @@ fn asked(line: &[&str]) -> Result<Request, UsageError> {
     parse(&args)
 }
 
-/// What is asked for, whatever the flags are.
+/// The requested command, without the flags.
 fn command(line: &[&str]) -> Result<Command, UsageError> {
     asked(line).map(|request| request.command)
 }
@@ -111,7 +111,7 @@ fn takes_flags_as_go_does() {
 
 #[test]
 fn a_child_is_given_the_flags_as_they_are_but_no_key() {
-    // (line after the command, what the child is given)
+    // (line after the command, words that the child receives)
     let table: [(&[&str], &[&str]); 6] = [
         (&[], &[]),
         (
@@ -177,7 +177,7 @@ fn tells_commands_apart() {
     for line in [&["-version"][..], &["--version"], &["once", "--version"]] {
         assert_eq!(command(line), Ok(Command::Version), "{line:?}");
     }
-    // A command that is not there is not in the help either.
+    // A command that does not exist is not in the help either.
     for word in ["checks", "plugins", ""] {
         let error = asked(&[word, "-v"]).unwrap_err();
         assert_eq!(error.command, None, "{word}");
@@ -282,7 +282,7 @@ fn a_word_that_no_command_takes_is_a_mistake() {
                  mackerel-agent configtest";
     let unexpected = |word: &str| format!("unexpected argument: {word}");
     let secret = "unexpected argument, which may be part of the key; write -apikey=KEY";
-    // (why this row exists, line, what is said)
+    // (why this row exists, line, expected text)
     let table: [(&str, &[&str], String); 15] = [
         (
             "flags first",
