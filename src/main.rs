@@ -28,8 +28,8 @@ fn main() -> ExitCode {
     sys::segments::protect_relocated();
     sys::crash::install();
     sys::crash::keep_private();
-    // Both before anything else: the first has to find the environment as it was, and later another
-    // thread might be reading what the second changes.
+    // Both must run before the rest. `hide` has to find the original environment, and `prepare`
+    // changes the environment, which another thread might be reading later.
     let words: Vec<_> = env::args_os().collect();
     sys::args::hide(&words, cli::secrets(&words));
     environment::prepare();
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what the command line asks for. The error is the text for the log.
+/// Runs the requested command. The error is the text for the log.
 fn perform(request: Request) -> Result<(), String> {
     let flags = request.flags;
     match request.command {
@@ -64,7 +64,7 @@ fn perform(request: Request) -> Result<(), String> {
         Command::Install => install::install(&flags.setup),
         Command::Uninstall => install::uninstall(&flags.setup),
         Command::Upgrade => install::upgrade(&flags.setup),
-        // They have been answered.
+        // `cli::answer` has handled these.
         Command::Version | Command::Help(_) | Command::Manual => Ok(()),
     }
 }
