@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn stores_what_is_said() {
+    fn container_settings_are_stored() {
         let config = read(
             "memo = 'm'\nhost_id_store = 'memory'\ncustom_identifier = 'auto'\n\
              auto_retirement = true\nhealth = true\n[container]\nmetrics = 'pod'\nname = 'n'\n\
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_can_be_written() {
+    fn container_settings_that_are_wrong_are_reported_with_a_remedy() {
         // (text, end of the message)
         let table = [
             (

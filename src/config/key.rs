@@ -8,9 +8,10 @@ pub(crate) fn dotted(path: &[String]) -> String {
         if at > 0 {
             out.push('.');
         }
-        match !part.is_empty() && part.chars().all(bare) {
-            true => out.push_str(part),
-            false => out.push_str(&quoted(part)),
+        if !part.is_empty() && part.chars().all(bare) {
+            out.push_str(part);
+        } else {
+            out.push_str(&quoted(part));
         }
     }
     out

@@ -26,7 +26,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn a_window_is_long_enough_for_nothing_to_be_written_when_all_is_well() {
+    fn spool_window_is_2_to_60_minutes() {
         // (value, minutes)
         let table = [
             ("2", Some(2)),

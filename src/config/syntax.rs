@@ -65,9 +65,10 @@ pub(crate) fn parse(text: &str) -> (Option<Spanned<DeTable<'_>>>, Vec<Error>) {
         let message = error.message();
         ENDLESS.iter().any(|endless| message.starts_with(endless))
     };
-    match errors.len() > MOST || errors.iter().any(is_endless) {
-        true => (None, vec![first]),
-        false => (Some(table), errors),
+    if errors.len() > MOST || errors.iter().any(is_endless) {
+        (None, vec![first])
+    } else {
+        (Some(table), errors)
     }
 }
 
@@ -110,9 +111,10 @@ fn key(text: &str, is_key: fn(&str) -> bool) -> String {
     let (key, _) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));
     let key = key.trim_end_matches('.');
     let first = key.split('.').next().unwrap_or_default();
-    match is_key(first) {
-        true => format!(" (last key {})", quoted(key)),
-        false => String::new(),
+    if is_key(first) {
+        format!(" (last key {})", quoted(key))
+    } else {
+        String::new()
     }
 }
 
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_to_do() {
+    fn syntax_error_has_a_remedy() {
         let quoted = "string values must be quoted, expected literal string; \
                       write a text in quotes, and true, false and numbers without";
         let value = "key with no value, expected `=`; write key = value, and begin a remark with #";
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_that_is_wrong_is_told_once() {
+    fn syntax_errors_are_reported_once_for_each_line() {
         let text = "apikey = SECRET\nverbose = 'yes'\nroot = /x y\n[disks]\nignore = '('\nx:y\n";
         let lines = mistakes(text);
         let numbers = lines

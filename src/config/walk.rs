@@ -95,9 +95,10 @@ impl<'t> Walk<'t> {
     /// Warns of the first character in `range` that looks like another one. Returns whether there
     /// is one.
     fn find_lookalike(&mut self, range: Range<usize>) -> bool {
-        let lookalike = match PROSE.contains(&self.last()) {
-            true => lookalike_of_prose,
-            false => lookalike,
+        let lookalike = if PROSE.contains(&self.last()) {
+            lookalike_of_prose
+        } else {
+            lookalike
         };
         let text = self.text.get(range.clone()).unwrap_or_default();
         let mut found = text

@@ -28,12 +28,12 @@ pub(crate) fn claim_root(config: &Config) -> Result<Option<RootLock>, String> {
 
 /// The claimed pid file; `None` if the configured path is empty.
 pub(crate) fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> {
-    match config.pidfile.as_os_str().is_empty() {
-        true => Ok(None),
-        false => PidFile::claim(&config.pidfile)
-            .map(Some)
-            .map_err(|error| base::report(&error)),
+    if config.pidfile.as_os_str().is_empty() {
+        return Ok(None);
     }
+    PidFile::claim(&config.pidfile)
+        .map(Some)
+        .map_err(|error| base::report(&error))
 }
 
 /// The agent's state: files below `root`, or memory only if `host_id_store` is `memory`.

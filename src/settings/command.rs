@@ -106,7 +106,7 @@ mod tests {
     use crate::config::findings::Problem;
 
     #[test]
-    fn says_what_is_no_command() {
+    fn command_of_a_wrong_type_is_reported() {
         let command = |found: &str| {
             format!(
                 "failed to parse plugin command. A configuration value of `command` should be \

@@ -35,9 +35,10 @@ pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
         && variable("TERM") != "dumb";
     let text = verdict(&survey, is_coloured);
     if survey.is_in_order() {
-        let path = match survey.is_alone {
-            true => "the environment".to_owned(),
-            false => flags.conf.display().to_string(),
+        let path = if survey.is_alone {
+            "the environment".to_owned()
+        } else {
+            flags.conf.display().to_string()
         };
         return writeln!(io::stderr(), "{text}SUCCESS ({path})")
             .map_err(|error| format!("cannot print: {error}"));

@@ -99,8 +99,8 @@ impl Variables {
     /// The variable that names the files to include, and their pattern; `None` if neither variable
     /// is set.
     pub(crate) fn include(&self) -> Option<(&str, Include)> {
-        let name = ["MACKEREL_INCLUDE", "include"];
-        let name = name.into_iter().find(|name| self.get(name).is_some())?;
+        let names = ["MACKEREL_INCLUDE", "include"];
+        let name = names.into_iter().find(|name| self.get(name).is_some())?;
         let pattern = self.get(name)?.to_str()?.to_owned();
         Some((name, Include { pattern, line: 0 }))
     }
@@ -178,8 +178,10 @@ impl Config {
             Kind::Bool(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
             Kind::Bool(_) => DeValue::Boolean(truth(value)?),
             Kind::Texts(_) => {
-                let texts = value.split(',').map(|text| text.trim().to_owned());
-                let texts = texts.map(|text| Spanned::new(0..0, DeValue::String(Cow::Owned(text))));
+                let texts = value.split(',').map(|text| {
+                    let text = Cow::Owned(text.trim().to_owned());
+                    Spanned::new(0..0, DeValue::String(text))
+                });
                 DeValue::Array(texts.collect())
             }
             _ => DeValue::String(Cow::Borrowed(value)),

@@ -32,9 +32,10 @@ impl Config {
             wrong
         })?;
         // Multi-line strings contain line ends: CRLF and LF must give the same value.
-        let text = match text.contains('\r') {
-            true => Cow::Owned(text.replace("\r\n", "\n")),
-            false => Cow::Borrowed(text),
+        let text = if text.contains('\r') {
+            Cow::Owned(text.replace("\r\n", "\n"))
+        } else {
+            Cow::Borrowed(text)
         };
         let mut walk = Walk::new(&text, is_key);
         let (table, errors) = syntax::parse(&text);

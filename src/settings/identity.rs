@@ -95,11 +95,11 @@ mod tests {
     const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
 
     #[test]
-    fn whatever_comes_back_says_who_it_is() {
+    fn identifier_is_given_or_that_of_the_pod_task_or_container() {
         let id = "a1".repeat(32);
         let kubelet = include_str!("../../tests/fixtures/container/mountinfo-kubelet");
-        let docker = include_str!("../../tests/fixtures/container/mountinfo-docker");
-        let docker = docker.replace("{A}", &id);
+        let docker =
+            include_str!("../../tests/fixtures/container/mountinfo-docker").replace("{A}", &id);
         let ecs = format!("9:memory:/ecs/{TASK}/{id}\n");
         let url = format!("http://169.254.170.2/v4/{TASK}-123");
         let (pod, task) = (format!("{UID}.kubernetes"), format!("{TASK}.ecs"));

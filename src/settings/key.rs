@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_source_that_there_is_gives_the_key() {
+    fn key_is_that_of_the_first_source_that_is_set() {
         let all = Sources {
             flag: Some("flag"),
             variable: Some(b"variable"),

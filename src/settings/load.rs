@@ -71,12 +71,11 @@ pub(crate) struct Beside {
 /// there are any.
 pub(crate) fn load(path: &Path, beside: &Beside) -> Loaded {
     let mut loaded = Loaded::default();
-    match beside.may_be_alone && is_absent(path) {
-        true => {
-            loaded.is_alone = true;
-            loaded.config = Config::alone(&beside.variables);
-        }
-        false => loaded.read(path, false),
+    if beside.may_be_alone && is_absent(path) {
+        loaded.is_alone = true;
+        loaded.config = Config::alone(&beside.variables);
+    } else {
+        loaded.read(path, false);
     }
     let mut place = path.display().to_string();
     if let Some((variable, include)) = beside.variables.include() {
@@ -110,12 +109,11 @@ pub(crate) fn load(path: &Path, beside: &Beside) -> Loaded {
 
 /// The remedy if there is no configuration file at `path`, for a message.
 fn without_file(path: &Path) -> String {
-    let (conf, alone) = match path == Path::new(CONFFILE) {
-        true => (String::new(), ""),
-        false => (
-            format!(" -conf {}", path.display()),
-            " and run without -conf",
-        ),
+    let (conf, alone) = if path == Path::new(CONFFILE) {
+        (String::new(), "")
+    } else {
+        let conf = format!(" -conf {}", path.display());
+        (conf, " and run without -conf")
     };
     format!(
         "create it with mackerel-agent init{conf} -apikey=KEY, or with mackerel-agent install, which \
@@ -162,9 +160,10 @@ impl Loaded {
     }
 
     fn read(&mut self, path: &Path, is_included: bool) {
-        let place = match is_included {
-            true => format!("while loading included config file {}", path.display()),
-            false => path.display().to_string(),
+        let place = if is_included {
+            format!("while loading included config file {}", path.display())
+        } else {
+            path.display().to_string()
         };
         if let Some(problem) = no_yaml(path) {
             self.names_apikey = true;
@@ -176,10 +175,12 @@ impl Loaded {
             Err(error) => {
                 self.names_apikey = true;
                 let why = base::report(&error);
-                self.problems.push(match is_included {
-                    true => format!("{place}: {why}"),
-                    false if error.is_absent() => format!("{why}; {}", without_file(path)),
-                    false => format!("{why}; -conf names another"),
+                self.problems.push(if is_included {
+                    format!("{place}: {why}")
+                } else if error.is_absent() {
+                    format!("{why}; {}", without_file(path))
+                } else {
+                    format!("{why}; -conf names another")
                 });
                 return;
             }
@@ -209,9 +210,8 @@ impl Loaded {
             warning.text = format!("{place}{}: {}", line.unwrap_or_default(), warning.text);
             self.warnings.push(warning);
         }
-        let commands = found.commands.into_iter();
-        let commands = commands.map(|(key, line)| (key, format!("{}:{line}", path.display())));
-        self.commands.extend(commands);
+        let place = |(key, line)| (key, format!("{}:{line}", path.display()));
+        self.commands.extend(found.commands.into_iter().map(place));
         let unknown = found.unread.report().into_iter();
         self.unknown.extend(unknown.map(|key| Unknown {
             key,

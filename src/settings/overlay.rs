@@ -99,10 +99,10 @@ impl Config {
 
     /// Fails if there is no API key.
     pub(crate) fn require_apikey(&self) -> Result<(), NoApikey> {
-        match self.apikey.is_empty() {
-            true => Err(NoApikey),
-            false => Ok(()),
+        if self.apikey.is_empty() {
+            return Err(NoApikey);
         }
+        Ok(())
     }
 
     /// The environment variables that the configured proxies set, also for plugins. The proxy for
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_refused() {
+    fn apibase_of_a_flag_has_to_be_a_url() {
         let flags = Flags {
             apibase: Some("api.example".into()),
             ..Flags::default()
@@ -210,7 +210,7 @@ mod tests {
 
     /// Vector 3.
     #[test]
-    fn the_http_proxy_serves_https_unless_told_otherwise() {
+    fn http_proxy_is_used_for_https_unless_https_proxy_is_set() {
         let table = [
             ("", "", None, None),
             ("direct", "", None, None),

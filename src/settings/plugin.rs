@@ -108,9 +108,10 @@ impl Build<'_, '_> {
 
     fn check(&mut self, table: PluginTable) -> Option<CheckPlugin> {
         let command = self.command(table.run, "");
-        let action = match table.action.is_given() {
-            true => Some(self.command(table.action, ".action")?),
-            false => None,
+        let action = if table.action.is_given() {
+            Some(self.command(table.action, ".action")?)
+        } else {
+            None
         };
         let attempts = table.max_check_attempts;
         let mut attempts = attempts.map_or(0, |attempts| {

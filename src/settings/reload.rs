@@ -9,9 +9,10 @@ pub(crate) use crate::settings::as_far_as_possible;
 /// was meant to change.
 pub(crate) fn checked(flags: &Flags) -> Result<Config, String> {
     let survey = check(flags);
-    match survey.is_in_order() {
-        true => Ok(survey.config),
-        false => Err(verdict(&survey, false).trim_end().replace('\n', "; ")),
+    if survey.is_in_order() {
+        Ok(survey.config)
+    } else {
+        Err(verdict(&survey, false).trim_end().replace('\n', "; "))
     }
 }
 
@@ -28,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn what_configtest_would_refuse_is_refused() {
+    fn reload_refuses_what_configtest_refuses() {
         // (text, expected text; empty: none)
         let table = [
             ("apikey = 'k'\n", ""),
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_change_does() {
+    fn reload_applies_only_settings_that_need_no_restart() {
         let old = config("apikey = 'a'\nroot = '/old'\nhttps_proxy = 'http://p'\n");
         let new = config(
             "apikey = 'b'\nroles = ['s:r']\nroot = '/new'\nautoshutdown = true\n\

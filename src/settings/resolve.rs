@@ -40,9 +40,10 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Config, String> {
     for mistake in &survey.mistakes {
         log::warn!("{mistake}");
     }
-    match survey.problems.is_empty() {
-        true => Ok(survey.config),
-        false => Err(survey.problems.join("\n")),
+    if survey.problems.is_empty() {
+        Ok(survey.config)
+    } else {
+        Err(survey.problems.join("\n"))
     }
 }
 
@@ -111,9 +112,10 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
                 _ => source,
             };
             if let Some(doubt) = doubt_key(&key).filter(|_| !key.is_empty()) {
-                let list = match doubt.is_certain {
-                    true => &mut mistakes,
-                    false => &mut advice,
+                let list = if doubt.is_certain {
+                    &mut mistakes
+                } else {
+                    &mut advice
                 };
                 list.push(format!("{source}: {}", doubt.why));
             }

@@ -142,7 +142,7 @@ fn a_large_configuration_means_what_it_says() {
 }
 
 #[test]
-fn a_named_file_knows_who_names_it() {
+fn named_file_keeps_the_file_and_line_that_name_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let main = format!(

@@ -82,7 +82,7 @@ fn reads_metadata_plugins() {
 }
 
 #[test]
-fn numbers_are_sent_within_their_bounds() {
+fn check_numbers_are_kept_within_their_bounds() {
     let table = [
         (-1, None, None),
         (0, Some(10), None),
@@ -103,7 +103,7 @@ fn numbers_are_sent_within_their_bounds() {
 }
 
 #[test]
-fn what_the_api_has_no_name_for_is_not_run() {
+fn plugin_with_a_name_that_the_api_rejects_is_not_run() {
     // (kind, name, whether it is run)
     let table = [
         ("checks", "a-B_9", true),
