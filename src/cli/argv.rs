@@ -81,8 +81,8 @@ pub(crate) fn with_environment(
         && let Some(opts) = variable(OPTS)
     {
         let opts = opts.as_bytes().split(u8::is_ascii_whitespace);
-        let opts = opts.filter(|word| !word.is_empty());
-        added.extend(opts.map(|word| OsStr::from_bytes(word).to_owned()));
+        let words = opts.filter(|word| !word.is_empty());
+        added.extend(words.map(|word| OsStr::from_bytes(word).to_owned()));
     }
     inserted(&words, at, &added)
 }

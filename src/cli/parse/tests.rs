@@ -147,7 +147,7 @@ fn a_path_may_hold_any_bytes_and_a_text_may_not() {
 }
 
 #[test]
-fn tells_commands_apart() {
+fn command_is_found_by_its_name() {
     let table = [
         ("", Command::Run),
         ("-v", Command::Run),
