@@ -1,18 +1,18 @@
 //! The head of an answer: the status line and the headers, up to the blank line.
 //!
 //! ureq refuses heads that other programs accept: folded headers, a space before a colon, more than
-//! 128 headers, long ones. So it is given a short head, with the headers that are used here.
+//! 128 headers, long headers. So ureq receives a short head that has only the headers in use.
 
 use crate::sys::log::escaped;
 
-/// Bytes of a head that is accepted.
+/// Maximum size of an accepted head, in bytes.
 pub(crate) const LIMIT: usize = 64 << 10;
-/// Bytes of the headers that are used, together. The rest of ureq's buffer is for the body.
+/// Maximum size of all used headers together, in bytes. The rest of ureq's buffer is for the body.
 const USED_LIMIT: usize = 8 << 10;
-/// Bytes of a line that an error shows.
+/// Maximum number of bytes of a line in an error.
 const SHOWN: usize = 60;
 
-/// The headers that ureq or this module's users read, all others are dropped.
+/// The headers that ureq or the users of this module read. All others are dropped.
 const USED: [&str; 7] = [
     "connection",
     "content-encoding",
@@ -23,8 +23,8 @@ const USED: [&str; 7] = [
     "transfer-encoding",
 ];
 
-/// The number of bytes up to and including the blank line, whose end is looked for from `from` on.
-/// `None` if it is not there. Lines end with LF, or with CR and LF.
+/// Length of the head in bytes, including the blank line; `None` if there is no blank line yet. The
+/// search for the end of the blank line starts at `from`. Lines end with LF or CR LF.
 pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let ends = (from..bytes.len()).filter(|&at| bytes.get(at) == Some(&b'\n'));
     ends.map(|at| at + 1).find(|&end| {
@@ -34,7 +34,7 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// Fails, with the line, as soon as `bytes` cannot become an answer in HTTP/1.
+/// Fails if `bytes` cannot be the start of an answer in HTTP/1. The error text shows the line.
 pub(crate) fn begins(bytes: &[u8]) -> Result<(), String> {
     let expected = b"HTTP/1.";
     let length = bytes.len().min(expected.len());
@@ -47,16 +47,17 @@ pub(crate) fn begins(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The status that a head has, if its first line is that of an answer.
+/// The status code of a head; `None` if its first line is not a status line.
 pub(crate) fn status(head: &[u8]) -> Option<u16> {
     let rest = head.strip_prefix(b"HTTP/1.")?.get(1..)?;
     let status = str::from_utf8(rest.get(..4)?).ok()?;
     status.strip_prefix(' ')?.parse().ok()
 }
 
-/// The same head for ureq: the headers that are used, each in a line of its own.
+/// The head for ureq: the status line and the used headers, each on one line.
 ///
-/// Fails, with the line, if there is one that is no header.
+/// Fails on a line that is not a header. Also fails if a used header has a control character, or if
+/// the used headers exceed [`USED_LIMIT`]. The error text shows the line.
 pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
     let mut lines = head
         .split(|&byte| byte == b'\n')
@@ -66,7 +67,7 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("status line not understood: {}", shown(first)));
     }
     let mut out = first.to_vec();
-    // Whether the header is used that a folded line continues; `None` before the first one.
+    // Whether the header that a folded line continues is used; `None` before the first header.
     let mut is_used = None;
     for line in lines.filter(|line| !line.is_empty()) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -105,7 +106,7 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Says that the head is longer than [`LIMIT`], and in which line.
+/// Error text for a head longer than [`LIMIT`], with the line at which it exceeds the limit.
 pub(crate) fn too_long(head: &[u8]) -> String {
     let last = head.split(|&byte| byte == b'\n').next_back();
     format!(
@@ -115,7 +116,7 @@ pub(crate) fn too_long(head: &[u8]) -> String {
     )
 }
 
-/// The beginning of a line, in quotes, control characters escaped.
+/// Start of a line, at most [`SHOWN`] bytes, in quotes, with control characters escaped.
 fn shown(line: &[u8]) -> String {
     let line = line.get(..SHOWN).unwrap_or(line);
     let first = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -253,7 +254,7 @@ mod tests {
         ];
         for (bytes, expected) in table {
             assert_eq!(end(bytes, 0), expected, "{}", bytes.escape_ascii());
-            // A part at a time, as it comes.
+            // Part by part, as the bytes arrive.
             let mut seen = 0;
             let found = (0..=bytes.len()).find_map(|length| {
                 let found = end(&bytes[..length], seen);

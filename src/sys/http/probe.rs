@@ -1,4 +1,5 @@
-//! Questions to whatever the agent waits for: whether it takes a connection, and what it answers.
+//! Probes of a service that the agent waits for: does it accept a connection, and with which status
+//! does it answer?
 
 use std::io;
 use std::time::Duration;
@@ -9,17 +10,17 @@ use super::url::Origin;
 use crate::base::clock::Deadline;
 use crate::base::url::{Url, host_and_port};
 
-/// Bytes of an answer in which its status is looked for: `HTTP/1.1 200`.
+/// Bytes of an answer up to the end of its status code, as in `HTTP/1.1 200`.
 const STATUS: usize = 12;
 
-/// Whether something listens at `place`, a host and a port.
+/// Connects to `place`, a host and a port. Fails if nothing listens there.
 pub(crate) fn connect(place: &str, limit: Duration) -> io::Result<()> {
     let place = host_and_port(place).and_then(|(host, port)| Some((host, port?)));
     let (host, port) = place.ok_or_else(|| invalid("not of the form host:port"))?;
     open(&host, port, Deadline::after(limit)).map(drop)
 }
 
-/// The status of the answer to `GET url`, which begins with `http://`. Nothing is followed.
+/// Status code of the answer to `GET url`; `url` begins with `http://`. Does not follow redirects.
 pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
     let by = Deadline::after(limit);
     let path = Url::parse(url).map_err(invalid)?.path();

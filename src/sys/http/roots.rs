@@ -1,4 +1,4 @@
-//! The certification authorities that are trusted: Mozilla's, built in, and those of files.
+//! The trusted certification authorities: Mozilla's, which are built in, and those in files.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,18 +13,18 @@ use super::verify::{Fingerprint, Trust};
 use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
-/// Bytes read of one file; a system's whole collection has a tenth of that.
+/// Maximum number of bytes read of one file. A system's whole collection has a tenth of that.
 const FILE_LIMIT: u64 = 4 << 20;
-/// Certificates taken from files.
+/// Maximum number of certificates taken from files.
 const CERTIFICATES: usize = 1000;
-/// Files looked at in one directory.
+/// Maximum number of entries examined in one directory.
 const FILES: usize = 1000;
 
-/// Mozilla's authorities, those in `ca_file`, and those in the file and the directories that the
-/// variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+/// Mozilla's authorities, those in `ca_file`, those in the file that `SSL_CERT_FILE` names, and
+/// those in the directories that `SSL_CERT_DIR` names.
 ///
-/// Fails if `ca_file` cannot be read or has no certificate. What the variables name and cannot be
-/// used is logged: the agent may well do without.
+/// Fails if `ca_file` cannot be read or has no usable certificate. An unusable file or directory in
+/// a variable is only logged, since the agent may not need it.
 pub(super) fn trusted(
     ca_file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -48,21 +48,21 @@ pub(super) fn trusted(
         warn("SSL_CERT_FILE", &path, error);
     }
     let directories = named("SSL_CERT_DIR").unwrap_or_default();
-    // No directory is split into one without a name.
+    // For an empty variable, `split_paths` returns one empty path.
     let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
     for path in directories {
         if let Err(error) = add_directory(&mut trust, &path) {
             warn("SSL_CERT_DIR", &path, error);
         }
     }
-    // A collection that grew has room for twice as many.
+    // A vector that has grown may have capacity for twice as many.
     trust.roots.roots.shrink_to_fit();
     Ok(trust)
 }
 
-/// Adds the certificates in a file of PEM.
+/// Adds the certificates in a PEM file.
 ///
-/// Fails if there is none that can be used.
+/// Fails if none of them is usable.
 fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let file = nofollow::open_given(path)?.take(FILE_LIMIT);
     let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
@@ -81,7 +81,7 @@ fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
             }
             Ok(_) => break,
             Err(pem::Error::Io(error)) => return Err(error),
-            // A section that is no PEM does not spoil the others.
+            // An invalid PEM section does not affect the other sections.
             Err(_) => {}
         }
     }
@@ -91,8 +91,8 @@ fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes back the last one if it is there twice: a system's collection is much the same as the one
-/// built in, and each costs memory.
+/// Removes the last authority if the store already has it. A system's collection is nearly the same
+/// as the built-in one, and each authority costs memory.
 fn drop_repeated(store: &mut RootCertStore) {
     if let Some((last, others)) = store.roots.split_last()
         && others.contains(last)
@@ -101,9 +101,9 @@ fn drop_repeated(store: &mut RootCertStore) {
     }
 }
 
-/// Adds the certificates in the files of a directory. Files without any are passed over.
+/// Adds the certificates in the files of a directory. Skips files without certificates.
 ///
-/// Fails if the directory cannot be read or no file in it has one.
+/// Fails if the directory cannot be read, or if no file in it has a usable certificate.
 fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let mut usable = 0;
     for entry in fs::read_dir(path)?.take(FILES) {
@@ -122,7 +122,7 @@ mod tests {
     use crate::base;
     use fake_server::steps::{Authority, Scratch};
 
-    /// How many authorities are trusted besides those built in, or what is wrong.
+    /// Number of trusted authorities in addition to those built in, or the error.
     fn added(ca_file: Option<&Path>, variables: &[(&str, &Path)]) -> Result<usize, String> {
         let trusted = trusted(ca_file, |name| {
             let found = variables.iter().find(|(have, _)| *have == name);
@@ -141,7 +141,7 @@ mod tests {
         let one = Scratch::new(&a);
         let none = Scratch::new("-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n");
         let nowhere = Path::new("/nowhere/certificates");
-        // (why this row exists, file, directory, how many are added)
+        // (why this row exists, file, directory, number of added authorities)
         let table = [
             ("nothing is named", None, None, 0),
             ("a file", Some(both.0.as_path()), None, 2),

@@ -1,4 +1,4 @@
-//! TLS, and proxies, through which most of it is reached here.
+//! TLS and proxies. Most tests reach the TLS server through a proxy.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -11,18 +11,18 @@ use rustls::version::{TLS12, TLS13};
 use super::*;
 use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, own, presenting, serve};
 
-/// The variables of a proxy at `url`, which except nothing.
+/// Settings with a proxy at `url` and no exceptions.
 fn through(url: String) -> proxy::Rules {
     proxy::Rules::read(move |name| name.ends_with("S_PROXY").then(|| url.clone()))
 }
 
-/// Requests to `https://api.example` through a proxy on loopback, which is how they get there
-/// without a lookup.
+/// The port of a proxy on loopback, and a client of `https://api.example` that uses it. The proxy
+/// makes a lookup of the name unnecessary.
 fn tunnelled(script: Vec<Step>, authority: &Authority) -> (u16, Http) {
     tunnelled_trusting(script, &authority.pem())
 }
 
-/// The same, where the certificates in `pem` are trusted.
+/// Like [`tunnelled`], but with the certificates in `pem` trusted.
 fn tunnelled_trusting(script: Vec<Step>, pem: &str) -> (u16, Http) {
     let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
     let mut steps = vec![Step::Answer(established)];
@@ -71,7 +71,7 @@ fn says_what_is_wrong_with_a_certificate() {
     let (known, unknown) = (Authority::new("known"), Authority::new("unknown"));
     let peer = "TLS with api.example:443: ";
     let forged = Authority::new("known");
-    // (whose, for whom, when, what is told)
+    // (issuer, name, years of validity, expected text)
     let table = [
         (&known, "api.example", YEARS, "hello".to_owned()),
         (
@@ -132,7 +132,7 @@ t6tBeDjj/eRsIcqheUX6/Ykf1aMB8bqlNvICIEROhQ+5djc3BNJjQiWVCjHMLNow\n\
 1n3Sqm8cto3QgDYa\n\
 -----END CERTIFICATE-----\n";
 
-/// What a client says that trusts `pem`, to a server that presents these certificates.
+/// The outcome of a request from a client that trusts `pem` to a server that presents `chain`.
 fn presented(
     chain: &[&CertificateDer<'static>],
     key: &KeyPair,
@@ -153,7 +153,7 @@ fn names(params: &mut CertificateParams, names: &[&str]) {
 #[test]
 fn a_self_signed_certificate_is_accepted_if_it_is_named_itself() {
     type Change = fn(&mut CertificateParams);
-    // (why this row exists, what is different, whether it is in ca_file, what is told)
+    // (why this row exists, change, whether it is in ca_file, expected text)
     let table: [(&str, Change, bool, &str); 17] = [
         ("CA:TRUE, as OpenSSL does by default", |_| {}, true, "hello"),
         (
@@ -286,7 +286,7 @@ fn no_certificate_is_accepted_in_the_place_of_a_named_one() {
     let refused = "Certificate: … is that of an authority (CA:TRUE): name exactly this certificate";
     let forged = "Certificate: …'s signature is wrong: ";
 
-    // The same again, with another serial number.
+    // The same certificate with another serial number.
     let renewed = params.self_signed(&key).unwrap();
     assert_ne!(renewed.der(), named.der());
     let mut altered = named.der().to_vec();
@@ -309,7 +309,7 @@ fn no_certificate_is_accepted_in_the_place_of_a_named_one() {
     let below = leaf.signed_by(&key, &by_middle).unwrap();
     let (middle, pem) = (intermediate.der(), named.pem());
     let unknown = "Certificate: …'s issuer is unknown: ";
-    // (why this row exists, presented, by whose key, trusted, what is told)
+    // (why this row exists, chain presented, key used, trusted certificates, expected text)
     let table: [(&str, &[&CertificateDer<'static>], &KeyPair, &str, &str); 11] = [
         ("itself", &[named.der()], &key, &pem, "hello"),
         (
@@ -411,7 +411,7 @@ fn a_self_signed_certificate_may_be_for_an_address() {
 #[test]
 fn says_what_else_can_go_wrong_with_tls() {
     let authority = Authority::new("known");
-    // (what the peer does, what is told)
+    // (the peer's steps, expected text)
     let table = [
         (
             vec![

@@ -1,4 +1,4 @@
-//! The client against a server on loopback.
+//! Tests of the client against a server on loopback.
 
 mod encrypted;
 mod plain;
@@ -56,7 +56,8 @@ fn told(answer: Result<Answer, LinkError>, port: u16) -> String {
     }
 }
 
-/// Not by `Debug`: these tests also run where there is none, as in the shipped binary.
+/// Name of a kind. `Debug` is not used, since these tests also run on builds without it, such as
+/// the shipped binary.
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Resolve => "Resolve",
