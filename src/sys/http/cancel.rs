@@ -92,9 +92,10 @@ impl Cancellable {
         let mut by: Option<Deadline> = None;
         loop {
             if by.is_none() && self.token.0.is_on.load(Ordering::Relaxed) {
-                let left = match self.has_failed {
-                    true => REST,
-                    false => whole.remaining().max(REST),
+                let left = if self.has_failed {
+                    REST
+                } else {
+                    whole.remaining().max(REST)
                 };
                 by = Some(Deadline::after(left));
             }

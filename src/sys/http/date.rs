@@ -18,8 +18,8 @@ pub(super) fn parse(text: &str) -> Option<Unix> {
     let (_, text) = text.split_once(", ")?;
     let mut words = text.split(' ');
     let day = number(words.next()?, 1, 31)?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|known| *known == month)?;
+    let name = words.next()?;
+    let month = MONTHS.iter().position(|known| *known == name)?;
     let year = number(words.next()?, 1970, 9999)?;
     let mut clock = words.next()?.split(':');
     let hour = number(clock.next()?, 0, 23)?;
@@ -89,8 +89,9 @@ mod tests {
             assert_eq!(parse(&text), Some(Unix(seconds)), "{text}");
         }
         crate::parse::survives_damage("Sun, 06 Nov 1994 08:49:37 GMT", |text| {
-            let theirs = httpdate::parse_http_date(text).ok();
-            let theirs = theirs.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let theirs = httpdate::parse_http_date(text)
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             // Only `httpdate` accepts the obsolete forms. Only this parser accepts a wrong weekday.
             if let (Some(ours), Some(theirs)) = (parse(text), theirs) {
                 assert_eq!(ours, Unix(theirs.as_secs()), "{text}");

@@ -29,8 +29,10 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let ends = (from..bytes.len()).filter(|&at| bytes.get(at) == Some(&b'\n'));
     ends.map(|at| at + 1).find(|&end| {
         let before = bytes.get(..end - 1).unwrap_or_default();
-        let before = before.strip_suffix(b"\r").unwrap_or(before);
-        before.ends_with(b"\n")
+        before
+            .strip_suffix(b"\r")
+            .unwrap_or(before)
+            .ends_with(b"\n")
     })
 }
 
@@ -38,12 +40,13 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 pub(crate) fn begins(bytes: &[u8]) -> Result<(), String> {
     let expected = b"HTTP/1.";
     let length = bytes.len().min(expected.len());
-    match bytes.get(..length) == expected.get(..length) {
-        true => Ok(()),
-        false => Err(format!(
+    if bytes.get(..length) == expected.get(..length) {
+        Ok(())
+    } else {
+        Err(format!(
             "the answer is no HTTP; it begins with {}",
             shown(bytes)
-        )),
+        ))
     }
 }
 
@@ -85,8 +88,9 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
             };
             let (name, value) = line.split_at(colon);
             let name = name.trim_ascii_end();
-            let mut used = USED.iter();
-            let used = used.find(|used| name.eq_ignore_ascii_case(used.as_bytes()));
+            let used = USED
+                .iter()
+                .find(|used| name.eq_ignore_ascii_case(used.as_bytes()));
             is_used = Some(used.is_some());
             if let Some(name) = used {
                 out.extend_from_slice(b"\r\n");
@@ -118,10 +122,13 @@ pub(crate) fn too_long(head: &[u8]) -> String {
 
 /// Start of a line, at most [`SHOWN`] bytes, in quotes, with control characters escaped.
 fn shown(line: &[u8]) -> String {
-    let line = line.get(..SHOWN).unwrap_or(line);
-    let first = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let first = String::from_utf8_lossy(first.trim_ascii_end());
-    format!("\"{}\"", escaped(&first))
+    let start = line.get(..SHOWN).unwrap_or(line);
+    let first = start
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(first.trim_ascii_end());
+    format!("\"{}\"", escaped(&text))
 }
 
 #[cfg(test)]
@@ -137,8 +144,10 @@ mod tests {
 
     #[test]
     fn what_others_accept_becomes_a_plain_head() {
-        let many = (0..1000).map(|number| format!("X-{number}: y\r\n"));
-        let many = many.collect::<String>() + "Content-Length: 2\r\n";
+        let many: String = (0..1000)
+            .map(|number| format!("X-{number}: y\r\n"))
+            .chain(["Content-Length: 2\r\n".to_owned()])
+            .collect();
         let long = format!("X: {}\r\nContent-Length: 2\r\n", "y".repeat(60_000));
         let length = "content-length: 2\r\n";
         // (why this row exists, headers, the plain ones)

@@ -200,8 +200,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_with_its_address() {
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let gone = gone.unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap();
         let (address, error) = Tcp::connect(&[gone], soon()).err().unwrap();
         assert_eq!(address, Some(gone));
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);

@@ -200,9 +200,10 @@ fn ask_system(host: &str, family: Family) -> Resolved {
     }
     // SAFETY: getaddrinfo allocated the list, and nothing refers to it any more.
     unsafe { libc::freeaddrinfo(first) };
-    match found.is_empty() {
-        true => Err(failure(libc::EAI_NONAME)),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(failure(libc::EAI_NONAME))
+    } else {
+        Ok(found)
     }
 }
 
@@ -230,9 +231,10 @@ fn failure(code: i32) -> io::Error {
 fn or_absolute(host: &str, ask: &dyn Fn(&str) -> Resolved) -> Resolved {
     ask(host).or_else(|error| {
         let is_relative = host.contains('.') && !host.ends_with('.');
-        match is_relative && error.kind() != io::ErrorKind::NotFound {
-            true => ask(&format!("{host}.")).map_err(|_| error),
-            false => Err(error),
+        if is_relative && error.kind() != io::ErrorKind::NotFound {
+            ask(&format!("{host}.")).map_err(|_| error)
+        } else {
+            Err(error)
         }
     })
 }

@@ -15,8 +15,9 @@ const STATUS: usize = 12;
 
 /// Connects to `place`, a host and a port. Fails if nothing listens there.
 pub(crate) fn connect(place: &str, limit: Duration) -> io::Result<()> {
-    let place = host_and_port(place).and_then(|(host, port)| Some((host, port?)));
-    let (host, port) = place.ok_or_else(|| invalid("not of the form host:port"))?;
+    let (host, port) = host_and_port(place)
+        .and_then(|(host, port)| Some((host, port?)))
+        .ok_or_else(|| invalid("not of the form host:port"))?;
     open(&host, port, Deadline::after(limit)).map(drop)
 }
 
@@ -43,11 +44,11 @@ pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
             more => length += more,
         }
     }
-    let status = match answer.split_at(9) {
+    let code = match answer.split_at(9) {
         ([b'H', b'T', b'T', b'P', b'/', ..], code) => std::str::from_utf8(code).ok(),
         _ => None,
     };
-    let status = status.and_then(|code| code.parse().ok());
+    let status = code.and_then(|code| code.parse().ok());
     status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer in HTTP"))
 }
 

@@ -1,9 +1,9 @@
 //! The trusted certification authorities: Mozilla's, which are built in, and those in files.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -49,8 +49,7 @@ pub(super) fn trusted(
     }
     let directories = named("SSL_CERT_DIR").unwrap_or_default();
     // For an empty variable, `split_paths` returns one empty path.
-    let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
-    for path in directories {
+    for path in env::split_paths(&directories).filter(|path| path != Path::new("")) {
         if let Err(error) = add_directory(&mut trust, &path) {
             warn("SSL_CERT_DIR", &path, error);
         }
@@ -155,9 +154,10 @@ mod tests {
             ),
         ];
         for (why, file, directory, expected) in table {
-            let named = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)];
-            let named = named.into_iter().filter_map(|(name, at)| Some((name, at?)));
-            let variables: Vec<_> = named.collect();
+            let variables: Vec<_> = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)]
+                .into_iter()
+                .filter_map(|(name, at)| Some((name, at?)))
+                .collect();
             assert_eq!(added(None, &variables), Ok(expected), "{why}");
         }
         let twice = added(Some(&one.0), &[("SSL_CERT_FILE", &both.0)]);
@@ -173,7 +173,7 @@ mod tests {
             fs::write(directory.join(name), Authority::new(name).pem()).unwrap();
         }
         fs::write(directory.join("README"), "no certificate").unwrap();
-        let two = std::env::join_paths([Path::new("/nowhere"), &directory]).unwrap();
+        let two = env::join_paths([Path::new("/nowhere"), &directory]).unwrap();
         let both = added(None, &[("SSL_CERT_DIR", Path::new(&two))]);
         fs::remove_dir_all(&directory).unwrap();
         assert_eq!(both, Ok(2));

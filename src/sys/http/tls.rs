@@ -76,8 +76,10 @@ impl Tls {
     }
 
     fn flush(&mut self, by: Deadline) -> io::Result<()> {
-        let link = self.below.as_mut();
-        let mut link = Limited { link, by };
+        let mut link = Limited {
+            link: self.below.as_mut(),
+            by,
+        };
         while self.session.wants_write() {
             self.session.write_tls(&mut link)?;
         }
@@ -87,8 +89,10 @@ impl Tls {
     /// Reads and decrypts data, and waits for it if there is none. Returns zero if the peer has
     /// closed the connection.
     fn receive(&mut self, by: Deadline) -> Result<usize, Failure> {
-        let link = self.below.as_mut();
-        let mut link = Limited { link, by };
+        let mut link = Limited {
+            link: self.below.as_mut(),
+            by,
+        };
         let count = self.session.read_tls(&mut link).map_err(Failure::Link)?;
         if let Err(error) = self.session.process_new_packets() {
             // Sends the alert to the peer. An error here does not matter.
@@ -225,16 +229,17 @@ fn certificate(error: &CertificateError) -> (Kind, String) {
             presented,
         } => {
             let expected = expected.to_str();
-            match presented.is_empty() {
-                true => format!(
+            if presented.is_empty() {
+                format!(
                     "the certificate has no subjectAltName, so that it is not for {expected} (a common \
                      name does not count); {CREATE}"
-                ),
-                false => format!(
+                )
+            } else {
+                format!(
                     "the certificate is not for {expected}, but for {}; use that name in the URL, or \
                      a certificate that has {expected} as a subjectAltName",
                     presented.join(", ")
-                ),
+                )
             }
         }
         E::Expired => "the certificate ends before it begins to be valid".into(),
@@ -346,8 +351,8 @@ mod tests {
 
     fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {
         let tcp = Tcp::connect(&[([127, 0, 0, 1], port).into()], soon());
-        let tcp = Box::new(tcp.ok().unwrap());
-        Tls::handshake(config, "api.example", tcp, soon())
+        let below = Box::new(tcp.ok().unwrap());
+        Tls::handshake(config, "api.example", below, soon())
             .ok()
             .unwrap()
     }

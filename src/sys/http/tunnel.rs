@@ -199,9 +199,10 @@ mod tests {
         let by = Deadline::after(Duration::ZERO);
         let proxy = Origin::parse(url).ok().unwrap();
         let target = Origin::parse(target).ok().unwrap();
-        let end = match url.starts_with("socks") {
-            true => socks5(&mut link, &proxy, &target, by),
-            false => connect(&mut link, &proxy, &target, "agent/1", by),
+        let end = if url.starts_with("socks") {
+            socks5(&mut link, &proxy, &target, by)
+        } else {
+            connect(&mut link, &proxy, &target, "agent/1", by)
         };
         let rest = if link.says.is_empty() {
             ""
@@ -230,8 +231,10 @@ mod tests {
     #[test]
     fn tells_what_an_http_proxy_refuses() {
         let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
-        let long_end = "the headers are longer than 64 kB; they reach that in the line \"X: ";
-        let long_end = format!("{long_end}{}\", more to read", "x".repeat(57));
+        let long_end = format!(
+            "the headers are longer than 64 kB; they reach that in the line \"X: {}\", more to read",
+            "x".repeat(57)
+        );
         let large = format!(
             "HTTP/1.1 200 OK\r\nX : {}\r\n y\r\n\r\n",
             "x".repeat(20_000)

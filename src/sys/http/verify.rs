@@ -96,9 +96,10 @@ impl ServerCertVerifier for Verifier {
         verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, all).or_else(
             |error| {
                 let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
-                match is_authority && named.contains(&Fingerprint::of(certificate)) {
-                    true => Ok(()),
-                    false => Err(error),
+                if is_authority && named.contains(&Fingerprint::of(certificate)) {
+                    Ok(())
+                } else {
+                    Err(error)
                 }
             },
         )?;
@@ -244,8 +245,10 @@ mod tests {
             .map(|root| kind(&root.subject_public_key_info))
             .collect();
         let tried: BTreeSet<String> = table.iter().map(|(kind, _)| (*kind).to_owned()).collect();
-        let other = TLS_SERVER_ROOTS.iter().find(|root| has_name(root, only));
-        let other = other.map(|root| kind(&root.subject_public_key_info));
+        let other = TLS_SERVER_ROOTS
+            .iter()
+            .find(|root| has_name(root, only))
+            .map(|root| kind(&root.subject_public_key_info));
         assert_eq!(other.as_deref(), Some(unsupported));
         assert_eq!(found, tried, "a kind of key needs a row here, or loses it");
 

@@ -216,8 +216,8 @@ impl Wire {
                 return Ok(false);
             }
             self.progress.set(Stage::Answering);
-            let blank = self.head.iter().take_while(|byte| b"\r\n".contains(byte));
-            let blank = blank.count();
+            let line_ends = self.head.iter().take_while(|byte| b"\r\n".contains(byte));
+            let blank = line_ends.count();
             self.head.drain(..blank);
             head::begins(&self.head).map_err(invalid)?;
         }
@@ -261,9 +261,10 @@ impl Transport for Wire {
 }
 
 fn told(error: io::Error, timeout: NextTimeout) -> ureq::Error {
-    match link::is_timeout(&error) {
-        true => ureq::Error::Timeout(timeout.reason),
-        false => ureq::Error::Io(error),
+    if link::is_timeout(&error) {
+        ureq::Error::Timeout(timeout.reason)
+    } else {
+        ureq::Error::Io(error)
     }
 }
 

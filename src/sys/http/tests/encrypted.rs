@@ -289,9 +289,9 @@ fn no_certificate_is_accepted_in_the_place_of_a_named_one() {
     // The same certificate with another serial number.
     let renewed = params.self_signed(&key).unwrap();
     assert_ne!(renewed.der(), named.der());
-    let mut altered = named.der().to_vec();
-    *altered.last_mut().unwrap() ^= 1;
-    let altered = CertificateDer::from(altered);
+    let mut bytes = named.der().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    let altered = CertificateDer::from(bytes);
     let thief = KeyPair::generate().unwrap();
     let other = params.self_signed(&thief).unwrap();
     let issued = known.sign(&params, &key);
