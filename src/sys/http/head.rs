@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_accept_becomes_a_plain_head() {
+    fn head_that_other_programs_accept_becomes_a_plain_one() {
         let many: String = (0..1000)
             .map(|number| format!("X-{number}: y\r\n"))
             .chain(["Content-Length: 2\r\n".to_owned()])
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_accepts_is_named() {
+    fn head_that_is_invalid_is_reported() {
         let long = format!("Location: /{}\r\n", "x".repeat(9 << 10));
         let begin = "x".repeat(49);
         let long_shown = format!("header is too long: \"Location: /{begin}\"");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_ends_with_a_blank_line() {
+    fn head_ends_with_a_blank_line() {
         // (bytes, where it ends)
         let table: [(&[u8], Option<usize>); 8] = [
             (b"HTTP/1.1 200\r\n\r\nbody", Some(16)),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_known_at_once() {
+    fn head_that_is_not_http_is_refused_at_once() {
         // (bytes, what is wrong)
         let table: [(&[u8], &str); 6] = [
             (b"", ""),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_address() {
+    fn refused_connection_is_reported_with_its_address() {
         let gone = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_no_longer_than_it_may() {
+    fn tcp_waits_end_at_the_deadline() {
         let (mut tcp, _peer) = pair();
         let error = tcp.read(&mut [0; 8], soon()).unwrap_err();
         assert!(is_timeout(&error));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_an_idle_connection_from_a_closed_one() {
+    fn is_open_distinguishes_an_idle_connection_from_a_closed_one() {
         let (mut tcp, mut peer) = pair();
         assert!(is_open(&mut tcp));
         peer.write_all(b"unasked").unwrap();

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_not_looked_up() {
+    fn numeric_addresses_are_not_looked_up() {
         let mut lookup = Lookup::with(|_, _| Err(none()));
         let mut find = |host| lookup.find(host, 80, soon()).map(|found| texts(&found));
         assert_eq!(find("192.0.2.7").unwrap(), ["192.0.2.7:80"]);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn families_alternate() {
         // (why this row exists, addresses of each family, order of attempts)
         type Texts = &'static [&'static str];
         let table: [(&str, Texts, Texts, Texts); 4] = [

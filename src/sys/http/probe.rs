@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_a_status() {
+    fn status_is_that_of_the_answer() {
         // (answer, status, path, the first line of the request)
         let table = [
             ("HTTP/1.1 200 OK\r\n\r\n", Some(200), "", "GET / HTTP/1.1"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_listens_takes_a_connection() {
+    fn connect_fails_if_nothing_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap().to_string();
         connect(&place, LIMIT).unwrap();

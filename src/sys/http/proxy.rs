@@ -178,7 +178,7 @@ mod tests {
                 "s:1080",
             ),
             (
-                "what is wrong is told without the password",
+                "the error does not show the password",
                 &[("HTTPS_PROXY", "gopher://u:secret@g")],
                 "https://x.example",
                 "HTTPS_PROXY is no usable URL: its scheme is none of http, https and socks5",

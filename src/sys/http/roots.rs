@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn trusts_what_is_built_in_and_what_files_add() {
+    fn trusted_includes_built_in_authorities_and_those_in_files() {
         let [a, b] = ["a", "b"].map(|name| Authority::new(name).pem());
         let both = Scratch::new(&format!("a comment\n{a}\n{b}"));
         let one = Scratch::new(&a);
@@ -161,11 +161,11 @@ mod tests {
             assert_eq!(added(None, &variables), Ok(expected), "{why}");
         }
         let twice = added(Some(&one.0), &[("SSL_CERT_FILE", &both.0)]);
-        assert_eq!(twice, Ok(2), "what is there is not added again");
+        assert_eq!(twice, Ok(2), "an authority is added only once");
     }
 
     #[test]
-    fn trusts_the_files_of_a_directory() {
+    fn trusted_includes_the_files_of_a_directory() {
         let top = Scratch::new("");
         let directory = top.0.with_extension("d");
         fs::create_dir(&directory).unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_that_the_agent_was_told_of_must_serve() {
+    fn ca_file_without_a_certificate_is_an_error() {
         let empty = Scratch::new("no certificate");
         let line = added(Some(&empty.0), &[]).unwrap_err();
         assert!(line.ends_with(": it has no certificate that can be used"));

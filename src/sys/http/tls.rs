@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_session_costs_less() {
+    fn session_of_the_next_connection_is_resumed() {
         for version in [&TLS12, &TLS13] {
             let authority = Authority::new("known");
             let server = authority.server("api.example", YEARS, version);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn every_group_cipher_and_curve_is_spoken_with_another_program() {
+    fn every_group_cipher_and_curve_works_with_ring() {
         use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
         use rustls::SupportedCipherSuite;
         use rustls::crypto::ring::{ALL_KX_GROUPS, default_provider};
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_a_goodbye_from_what_servers_say_unasked() {
+    fn close_notify_closes_and_session_tickets_do_not() {
         for version in [&TLS12, &TLS13] {
             let authority = Authority::new("known");
             let server = authority.server("api.example", YEARS, version);

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_an_http_proxy() {
+    fn http_proxy_receives_connect() {
         let (heard, end) = through(
             "http://u:p@proxy:3128",
             "https://api.example",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_an_http_proxy_refuses() {
+    fn http_proxy_refusals_are_named() {
         let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
         let long_end = format!(
             "the headers are longer than 64 kB; they reach that in the line \"X: {}\", more to read",
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_a_socks_proxy() {
+    fn socks_proxy_receives_the_target() {
         type Bytes = &'static [u8];
         // (why this row exists, proxy, target, bytes from the proxy, bytes to the proxy)
         let table: [(&str, &str, &str, Bytes, Bytes); 4] = [
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_a_socks_proxy_refuses() {
+    fn socks_proxy_refusals_are_named() {
         // (bytes from the proxy, outcome)
         let table: [(&[u8], &str); 7] = [
             (b"", "unexpected end of file"),

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_whom_to_talk_to() {
+    fn origin_is_parsed() {
         use Scheme::{Http, Https, Socks5};
         // (why this row exists, url, scheme, address, authority)
         let table = [
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_without_the_password() {
+    fn origin_errors_do_not_show_the_password() {
         // (url, word in the error)
         let table = [
             ("ftp://u:secret@host", "scheme"),

@@ -250,7 +250,10 @@ mod tests {
             .find(|root| has_name(root, only))
             .map(|root| kind(&root.subject_public_key_info));
         assert_eq!(other.as_deref(), Some(unsupported));
-        assert_eq!(found, tried, "a kind of key needs a row here, or loses it");
+        assert_eq!(
+            found, tried,
+            "a kind of key has no row here, or a row has no root"
+        );
 
         for (name, keys) in table {
             for key in keys {

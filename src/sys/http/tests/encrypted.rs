@@ -38,7 +38,7 @@ fn tunnelled_trusting(script: Vec<Step>, pem: &str) -> (u16, Http) {
 }
 
 #[test]
-fn speaks_tls_directly_and_keeps_the_session() {
+fn tls_connection_is_kept_until_the_server_closes_it() {
     for version in [&TLS12, &TLS13] {
         let authority = Authority::new("known");
         let server = authority.server("127.0.0.1", YEARS, version);
@@ -67,7 +67,7 @@ fn speaks_tls_directly_and_keeps_the_session() {
 }
 
 #[test]
-fn says_what_is_wrong_with_a_certificate() {
+fn certificate_errors_are_reported() {
     let (known, unknown) = (Authority::new("known"), Authority::new("unknown"));
     let peer = "TLS with api.example:443: ";
     let forged = Authority::new("known");
@@ -151,7 +151,7 @@ fn names(params: &mut CertificateParams, names: &[&str]) {
 }
 
 #[test]
-fn a_self_signed_certificate_is_accepted_if_it_is_named_itself() {
+fn certificate_that_is_self_signed_is_accepted_if_named() {
     type Change = fn(&mut CertificateParams);
     // (why this row exists, change, whether it is in ca_file, expected text)
     let table: [(&str, Change, bool, &str); 17] = [
@@ -279,7 +279,7 @@ fn a_self_signed_certificate_is_accepted_if_it_is_named_itself() {
 }
 
 #[test]
-fn no_certificate_is_accepted_in_the_place_of_a_named_one() {
+fn certificate_is_not_accepted_in_place_of_a_named_one() {
     let (known, key) = (Authority::new("known"), KeyPair::generate().unwrap());
     let params = own("api.example");
     let named = params.self_signed(&key).unwrap();
@@ -380,7 +380,7 @@ fn no_certificate_is_accepted_in_the_place_of_a_named_one() {
 }
 
 #[test]
-fn a_self_signed_certificate_may_be_for_an_address() {
+fn certificate_that_is_self_signed_may_be_for_an_address() {
     for (name, expected) in [
         ("127.0.0.1", "hello"),
         (
@@ -409,7 +409,7 @@ fn a_self_signed_certificate_may_be_for_an_address() {
 }
 
 #[test]
-fn says_what_else_can_go_wrong_with_tls() {
+fn tls_failures_are_reported() {
     let authority = Authority::new("known");
     // (the peer's steps, expected text)
     let table = [
@@ -441,7 +441,7 @@ fn says_what_else_can_go_wrong_with_tls() {
 }
 
 #[test]
-fn names_a_proxy_that_refuses_but_not_its_password() {
+fn proxy_that_refuses_is_named_without_the_password() {
     let refusal = "HTTP/1.1 407 Authentication\r\nContent-Length: 0\r\n\r\n".to_owned();
     let (port, served) = serve(vec![vec![Step::Answer(refusal)]]);
     let mut http = client(Settings {
@@ -458,12 +458,12 @@ fn names_a_proxy_that_refuses_but_not_its_password() {
     assert!(request.contains("\r\nProxy-Authorization: Basic dTpzM2NyZXQ=\r\n"));
     assert!(
         !request.to_ascii_lowercase().contains("x-api-key"),
-        "the proxy is not to know it"
+        "the proxy receives the API key"
     );
 }
 
 #[test]
-fn asks_a_proxy_for_a_connection_to_what_is_not_encrypted_too() {
+fn proxy_serves_connections_without_tls_too() {
     let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
     let (port, served) = serve(vec![vec![Step::Answer(established), ok("a")]]);
     let mut http = client(Settings {
@@ -480,7 +480,7 @@ fn asks_a_proxy_for_a_connection_to_what_is_not_encrypted_too() {
 }
 
 #[test]
-fn a_proxy_can_be_spoken_to_over_tls_itself() {
+fn proxy_can_be_reached_over_tls() {
     let authority = Authority::new("known");
     let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
     let (port, _served) = serve(vec![vec![

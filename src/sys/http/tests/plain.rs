@@ -4,7 +4,7 @@ use super::*;
 use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, serve};
 
 #[test]
-fn says_who_asks_and_what() {
+fn request_has_the_headers_of_the_settings() {
     let (port, served) = serve(vec![vec![ok("{}"), ok("")]]);
     let mut http = client(settings(format!("http://us%65r:p%40ss@127.0.0.1:{port}")));
     let answer = http.exchange(&Request {
@@ -31,7 +31,7 @@ fn says_who_asks_and_what() {
 }
 
 #[test]
-fn says_nothing_that_is_empty_and_one_thing_more() {
+fn request_has_no_empty_header_and_the_extra_one() {
     let (port, served) = serve(vec![vec![ok("a-token"), ok("i-1")]]);
     let mut http = client(Settings {
         key: String::new(),
@@ -78,7 +78,7 @@ fn every_status_is_an_answer() {
 }
 
 #[test]
-fn one_connection_serves_until_the_server_closes_it() {
+fn connection_is_kept_until_the_server_closes_it() {
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nb";
     let (port, served) = serve(vec![
         vec![ok("a"), Step::Answer(close.to_owned())],
@@ -103,7 +103,7 @@ fn one_connection_serves_until_the_server_closes_it() {
 }
 
 #[test]
-fn a_connection_of_its_own_for_each_request_if_told_so() {
+fn connection_is_not_kept_without_keep_alive() {
     let (port, served) = serve(vec![vec![ok("a"), Step::Wait], vec![ok("b"), Step::Wait]]);
     let mut http = client(Settings {
         keep_alive: false,
@@ -117,7 +117,7 @@ fn a_connection_of_its_own_for_each_request_if_told_so() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error_that_says_when_and_why() {
+fn answer_that_fails_is_an_error_with_step_and_cause() {
     let part = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
     // (why this row exists, the server's steps, expected text)
     let table = [
@@ -266,7 +266,7 @@ fn a_head_that_comes_in_pieces_is_put_together() {
 }
 
 #[test]
-fn heads_that_nobody_accepts_are_refused_by_the_line() {
+fn heads_that_are_invalid_are_reported_with_the_line() {
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000));
     // (why this row exists, answer, expected text)
     let table = [
@@ -343,7 +343,7 @@ fn a_compressed_answer_is_reported_by_name() {
 }
 
 #[test]
-fn a_server_that_takes_its_time_is_not_waited_for() {
+fn server_that_is_slow_causes_a_timeout() {
     // (why this row exists, the server's steps, expected text)
     let table = [
         (
@@ -385,7 +385,7 @@ fn a_server_that_takes_its_time_is_not_waited_for() {
 }
 
 #[test]
-fn a_request_that_nobody_takes_is_given_up() {
+fn request_that_the_server_does_not_read_times_out() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = deaf.local_addr().unwrap().port();
     let body = "x".repeat(64 << 20);
@@ -412,7 +412,7 @@ fn a_huge_answer_is_cut() {
 }
 
 #[test]
-fn says_whom_it_cannot_reach() {
+fn unreachable_server_is_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|gone| gone.local_addr())
         .unwrap()
