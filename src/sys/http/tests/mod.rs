@@ -1,7 +1,10 @@
 //! Tests of the client against a server on loopback.
 
+mod certificates;
 mod encrypted;
 mod plain;
+
+use fake_server::steps::{Authority, Scratch, Step, serve};
 
 use super::*;
 use crate::base;
@@ -43,6 +46,32 @@ fn impatient(port: u16) -> Http {
         limit: Duration::from_millis(200),
         ..settings(format!("http://127.0.0.1:{port}"))
     })
+}
+
+/// Settings with a proxy at `url` and no exceptions.
+fn through(url: String) -> proxy::Rules {
+    proxy::Rules::read(move |name| name.ends_with("S_PROXY").then(|| url.clone()))
+}
+
+/// The port of a proxy on loopback, and a client of `https://api.example` that uses it. The proxy
+/// makes a lookup of the name unnecessary.
+fn tunnelled(script: Vec<Step>, authority: &Authority) -> (u16, Http) {
+    tunnelled_trusting(script, &authority.pem())
+}
+
+/// Like [`tunnelled`], but with the certificates in `pem` trusted.
+fn tunnelled_trusting(script: Vec<Step>, pem: &str) -> (u16, Http) {
+    let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
+    let mut steps = vec![Step::Answer(established)];
+    steps.extend(script);
+    let (port, _served) = serve(vec![steps]);
+    let trust = Scratch::new(pem);
+    let http = client(Settings {
+        proxy: through(format!("http://u:s3cret@127.0.0.1:{port}")),
+        ca_file: Some(trust.0.clone()),
+        ..settings("https://api.example".to_owned())
+    });
+    (port, http)
 }
 
 /// The body of the answer, or kind and text of the error.
