@@ -1,5 +1,5 @@
-//! Requests that another thread can cut short: they are made by a thread that is left behind where it
-//! gets no answer, so that one that hangs does not keep the agent from ending.
+//! Requests that another thread can cut short. A separate thread sends them. When a request is cut
+//! short, that thread is abandoned. So a hanging request does not delay the agent's exit.
 
 use std::io;
 use std::sync::Arc;
@@ -13,16 +13,17 @@ use crate::base::clock::Deadline;
 use crate::sys::crash;
 use crate::sys::thread;
 
-/// Bytes of stack for the thread that makes requests: a TLS handshake needs a tenth of it.
+/// Bytes of stack of the thread that sends requests. A TLS handshake needs a tenth of it.
 const STACK: usize = 512 << 10;
-/// Between two looks whether a request that is under way is to be cut short.
+/// Interval at which a waiting request checks whether it must be cut short.
 const LOOK: Duration = Duration::from_millis(100);
-/// What a request gets in all once there is no time left.
+/// Time limit of a whole request, counted from its start, while the token is on.
 const WHOLE: Duration = Duration::from_secs(3);
-/// What it gets from then on: if it has had its time already, and if the one before had no answer.
+/// Shortest time that is left for a request after the token is turned on. If the previous request
+/// had no answer, it is also the longest.
 const REST: Duration = Duration::from_millis(600);
 
-/// Cuts requests short as long as it is on.
+/// Cuts requests short while it is on.
 #[derive(Clone, Default)]
 pub(crate) struct CancelToken(Arc<State>);
 
@@ -34,7 +35,7 @@ struct State {
 }
 
 impl CancelToken {
-    /// From now on a request gets little time: the one that is under way and those that follow.
+    /// Turns the token on: shortens the current request and all that follow.
     pub(crate) fn cancel(&self) {
         self.0.is_on.store(true, Ordering::Relaxed);
     }
@@ -44,7 +45,7 @@ impl CancelToken {
         self.0.has_cut.load(Ordering::Relaxed)
     }
 
-    /// Requests get all their time again.
+    /// Turns the token off: requests have their full time again.
     pub(crate) fn clear(&self) {
         self.0.is_on.store(false, Ordering::Relaxed);
     }
@@ -54,7 +55,8 @@ impl CancelToken {
 pub(crate) struct Cancellable {
     http: Arc<Http>,
     token: CancelToken,
-    /// The thread that makes requests, unless there is none yet or the last one was left behind.
+    /// The thread that sends requests. `None` before the first request, and after one was cut
+    /// short.
     worker: Option<Worker>,
     /// Whether the last request had no answer.
     has_failed: bool,
@@ -65,7 +67,7 @@ struct Worker {
     answers: Receiver<Result<Answer, LinkError>>,
 }
 
-/// A request that belongs to another thread.
+/// A [`Request`] that owns its data, for use by another thread.
 struct Owned {
     method: Method,
     path: String,
@@ -84,15 +86,16 @@ impl Cancellable {
         }
     }
 
-    /// Waits for the answer; `None` if it is cut short.
+    /// Waits for the answer. `None` if the request is cut short.
     fn wait(&self, worker: &Worker) -> Option<Result<Answer, LinkError>> {
         let whole = Deadline::after(WHOLE);
         let mut by: Option<Deadline> = None;
         loop {
             if by.is_none() && self.token.0.is_on.load(Ordering::Relaxed) {
-                let left = match self.has_failed {
-                    true => REST,
-                    false => whole.remaining().max(REST),
+                let left = if self.has_failed {
+                    REST
+                } else {
+                    whole.remaining().max(REST)
                 };
                 by = Some(Deadline::after(left));
             }
@@ -110,7 +113,7 @@ impl Exchange for Cancellable {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let started = || Worker::start(Arc::clone(&self.http)).ok();
         let Some(worker) = self.worker.take().or_else(started) else {
-            // Without a thread to spare it cannot be cut short.
+            // If no thread can be started, the request is sent here and cannot be cut short.
             return self.http.say(request, None);
         };
         let owned = Owned {
@@ -119,7 +122,8 @@ impl Exchange for Cancellable {
             body: request.body.map(str::to_owned),
             is_repeatable: request.is_repeatable,
         };
-        // It ends only if its requests end, or by a panic, which ends the process.
+        // Sending does not fail. The worker ends only when its channel closes, or by a panic, which
+        // ends the process.
         drop(worker.requests.send(owned));
         let answer = self.wait(&worker);
         self.has_failed = !matches!(answer, Some(Ok(_)));

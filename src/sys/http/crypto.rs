@@ -20,7 +20,8 @@ use rustls::sign::SigningKey;
 use rustls::{Error, NamedGroup, PeerMisbehaved, SignatureScheme, SupportedCipherSuite};
 use webpki::ring as signature;
 
-/// Signature algorithms of certificates, and which of them each scheme of TLS stands for.
+/// Accepted signature algorithms of certificates, and those that each signature scheme of TLS
+/// permits.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         signature::ECDSA_P256_SHA256,
@@ -37,7 +38,7 @@ static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
         signature::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
         signature::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
     ],
-    // TLS 1.2 does not fix the curve: both are tried, the usual one first.
+    // A scheme of TLS 1.2 does not fix the curve. Both curves are tried, the usual one first.
     mapping: &[
         (
             SignatureScheme::ECDSA_NISTP384_SHA384,
@@ -74,8 +75,9 @@ static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     ],
 };
 
-/// AES-GCM only: TLS 1.3 requires it of every implementation (RFC 8446, 9.1), and every server
-/// with TLS 1.2 and forward secrecy has it. ChaCha20-Poly1305 would be 52 kB of amd64.
+/// Cipher suites: AES-GCM only. TLS 1.3 requires it of every implementation (RFC 8446, 9.1). Every
+/// server with TLS 1.2 and forward secrecy has it too. ChaCha20-Poly1305 would add 52 kB to the
+/// amd64 binary.
 static SUITES: &[SupportedCipherSuite] = &[
     suite::TLS13_AES_128_GCM_SHA256,
     suite::TLS13_AES_256_GCM_SHA384,
@@ -121,7 +123,7 @@ impl KeyProvider for NoKeys {
     }
 }
 
-/// X25519 (RFC 7748). ring's needs tables that dalek's Montgomery ladder does not.
+/// X25519 (RFC 7748). ring's implementation needs tables. dalek's Montgomery ladder needs none.
 struct X25519;
 
 struct X25519Key {

@@ -1,4 +1,4 @@
-//! Files, as opposed to answers of the API.
+//! Downloads of files.
 
 use std::io::{self, Read};
 
@@ -8,15 +8,15 @@ use super::message::encoding;
 use super::{Http, LinkError, Method, Request};
 use crate::base::clock::Deadline;
 
-/// A file, or what the server says in its place.
+/// A file, or the server's answer in its place, such as a redirect or an error.
 pub(crate) struct Download {
     pub(crate) status: u16,
     pub(crate) content: Vec<u8>,
-    /// Where it is instead.
+    /// Value of `Location`: the file's URL in a redirect.
     pub(crate) location: Option<String>,
 }
 
-/// Says that an answer is compressed as `encoding`, and what to do.
+/// Error text for an answer that is compressed as `encoding`, with the remedy.
 pub(crate) fn compressed(encoding: &str) -> String {
     format!(
         "compressed answer: Content-Encoding {encoding}, although the request has \
@@ -25,9 +25,9 @@ pub(crate) fn compressed(encoding: &str) -> String {
 }
 
 impl Http {
-    /// Asks for a file of at most `limit` bytes.
+    /// Requests a file and reads at most `limit` bytes of it.
     ///
-    /// Fails if there is no answer, or not a whole one, or if it is compressed.
+    /// Fails if there is no answer or only a part of one, or if it is compressed.
     pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
         let request = Request {
             method: Method::Get,

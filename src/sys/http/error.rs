@@ -1,4 +1,4 @@
-//! What keeps a request from being answered, or from being made at all.
+//! Errors of requests and of a client's settings.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -6,24 +6,24 @@ use std::{fmt, io};
 use super::link;
 use crate::sys::root::FileError;
 
-/// What kept an answer from coming.
+/// Why there is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// The name has no addresses, or the resolver failed.
     Resolve,
     /// Connection failed for every address.
     Connect,
-    /// The proxy does not help.
+    /// The proxy refused the connection, or the exchange with it failed.
     Proxy,
-    /// The peer's TLS and ours do not fit together.
+    /// The TLS of the peer is incompatible or invalid.
     Tls,
-    /// The peer does not show that it is who it should be.
+    /// The peer's certificate is missing or not accepted.
     Certificate,
-    /// The host's clock is wrong, and so no certificate can be checked.
+    /// The host's clock is wrong, so that no certificate can be checked.
     Clock,
-    /// The peer did not go on in time.
+    /// The deadline passed before the peer's next step.
     Timeout,
-    /// The connection broke, or what came over it made no sense.
+    /// The connection broke, or the data received is invalid.
     Broken,
 }
 
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// There is no answer: what was being done, with whom, and why it failed.
+/// An error of a request: the step that failed, the peer, and the cause.
 #[derive(Debug)]
 pub(crate) struct LinkError {
     kind: Kind,
@@ -50,7 +50,7 @@ impl LinkError {
         LinkError { kind, doing, cause }
     }
 
-    /// Whether the server may have had the request: it failed after it had begun to be sent.
+    /// Whether the server may have received the request: the error occurred after sending began.
     pub(crate) fn was_sent(&self) -> bool {
         matches!(self.kind, Kind::Timeout | Kind::Broken)
     }
@@ -76,16 +76,16 @@ impl Error for LinkError {
 /// Settings with which no request can succeed.
 #[derive(Debug)]
 pub(crate) enum SetupError {
-    /// A setting or a variable of the environment is no URL that can be used.
+    /// A setting or an environment variable is not a usable URL.
     Url {
         what: &'static str,
         wrong: &'static str,
     },
-    /// A value has a character that would end the header.
+    /// A header's value has a control character, which could end the header.
     Header { what: String },
-    /// The certificates to trust cannot be read.
+    /// The trusted certificates cannot be read.
     Roots(FileError),
-    /// TLS cannot be had at all.
+    /// TLS cannot be set up.
     Tls(io::Error),
 }
 
@@ -112,13 +112,13 @@ impl Error for SetupError {
 
 #[cfg(test)]
 impl LinkError {
-    /// An error for tests of what uses this module.
+    /// An error for the tests of modules that use this one.
     pub(crate) fn for_test(cause: &str) -> LinkError {
         let cause = io::Error::other(cause.to_owned());
         LinkError::new(Kind::Connect, "connect to the test".to_owned(), cause)
     }
 
-    /// The same for a request that the server may have had.
+    /// Like [`LinkError::for_test`], for a request that the server may have received.
     pub(crate) fn lost_for_test() -> LinkError {
         let cause = io::ErrorKind::UnexpectedEof.into();
         LinkError::new(

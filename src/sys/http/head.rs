@@ -1,18 +1,18 @@
 //! The head of an answer: the status line and the headers, up to the blank line.
 //!
 //! ureq refuses heads that other programs accept: folded headers, a space before a colon, more than
-//! 128 headers, long ones. So it is given a short head, with the headers that are used here.
+//! 128 headers, long headers. So ureq receives a short head that has only the headers in use.
 
 use crate::sys::log::escaped;
 
-/// Bytes of a head that is accepted.
+/// Maximum size of an accepted head, in bytes.
 pub(crate) const LIMIT: usize = 64 << 10;
-/// Bytes of the headers that are used, together. The rest of ureq's buffer is for the body.
+/// Maximum size of all used headers together, in bytes. The rest of ureq's buffer is for the body.
 const USED_LIMIT: usize = 8 << 10;
-/// Bytes of a line that an error shows.
+/// Maximum number of bytes of a line in an error.
 const SHOWN: usize = 60;
 
-/// The headers that ureq or this module's users read, all others are dropped.
+/// The headers that ureq or the users of this module read. All others are dropped.
 const USED: [&str; 7] = [
     "connection",
     "content-encoding",
@@ -23,40 +23,44 @@ const USED: [&str; 7] = [
     "transfer-encoding",
 ];
 
-/// The number of bytes up to and including the blank line, whose end is looked for from `from` on.
-/// `None` if it is not there. Lines end with LF, or with CR and LF.
+/// Length of the head in bytes, including the blank line; `None` if there is no blank line yet. The
+/// search for the end of the blank line starts at `from`. Lines end with LF or CR LF.
 pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let ends = (from..bytes.len()).filter(|&at| bytes.get(at) == Some(&b'\n'));
     ends.map(|at| at + 1).find(|&end| {
         let before = bytes.get(..end - 1).unwrap_or_default();
-        let before = before.strip_suffix(b"\r").unwrap_or(before);
-        before.ends_with(b"\n")
+        before
+            .strip_suffix(b"\r")
+            .unwrap_or(before)
+            .ends_with(b"\n")
     })
 }
 
-/// Fails, with the line, as soon as `bytes` cannot become an answer in HTTP/1.
+/// Fails if `bytes` cannot be the start of an answer in HTTP/1. The error text shows the line.
 pub(crate) fn begins(bytes: &[u8]) -> Result<(), String> {
     let expected = b"HTTP/1.";
     let length = bytes.len().min(expected.len());
-    match bytes.get(..length) == expected.get(..length) {
-        true => Ok(()),
-        false => Err(format!(
+    if bytes.get(..length) == expected.get(..length) {
+        Ok(())
+    } else {
+        Err(format!(
             "the answer is no HTTP; it begins with {}",
             shown(bytes)
-        )),
+        ))
     }
 }
 
-/// The status that a head has, if its first line is that of an answer.
+/// The status code of a head; `None` if its first line is not a status line.
 pub(crate) fn status(head: &[u8]) -> Option<u16> {
     let rest = head.strip_prefix(b"HTTP/1.")?.get(1..)?;
     let status = str::from_utf8(rest.get(..4)?).ok()?;
     status.strip_prefix(' ')?.parse().ok()
 }
 
-/// The same head for ureq: the headers that are used, each in a line of its own.
+/// The head for ureq: the status line and the used headers, each on one line.
 ///
-/// Fails, with the line, if there is one that is no header.
+/// Fails on a line that is not a header. Also fails if a used header has a control character, or if
+/// the used headers exceed [`USED_LIMIT`]. The error text shows the line.
 pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
     let mut lines = head
         .split(|&byte| byte == b'\n')
@@ -66,7 +70,7 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("status line not understood: {}", shown(first)));
     }
     let mut out = first.to_vec();
-    // Whether the header is used that a folded line continues; `None` before the first one.
+    // Whether the header that a folded line continues is used; `None` before the first header.
     let mut is_used = None;
     for line in lines.filter(|line| !line.is_empty()) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -84,8 +88,9 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
             };
             let (name, value) = line.split_at(colon);
             let name = name.trim_ascii_end();
-            let mut used = USED.iter();
-            let used = used.find(|used| name.eq_ignore_ascii_case(used.as_bytes()));
+            let used = USED
+                .iter()
+                .find(|used| name.eq_ignore_ascii_case(used.as_bytes()));
             is_used = Some(used.is_some());
             if let Some(name) = used {
                 out.extend_from_slice(b"\r\n");
@@ -105,7 +110,7 @@ pub(crate) fn plain(head: &[u8]) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Says that the head is longer than [`LIMIT`], and in which line.
+/// Error text for a head longer than [`LIMIT`], with the line at which it exceeds the limit.
 pub(crate) fn too_long(head: &[u8]) -> String {
     let last = head.split(|&byte| byte == b'\n').next_back();
     format!(
@@ -115,12 +120,15 @@ pub(crate) fn too_long(head: &[u8]) -> String {
     )
 }
 
-/// The beginning of a line, in quotes, control characters escaped.
+/// Start of a line, at most [`SHOWN`] bytes, in quotes, with control characters escaped.
 fn shown(line: &[u8]) -> String {
-    let line = line.get(..SHOWN).unwrap_or(line);
-    let first = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let first = String::from_utf8_lossy(first.trim_ascii_end());
-    format!("\"{}\"", escaped(&first))
+    let start = line.get(..SHOWN).unwrap_or(line);
+    let first = start
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(first.trim_ascii_end());
+    format!("\"{}\"", escaped(&text))
 }
 
 #[cfg(test)]
@@ -135,9 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn what_others_accept_becomes_a_plain_head() {
-        let many = (0..1000).map(|number| format!("X-{number}: y\r\n"));
-        let many = many.collect::<String>() + "Content-Length: 2\r\n";
+    fn head_that_other_programs_accept_becomes_a_plain_one() {
+        let many: String = (0..1000)
+            .map(|number| format!("X-{number}: y\r\n"))
+            .chain(["Content-Length: 2\r\n".to_owned()])
+            .collect();
         let long = format!("X: {}\r\nContent-Length: 2\r\n", "y".repeat(60_000));
         let length = "content-length: 2\r\n";
         // (why this row exists, headers, the plain ones)
@@ -194,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_accepts_is_named() {
+    fn head_that_is_invalid_is_reported() {
         let long = format!("Location: /{}\r\n", "x".repeat(9 << 10));
         let begin = "x".repeat(49);
         let long_shown = format!("header is too long: \"Location: /{begin}\"");
@@ -239,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_ends_with_a_blank_line() {
+    fn head_ends_with_a_blank_line() {
         // (bytes, where it ends)
         let table: [(&[u8], Option<usize>); 8] = [
             (b"HTTP/1.1 200\r\n\r\nbody", Some(16)),
@@ -253,7 +263,7 @@ mod tests {
         ];
         for (bytes, expected) in table {
             assert_eq!(end(bytes, 0), expected, "{}", bytes.escape_ascii());
-            // A part at a time, as it comes.
+            // Part by part, as the bytes arrive.
             let mut seen = 0;
             let found = (0..=bytes.len()).find_map(|length| {
                 let found = end(&bytes[..length], seen);
@@ -265,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_known_at_once() {
+    fn head_that_is_not_http_is_refused_at_once() {
         // (bytes, what is wrong)
         let table: [(&[u8], &str); 6] = [
             (b"", ""),

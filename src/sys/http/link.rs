@@ -1,4 +1,4 @@
-//! A connection to a peer, and TCP, the lowest kind of it.
+//! [`Link`], a connection to a peer, and [`Tcp`], its lowest layer.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,53 +7,54 @@ use std::time::Duration;
 
 use crate::base::clock::Deadline;
 
-/// Longest time that one address is given while others are left to try: a handshake and two
-/// repetitions of its first packet.
+/// Time limit for one address while others are left to try. It covers a handshake and two
+/// retransmissions of its first packet.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(5);
 
-/// Until a connection whose bytes nobody acknowledges counts as broken: what lies between has
-/// forgotten it, and most of a request's time is left for another one.
+/// Time after which a connection whose data is not acknowledged counts as broken. A device on the
+/// path may have dropped its state. Most of a request's time is left for another connection.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// A stream of bytes to and from a peer, whose every wait is limited.
+/// A byte stream to and from a peer. Every wait has a limit.
 pub(super) trait Link: Send + Sync {
-    /// Waits until bytes come, and takes what is there. Zero: the peer has closed, in good order.
+    /// Waits for bytes and reads those available. Returns zero if the peer has closed the
+    /// connection in good order.
     ///
-    /// Fails with [`io::ErrorKind::TimedOut`] if nothing has come by `by`; what has come before is
-    /// taken even when `by` has passed.
+    /// Fails with [`io::ErrorKind::TimedOut`] if no bytes arrive by `by`. Bytes that arrived
+    /// earlier are read even after `by`.
     fn read(&mut self, into: &mut [u8], by: Deadline) -> io::Result<usize>;
 
     /// Sends all of `bytes`.
     ///
-    /// Fails with [`io::ErrorKind::TimedOut`] if the peer does not take them by `by`; an unknown
-    /// part has been sent then, as after every failure.
+    /// Fails with [`io::ErrorKind::TimedOut`] if the peer does not accept them by `by`. After any
+    /// error, an unknown part has been sent.
     fn write(&mut self, bytes: &[u8], by: Deadline) -> io::Result<()>;
 }
 
-/// Whether a connection on which nothing is expected can still be used: the peer has neither
-/// closed it nor sent anything. Does not wait.
+/// Whether an idle connection can still be used: the peer has neither closed it nor sent anything.
+/// Does not wait.
 pub(super) fn is_open(link: &mut dyn Link) -> bool {
     match link.read(&mut [0], Deadline::after(Duration::ZERO)) {
-        // The kernel's own `TimedOut` is a broken connection, and has a number.
+        // A `TimedOut` from the kernel has an error number and means a broken connection.
         Err(error) => is_timeout(&error),
         Ok(_) => false,
     }
 }
 
-/// Whether `error` is that of a deadline, and not one that the kernel reports.
+/// Whether `error` is a passed deadline, as opposed to a `TimedOut` from the kernel.
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
-/// A connection to a socket address.
+/// A TCP connection.
 pub(super) struct Tcp(TcpStream);
 
 impl Tcp {
     /// Connects to the first of `addresses` that answers.
     ///
-    /// Each is given half of the time that is left, at most [`ADDRESS_LIMIT`], and the last one
-    /// all of it, so that a family of addresses that leads nowhere does not use up the others'
-    /// time. Fails with the address tried last and its error.
+    /// The last address has all of the remaining time. Each address before it has half of the
+    /// remaining time, at most [`ADDRESS_LIMIT`]. So an unreachable address family does not use up
+    /// the time of the other one. Fails with the last address tried and its error.
     pub(super) fn connect(
         addresses: &[SocketAddr],
         by: Deadline,
@@ -79,16 +80,16 @@ impl Tcp {
     }
 
     fn to(address: SocketAddr, limit: Duration) -> io::Result<Tcp> {
-        // A limit of zero is refused as a mistake.
+        // `connect_timeout` refuses a limit of zero.
         let stream = TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1)))?;
-        // A request is written at once: there is nothing to wait for and collect.
+        // A request is written in one piece, so that Nagle's algorithm has nothing to collect.
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let millis = u32::try_from(SILENCE_LIMIT.as_millis()).unwrap_or(0);
         let length = libc::socklen_t::try_from(size_of_val(&millis)).unwrap_or(0);
         let (level, option) = (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
-        // SAFETY: the option is a number of the size that is given, and it outlives the call. A
-        // kernel that does not know it goes on waiting, and the request's own limit ends that.
+        // SAFETY: the option's value is a number of the given size and outlives the call. A kernel
+        // without this option waits longer; the request's own limit ends that.
         unsafe {
             let millis = (&raw const millis).cast();
             libc::setsockopt(stream.as_raw_fd(), level, option, millis, length);
@@ -96,7 +97,7 @@ impl Tcp {
         Ok(Tcp(stream))
     }
 
-    /// Waits for one of `events`.
+    /// Waits for one of `events` until `by`.
     fn wait(&self, events: i16, by: Deadline) -> io::Result<()> {
         loop {
             let left = by.remaining();
@@ -127,8 +128,8 @@ impl Tcp {
 
 impl Link for Tcp {
     fn read(&mut self, into: &mut [u8], by: Deadline) -> io::Result<usize> {
-        // An answer is never there yet, so poll comes first: a read that finds nothing would be
-        // one more system call.
+        // Polls before the first read. The answer has never arrived yet, and a read without data
+        // would be one more system call.
         let mut waits = !by.remaining().is_zero();
         loop {
             if waits {
@@ -175,7 +176,7 @@ mod tests {
         (tcp, listener.accept().unwrap().0)
     }
 
-    /// A listener that lets nobody in: its queue is full, and the kernel drops what knocks.
+    /// A listener that accepts no connection: its queue is full, and the kernel drops new ones.
     fn black_hole() -> (TcpListener, Vec<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // SAFETY: listen takes plain integers; the descriptor is open.
@@ -198,16 +199,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_address() {
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let gone = gone.unwrap();
+    fn refused_connection_is_reported_with_its_address() {
+        let gone = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap();
         let (address, error) = Tcp::connect(&[gone], soon()).err().unwrap();
         assert_eq!(address, Some(gone));
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]
-    fn waits_no_longer_than_it_may() {
+    fn tcp_waits_end_at_the_deadline() {
         let (mut tcp, _peer) = pair();
         let error = tcp.read(&mut [0; 8], soon()).unwrap_err();
         assert!(is_timeout(&error));
@@ -217,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn knows_an_idle_connection_from_a_closed_one() {
+    fn is_open_distinguishes_an_idle_connection_from_a_closed_one() {
         let (mut tcp, mut peer) = pair();
         assert!(is_open(&mut tcp));
         peer.write_all(b"unasked").unwrap();
-        // The loopback delivers before write returns.
+        // Over loopback, the bytes arrive before `write_all` returns.
         assert!(!is_open(&mut tcp));
 
         let (mut tcp, peer) = pair();

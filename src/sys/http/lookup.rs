@@ -1,7 +1,8 @@
-//! Host names → addresses, by the system's resolver, which knows no time limit of its own.
+//! Name resolution by the system's resolver, which has no time limit of its own.
 //!
-//! IPv4 and IPv6 are looked up apart from each other. musl answers a question for both with an
-//! error if the name server fails for one of them, as cheap routers and DNS filters do.
+//! IPv4 and IPv6 addresses are looked up separately. If both are requested together, musl returns
+//! an error when the name server fails for one of them. Cheap routers and DNS filters cause such
+//! failures.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -12,14 +13,14 @@ use crate::base::channel::{Receiver, Sender, channel};
 use crate::base::clock::Deadline;
 use crate::sys::thread;
 
-/// Addresses kept of one name.
+/// Maximum number of addresses kept for one name.
 const ADDRESSES: usize = 8;
-/// Bytes. The resolver keeps whole DNS answers on its stack.
+/// Bytes of stack of a lookup thread. The resolver keeps whole DNS answers on its stack.
 const STACK: usize = 256 << 10;
-/// Until the second family must have answered once the first one has an address.
+/// Time limit for the second family after the first one has an address.
 const SECOND_LIMIT: Duration = Duration::from_secs(2);
 
-/// A family of addresses.
+/// An address family.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Family {
     V4,
@@ -28,23 +29,23 @@ enum Family {
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-/// The addresses of one family that a name has. Fails with [`io::ErrorKind::NotFound`] if it has
+/// The addresses of a name in one family. The error is [`io::ErrorKind::NotFound`] if the name has
 /// none.
 type Resolved = io::Result<Vec<IpAddr>>;
 
-/// Looks up names, each family in a thread, of which there is at most one for each family.
+/// Resolves names. Each address family has a thread of its own, at most one at a time.
 pub(super) struct Lookup {
     resolve: fn(&str, Family) -> Resolved,
-    /// Whether this address, if any, is tried before those of IPv4.
+    /// Whether these IPv6 addresses are tried before those of IPv4.
     is_v6_first: fn(&[IpAddr]) -> bool,
-    /// The name that the thread of each family looks up; `None` if there is no such thread.
+    /// The name that the thread of each family resolves; `None` if the family has no thread.
     pending: [Option<String>; 2],
     answer: Sender<(Family, Resolved)>,
     answers: Receiver<(Family, Resolved)>,
 }
 
 impl Lookup {
-    /// Asks the system.
+    /// A lookup that uses the system's resolver.
     pub(super) fn new() -> Lookup {
         Lookup::with(|host, family| or_absolute(host, &|host| ask_system(host, family)))
     }
@@ -60,13 +61,13 @@ impl Lookup {
         }
     }
 
-    /// The addresses of `host`, IPv6 and IPv4 in turn, at most [`ADDRESSES`]. An address in digits
-    /// is its own.
+    /// The addresses of `host`, IPv6 and IPv4 alternating, at most [`ADDRESSES`]. A numeric address
+    /// is returned without a lookup.
     ///
-    /// One family is enough: the other one is waited for up to [`SECOND_LIMIT`] longer. Fails with
-    /// [`io::ErrorKind::TimedOut`] if the system gives no answer by `by`, and at once as long as
-    /// earlier lookups of both families are without answer. An answer that came too late for one
-    /// call serves the next.
+    /// One family is enough: the wait for the other one lasts at most [`SECOND_LIMIT`] longer.
+    /// Fails with [`io::ErrorKind::TimedOut`] if the resolver gives no answer by `by`. Fails at
+    /// once while earlier lookups of both families are unanswered. An answer that is too late for
+    /// one call is used by the next.
     pub(super) fn find(
         &mut self,
         host: &str,
@@ -86,7 +87,7 @@ impl Lookup {
         while let Ok(late) = self.answers.try_recv() {
             self.take(late, host, &mut found);
         }
-        // A late failure says nothing about now.
+        // A late error says nothing about the current state: the family is looked up again.
         for found in &mut found {
             found.take_if(|found| found.is_err());
         }
@@ -115,14 +116,14 @@ impl Lookup {
 
     fn start(&mut self, host: &str, family: Family) -> io::Result<()> {
         let (answer, resolve, name) = (self.answer.clone(), self.resolve, host.to_owned());
-        // Nobody receives it if the whole client has gone.
+        // Sending fails only if the client has been dropped.
         let body = move || drop(answer.send((family, resolve(&name, family))));
         thread::start("resolve", STACK, body)?;
         self.pending[family as usize] = Some(host.to_owned());
         Ok(())
     }
 
-    /// Puts an answer into `found` if it is about `host`.
+    /// Stores an answer in `found` if it is for `host`, and marks the family's thread as ended.
     fn take(&mut self, answer: (Family, Resolved), host: &str, found: &mut [Option<Resolved>; 2]) {
         let (family, addresses) = answer;
         if self.pending[family as usize].take().as_deref() == Some(host) {
@@ -130,15 +131,14 @@ impl Lookup {
         }
     }
 
-    /// The addresses of both families, in the order in which to try them, or the error that says
-    /// most.
+    /// The addresses of both families in the order of attempts, or the more informative error.
     fn merge(&self, found: [Option<Resolved>; 2]) -> io::Result<Vec<IpAddr>> {
         let mut addresses = [Vec::new(), Vec::new()];
         let mut failure: Option<io::Error> = None;
         for (addresses, found) in addresses.iter_mut().zip(found) {
             match found.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(found) => *addresses = found,
-                // That one family has no address says nothing where the other one has failed.
+                // `NotFound` for one family says nothing if the lookup of the other one failed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && failure.is_some() => {}
                 Err(error) => failure = Some(error),
             }
@@ -152,7 +152,7 @@ impl Lookup {
     }
 }
 
-/// The addresses that the system's resolver finds, sorted by it. Waits as long as that takes.
+/// The addresses that the system's resolver finds, in its order. The wait has no limit.
 fn ask_system(host: &str, family: Family) -> Resolved {
     let name = std::ffi::CString::new(host)?;
     // SAFETY: all zeros are a valid `addrinfo`: no flags, no pointers.
@@ -198,15 +198,16 @@ fn ask_system(host: &str, family: Family) -> Resolved {
         };
         found.push(address);
     }
-    // SAFETY: getaddrinfo has made the list, and nothing refers to it any more.
+    // SAFETY: getaddrinfo allocated the list, and nothing refers to it any more.
     unsafe { libc::freeaddrinfo(first) };
-    match found.is_empty() {
-        true => Err(failure(libc::EAI_NONAME)),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(failure(libc::EAI_NONAME))
+    } else {
+        Ok(found)
     }
 }
 
-/// What a code of getaddrinfo means.
+/// The error for a return code of getaddrinfo.
 fn failure(code: i32) -> io::Error {
     match code {
         libc::EAI_NONAME | libc::EAI_NODATA => io::Error::new(
@@ -221,22 +222,25 @@ fn failure(code: i32) -> io::Error {
     }
 }
 
-/// With `ndots` in `resolv.conf` a name is looked for in the search domains first, and musl stops
-/// at the first of them whose servers do not answer. Then the name is asked for as it is, without
-/// any domain. Not in the first place, for a dot at the end is in no `/etc/hosts`. Not where there
-/// is no such name, for then it has been asked for already.
+/// Resolves `host`, and after an error also the absolute name, with a dot at its end.
+///
+/// With `ndots` in `resolv.conf`, the resolver tries the search domains first. musl stops at the
+/// first search domain whose servers do not answer. The absolute name is not tried first, since no
+/// name in `/etc/hosts` ends with a dot. It is not tried after [`io::ErrorKind::NotFound`], since
+/// the resolver has already tried it then.
 fn or_absolute(host: &str, ask: &dyn Fn(&str) -> Resolved) -> Resolved {
     ask(host).or_else(|error| {
         let is_relative = host.contains('.') && !host.ends_with('.');
-        match is_relative && error.kind() != io::ErrorKind::NotFound {
-            true => ask(&format!("{host}.")).map_err(|_| error),
-            false => Err(error),
+        if is_relative && error.kind() != io::ErrorKind::NotFound {
+            ask(&format!("{host}.")).map_err(|_| error)
+        } else {
+            Err(error)
         }
     })
 }
 
-/// Whether the host has a route to this IPv6 address, from an address of the same kind: then RFC
-/// 6724 (6, rules 1, 2 and 5) puts it before those of IPv4. Sends nothing.
+/// Whether the host has a route to this IPv6 address from an address of the same kind. If so, RFC
+/// 6724 (section 6, rules 1, 2 and 5) prefers it to IPv4. Sends no packet.
 fn is_reached_well(address: &IpAddr) -> bool {
     let from = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((*address, 1))?;
@@ -245,7 +249,7 @@ fn is_reached_well(address: &IpAddr) -> bool {
     from.is_ok_and(|from| label(&from.ip()) == label(address))
 }
 
-/// A number that addresses of the same kind have in common.
+/// A number that is the same for all addresses of one kind.
 fn label(address: &IpAddr) -> u8 {
     let IpAddr::V6(address) = address else {
         return 0;
@@ -253,14 +257,15 @@ fn label(address: &IpAddr) -> u8 {
     match address.segments() {
         [0xfe80..=0xfebf, ..] => 1,
         [0xfc00..=0xfdff, ..] => 2,
-        // 6to4 and Teredo: IPv6 over IPv4, slower than that itself.
+        // 6to4 and Teredo: IPv6 over IPv4, slower than IPv4 itself.
         [0x2002, ..] => 3,
         [0x2001, 0, ..] => 4,
         _ => 5,
     }
 }
 
-/// Addresses of two families in turn: where one family leads nowhere, the other must not come last.
+/// The addresses of two families, alternating, at most [`ADDRESSES`]. If one family is unreachable,
+/// the other one is not tried last.
 fn in_turn(first: &[IpAddr], second: &[IpAddr]) -> Vec<IpAddr> {
     let longest = first.len().max(second.len());
     (0..longest)
@@ -283,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_name_whose_search_domains_fail_is_asked_for_without_them() {
-        // (why this row exists, name, what is asked for, whether that brings an address)
+        // (why this row exists, name, names looked up, whether an address is found)
         let table: [(&str, &str, &[&str], bool); 6] = [
             ("known", "known.example", &["known.example"], true),
             ("found", "a.example", &["a.example", "a.example."], true),
@@ -319,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_not_looked_up() {
+    fn numeric_addresses_are_not_looked_up() {
         let mut lookup = Lookup::with(|_, _| Err(none()));
         let mut find = |host| lookup.find(host, 80, soon()).map(|found| texts(&found));
         assert_eq!(find("192.0.2.7").unwrap(), ["192.0.2.7:80"]);
@@ -345,7 +350,7 @@ mod tests {
         lookup.is_v6_first = |v6| !v6.is_empty();
         let fails = "no name server gave a usable answer; check /etc/resolv.conf";
         let none = "the name has no address; check its spelling and /etc/resolv.conf";
-        // (why this row exists, what happens to IPv4 and IPv6, what is found)
+        // (why this row exists, outcome for IPv4 and IPv6, result)
         let table = [
             ("both", "good.good", "[2001:db8::1]:1 192.0.2.1:1"),
             ("IPv4 alone", "good.none", "192.0.2.1:1"),
@@ -368,8 +373,8 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
-        // (why this row exists, addresses of each family, tried)
+    fn families_alternate() {
+        // (why this row exists, addresses of each family, order of attempts)
         type Texts = &'static [&'static str];
         let table: [(&str, Texts, Texts, Texts); 4] = [
             (
@@ -439,7 +444,7 @@ mod tests {
                 Family::V6 => Err(none()),
             }
         });
-        // What is waited for here never comes: one family is there at once.
+        // One family never answers here. The other one answers at once.
         let half = |lookup: &mut Lookup| {
             let by = Deadline::after(Duration::from_millis(500));
             texts(&lookup.find("half.example", 1, by).unwrap())

@@ -1,4 +1,4 @@
-//! What a request says besides its path and body, and what an answer says.
+//! Headers of requests, and conversion of answers.
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,12 +14,14 @@ use super::url::Origin;
 use super::{Answer, Settings, date};
 use crate::sys::log::escaped;
 
-/// Bytes kept of an answer's body.
+/// Maximum number of bytes kept of an answer's body.
 const BODY_LIMIT: u64 = 1 << 20;
-/// Bytes of an encoding that an error shows.
+/// Maximum number of bytes of a `Content-Encoding` in an error.
 const ENCODING_LIMIT: usize = 20;
 
 /// The headers of every request.
+///
+/// Fails if a value has a control character.
 pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, SetupError> {
     let lines = [
         (USER_AGENT, Some(settings.user_agent)),
@@ -39,7 +41,7 @@ pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, 
         ),
     ];
     let mut headers = HeaderMap::new();
-    // Without it, a server may choose (RFC 9110, 12.5.3).
+    // Without this header, a server may choose an encoding (RFC 9110, 12.5.3).
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in lines {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
@@ -53,7 +55,7 @@ pub(super) fn headers(settings: Settings, origin: &Origin) -> Result<HeaderMap, 
     Ok(headers)
 }
 
-/// How the body below these headers is compressed, in quotes; `None` if it is not.
+/// Value of `Content-Encoding`, escaped and in quotes; `None` if the body is not compressed.
 pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?.as_bytes().trim_ascii();
     let is_none = encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity");
@@ -61,7 +63,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     (!is_none).then(|| format!("\"{}\"", escaped(&String::from_utf8_lossy(shown))))
 }
 
-/// Takes what is of use from an answer.
+/// Converts an answer of ureq and reads its body.
 pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
     let (head, body) = answer.into_parts();
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());

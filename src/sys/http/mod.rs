@@ -1,4 +1,5 @@
-//! Requests to the API over HTTP/1.1: one connection kept, every wait limited, nothing followed.
+//! HTTP/1.1 client for the API. It keeps one connection open, limits every wait and follows no
+//! redirect.
 
 pub(crate) mod cancel;
 mod crypto;
@@ -39,16 +40,17 @@ use self::wire::{Dial, NotHere, Progress, Stage};
 use crate::base::clock::{Deadline, Unix};
 use crate::base::url::encoded_path;
 
-/// Until a name's addresses must be known.
+/// Time limit for resolving a name.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
-/// Until one of a name's addresses must have answered.
+/// Time limit for a TCP connection, for all addresses of a name together.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
-/// Until a proxy must have agreed, and until a session must be: each.
+/// Time limit for the agreement with a proxy, and for a TLS handshake: the full time for each.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Until an unused connection is given up: beyond that, what lies between may have forgotten it.
+/// Longest time for which an unused connection is kept. After that, a device on the path, such as a
+/// NAT router, may have dropped its state.
 const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// What is done to the thing that a path names.
+/// Method of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Method {
     Get,
@@ -57,7 +59,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// The word for it.
+    /// The method's name in HTTP.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -67,51 +69,52 @@ impl Method {
     }
 }
 
-/// One call.
+/// One request to the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     /// Begins with `/` and includes the query.
     pub(crate) path: &'a str,
-    /// A JSON document, or nothing at all.
+    /// A JSON document. An empty text is sent as a body of zero bytes; `None` sends no body.
     pub(crate) body: Option<&'a str>,
-    /// Whether doing it twice is the same as doing it once.
+    /// Whether the request is idempotent. Only such a request may be sent twice.
     pub(crate) is_repeatable: bool,
 }
 
-/// The server's answer, whatever its status; redirections are answers like others.
+/// The server's answer with any status. Redirects are returned like other answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
-    /// 101, or 200 and above.
+    /// 101, or at least 200: interim answers are dropped.
     pub(crate) status: u16,
-    /// At most a mebibyte, which leaves it incomplete; bytes that are not UTF-8 are U+FFFD. Empty
-    /// if it has an encoding.
+    /// At most 1 MiB; the rest is dropped. Bytes that are not UTF-8 become U+FFFD. Empty if
+    /// `encoding` is set.
     pub(crate) body: String,
-    /// How the body is compressed, although the request asks that it is not: the value of
-    /// `Content-Encoding`, in quotes. `None` if it is not compressed.
+    /// Value of `Content-Encoding`, in quotes; `None` if the body is not compressed. The request
+    /// asks for a body without compression.
     pub(crate) encoding: Option<String>,
-    /// When the server wants to be asked again; `None` if it does not say so in seconds.
+    /// Value of `Retry-After`; `None` if the header is missing or not in seconds.
     pub(crate) retry_after: Option<Duration>,
-    /// Where it is to be asked instead.
+    /// Value of `Location`: the target of a redirect.
     pub(crate) location: Option<String>,
-    /// What time it was for the server; `None` if it does not say so.
+    /// Value of `Date`: the server's time. `None` if the header is missing or invalid.
     pub(crate) date: Option<Unix>,
 }
 
-/// What a client of the API needs of the network; a test has its own.
+/// Network access of a client of the API. Tests use an implementation of their own.
 pub(crate) trait Exchange: Send {
     /// Sends `request` and waits for the answer.
     ///
-    /// Fails only if there is none, or not a whole one.
+    /// Fails only if there is no answer or only a part of one.
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError>;
 }
 
-/// What a reader of plain texts, such as those about a cloud's machine, needs of the network; a test
-/// has its own.
+/// Network access of a reader of plain texts, such as a cloud's metadata about its machine. Tests
+/// use an implementation of their own.
 pub(crate) trait Fetch {
-    /// Sends a request with nothing in its body and with one more header, and waits for the answer.
+    /// Sends a request with an empty body and at most one more header, and waits for the answer.
     ///
-    /// Fails only if there is none, or not a whole one, or if the header's value cannot be sent.
+    /// Fails only if there is no answer or only a part of one, or if the header's value cannot be
+    /// sent.
     fn fetch(
         &mut self,
         method: Method,
@@ -120,12 +123,13 @@ pub(crate) trait Fetch {
     ) -> Result<Answer, LinkError>;
 }
 
-/// Where requests go and what they say; what is empty is not said. Not `Debug`: it holds secrets.
+/// Settings of a client. A header with an empty value is not sent. Not `Debug`, since it holds
+/// secrets.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// `scheme://user:password@host:port`, all but scheme and host optional.
+    /// URL of the server: `scheme://user:password@host:port`. All but scheme and host is optional.
     pub(crate) base: String,
-    /// Sent as `X-Api-Key` unless it is empty; never in a log or an error.
+    /// Sent as `X-Api-Key` unless it is empty. Never appears in a log or an error.
     pub(crate) key: String,
     /// Sent as `User-Agent`.
     pub(crate) user_agent: String,
@@ -136,34 +140,34 @@ pub(crate) struct Settings {
     /// Whether one connection serves several requests.
     pub(crate) keep_alive: bool,
     pub(crate) proxy: proxy::Rules,
-    /// Certificates, in PEM, to trust besides those built in.
+    /// PEM file of certificates that are trusted in addition to the built-in ones.
     pub(crate) ca_file: Option<PathBuf>,
-    /// Bounds a whole request.
+    /// Time limit of a whole request.
     pub(crate) limit: Duration,
 }
 
-/// Sends requests to one server, one at a time.
+/// HTTP client of one server. Sends one request at a time.
 pub(crate) struct Http {
     agent: Agent,
-    /// Before every path.
+    /// Scheme, host and port: the part of every URL before the path.
     base: String,
     headers: HeaderMap,
     peer: Arc<Peer>,
     progress: Arc<Progress>,
 }
 
-/// Whom connections go to, and how.
+/// The server, and how connections to it are made.
 struct Peer {
     origin: Origin,
     proxy: Option<Origin>,
     tls: Option<Arc<ClientConfig>>,
     user_agent: String,
-    /// Bounds a whole request.
+    /// Time limit of a whole request.
     limit: Duration,
 }
 
 impl Http {
-    /// Connects to nobody yet.
+    /// A client with these settings. Makes no connection yet.
     ///
     /// Fails on settings with which no request can succeed.
     pub(crate) fn new(settings: Settings) -> Result<Http, SetupError> {
@@ -220,7 +224,7 @@ impl Http {
         })
     }
 
-    /// Sends a request and reads the answer, by `by`.
+    /// Sends a request and reads the answer before `by`.
     fn attempt(
         &self,
         request: &Request<'_>,
@@ -230,7 +234,7 @@ impl Http {
         read(self.send(request, header, by)?)
     }
 
-    /// Sends a request and reads the head of the answer, by `by`.
+    /// Sends a request and reads the head of the answer before `by`.
     fn send(
         &self,
         request: &Request<'_>,
@@ -270,7 +274,7 @@ impl Http {
         self.agent.run(message.timeout_global(limit).build())
     }
 
-    /// What kept the answer from coming, in words of this program.
+    /// Converts an error of ureq into one with this program's wording.
     fn failure(&self, error: ureq::Error) -> LinkError {
         let doing = match self.progress.stage() {
             Stage::Sending => "send to",
@@ -282,7 +286,7 @@ impl Http {
                 Ok(error) => return *error,
                 Err(error) => io::Error::other(error),
             },
-            // ureq's own word for a connection that ends is no system error.
+            // ureq's error for a closed connection is not a system error. Only its kind is used.
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 io::ErrorKind::UnexpectedEof.into()
             }
@@ -294,7 +298,8 @@ impl Http {
         LinkError::new(Kind::of(&cause), format!("{doing} {}", self.peer), cause)
     }
 
-    /// Sends a request, a second time if the connection turns out to have been closed.
+    /// Sends a request. Sends an idempotent one a second time if the kept connection turns out to
+    /// be closed.
     fn say(
         &self,
         request: &Request<'_>,
@@ -303,7 +308,7 @@ impl Http {
         let by = Deadline::after(self.peer.limit);
         let connections = self.progress.connections();
         let answer = match self.attempt(request, header, by) {
-            // The server may close an idle connection while the next request is under way.
+            // The server may close an idle connection while the next request is on its way.
             Err(error)
                 if request.is_repeatable
                     && connections == self.progress.connections()
@@ -331,7 +336,7 @@ impl Fetch for Http {
         path: &str,
         header: Option<(&'static str, &str)>,
     ) -> Result<Answer, LinkError> {
-        // ureq sends a PUT without a body as one whose length is not known.
+        // ureq sends a PUT without a body as one of unknown length.
         let body = (method != Method::Get).then_some("");
         let is_repeatable = true;
         let request = Request {
@@ -344,7 +349,7 @@ impl Fetch for Http {
     }
 }
 
-/// The sooner of `by` and the end of `limit`.
+/// The earlier of `by` and the end of `limit` from now.
 fn sooner(by: Deadline, limit: Duration) -> Deadline {
     Deadline::after(by.remaining().min(limit))
 }

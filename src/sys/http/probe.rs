@@ -1,4 +1,5 @@
-//! Questions to whatever the agent waits for: whether it takes a connection, and what it answers.
+//! Probes of a service that the agent waits for: does it accept a connection, and with which status
+//! does it answer?
 
 use std::io;
 use std::time::Duration;
@@ -9,17 +10,18 @@ use super::url::Origin;
 use crate::base::clock::Deadline;
 use crate::base::url::{Url, host_and_port};
 
-/// Bytes of an answer in which its status is looked for: `HTTP/1.1 200`.
+/// Bytes of an answer up to the end of its status code, as in `HTTP/1.1 200`.
 const STATUS: usize = 12;
 
-/// Whether something listens at `place`, a host and a port.
+/// Connects to `place`, a host and a port. Fails if nothing listens there.
 pub(crate) fn connect(place: &str, limit: Duration) -> io::Result<()> {
-    let place = host_and_port(place).and_then(|(host, port)| Some((host, port?)));
-    let (host, port) = place.ok_or_else(|| invalid("not of the form host:port"))?;
+    let (host, port) = host_and_port(place)
+        .and_then(|(host, port)| Some((host, port?)))
+        .ok_or_else(|| invalid("not of the form host:port"))?;
     open(&host, port, Deadline::after(limit)).map(drop)
 }
 
-/// The status of the answer to `GET url`, which begins with `http://`. Nothing is followed.
+/// Status code of the answer to `GET url`; `url` begins with `http://`. Does not follow redirects.
 pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
     let by = Deadline::after(limit);
     let path = Url::parse(url).map_err(invalid)?.path();
@@ -42,11 +44,11 @@ pub(crate) fn status(url: &str, limit: Duration) -> io::Result<u16> {
             more => length += more,
         }
     }
-    let status = match answer.split_at(9) {
+    let code = match answer.split_at(9) {
         ([b'H', b'T', b'T', b'P', b'/', ..], code) => std::str::from_utf8(code).ok(),
         _ => None,
     };
-    let status = status.and_then(|code| code.parse().ok());
+    let status = code.and_then(|code| code.parse().ok());
     status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no answer in HTTP"))
 }
 
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_a_status() {
+    fn status_is_that_of_the_answer() {
         // (answer, status, path, the first line of the request)
         let table = [
             ("HTTP/1.1 200 OK\r\n\r\n", Some(200), "", "GET / HTTP/1.1"),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_listens_takes_a_connection() {
+    fn connect_fails_if_nothing_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap().to_string();
         connect(&place, LIMIT).unwrap();

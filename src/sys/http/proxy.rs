@@ -1,5 +1,5 @@
-//! Which proxy serves which URL, by the variables of the environment that Go programs, curl and
-//! others read: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, each also in lower case.
+//! Selection of the proxy for a URL by the environment variables that Go programs, curl and others
+//! read: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, each also in lower case.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use super::SetupError;
 use super::url::{Origin, Scheme};
 use crate::base::url::host_and_port;
 
-/// The environment's word on proxies; by default, there is none.
+/// The proxies set in the environment. The default is no proxy.
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
     http: Option<String>,
@@ -16,11 +16,11 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The rules that the variables found by `variable` make.
+    /// The rules in the variables that `variable` returns.
     ///
-    /// A variable in upper case wins over one in lower case, an empty one is as good as none.
-    /// `HTTP_PROXY` counts for nothing where `REQUEST_METHOD` is set: under CGI, whoever sends a
-    /// request with a header `Proxy` could set it.
+    /// An upper-case variable takes precedence over a lower-case one. An empty variable counts as
+    /// unset. `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: under CGI, any client could set
+    /// it by a `Proxy` header in its request.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Rules {
         let one = |name: &str| variable(name).filter(|value| !value.is_empty());
         let either = |name: &str| one(name).or_else(|| one(&name.to_ascii_lowercase()));
@@ -32,9 +32,9 @@ impl Rules {
         }
     }
 
-    /// The proxy through which `target` is reached; `None` if it is reached directly.
+    /// The proxy for `target`; `None` for a direct connection.
     ///
-    /// Fails if the variable does not hold the URL of a proxy.
+    /// Fails if the variable does not hold a proxy's URL.
     pub(super) fn serving(&self, target: &Origin) -> Result<Option<Origin>, SetupError> {
         let (what, proxy) = match target.scheme {
             Scheme::Https => ("HTTPS_PROXY", &self.https),
@@ -59,9 +59,9 @@ impl Rules {
     }
 }
 
-/// Whether one entry of `NO_PROXY` names the target: a network (`10.0.0.0/8`), an address or a
-/// domain, the last two perhaps with a port. `a.example` also names what lies below it;
-/// `.a.example` and `*.a.example` name only that.
+/// Whether one entry of `NO_PROXY` matches the target. An entry is a network (`10.0.0.0/8`), an
+/// address or a domain. An address or domain may have a port. `a.example` matches the domain and
+/// its subdomains. `.a.example` and `*.a.example` match only the subdomains.
 fn covers(entry: &str, target: &Origin, address: Option<IpAddr>) -> bool {
     if let Some((network, bits)) = entry.split_once('/') {
         return match (network.parse(), bits.parse(), address) {
@@ -94,7 +94,7 @@ fn covers(entry: &str, target: &Origin, address: Option<IpAddr>) -> bool {
     }
 }
 
-/// Whether the first `bits` of both addresses agree; they do not in different families.
+/// Whether the first `bits` bits of both addresses are equal. False for different families.
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     let (difference, length) = match (address, network) {
         (IpAddr::V4(a), IpAddr::V4(n)) => (u128::from(a.to_bits() ^ n.to_bits()), 32),
@@ -178,7 +178,7 @@ mod tests {
                 "s:1080",
             ),
             (
-                "what is wrong is told without the password",
+                "the error does not show the password",
                 &[("HTTPS_PROXY", "gopher://u:secret@g")],
                 "https://x.example",
                 "HTTPS_PROXY is no usable URL: its scheme is none of http, https and socks5",
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn no_proxy_excepts_what_it_names() {
-        // (why this row exists, NO_PROXY, target, whether it is reached directly)
+        // (why this row exists, NO_PROXY, target, whether the connection is direct)
         let table = [
             ("nothing", "", "http://a.example", false),
             ("everything", "*", "http://a.example", true),

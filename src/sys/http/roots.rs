@@ -1,9 +1,9 @@
-//! The certification authorities that are trusted: Mozilla's, built in, and those of files.
+//! The trusted certification authorities: Mozilla's, which are built in, and those in files.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -13,18 +13,18 @@ use super::verify::{Fingerprint, Trust};
 use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
-/// Bytes read of one file; a system's whole collection has a tenth of that.
+/// Maximum number of bytes read of one file. A system's whole collection has a tenth of that.
 const FILE_LIMIT: u64 = 4 << 20;
-/// Certificates taken from files.
+/// Maximum number of certificates taken from files.
 const CERTIFICATES: usize = 1000;
-/// Files looked at in one directory.
+/// Maximum number of entries examined in one directory.
 const FILES: usize = 1000;
 
-/// Mozilla's authorities, those in `ca_file`, and those in the file and the directories that the
-/// variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+/// Mozilla's authorities, those in `ca_file`, those in the file that `SSL_CERT_FILE` names, and
+/// those in the directories that `SSL_CERT_DIR` names.
 ///
-/// Fails if `ca_file` cannot be read or has no certificate. What the variables name and cannot be
-/// used is logged: the agent may well do without.
+/// Fails if `ca_file` cannot be read or has no usable certificate. An unusable file or directory in
+/// a variable is only logged, since the agent may not need it.
 pub(super) fn trusted(
     ca_file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -48,21 +48,20 @@ pub(super) fn trusted(
         warn("SSL_CERT_FILE", &path, error);
     }
     let directories = named("SSL_CERT_DIR").unwrap_or_default();
-    // No directory is split into one without a name.
-    let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
-    for path in directories {
+    // For an empty variable, `split_paths` returns one empty path.
+    for path in env::split_paths(&directories).filter(|path| path != Path::new("")) {
         if let Err(error) = add_directory(&mut trust, &path) {
             warn("SSL_CERT_DIR", &path, error);
         }
     }
-    // A collection that grew has room for twice as many.
+    // A vector that has grown may have capacity for twice as many.
     trust.roots.roots.shrink_to_fit();
     Ok(trust)
 }
 
-/// Adds the certificates in a file of PEM.
+/// Adds the certificates in a PEM file.
 ///
-/// Fails if there is none that can be used.
+/// Fails if none of them is usable.
 fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let file = nofollow::open_given(path)?.take(FILE_LIMIT);
     let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
@@ -81,7 +80,7 @@ fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
             }
             Ok(_) => break,
             Err(pem::Error::Io(error)) => return Err(error),
-            // A section that is no PEM does not spoil the others.
+            // An invalid PEM section does not affect the other sections.
             Err(_) => {}
         }
     }
@@ -91,8 +90,8 @@ fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes back the last one if it is there twice: a system's collection is much the same as the one
-/// built in, and each costs memory.
+/// Removes the last authority if the store already has it. A system's collection is nearly the same
+/// as the built-in one, and each authority costs memory.
 fn drop_repeated(store: &mut RootCertStore) {
     if let Some((last, others)) = store.roots.split_last()
         && others.contains(last)
@@ -101,9 +100,9 @@ fn drop_repeated(store: &mut RootCertStore) {
     }
 }
 
-/// Adds the certificates in the files of a directory. Files without any are passed over.
+/// Adds the certificates in the files of a directory. Skips files without certificates.
 ///
-/// Fails if the directory cannot be read or no file in it has one.
+/// Fails if the directory cannot be read, or if no file in it has a usable certificate.
 fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
     let mut usable = 0;
     for entry in fs::read_dir(path)?.take(FILES) {
@@ -122,7 +121,7 @@ mod tests {
     use crate::base;
     use fake_server::steps::{Authority, Scratch};
 
-    /// How many authorities are trusted besides those built in, or what is wrong.
+    /// Number of trusted authorities in addition to those built in, or the error.
     fn added(ca_file: Option<&Path>, variables: &[(&str, &Path)]) -> Result<usize, String> {
         let trusted = trusted(ca_file, |name| {
             let found = variables.iter().find(|(have, _)| *have == name);
@@ -135,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn trusts_what_is_built_in_and_what_files_add() {
+    fn trusted_includes_built_in_authorities_and_those_in_files() {
         let [a, b] = ["a", "b"].map(|name| Authority::new(name).pem());
         let both = Scratch::new(&format!("a comment\n{a}\n{b}"));
         let one = Scratch::new(&a);
         let none = Scratch::new("-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n");
         let nowhere = Path::new("/nowhere/certificates");
-        // (why this row exists, file, directory, how many are added)
+        // (why this row exists, file, directory, number of added authorities)
         let table = [
             ("nothing is named", None, None, 0),
             ("a file", Some(both.0.as_path()), None, 2),
@@ -155,17 +154,18 @@ mod tests {
             ),
         ];
         for (why, file, directory, expected) in table {
-            let named = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)];
-            let named = named.into_iter().filter_map(|(name, at)| Some((name, at?)));
-            let variables: Vec<_> = named.collect();
+            let variables: Vec<_> = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)]
+                .into_iter()
+                .filter_map(|(name, at)| Some((name, at?)))
+                .collect();
             assert_eq!(added(None, &variables), Ok(expected), "{why}");
         }
         let twice = added(Some(&one.0), &[("SSL_CERT_FILE", &both.0)]);
-        assert_eq!(twice, Ok(2), "what is there is not added again");
+        assert_eq!(twice, Ok(2), "an authority is added only once");
     }
 
     #[test]
-    fn trusts_the_files_of_a_directory() {
+    fn trusted_includes_the_files_of_a_directory() {
         let top = Scratch::new("");
         let directory = top.0.with_extension("d");
         fs::create_dir(&directory).unwrap();
@@ -173,14 +173,14 @@ mod tests {
             fs::write(directory.join(name), Authority::new(name).pem()).unwrap();
         }
         fs::write(directory.join("README"), "no certificate").unwrap();
-        let two = std::env::join_paths([Path::new("/nowhere"), &directory]).unwrap();
+        let two = env::join_paths([Path::new("/nowhere"), &directory]).unwrap();
         let both = added(None, &[("SSL_CERT_DIR", Path::new(&two))]);
         fs::remove_dir_all(&directory).unwrap();
         assert_eq!(both, Ok(2));
     }
 
     #[test]
-    fn the_file_that_the_agent_was_told_of_must_serve() {
+    fn ca_file_without_a_certificate_is_an_error() {
         let empty = Scratch::new("no certificate");
         let line = added(Some(&empty.0), &[]).unwrap_err();
         assert!(line.ends_with(": it has no certificate that can be used"));

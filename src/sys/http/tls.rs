@@ -1,4 +1,4 @@
-//! TLS over another connection, by rustls.
+//! TLS over another connection, with rustls.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
@@ -14,15 +14,16 @@ use super::link::Link;
 use super::verify::{Trust, Verifier};
 use crate::base::clock::Deadline;
 
-/// Bytes that wait inside rustls to be sent: one record.
+/// Maximum number of unsent bytes in rustls's buffer: one record.
 const OUTGOING: usize = 16 << 10;
-/// Sessions remembered, so that the next connection costs less: those of one server, of which
-/// rustls keeps as many as it likes.
+/// Number of servers whose sessions are kept. Resuming a session makes the next connection cheaper.
+/// rustls decides how many sessions it keeps for one server.
 const SESSIONS: usize = 1;
 
-/// What all connections share: trust, and the sessions that can be resumed. TLS 1.2 and 1.3.
+/// The configuration that all connections share: trust, and the sessions that can be resumed. TLS
+/// 1.2 and 1.3.
 ///
-/// Fails if ring and rustls disagree on what TLS is.
+/// Fails if the provider's algorithms do not fit these versions.
 pub(super) fn config(trust: Trust) -> io::Result<Arc<ClientConfig>> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
@@ -38,16 +39,16 @@ pub(super) fn config(trust: Trust) -> io::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// An encrypted connection to a peer that has shown who it is.
+/// An encrypted connection to an authenticated peer.
 pub(super) struct Tls {
     session: ClientConnection,
     below: Box<dyn Link>,
 }
 
 impl Tls {
-    /// Agrees on a session with `host` over `below`.
+    /// Performs the handshake with `host` over `below`.
     ///
-    /// Fails if the peer cannot show by `by` that it is `host`.
+    /// Fails if the peer has not authenticated itself as `host` by `by`.
     pub(super) fn handshake(
         config: &Arc<ClientConfig>,
         host: &str,
@@ -70,26 +71,31 @@ impl Tls {
                 Err(Failure::Tls(error)) => return Err(told(&error)),
             }
         }
-        // What is left to send goes out with the request.
+        // The rest of the handshake is sent together with the request.
         Ok(tls)
     }
 
     fn flush(&mut self, by: Deadline) -> io::Result<()> {
-        let link = self.below.as_mut();
-        let mut link = Limited { link, by };
+        let mut link = Limited {
+            link: self.below.as_mut(),
+            by,
+        };
         while self.session.wants_write() {
             self.session.write_tls(&mut link)?;
         }
         Ok(())
     }
 
-    /// Takes what has come, or waits for it; zero if the peer has closed.
+    /// Reads and decrypts data, and waits for it if there is none. Returns zero if the peer has
+    /// closed the connection.
     fn receive(&mut self, by: Deadline) -> Result<usize, Failure> {
-        let link = self.below.as_mut();
-        let mut link = Limited { link, by };
+        let mut link = Limited {
+            link: self.below.as_mut(),
+            by,
+        };
         let count = self.session.read_tls(&mut link).map_err(Failure::Link)?;
         if let Err(error) = self.session.process_new_packets() {
-            // Tells the peer why; it need not hear it.
+            // Sends the alert to the peer. An error here does not matter.
             drop(self.flush(by));
             return Err(Failure::Tls(error));
         }
@@ -102,7 +108,7 @@ impl Link for Tls {
         loop {
             match self.session.reader().read(into) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The error of rustls sends its reader to a manual for programmers.
+                // rustls's error refers to a manual for programmers.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     return Err(ErrorKind::UnexpectedEof.into());
                 }
@@ -134,7 +140,7 @@ enum Failure {
     Tls(rustls::Error),
 }
 
-/// What rustls wants of a connection.
+/// A [`Link`] with a deadline as the `Read` and `Write` that rustls expects.
 struct Limited<'a> {
     link: &'a mut dyn Link,
     by: Deadline,
@@ -152,7 +158,7 @@ impl Write for Limited<'_> {
         Ok(bytes.len())
     }
 
-    /// Records are sent together: one system call, and packets as full as they can be.
+    /// Sends records together: one system call, and packets as full as possible.
     fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
         match records {
             [one] => self.write(one),
@@ -168,7 +174,8 @@ impl Write for Limited<'_> {
     }
 }
 
-/// An error of rustls in words. Its own are partly made by `Debug`, which the shipped binary lacks.
+/// Kind and text of an error of rustls. rustls makes some of its own texts with `Debug`, which the
+/// shipped binary lacks.
 fn told(error: &rustls::Error) -> (Kind, io::Error) {
     use rustls::Error as E;
     let (kind, text) = match error {
@@ -222,16 +229,17 @@ fn certificate(error: &CertificateError) -> (Kind, String) {
             presented,
         } => {
             let expected = expected.to_str();
-            match presented.is_empty() {
-                true => format!(
+            if presented.is_empty() {
+                format!(
                     "the certificate has no subjectAltName, so that it is not for {expected} (a common \
                      name does not count); {CREATE}"
-                ),
-                false => format!(
+                )
+            } else {
+                format!(
                     "the certificate is not for {expected}, but for {}; use that name in the URL, or \
                      a certificate that has {expected} as a subjectAltName",
                     presented.join(", ")
-                ),
+                )
             }
         }
         E::Expired => "the certificate ends before it begins to be valid".into(),
@@ -271,7 +279,7 @@ const CREATE: &str = "create one with: openssl req -x509 -newkey rsa:2048 -nodes
 
 const UNKNOWN: &str = "the certificate breaks a rule for certificates (RFC 5280)";
 
-/// A rule that a certificate breaks, and for which rustls has no error of its own.
+/// Text for a broken certificate rule for which rustls has no error of its own.
 fn rule(error: &webpki::Error) -> String {
     use webpki::Error as E;
     let text = match error {
@@ -343,8 +351,8 @@ mod tests {
 
     fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {
         let tcp = Tcp::connect(&[([127, 0, 0, 1], port).into()], soon());
-        let tcp = Box::new(tcp.ok().unwrap());
-        Tls::handshake(config, "api.example", tcp, soon())
+        let below = Box::new(tcp.ok().unwrap());
+        Tls::handshake(config, "api.example", below, soon())
             .ok()
             .unwrap()
     }
@@ -354,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_session_costs_less() {
+    fn session_of_the_next_connection_is_resumed() {
         for version in [&TLS12, &TLS13] {
             let authority = Authority::new("known");
             let server = authority.server("api.example", YEARS, version);
@@ -371,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn every_group_cipher_and_curve_is_spoken_with_another_program() {
+    fn every_group_cipher_and_curve_works_with_ring() {
         use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
         use rustls::SupportedCipherSuite;
         use rustls::crypto::ring::{ALL_KX_GROUPS, default_provider};
@@ -393,7 +401,7 @@ mod tests {
         for group in 0..ALL_KX_GROUPS.len() {
             meet(group, suites[0], key(&PKCS_ECDSA_P256_SHA256));
         }
-        // No RSA key can be made here.
+        // RSA keys cannot be generated here.
         let name = |suite: SupportedCipherSuite| suite.suite().as_str().unwrap();
         for suite in suites
             .into_iter()
@@ -404,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_a_goodbye_from_what_servers_say_unasked() {
+    fn close_notify_closes_and_session_tickets_do_not() {
         for version in [&TLS12, &TLS13] {
             let authority = Authority::new("known");
             let server = authority.server("api.example", YEARS, version);
@@ -414,7 +422,7 @@ mod tests {
             let mut tls = open(&trusting(&authority), port);
             ask(&mut tls);
             assert!(tls.read(&mut [0; 100], soon()).unwrap() > 0);
-            // TLS 1.3 sends tickets for later sessions after its handshake.
+            // In TLS 1.3, the server sends tickets for later sessions after the handshake.
             assert!(is_open(&mut tls));
             ask(&mut tls);
             assert_eq!(tls.read(&mut [0; 100], soon()).unwrap(), 0);

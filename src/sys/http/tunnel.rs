@@ -1,5 +1,4 @@
-//! Asks a proxy for a connection to somebody else: `CONNECT` of HTTP (RFC 9110, 9.3.6) and SOCKS 5
-//! (RFC 1928, RFC 1929).
+//! Tunnels through proxies: `CONNECT` of HTTP (RFC 9110, 9.3.6) and SOCKS 5 (RFC 1928, RFC 1929).
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -11,7 +10,7 @@ use crate::base::clock::Deadline;
 
 /// Turns a connection to an HTTP proxy into one to `target`.
 ///
-/// Fails, among other reasons, unless the proxy answers with 2xx.
+/// Fails if the proxy answers with another status than 2xx, and on any invalid answer.
 pub(super) fn connect(
     link: &mut dyn Link,
     proxy: &Origin,
@@ -36,7 +35,8 @@ pub(super) fn connect(
     }
 }
 
-/// Reads an answer up to the blank line, byte by byte: what follows belongs to the peer.
+/// Reads an answer up to the blank line. Reads byte by byte, since the bytes after the blank line
+/// come from the target.
 fn head_of_answer(link: &mut dyn Link, by: Deadline) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while head::end(&head, head.len().saturating_sub(1)).is_none() {
@@ -63,7 +63,7 @@ pub(super) fn socks5(
     by: Deadline,
 ) -> io::Result<()> {
     let login = proxy.login();
-    // Version, number of methods: none (0) and, with a login, user and password (2).
+    // Version, number of methods, methods: no login (0) and, with a login, user and password (2).
     let methods: &[u8] = if login.is_some() {
         &[5, 2, 0, 2]
     } else {
@@ -86,7 +86,7 @@ pub(super) fn socks5(
         _ => return Err(no_socks()),
     }
 
-    // Version, connect, reserved; then the address by its type, and the port.
+    // Version, command `CONNECT`, reserved; then the address with its type, and the port.
     let mut message = vec![5, 1, 0];
     match target.host.parse() {
         Ok(IpAddr::V4(address)) => {
@@ -112,7 +112,7 @@ pub(super) fn socks5(
     if reply != 0 {
         return Err(io::Error::other(reason(reply)));
     }
-    // The address that the proxy uses, and its port: of no interest, but in the way.
+    // The address and port that the proxy uses. They are read, but not needed.
     match kind {
         1 => exactly::<6>(link, by).map(drop),
         4 => exactly::<18>(link, by).map(drop),
@@ -124,7 +124,7 @@ pub(super) fn socks5(
     }
 }
 
-/// Appends a text with its length before it.
+/// Appends a text after its length in one byte. Fails if the text exceeds 255 bytes.
 fn put(message: &mut Vec<u8>, text: &str) -> io::Result<()> {
     let length = u8::try_from(text.len())
         .map_err(|_| io::Error::other("host, user or password is longer than SOCKS allows"))?;
@@ -146,7 +146,7 @@ fn exactly<const N: usize>(link: &mut dyn Link, by: Deadline) -> io::Result<[u8;
     Ok(bytes)
 }
 
-/// RFC 1928, section 6.
+/// Text for a SOCKS 5 reply code (RFC 1928, section 6).
 fn reason(reply: u8) -> &'static str {
     match reply {
         2 => "it does not allow this",
@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// A proxy that says what is given and remembers what it heard.
+    /// A proxy that sends `says` and records what it receives in `heard`.
     #[derive(Default)]
     struct Proxy {
         says: Vec<u8>,
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// What the proxy heard and how it ended.
+    /// The bytes that the proxy received, and the outcome.
     fn through(url: &str, target: &str, says: &[u8]) -> (Vec<u8>, String) {
         let mut link = Proxy {
             says: says.to_vec(),
@@ -199,9 +199,10 @@ mod tests {
         let by = Deadline::after(Duration::ZERO);
         let proxy = Origin::parse(url).ok().unwrap();
         let target = Origin::parse(target).ok().unwrap();
-        let end = match url.starts_with("socks") {
-            true => socks5(&mut link, &proxy, &target, by),
-            false => connect(&mut link, &proxy, &target, "agent/1", by),
+        let end = if url.starts_with("socks") {
+            socks5(&mut link, &proxy, &target, by)
+        } else {
+            connect(&mut link, &proxy, &target, "agent/1", by)
         };
         let rest = if link.says.is_empty() {
             ""
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_an_http_proxy() {
+    fn http_proxy_receives_connect() {
         let (heard, end) = through(
             "http://u:p@proxy:3128",
             "https://api.example",
@@ -228,15 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_an_http_proxy_refuses() {
+    fn http_proxy_refusals_are_named() {
         let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
-        let long_end = "the headers are longer than 64 kB; they reach that in the line \"X: ";
-        let long_end = format!("{long_end}{}\", more to read", "x".repeat(57));
+        let long_end = format!(
+            "the headers are longer than 64 kB; they reach that in the line \"X: {}\", more to read",
+            "x".repeat(57)
+        );
         let large = format!(
             "HTTP/1.1 200 OK\r\nX : {}\r\n y\r\n\r\n",
             "x".repeat(20_000)
         );
-        // (answer, how it ends)
+        // (answer, outcome)
         let table = [
             (large.as_str(), "open"),
             ("HTTP/1.0 200\n\n", "open"),
@@ -267,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn asks_a_socks_proxy() {
+    fn socks_proxy_receives_the_target() {
         type Bytes = &'static [u8];
-        // (why this row exists, proxy, target, what the proxy says, what it hears)
+        // (why this row exists, proxy, target, bytes from the proxy, bytes to the proxy)
         let table: [(&str, &str, &str, Bytes, Bytes); 4] = [
             (
                 "a name stays a name",
@@ -308,8 +311,8 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_a_socks_proxy_refuses() {
-        // (what the proxy says, how it ends)
+    fn socks_proxy_refusals_are_named() {
+        // (bytes from the proxy, outcome)
         let table: [(&[u8], &str); 7] = [
             (b"", "unexpected end of file"),
             (b"HTTP", "it does not speak SOCKS 5, more to read"),

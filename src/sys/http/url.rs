@@ -1,10 +1,10 @@
-//! The part of a URL that says whom to talk to, how, and as whom.
+//! The origin of a URL: scheme, login, host and port.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use crate::base::url::{Url, percent_decoded};
 
-/// How a peer is spoken to.
+/// Protocol that a peer uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scheme {
     Http,
@@ -12,11 +12,11 @@ pub(super) enum Scheme {
     Socks5,
 }
 
-/// `scheme://user:password@host:port` of a URL. Not `Debug`: it may hold a password.
+/// `scheme://user:password@host:port` of a URL. Not `Debug`, since it may hold a password.
 #[derive(Clone)]
 pub(super) struct Origin {
     pub(super) scheme: Scheme,
-    /// In lower case, an IPv6 address without its brackets. ASCII without blanks.
+    /// In lower case; ASCII without blanks. An IPv6 address is stored without brackets.
     pub(super) host: String,
     pub(super) port: u16,
     login: Option<Login>,
@@ -29,9 +29,9 @@ pub(super) struct Login {
 }
 
 impl Origin {
-    /// Reads a URL; its path, if it has one, is ignored. A URL without a scheme is one of `http`.
+    /// Parses a URL and ignores its path. A URL without a scheme is one of `http`.
     ///
-    /// Fails with what is wrong with it, in words that do not repeat it.
+    /// Fails with a reason that does not repeat the URL, which may hold a password.
     pub(super) fn parse(text: &str) -> Result<Origin, &'static str> {
         let url = if text.contains("://") {
             Url::parse(text)?
@@ -58,7 +58,7 @@ impl Origin {
         })
     }
 
-    /// The host as it is written before a port.
+    /// The host as it is written before a port: an IPv6 address has brackets.
     fn bracketed(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]", self.host)
@@ -72,7 +72,7 @@ impl Origin {
         format!("{}:{}", self.bracketed(), self.port)
     }
 
-    /// `host:port`, without a port that the scheme implies.
+    /// `host:port`, but without the scheme's default port.
     pub(super) fn authority(&self) -> String {
         if self.port == self.scheme.default_port() {
             self.bracketed()
@@ -81,12 +81,12 @@ impl Origin {
         }
     }
 
-    /// User and password, decoded.
+    /// User and password, percent-decoded.
     pub(super) fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
 
-    /// The value of an `Authorization` header, if there is a user.
+    /// Value of an `Authorization` header; `None` without a login.
     pub(super) fn basic(&self) -> Option<String> {
         let Login { user, password } = self.login()?;
         Some(format!(
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_whom_to_talk_to() {
+    fn origin_is_parsed() {
         use Scheme::{Http, Https, Socks5};
         // (why this row exists, url, scheme, address, authority)
         let table = [
@@ -173,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_without_the_password() {
-        // (url, what is wrong)
+    fn origin_errors_do_not_show_the_password() {
+        // (url, word in the error)
         let table = [
             ("ftp://u:secret@host", "scheme"),
             ("http://u:secret@", "host"),

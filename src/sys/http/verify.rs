@@ -1,14 +1,15 @@
-//! Whether a server's certificate is accepted: webpki's rules, and one exception.
+//! Verification of a server's certificate: webpki's rules, with one exception.
 //!
-//! webpki refuses a certificate of an authority (CA:TRUE) as that of a server. But that is what
-//! `openssl req -x509` makes, and what Go accepts where the administrator trusts it. It is accepted
-//! here if exactly this certificate, byte for byte, is in a file that the administrator names. Names,
-//! dates and the signature of the handshake are checked as ever. That gives nothing away: whoever
-//! has the key of an authority that is trusted can sign a certificate for any server.
+//! webpki refuses an authority's certificate (CA:TRUE) as that of a server. `openssl req -x509`
+//! makes such certificates, and Go accepts them if the administrator trusts them. Here, such a
+//! certificate is accepted if a file that the administrator names has exactly this certificate,
+//! byte for byte. Names, dates and the signature of the handshake are checked as usual. The
+//! exception does not reduce security: the key of a trusted authority can sign a certificate for
+//! any server.
 //!
-//! webpki checks dates before it looks for CA:TRUE, so that [`Error::CaUsedAsEndEntity`] means
-//! that they are good; tests hold it to that. The purposes of such a certificate are not checked:
-//! the file names it as what it is used for.
+//! webpki checks the dates before CA:TRUE. So [`Error::CaUsedAsEndEntity`] means that the dates are
+//! valid. Tests check this order. The purposes of such a certificate are not checked: the
+//! administrator's file names it for this use.
 
 use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,14 +20,14 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, Error};
 
-/// Names of a certificate that an error shows.
+/// Maximum number of a certificate's names in an error.
 const NAMES: usize = 5;
 
-/// Who is trusted.
+/// Trusted authorities, and certificates named in files.
 #[derive(Debug)]
 pub(super) struct Trust {
     pub(super) roots: RootCertStore,
-    /// The certificates of files.
+    /// Fingerprints of the certificates in files.
     pub(super) named: Vec<Fingerprint>,
 }
 
@@ -42,15 +43,15 @@ impl Fingerprint {
     }
 }
 
-/// Checks the certificates of servers. rustls's own verifier checks the same, and carries 13 kB for
-/// lists of revoked certificates, of which there are none.
+/// Verifies the certificates of servers. rustls's own verifier makes the same checks, but adds 13
+/// kB for revocation lists, of which there are none.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) trust: Trust,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// webpki's error, where rustls has none of its own for it.
+/// webpki's error inside `error`; `None` if rustls has an error of its own for it.
 fn cause(error: &rustls::Error) -> Option<&Error> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),
@@ -58,8 +59,8 @@ fn cause(error: &rustls::Error) -> Option<&Error> {
     }
 }
 
-/// The same error with the names that the certificate is for: rustls lists them by `Debug`, which
-/// the shipped binary lacks.
+/// Replaces the names in the error by the certificate's DNS names, at most [`NAMES`]. rustls lists
+/// names with `Debug`, which the shipped binary lacks.
 fn with_names(mut error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     if let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
         presented,
@@ -95,9 +96,10 @@ impl ServerCertVerifier for Verifier {
         verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, all).or_else(
             |error| {
                 let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
-                match is_authority && named.contains(&Fingerprint::of(certificate)) {
-                    true => Ok(()),
-                    false => Err(error),
+                if is_authority && named.contains(&Fingerprint::of(certificate)) {
+                    Ok(())
+                } else {
+                    Err(error)
                 }
             },
         )?;
@@ -147,7 +149,8 @@ mod tests {
     const RSA_2048: &str = include_str!("../../../tests/fake-server/keys/rsa-2048.pem");
     const RSA_4096: &str = include_str!("../../../tests/fake-server/keys/rsa-4096.pem");
 
-    /// The kind of key that no crate here can verify, and the built-in root that has it (README.md).
+    /// The kind of key that no crate here can verify, and the built-in root that has it
+    /// (`README.md`).
     const UNSUPPORTED: (&str, &str) = ("P-521", "e-Szigno TLS Root CA 2023");
 
     /// id-ecPublicKey with secp521r1, which `alg_id` lacks.
@@ -155,7 +158,7 @@ mod tests {
         6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 5, 0x2b, 0x81, 4, 0, 0x23,
     ];
 
-    /// The kind of key in an authority's SubjectPublicKeyInfo, without its outer header.
+    /// The kind of key in an authority's SubjectPublicKeyInfo. `spki` has no outer header.
     fn kind(spki: &[u8]) -> String {
         let algorithm = &spki[2..2 + usize::from(spki[1])];
         if algorithm == alg_id::ECDSA_P256.as_ref() {
@@ -170,12 +173,13 @@ mod tests {
         if algorithm != alg_id::RSA_ENCRYPTION.as_ref() {
             return format!("another algorithm: {algorithm:x?}");
         }
-        // A bit string, the sequence in it, and its first number: 82 announces two bytes of length.
+        // A bit string, the sequence in it, and its first number. 0x82 means two bytes of length.
         let rest = &spki[2 + algorithm.len()..];
         assert_eq!([rest[0], rest[1], rest[5], rest[6]], [3, 0x82, 0x30, 0x82]);
         assert_eq!(rest[9..11], [2, 0x82]);
         let bytes = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
-        // One more than the modulus has: a zero, since its first bit is one.
+        // The number is one byte longer than the modulus: a leading zero, since its first bit is
+        // one.
         format!("RSA-{}", (bytes - 1) * 8)
     }
 
@@ -184,7 +188,7 @@ mod tests {
         windows.any(|window| window == name.as_bytes())
     }
 
-    /// A server's certificate, its intermediate's, and the root's, whose key is `key`.
+    /// The certificates of a server, its intermediate and its root. `key` is the root's key.
     fn chain(key: KeyPair) -> [CertificateDer<'static>; 3] {
         let authority = |name: &str| {
             let mut params = CertificateParams::default();
@@ -213,7 +217,7 @@ mod tests {
             KeyPair::from_pem_and_sign_algo(pem, algorithm).unwrap()
         };
         let ec = |algorithm| KeyPair::generate_for(algorithm).unwrap();
-        // (kind of the root's key, keys and how they sign)
+        // (kind of the root's key, keys with their signature algorithms)
         let table = [
             (
                 "RSA-2048",
@@ -241,10 +245,15 @@ mod tests {
             .map(|root| kind(&root.subject_public_key_info))
             .collect();
         let tried: BTreeSet<String> = table.iter().map(|(kind, _)| (*kind).to_owned()).collect();
-        let other = TLS_SERVER_ROOTS.iter().find(|root| has_name(root, only));
-        let other = other.map(|root| kind(&root.subject_public_key_info));
+        let other = TLS_SERVER_ROOTS
+            .iter()
+            .find(|root| has_name(root, only))
+            .map(|root| kind(&root.subject_public_key_info));
         assert_eq!(other.as_deref(), Some(unsupported));
-        assert_eq!(found, tried, "a kind of key needs a row here, or loses it");
+        assert_eq!(
+            found, tried,
+            "a kind of key has no row here, or a row has no root"
+        );
 
         for (name, keys) in table {
             for key in keys {

@@ -1,4 +1,4 @@
-//! What ureq is given to speak over: connections that are made, secured and limited here.
+//! Transport for ureq. Opens connections, adds TLS and limits every wait.
 
 use std::fmt;
 use std::io;
@@ -19,13 +19,13 @@ use super::url::{Origin, Scheme};
 use super::{CONNECT_LIMIT, HANDSHAKE_LIMIT, Kind, LinkError, Peer, RESOLVE_LIMIT, sooner, tunnel};
 use crate::base::clock::Deadline;
 
-/// Bytes of each of the two buffers of a connection. The head of a request has to fit, as has the
-/// short one of an answer with what comes behind it; the size is that of a TLS record.
+/// Bytes of each of a connection's two buffers: the size of a TLS record. One has to hold the head
+/// of a request. The other has to hold the short head of an answer and the bytes read after it.
 const BUFFER: usize = 16 << 10;
-/// Bytes that are read at a time of the head of an answer.
+/// Bytes of an answer's head that are read at a time.
 const PIECE: usize = 4 << 10;
 
-/// How far the request that is under way has come.
+/// Progress of the current request.
 #[derive(Default)]
 pub(super) struct Progress {
     /// Connections made so far.
@@ -39,9 +39,9 @@ pub(super) struct Progress {
 pub(super) enum Stage {
     Sending,
     Waiting,
-    /// A part of the answer's head is there.
+    /// A part of the answer's head has arrived.
     Answering,
-    /// The whole head is there.
+    /// The whole head has arrived.
     Reading,
 }
 
@@ -64,11 +64,12 @@ impl Progress {
     }
 }
 
-/// Makes connections to one peer.
+/// Opens connections to one peer.
 pub(super) struct Dial {
     pub(super) peer: Arc<Peer>,
     pub(super) progress: Arc<Progress>,
-    /// ureq shares its connector between the threads that share a client; here there is one.
+    /// In a mutex, since ureq shares its connector between the threads that share a client. Here,
+    /// one thread uses it.
     pub(super) lookup: Mutex<Lookup>,
 }
 
@@ -95,7 +96,7 @@ impl Connector for Dial {
 }
 
 impl Dial {
-    /// A new connection, as far as the first byte of a request.
+    /// A new connection that is ready for the first byte of a request.
     fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
         let Peer { origin, proxy, .. } = self.peer.as_ref();
         let next = proxy.as_ref().unwrap_or(origin);
@@ -108,7 +109,7 @@ impl Dial {
         drop(lookup);
         let tcp = Tcp::connect(&addresses, sooner(by, CONNECT_LIMIT)).map_err(|(at, cause)| {
             let mut doing = format!("connect to {}", next.address());
-            // Digits would be told twice.
+            // For a numeric host, the address would appear twice.
             if let Some(at) = at.filter(|at| at.ip().to_string() != next.host) {
                 doing.push_str(&format!(" at {}", at.ip()));
             }
@@ -168,19 +169,19 @@ impl fmt::Debug for Dial {
 pub(super) struct Wire {
     link: Box<dyn Link>,
     buffers: LazyBuffers,
-    /// What has come of the head of an answer.
+    /// The part of an answer's head that has arrived.
     head: Vec<u8>,
     progress: Arc<Progress>,
     is_tls: bool,
 }
 
 impl Wire {
-    /// Waits for the head of an answer, and gives it to ureq with what comes behind it. Those of
-    /// interim answers are dropped (RFC 9110, 15.2). False: the peer has closed.
+    /// Reads the head of an answer, and passes it to ureq with the bytes after it. Drops the heads
+    /// of interim answers (RFC 9110, 15.2). Returns false if the peer has closed the connection.
     fn await_head(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let by = Deadline::after(*timeout.after);
         let invalid = |text| ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, text));
-        // No blank line ends before this.
+        // No blank line ends before this index.
         let mut seen = 0;
         loop {
             if let Some(end) = head::end(&self.head, seen) {
@@ -215,8 +216,8 @@ impl Wire {
                 return Ok(false);
             }
             self.progress.set(Stage::Answering);
-            let blank = self.head.iter().take_while(|byte| b"\r\n".contains(byte));
-            let blank = blank.count();
+            let line_ends = self.head.iter().take_while(|byte| b"\r\n".contains(byte));
+            let blank = line_ends.count();
             self.head.drain(..blank);
             head::begins(&self.head).map_err(invalid)?;
         }
@@ -260,9 +261,10 @@ impl Transport for Wire {
 }
 
 fn told(error: io::Error, timeout: NextTimeout) -> ureq::Error {
-    match link::is_timeout(&error) {
-        true => ureq::Error::Timeout(timeout.reason),
-        false => ureq::Error::Io(error),
+    if link::is_timeout(&error) {
+        ureq::Error::Timeout(timeout.reason)
+    } else {
+        ureq::Error::Io(error)
     }
 }
 
@@ -272,7 +274,7 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// Resolves nothing: [`Dial`] knows whether it is the peer or a proxy that has to be found.
+/// Resolves nothing. [`Dial`] looks up the host to connect to, which is the peer or a proxy.
 #[derive(Debug)]
 pub(super) struct NotHere;
 

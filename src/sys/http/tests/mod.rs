@@ -1,7 +1,10 @@
-//! The client against a server on loopback.
+//! Tests of the client against a server on loopback.
 
+mod certificates;
 mod encrypted;
 mod plain;
+
+use fake_server::steps::{Authority, Scratch, Step, serve};
 
 use super::*;
 use crate::base;
@@ -45,6 +48,32 @@ fn impatient(port: u16) -> Http {
     })
 }
 
+/// Settings with a proxy at `url` and no exceptions.
+fn through(url: String) -> proxy::Rules {
+    proxy::Rules::read(move |name| name.ends_with("S_PROXY").then(|| url.clone()))
+}
+
+/// The port of a proxy on loopback, and a client of `https://api.example` that uses it. The proxy
+/// makes a lookup of the name unnecessary.
+fn tunnelled(script: Vec<Step>, authority: &Authority) -> (u16, Http) {
+    tunnelled_trusting(script, &authority.pem())
+}
+
+/// Like [`tunnelled`], but with the certificates in `pem` trusted.
+fn tunnelled_trusting(script: Vec<Step>, pem: &str) -> (u16, Http) {
+    let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
+    let mut steps = vec![Step::Answer(established)];
+    steps.extend(script);
+    let (port, _served) = serve(vec![steps]);
+    let trust = Scratch::new(pem);
+    let http = client(Settings {
+        proxy: through(format!("http://u:s3cret@127.0.0.1:{port}")),
+        ca_file: Some(trust.0.clone()),
+        ..settings("https://api.example".to_owned())
+    });
+    (port, http)
+}
+
 /// The body of the answer, or kind and text of the error.
 fn told(answer: Result<Answer, LinkError>, port: u16) -> String {
     match answer {
@@ -56,7 +85,8 @@ fn told(answer: Result<Answer, LinkError>, port: u16) -> String {
     }
 }
 
-/// Not by `Debug`: these tests also run where there is none, as in the shipped binary.
+/// Name of a kind. `Debug` is not used, since these tests also run on builds without it, such as
+/// the shipped binary.
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Resolve => "Resolve",

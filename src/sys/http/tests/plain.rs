@@ -1,10 +1,10 @@
-//! What is not encrypted.
+//! Requests without TLS.
 
 use super::*;
 use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, serve};
 
 #[test]
-fn says_who_asks_and_what() {
+fn request_has_the_headers_of_the_settings() {
     let (port, served) = serve(vec![vec![ok("{}"), ok("")]]);
     let mut http = client(settings(format!("http://us%65r:p%40ss@127.0.0.1:{port}")));
     let answer = http.exchange(&Request {
@@ -31,7 +31,7 @@ fn says_who_asks_and_what() {
 }
 
 #[test]
-fn says_nothing_that_is_empty_and_one_thing_more() {
+fn request_has_no_empty_header_and_the_extra_one() {
     let (port, served) = serve(vec![vec![ok("a-token"), ok("i-1")]]);
     let mut http = client(Settings {
         key: String::new(),
@@ -78,11 +78,12 @@ fn every_status_is_an_answer() {
 }
 
 #[test]
-fn one_connection_serves_until_the_server_closes_it() {
+fn connection_is_kept_until_the_server_closes_it() {
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nb";
     let (port, served) = serve(vec![
         vec![ok("a"), Step::Answer(close.to_owned())],
-        // Closed while idle, or while the next request is under way: both cost no error.
+        // The server closes the connection while it is idle or during the next request. Neither
+        // causes an error.
         vec![ok("c")],
         vec![ok("d"), Step::Take],
         vec![ok("e"), Step::Hear],
@@ -102,7 +103,7 @@ fn one_connection_serves_until_the_server_closes_it() {
 }
 
 #[test]
-fn a_connection_of_its_own_for_each_request_if_told_so() {
+fn connection_is_not_kept_without_keep_alive() {
     let (port, served) = serve(vec![vec![ok("a"), Step::Wait], vec![ok("b"), Step::Wait]]);
     let mut http = client(Settings {
         keep_alive: false,
@@ -116,9 +117,9 @@ fn a_connection_of_its_own_for_each_request_if_told_so() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error_that_says_when_and_why() {
+fn answer_that_fails_is_an_error_with_step_and_cause() {
     let part = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart";
-    // (why this row exists, what the server does, what is told)
+    // (why this row exists, the server's steps, expected text)
     let table = [
         (
             "closed without a word",
@@ -160,7 +161,7 @@ fn heads_that_other_programs_accept_are_accepted() {
         .collect();
     let large = format!("Set-Cookie: {}\r\n", "x".repeat(20 << 10));
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
-    // (why this row exists, before the head, headers)
+    // (why this row exists, bytes before the head, headers)
     let table = [
         (
             "a folded header",
@@ -235,7 +236,7 @@ fn heads_that_other_programs_accept_are_accepted() {
             ca_file: Some(trust.0.clone()),
             ..settings(format!("{scheme}://127.0.0.1:{port}"))
         });
-        // All on one connection: what follows a head is found.
+        // All on one connection: the bytes after each head are found.
         for (why, ..) in table {
             assert_eq!(told(http.exchange(&GET), port), "a", "{scheme}, {why}");
         }
@@ -265,9 +266,9 @@ fn a_head_that_comes_in_pieces_is_put_together() {
 }
 
 #[test]
-fn heads_that_nobody_accepts_are_refused_by_the_line() {
+fn heads_that_are_invalid_are_reported_with_the_line() {
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000));
-    // (why this row exists, answer, what is told)
+    // (why this row exists, answer, expected text)
     let table = [
         (
             "no colon",
@@ -300,7 +301,7 @@ fn heads_that_nobody_accepts_are_refused_by_the_line() {
 
 #[test]
 fn a_compressed_answer_is_reported_by_name() {
-    // (value of the header, what an answer and an error say)
+    // (value of the header, encoding in the answer and in the error)
     let table = [
         ("gzip", Some("\"gzip\"")),
         (" br", Some("\"br\"")),
@@ -342,8 +343,8 @@ fn a_compressed_answer_is_reported_by_name() {
 }
 
 #[test]
-fn a_server_that_takes_its_time_is_not_waited_for() {
-    // (why this row exists, what the server does, what is told)
+fn server_that_is_slow_causes_a_timeout() {
+    // (why this row exists, the server's steps, expected text)
     let table = [
         (
             "silence",
@@ -384,7 +385,7 @@ fn a_server_that_takes_its_time_is_not_waited_for() {
 }
 
 #[test]
-fn a_request_that_nobody_takes_is_given_up() {
+fn request_that_the_server_does_not_read_times_out() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = deaf.local_addr().unwrap().port();
     let body = "x".repeat(64 << 20);
@@ -411,7 +412,7 @@ fn a_huge_answer_is_cut() {
 }
 
 #[test]
-fn says_whom_it_cannot_reach() {
+fn unreachable_server_is_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|gone| gone.local_addr())
         .unwrap()
@@ -420,7 +421,7 @@ fn says_whom_it_cannot_reach() {
         told(plain(port).exchange(&GET), port),
         "Connect: connect to 127.0.0.1:PORT: Connection refused (os error 111)"
     );
-    // No resolver is asked for a name with an empty part.
+    // A name with an empty label is not sent to any resolver.
     let mut http = client(settings("http://no..host".to_owned()));
     let line = told(http.exchange(&GET), 0);
     assert!(line.starts_with("Resolve: resolve no..host: "), "{line}");
@@ -428,7 +429,7 @@ fn says_whom_it_cannot_reach() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_without_their_secrets() {
-    // (what is changed, what is told)
+    // (change, expected text)
     type Change = fn(&mut Settings);
     let table: [(Change, &str); 5] = [
         (
