@@ -1,4 +1,4 @@
-//! The poster against a server in memory, in time that the test lets pass.
+//! The poster against a server in memory, with a clock that the test advances.
 
 mod creating;
 mod fleet;
@@ -19,13 +19,13 @@ use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
 use crate::wire::host::HostParam;
 
-/// When the tests begin: on a minute.
+/// Unix time at which the tests begin, on a full minute.
 const START: u64 = 1_700_000_040;
 /// A host whose own second is 12 (vector 57).
 const ID: &str = "xxx1234567890";
 const OWN_SECOND: u64 = 12;
 
-/// What the server says to the next request.
+/// The status of the response to a request; `None` if there is no response.
 type Rule = Box<dyn Fn(&Call) -> Option<u16> + Send>;
 
 struct Call {
@@ -35,13 +35,13 @@ struct Call {
     body: String,
 }
 
-/// A server in memory: obeys its rule, and remembers.
+/// A server in memory, which answers by its rule and records the requests.
 struct Server {
     now: Arc<Mutex<u64>>,
     rule: Rule,
-    /// Which hosts have an identifier that is looked for, as JSON.
+    /// The hosts with the identifier of a look-up, as JSON.
     found: &'static str,
-    /// That of the host itself.
+    /// The identifier of the host itself.
     identifier: &'static str,
     calls: Arc<Mutex<Vec<Call>>>,
 }
@@ -74,7 +74,7 @@ impl Exchange for Server {
     }
 }
 
-/// A poster, its clock, and what its server was asked.
+/// A poster, its clock, and the requests that its server has received.
 struct Rig {
     poster: Poster,
     clock: FakeClock,
@@ -95,8 +95,8 @@ impl Rig {
         )
     }
 
-    /// A host that finds out by `look` where it runs; the server finds these hosts by identifier,
-    /// and this is the host's own.
+    /// A rig whose host looks up its place with `look`. The server finds the hosts `found` by
+    /// identifier, and `identifier` is the host's own.
     fn placed(
         known: bool,
         look: Look,
@@ -145,7 +145,7 @@ impl Rig {
         }
     }
 
-    /// A round on each of the minutes from `from` on.
+    /// Adds a round on each of `count` minutes, beginning with the minute `from`.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
             let order =
@@ -166,7 +166,7 @@ impl Rig {
         self.order(at, PosterCommand::Stop(limit))
     }
 
-    /// Lets time pass until `end` or the poster ends.
+    /// Advances time until `end`, or until the poster ends.
     fn run_until(&mut self, end: u64) -> Option<Outcome> {
         loop {
             let elapsed = self.clock.unix().0 - START;
@@ -188,7 +188,7 @@ impl Rig {
         }
     }
 
-    /// Seconds and request lines of what the server was asked.
+    /// The seconds and request lines of all requests.
     fn calls(&self) -> Vec<(u64, String)> {
         let calls = self.calls.lock().unwrap();
         calls
@@ -197,8 +197,8 @@ impl Rig {
             .collect()
     }
 
-    /// The minutes that the server has, in the order of their arrival; `accepted` says which
-    /// posts it took.
+    /// The minutes that have reached the server, in the order of their arrival. `accepted` returns
+    /// the status with which a post was answered.
     fn arrived(&self, accepted: impl Fn(&Call) -> Option<u16>) -> Vec<u64> {
         let calls = self.calls.lock().unwrap();
         let taken = calls
@@ -227,7 +227,7 @@ fn values(value: f64) -> Values {
     values
 }
 
-/// The moment at which it is so late, by both clocks.
+/// A stamp with this time by both clocks.
 fn stamp(wall: u64) -> Stamp {
     Stamp {
         wall: Unix(wall),
@@ -279,7 +279,7 @@ fn a_server_down_for_the_first_ten_minutes_gets_all_of_them() {
     let mut arrived = rig.arrived(down);
     arrived.sort_unstable();
     assert_eq!(arrived, (0..16).collect::<Vec<u64>>());
-    // Registering: after 1, 2, 4, ... seconds, and not once a second.
+    // Registration is tried after 1, 2, 4, ... seconds, and not every second.
     let tries = rig.calls().iter().filter(|(at, _)| *at < 600).count();
     assert!(tries <= 11, "{tries}");
 }
@@ -291,7 +291,7 @@ fn after_25_hours_the_newest_24_are_delivered_within_minutes() {
     let mut rig = Rig::new(true, down).minutes(0, 25 * 60 + 5);
     rig.run_until(25 * hour + 300);
     let arrived = rig.arrived(down);
-    // The minute of the start, and then, newest first, those that the server still takes.
+    // The minute of the start, and then, newest first, those that the server still accepts.
     assert_eq!(arrived[0], 0);
     assert!(arrived[1..].contains(&62) && !arrived.contains(&30));
     assert!(arrived.len() > 24 * 60, "{}", arrived.len());
