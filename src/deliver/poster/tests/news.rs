@@ -1,4 +1,4 @@
-//! What the poster tells, and what it does when it is told of other settings.
+//! The events that the poster sends, and its reaction to new settings.
 
 use super::*;
 

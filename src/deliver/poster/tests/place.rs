@@ -1,4 +1,4 @@
-//! What becomes of a host in a cloud, whose identity is to be found out first.
+//! Hosts in a cloud, whose identity has to be found out first.
 
 use super::*;
 use crate::deliver::message::CloudAnswer;
@@ -17,12 +17,12 @@ fn here() -> CloudAnswer {
     })
 }
 
-/// A look that tells at once.
+/// A look-up that has its result at once.
 fn at_once(found: fn() -> CloudAnswer) -> Look {
     Box::new(move |_| Some(found()))
 }
 
-/// A look that only an order tells of.
+/// A look-up whose result only arrives as a command.
 fn later() -> Look {
     Box::new(|_| None)
 }

@@ -1,4 +1,4 @@
-//! Reports, graph definitions, documents and hosts of custom identifiers.
+//! Reports, graph definitions, metadata documents, and hosts of custom identifiers.
 
 use super::*;
 use crate::parse::plugin::meta::Graph;
@@ -37,14 +37,14 @@ fn graph(name: &str) -> Graph {
 }
 
 impl Rig {
-    /// The seconds at which this was asked.
+    /// The seconds in which this request was made.
     fn times(&self, line: &str) -> Vec<u64> {
         let calls = self.calls();
         let calls = calls.iter().filter(|(_, asked)| asked == line);
         calls.map(|(at, _)| *at).collect()
     }
 
-    /// What was asked from this second on.
+    /// The requests from this second on.
     fn lines_from(&self, second: u64) -> Vec<String> {
         let calls = self.calls().into_iter();
         calls
@@ -53,7 +53,7 @@ impl Rig {
             .collect()
     }
 
-    /// The messages of the reports in all requests, request by request.
+    /// The messages of all reports, one string for each request.
     fn reported(&self) -> Vec<String> {
         let calls = self.calls.lock().unwrap();
         let calls = calls.iter().filter(|call| call.line == REPORTS);
@@ -111,7 +111,7 @@ fn checks_go_before_a_backlog_of_values() {
     assert_eq!(rig.arrived(down).len(), 10);
 }
 
-/// A check that flaps for an hour, every minute another status, while the server takes its time.
+/// The check flaps for an hour, with another report every minute, while the server often fails.
 #[test]
 fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
     let moody = |call: &Call| match (call.line == REPORTS, call.at / 300 % 6) {
@@ -184,7 +184,7 @@ fn graphs_are_defined_once_and_after_an_outage_too() {
 fn graphs_that_wait_are_bounded() {
     let down = |call: &Call| (call.at >= 1_000).then_some(200);
     let mut rig = Rig::new(true, down);
-    // As after changes of the configuration, while the server is away.
+    // As after changes of the configuration while the server is unreachable.
     for at in 0..50 {
         let mut graphs = vec![graph(&format!("custom.{at}"))];
         graphs[0].label = "x".repeat(200 << 10);
@@ -231,7 +231,8 @@ fn values_of_another_host_wait_until_it_is_known() {
     rig.run_until(90);
     assert_eq!(rig.arrived(away), [2]);
     rig.run_until(3_600);
-    // The server in memory knows nobody: the values are dropped, and it is asked again in an hour.
+    // The server in memory has no other hosts. The values are dropped, and the next look-up is in
+    // an hour.
     assert_eq!(rig.arrived(away), [2]);
     assert!(rig.poster.lanes.values.spool.is_empty());
     let asked = rig.lines_from(0);
