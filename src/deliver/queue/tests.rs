@@ -1,20 +1,20 @@
-//! The queue against a server in memory, in time that the test lets pass.
+//! The queue against a server in memory, with a clock that the test advances.
 
 mod failures;
 
 use super::*;
 use crate::wire::check::CheckStatus;
 
-/// When the reports of the tests occur, at the monotonic clock's zero.
+/// Unix time of the monotonic clock's zero, at which the tests begin.
 const EPOCH: u64 = 1_700_000_000;
 
-/// One request: when, for whom, and the numbers of the reports.
+/// One request: its second, its destination, and the numbers of its reports.
 type Request = (u64, Option<&'static str>, Vec<u64>);
 
-/// What the server answers at a second, to reports for someone.
+/// How a request with reports for a destination ends in a second.
 type Rule = Box<dyn FnMut(u64, Option<&str>) -> Sent>;
 
-/// Numbers of reports that it will not have, whatever its rule.
+/// Numbers of reports that the server rejects, whatever its rule.
 type Bad = &'static [u64];
 
 /// A queue, its clock in seconds, and a server that answers by its rule.
@@ -60,7 +60,7 @@ impl Rig {
         }
     }
 
-    /// Pushes so many reports, numbered from where the last ones ended.
+    /// Pushes `count` reports, numbered on from the last one.
     fn push(&mut self, count: u64, destination: Option<&str>, is_urgent: bool) {
         for _ in 0..count {
             let report = report(self.pushed, self.now, "");
@@ -100,7 +100,7 @@ impl Rig {
         self.lost += usize::from(lost.is_some());
     }
 
-    /// When each request was made.
+    /// The seconds of all requests.
     fn times(&self) -> Vec<u64> {
         self.requests.iter().map(|(at, ..)| *at).collect()
     }
@@ -120,7 +120,7 @@ fn what_gathers_in_a_minute_is_one_request() {
     rig.run_until(300);
     assert_eq!(rig.requests, [(60, None, vec![0, 1, 2])]);
     assert_eq!(rig.queue.due(), None);
-    // The rounds go on while nothing waits.
+    // The rounds continue while nothing waits.
     rig.run_until(310);
     rig.push(1, None, false);
     rig.run_until(500);
@@ -205,7 +205,7 @@ fn a_destination_that_fails_delays_no_other() {
         (0..10).map(|n| n * 30).collect::<Vec<_>>()
     );
     assert_eq!((rig.queue.waiting(), rig.lost), (5, 5));
-    // When it is back, nothing is missing, and nothing is out of order.
+    // After the failure nothing is missing, and nothing is out of order.
     rig.rule = Box::new(well);
     rig.run_until(400);
     assert_eq!(
@@ -214,7 +214,7 @@ fn a_destination_that_fails_delays_no_other() {
     );
 }
 
-/// A check that is bad for an hour, every minute, and a server that answers in every way.
+/// The check fails for an hour, with a report every minute. The server answers in every way.
 #[test]
 fn an_hour_of_trouble_loses_what_was_refused_and_nothing_else() {
     let rule = |at: u64, _: Option<&str>| match at / 60 {
@@ -251,7 +251,7 @@ fn the_server_gets_nothing_that_it_would_ignore() {
     assert_eq!((rig.lost, rig.queue.waiting()), (0, 2));
     rig.run_until(USE + 30);
     assert_eq!((rig.lost, rig.queue.waiting()), (1, 1));
-    // A clock that was set back makes nothing old.
+    // After a clock was set back, nothing has expired.
     assert_eq!(rig.queue.expire(Unix(0)), 0);
 }
 

@@ -1,10 +1,10 @@
-//! Which values go out together, and which first.
+//! Which values go in one request, and which are sent first.
 
 use super::*;
 
 const MINUTE: u64 = 60;
 
-/// A spool that holds `rounds` minutes, each with `width` values that tell their minute.
+/// A spool with `rounds` minutes. Each has `width` values, which are the number of the minute.
 fn minutes(rounds: u64, width: usize) -> Spool {
     let names: Vec<String> = (0..width).map(|column| format!("series{column}")).collect();
     let mut spool = Spool::default();
@@ -15,7 +15,7 @@ fn minutes(rounds: u64, width: usize) -> Spool {
     spool
 }
 
-/// The moment at which it is so late, by both clocks.
+/// A stamp with this time by both clocks.
 pub(super) fn at(wall: u64) -> Stamp {
     Stamp {
         wall: Unix(wall),
@@ -58,7 +58,7 @@ fn a_backlog_goes_oldest_first_with_the_newest_round_ahead() {
     let first = spool.batch(&all);
     assert_eq!(numbers(&first), [0, 1, 2, 9]);
     spool.posted(&first);
-    // A round that was measured meanwhile goes ahead of what is left.
+    // A round that was measured meanwhile precedes what is left.
     let values = (0..width).map(|_| ("late", 0.0));
     spool.push(at(10 * MINUTE), true, None, values);
     assert_eq!(numbers(&spool.batch(&all)), [3, 4, 5, 10]);
@@ -137,7 +137,7 @@ fn when_full_the_oldest_rounds_make_room() {
     let width = CAPACITY / 64;
     let mut spool = minutes(3, width);
     let names: Vec<String> = (0..width).map(|column| format!("other{column}")).collect();
-    // The old names go with the last round that has them, and the new ones cost more than the values.
+    // The old names go with the last round that has them. The new ones take more than the values.
     let values = names.iter().map(|name| (name.as_str(), 3.0));
     assert_eq!(spool.push(at(3 * MINUTE), true, None, values), 3);
     assert!(spool.bytes + spool.names_bytes <= CAPACITY);
@@ -147,7 +147,7 @@ fn when_full_the_oldest_rounds_make_room() {
 
 #[test]
 fn spool_does_not_grow_by_names_that_come_and_go() {
-    // Names of a plugin in each minute, and whether the server takes them.
+    // Names of a plugin in each minute, and whether the server accepts them.
     type Row = (
         &'static str,
         fn(u64, usize) -> String,
@@ -231,7 +231,7 @@ fn spool_does_not_grow_by_names_that_come_and_go() {
     }
 }
 
-/// Bytes of all names and values that a spool holds.
+/// Bytes of all names and values in a spool.
 fn held(spool: &Spool) -> usize {
     let names = spool.shapes.iter().flat_map(|shape| shape.names.iter());
     let names = names.map(|name| size_of::<String>() + name.len());
@@ -310,6 +310,6 @@ fn names_are_kept_once_however_many_plugins_take_turns() {
     }
     assert_eq!(spool.shapes.len(), names.len());
     spool.keep(|_| false);
-    // They are remembered: the next minute brings them again.
+    // The names are kept, because the next minute has them again.
     assert_eq!(spool.shapes.len(), names.len());
 }

@@ -1,4 +1,4 @@
-//! What becomes of reports that the server does not take.
+//! Reports that the server does not accept.
 
 use super::*;
 
