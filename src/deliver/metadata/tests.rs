@@ -1,4 +1,4 @@
-//! Namespaces with their files, in time that the test lets pass.
+//! Namespaces with their files, with a clock that the test advances.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ impl Rig {
         Rig { dir, metadata }
     }
 
-    /// The agent is killed and starts again.
+    /// Kills the agent and starts it again.
     fn restart(self) -> Rig {
         Rig::in_dir(self.dir)
     }
@@ -38,7 +38,7 @@ impl Rig {
         self.metadata.take("a", document, moment(now)).unwrap();
     }
 
-    /// What is sent at this second, and what comes of it.
+    /// The document that is sent at this second, if any. The request ends with `sent`.
     fn send(&mut self, now: u64, sent: Sent) -> Option<String> {
         let (name, document) = self.metadata.next(moment(now))?;
         assert_eq!(name, "a");
@@ -135,7 +135,7 @@ fn only_what_has_changed_is_sent() {
         rig.send(60, Sent::Accepted).unwrap();
         rig.print(after, 610);
         assert_eq!(rig.due().is_some(), is_sent, "{before} {after}");
-        // It makes no difference whether the agent remembers or reads its file.
+        // The result is the same whether the agent remembers or reads its file.
         let mut rig = Rig::new();
         rig.print(before, 10);
         rig.send(60, Sent::Accepted).unwrap();
@@ -214,7 +214,7 @@ fn the_file_is_there_while_it_is_known_what_the_server_has() {
     assert_eq!(rig.file(), None);
     rig.send(60, Sent::Accepted).unwrap();
     assert_eq!(rig.file().as_deref(), Some("1"));
-    // An answer that got lost may have been a good one.
+    // A request whose answer got lost may have succeeded.
     rig.print("2", 610);
     rig.send(660, LATER).unwrap();
     assert_eq!(rig.file(), None);
@@ -267,7 +267,7 @@ fn a_file_that_cannot_be_used_is_told_and_costs_nothing_else() {
     assert!(base::report(&error).contains("/file/a: Not a directory"));
     assert_eq!(metadata.next(moment(60)), Some(("a", "1")));
     assert!(metadata.done("a", Sent::Accepted, moment(60)).is_err());
-    // It is told once, and sent once.
+    // It is reported once, and sent once.
     take(&mut metadata).unwrap();
     assert_eq!(metadata.due(), None);
 }
