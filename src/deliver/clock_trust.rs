@@ -143,9 +143,10 @@ fn start_by_wall(stamp: Stamp) -> u64 {
 /// The time of something in a boot that began at `start`.
 pub(crate) fn time_since(start: u64, stamp: Stamp) -> Unix {
     let counted = start.saturating_add(stamp.age);
-    match counted.abs_diff(stamp.wall.0) <= TOLERANCE {
-        true => stamp.wall,
-        false => Unix(counted),
+    if counted.abs_diff(stamp.wall.0) <= TOLERANCE {
+        stamp.wall
+    } else {
+        Unix(counted)
     }
 }
 

@@ -82,15 +82,12 @@ impl CloudLookup {
         self.stage = Stage::Done;
         match found {
             Ok(place) => {
-                match place.cloud.is_some() && place.custom_identifier.is_none() {
-                    true => {
-                        let text = "the metadata service does not say what identifies this host";
-                        self.log.failed(text.to_owned());
-                    }
-                    false => {
-                        self.log
-                            .succeeded(|| "the metadata service answers again".to_owned());
-                    }
+                if place.cloud.is_some() && place.custom_identifier.is_none() {
+                    let text = "the metadata service does not say what identifies this host";
+                    self.log.failed(text.to_owned());
+                } else {
+                    self.log
+                        .succeeded(|| "the metadata service answers again".to_owned());
                 }
                 self.known = Some(place);
             }

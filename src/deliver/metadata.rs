@@ -110,9 +110,10 @@ impl Metadata {
         document: String,
         now: Moment,
     ) -> Result<(), FileError> {
-        let due = match self.is_ending {
-            true => now,
-            false => self.next_round(now),
+        let due = if self.is_ending {
+            now
+        } else {
+            self.next_round(now)
         };
         let Some(space) = self.spaces.iter_mut().find(|space| space.name == name) else {
             return Ok(());
@@ -167,9 +168,10 @@ impl Metadata {
             Sent::Later(asked) => {
                 if let Some(waiting) = &mut space.waiting {
                     let asked = Moment(now.0 + asked.min(LONGEST_ASKED));
-                    waiting.due = match is_ending {
-                        true => Moment(now.0 + STOPPING),
-                        false => round.max(asked),
+                    waiting.due = if is_ending {
+                        Moment(now.0 + STOPPING)
+                    } else {
+                        round.max(asked)
                     };
                 }
                 space.forget()

@@ -227,9 +227,10 @@ impl Queue {
             Sent::Silence => self.backoff.failed(Duration::ZERO, u32::MAX),
             Sent::Later(asked) => self.backoff.failed(asked, u32::MAX),
         };
-        let pause = match is_ending {
-            true => pause.min(STOPPING),
-            false => pause,
+        let pause = if is_ending {
+            pause.min(STOPPING)
+        } else {
+            pause
         };
         lane.due = Moment(now.0 + pause);
         let of_batch = |(number, _): &&(u64, Report)| *number <= batch.last;
@@ -270,10 +271,7 @@ impl Queue {
     /// When [`Queue::batch`] has to be called next; `None` if nothing waits.
     pub(crate) fn due(&self) -> Option<Moment> {
         let lanes = self.lanes.iter().filter(|lane| !lane.reports.is_empty());
-        let dues = lanes.map(|lane| match lane.is_open {
-            true => lane.due,
-            false => self.round,
-        });
+        let dues = lanes.map(|lane| if lane.is_open { lane.due } else { self.round });
         dues.min()
     }
 

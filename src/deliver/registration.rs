@@ -197,18 +197,20 @@ impl Registration {
                     source,
                 })?;
                 let theirs = host.custom_identifier.clone().unwrap_or_default();
-                match theirs.is_empty() {
-                    true => self.known(host),
-                    false => Stage::Identify { host, theirs },
+                if theirs.is_empty() {
+                    self.known(host)
+                } else {
+                    Stage::Identify { host, theirs }
                 }
             }
             (Stage::Identify { host, theirs }, ours) => {
                 if ours != Some(theirs) {
                     let path = self.state.id_path().display().to_string();
                     let theirs = theirs.clone();
-                    return Err(match place.is_some() || given.is_some() {
-                        true => RegisterError::Identity { path, theirs },
-                        false => RegisterError::Unidentified { path, theirs },
+                    return Err(if place.is_some() || given.is_some() {
+                        RegisterError::Identity { path, theirs }
+                    } else {
+                        RegisterError::Unidentified { path, theirs }
                     });
                 }
                 self.known(host.clone())

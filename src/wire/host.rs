@@ -210,10 +210,7 @@ impl Host {
 /// The id in an object. It is validated because it becomes part of paths and log lines.
 fn id(object: &Json) -> Result<String, JsonError> {
     let id = text(object, "id")?.ok_or(NO_ID)?;
-    match is_host_id(&id) {
-        true => Ok(id),
-        false => Err(BAD_ID),
-    }
+    if is_host_id(&id) { Ok(id) } else { Err(BAD_ID) }
 }
 
 fn text(object: &Json, name: &str) -> Result<Option<String>, JsonError> {

@@ -105,9 +105,10 @@ impl Persister {
     /// Schedules a write within the window. Called when something waits that is in no file.
     pub(super) fn request_save(&mut self, now: Moment) {
         if self.journal.is_some() {
-            let pause = match self.is_hasty {
-                true => Duration::ZERO,
-                false => self.window.saturating_sub(AHEAD),
+            let pause = if self.is_hasty {
+                Duration::ZERO
+            } else {
+                self.window.saturating_sub(AHEAD)
             };
             self.due.get_or_insert(Moment(now.0.saturating_add(pause)));
         }

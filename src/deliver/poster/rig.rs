@@ -122,10 +122,11 @@ impl Rig {
         disk.drive().is_deaf = broken == Broken::NoSync;
         let state = tempfile::tempdir().unwrap();
         let mut world = World::new(seed);
-        match seed.is_multiple_of(3) {
+        if seed.is_multiple_of(3) {
             // A new host, with a server that may fail from the first minute.
-            true => world.face_until = 0,
-            false => State::at(state.path()).save_host_id(world::ID).unwrap(),
+            world.face_until = 0
+        } else {
+            State::at(state.path()).save_host_id(world::ID).unwrap()
         }
         Rig {
             world: Arc::new(Mutex::new(world)),
@@ -190,9 +191,10 @@ impl Rig {
             self.world().boot,
             id.as_deref(),
         );
-        let persister = match self.was_killed && self.broken != Broken::Calm {
-            true => persister.hasty(),
-            false => persister,
+        let persister = if self.was_killed && self.broken != Broken::Calm {
+            persister.hasty()
+        } else {
+            persister
         };
         self.poster = Some(poster.keep_with(persister, &clock));
     }

@@ -218,9 +218,10 @@ impl World {
         }
         let is_good = self.bad_faces >= 3 || self.random(3) == 0;
         self.bad_faces = if is_good { 0 } else { self.bad_faces + 1 };
-        self.face = match is_good {
-            true => Face::Well,
-            false => FACES[usize::try_from(self.random(FACES.len() as u64)).unwrap()],
+        self.face = if is_good {
+            Face::Well
+        } else {
+            FACES[usize::try_from(self.random(FACES.len() as u64)).unwrap()]
         };
         self.tell(format!("the server is {:?}", self.face));
         self.face_until = minute + if is_good { 50 } else { 1 } + self.random(50);
@@ -498,9 +499,10 @@ impl Exchange for Exchanger {
         let body = request.body.unwrap_or_default();
         let is_refused = world.face == Face::Refusing;
         let Some((status, retry)) = world.meet(request.method, request.path, body) else {
-            return Err(match is_refused {
-                true => LinkError::for_test("no connection"),
-                false => LinkError::lost_for_test(),
+            return Err(if is_refused {
+                LinkError::for_test("no connection")
+            } else {
+                LinkError::lost_for_test()
             });
         };
         let asked = request.path.strip_prefix("/api/v0/hosts/");
@@ -509,9 +511,10 @@ impl Exchange for Exchanger {
             Some(id) => id.to_owned(),
             None => World::id(world.created.len().saturating_sub(1)),
         };
-        let hosts = match request.path.contains(LOOKUP) {
-            true => format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#),
-            false => world.hosts(),
+        let hosts = if request.path.contains(LOOKUP) {
+            format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#)
+        } else {
+            world.hosts()
         };
         let body = match status {
             299 => "<html>".to_owned(),

@@ -88,9 +88,10 @@ impl Fleet {
         let asked = Arc::new(Mutex::new(vec![0; END as usize + 1]));
         let root = tempfile::tempdir().unwrap();
         for number in 0..self.hosts {
-            let id = match self.is_spread {
-                true => format!("h{number}-{}", random()),
-                false => "h".to_owned(),
+            let id = if self.is_spread {
+                format!("h{number}-{}", random())
+            } else {
+                "h".to_owned()
             };
             std::fs::write(root.path().join("id"), &id).unwrap();
             let state = State::at(root.path());
@@ -191,9 +192,10 @@ fn told(hosts: usize, series: usize) {
                 (mean * 60.0 - hosts as f64).abs() < 0.02 * hosts as f64,
                 "{mean}"
             );
-            match is_spread {
-                true => assert!(peak as usize * 4 < hosts),
-                false => assert!(peak as usize >= hosts),
+            if is_spread {
+                assert!(peak as usize * 4 < hosts)
+            } else {
+                assert!(peak as usize >= hosts)
             }
         }
     }

@@ -47,9 +47,12 @@ fn it_answers_even_while_nothing_works() {
 
 #[test]
 fn other_settings_apply_at_once_to_what_was_refused() {
-    let mut rig = Rig::new(true, |call| match call.line.starts_with("Get") {
-        true => Some(200),
-        false => Some(403),
+    let mut rig = Rig::new(true, |call| {
+        if call.line.starts_with("Get") {
+            Some(200)
+        } else {
+            Some(403)
+        }
     })
     .minutes(0, 1);
     rig.run_until(10);

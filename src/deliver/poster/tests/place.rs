@@ -63,9 +63,12 @@ fn a_host_that_is_found_by_its_identifier_is_this_host() {
 #[test]
 fn a_server_that_cannot_look_is_asked_again_and_one_that_will_not_is_asked_to_register() {
     for (status, is_asked_again) in [(None, true), (Some(503), true), (Some(400), false)] {
-        let rule = move |call: &Call| match call.line == SEARCH && call.at < 3 {
-            true => status,
-            false => Some(200),
+        let rule = move |call: &Call| {
+            if call.line == SEARCH && call.at < 3 {
+                status
+            } else {
+                Some(200)
+            }
         };
         let mut rig = Rig::placed(false, at_once(here), ("", OURS), rule).minutes(0, 1);
         rig.run_until(60);
@@ -150,9 +153,10 @@ fn a_host_that_starts_without_network_registers_as_what_it_is() {
     let away = Arc::new(Mutex::new(true));
     let is_away = Arc::clone(&away);
     let look: Look = Box::new(move |_| {
-        Some(match *is_away.lock().unwrap() {
-            true => Err("network is unreachable".to_owned()),
-            false => here(),
+        Some(if *is_away.lock().unwrap() {
+            Err("network is unreachable".to_owned())
+        } else {
+            here()
         })
     });
     let down = |call: &Call| (call.at >= 20).then_some(200);

@@ -145,9 +145,12 @@ fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
 
 #[test]
 fn what_the_server_condemns_is_not_sent_again() {
-    let picky = |call: &Call| match call.line == REPORTS && call.at < 60 {
-        true => Some(400),
-        false => Some(200),
+    let picky = |call: &Call| {
+        if call.line == REPORTS && call.at < 60 {
+            Some(400)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, picky)
         .order(10, found(None, 10, true))
@@ -158,9 +161,12 @@ fn what_the_server_condemns_is_not_sent_again() {
 
 #[test]
 fn graphs_are_defined_once_and_after_an_outage_too() {
-    let down = |call: &Call| match call.line == GRAPHS && call.at < 100 {
-        true => Some(503),
-        false => Some(200),
+    let down = |call: &Call| {
+        if call.line == GRAPHS && call.at < 100 {
+            Some(503)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, down)
         .order(
@@ -199,9 +205,12 @@ fn graphs_that_wait_are_bounded() {
 
 #[test]
 fn graphs_that_the_server_condemns_take_no_others_with_them() {
-    let picky = |call: &Call| match call.line == GRAPHS && call.body.contains("custom.bad") {
-        true => Some(400),
-        false => Some(200),
+    let picky = |call: &Call| {
+        if call.line == GRAPHS && call.body.contains("custom.bad") {
+            Some(400)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, picky)
         .order(1, PosterCommand::Graphs(vec![graph("custom.a")]))
@@ -220,9 +229,12 @@ fn graphs_that_the_server_condemns_take_no_others_with_them() {
 
 #[test]
 fn values_of_another_host_wait_until_it_is_known() {
-    let away = |call: &Call| match call.line.starts_with("Get /api/v0/hosts?") {
-        true => (call.at >= 100).then_some(200),
-        false => Some(200),
+    let away = |call: &Call| {
+        if call.line.starts_with("Get /api/v0/hosts?") {
+            (call.at >= 100).then_some(200)
+        } else {
+            Some(200)
+        }
     };
     let to = || Some(Arc::from("other"));
     let mut rig = Rig::with_identifiers(&["other"], away)

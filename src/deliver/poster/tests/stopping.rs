@@ -62,9 +62,12 @@ fn stop_with_everything_kept_makes_one_attempt() {
                 continue;
             }
             let disk = ScriptedDisk::default();
-            let rule = move |call: &Call| match known && call.line != TSDB {
-                true => Some(200),
-                false => status,
+            let rule = move |call: &Call| {
+                if known && call.line != TSDB {
+                    Some(200)
+                } else {
+                    status
+                }
             };
             let mut rig = Rig::new(known, rule)
                 .kept_on(&disk, false)
@@ -108,9 +111,12 @@ fn stop_with_nothing_kept_tries_until_the_end() {
 #[test]
 fn stop_delivers_a_backlog_as_long_as_that_works() {
     let disk = ScriptedDisk::default();
-    let rule = |call: &Call| match call.line == TSDB && call.at < 85 {
-        true => None,
-        false => Some(200),
+    let rule = |call: &Call| {
+        if call.line == TSDB && call.at < 85 {
+            None
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, rule)
         .kept_on(&disk, false)
@@ -151,10 +157,7 @@ fn spool_gets_the_first_round_at_once_after_a_crash() {
 #[test]
 fn identifier_without_a_host_drops_what_comes_for_it() {
     let disk = ScriptedDisk::default();
-    let away = |call: &Call| match call.line == TSDB {
-        true => None,
-        false => Some(200),
-    };
+    let away = |call: &Call| if call.line == TSDB { None } else { Some(200) };
     let mut rig = Rig::new(true, away)
         .with_plugins_for(&["absent"])
         .kept_on(&disk, false);
