@@ -33,9 +33,11 @@ pub(crate) fn cache_path(
     if let Some((_, directory)) = own.filter(|(_, directory)| !directory.is_empty()) {
         return PathBuf::from(directory).join(format!("mackerel-plugin-metadata-{name}"));
     }
-    let directory = agent(WORKDIR).filter(|directory| !directory.is_empty());
-    let directory = directory.map_or_else(|| root.to_owned(), PathBuf::from);
-    directory.join("mackerel-metadata").join(name)
+    agent(WORKDIR)
+        .filter(|directory| !directory.is_empty())
+        .map_or_else(|| root.to_owned(), PathBuf::from)
+        .join("mackerel-metadata")
+        .join(name)
 }
 
 /// How a request ended.

@@ -219,7 +219,7 @@ impl Queue {
         let lane = self.lanes.get_mut(batch.lane)?;
         let may_repeat = !lane.is_repeated && now.since(batch.begun) < AT_ONCE;
         lane.is_repeated = sent == Sent::Silence && may_repeat;
-        let pause = match sent {
+        let usual = match sent {
             Sent::Accepted | Sent::Refused if lane.reports.len() > backlog => LONG_PAUSE,
             Sent::Accepted | Sent::Refused => PAUSE,
             Sent::Unwanted => Duration::ZERO,
@@ -228,9 +228,9 @@ impl Queue {
             Sent::Later(asked) => self.backoff.failed(asked, u32::MAX),
         };
         let pause = if is_ending {
-            pause.min(STOPPING)
+            usual.min(STOPPING)
         } else {
-            pause
+            usual
         };
         lane.due = Moment(now.0 + pause);
         let of_batch = |(number, _): &&(u64, Report)| *number <= batch.last;

@@ -154,8 +154,8 @@ impl Registration {
                 }
             }
             (Stage::Create { .. }, _) => {
-                let document = describe(config, self.cloud.place());
-                let document = document.map_err(RegisterError::Describe)?;
+                let document =
+                    describe(config, self.cloud.place()).map_err(RegisterError::Describe)?;
                 let (wall, moment) = (clock.unix(), clock.moment());
                 let id = match api.create_host(&document) {
                     Ok(id) => id,
@@ -247,8 +247,9 @@ impl Registration {
         // By the server's clock, because the creation times of hosts are by that clock.
         let passed = clock.moment().since(unclear.moment).as_secs();
         let by_server = api.date().filter(|date| clock_trust::is_plausible(*date));
-        let since = by_server.map_or(unclear.wall.0, |date| date.0.saturating_sub(passed));
-        let since = since.saturating_sub(BLUR);
+        let since = by_server
+            .map_or(unclear.wall.0, |date| date.0.saturating_sub(passed))
+            .saturating_sub(BLUR);
         hosts.retain(|host| {
             let identifier = host.custom_identifier.as_ref().filter(|id| !id.is_empty());
             match &unclear.identifier {

@@ -205,8 +205,11 @@ impl Spool {
             Some(at) => self.shapes.remove(at),
             None => {
                 let list: Arc<[String]> = names.map(str::to_owned).collect();
-                let bytes = list.iter().map(|name| size_of::<String>() + name.len());
-                let bytes = size_of::<Shape>() + bytes.sum::<usize>();
+                let list_bytes: usize = list
+                    .iter()
+                    .map(|name| size_of::<String>() + name.len())
+                    .sum();
+                let bytes = size_of::<Shape>() + list_bytes;
                 self.names_bytes += bytes;
                 Shape { names: list, bytes }
             }
@@ -219,8 +222,12 @@ impl Spool {
     /// Drops lists of names that no round has, least recently used first, until the other such
     /// lists take at most `most` bytes.
     fn forget_names(&mut self, most: usize) {
-        let idle = self.shapes.iter().filter(|shape| shape.is_idle());
-        let mut idle: usize = idle.map(|shape| shape.bytes).sum();
+        let mut idle: usize = self
+            .shapes
+            .iter()
+            .filter(|shape| shape.is_idle())
+            .map(|shape| shape.bytes)
+            .sum();
         let names_bytes = &mut self.names_bytes;
         self.shapes.retain(|shape| {
             let is_to_go = idle > most && shape.is_idle();
@@ -297,8 +304,11 @@ impl Spool {
             if batch.iter().any(|part| part.number == round.number) {
                 continue;
             }
-            let start = round.values.iter().position(|value| value.is_finite());
-            let start = start.unwrap_or_default();
+            let start = round
+                .values
+                .iter()
+                .position(|value| value.is_finite())
+                .unwrap_or_default();
             let count = round.values.len() - start;
             if !batch.is_empty() && count > room {
                 break;

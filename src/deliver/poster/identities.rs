@@ -51,10 +51,14 @@ pub(super) enum Identified<'a> {
 impl Identities {
     /// Adds the hosts of the plugins of `config`, and removes all others. What is known is kept.
     pub(super) fn configure(&mut self, config: &Config, now: Moment) {
-        let metrics = config.metric_plugins.values();
-        let metrics = metrics.filter_map(|plugin| plugin.custom_identifier.as_ref());
-        let checks = config.check_plugins.values();
-        let checks = checks.filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let metrics = config
+            .metric_plugins
+            .values()
+            .filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let checks = config
+            .check_plugins
+            .values()
+            .filter_map(|plugin| plugin.custom_identifier.as_ref());
         let wanted: Vec<&String> = metrics.chain(checks).collect();
         self.all
             .retain(|identity| wanted.contains(&&identity.identifier));

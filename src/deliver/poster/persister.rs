@@ -204,8 +204,10 @@ impl Persister {
         }
         if is_whole {
             let mut frames = frames(waiting, self.boot, &|_| false, true);
-            let owner = waiting.owner.or(self.owner.as_deref());
-            let owner = owner.map(|id| Record::Owner(id.to_owned()).write());
+            let owner = waiting
+                .owner
+                .or(self.owner.as_deref())
+                .map(|id| Record::Owner(id.to_owned()).write());
             let clock = waiting.start.map(|start| clock_record(self.boot, start));
             frames.extend(owner.into_iter().chain(clock));
             written = journal.replace(&frames);
@@ -255,18 +257,18 @@ fn frames(
     let reports = waiting
         .reports
         .iter()
-        .filter(|(number, ..)| !is_kept(*number));
-    let reports = reports.map(|(number, destination, report)| {
-        Record::Report(record::Report {
-            number,
-            boot,
-            is_sure: true,
-            age: waiting.now.at(report.occurred_at).age,
-            destination: destination.map(str::to_owned),
-            report: report.clone(),
-        })
-        .write()
-    });
+        .filter(|(number, ..)| !is_kept(*number))
+        .map(|(number, destination, report)| {
+            Record::Report(record::Report {
+                number,
+                boot,
+                is_sure: true,
+                age: waiting.now.at(report.occurred_at).age,
+                destination: destination.map(str::to_owned),
+                report: report.clone(),
+            })
+            .write()
+        });
     let undated = waiting.undated.iter().map(|undated| {
         Record::Report(record::Report {
             number: u64::MAX,

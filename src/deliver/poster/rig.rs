@@ -184,18 +184,16 @@ impl Rig {
             Broken::Late => 60 * 60,
             _ => WINDOW,
         };
-        let persister = Persister::open(
+        let mut persister = Persister::open(
             Box::new(self.disk.clone()),
             Path::new(ROOT),
             Duration::from_secs(window),
             self.world().boot,
             id.as_deref(),
         );
-        let persister = if self.was_killed && self.broken != Broken::Calm {
-            persister.hasty()
-        } else {
-            persister
-        };
+        if self.was_killed && self.broken != Broken::Calm {
+            persister = persister.hasty();
+        }
         self.poster = Some(poster.keep_with(persister, &clock));
     }
 
@@ -221,8 +219,8 @@ impl Rig {
                 Next::End(outcome) => return Some(outcome),
                 Next::Rest => world.elapsed += left,
                 Next::Pause(pause) => {
-                    let seconds = pause.as_millis().div_ceil(1_000);
-                    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                    let seconds =
+                        u64::try_from(pause.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
                     // A step that does nothing and does not wait would be repeated for ever.
                     let least = u64::from(before.0.as_secs() == world.elapsed && pause.is_zero());
                     world.elapsed += seconds.max(least).min(left);

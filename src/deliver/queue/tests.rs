@@ -90,8 +90,11 @@ impl Rig {
         let destination = self.queue.destination(batch);
         let mut sent = (self.rule)(self.now, destination);
         let destination = destination.map(|name| if name == "a" { "a" } else { "b" });
-        let numbers = self.queue.reports(batch);
-        let numbers: Vec<u64> = numbers.map(|report| report.name.parse().unwrap()).collect();
+        let numbers: Vec<u64> = self
+            .queue
+            .reports(batch)
+            .map(|report| report.name.parse().unwrap())
+            .collect();
         if numbers.iter().any(|number| self.bad.contains(number)) {
             sent = Sent::Refused;
         }

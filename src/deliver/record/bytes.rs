@@ -101,8 +101,8 @@ impl<'a> Reader<'a> {
 
     /// The number whose difference from `from` was written by [`Writer::step`].
     pub(super) fn step(&mut self, from: u64) -> Option<u64> {
-        let way = self.number()?;
-        let way = (way >> 1).cast_signed() ^ -(way & 1).cast_signed();
+        let folded = self.number()?;
+        let way = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
         Some(from.wrapping_add(way.cast_unsigned()))
     }
 

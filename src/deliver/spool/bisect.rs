@@ -106,8 +106,7 @@ impl Spool {
             let parts = self.suspects.iter().flat_map(|suspect| &suspect.0);
             parts.into_iter().any(|part: &Part| part.number == number)
         };
-        let live = fresh.into_iter().filter(|round| !is_suspect(round.number));
-        let live = self.filled(live);
+        let live = self.filled(fresh.into_iter().filter(|round| !is_suspect(round.number)));
         Some(if live.is_empty() { next.clone() } else { live })
     }
 

@@ -233,8 +233,11 @@ fn spool_does_not_grow_by_names_that_come_and_go() {
 
 /// Bytes of all names and values in a spool.
 fn held(spool: &Spool) -> usize {
-    let names = spool.shapes.iter().flat_map(|shape| shape.names.iter());
-    let names = names.map(|name| size_of::<String>() + name.len());
+    let names = spool
+        .shapes
+        .iter()
+        .flat_map(|shape| shape.names.iter())
+        .map(|name| size_of::<String>() + name.len());
     let values = spool.rounds.iter().map(|round| size_of_val(&*round.values));
     names.chain(values).sum()
 }

@@ -73,8 +73,10 @@ impl ReportsLane {
 
     /// The custom identifiers for which reports wait.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
-        let undated = self.undated.iter();
-        let undated = undated.filter_map(|report| report.destination.as_deref());
+        let undated = self
+            .undated
+            .iter()
+            .filter_map(|report| report.destination.as_deref());
         self.queue.destinations().chain(undated)
     }
 

@@ -261,8 +261,8 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
     ] {
         let failed = met
             .iter()
-            .filter(|met| is_it(met, line, "") && !met.is_done);
-        let failed = failed.count();
+            .filter(|met| is_it(met, line, "") && !met.is_done)
+            .count();
         if failed > most {
             wrong.push(format!(
                 "{line}: {failed} failures, expected {most} at most"

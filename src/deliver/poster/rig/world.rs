@@ -505,8 +505,10 @@ impl Exchange for Exchanger {
                 LinkError::lost_for_test()
             });
         };
-        let asked = request.path.strip_prefix("/api/v0/hosts/");
-        let asked = asked.and_then(|rest| rest.split('/').next());
+        let asked = request
+            .path
+            .strip_prefix("/api/v0/hosts/")
+            .and_then(|rest| rest.split('/').next());
         let id = match asked {
             Some(id) => id.to_owned(),
             None => World::id(world.created.len().saturating_sub(1)),

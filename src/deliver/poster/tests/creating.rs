@@ -78,8 +78,8 @@ impl Exchange for Registrar {
         } else if is_search {
             let first = self.first.unwrap();
             let hosts = self.case.shown.iter().map(|(id, name, identifier, age)| {
-                let created = age.map(|age| server(first).saturating_add_signed(age));
-                let created = created.map_or(String::new(), |at| format!(r#","createdAt":{at}"#));
+                let at = age.map(|age| server(first).saturating_add_signed(age));
+                let created = at.map_or(String::new(), |at| format!(r#","createdAt":{at}"#));
                 format!(
                     r#"{{"id":"{id}","name":"{name}","status":"working","customIdentifier":"{identifier}"{created}}}"#
                 )

@@ -40,8 +40,11 @@ impl Rig {
     /// The seconds in which this request was made.
     fn times(&self, line: &str) -> Vec<u64> {
         let calls = self.calls();
-        let calls = calls.iter().filter(|(_, asked)| asked == line);
-        calls.map(|(at, _)| *at).collect()
+        calls
+            .iter()
+            .filter(|(_, asked)| asked == line)
+            .map(|(at, _)| *at)
+            .collect()
     }
 
     /// The requests from this second on.
@@ -56,8 +59,8 @@ impl Rig {
     /// The messages of all reports, one string for each request.
     fn reported(&self) -> Vec<String> {
         let calls = self.calls.lock().unwrap();
-        let calls = calls.iter().filter(|call| call.line == REPORTS);
-        calls
+        let reports = calls.iter().filter(|call| call.line == REPORTS);
+        reports
             .map(|call| {
                 let body: serde_json::Value = serde_json::from_str(&call.body).unwrap();
                 let reports = body["reports"].as_array().unwrap().iter();
@@ -247,8 +250,8 @@ fn values_of_another_host_wait_until_it_is_known() {
     // an hour.
     assert_eq!(rig.arrived(away), [2]);
     assert!(rig.poster.lanes.values.spool.is_empty());
-    let asked = rig.lines_from(0);
-    let asked = asked
+    let lines = rig.lines_from(0);
+    let asked = lines
         .iter()
         .filter(|line| line.contains("customIdentifier=other"));
     assert!((2..12).contains(&asked.count()));

@@ -13,18 +13,16 @@ const WINDOW: Duration = Duration::from_secs(300);
 impl Rig {
     /// The same rig, with a file on `disk`.
     fn kept_on(mut self, disk: &ScriptedDisk, is_hasty: bool) -> Rig {
-        let persister = Persister::open(
+        let mut persister = Persister::open(
             Box::new(disk.clone()),
             Path::new("/root"),
             WINDOW,
             1,
             Some(ID),
         );
-        let persister = if is_hasty {
-            persister.hasty()
-        } else {
-            persister
-        };
+        if is_hasty {
+            persister = persister.hasty();
+        }
         self.poster = self.poster.keep_with(persister, &self.clock);
         self
     }
@@ -174,15 +172,16 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
         notification_interval: None,
         max_check_attempts: None,
     };
-    let rig = rig.order(
-        90,
-        PosterCommand::Report {
-            destination: Some("absent".to_owned()),
-            report,
-            is_urgent: true,
-        },
-    );
-    let mut rig = rig.stop_at(20 * 60);
+    let mut rig = rig
+        .order(
+            90,
+            PosterCommand::Report {
+                destination: Some("absent".to_owned()),
+                report,
+                is_urgent: true,
+            },
+        )
+        .stop_at(20 * 60);
     assert_eq!(rig.run_until(20 * 60), None);
     assert_eq!(
         (
