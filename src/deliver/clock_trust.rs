@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_believed() {
+    fn time_comes_from_the_clock_that_is_trusted() {
         use Answer::{Silent, Time};
         let hour = 3_600;
         // (why this row exists, wall clock, kernel is synchronised, the API's answer, resulting
@@ -291,7 +291,7 @@ mod tests {
 
     /// A Raspberry Pi without a battery: its clock is an hour behind, and is then set right.
     #[test]
-    fn what_was_stamped_before_the_clock_was_set_gets_its_time() {
+    fn stamps_from_before_the_clock_was_set_get_their_time() {
         let mut trust = ClockTrust::default();
         let early: Vec<Stamp> = (0..5)
             .map(|minute| stamp(NOW - 3_600 + minute * 60, minute * 60))
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_move_apart_are_believed_again_when_somebody_has_been_asked() {
+    fn clocks_that_diverge_are_trusted_again_after_an_answer() {
         let hour = 3_600;
         // (why this row exists, kernel is synchronised afterwards, the API's time, resulting time)
         let table = [
@@ -376,7 +376,7 @@ mod tests {
 
     /// As long as the error stays the same, no further answer is needed and nothing waits.
     #[test]
-    fn clock_that_goes_on_being_wrong_is_known() {
+    fn clock_with_a_constant_error_is_known() {
         let hour = 3_600;
         // (why this row exists, wall clock, the API's time)
         let table = [

@@ -197,7 +197,7 @@ mod tests {
     const AUTO: CloudPlatform = CloudPlatform::Auto;
 
     #[test]
-    fn one_look_at_a_time() {
+    fn lookups_run_one_at_a_time() {
         let (mut host, looks) = host(None);
         assert!(!host.is_settled(AUTO) && !host.is_settled(AUTO));
         host.look(AUTO);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_stays_known_when_the_service_is_away() {
+    fn place_is_kept_while_the_service_is_unreachable() {
         let (mut host, looks) = host(None);
         host.look(AUTO);
         host.take(Ok(place("a")));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_looked_for_again_and_not_at_once() {
+    fn place_that_is_unknown_is_looked_up_again_and_not_at_once() {
         let (mut host, looks) = host(Some(Err("away".to_owned())));
         assert!(host.is_settled(AUTO) && host.is_settled(AUTO));
         assert_eq!((host.known(), *looks.lock().unwrap()), (None, 1));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_under_another_setting_is_not_believed() {
+    fn lookup_under_another_setting_is_discarded() {
         let (mut host, looks) = host(None);
         host.look(AUTO);
         host.forget();

@@ -157,7 +157,7 @@ fn refusal_says_what_to_do() {
 }
 
 #[test]
-fn failure_tells_whether_it_may_have_been_a_success() {
+fn failure_shows_whether_the_call_may_have_succeeded() {
     // (why this row exists, answer, whether the server may have done it)
     let table = [
         ("no connection", None, false),
@@ -179,7 +179,7 @@ fn failure_tells_whether_it_may_have_been_a_success() {
 }
 
 #[test]
-fn a_failure_tells_what_it_means() {
+fn failure_has_the_verdict_of_its_status() {
     // (answer, verdict, whether there was no answer)
     let later = Verdict::Later(Duration::ZERO);
     let table = [

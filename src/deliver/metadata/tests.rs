@@ -61,7 +61,7 @@ impl Rig {
 const LATER: Sent = Sent::Later(Duration::ZERO);
 
 #[test]
-fn the_file_is_where_the_environment_says() {
+fn cache_file_is_in_the_directory_of_the_environment() {
     type Variables = &'static [(&'static str, &'static str)];
     // (why this row exists, of the plugin, of the agent, path)
     let table: [(_, Variables, Variables, _); 6] = [
@@ -115,7 +115,7 @@ fn the_file_is_where_the_environment_says() {
 }
 
 #[test]
-fn only_what_has_changed_is_sent() {
+fn document_is_sent_only_if_it_has_changed() {
     // (what the server has, what the plugin prints, whether it is sent)
     let table = [
         ("{}", "{}", false),
@@ -170,7 +170,7 @@ fn changes_are_sent_in_rounds() {
 }
 
 #[test]
-fn the_newest_is_sent() {
+fn newest_document_is_sent() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     rig.print("2", 20);
@@ -181,7 +181,7 @@ fn the_newest_is_sent() {
 }
 
 #[test]
-fn what_the_server_could_not_take_is_sent_again() {
+fn document_is_sent_again_after_a_temporary_failure() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     let asked = |seconds| Sent::Later(Duration::from_secs(seconds));
@@ -198,7 +198,7 @@ fn what_the_server_could_not_take_is_sent_again() {
 }
 
 #[test]
-fn what_the_server_refused_is_sent_after_the_next_run() {
+fn document_that_was_rejected_is_sent_after_the_next_run() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     assert_eq!(rig.send(60, Sent::Refused).unwrap(), "1");
@@ -208,7 +208,7 @@ fn what_the_server_refused_is_sent_after_the_next_run() {
 }
 
 #[test]
-fn the_file_is_there_while_it_is_known_what_the_server_has() {
+fn cache_file_exists_while_the_servers_document_is_known() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     assert_eq!(rig.file(), None);
@@ -244,7 +244,7 @@ fn a_change_that_was_not_sent_is_sent_by_the_next_agent() {
 }
 
 #[test]
-fn a_file_that_says_nothing_is_as_good_as_none() {
+fn cache_file_without_a_document_is_ignored() {
     for content in ["", "{\"a\":", "1 2"] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), content).unwrap();
@@ -256,7 +256,7 @@ fn a_file_that_says_nothing_is_as_good_as_none() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_and_costs_nothing_else() {
+fn cache_file_that_cannot_be_used_is_reported_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -292,7 +292,7 @@ fn a_namespace_that_fails_delays_no_other() {
 }
 
 #[test]
-fn the_end_hurries() {
+fn stop_sends_documents_at_once() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     rig.metadata.end(moment(20));

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_looked_up_until_it_is_found() {
+    fn identifier_is_looked_up_until_it_is_found() {
         let mut identities = Identities::default();
         assert_eq!(identities.due(), None);
         identities.configure(&config(&["a", "b", "a"]), moment(0));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn another_configuration_keeps_what_is_known() {
+    fn configuration_change_keeps_what_is_known() {
         let mut identities = Identities::default();
         identities.configure(&config(&["a", "b"]), moment(0));
         identities.found("a", Some("1".to_owned()), moment(0));

@@ -256,7 +256,7 @@ fn a_new_host_is_created_looked_up_and_reported_at_once() {
 }
 
 #[test]
-fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
+fn values_of_a_minute_are_one_request_in_the_hosts_own_second() {
     let mut rig = Rig::new(true, well).minutes(0, 4);
     rig.run_until(300);
     let posts: Vec<u64> = rig.calls()[3..].iter().map(|(at, _)| *at).collect();
@@ -264,7 +264,7 @@ fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
 }
 
 #[test]
-fn the_first_values_do_not_wait_for_that_second() {
+fn values_that_are_the_first_do_not_wait_for_the_own_second() {
     let order = PosterCommand::Round(stamp(START + 2), None, values(1.0));
     let mut rig = Rig::new(true, well).order(2, order);
     rig.run_until(60);
@@ -285,7 +285,7 @@ fn a_server_down_for_the_first_ten_minutes_gets_all_of_them() {
 }
 
 #[test]
-fn after_25_hours_the_newest_24_are_delivered_within_minutes() {
+fn backlog_of_25_hours_delivers_the_newest_24_within_minutes() {
     let hour = 60 * 60;
     let down = move |call: &Call| (call.at < 60 || call.at >= 25 * hour).then_some(200);
     let mut rig = Rig::new(true, down).minutes(0, 25 * 60 + 5);
@@ -309,7 +309,7 @@ fn the_newest_round_goes_ahead_of_a_backlog() {
 }
 
 #[test]
-fn no_answer_of_the_server_costs_a_value_that_it_would_still_take() {
+fn values_survive_every_answer_of_the_server() {
     for status in [
         None,
         Some(302),
@@ -351,7 +351,7 @@ fn a_refusal_at_the_start_ends_the_agent_and_says_what_to_do() {
 }
 
 #[test]
-fn a_stop_delivers_what_waits_and_says_goodbye() {
+fn stop_delivers_what_waits_and_sets_the_status() {
     let mut rig = Rig::new(true, well).minutes(0, 2).stop_at(61);
     assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
     let calls = rig.calls();
@@ -360,14 +360,14 @@ fn a_stop_delivers_what_waits_and_says_goodbye() {
 }
 
 #[test]
-fn a_stop_with_nothing_to_deliver_is_at_once() {
+fn stop_with_nothing_to_deliver_ends_at_once() {
     let mut rig = Rig::new(true, |_| None).stop_at(30);
     assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
     assert_eq!(rig.clock.unix(), Unix(START + 30));
 }
 
 #[test]
-fn a_stop_while_the_server_is_away_tries_for_its_time_and_counts_what_is_left() {
+fn stop_while_the_server_is_down_uses_its_time_and_counts_what_is_left() {
     for known in [true, false] {
         let mut rig = Rig::new(known, |_| None).minutes(0, 2).stop_at(90);
         assert_eq!(
@@ -384,7 +384,7 @@ fn a_stop_while_the_server_is_away_tries_for_its_time_and_counts_what_is_left() 
 }
 
 #[test]
-fn a_stop_during_a_backlog_delivers_it() {
+fn stop_during_a_backlog_delivers_it() {
     let down = |call: &Call| (call.at < 60 || call.at >= 250).then_some(200);
     let mut rig = Rig::new(true, down).minutes(1, 4).stop_at(245);
     assert_eq!(rig.run_until(400), Some(Outcome::Delivered));

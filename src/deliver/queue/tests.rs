@@ -114,7 +114,7 @@ fn well(_: u64, _: Option<&str>) -> Sent {
 }
 
 #[test]
-fn what_gathers_in_a_minute_is_one_request() {
+fn reports_of_a_minute_are_one_request() {
     let mut rig = Rig::new(9, well);
     for at in [10, 20, 59] {
         rig.run_until(at);
@@ -131,7 +131,7 @@ fn what_gathers_in_a_minute_is_one_request() {
 }
 
 #[test]
-fn what_is_urgent_takes_along_what_has_gathered() {
+fn urgent_report_is_sent_with_all_that_wait() {
     let mut rig = Rig::new(9, well);
     rig.run_until(10);
     rig.push(1, None, false);
@@ -150,7 +150,7 @@ fn what_is_urgent_takes_along_what_has_gathered() {
 }
 
 #[test]
-fn many_are_sent_in_batches_with_pauses() {
+fn reports_are_sent_in_batches_with_pauses() {
     // (why this row exists, checks, reports, requests)
     let table: [(_, _, _, &[(u64, usize)]); 5] = [
         ("less than a batch", 19, 19, &[(0, 19)]),
@@ -219,7 +219,7 @@ fn a_destination_that_fails_delays_no_other() {
 
 /// The check fails for an hour, with a report every minute. The server answers in every way.
 #[test]
-fn an_hour_of_trouble_loses_what_was_refused_and_nothing_else() {
+fn reports_of_an_hour_of_failures_arrive_unless_rejected() {
     let rule = |at: u64, _: Option<&str>| match at / 60 {
         5..10 => Sent::Later(Duration::ZERO),
         12 => Sent::Refused,
@@ -245,7 +245,7 @@ fn an_hour_of_trouble_loses_what_was_refused_and_nothing_else() {
 }
 
 #[test]
-fn the_server_gets_nothing_that_it_would_ignore() {
+fn reports_that_the_server_would_ignore_expire() {
     let mut rig = Rig::new(1, |_, _| Sent::Later(Duration::ZERO));
     rig.push(1, None, true);
     rig.run_until(100);
@@ -298,7 +298,7 @@ fn queue_of_all_destinations_is_bounded_at_the_cost_of_the_largest() {
 }
 
 #[test]
-fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
+fn reports_dropped_during_their_request_are_not_confused_with_newer_ones() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);
     let big = "x".repeat(CAPACITY / 2);
@@ -312,7 +312,7 @@ fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
 }
 
 #[test]
-fn the_end_hurries() {
+fn stop_sends_reports_at_once() {
     let mut rig = Rig::new(1, |at, _| match at {
         ..103 => Sent::Silence,
         _ => Sent::Accepted,

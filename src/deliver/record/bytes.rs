@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_promises_too_much_is_none() {
+    fn reader_rejects_lengths_beyond_its_input() {
         assert_eq!(Reader::of(&[0xFF; 11]).number(), None);
         assert_eq!(Reader::of(&[0xFF; 9]).number(), None);
         assert_eq!(

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn records_that_are_written_are_read() {
         let records = [
             Record::Owner("3aBcDeFgHiJ".to_owned()),
             Record::Owner(String::new()),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_none() {
+    fn records_that_are_malformed_are_none() {
         let owner = Record::Owner("id".to_owned()).write();
         for end in 0..owner.len() {
             assert_eq!(Record::read(&owner[..end]), None);

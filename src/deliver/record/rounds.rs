@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_made_up_is_no_record() {
+    fn rounds_that_are_damaged_or_forged_are_no_record() {
         let good = Record::Rounds(plain(2)).write();
         for end in 0..good.len() {
             assert_eq!(Record::read(&good[..end]), None);

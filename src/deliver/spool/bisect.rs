@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_everything_costs_nothing() {
+    fn values_survive_a_server_that_rejects_everything() {
         let all: Vec<u64> = (0..8).collect();
         let (arrived, dropped, _) = deliver(numbered(2, 4), &all);
         assert_eq!((arrived.len(), dropped.len()), (0, 0));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offender_is_named() {
+    fn rejected_value_is_named() {
         let mut spool = Spool::default();
         let value = [("custom.bad", 7.5)].into_iter();
         spool.push(at(120), true, Some("other".into()), value);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_during_the_search_is_no_longer_suspected() {
+    fn suspects_that_expire_are_removed() {
         let mut spool = numbered(10, 50);
         let batch = spool.batch(&all_hosts);
         spool.condemned(&batch);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_not_kept_again_and_missed_when_it_is_gone() {
+    fn rounds_are_saved_once_and_listed_when_gone() {
         let mut spool = spool(3);
         assert_eq!(numbers(&spool, false), [0, 1, 2]);
         spool.kept(true);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_gives_back_goes_on_as_before() {
+    fn rounds_restored_from_a_file_are_as_before() {
         let from = spool(3);
         let mut to = Spool::default();
         for round in from.to_keep(true) {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_posted_before_its_time_is_known() {
+    fn rounds_are_not_posted_before_their_time_is_known() {
         let mut spool = spool(1);
         spool.push(at(5), false, None, [("a", 5.0)].into_iter());
         let batch = spool.batch(&all);

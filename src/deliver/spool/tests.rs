@@ -109,7 +109,7 @@ fn spool_posts_a_round_larger_than_a_batch_in_parts() {
 }
 
 #[test]
-fn what_was_pushed_meanwhile_survives_the_post() {
+fn rounds_pushed_during_a_post_survive_it() {
     let mut spool = minutes(2, 1);
     let batch = spool.batch(&all);
     spool.push(at(2 * MINUTE), true, None, [("new", 1.0)].into_iter());
@@ -118,7 +118,7 @@ fn what_was_pushed_meanwhile_survives_the_post() {
 }
 
 #[test]
-fn the_server_gets_nothing_that_it_would_ignore() {
+fn rounds_that_the_server_would_ignore_expire() {
     let mut spool = minutes(25 * 60, 40);
     let now = Unix(25 * 60 * MINUTE);
     assert_eq!(spool.expire(now), 60);
@@ -133,7 +133,7 @@ fn a_day_of_a_plain_host_takes_less_than_a_megabyte() {
 }
 
 #[test]
-fn when_full_the_oldest_rounds_make_room() {
+fn spool_drops_the_oldest_rounds_when_full() {
     let width = CAPACITY / 64;
     let mut spool = minutes(3, width);
     let names: Vec<String> = (0..width).map(|column| format!("other{column}")).collect();
@@ -270,7 +270,7 @@ fn an_empty_round_is_nothing_to_post() {
     assert!(spool.batch(&all).is_empty());
 }
 #[test]
-fn all_that_is_of_the_newest_time_goes_ahead() {
+fn rounds_of_the_newest_time_go_first() {
     let mut spool = minutes(BATCH as u64 + 5, 1);
     let now = at(1_000_000 * MINUTE);
     for name in ["custom.a", "custom.b", "custom.c"] {
@@ -284,7 +284,7 @@ fn all_that_is_of_the_newest_time_goes_ahead() {
 }
 
 #[test]
-fn what_is_for_an_unknown_host_waits_and_may_be_given_up() {
+fn values_for_an_unknown_host_wait_and_can_be_dropped() {
     let mut spool = Spool::default();
     let to = |name: &str| Some(Arc::from(name));
     let values = [("custom.a", 1.0), ("custom.b", 2.0)];

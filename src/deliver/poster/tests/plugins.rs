@@ -91,7 +91,7 @@ impl Rig {
 }
 
 #[test]
-fn urgent_news_go_at_once_and_the_rest_with_the_minute() {
+fn reports_that_are_urgent_go_at_once_and_the_rest_with_the_minute() {
     let mut rig = Rig::new(true, well)
         .order(10, found(None, 10, false))
         .order(20, found(None, 20, true))
@@ -116,7 +116,7 @@ fn checks_go_before_a_backlog_of_values() {
 
 /// The check flaps for an hour, with another report every minute, while the server often fails.
 #[test]
-fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
+fn reports_of_a_flapping_check_all_arrive_in_order() {
     let moody = |call: &Call| match (call.line == REPORTS, call.at / 300 % 6) {
         (true, 1) => Some(500),
         (true, 2) => Some(429),
@@ -147,7 +147,7 @@ fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
 }
 
 #[test]
-fn what_the_server_condemns_is_not_sent_again() {
+fn reports_that_are_rejected_are_not_sent_again() {
     let picky = |call: &Call| {
         if call.line == REPORTS && call.at < 60 {
             Some(400)
@@ -207,7 +207,7 @@ fn graphs_that_wait_are_bounded() {
 }
 
 #[test]
-fn graphs_that_the_server_condemns_take_no_others_with_them() {
+fn graphs_that_are_rejected_do_not_affect_others() {
     let picky = |call: &Call| {
         if call.line == GRAPHS && call.body.contains("custom.bad") {
             Some(400)
