@@ -1,4 +1,4 @@
-//! Layer 3: Mackerel's API, one method per endpoint.
+//! Mackerel's API, one method per endpoint.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -19,31 +19,31 @@ use crate::wire::graph::{GraphDef, GraphMetric};
 use crate::wire::host::{self, Host, HostParam, HostStatus};
 use crate::wire::metric::HostMetricValue;
 
-/// Where hosts are created: each request makes one more.
+/// The path at which hosts are created. Each request creates another one.
 const HOSTS: &str = "/api/v0/hosts";
-/// Characters of an answer's location that an error shows.
+/// Maximum number of characters of a redirect's location that an error shows.
 const SHOWN: usize = 100;
 
-/// The API as one organisation's key opens it.
+/// The API, with the key of one organisation.
 pub(crate) struct Api {
     link: Box<dyn Exchange>,
-    /// What time it was for the server when it did as it was asked last.
+    /// The date of the last successful response.
     date: Option<Unix>,
 }
 
 impl Api {
-    /// The API behind `link`, which knows address and key.
+    /// The API behind `link`, which has the address and the key.
     pub(crate) fn new(link: Box<dyn Exchange>) -> Api {
         Api { link, date: None }
     }
 
-    /// What time it was for the server when it did as it was asked last; `None` if it did not say so.
+    /// The server's time in the last successful response; `None` if it had none.
     pub(crate) fn date(&self) -> Option<Unix> {
         self.date
     }
 
-    /// `POST /api/v0/hosts`: registers a host. Returns its new id. If it fails, the host may exist
-    /// nevertheless: [`ApiError::may_have_succeeded`].
+    /// `POST /api/v0/hosts`: registers a host. Returns its new id. After a failure the host may
+    /// exist nevertheless: [`ApiError::may_have_succeeded`].
     pub(crate) fn create_host(&mut self, host: &HostParam) -> Result<String, ApiError> {
         let answer = self.call(Method::Post, HOSTS, Some(&json(host)))?;
         host::created(&answer).map_err(|error| garbled(Method::Post, HOSTS, error))
@@ -97,7 +97,7 @@ impl Api {
         )
     }
 
-    /// `GET /api/v0/hosts?customIdentifier=…`: the host of this identifier, unless it is retired.
+    /// `GET /api/v0/hosts?customIdentifier=…`: the host with this identifier that is not retired.
     pub(crate) fn find_by_custom_identifier(
         &mut self,
         identifier: &str,
@@ -106,7 +106,7 @@ impl Api {
         Ok(hosts.into_iter().next())
     }
 
-    /// `GET /api/v0/hosts?name=…`: the hosts of this name that are not retired.
+    /// `GET /api/v0/hosts?name=…`: the hosts with this name that are not retired.
     pub(crate) fn find_by_name(&mut self, name: &str) -> Result<Vec<Host>, ApiError> {
         self.find("name", name)
     }
@@ -121,7 +121,7 @@ impl Api {
         host::found(&answer).map_err(|error| garbled(Method::Get, &path, error))
     }
 
-    /// `POST /api/v0/monitoring/checks/report`: reports on the host `id`, 100 at most.
+    /// `POST /api/v0/monitoring/checks/report`: sends reports for the host `id`, at most 100.
     pub(crate) fn report_checks<'a>(
         &mut self,
         id: &'a str,
@@ -131,8 +131,7 @@ impl Api {
         self.send(Method::Post, "/api/v0/monitoring/checks/report", &document)
     }
 
-    /// `PUT /api/v0/hosts/<id>/metadata/<namespace>`: `document` is JSON of any kind, 100 KB at
-    /// most.
+    /// `PUT /api/v0/hosts/<id>/metadata/<namespace>`: `document` is any JSON of at most 100 KB.
     pub(crate) fn put_metadata(
         &mut self,
         id: &str,
@@ -143,7 +142,7 @@ impl Api {
         self.send(Method::Put, &path, document)
     }
 
-    /// A call whose answer matters only in that it is one.
+    /// A call for whose response only success matters.
     fn send(&mut self, method: Method, path: &str, document: &str) -> Result<(), ApiError> {
         self.call(method, path, Some(document)).map(drop)
     }
@@ -184,17 +183,17 @@ fn garbled(method: Method, path: &str, error: JsonError) -> ApiError {
     failed(method, path, Failure::Garbled(error))
 }
 
-/// A document in memory. Those of the API have nothing that JSON cannot write; one that had would
-/// be refused as empty.
+/// A document as JSON text. The API's documents contain nothing that JSON cannot express. Any other
+/// document would become an empty text, which the server rejects.
 fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).unwrap_or_default()
 }
 
-/// A sequence that is made while it is written: no list of the values is kept in memory.
+/// A sequence that is serialised from an iterator: no list of the values is kept in memory.
 struct Sequence<I>(Cell<Option<I>>);
 
 impl<I: Iterator<Item: Serialize>> Serialize for Sequence<I> {
-    /// Writes the values once; a second time it writes none.
+    /// Writes the values once. A second call writes none.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.take().into_iter().flatten())
     }
@@ -204,7 +203,7 @@ fn host_path(id: &str, rest: &str) -> String {
     format!("/api/v0/hosts/{id}{rest}")
 }
 
-/// A text as a value of a query.
+/// The text encoded as a value of a query.
 fn form_encoded(text: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b' ')
@@ -256,7 +255,7 @@ fn understand(answer: Answer) -> Result<Json, Failure> {
     }
 }
 
-/// A call that did not do what it was for.
+/// The failure of a call.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     /// Method and path.
@@ -268,28 +267,28 @@ pub(crate) struct ApiError {
 enum Failure {
     /// There was no answer.
     Link(LinkError),
-    /// An answer that is no success and no redirect.
+    /// A status that is neither a success nor a redirect.
     Status {
         status: u16,
         message: String,
-        /// Whether the message is ours, because the server's cannot be read.
+        /// Whether the message is the agent's, because the server's is compressed.
         is_compressed: bool,
         retry_after: Option<Duration>,
     },
-    /// The API does not redirect: something on the way did.
+    /// A redirect. The API does not redirect, so it comes from something in between.
     Redirected { status: u16, to: String },
-    /// A success that is not the document which the API promises.
+    /// A success without the document that the API documents.
     Garbled(JsonError),
-    /// A success that is compressed: how.
+    /// A success with a compressed body, and its encoding.
     Encoded(String),
 }
 
 /// What a failure means for the next attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// The same call may succeed later, and not before this time has passed.
+    /// The same call may succeed later, after this time at the earliest.
     Later(Duration),
-    /// The server will not have this call: someone has to act.
+    /// The server refuses this call: somebody has to act.
     Refused,
 }
 
@@ -307,16 +306,16 @@ impl ApiError {
         }
     }
 
-    /// Whether it is what was sent that the server will not have, rather than the one who sent it
-    /// or the way it came: the same call with something else may succeed.
+    /// Whether the server rejects the content, and not the sender or the route. If so, the same
+    /// call with other content may succeed.
     pub(crate) fn condemns_content(&self) -> bool {
         let unrelated = [401, 403, 404, 405, 407, 408, 429];
         self.status()
             .is_some_and(|status| (400..500).contains(&status) && !unrelated.contains(&status))
     }
 
-    /// Whether there was an answer that is not the API's: somebody has to log in, or to take a proxy out
-    /// of the way.
+    /// Whether the answer is not from the API. If so, somebody has to log in, or to remove a proxy
+    /// from the route.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(
             self.failure,
@@ -324,7 +323,7 @@ impl ApiError {
         )
     }
 
-    /// Whether the server may have done what it was asked: the answer is lost, or nobody can read it.
+    /// Whether the server may have executed the call: the answer is lost or cannot be read.
     pub(crate) fn may_have_succeeded(&self) -> bool {
         match &self.failure {
             Failure::Link(error) => error.was_sent(),
@@ -333,7 +332,7 @@ impl ApiError {
         }
     }
 
-    /// Whether the answer is a success that says something else than the API promises.
+    /// Whether the answer is a success without the document that the API documents.
     pub(crate) fn is_garbled(&self) -> bool {
         matches!(self.failure, Failure::Garbled(_) | Failure::Encoded(_))
     }
@@ -343,7 +342,8 @@ impl ApiError {
         matches!(self.failure, Failure::Link(_))
     }
 
-    /// The status of an answer that refused the call.
+    /// The status of an answer that is neither a success nor a redirect; `None` for any other
+    /// failure.
     pub(crate) fn status(&self) -> Option<u16> {
         match self.failure {
             Failure::Status { status, .. } => Some(status),
@@ -379,11 +379,11 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// What to do about an answer of somebody else.
+/// The remedy for an answer that is not from the API.
 const FOREIGN: &str = "check apibase, and whether a proxy or a login page is between this host and \
                        the server";
 
-/// What to do about a refusal with this status; empty where time mends it.
+/// The remedy for a refusal with this status; empty if the failure is temporary.
 fn remedy(status: u16) -> &'static str {
     match status {
         408 | 429 | 500.. => "",

@@ -1,57 +1,60 @@
-//! Layer 3: whether the wall clock is right, and at what time something was that was stamped while
-//! nobody knew. Arithmetic on both clocks of a [`Stamp`]; asks nobody.
+//! Decides whether the wall clock is right, and at what time something was measured that was
+//! stamped before the time was known. Pure arithmetic on both clocks of a [`Stamp`].
 //!
 //! The wall clock is right if
 //!
-//! 1. the kernel says that something keeps it in step with the world's, or
-//! 2. it agrees with the time in an answer of the API, or
-//! 3. the API answers without saying what time it is.
+//! 1. the kernel reports it as synchronised, or
+//! 2. it agrees with the date of a response of the API, or
+//! 3. the API's response has no date.
 //!
-//! Where the API's time and the clock's differ and the kernel does not report the clock as
-//! synchronised, the API's is used. Neither counts where it is no time at which this program could run ([`is_plausible`]).
-//! A clock that goes on being wrong by as much as it was needs no second answer. The wall clock then only has to go on at the right speed, or not even that: what is kept
-//! is when the host started, and the time since then is counted by a clock that nobody sets.
+//! If the API's time and the clock's differ and the kernel does not report the clock as
+//! synchronised, the API's is used. Neither is used if it is a time at which this program could not
+//! run ([`is_plausible`]).
+//!
+//! While the error of a wrong clock stays the same, no second answer is needed. The start of the
+//! host is stored, and the time since then is counted by a clock that is never set. The wall clock
+//! therefore only has to run at the right speed, or not even that.
 
 use crate::base::clock::{Stamp, Unix};
 
-/// Seconds by which two clocks may differ that agree: a request takes up to half of it, and a graph
-/// shows minutes.
+/// Seconds by which two clocks that agree may differ. A request takes up to half of it, and a graph
+/// has a resolution of minutes.
 const TOLERANCE: u64 = 60;
-/// A clock that shows less has never been set: 2020-01-01.
+/// 2020-01-01. A clock that shows less has never been set.
 const EARLIEST: Unix = Unix(1_577_836_800);
-/// A clock that shows more is wrong: 2050-01-01.
+/// 2050-01-01. A clock that shows more is wrong.
 const LATEST: Unix = Unix(2_524_608_000);
 
-/// What is known of the wall clock of this boot.
+/// What is known about the wall clock of this boot.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct ClockTrust {
-    /// When the host started; `None` until it is known.
+    /// When the host started, as a Unix time; `None` until it is known.
     start: Option<u64>,
-    /// The same by the wall clock, right or wrong, when that was found out. It may lie before 1970,
-    /// and wraps then.
+    /// The same by the wall clock, right or wrong, at the time when `start` was found out. It may
+    /// lie before 1970, and then wraps.
     shown: u64,
-    /// Whether the clocks have moved apart since then.
+    /// Whether the clocks have diverged since then.
     is_doubted: bool,
 }
 
-/// What the API has said of the time.
+/// The time according to a response of the API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
-    /// It is this late.
+    /// The date of the response.
     Time(Unix),
-    /// Nothing, but it has answered.
+    /// The response has no date.
     Silent,
 }
 
 impl ClockTrust {
-    /// Takes the kernel's word for the wall clock, if it gives it, at the present moment `now`.
+    /// Uses the wall clock at the present moment `now`, if the kernel reports it as synchronised.
     pub(crate) fn ask_kernel(&mut self, now: Stamp, is_synchronised: bool) {
         if is_synchronised && is_plausible(now.wall) {
             self.settle(now.wall, now);
         }
     }
 
-    /// Uses the API's time, unless the kernel reports its clock as synchronised.
+    /// Uses the API's time, unless the kernel reports the wall clock as synchronised.
     pub(crate) fn ask_server(&mut self, now: Stamp, is_synchronised: bool, answer: Answer) {
         let own = is_plausible(now.wall).then_some(now.wall);
         let time = match answer {
@@ -70,22 +73,23 @@ impl ClockTrust {
     fn settle(&mut self, time: Unix, now: Stamp) {
         self.is_doubted = false;
         self.shown = start_by_wall(now);
-        // What agrees with what is known is no reason to know it otherwise by a few seconds.
+        // A time that agrees with the known one does not replace it: they may differ by a few
+        // seconds.
         if !self.is_near(Stamp { wall: time, ..now }) {
             self.start = Some(time.0.saturating_sub(now.age));
         }
     }
 
-    /// Whether both clocks of a stamp say the same, as far as is known.
+    /// Whether both clocks of a stamp agree, as far as is known.
     pub(crate) fn is_near(&self, stamp: Stamp) -> bool {
         self.start.is_some_and(|start| {
             start.saturating_add(stamp.age).abs_diff(stamp.wall.0) <= TOLERANCE
         })
     }
 
-    /// Notes a new stamp. Returns whether the wall clock is right, or as wrong as it was when that was
-    /// found out; if not, or if nothing is known, somebody has to be asked before [`ClockTrust::time`] is of
-    /// use.
+    /// Records a new stamp. Returns whether the wall clock is right, or has the same error as when
+    /// that was found out. If not, or if nothing is known, the kernel or the server has to be asked
+    /// before [`ClockTrust::time`] returns a time.
     pub(crate) fn is_known(&mut self, stamp: Stamp) -> bool {
         let off = start_by_wall(stamp).wrapping_sub(self.shown).cast_signed();
         let is_as_before = self.start.is_some() && off.unsigned_abs() <= TOLERANCE;
@@ -93,30 +97,30 @@ impl ClockTrust {
         self.is_sure()
     }
 
-    /// Whether [`ClockTrust::time`] can be relied upon.
+    /// Whether [`ClockTrust::time`] returns a time.
     pub(crate) fn is_sure(&self) -> bool {
         self.start.is_some() && !self.is_doubted
     }
 
-    /// The time of something in this boot: what its stamp says if that is right, else what follows from
-    /// the time since the host started; `None` if that is not known.
+    /// The time of something in this boot: the stamp's wall-clock time if that is right, otherwise
+    /// the host's start plus the time since then; `None` if it is not known.
     pub(crate) fn time(&self, stamp: Stamp) -> Option<Unix> {
         let start = self.start.filter(|_| !self.is_doubted)?;
         Some(time_since(start, stamp))
     }
 
-    /// When the host started, as far as has ever been known: the best there is for who comes later.
+    /// When the host started, even if that has become doubtful: the best value for a later process.
     pub(crate) fn start(&self) -> Option<u64> {
         self.start
     }
 
-    /// Forgets how wrong the wall clock was, which the fault rig has to notice.
+    /// Forgets the error of the wall clock: a fault that the rig has to detect.
     #[cfg(test)]
     pub(crate) fn forget_shown(&mut self) {
         self.shown = u64::MAX / 2;
     }
 
-    /// What an earlier process of this boot has known.
+    /// The state in which an earlier process of this boot has recorded the host's start.
     pub(crate) fn inherited(start: u64) -> ClockTrust {
         ClockTrust {
             start: Some(start),
@@ -126,7 +130,7 @@ impl ClockTrust {
     }
 }
 
-/// Whether this program could run at this time: a test for the clocks of hosts and servers alike.
+/// Whether this program could run at this time. Applied to the clocks of hosts and of servers.
 pub(crate) fn is_plausible(time: Unix) -> bool {
     (EARLIEST..=LATEST).contains(&time)
 }
@@ -139,9 +143,10 @@ fn start_by_wall(stamp: Stamp) -> u64 {
 /// The time of something in a boot that began at `start`.
 pub(crate) fn time_since(start: u64, stamp: Stamp) -> Unix {
     let counted = start.saturating_add(stamp.age);
-    match counted.abs_diff(stamp.wall.0) <= TOLERANCE {
-        true => stamp.wall,
-        false => Unix(counted),
+    if counted.abs_diff(stamp.wall.0) <= TOLERANCE {
+        stamp.wall
+    } else {
+        Unix(counted)
     }
 }
 
@@ -149,11 +154,11 @@ pub(crate) fn time_since(start: u64, stamp: Stamp) -> Unix {
 mod tests {
     use super::*;
 
-    /// A time at which the tests take place.
+    /// A Unix time at which the tests take place.
     const NOW: u64 = 1_700_000_040;
     /// 2099-01-01.
     const FAR: Unix = Unix(4_070_908_800);
-    /// How long the host has been up then.
+    /// Uptime of the host at that time, in seconds.
     const AGE: u64 = 1_000;
 
     fn stamp(wall: u64, age: u64) -> Stamp {
@@ -164,10 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn who_is_believed() {
+    fn time_comes_from_the_clock_that_is_trusted() {
         use Answer::{Silent, Time};
         let hour = 3_600;
-        // (why this row exists, wall clock, kernel is synchronised, the API's answer, time that results)
+        // (why this row exists, wall clock, kernel is synchronised, the API's answer, resulting
+        // time)
         let table = [
             ("nobody knows", NOW, false, None, None),
             ("the kernel is synchronised", NOW, true, None, Some(NOW)),
@@ -283,9 +289,9 @@ mod tests {
         }
     }
 
-    /// A Pi without a battery: an hour in the past, then set right.
+    /// A Raspberry Pi without a battery: its clock is an hour behind, and is then set right.
     #[test]
-    fn what_was_stamped_before_the_clock_was_set_gets_its_time() {
+    fn stamps_from_before_the_clock_was_set_get_their_time() {
         let mut trust = ClockTrust::default();
         let early: Vec<Stamp> = (0..5)
             .map(|minute| stamp(NOW - 3_600 + minute * 60, minute * 60))
@@ -332,9 +338,9 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_move_apart_are_believed_again_when_somebody_has_been_asked() {
+    fn clocks_that_diverge_are_trusted_again_after_an_answer() {
         let hour = 3_600;
-        // (why this row exists, kernel is synchronised afterwards, the API's time, time that results)
+        // (why this row exists, kernel is synchronised afterwards, the API's time, resulting time)
         let table = [
             ("set wrong by hand", false, Some(NOW + 60), NOW + 60),
             (
@@ -343,7 +349,7 @@ mod tests {
                 None,
                 NOW + 60 + hour,
             ),
-            // The clock that counts from the start stands still while a virtual machine is paused.
+            // The clock that counts from the start stops while a virtual machine is paused.
             (
                 "a machine that was paused",
                 false,
@@ -358,7 +364,7 @@ mod tests {
             let odd = stamp(NOW + 60 + hour, AGE + 60);
             assert!(!trust.is_known(odd), "{why}");
             assert!(!trust.is_sure() && trust.time(odd).is_none(), "{why}");
-            // One that agrees with what was known says nothing of who is right.
+            // A stamp that agrees with the known time does not show which clock is right.
             assert!(!trust.is_known(stamp(NOW + 60, AGE + 60)), "{why}");
             trust.ask_kernel(odd, is_synchronised);
             if let Some(server) = server {
@@ -368,9 +374,9 @@ mod tests {
         }
     }
 
-    /// Nobody has to be asked again, and nothing waits, as long as the error stays what it is.
+    /// As long as the error stays the same, no further answer is needed and nothing waits.
     #[test]
-    fn clock_that_goes_on_being_wrong_is_known() {
+    fn clock_with_a_constant_error_is_known() {
         let hour = 3_600;
         // (why this row exists, wall clock, the API's time)
         let table = [
@@ -390,11 +396,11 @@ mod tests {
                 assert!(trust.is_known(later), "{why}: minute {minute}");
                 assert_eq!(trust.time(later), Some(Unix(server + minute * 60)), "{why}");
             }
-            // Set right by hand: that is known at once, too.
+            // A clock that was set right by hand is detected at once, too.
             let right = stamp(server + 2 * 86_400, AGE + 2 * 86_400);
             assert!(trust.is_known(right), "{why}");
             assert_eq!(trust.time(right), Some(right.wall), "{why}");
-            // Another error is not.
+            // Another error is not known.
             assert!(
                 !trust.is_known(stamp(wall + 3 * 86_400 + 200, AGE + 3 * 86_400)),
                 "{why}"

@@ -1,4 +1,4 @@
-//! Where this host runs, as far as that is known: asked of its cloud's metadata service in a thread
+//! The cloud in which this host runs. It is found out from the cloud's metadata service in a thread
 //! of its own, so that neither measuring nor posting waits for it.
 
 use super::message::PosterCommand;
@@ -16,34 +16,35 @@ use crate::sys::log_once::LogOnce;
 use crate::sys::root::Root;
 use crate::sys::thread;
 
-/// Bytes of the thread's stack: requests are plain, and their answers are not kept on it.
+/// Stack of the thread in bytes. Requests are plain, and their responses are not kept on the stack.
 const STACK: usize = 256 << 10;
 
-/// Looks. Returns what there is to be known at once, or `None` if [`PosterCommand::Placed`] will tell.
+/// Looks the cloud up. Returns the result if it is available at once, or `None` if it arrives later
+/// as [`PosterCommand::Placed`].
 pub(crate) type Look = Box<dyn FnMut(CloudPlatform) -> Option<CloudAnswer> + Send>;
 
-/// The place of this host.
+/// The cloud look-up and its last result.
 pub(crate) struct CloudLookup {
     look: Look,
     stage: Stage,
-    /// What the last look that brought anything brought.
+    /// The result of the last successful look-up.
     known: Option<Place>,
     log: LogOnce,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Stage {
-    /// Nobody has looked, or it is time to look again.
+    /// No look-up has been made, or another one is due.
     Due,
-    /// A look is under way.
+    /// A look-up is in progress.
     Looking,
-    /// As before, for a setting that no longer applies.
+    /// A look-up is in progress, for a setting that no longer applies.
     Outdated,
     Done,
 }
 
 impl CloudLookup {
-    /// Nothing is known, and nobody has looked.
+    /// No look-up has been made.
     pub(crate) fn new(look: Look) -> CloudLookup {
         CloudLookup {
             look,
@@ -53,7 +54,7 @@ impl CloudLookup {
         }
     }
 
-    /// Looks, unless a look is under way.
+    /// Starts a look-up, unless one is in progress.
     pub(crate) fn look(&mut self, platform: CloudPlatform) {
         if matches!(self.stage, Stage::Due | Stage::Done) {
             self.stage = Stage::Looking;
@@ -63,7 +64,7 @@ impl CloudLookup {
         }
     }
 
-    /// Looks if it is time to. Returns whether no look is under way.
+    /// Starts a look-up if one is due. Returns whether none is in progress.
     pub(crate) fn is_settled(&mut self, platform: CloudPlatform) -> bool {
         if self.stage == Stage::Due {
             self.look(platform);
@@ -71,8 +72,8 @@ impl CloudLookup {
         self.stage == Stage::Done
     }
 
-    /// Takes what a look brought. Where that is nothing, what is known stays so: the description
-    /// would take the host's identity away.
+    /// Records the result of a look-up. After a failure the last known place is kept, because a
+    /// description without it would clear the host's custom identifier.
     pub(crate) fn take(&mut self, found: CloudAnswer) {
         if self.stage == Stage::Outdated {
             self.stage = Stage::Due;
@@ -81,15 +82,12 @@ impl CloudLookup {
         self.stage = Stage::Done;
         match found {
             Ok(place) => {
-                match place.cloud.is_some() && place.custom_identifier.is_none() {
-                    true => {
-                        let text = "the metadata service does not say what identifies this host";
-                        self.log.failed(text.to_owned());
-                    }
-                    false => {
-                        self.log
-                            .succeeded(|| "the metadata service answers again".to_owned());
-                    }
+                if place.cloud.is_some() && place.custom_identifier.is_none() {
+                    let text = "the metadata service does not say what identifies this host";
+                    self.log.failed(text.to_owned());
+                } else {
+                    self.log
+                        .succeeded(|| "the metadata service answers again".to_owned());
                 }
                 self.known = Some(place);
             }
@@ -99,14 +97,15 @@ impl CloudLookup {
         }
     }
 
-    /// Something did not work: if nothing is known, it is time to look again.
+    /// Makes a look-up due if the place is not known. Called after a failed step of the
+    /// registration.
     pub(crate) fn doubt(&mut self) {
         if self.stage == Stage::Done && self.known.is_none() {
             self.stage = Stage::Due;
         }
     }
 
-    /// The setting has changed.
+    /// Handles a change of the setting.
     pub(crate) fn forget(&mut self) {
         self.known = None;
         self.stage = match self.stage {
@@ -115,18 +114,18 @@ impl CloudLookup {
         };
     }
 
-    /// The place; `None` as long as every look brought nothing.
+    /// The place; `None` until a look-up has succeeded.
     pub(crate) fn known(&self) -> Option<&Place> {
         self.known.as_ref()
     }
 
-    /// The place for a description; none in particular as long as it is unknown.
+    /// The place for a description; an empty one until a look-up has succeeded.
     pub(crate) fn place(&self) -> Place {
         self.known.clone().unwrap_or_default()
     }
 }
 
-/// Looks in a thread, of which there is one as long as the network has to be asked.
+/// A look-up in a thread, which exists only while the network has to be asked.
 pub(crate) fn in_background(root: Root, tell: Sender<PosterCommand>) -> Look {
     Box::new(move |platform| {
         let Some(target) = cloud::target(&root, platform) else {
@@ -135,7 +134,7 @@ pub(crate) fn in_background(root: Root, tell: Sender<PosterCommand>) -> Look {
         let tell = tell.clone();
         let run = move || {
             let _stack = crash::watch_stack();
-            // Nobody is left to be told only if the process is ending already.
+            // The receiver is gone only if the process is ending.
             drop(tell.send(PosterCommand::Placed(ask(target))));
         };
         match thread::start("cloud", STACK, run) {
@@ -145,7 +144,7 @@ pub(crate) fn in_background(root: Root, tell: Sender<PosterCommand>) -> Look {
     })
 }
 
-/// Looks, and waits for what comes of it.
+/// Looks the cloud up, and waits for the result.
 pub(crate) fn at_once(config: &Config) -> CloudAnswer {
     match cloud::target(&Root::of(&config.host), config.cloud_platform) {
         Some(target) => ask(target),
@@ -153,7 +152,7 @@ pub(crate) fn at_once(config: &Config) -> CloudAnswer {
     }
 }
 
-/// Asks the metadata service, never through a proxy.
+/// Requests the place from the metadata service, never through a proxy.
 fn ask(target: Target) -> CloudAnswer {
     let settings = Settings {
         base: cloud::SERVICE.to_owned(),
@@ -177,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// A host whose looks are counted; a look tells at once what `found` is, if it is.
+    /// A host whose look-ups are counted. Their result is `found`; `None` if it arrives later.
     fn host(found: Option<CloudAnswer>) -> (CloudLookup, Arc<Mutex<u32>>) {
         let looks = Arc::<Mutex<u32>>::default();
         let counted = Arc::clone(&looks);
@@ -198,7 +197,7 @@ mod tests {
     const AUTO: CloudPlatform = CloudPlatform::Auto;
 
     #[test]
-    fn one_look_at_a_time() {
+    fn lookups_run_one_at_a_time() {
         let (mut host, looks) = host(None);
         assert!(!host.is_settled(AUTO) && !host.is_settled(AUTO));
         host.look(AUTO);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_stays_known_when_the_service_is_away() {
+    fn place_is_kept_while_the_service_is_unreachable() {
         let (mut host, looks) = host(None);
         host.look(AUTO);
         host.take(Ok(place("a")));
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_looked_for_again_and_not_at_once() {
+    fn place_that_is_unknown_is_looked_up_again_and_not_at_once() {
         let (mut host, looks) = host(Some(Err("away".to_owned())));
         assert!(host.is_settled(AUTO) && host.is_settled(AUTO));
         assert_eq!((host.known(), *looks.lock().unwrap()), (None, 1));
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_under_another_setting_is_not_believed() {
+    fn lookup_under_another_setting_is_discarded() {
         let (mut host, looks) = host(None);
         host.look(AUTO);
         host.forget();

@@ -1,5 +1,5 @@
-//! What the main thread, the one that posts, the one that takes signals and those of plugins tell
-//! each other.
+//! The messages between the main thread, the poster's thread, the signal thread and the threads of
+//! plugins.
 
 use crate::base::clock::{Moment, Stamp};
 use crate::base::values::Values;
@@ -10,49 +10,49 @@ use crate::describe::Place;
 use crate::parse::plugin::meta::Graph;
 use crate::wire::check::Report;
 
-/// What a look brought; the text says why it brought nothing.
+/// The result of a cloud look-up, or why it had none.
 pub(crate) type CloudAnswer = Result<Place, String>;
 
-/// What the poster is told.
+/// Commands to the poster.
 pub(crate) enum PosterCommand {
-    /// Post these values, measured at this time, of the host that they belong to.
+    /// Post these values, which were measured at this time for this host.
     Round(Stamp, Destination, Values),
-    /// Report what a check has found, at once if it is urgent.
+    /// Send the report of a check, at once if it is urgent.
     Report {
         destination: Option<String>,
         report: Report,
         is_urgent: bool,
     },
-    /// Send the document that this namespace holds now, unless the server has it.
+    /// Send this document of this namespace, unless the server has it.
     Metadata(String, String),
     /// Define these graphs, all of one plugin.
     Graphs(Vec<Graph>),
-    /// What the host waits for before it is registered is there.
+    /// Begin the registration. Everything that has to be ready before it is ready.
     Begin,
     /// Send the host's description.
     Describe,
-    /// Speak to the API like this from now on, and go by this configuration otherwise.
+    /// Use this API and this configuration from now on.
     Configure(Api, Box<Config>),
-    /// This is where the host runs.
+    /// The cloud look-up has ended with this result.
     Placed(CloudAnswer),
-    /// Say [`PosterEvent::Alive`].
+    /// Answer with [`PosterEvent::Alive`].
     Answer,
-    /// Deliver what waits until then, and end.
+    /// Deliver what waits until this time, and end.
     Stop(Moment),
 }
 
-/// What the poster tells of itself.
+/// Events from the poster.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum PosterEvent {
-    /// It has been asked to say so.
+    /// The answer to [`PosterCommand::Answer`].
     Alive,
-    /// The server knows this host.
+    /// The host is registered.
     Registered { id: String, name: String },
-    /// It cannot register, or post, and this is why.
+    /// Registration or posting fails, for this reason.
     Failing(String),
-    /// It can again.
+    /// It works again.
     Working,
-    /// The server has taken values once more: told where somebody may ask.
+    /// The server has accepted values again. Sent only if there is a health socket.
     Posted,
 }
 
@@ -61,8 +61,8 @@ pub(crate) enum PosterEvent {
 pub(crate) enum Outcome {
     /// Nothing is left to be delivered.
     Delivered,
-    /// So much is, and the time is up.
+    /// This much is left, and the time is over.
     Undelivered { values: usize, reports: usize },
-    /// The server refuses this host; the text says why and what to do.
+    /// The server refuses this host. The text gives the reason and the remedy.
     Refused(String),
 }

@@ -1,5 +1,5 @@
-//! Layer 3: what metadata plugins print, whether it has changed since the server took it, and when
-//! it is sent. Time is an argument.
+//! The documents of metadata plugins: whether they have changed since the server accepted them, and
+//! when they are sent. Time is an argument.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,17 @@ use crate::sys::cache::CacheFile;
 use crate::sys::digest::{Digest, sha256};
 use crate::sys::root::FileError;
 
-/// What has changed is sent once a minute, and what was not taken is sent again.
+/// Changed documents are sent once a minute, and so are those that were not accepted.
 const ROUND: Duration = Duration::from_secs(60);
-/// The directory in which plugins keep their files.
+/// The environment variable with the directory in which plugins keep their files.
 const WORKDIR: &str = "MACKEREL_PLUGIN_WORKDIR";
-/// What a namespace holds that has never been sent.
+/// The document of a namespace that has never been sent.
 const NOTHING: &str = "null";
 
-/// The file that keeps what the server has of a namespace: in the directory of plugins' files, or,
-/// where none is given, below `root`. Not in `/tmp`, where every user of the host may have prepared
-/// it. `plugin` is the environment that the configuration adds, `agent` the one that it is added to.
+/// The path of the file with the document that the server has of a namespace. The file is in the
+/// directory of plugins' files, or below `root` if no such directory is set. It is not in `/tmp`,
+/// where any user of the host could have created it beforehand. `plugin` is the environment that
+/// the configuration adds; `agent` is the environment to which it is added.
 pub(crate) fn cache_path(
     name: &str,
     plugin: &[(String, String)],
@@ -32,27 +33,29 @@ pub(crate) fn cache_path(
     if let Some((_, directory)) = own.filter(|(_, directory)| !directory.is_empty()) {
         return PathBuf::from(directory).join(format!("mackerel-plugin-metadata-{name}"));
     }
-    let directory = agent(WORKDIR).filter(|directory| !directory.is_empty());
-    let directory = directory.map_or_else(|| root.to_owned(), PathBuf::from);
-    directory.join("mackerel-metadata").join(name)
+    agent(WORKDIR)
+        .filter(|directory| !directory.is_empty())
+        .map_or_else(|| root.to_owned(), PathBuf::from)
+        .join("mackerel-metadata")
+        .join(name)
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sent {
-    /// The server has the document.
+    /// The server has accepted the document.
     Accepted,
-    /// The server will not have it.
+    /// The server rejects the document.
     Refused,
-    /// The server may have it later, and not before this time has passed; or it has it already and
-    /// could not say so.
+    /// The server may accept the document later, after this time at the earliest. It may also have
+    /// accepted it, with the answer lost.
     Later(Duration),
 }
 
-/// The namespaces of this host, and what of them is still to be sent.
+/// The namespaces of this host, and their documents that are still to be sent.
 pub(crate) struct Metadata {
     spaces: Vec<Space>,
-    /// A moment at which what has changed is sent; the others are whole rounds away.
+    /// A time at which changed documents are sent. All other such times are whole rounds away.
     round: Moment,
     is_ending: bool,
 }
@@ -60,10 +63,10 @@ pub(crate) struct Metadata {
 /// One namespace.
 struct Space {
     name: String,
-    /// There as long as it is known what the server has, and holds that.
+    /// The document that the server has. The file exists only while that document is known.
     cache: CacheFile,
     is_read: bool,
-    /// Digest of what [`Space::cache`] holds, or would if it could be written.
+    /// Digest of the document in [`Space::cache`], also if the file could not be written.
     known: Option<Digest>,
     waiting: Option<Waiting>,
 }
@@ -75,7 +78,7 @@ struct Waiting {
 }
 
 impl Metadata {
-    /// No namespace yet; what changes is sent in rounds that begin now.
+    /// No namespaces. The rounds in which changes are sent begin at `now`.
     pub(crate) fn new(now: Moment) -> Metadata {
         Metadata {
             spaces: Vec::new(),
@@ -84,7 +87,7 @@ impl Metadata {
         }
     }
 
-    /// Adds a namespace, unless it is there already.
+    /// Adds a namespace, unless it exists already.
     pub(crate) fn add(&mut self, name: &str, cache: CacheFile) {
         if self.spaces.iter().any(|space| space.name == name) {
             return;
@@ -98,19 +101,21 @@ impl Metadata {
         });
     }
 
-    /// Takes a document for a namespace. It will be sent unless the server has it already; one that
-    /// is waiting still makes room for it.
+    /// Adds a document to a namespace. It is sent unless the server has it already. It replaces a
+    /// document that still waits.
     ///
-    /// Fails if it cannot be read what the server has, which is then taken for nothing.
+    /// Fails if the file with the server's document cannot be read. The server is then assumed to
+    /// have no document.
     pub(crate) fn take(
         &mut self,
         name: &str,
         document: String,
         now: Moment,
     ) -> Result<(), FileError> {
-        let due = match self.is_ending {
-            true => now,
-            false => self.next_round(now),
+        let due = if self.is_ending {
+            now
+        } else {
+            self.next_round(now)
         };
         let Some(space) = self.spaces.iter_mut().find(|space| space.name == name) else {
             return Ok(());
@@ -130,14 +135,14 @@ impl Metadata {
         Moment(now.0 + ROUND - Duration::from_secs(into))
     }
 
-    /// The namespace and the document of the next request, if one is due. [`Metadata::done`] has to
-    /// be told how it ended before anything else.
+    /// The namespace and the document of the next request; `None` if none is due.
+    /// [`Metadata::done`] has to be called with its outcome before any other method.
     pub(crate) fn next(&self, now: Moment) -> Option<(&str, &str)> {
         let (space, waiting) = self.first()?;
         (waiting.due <= now).then_some((&space.name, &waiting.document))
     }
 
-    /// What is due first.
+    /// The document that is due first.
     fn first(&self) -> Option<(&Space, &Waiting)> {
         let waiting = self
             .spaces
@@ -146,10 +151,10 @@ impl Metadata {
         waiting.min_by_key(|(_, waiting)| waiting.due)
     }
 
-    /// Notes how the request with the document of this namespace ended.
+    /// Records how the request with the document of this namespace ended.
     ///
-    /// Fails if it cannot be kept what the server has; it will be sent again after the agent has
-    /// started again.
+    /// Fails if the server's document cannot be saved. It is then sent again after the next start
+    /// of the agent.
     pub(crate) fn done(&mut self, name: &str, sent: Sent, now: Moment) -> Result<(), FileError> {
         let round = self.next_round(now);
         let is_ending = self.is_ending;
@@ -165,9 +170,10 @@ impl Metadata {
             Sent::Later(asked) => {
                 if let Some(waiting) = &mut space.waiting {
                     let asked = Moment(now.0 + asked.min(LONGEST_ASKED));
-                    waiting.due = match is_ending {
-                        true => Moment(now.0 + STOPPING),
-                        false => round.max(asked),
+                    waiting.due = if is_ending {
+                        Moment(now.0 + STOPPING)
+                    } else {
+                        round.max(asked)
                     };
                 }
                 space.forget()
@@ -175,12 +181,12 @@ impl Metadata {
         }
     }
 
-    /// When [`Metadata::next`] has to be asked again; `None` if nothing waits.
+    /// When [`Metadata::next`] has to be called next; `None` if nothing waits.
     pub(crate) fn due(&self) -> Option<Moment> {
         self.first().map(|(_, waiting)| waiting.due)
     }
 
-    /// The agent is about to end: whatever waits is sent now.
+    /// Handles the stop of the agent: everything that waits is sent now.
     pub(crate) fn end(&mut self, now: Moment) {
         self.is_ending = true;
         let waiting = self.spaces.iter_mut().flat_map(|space| &mut space.waiting);
@@ -189,20 +195,20 @@ impl Metadata {
 }
 
 impl Space {
-    /// Finds out what the server has, if that has not been done.
+    /// Reads which document the server has, unless that has been done.
     fn read(&mut self) -> Result<(), FileError> {
         if self.is_read {
             return Ok(());
         }
         self.is_read = true;
         let kept = self.cache.load()?;
-        // A file that holds something else, or was cut short, says nothing.
+        // A file with other content, or one that was cut short, counts as no file.
         let kept = kept.and_then(|kept| document(&kept).ok());
         self.known = kept.map(|kept| sha256(kept.as_bytes()));
         Ok(())
     }
 
-    /// The server has what waits.
+    /// Records that the server has the waiting document.
     fn keep(&mut self) -> Result<(), FileError> {
         let Some(waiting) = self.waiting.take() else {
             return Ok(());
@@ -212,7 +218,7 @@ impl Space {
         kept
     }
 
-    /// It is not known any more what the server has.
+    /// Records that the server's document is no longer known.
     fn forget(&mut self) -> Result<(), FileError> {
         match self.known.take() {
             Some(_) => self.cache.remove(),

@@ -1,13 +1,13 @@
 //! Everything between a round of measurements and the server.
 //!
-//! `poster` owns it, in a thread of its own. It receives commands (`message`), keeps what they carry
+//! `poster` runs it, in a thread of its own. It receives commands (`message`), holds their contents
 //! in queues of a fixed size (`spool` for values, `queue` for check reports, `metadata` for
 //! documents), and sends what is due through `api`, one request at a time. `registration` finds or
-//! creates the host first; `cloud_lookup` looks up which cloud it runs in. `clock_trust` decides which time
-//! values are posted under. What cannot be sent soon is written to disk as `record`s and read again
-//! by the next agent.
+//! creates the host first. `cloud_lookup` looks up the cloud in which the host runs. `clock_trust`
+//! decides the time under which values are posted. What cannot be sent soon is written to disk as
+//! `record`s, which the next agent reads.
 //!
-//! Nothing here measures, runs a program or knows a plugin.
+//! Nothing here takes measurements, runs a program or calls a plugin.
 
 pub(crate) mod api;
 mod clock_trust;

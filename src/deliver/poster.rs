@@ -1,6 +1,6 @@
-//! Delivery to one server, by one thread: registering, posting, describing. Each kind of traffic is
-//! a lane ([`lane::Lane`]); of those that are due, the first one in order of priority makes one
-//! request. Measuring never waits for it.
+//! Delivery to one server by one thread: registration, posting and description of the host. Each
+//! kind of traffic is a lane ([`lane::Lane`]). The first lane that is due, in order of priority,
+//! makes one request. Measuring never waits for it.
 
 mod identities;
 mod lane;
@@ -28,33 +28,33 @@ use lane::{Context, Step};
 use lanes::Lanes;
 pub(crate) use persister::Persister;
 
-/// Until the first round has to be there, where it is written before the first request.
+/// Longest wait for the first round, where it has to be saved before the first request.
 const FIRST_ROUND: Duration = Duration::from_secs(5);
 
-/// What there is to do next.
+/// What the poster does next.
 #[derive(Debug, Eq, PartialEq)]
 enum Next {
-    /// Nothing until a command comes.
+    /// Wait for a command.
     Rest,
-    /// Nothing for this long.
+    /// Wait for a command, but no longer than this.
     Pause(Duration),
     End(Outcome),
 }
 
-/// The state of delivering to one server.
+/// The state of delivery to one server.
 pub(crate) struct Poster {
     api: Api,
     context: Context,
     lanes: Lanes,
-    /// Keeps what waits in a file.
+    /// Saves what waits to a file.
     persister: Persister,
-    /// Shortens requests while the agent is about to end.
+    /// Shortens requests while the agent stops.
     cancel: CancelToken,
-    /// Whether everything that waited at the stop is in the file.
+    /// Whether everything that waited at the stop is saved in the file.
     is_kept: bool,
-    /// Whether a request for what is kept has failed since the stop.
+    /// Whether a request for something that is saved has failed since the stop.
     has_failed: bool,
-    /// A way in which the poster is broken on purpose.
+    /// The fault that a test injects.
     #[cfg(test)]
     fault: fault::Fault,
 }
@@ -94,7 +94,7 @@ impl Poster {
         poster
     }
 
-    /// Keeps what waits with `persister` from now on, and loads what an earlier agent has left.
+    /// Saves what waits with `persister` from now on, and loads what an earlier agent has left.
     pub(crate) fn keep_with(mut self, persister: Persister, clock: &dyn Clock) -> Poster {
         self.persister = persister;
         let left = self.persister.restore(&mut self.lanes.values.spool);
@@ -112,26 +112,27 @@ impl Poster {
         self
     }
 
-    /// Uses the token that shortens requests while the agent is about to end. It is cleared if what
-    /// waits then cannot be kept.
+    /// Sets the token that shortens requests while the agent stops. The token is cleared if what
+    /// waits at the stop cannot be saved.
     pub(crate) fn cancelled_by(mut self, cancel: CancelToken) -> Poster {
         self.cancel = cancel;
         self
     }
 
-    /// Limits what is held to a part of the memory that this process may have, in bytes.
+    /// Limits the spool to its share of `memory`, the number of bytes that this process may use.
     pub(crate) fn fit(&mut self, memory: u64) {
         self.lanes.values.spool.fit(memory);
     }
 
-    /// Registers nothing before [`PosterCommand::Begin`].
+    /// Holds the registration of the host until [`PosterCommand::Begin`].
     pub(crate) fn hold(&mut self) {
         self.lanes.registration.is_held = true;
     }
 
-    /// Does what is due until it is to end.
+    /// Runs until a stop, a fatal error, or the end of the last sender of commands. Returns the
+    /// outcome.
     pub(crate) fn run(mut self, clock: &dyn Clock, inbox: &Receiver<PosterCommand>) -> Outcome {
-        // The first request may hang for longer than the agent lives.
+        // The first round is awaited: the first request may hang for longer than the agent lives.
         let begin = clock.moment();
         while self.persister.is_hasty() && self.persister.due().is_none() {
             let passed = clock.moment().since(begin);
@@ -141,7 +142,8 @@ impl Poster {
             }
         }
         loop {
-            // Commands first: a request may take long, and the newest round is to be in the next.
+            // Commands first: a request may take long, and the next one has to contain the newest
+            // round.
             while let Ok(order) = inbox.try_recv() {
                 self.on_command(order, clock);
             }
@@ -158,7 +160,7 @@ impl Poster {
         }
     }
 
-    /// Gives a command to the lane that it is for. Makes no request.
+    /// Passes a command to its lane. Makes no request.
     fn on_command(&mut self, order: PosterCommand, clock: &dyn Clock) {
         let now = clock.moment();
         match order {
@@ -207,7 +209,7 @@ impl Poster {
         }
     }
 
-    /// Adds a round of values, unless nobody wants it.
+    /// Adds a round of values, unless its destination is unwanted.
     fn on_round(
         &mut self,
         stamp: Stamp,
@@ -224,7 +226,7 @@ impl Poster {
         self.persister.request_save(clock.moment());
     }
 
-    /// Goes over to the plugins of the configuration.
+    /// Applies the plugins of the configuration.
     fn configure_plugins(&mut self, now: Moment) {
         let config = &self.context.config;
         self.context.identities.configure(config, now);
@@ -251,7 +253,7 @@ impl Poster {
         match (self.due(), self.context.stop) {
             (None, Some(_)) => Next::Pause(Duration::ZERO),
             (due, stop) => {
-                // A stop without anything to send has ended above.
+                // A stop with nothing to send has returned above.
                 let dues = [due, due.and(stop), self.persister.due()];
                 match dues.into_iter().flatten().min() {
                     Some(due) => Next::Pause(due.since(clock.moment())),
@@ -261,7 +263,7 @@ impl Poster {
         }
     }
 
-    /// Lets the first lane that is due make its step. Returns why the agent has to end, if it has.
+    /// Makes the step of the first lane that is due. Returns the reason if the agent has to end.
     fn step_first(&mut self, now: Moment, clock: &dyn Clock) -> Option<String> {
         let dues = self.dues();
         let first = dues
@@ -286,7 +288,7 @@ impl Poster {
         #[cfg(test)]
         self.fault.ended(first, &step);
         let now = clock.moment();
-        // What a step has found out may concern the other lanes.
+        // The result of a step may concern other lanes.
         if !was_registered && context.registration.host().is_some() {
             self.lanes.values.due = Some(now);
             self.lanes.description.due = Some(now);
@@ -331,7 +333,8 @@ impl Poster {
         self.dues().into_iter().flatten().min()
     }
 
-    /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has.
+    /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has any
+    /// more.
     fn drop_unwanted(&mut self, clock: &dyn Clock) {
         while let Some(to) = self.unwanted() {
             let Poster { context, lanes, .. } = self;
@@ -346,7 +349,8 @@ impl Poster {
         }
     }
 
-    /// A host for which something waits in vain, if there is one.
+    /// The custom identifier of an unwanted host for which something waits; `None` if there is
+    /// none.
     fn unwanted(&self) -> Option<String> {
         let values = self.lanes.values.spool.destinations();
         let mut all = values.chain(self.lanes.reports.destinations());

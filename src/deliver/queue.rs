@@ -1,5 +1,5 @@
-//! Reports waiting to be sent: in order, bounded, and each destination for itself, so that one that
-//! fails delays no other. Decides what is sent next and when; time is an argument.
+//! Check reports that wait to be sent: in order, limited, and separate for each destination, so
+//! that a failing one delays no other. Decides what is sent next and when. Time is an argument.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,59 +8,60 @@ use crate::base::backoff::{Backoff, STOPPING};
 use crate::base::clock::{Moment, Unix};
 use crate::wire::check::Report;
 
-/// Reports in one request.
+/// Maximum number of reports in one request.
 const BATCH: usize = 20;
-/// Seconds after which the server ignores a report, and answers 200 all the same.
+/// Seconds after which the server ignores a report, although it answers 200.
 const USE: u64 = 6 * 60 * 60;
-/// Bytes of reports kept for one destination, about: six hours of a dozen checks that fail.
+/// Maximum number of bytes of reports for one destination, approximately: six hours of a dozen
+/// failing checks.
 const CAPACITY: usize = 2 << 20;
 /// The same for all destinations together.
 const ALL: usize = 4 << 20;
-/// Between two times that what has gathered is sent, unless something is urgent.
+/// Time between two requests that send what has accumulated, unless something is urgent.
 const ROUND: Duration = Duration::from_secs(60);
-/// After a full request.
+/// Pause after a full request.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The same if more waits than [`BACKLOG`] rounds of all checks.
+/// Pause after a full request while more waits than [`BACKLOG`] rounds of all checks.
 const LONG_PAUSE: Duration = Duration::from_secs(15);
 const BACKLOG: usize = 2;
-/// After a failure.
+/// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(30);
-/// A request without an answer is repeated at once, once, if it has not taken as long as this.
+/// A request without an answer is repeated once, at once, if it took less time than this.
 const AT_ONCE: Duration = Duration::from_secs(25);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sent {
-    /// The server has the reports.
+    /// The server has accepted the reports.
     Accepted,
-    /// The server will not have one of the reports, or more.
+    /// The server rejects at least one of the reports.
     Refused,
-    /// Nobody will ever have them: there is no such host.
+    /// The reports can never be sent, because the host does not exist.
     Unwanted,
-    /// The server may have them later, and not before this time has passed.
+    /// The server may accept the reports later, after this time at the earliest.
     Later(Duration),
     /// There was no answer.
     Silence,
 }
 
-/// The reports of one request. They wait until [`Queue::done`].
+/// The reports of one request. They stay in the queue until [`Queue::done`].
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Batch {
     lane: usize,
-    /// Number of the last one.
+    /// Number of the last report.
     last: u64,
     begun: Moment,
 }
 
-/// Reports by destination, oldest first. When one destination's are too many, its oldest make room
-/// for its newest; when all together are, those of the destination that has most.
+/// Reports by destination, oldest first. If a destination has too many, its oldest are dropped. If
+/// all destinations together have too many, the oldest of the largest one are dropped.
 pub(crate) struct Queue {
     lanes: Vec<Lane>,
-    /// Number of checks: what one round of them may bring.
+    /// Number of checks: the most reports of one round.
     checks: usize,
     /// Number of the next report.
     next: u64,
-    /// When what has gathered is sent.
+    /// When what has accumulated is sent.
     round: Moment,
     backoff: Backoff,
 }
@@ -70,26 +71,26 @@ struct Lane {
     /// Custom identifier of the host; `None` for this one.
     destination: Option<String>,
     reports: VecDeque<(u64, Report)>,
-    /// Bytes that [`cost`] adds up to.
+    /// Sum of [`cost`] over the reports.
     bytes: usize,
-    /// Whether what waits is to be sent, rather than to gather until the next round.
+    /// Whether what waits is sent when due, and does not accumulate until the next round.
     is_open: bool,
-    /// No request before this.
+    /// The earliest time of the next request.
     due: Moment,
-    /// Whether the last request was a repetition at once.
+    /// Whether the last request was repeated at once.
     is_repeated: bool,
-    /// Reports in the next request: fewer than [`BATCH`] while one is looked for that the server
-    /// will not have.
+    /// Maximum number of reports in the next request. It is below [`BATCH`] during the search for a
+    /// report that the server rejects.
     most: usize,
 }
 
-/// About what it costs to keep a report.
+/// Memory that a report takes, in bytes, approximately.
 fn cost(report: &Report) -> usize {
     size_of::<(u64, Report)>() + report.name.len() + report.message.len()
 }
 
 impl Queue {
-    /// An empty queue for the reports of no check.
+    /// An empty queue for the reports of no checks.
     pub(crate) fn new(now: Moment) -> Queue {
         Queue {
             lanes: Vec::new(),
@@ -100,13 +101,13 @@ impl Queue {
         }
     }
 
-    /// There are so many checks from now on.
+    /// Sets the number of checks.
     pub(crate) fn expect(&mut self, checks: usize) {
         self.checks = checks;
     }
 
-    /// Adds a report for the host of a custom identifier, or for this one; whatever waits is sent
-    /// at once if it is urgent. Returns how many reports had to go to make room.
+    /// Adds a report for the host with a custom identifier, or for this host. If it is urgent,
+    /// everything that waits is sent at once. Returns how many reports were dropped to make room.
     pub(crate) fn push(
         &mut self,
         destination: Option<&str>,
@@ -117,7 +118,7 @@ impl Queue {
         if is_urgent {
             self.round = now;
         } else if self.is_empty() && self.round <= now {
-            // Rounds that had nothing to send have passed.
+            // The rounds that have passed had nothing to send.
             let behind = now.since(self.round).as_secs() % ROUND.as_secs();
             self.round = Moment(now.0 + ROUND - Duration::from_secs(behind));
         }
@@ -160,7 +161,7 @@ impl Queue {
         &mut self.lanes[at]
     }
 
-    /// Forgets the reports that the server would ignore at `now`. Returns how many they were.
+    /// Drops the reports that the server would ignore at `now`. Returns their number.
     pub(crate) fn expire(&mut self, now: Unix) -> usize {
         let mut expired = 0;
         for lane in &mut self.lanes {
@@ -173,7 +174,7 @@ impl Queue {
         expired
     }
 
-    /// The next request, if one is due.
+    /// The next request; `None` if none is due.
     pub(crate) fn batch(&mut self, now: Moment) -> Option<Batch> {
         if self.round <= now {
             for lane in &mut self.lanes {
@@ -196,7 +197,7 @@ impl Queue {
         })
     }
 
-    /// Whose a batch is: a custom identifier, or `None` for this host.
+    /// The destination of a batch: a custom identifier, or `None` for this host.
     pub(crate) fn destination(&self, batch: &Batch) -> Option<&str> {
         self.lanes.get(batch.lane)?.destination.as_deref()
     }
@@ -210,15 +211,15 @@ impl Queue {
             .map(|(_, report)| report)
     }
 
-    /// Notes how the request with `batch` ended. What is refused is sent again in halves, until the
-    /// server refuses a single report. Returns that one, which is lost.
+    /// Records how the request with `batch` ended. A rejected batch is sent again in halves, until
+    /// the server rejects a single report. That report is dropped and returned.
     pub(crate) fn done(&mut self, batch: &Batch, sent: Sent, now: Moment) -> Option<Report> {
         let backlog = BACKLOG * self.checks;
         let is_ending = self.backoff.is_stopping();
         let lane = self.lanes.get_mut(batch.lane)?;
         let may_repeat = !lane.is_repeated && now.since(batch.begun) < AT_ONCE;
         lane.is_repeated = sent == Sent::Silence && may_repeat;
-        let pause = match sent {
+        let usual = match sent {
             Sent::Accepted | Sent::Refused if lane.reports.len() > backlog => LONG_PAUSE,
             Sent::Accepted | Sent::Refused => PAUSE,
             Sent::Unwanted => Duration::ZERO,
@@ -226,9 +227,10 @@ impl Queue {
             Sent::Silence => self.backoff.failed(Duration::ZERO, u32::MAX),
             Sent::Later(asked) => self.backoff.failed(asked, u32::MAX),
         };
-        let pause = match is_ending {
-            true => pause.min(STOPPING),
-            false => pause,
+        let pause = if is_ending {
+            usual.min(STOPPING)
+        } else {
+            usual
         };
         lane.due = Moment(now.0 + pause);
         let of_batch = |(number, _): &&(u64, Report)| *number <= batch.last;
@@ -244,7 +246,7 @@ impl Queue {
         let last = (0..count).filter_map(|_| lane.take_first()).last();
         let is_full = count >= lane.most;
         lane.most = BATCH.min(2 * lane.most);
-        // All that was to be sent has been; what came meanwhile gathers.
+        // Everything that was to be sent has been sent. What has arrived meanwhile accumulates.
         if !is_full && !is_ending {
             lane.due = now;
         }
@@ -258,7 +260,7 @@ impl Queue {
         lanes.filter_map(|lane| lane.destination.as_deref())
     }
 
-    /// Forgets what waits for this destination. Returns how many reports that were.
+    /// Drops what waits for this destination. Returns the number of reports.
     pub(crate) fn give_up(&mut self, destination: &str, now: Moment) -> usize {
         let lane = self.lane(Some(destination), now);
         lane.bytes = 0;
@@ -266,17 +268,14 @@ impl Queue {
         std::mem::take(&mut lane.reports).len()
     }
 
-    /// When [`Queue::batch`] has to be asked again; `None` if nothing waits.
+    /// When [`Queue::batch`] has to be called next; `None` if nothing waits.
     pub(crate) fn due(&self) -> Option<Moment> {
         let lanes = self.lanes.iter().filter(|lane| !lane.reports.is_empty());
-        let dues = lanes.map(|lane| match lane.is_open {
-            true => lane.due,
-            false => self.round,
-        });
+        let dues = lanes.map(|lane| if lane.is_open { lane.due } else { self.round });
         dues.min()
     }
 
-    /// The agent is about to end: whatever waits is sent now, and with short pauses.
+    /// Handles the stop of the agent: everything that waits is sent now, with short pauses.
     pub(crate) fn end(&mut self, now: Moment) {
         self.backoff.stop();
         for lane in &mut self.lanes {

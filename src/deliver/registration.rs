@@ -1,5 +1,5 @@
-//! Finds this host on the server, or registers it: one request a step, so that the caller decides
-//! when to try again.
+//! Finds this host on the server, or registers it. Each step makes one request, so that the caller
+//! decides when to try again.
 
 use std::error::Error;
 use std::fmt;
@@ -17,57 +17,59 @@ use crate::sys::root::FileError;
 use crate::sys::state::State;
 use crate::wire::host::Host;
 
-/// Answers to a request to create the host that say that it was done and not what the host's id is,
-/// after which no other host is created.
+/// Number of requests to create the host that are answered with success but without a usable id.
+/// After that many, no other host is created.
 const CREATIONS: u32 = 3;
-/// Seconds by which a host may be older than the request that created it: clocks show whole ones.
+/// Seconds by which a host may be older than the request that created it, because times are whole
+/// seconds.
 const BLUR: u64 = 2;
 
-/// How far the host is from being known.
+/// The state of the registration.
 pub(crate) struct Registration {
     state: State,
-    /// Whether the host may have been created without this being known.
+    /// Requests that may have created the host; `None` if there is none.
     unclear: Option<Unclear>,
-    /// The status that the host is to have, if any.
+    /// The status that the host gets at the start of the agent, if any.
     on_start: Option<String>,
-    /// By which it is known what the host is called.
+    /// Finds the cloud, and with it the custom identifier of the host.
     pub(crate) cloud: CloudLookup,
     stage: Stage,
-    /// Whether another host is created without a look for the first, which the fault rig has to notice.
+    /// Whether another host is created without a search for the first: a fault that the rig has to
+    /// detect.
     #[cfg(test)]
     pub(crate) is_careless: bool,
 }
 
-/// Requests to create the host of which nobody knows whether they did.
+/// Requests to create the host whose outcome is not known.
 struct Unclear {
-    /// When the first was made, by the host's clock.
+    /// When the first of them was made, by the host's clock.
     wall: Unix,
     moment: Moment,
-    /// The name and the custom identifier that the host was to have.
+    /// The name and the custom identifier in the first request.
     name: String,
     identifier: Option<String>,
-    /// How many of them succeeded, by their status.
+    /// Number of them that were answered with success.
     successes: u32,
 }
 
 enum Stage {
-    /// It has no id yet.
+    /// The host has no id yet.
     Create {
-        /// Whether the server has been asked for a host of its identifier, and has none.
+        /// Whether the search by custom identifier has been done without a match.
         is_new: bool,
     },
-    /// It may have an id: the server has been asked to create it.
+    /// The host may have an id, because the server may have created it.
     Find,
-    /// It has an id; what the server knows under it is not known.
+    /// The host has an id. What the server has under it has not been looked up.
     Look {
         id: String,
     },
-    /// The server has an identifier of it, which has to be that of this host.
+    /// The server has a custom identifier of the host, which has to be that of this host.
     Identify {
         host: Host,
         theirs: String,
     },
-    /// The server knows it under another status than it is to have.
+    /// The host has another status than it has to get.
     Status {
         host: Host,
         status: String,
@@ -78,8 +80,8 @@ enum Stage {
 }
 
 impl Registration {
-    /// Reads the host's id, if it has one. Fails if its file cannot be read, or if there is none
-    /// and none could be kept.
+    /// Reads the host's id, if there is one. Fails if its file cannot be read. Fails also if there
+    /// is no id and none could be saved.
     pub(crate) fn new(
         state: State,
         on_start: Option<String>,
@@ -88,7 +90,7 @@ impl Registration {
         let stage = match state.host_id()? {
             Some(id) => Stage::Look { id },
             None => {
-                // Better now than after the server has made a host that would be forgotten.
+                // Fails before the server creates a host whose id could not be saved.
                 state.prepare()?;
                 Stage::Create { is_new: false }
             }
@@ -104,7 +106,7 @@ impl Registration {
         })
     }
 
-    /// The host as the server knows it, once it is registered.
+    /// The host as the server returned it; `None` until it is registered.
     pub(crate) fn host(&self) -> Option<&Host> {
         match &self.stage {
             Stage::Registered { host } => Some(host),
@@ -112,7 +114,7 @@ impl Registration {
         }
     }
 
-    /// Whether the next step depends on where the host runs.
+    /// Whether the next step depends on the cloud in which the host runs.
     pub(crate) fn is_about_identity(&self) -> bool {
         matches!(
             self.stage,
@@ -120,13 +122,13 @@ impl Registration {
         )
     }
 
-    /// Whether a request to create the host had no answer that could be used: the next one has to wait
-    /// for as long as if it were a repetition.
+    /// Whether a request to create the host had no usable answer. If so, the next request has to
+    /// wait as long as a repetition of it.
     pub(crate) fn is_unclear(&self) -> bool {
         self.unclear.is_some()
     }
 
-    /// Goes one request further at most. To be called until [`Registration::host`] returns one.
+    /// Makes at most one request. Has to be called until [`Registration::host`] returns a host.
     pub(crate) fn step(
         &mut self,
         api: &mut Api,
@@ -144,7 +146,7 @@ impl Registration {
                         log::info!("this host, {ours}, is {} on mackerel already", host.id);
                         self.known(host)
                     }
-                    // A server that will not look may yet register.
+                    // A server that rejects the search may still accept the registration.
                     Err(error) if error.verdict() != Verdict::Refused => {
                         return Err(RegisterError::Search(error));
                     }
@@ -152,8 +154,8 @@ impl Registration {
                 }
             }
             (Stage::Create { .. }, _) => {
-                let document = describe(config, self.cloud.place());
-                let document = document.map_err(RegisterError::Describe)?;
+                let document =
+                    describe(config, self.cloud.place()).map_err(RegisterError::Describe)?;
                 let (wall, moment) = (clock.unix(), clock.moment());
                 let id = match api.create_host(&document) {
                     Ok(id) => id,
@@ -195,18 +197,20 @@ impl Registration {
                     source,
                 })?;
                 let theirs = host.custom_identifier.clone().unwrap_or_default();
-                match theirs.is_empty() {
-                    true => self.known(host),
-                    false => Stage::Identify { host, theirs },
+                if theirs.is_empty() {
+                    self.known(host)
+                } else {
+                    Stage::Identify { host, theirs }
                 }
             }
             (Stage::Identify { host, theirs }, ours) => {
                 if ours != Some(theirs) {
                     let path = self.state.id_path().display().to_string();
                     let theirs = theirs.clone();
-                    return Err(match place.is_some() || given.is_some() {
-                        true => RegisterError::Identity { path, theirs },
-                        false => RegisterError::Unidentified { path, theirs },
+                    return Err(if place.is_some() || given.is_some() {
+                        RegisterError::Identity { path, theirs }
+                    } else {
+                        RegisterError::Unidentified { path, theirs }
                     });
                 }
                 self.known(host.clone())
@@ -221,8 +225,9 @@ impl Registration {
         Ok(())
     }
 
-    /// The host that a request of this process has created: the one of its identifier or, without one, the
-    /// only one of its name that is not older than the request. `None` if another may be created.
+    /// The host that a request of this process has created; `None` if another one may be created.
+    /// It is the host of the custom identifier. Without an identifier, it is the only host of its
+    /// name that is not older than the request.
     fn find_created(
         &self,
         api: &mut Api,
@@ -239,11 +244,12 @@ impl Registration {
             None => api.find_by_name(&unclear.name),
         }
         .map_err(RegisterError::Find)?;
-        // By the server's clock, since that is the one by which hosts have an age.
+        // By the server's clock, because the creation times of hosts are by that clock.
         let passed = clock.moment().since(unclear.moment).as_secs();
         let by_server = api.date().filter(|date| clock_trust::is_plausible(*date));
-        let since = by_server.map_or(unclear.wall.0, |date| date.0.saturating_sub(passed));
-        let since = since.saturating_sub(BLUR);
+        let since = by_server
+            .map_or(unclear.wall.0, |date| date.0.saturating_sub(passed))
+            .saturating_sub(BLUR);
         hosts.retain(|host| {
             let identifier = host.custom_identifier.as_ref().filter(|id| !id.is_empty());
             match &unclear.identifier {
@@ -270,7 +276,7 @@ impl Registration {
         }
     }
 
-    /// What is left to do with a host that the server knows, and that is this one.
+    /// The next stage for a host that exists on the server and is this host.
     fn known(&self, host: Host) -> Stage {
         self.keep(&host.id);
         match &self.on_start {
@@ -282,8 +288,8 @@ impl Registration {
         }
     }
 
-    /// A host that exists on the server goes on even if its id cannot be kept: ending here would
-    /// make another host at each start.
+    /// Saves the id. An error is only logged, because the host exists on the server. If the agent
+    /// ended here, each start would create another host.
     fn keep(&self, id: &str) {
         if let Err(error) = self.state.save_host_id(id) {
             log::error!(
@@ -299,17 +305,17 @@ impl Registration {
 #[derive(Debug)]
 pub(crate) enum RegisterError {
     Describe(DescribeError),
-    /// It is not known whether the server has a host of this identifier.
+    /// It is not known whether the server has a host with the custom identifier.
     Search(ApiError),
     Create(ApiError),
     /// It is not known whether the server has created the host.
     Find(ApiError),
-    /// The server says that it creates hosts, and none of them is found.
+    /// The server reports success, but no created host is found.
     GivenUp {
         requests: u32,
         path: String,
     },
-    /// Several hosts may be the one that was created.
+    /// Several hosts may be the created one.
     Ambiguous {
         ids: String,
         path: String,
@@ -319,12 +325,12 @@ pub(crate) enum RegisterError {
         path: String,
         source: ApiError,
     },
-    /// The id belongs to a host in a cloud, whose custom identifier this host does not have.
+    /// The id belongs to a host with a custom identifier that this host does not have.
     Identity {
         path: String,
         theirs: String,
     },
-    /// The same, but it is not known what this host is.
+    /// The same, but the custom identifier of this host is not known.
     Unidentified {
         path: String,
         theirs: String,
@@ -333,14 +339,14 @@ pub(crate) enum RegisterError {
 }
 
 impl RegisterError {
-    /// Whether to try again; what is wrong with this host will not mend itself.
+    /// Whether to try again. Errors of this host itself are not retried.
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             RegisterError::Search(error)
             | RegisterError::Create(error)
             | RegisterError::Look { source: error, .. }
             | RegisterError::Status(error) => error.verdict(),
-            // Ending here would have the next start create another host.
+            // If the agent ended here, the next start would create another host.
             RegisterError::Find(error) => match error.verdict() {
                 Verdict::Refused => Verdict::Later(Duration::ZERO),
                 later @ Verdict::Later(_) => later,

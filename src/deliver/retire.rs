@@ -4,7 +4,8 @@ use crate::base;
 use crate::deliver::api::{Api, ApiError};
 use crate::sys::log_once::LogOnce;
 
-/// Asks the server until it agrees, or says that it never will, `most` times.
+/// Retires the host `id`, in at most `most` attempts. Stops at success or at a 4xx status. `wait`
+/// is called between two attempts.
 pub(crate) fn until_retired(
     api: &mut Api,
     id: &str,

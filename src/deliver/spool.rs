@@ -1,5 +1,5 @@
-//! Layer 3: rounds of values waiting to be posted. Holds them, orders them, forgets them; decides
-//! nothing about time except what is too old.
+//! Rounds of values that wait to be posted: their storage, order and removal. The only decision
+//! about time is which rounds are too old.
 
 mod bisect;
 mod kept;
@@ -15,52 +15,53 @@ pub(crate) use bisect::{Condemned, RejectedValue};
 #[allow(unused_imports, reason = "part of what Spool's methods return")]
 pub(crate) use kept::Kept;
 
-/// Seconds after which the server ignores a value, and answers 200 all the same.
+/// Seconds after which the server ignores a value, although it answers 200.
 const USE: u64 = 24 * 60 * 60;
-/// Bytes of names and values kept, about: a day of 2,000 series.
+/// Maximum number of bytes of names and values, approximately: enough for a day of 2,000 series.
 const CAPACITY: usize = 32 << 20;
-/// The least of them, where memory is limited: a day of a plain host.
+/// Smallest limit where memory is limited, in bytes: enough for a day of a plain host.
 const LEAST: usize = 1 << 20;
-/// Of the memory that this process may have, the spool takes no more than this part. While it is
+/// Divisor of the memory that this process may use: the spool takes at most this part. While it is
 /// written to its file, it takes twice as much.
 const SHARE: u64 = 8;
-/// Values in one request.
+/// Maximum number of values in one request.
 const BATCH: usize = 2_000;
-/// Bytes of lists of names that are remembered although no round has them: those of 4,000 series.
+/// Maximum number of bytes of lists of names that are kept although no round has them: those of
+/// 4,000 series.
 const IDLE: usize = 256 << 10;
 
-/// The host that values belong to: its custom identifier; `None` for this one.
+/// The custom identifier of the host that values belong to; `None` for this host.
 pub(crate) type Destination = Option<Arc<str>>;
 
-/// Rounds of values, in the order in which they came. When full, the oldest make room for the
-/// newest.
+/// Rounds of values, in the order in which they arrived. When the spool is full, the oldest are
+/// dropped.
 pub(crate) struct Spool {
     rounds: VecDeque<Round>,
-    /// The lists of names that rounds have or had, the one that was used last at the end.
+    /// The lists of names that rounds have or had. The one that was used last is at the end.
     shapes: Vec<Shape>,
-    /// Bytes that [`Round::bytes`] adds up to.
+    /// Sum of [`Round::bytes`].
     bytes: usize,
-    /// Bytes that [`Shape::bytes`] adds up to.
+    /// Sum of [`Shape::bytes`].
     names_bytes: usize,
-    /// The most that both may add up to.
+    /// Limit of the sum of both.
     capacity: usize,
     /// Number of the next round.
     next: u64,
-    /// Parts of what the server has refused, the next one last.
+    /// Parts of rejected batches. The one that is sent next is at the end.
     suspects: Vec<Batch>,
-    /// Whether the server has accepted anything since there are suspects.
+    /// Whether the server has accepted anything since the first suspect was found.
     is_accepting: bool,
-    /// Rounds that were kept in a file and are gone since.
+    /// Numbers of the rounds that were saved in a file and are gone since.
     gone: Vec<u64>,
-    /// Whether what is refused is dropped as a whole, which the fault rig has to notice.
+    /// Whether rejected batches are dropped as a whole: a fault that the rig has to detect.
     #[cfg(test)]
     pub(crate) never_halves: bool,
 }
 
-/// Names of values, shared by all rounds that have the same series, as nearly all have.
+/// Names of values, shared by all rounds with the same series. Nearly all rounds share theirs.
 struct Shape {
     names: Arc<[String]>,
-    /// About what it costs to keep them.
+    /// Memory that the names take, in bytes, approximately.
     bytes: usize,
 }
 
@@ -71,21 +72,21 @@ impl Shape {
     }
 }
 
-/// What was measured at one moment: of this host by itself, or by one plugin.
+/// The values of one moment, either of this host itself or of one plugin.
 struct Round {
     number: u64,
     /// When it was measured.
     stamp: Stamp,
-    /// Whether the wall-clock time of the stamp is right. If not, nothing of it is posted.
+    /// Whether the wall-clock time of the stamp is right. If not, the round is not posted.
     is_sure: bool,
-    /// Whether it is kept in a file.
+    /// Whether it is saved in a file.
     is_kept: bool,
     destination: Destination,
-    /// Those of a [`Shape`].
+    /// The names of a [`Shape`].
     names: Arc<[String]>,
-    /// One for each name; NaN where there is none any more.
+    /// One for each name; NaN if it has been posted or dropped.
     values: Box<[f64]>,
-    /// About what it costs to keep this round, without its names.
+    /// Memory that this round takes without its names, in bytes, approximately.
     bytes: usize,
 }
 
@@ -93,7 +94,7 @@ struct Round {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Batch(Vec<Part>);
 
-/// Consecutive values of a round, by its number. In a batch they ascend.
+/// Consecutive values of the round with this number. Numbers ascend in a batch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Part {
     number: u64,
@@ -111,7 +112,7 @@ impl Batch {
         self.0.is_empty()
     }
 
-    /// Which values of a round it has.
+    /// The range of this round's values that the batch contains.
     fn part(&self, round: &Round) -> Option<Range<usize>> {
         let at = self
             .0
@@ -127,7 +128,7 @@ impl Batch {
 }
 
 impl Default for Spool {
-    /// One for a process whose memory is not limited.
+    /// A spool for a process whose memory is not limited.
     fn default() -> Spool {
         Spool {
             rounds: VecDeque::new(),
@@ -146,13 +147,13 @@ impl Default for Spool {
 }
 
 impl Spool {
-    /// Sets the limit for a process that may have so many bytes of memory.
+    /// Sets the limit for a process that may use `memory` bytes.
     pub(crate) fn fit(&mut self, memory: u64) {
         let share = usize::try_from(memory / SHARE).unwrap_or(usize::MAX);
         self.capacity = share.clamp(LEAST, CAPACITY);
     }
 
-    /// Adds the newest round, which may be empty. Returns how many rounds had to go to make room.
+    /// Adds the newest round; an empty one is ignored. Returns how many were dropped to make room.
     pub(crate) fn push<'a>(
         &mut self,
         stamp: Stamp,
@@ -177,7 +178,7 @@ impl Spool {
         })
     }
 
-    /// Adds a round as the newest. Returns how many had to go to make room.
+    /// Adds a round as the newest. Returns how many were dropped to make room.
     fn add(&mut self, round: Round) -> usize {
         self.next = self.next.max(round.number.saturating_add(1));
         self.bytes += round.bytes;
@@ -197,15 +198,18 @@ impl Spool {
         lost
     }
 
-    /// The names, shared with the rounds that have the same.
+    /// The list of these names, shared with the rounds that have the same names.
     fn names<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) -> Arc<[String]> {
         let is_same = |known: &Shape| known.names.iter().map(String::as_str).eq(names.clone());
         let shape = match self.shapes.iter().position(is_same) {
             Some(at) => self.shapes.remove(at),
             None => {
                 let list: Arc<[String]> = names.map(str::to_owned).collect();
-                let bytes = list.iter().map(|name| size_of::<String>() + name.len());
-                let bytes = size_of::<Shape>() + bytes.sum::<usize>();
+                let list_bytes: usize = list
+                    .iter()
+                    .map(|name| size_of::<String>() + name.len())
+                    .sum();
+                let bytes = size_of::<Shape>() + list_bytes;
                 self.names_bytes += bytes;
                 Shape { names: list, bytes }
             }
@@ -215,11 +219,15 @@ impl Spool {
         names
     }
 
-    /// Forgets lists of names that no round has, those first that were used longest ago, until the
-    /// others have at most so many bytes.
+    /// Drops lists of names that no round has, least recently used first, until the other such
+    /// lists take at most `most` bytes.
     fn forget_names(&mut self, most: usize) {
-        let idle = self.shapes.iter().filter(|shape| shape.is_idle());
-        let mut idle: usize = idle.map(|shape| shape.bytes).sum();
+        let mut idle: usize = self
+            .shapes
+            .iter()
+            .filter(|shape| shape.is_idle())
+            .map(|shape| shape.bytes)
+            .sum();
         let names_bytes = &mut self.names_bytes;
         self.shapes.retain(|shape| {
             let is_to_go = idle > most && shape.is_idle();
@@ -231,7 +239,7 @@ impl Spool {
         });
     }
 
-    /// Forgets the rounds that the server would ignore at `now`. Returns how many they were.
+    /// Drops the rounds that the server would ignore at `now`. Returns their number.
     pub(crate) fn expire(&mut self, now: Unix) -> usize {
         let oldest = Unix(now.0.saturating_sub(USE));
         let before = self.rounds.len();
@@ -251,9 +259,9 @@ impl Spool {
         self.forget_empty_suspects();
     }
 
-    /// The rounds of the next request: those of the newest time, which alerts wait for, and then
-    /// the oldest, as many as [`BATCH`] allows. They stay in the spool until [`Spool::posted`].
-    /// Those whose destination is not `known` are left out.
+    /// The rounds of the next request: those of the newest time, because alerts wait for them, and
+    /// then the oldest. [`BATCH`] is the limit. The rounds stay in the spool until
+    /// [`Spool::posted`]. Rounds whose destination is not `known` are left out.
     pub(crate) fn batch(&self, known: &dyn Fn(Option<&str>) -> bool) -> Batch {
         if let Some(batch) = self.suspicious(known) {
             return batch;
@@ -263,7 +271,7 @@ impl Spool {
         self.filled(newest_then_oldest)
     }
 
-    /// The rounds of the newest time alone, as many as [`BATCH`] allows.
+    /// Only the rounds of the newest time, up to [`BATCH`] values.
     pub(crate) fn newest(&self, known: &dyn Fn(Option<&str>) -> bool) -> Batch {
         if let Some(batch) = self.suspicious(known) {
             return batch;
@@ -279,7 +287,7 @@ impl Spool {
         self.rounds.iter().filter(is_ready)
     }
 
-    /// The rounds that came last and have the time of the very last.
+    /// The rounds that arrived last, as far back as they have the time of the very last one.
     fn fresh<'a>(&'a self, known: &'a dyn Fn(Option<&str>) -> bool) -> Vec<&'a Round> {
         let mut newest = self.ready(known).rev().peekable();
         let time = newest.peek().map(|round| round.stamp.wall);
@@ -288,7 +296,7 @@ impl Spool {
             .collect()
     }
 
-    /// The first of `rounds`, each of them once.
+    /// A batch of the first of `rounds`, each of them once.
     fn filled<'a>(&self, rounds: impl Iterator<Item = &'a Round>) -> Batch {
         let mut room = BATCH;
         let mut batch: Vec<Part> = Vec::new();
@@ -296,13 +304,16 @@ impl Spool {
             if batch.iter().any(|part| part.number == round.number) {
                 continue;
             }
-            let start = round.values.iter().position(|value| value.is_finite());
-            let start = start.unwrap_or_default();
+            let start = round
+                .values
+                .iter()
+                .position(|value| value.is_finite())
+                .unwrap_or_default();
             let count = round.values.len() - start;
             if !batch.is_empty() && count > room {
                 break;
             }
-            // A round that is larger than a request goes in parts.
+            // A round that is larger than a request is sent in parts.
             let count = count.min(BATCH);
             room = room.saturating_sub(count);
             batch.push(Part {
@@ -332,7 +343,7 @@ impl Spool {
         })
     }
 
-    /// Forgets what `batch` holds: it has been accepted.
+    /// Drops the values in `batch`, because the server has accepted them.
     pub(crate) fn posted(&mut self, batch: &Batch) {
         self.is_accepting = true;
         self.drop_values(batch);
@@ -349,13 +360,13 @@ impl Spool {
         self.keep(|round| !batch.has(round) || round.values.iter().any(|value| value.is_finite()));
     }
 
-    /// The custom identifiers for which something waits, some of them more than once.
+    /// The custom identifiers for which something waits. Some occur more than once.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
         let rounds = self.rounds.iter();
         rounds.filter_map(|round| round.destination.as_deref())
     }
 
-    /// Forgets what waits for this destination. Returns how many values that were.
+    /// Drops what waits for this destination. Returns the number of values.
     pub(crate) fn give_up(&mut self, destination: &str) -> usize {
         let before = self.waiting();
         self.keep(|round| round.destination.as_deref() != Some(destination));

@@ -1,13 +1,13 @@
-//! `POST /api/v0/monitoring/checks/report`: what checks have found.
+//! `POST /api/v0/monitoring/checks/report`: reports of checks.
 
 use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
 
-/// Characters of a message; what follows is cut off.
+/// Maximum number of characters of a message. The rest is cut off.
 const MESSAGE: usize = 1024;
 
-/// How a check came out.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CheckStatus {
     Ok,
@@ -17,7 +17,7 @@ pub(crate) enum CheckStatus {
 }
 
 impl CheckStatus {
-    /// The word for it.
+    /// The API's word for the status.
     pub(crate) fn word(self) -> &'static str {
         match self {
             CheckStatus::Ok => "OK",
@@ -34,24 +34,24 @@ impl Serialize for CheckStatus {
     }
 }
 
-/// What one check has found once.
+/// The result of one run of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Report {
-    /// Of the check: `[-a-zA-Z0-9_]+`.
+    /// The name of the check: `[-a-zA-Z0-9_]+`.
     pub(crate) name: String,
     pub(crate) status: CheckStatus,
-    /// At most [`MESSAGE`] characters: see [`clipped`].
+    /// At most [`MESSAGE`] characters are sent: see [`clipped`].
     pub(crate) message: String,
-    /// When the check began. The server ignores what is older than 6 h, and a second report of the
-    /// same host, check and second, and still answers 200.
+    /// When the check began. The server ignores reports older than 6 h. It also ignores a second
+    /// report of the same host, check and second. It answers 200 in both cases.
     pub(crate) occurred_at: Unix,
-    /// Minutes, at least 10; `None` for no repeated notifications.
+    /// In minutes, at least 10; `None` for no repeated notifications.
     pub(crate) notification_interval: Option<u32>,
     /// 1 to 10; `None` for 1.
     pub(crate) max_check_attempts: Option<u32>,
 }
 
-/// The part of a message that the API takes.
+/// The part of a message that the API accepts.
 pub(crate) fn clipped(message: &str) -> &str {
     let end = message.char_indices().nth(MESSAGE);
     end.map_or(message, |(end, _)| &message[..end])
@@ -64,7 +64,7 @@ pub(crate) struct Reports<'a> {
 }
 
 impl<'a> Reports<'a> {
-    /// Reports on the host `host_id`.
+    /// Reports for the host `host_id`.
     pub(crate) fn of(host_id: &'a str, reports: impl Iterator<Item = &'a Report>) -> Reports<'a> {
         let element = |report: &'a Report| Element {
             source: Source {

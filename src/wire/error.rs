@@ -1,13 +1,15 @@
-//! What the API says when it refuses: `{"error":{"message":"…"}}`, whatever the endpoint.
+//! The document with which the API refuses a request: `{"error":{"message":"…"}}` at every
+//! endpoint.
 
 use crate::base::json::Json;
 
-/// Characters that a message keeps: more than the API ever says.
+/// Maximum number of characters of a message that are kept: more than the API ever sends.
 const LENGTH: usize = 500;
 
 /// Why the API refused a request, from the status and the body of its answer.
 ///
-/// That is the API's own message, which may be empty, and at most [`LENGTH`] characters of it; or the status, e.g. `404 Not Found`, if the body is of another kind.
+/// The result is the API's own message, which may be empty, cut to [`LENGTH`] characters. If the
+/// body is of another kind, it is the status, e.g. `404 Not Found`.
 pub(crate) fn message(status: u16, body: &str) -> String {
     match said(body) {
         Some(message) => message.chars().take(LENGTH).collect(),
@@ -15,7 +17,7 @@ pub(crate) fn message(status: u16, body: &str) -> String {
     }
 }
 
-/// The message, which is empty where there is none; `None` if the body is of another kind.
+/// The message, which is empty if there is none; `None` if the body is of another kind.
 fn said(body: &str) -> Option<String> {
     let refusal = Json::parse(body).ok()?;
     let message = match (&refusal, refusal.member("error")) {
@@ -30,7 +32,8 @@ fn said(body: &str) -> Option<String> {
     }
 }
 
-/// RFC 9110, section 15; empty for a status that the API and what stands before it do not use.
+/// The reason phrase of RFC 9110, section 15; empty for a status that neither the API nor a gateway
+/// before it uses.
 fn reason(status: u16) -> &'static str {
     match status {
         301 => "Moved Permanently",

@@ -1,5 +1,5 @@
-//! `POST /api/v0/graph-defs/create`: an array of [`GraphDef`]. How custom metrics are shown; a
-//! definition replaces the one of the same name.
+//! `POST /api/v0/graph-defs/create`: an array of [`GraphDef`]. The definitions describe how custom
+//! metrics are displayed. A definition replaces the one with the same name.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub(crate) struct GraphDef<'a> {
     /// `float`, `integer`, `percentage`, `seconds`, `milliseconds`, `bytes`, `bytes/sec`,
     /// `bits/sec` or `iops`
     pub(crate) unit: &'a str,
-    /// `None`, sent as `null`, if there are none.
+    /// `None`, which is sent as `null`, if there are no metrics.
     pub(crate) metrics: Option<Vec<GraphMetric<'a>>>,
 }
 

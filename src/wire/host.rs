@@ -1,5 +1,5 @@
-//! `hosts`: the description of a host that is registered with POST /api/v0/hosts and kept up to
-//! date with PUT /api/v0/hosts/ID, what the API answers, and a host's status.
+//! `hosts`: the description of a host, the API's answers about hosts, and a host's status. The
+//! description is registered with POST /api/v0/hosts and updated with PUT /api/v0/hosts/ID.
 
 use serde::{Serialize, Serializer};
 
@@ -11,27 +11,27 @@ use crate::base::text::is_host_id;
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HostParam {
-    /// The host's own name of itself.
+    /// The host name.
     pub(crate) name: String,
-    /// The name shown in its place. PUT without it leaves the one that the server has.
+    /// The name shown instead of it. PUT without it leaves the server's unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
-    /// What is remarked of the host. PUT without it leaves what the server has.
+    /// A note about the host. PUT without it leaves the server's unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memo: Option<String>,
     pub(crate) meta: Meta,
     /// `None` is sent as `null`.
     pub(crate) interfaces: Option<Vec<Interface>>,
-    /// `Service:role`. PUT adds these and takes none away.
+    /// `Service:role`. PUT adds these and removes none.
     pub(crate) role_fullnames: Vec<String>,
-    /// Every check of this host. The server drops the monitors of those that are not here.
+    /// Every check of this host. The server deletes the monitors of checks that are missing here.
     pub(crate) checks: Vec<Check>,
-    /// Unique in the organisation. PUT without it clears the one that the server has.
+    /// Unique in the organisation. PUT without it clears the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) custom_identifier: Option<String>,
 }
 
-/// What the host is made of. A part is `None` if it is empty or could not be found out.
+/// Properties of the host. A part is `None` if it is empty or could not be read.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Meta {
     /// The commit that the agent was built from.
@@ -39,7 +39,7 @@ pub(crate) struct Meta {
     pub(crate) agent_revision: String,
     #[serde(rename = "agent-version")]
     pub(crate) agent_version: String,
-    /// As in the header User-Agent.
+    /// The same as in the header User-Agent.
     #[serde(rename = "agent-name")]
     pub(crate) agent_name: String,
     /// Attributes by device, e.g. `sda`.
@@ -60,7 +60,7 @@ pub(crate) struct Meta {
 }
 
 /// An object of texts, in the order in which they were found; no name occurs twice. A map would
-/// weigh thousands of bytes of code more.
+/// take thousands of bytes of code more.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Attributes(pub(crate) Vec<(&'static str, String)>);
 
@@ -70,16 +70,16 @@ impl Serialize for Attributes {
     }
 }
 
-/// One logical CPU. The API wants text throughout; what is unknown is empty.
+/// One logical CPU. The API requires text throughout. What is unknown is empty.
 #[derive(Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Cpu {
     /// e.g. `1024 KB`
     pub(crate) cache_size: String,
     pub(crate) core_id: String,
-    /// `1`: each logical CPU is told by itself.
+    /// Always `1`: each logical CPU is an entry of its own.
     pub(crate) cores: &'static str,
     pub(crate) family: String,
-    /// Clock frequency in MHz; the highest, where the kernel says.
+    /// Clock frequency in MHz; the highest one if the kernel reports it.
     pub(crate) mhz: String,
     pub(crate) model: String,
     pub(crate) model_name: String,
@@ -96,7 +96,7 @@ pub(crate) struct Filesystem {
     pub(crate) kb_available: u64,
     /// e.g. `91%`
     pub(crate) percent_used: String,
-    /// Where it is mounted.
+    /// The mount point.
     pub(crate) mount: String,
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct Kernel {
     pub(crate) version: String,
 }
 
-/// What the cloud's metadata service says.
+/// What the cloud's metadata service returns.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Cloud {
     /// `ec2`, `gce` or `AzureVM`
@@ -151,7 +151,7 @@ pub(crate) struct Check {
     pub(crate) memo: String,
 }
 
-/// A host as the server knows it: what the agent uses of it.
+/// A host as the server returns it, reduced to what the agent uses.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Host {
     pub(crate) id: String,
@@ -159,21 +159,21 @@ pub(crate) struct Host {
     /// `working`, `standby`, `maintenance` or `poweroff`
     pub(crate) status: String,
     pub(crate) custom_identifier: Option<String>,
-    /// Seconds since the epoch; 0 if the server does not say.
+    /// Unix time; 0 if the server does not return it.
     pub(crate) created_at: u64,
 }
 
-/// The id that the answer to POST hosts gives a host, for ever.
+/// The permanent id of a host, from the answer to POST hosts.
 pub(crate) fn created(answer: &Json) -> Result<String, JsonError> {
     id(answer)
 }
 
-/// The host of the answer to GET hosts/ID.
+/// The host in the answer to GET hosts/ID.
 pub(crate) fn got(answer: &Json) -> Result<Host, JsonError> {
     Host::read(answer.member("host").ok_or(NO_HOST)?)
 }
 
-/// The hosts of the answer to GET hosts?customIdentifier=…: none if there is none.
+/// The hosts in the answer to GET hosts?customIdentifier=…; empty if there is none.
 pub(crate) fn found(answer: &Json) -> Result<Vec<Host>, JsonError> {
     match answer.member("hosts") {
         Some(Json::List(hosts)) => hosts.iter().map(Host::read).collect(),
@@ -207,13 +207,10 @@ impl Host {
     }
 }
 
-/// The id in an object: it becomes part of paths and of lines of the log.
+/// The id in an object. It is validated because it becomes part of paths and log lines.
 fn id(object: &Json) -> Result<String, JsonError> {
     let id = text(object, "id")?.ok_or(NO_ID)?;
-    match is_host_id(&id) {
-        true => Ok(id),
-        false => Err(BAD_ID),
-    }
+    if is_host_id(&id) { Ok(id) } else { Err(BAD_ID) }
 }
 
 fn text(object: &Json, name: &str) -> Result<Option<String>, JsonError> {

@@ -4,22 +4,22 @@ use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
 
-/// Whole numbers up to here are exact in an f64, and are written without a fraction.
+/// Whole numbers below this are exact in an f64, and are written without a fraction.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// One measured value of one host.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct HostMetricValue<'a> {
-    /// Given by the server when the host was registered.
+    /// The id that the server returned when the host was registered.
     #[serde(rename = "hostId")]
     pub(crate) host_id: &'a str,
     /// `[a-zA-Z0-9._-]+`, segments separated by `.`, e.g. `cpu.user.percentage`.
     pub(crate) name: &'a str,
-    /// Seconds since the epoch, when the round was taken. The server ignores values older than
-    /// 24 h and still answers 200.
+    /// Seconds since the epoch, at which the round was measured. The server ignores values older
+    /// than 24 h, although it answers 200.
     #[serde(serialize_with = "seconds")]
     pub(crate) time: Unix,
-    /// In the unit that `name` implies. Finite: JSON has no way to write NaN.
+    /// In the unit that `name` implies. Finite, because JSON cannot express NaN.
     #[serde(serialize_with = "number")]
     pub(crate) value: f64,
 }
@@ -28,8 +28,8 @@ fn seconds<S: Serializer>(time: &Unix, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(time.0)
 }
 
-/// A number as the Go agent writes it: `3`, not `3.0`. Most values are whole, so that this also
-/// saves bytes on the line.
+/// Writes a number as the Go agent does: `3`, not `3.0`. Most values are whole, so this also saves
+/// bytes in requests.
 pub(crate) fn number<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
     if value.fract() == 0.0 && value.abs() < EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]

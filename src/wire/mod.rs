@@ -1,4 +1,4 @@
-//! Layer 1: the documents of Mackerel's API, one file per resource.
+//! The documents of Mackerel's API, one file per resource.
 
 pub(crate) mod check;
 pub(crate) mod error;

@@ -1,4 +1,4 @@
-//! What `mackerel-agent once` prints: one host and one round, as one line of JSON.
+//! The output of `mackerel-agent once`: one host and one round, as one line of JSON.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(crate) struct Once<'a> {
 pub(crate) struct Round<'a> {
     /// Local time, RFC 3339 with a fraction of a second.
     pub(crate) created: String,
-    /// One for each host that values belong to.
+    /// One entry for each host that values belong to.
     pub(crate) values: Vec<HostValues<'a>>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Round<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct HostValues<'a> {
-    /// By name.
+    /// The values, by name.
     pub(crate) values: NameMap<Point>,
     /// `None` for the host itself.
     pub(crate) custom_identifier: Option<&'a str>,
@@ -37,7 +37,7 @@ pub(crate) struct HostValues<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Point {
-    /// Seconds since the epoch; `None` for the moment of the round.
+    /// Seconds since the epoch; `None` for the time of the round.
     pub(crate) time: Option<u64>,
     /// Finite, in the unit that its name implies.
     #[serde(serialize_with = "number")]

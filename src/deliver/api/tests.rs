@@ -1,4 +1,4 @@
-//! What the calls for plugins ask of the network, and what they make of the answer.
+//! The requests of the calls for plugins, and how their answers are understood.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -6,9 +6,9 @@ use super::*;
 use crate::parse::plugin::meta;
 use crate::wire::check;
 
-/// A server that answers everything alike and remembers what it was asked.
+/// A server that gives the same answer to each request, and records the requests.
 struct Server {
-    /// A body that begins with `Content-Encoding: ` is one that is compressed so.
+    /// A body that begins with `Content-Encoding: ` stands for a body compressed in that way.
     answer: Option<(u16, &'static str)>,
     asked: Sender<String>,
 }
@@ -103,7 +103,7 @@ fn reports_and_metadata_go_to_their_host() {
 
 #[test]
 fn refusal_says_what_to_do() {
-    // (status, words of the remedy; none where time mends it)
+    // (status, words of the remedy; empty if the failure is temporary)
     let table = [
         (400, "correct what the message names"),
         (401, "check apikey"),
@@ -157,7 +157,7 @@ fn refusal_says_what_to_do() {
 }
 
 #[test]
-fn failure_tells_whether_it_may_have_been_a_success() {
+fn failure_shows_whether_the_call_may_have_succeeded() {
     // (why this row exists, answer, whether the server may have done it)
     let table = [
         ("no connection", None, false),
@@ -179,8 +179,8 @@ fn failure_tells_whether_it_may_have_been_a_success() {
 }
 
 #[test]
-fn a_failure_tells_what_it_means() {
-    // (answer, what it means for the next attempt, whether there was none)
+fn failure_has_the_verdict_of_its_status() {
+    // (answer, verdict, whether there was no answer)
     let later = Verdict::Later(Duration::ZERO);
     let table = [
         (None, later, true),

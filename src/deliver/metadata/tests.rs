@@ -1,4 +1,4 @@
-//! Namespaces with their files, in time that the test lets pass.
+//! Namespaces with their files, with a clock that the test advances.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ impl Rig {
         Rig { dir, metadata }
     }
 
-    /// The agent is killed and starts again.
+    /// Kills the agent and starts it again.
     fn restart(self) -> Rig {
         Rig::in_dir(self.dir)
     }
@@ -38,7 +38,7 @@ impl Rig {
         self.metadata.take("a", document, moment(now)).unwrap();
     }
 
-    /// What is sent at this second, and what comes of it.
+    /// The document that is sent at this second, if any. The request ends with `sent`.
     fn send(&mut self, now: u64, sent: Sent) -> Option<String> {
         let (name, document) = self.metadata.next(moment(now))?;
         assert_eq!(name, "a");
@@ -61,7 +61,7 @@ impl Rig {
 const LATER: Sent = Sent::Later(Duration::ZERO);
 
 #[test]
-fn the_file_is_where_the_environment_says() {
+fn cache_file_is_in_the_directory_of_the_environment() {
     type Variables = &'static [(&'static str, &'static str)];
     // (why this row exists, of the plugin, of the agent, path)
     let table: [(_, Variables, Variables, _); 6] = [
@@ -115,7 +115,7 @@ fn the_file_is_where_the_environment_says() {
 }
 
 #[test]
-fn only_what_has_changed_is_sent() {
+fn document_is_sent_only_if_it_has_changed() {
     // (what the server has, what the plugin prints, whether it is sent)
     let table = [
         ("{}", "{}", false),
@@ -135,7 +135,7 @@ fn only_what_has_changed_is_sent() {
         rig.send(60, Sent::Accepted).unwrap();
         rig.print(after, 610);
         assert_eq!(rig.due().is_some(), is_sent, "{before} {after}");
-        // It makes no difference whether the agent remembers or reads its file.
+        // The result is the same whether the agent remembers or reads its file.
         let mut rig = Rig::new();
         rig.print(before, 10);
         rig.send(60, Sent::Accepted).unwrap();
@@ -170,7 +170,7 @@ fn changes_are_sent_in_rounds() {
 }
 
 #[test]
-fn the_newest_is_sent() {
+fn newest_document_is_sent() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     rig.print("2", 20);
@@ -181,7 +181,7 @@ fn the_newest_is_sent() {
 }
 
 #[test]
-fn what_the_server_could_not_take_is_sent_again() {
+fn document_is_sent_again_after_a_temporary_failure() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     let asked = |seconds| Sent::Later(Duration::from_secs(seconds));
@@ -198,7 +198,7 @@ fn what_the_server_could_not_take_is_sent_again() {
 }
 
 #[test]
-fn what_the_server_refused_is_sent_after_the_next_run() {
+fn document_that_was_rejected_is_sent_after_the_next_run() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     assert_eq!(rig.send(60, Sent::Refused).unwrap(), "1");
@@ -208,13 +208,13 @@ fn what_the_server_refused_is_sent_after_the_next_run() {
 }
 
 #[test]
-fn the_file_is_there_while_it_is_known_what_the_server_has() {
+fn cache_file_exists_while_the_servers_document_is_known() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     assert_eq!(rig.file(), None);
     rig.send(60, Sent::Accepted).unwrap();
     assert_eq!(rig.file().as_deref(), Some("1"));
-    // An answer that got lost may have been a good one.
+    // A request whose answer got lost may have succeeded.
     rig.print("2", 610);
     rig.send(660, LATER).unwrap();
     assert_eq!(rig.file(), None);
@@ -244,7 +244,7 @@ fn a_change_that_was_not_sent_is_sent_by_the_next_agent() {
 }
 
 #[test]
-fn a_file_that_says_nothing_is_as_good_as_none() {
+fn cache_file_without_a_document_is_ignored() {
     for content in ["", "{\"a\":", "1 2"] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), content).unwrap();
@@ -256,7 +256,7 @@ fn a_file_that_says_nothing_is_as_good_as_none() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_and_costs_nothing_else() {
+fn cache_file_that_cannot_be_used_is_reported_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -267,7 +267,7 @@ fn a_file_that_cannot_be_used_is_told_and_costs_nothing_else() {
     assert!(base::report(&error).contains("/file/a: Not a directory"));
     assert_eq!(metadata.next(moment(60)), Some(("a", "1")));
     assert!(metadata.done("a", Sent::Accepted, moment(60)).is_err());
-    // It is told once, and sent once.
+    // It is reported once, and sent once.
     take(&mut metadata).unwrap();
     assert_eq!(metadata.due(), None);
 }
@@ -292,7 +292,7 @@ fn a_namespace_that_fails_delays_no_other() {
 }
 
 #[test]
-fn the_end_hurries() {
+fn stop_sends_documents_at_once() {
     let mut rig = Rig::new();
     rig.print("1", 10);
     rig.metadata.end(moment(20));

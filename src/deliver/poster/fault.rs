@@ -1,5 +1,4 @@
-//! Ways in which a poster is broken on purpose, between itself and its lanes. The rig has to notice
-//! each of them.
+//! Faults that the rig injects between a poster and its lanes. The rig has to detect each of them.
 
 use std::time::Duration;
 
@@ -9,36 +8,36 @@ use crate::base::clock::Moment;
 use crate::deliver::api::Api;
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
 
-/// By how much [`Mutant::Late`] is late.
+/// Delay of [`Mutant::Late`].
 const LATE: Duration = Duration::from_secs(10 * 60);
 
-/// What is wrong with a lane.
+/// The fault of a lane.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mutant {
     /// It is never due.
     NeverDue,
     /// It is due too late.
     Late,
-    /// It is due at once whenever something waits, whatever pause there is to be.
+    /// It is due at once whenever something waits, without any pause.
     Hasty,
-    /// Its steps make no request, and count as successful.
+    /// Its steps make no request and count as successful.
     Pretends,
-    /// It is never due again after a step that is to be repeated.
+    /// It is never due again after a step that has to be repeated.
     NoRetry,
-    /// The lane behind it goes first when both are due.
+    /// The next lane goes first when both are due.
     Swapped,
     /// Its `stop` is not called.
     NotStopped,
 }
 
-/// What is wrong with a poster.
+/// The faults of a poster.
 #[derive(Default)]
 pub(super) struct Fault {
-    /// A lane by its place in the order of priority, and what is wrong with it.
+    /// A lane, by its place in the order of priority, and its fault.
     pub(super) lane: Option<(usize, Mutant)>,
-    /// Whether a step of that lane is to be repeated.
+    /// Whether a step of that lane has to be repeated.
     has_failed: bool,
-    /// Whether it tries until the end, whatever is kept.
+    /// Whether the poster tries until the end, even if everything is saved.
     pub(super) is_stubborn: bool,
 }
 
@@ -58,26 +57,26 @@ impl Fault {
         dues
     }
 
-    /// The lane that goes first, where it should be `first`.
+    /// The lane that goes first with this fault; without it, `first` does.
     pub(super) fn first(&self, first: usize, dues: &[Option<Moment>; COUNT], now: Moment) -> usize {
         let next = dues.get(first + 1).copied().flatten();
         let is_swapped = self.lane == Some((first, Mutant::Swapped));
         first + usize::from(is_swapped && next.is_some_and(|due| due <= now))
     }
 
-    /// What the step of a lane talks to instead of the API, if it does.
+    /// Replaces the API in a step of a lane; `None` if the lane uses the real one.
     pub(super) fn api(&self, at: usize) -> Option<Api> {
         let is_pretended = self.lane == Some((at, Mutant::Pretends));
         is_pretended.then(|| Api::new(Box::new(NoServer)))
     }
 
-    /// A step of a lane has ended.
+    /// Records how a step of a lane ended.
     pub(super) fn ended(&mut self, at: usize, step: &Step) {
         let is_broken = self.lane.is_some_and(|(lane, _)| lane == at);
         self.has_failed |= is_broken && *step == Step::Later;
     }
 
-    /// The lanes whose `stop` is called, of all lanes.
+    /// Those of `lanes` whose `stop` is called.
     pub(super) fn stopped<'a>(
         &self,
         lanes: impl Iterator<Item = &'a mut dyn Lane>,
@@ -88,7 +87,7 @@ impl Fault {
     }
 }
 
-/// Answers each request with success, and does nothing.
+/// A connection that answers each request with success and does nothing.
 struct NoServer;
 
 impl Exchange for NoServer {

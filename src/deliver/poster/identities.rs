@@ -1,5 +1,5 @@
-//! The hosts that plugins report for by custom identifier: which the server knows, and when it is
-//! asked. Time is an argument.
+//! The hosts for which plugins report by custom identifier: what is known about each, and when the
+//! server is asked. Time is an argument.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::config::Config;
 
 /// Longest pause between two attempts to look a host up.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
-/// Until a host that does not exist is looked up again.
+/// Pause before a host that does not exist is looked up again.
 const ABSENT: Duration = Duration::from_secs(60 * 60);
 
-/// What is known of each host.
+/// What is known about each host.
 #[derive(Default)]
 pub(super) struct Identities {
     all: Vec<Identity>,
-    /// Whether an answer has changed what is known since [`Identities::take_change`].
+    /// Whether a look-up has changed a state since the last [`Identities::take_change`].
     is_changed: bool,
 }
 
 struct Identity {
     identifier: String,
     state: State,
-    /// When it is looked up next; `None` if it is known.
+    /// When the host is looked up next; `None` if its id is known.
     due: Option<Moment>,
     backoff: Backoff,
 }
@@ -33,28 +33,32 @@ enum State {
     Unknown,
     /// The server has no such host.
     Absent,
-    /// It has this id.
+    /// The id of the host.
     Known(String),
 }
 
-/// What is known of one host.
+/// What is known about one host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Identified<'a> {
-    /// Nothing yet.
+    /// Nothing is known yet.
     NotYet,
-    /// There is none.
+    /// The server has no such host.
     Absent,
-    /// It has this id.
+    /// The id of the host.
     As(&'a str),
 }
 
 impl Identities {
-    /// Those of the plugins of `config`. What is known stays known.
+    /// Adds the hosts of the plugins of `config`, and removes all others. What is known is kept.
     pub(super) fn configure(&mut self, config: &Config, now: Moment) {
-        let metrics = config.metric_plugins.values();
-        let metrics = metrics.filter_map(|plugin| plugin.custom_identifier.as_ref());
-        let checks = config.check_plugins.values();
-        let checks = checks.filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let metrics = config
+            .metric_plugins
+            .values()
+            .filter_map(|plugin| plugin.custom_identifier.as_ref());
+        let checks = config
+            .check_plugins
+            .values()
+            .filter_map(|plugin| plugin.custom_identifier.as_ref());
         let wanted: Vec<&String> = metrics.chain(checks).collect();
         self.all
             .retain(|identity| wanted.contains(&&identity.identifier));
@@ -76,28 +80,28 @@ impl Identities {
             .find(|identity| identity.identifier == identifier)
     }
 
-    /// What is known of the host of this identifier.
+    /// What is known about the host with this identifier.
     pub(super) fn of(&self, identifier: &str) -> Identified<'_> {
         match self.find(identifier).map(|identity| &identity.state) {
             Some(State::Known(id)) => Identified::As(id),
             Some(State::Unknown) => Identified::NotYet,
-            // It has left the configuration.
+            // An identifier without an entry has been removed from the configuration.
             Some(State::Absent) | None => Identified::Absent,
         }
     }
 
-    /// Whether the server has no host of this identifier, as it said when it was asked.
+    /// Whether a look-up has found that no host has this identifier.
     pub(super) fn is_absent(&self, identifier: &str) -> bool {
         let found = self.find(identifier);
         found.is_some_and(|identity| identity.state == State::Absent)
     }
 
-    /// When [`Identities::next`] has something; `None` if it never will.
+    /// When [`Identities::next`] returns an identifier; `None` if no look-up is needed.
     pub(super) fn due(&self) -> Option<Moment> {
         self.all.iter().filter_map(|identity| identity.due).min()
     }
 
-    /// The identifier to be looked up now.
+    /// The identifier to be looked up now; `None` if none is due.
     pub(super) fn next(&self, now: Moment) -> Option<&str> {
         let is_due = |identity: &&Identity| identity.due.is_some_and(|due| due <= now);
         self.all
@@ -106,7 +110,8 @@ impl Identities {
             .map(|identity| identity.identifier.as_str())
     }
 
-    /// The server has this host under this id, or does not have it. Returns whether that is news.
+    /// Records the result of a look-up: an id, or `None` if there is no such host. Returns whether
+    /// it is new.
     pub(super) fn found(&mut self, identifier: &str, id: Option<String>, now: Moment) -> bool {
         let Some(identity) = self.find_mut(identifier) else {
             return false;
@@ -123,12 +128,12 @@ impl Identities {
         is_news
     }
 
-    /// Whether an answer has changed what is known since the last call.
+    /// Whether a look-up has changed a state since the last call.
     pub(super) fn take_change(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)
     }
 
-    /// The server could not be asked, and wants to be left alone for as long as `asked`.
+    /// Records that a look-up has failed. `asked` is the pause that the server asks for.
     pub(super) fn failed(&mut self, identifier: &str, asked: Duration, random: u32, now: Moment) {
         if let Some(identity) = self.find_mut(identifier) {
             let pause = identity.backoff.failed(asked, random);
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_looked_up_until_it_is_found() {
+    fn identifier_is_looked_up_until_it_is_found() {
         let mut identities = Identities::default();
         assert_eq!(identities.due(), None);
         identities.configure(&config(&["a", "b", "a"]), moment(0));
@@ -183,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn another_configuration_keeps_what_is_known() {
+    fn configuration_change_keeps_what_is_known() {
         let mut identities = Identities::default();
         identities.configure(&config(&["a", "b"]), moment(0));
         identities.found("a", Some("1".to_owned()), moment(0));

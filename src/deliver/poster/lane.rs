@@ -1,4 +1,4 @@
-//! What a lane is: one kind of traffic to one server, with its own queue, pauses and log state.
+//! A lane is one kind of traffic to one server, with its own queue, pauses and log state.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::sys::log_once::LogOnce;
 
 use super::identities::{Identified, Identities};
 
-/// Pause after a request that somebody has to act upon before it can succeed.
+/// Pause after a request that cannot succeed before somebody acts.
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// One kind of traffic. The first lane that is due makes a step. What is to be sent reaches a lane
-/// through methods of its own.
+/// One kind of traffic. The first lane that is due makes a step. Each lane has methods of its own
+/// that add what is to be sent.
 pub(super) trait Lane {
     /// When the next step is due; `None` if nothing is to be sent.
     fn due(&self, context: &Context) -> Option<Moment>;
@@ -25,7 +25,7 @@ pub(super) trait Lane {
     /// Makes at most one request.
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step;
 
-    /// The agent is about to end: what is to be sent is due now or never.
+    /// Handles the stop of the agent: what is to be sent is due now, or not at all.
     fn stop(&mut self, now: Moment);
 }
 
@@ -34,13 +34,13 @@ pub(super) trait Lane {
 pub(super) enum Step {
     /// No request was made.
     Idle,
-    /// The server did what was asked.
+    /// The request succeeded.
     Sent,
     /// The same request is repeated later.
     Later,
-    /// The server rejects what was sent: it is not repeated as it was.
+    /// The server rejected the content. The same content is not sent again.
     Refused,
-    /// The agent cannot go on; the text says why and what to do.
+    /// The agent cannot continue. The text gives the reason and the remedy.
     Fatal(String),
 }
 
@@ -53,20 +53,20 @@ pub(super) struct Context {
     /// The other hosts for which plugins report.
     pub(super) identities: Identities,
     pub(super) trust: ClockTrust,
-    /// Where [`PosterEvent`] go.
+    /// Receives each [`PosterEvent`].
     pub(super) events: Box<dyn Fn(PosterEvent) + Send>,
     pub(super) random: fn() -> u32,
-    /// When to give up delivering; `None` as long as the agent runs.
+    /// When delivery is given up; `None` until the agent stops.
     pub(super) stop: Option<Moment>,
 }
 
 impl Context {
-    /// The id of this host; `None` as long as it is not registered.
+    /// The id of this host; `None` until it is registered.
     pub(super) fn own_id(&self) -> Option<&str> {
         self.registration.host().map(|host| host.id.as_str())
     }
 
-    /// The id of the host that a custom identifier stands for, or of this one.
+    /// The id of the host with this custom identifier, or of this host for `None`.
     pub(super) fn id_of(&self, destination: Option<&str>) -> Identified<'_> {
         match destination {
             Some(identifier) => self.identities.of(identifier),
@@ -74,18 +74,18 @@ impl Context {
         }
     }
 
-    /// Whether no host has this custom identifier, or no plugin of the configuration has it any more.
-    /// What comes for it is dropped; that is logged when it is found out.
+    /// Whether no host has this custom identifier, or no configured plugin has it any more. What
+    /// arrives for such a host is dropped. That is logged when the poster detects it.
     pub(super) fn is_unwanted(&self, destination: Option<&str>) -> bool {
         destination.is_some_and(|to| self.identities.of(to) == Identified::Absent)
     }
 
-    /// The time that it is, as far as is known.
+    /// The current time; `None` until it is known.
     pub(super) fn time(&self, clock: &dyn Clock) -> Option<Unix> {
         self.trust.time(clock.stamp())
     }
 
-    /// Takes the time from the answer of the last successful request, unless a better one is known.
+    /// Uses the date of the last successful response as the time, unless a better one is known.
     pub(super) fn read_server_time(&mut self, api: &Api, clock: &dyn Clock) {
         if self.trust.is_sure() {
             return;
@@ -109,7 +109,8 @@ impl Context {
         }
     }
 
-    /// Logs why the host cannot be registered, or values cannot be posted, and reports it.
+    /// Logs why the host cannot be registered or values cannot be posted. Sends the reason as an
+    /// event if it was logged.
     pub(super) fn report_failure(&self, log: &mut LogOnce, reason: String) {
         if log.failed(reason.clone()) {
             (self.events)(PosterEvent::Failing(reason));
@@ -117,8 +118,8 @@ impl Context {
     }
 }
 
-/// How long a server that failed like this asks to wait, or would if it knew that somebody has to
-/// act first.
+/// The pause that the server asks for in this error. It is [`REFUSED_PAUSE`] if the request cannot
+/// succeed before somebody acts.
 pub(super) fn asked_pause(error: &ApiError) -> Duration {
     match error.verdict() {
         Verdict::Later(asked) => asked,

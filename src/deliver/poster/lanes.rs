@@ -21,11 +21,11 @@ use values::ValuesLane;
 
 /// Number of lanes.
 pub(super) const COUNT: usize = 7;
-/// The first lanes, for which the next agent sends from the spool file what this one has not sent:
-/// while the agent is about to end, a single failure in one of them is enough to give up.
+/// Number of lanes, from the first, whose unsent data the next agent sends from the spool file.
+/// While the agent stops, a single failure in one of them is enough to give up.
 pub(super) const KEPT: usize = 3;
 
-/// Each lane under its name, since commands go to one of them.
+/// All lanes, by name: each command goes to one of them.
 pub(super) struct Lanes {
     pub(super) registration: RegistrationLane,
     pub(super) reports: ReportsLane,
@@ -50,8 +50,9 @@ impl Lanes {
         }
     }
 
-    /// All lanes. Of those that are due, the first one goes first: alerts wait for reports and values.
-    /// Registration, the first of them, is the only one before the host has an id, and none afterwards.
+    /// All lanes, highest priority first. Reports and values precede the rest, because alerts
+    /// depend on them. Registration is the only lane that is due before the host has an id, and is
+    /// never due afterwards.
     pub(super) fn by_priority(&mut self) -> [&mut dyn Lane; COUNT] {
         [
             &mut self.registration,

@@ -1,9 +1,9 @@
-//! Keeps what waits in the journal's file, so that it outlives the agent: when it is written, as what,
-//! and what becomes of what an earlier agent has left.
+//! Saves what waits to the journal's file, so that it survives the agent. Decides when to write and
+//! what, and what is done with the data of an earlier agent.
 //!
-//! Nothing is written as long as everything is delivered within [`Persister`]'s window. What was not is
-//! appended in one go; the file is written anew once most of what it holds is gone, and removed once
-//! nothing waits any more.
+//! Nothing is written as long as everything is delivered within [`Persister`]'s window. What was
+//! not delivered by then is appended in one write. The file is rewritten once most of its contents
+//! are obsolete, and removed once nothing waits any more.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,46 +21,46 @@ use super::lanes::Undated;
 
 mod load;
 
-/// Rounds in one record: what damage to a single one costs.
+/// Maximum number of rounds in one record. They are lost together if the record is damaged.
 const GROUP: usize = 10;
-/// Rounds and reports that are gone and may lie in the file in any case.
+/// Number of obsolete rounds and reports that the file may always contain.
 const GARBAGE: usize = 64;
-/// How much sooner than its window something is written: a request may be under way.
+/// How long before the end of its window something is written: a request may be in progress.
 const AHEAD: Duration = Duration::from_secs(30);
 
-/// The file, and what it is known to hold.
+/// The file, and what it contains as far as is known.
 pub(crate) struct Persister {
-    /// `None` if nothing is to be kept.
+    /// `None` if nothing is to be saved.
     journal: Option<Journal>,
     boot: u128,
     /// The id that this host had when the agent started.
     owner: Option<String>,
-    /// How long something may wait before it is written.
+    /// Longest time that something waits before it is written.
     window: Duration,
     /// Whether the first thing is written at once.
     is_hasty: bool,
     due: Option<Moment>,
-    /// Whether the file has to be written anew.
+    /// Whether the file has to be rewritten.
     is_stale: bool,
     /// When this boot began, according to the file.
     clock: Option<u64>,
-    /// How much in the file is gone.
+    /// Number of obsolete rounds and reports in the file.
     garbage: usize,
-    /// Reports in the file, by number.
+    /// Numbers of the reports in the file.
     reports: Vec<u64>,
-    /// What an earlier agent has left, until the poster takes it.
+    /// The records of an earlier agent, until [`Persister::restore`] takes them.
     found: Vec<Record>,
     log: LogOnce,
 }
 
-/// What waits, in memory.
+/// What waits in memory.
 pub(super) struct Waiting<'a> {
     pub(super) spool: &'a mut Spool,
     pub(super) reports: &'a Queue,
     pub(super) undated: &'a [Undated],
-    /// Whose it is, if that is known.
+    /// The id of this host, if it is known.
     pub(super) owner: Option<&'a str>,
-    /// When this boot began, if that is known.
+    /// When this boot began, if it is known.
     pub(super) start: Option<u64>,
     pub(super) now: Stamp,
 }
@@ -72,7 +72,7 @@ impl Waiting<'_> {
 }
 
 impl Persister {
-    /// Keeps nothing.
+    /// A persister that saves nothing.
     pub(crate) fn none() -> Persister {
         Persister {
             journal: None,
@@ -90,40 +90,41 @@ impl Persister {
         }
     }
 
-    /// The same, but the first thing is written at once: the last agent may have crashed, and this one
-    /// may crash before the window is over.
+    /// The same persister, but it writes the first thing at once. The last agent may have crashed,
+    /// and this one may crash before the end of the window.
     pub(crate) fn hasty(mut self) -> Persister {
         self.is_hasty = self.journal.is_some();
         self
     }
 
-    /// Whether the first thing that waits is still to be written, and at once.
+    /// Whether the first thing that waits is written at once, and has not been written yet.
     pub(super) fn is_hasty(&self) -> bool {
         self.is_hasty
     }
 
-    /// There is something that is in no file: it is written within the window.
+    /// Schedules a write within the window. Called when something waits that is in no file.
     pub(super) fn request_save(&mut self, now: Moment) {
         if self.journal.is_some() {
-            let pause = match self.is_hasty {
-                true => Duration::ZERO,
-                false => self.window.saturating_sub(AHEAD),
+            let pause = if self.is_hasty {
+                Duration::ZERO
+            } else {
+                self.window.saturating_sub(AHEAD)
             };
             self.due.get_or_insert(Moment(now.0.saturating_add(pause)));
         }
     }
 
-    /// Whether there is a file that does not say that this boot began at `start`.
+    /// Whether there is a file that does not record `start` as the beginning of this boot.
     pub(super) fn lacks_clock(&self, start: Option<u64>) -> bool {
         self.journal.as_ref().is_some_and(Journal::is_there) && self.clock != start
     }
 
-    /// When [`Persister::save`] has to be called; `None` if there is no reason to.
+    /// When [`Persister::save`] has to be called; `None` if it need not be.
     pub(super) fn due(&self) -> Option<Moment> {
         self.due
     }
 
-    /// Notes that something has been delivered: if it was all, there is nothing to keep.
+    /// Removes the file if nothing waits any more. Called after a delivery.
     pub(super) fn delivered(&mut self, waiting: &mut Waiting<'_>) {
         if !waiting.is_empty() {
             return;
@@ -146,7 +147,8 @@ impl Persister {
         self.is_stale = false;
     }
 
-    /// Writes what waits and is in no file yet. Returns where it is, if it is there.
+    /// Writes what waits and is in no file yet. Returns the path of the file if everything is in
+    /// it.
     pub(super) fn save(&mut self, waiting: &mut Waiting<'_>, now: Moment) -> Option<PathBuf> {
         // What an earlier agent has left may be written before there is anything new.
         self.is_hasty &= self.due.take().is_none();
@@ -169,7 +171,7 @@ impl Persister {
         }
     }
 
-    /// `None` if nothing is to be kept.
+    /// Writes what waits. Returns the path, or why it failed; `None` if nothing is to be saved.
     fn write(&mut self, waiting: &mut Waiting<'_>) -> Option<Result<PathBuf, String>> {
         let journal = self.journal.as_mut()?;
         let waiting_reports: Vec<u64> = waiting.reports.iter().map(|(number, ..)| number).collect();
@@ -202,8 +204,10 @@ impl Persister {
         }
         if is_whole {
             let mut frames = frames(waiting, self.boot, &|_| false, true);
-            let owner = waiting.owner.or(self.owner.as_deref());
-            let owner = owner.map(|id| Record::Owner(id.to_owned()).write());
+            let owner = waiting
+                .owner
+                .or(self.owner.as_deref())
+                .map(|id| Record::Owner(id.to_owned()).write());
             let clock = waiting.start.map(|start| clock_record(self.boot, start));
             frames.extend(owner.into_iter().chain(clock));
             written = journal.replace(&frames);
@@ -212,7 +216,7 @@ impl Persister {
             return Some(Err(base::report(&error)));
         }
         self.clock = waiting.start;
-        // Those without a time have no number by which the file could tell that they are gone.
+        // Reports without a time have no number with which the file could mark them as gone.
         self.is_stale = !waiting.undated.is_empty();
         self.garbage = if is_whole { 0 } else { garbage };
         self.reports = waiting_reports;
@@ -221,7 +225,7 @@ impl Persister {
     }
 }
 
-/// Rounds and reports as frames: all of them, or those that are in no file.
+/// The waiting rounds and reports as frames: all of them, or those that are in no file.
 fn frames(
     waiting: &Waiting<'_>,
     boot: u128,
@@ -253,18 +257,18 @@ fn frames(
     let reports = waiting
         .reports
         .iter()
-        .filter(|(number, ..)| !is_kept(*number));
-    let reports = reports.map(|(number, destination, report)| {
-        Record::Report(record::Report {
-            number,
-            boot,
-            is_sure: true,
-            age: waiting.now.at(report.occurred_at).age,
-            destination: destination.map(str::to_owned),
-            report: report.clone(),
-        })
-        .write()
-    });
+        .filter(|(number, ..)| !is_kept(*number))
+        .map(|(number, destination, report)| {
+            Record::Report(record::Report {
+                number,
+                boot,
+                is_sure: true,
+                age: waiting.now.at(report.occurred_at).age,
+                destination: destination.map(str::to_owned),
+                report: report.clone(),
+            })
+            .write()
+        });
     let undated = waiting.undated.iter().map(|undated| {
         Record::Report(record::Report {
             number: u64::MAX,

@@ -1,11 +1,14 @@
-//! The fault-injection rig: a poster with its spool, its file and its clocks in a world where servers,
-//! disks and clocks fail at random, and in which a day passes in milliseconds.
+//! The fault-injection rig: a poster with its spool, its file and its clocks. Servers, disks and
+//! clocks fail at random, and a day passes in milliseconds.
 //!
-//! What has to hold at the end: every value measured and still of use was accepted, with the time at
-//! which it was measured, except what lay inside the stated window of a kill or a loss of power; none
-//! was invented, and none sent again that had been acknowledged to the same process. The first round
-//! after a crash is kept whatever the window; a stop whose values are in the file does not wait for the
-//! server; one process creates one host; a clock that stays as wrong as it is is asked about once.
+//! What has to hold at the end:
+//! - Every value that was measured and is still of use was accepted, with the time of its
+//!   measurement. Exempt is what lay inside the stated window of a kill or a loss of power.
+//! - No value was invented. None was sent again that had been acknowledged to the same process.
+//! - The first round after a crash is saved whatever the window.
+//! - A stop whose values are in the file does not wait for the server.
+//! - One process creates one host.
+//! - As long as the error of a wrong clock does not change, the server is asked for the time once.
 
 mod lanes;
 mod lives;
@@ -32,36 +35,36 @@ const PEACE: u64 = 2 * 60 * 60;
 const WINDOW: u64 = 5 * 60;
 const ROOT: &str = "/root";
 
-/// A way in which the program is broken on purpose.
+/// A fault of the program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Broken {
     Not,
     /// It does not sync.
     NoSync,
-    /// It drops what is refused as a whole.
+    /// It drops a rejected batch as a whole.
     NoHalves,
     /// It writes too late.
     Late,
-    /// It takes every clock to be right.
+    /// It considers every clock right.
     Gullible,
-    /// It asks for the time again and again while its clock is wrong.
+    /// It asks for the time repeatedly while its clock is wrong.
     Doubting,
-    /// It writes the first round after a crash no sooner than others.
+    /// It writes the first round after a crash no sooner than other rounds.
     Calm,
-    /// At a stop it tries for all its time what is in the file.
+    /// At a stop, it tries to send what is in the file until its time is over.
     Stubborn,
-    /// It creates another host without looking for the first.
+    /// It creates another host without a search for the first.
     Careless,
 }
 
-/// What a life was like.
+/// The result of a simulated life.
 struct Life {
-    /// What should not have been.
+    /// The violations.
     wrong: Vec<String>,
-    /// What has happened.
+    /// The log of events.
     story: Vec<String>,
     requests: u64,
-    /// Of all requests: equal as long as none has changed.
+    /// Digest of all requests. It stays the same as long as no request changes.
     digest: u64,
 }
 
@@ -71,24 +74,24 @@ struct Rig {
     state: tempfile::TempDir,
     broken: Broken,
     poster: Option<Poster>,
-    /// Whether the last process ended in another way than by a stop.
+    /// Whether the last process ended otherwise than by a stop.
     was_killed: bool,
-    /// Rounds that this process has measured.
+    /// Number of rounds that this process has measured.
     rounds: u64,
-    /// Values in a round.
+    /// Number of values in a round.
     series: u64,
     next_value: u64,
-    /// Numbers of reports start where those of values never are.
+    /// Above all numbers of values, so that the two never meet.
     next_report: u64,
     /// The configuration.
     config: &'static str,
-    /// What is wrong with a lane.
+    /// The fault of a lane.
     fault: Option<(usize, Mutant)>,
-    /// Steps of the poster.
+    /// Number of steps of the poster.
     steps: u64,
 }
 
-/// Finds out at once that the host is in no cloud.
+/// A look-up that finds at once that the host is in no cloud.
 fn nowhere() -> Look {
     Box::new(|_| Some(Ok(Default::default())))
 }
@@ -119,10 +122,11 @@ impl Rig {
         disk.drive().is_deaf = broken == Broken::NoSync;
         let state = tempfile::tempdir().unwrap();
         let mut world = World::new(seed);
-        match seed.is_multiple_of(3) {
-            // A new host, on a bad day.
-            true => world.face_until = 0,
-            false => State::at(state.path()).save_host_id(world::ID).unwrap(),
+        if seed.is_multiple_of(3) {
+            // A new host, with a server that may fail from the first minute.
+            world.face_until = 0
+        } else {
+            State::at(state.path()).save_host_id(world::ID).unwrap()
         }
         Rig {
             world: Arc::new(Mutex::new(world)),
@@ -156,7 +160,7 @@ impl Rig {
         self.world().is_new_process();
         self.world().tell("starts".to_owned());
         if self.disk.drive().mood == Mood::Denied {
-            // What it cannot read it leaves alone, and the next process may.
+            // A file that cannot be read is left alone. The next process may be able to read it.
             self.disk.drive().mood = Mood::ReadOnly;
         }
         let mut config = Config::default();
@@ -180,21 +184,20 @@ impl Rig {
             Broken::Late => 60 * 60,
             _ => WINDOW,
         };
-        let persister = Persister::open(
+        let mut persister = Persister::open(
             Box::new(self.disk.clone()),
             Path::new(ROOT),
             Duration::from_secs(window),
             self.world().boot,
             id.as_deref(),
         );
-        let persister = match self.was_killed && self.broken != Broken::Calm {
-            true => persister.hasty(),
-            false => persister,
-        };
+        if self.was_killed && self.broken != Broken::Calm {
+            persister = persister.hasty();
+        }
         self.poster = Some(poster.keep_with(persister, &clock));
     }
 
-    /// Lets time pass until `end`, or until the poster ends.
+    /// Advances time until `end`, or until the poster ends.
     fn run_until(&mut self, end: u64) -> Option<Outcome> {
         let clock = RigClock(Arc::clone(&self.world));
         while self.world().elapsed < end {
@@ -216,9 +219,9 @@ impl Rig {
                 Next::End(outcome) => return Some(outcome),
                 Next::Rest => world.elapsed += left,
                 Next::Pause(pause) => {
-                    let seconds = pause.as_millis().div_ceil(1_000);
-                    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                    // A step that did nothing and does not wait would go on for ever.
+                    let seconds =
+                        u64::try_from(pause.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+                    // A step that does nothing and does not wait would be repeated for ever.
                     let least = u64::from(before.0.as_secs() == world.elapsed && pause.is_zero());
                     world.elapsed += seconds.max(least).min(left);
                 }
@@ -239,7 +242,7 @@ impl Rig {
                 poster.context.trust.forget_shown();
             }
             let stamp = match broken {
-                // As if what the clock says had always been so.
+                // As if the clock had always been right.
                 Broken::Gullible => {
                     poster.context.trust.ask_kernel(now, true);
                     now
@@ -275,7 +278,7 @@ impl Rig {
         }
         let end = (minute + 1) * 60;
         if let Some(Outcome::Refused(_)) = self.run_until(end) {
-            // As a supervisor would, but later.
+            // As a supervisor would restart it, but later.
             self.ends();
             self.was_killed = true;
             if self.disk.drive().mood != Mood::Well {
@@ -286,7 +289,7 @@ impl Rig {
         }
     }
 
-    /// The process dies, with whatever it had in memory.
+    /// Kills the process. What was only in its memory is lost.
     fn kill(&mut self, loses_power: bool) {
         self.world()
             .tell(format!("killed, power lost: {loses_power}"));
@@ -304,14 +307,14 @@ impl Rig {
         }
     }
 
-    /// The process is over. One without an id may have created a host.
+    /// Ends the process. A process without an id may have created a host.
     fn ends(&mut self) {
         self.poster = None;
         let id = State::at(self.state.path()).host_id().unwrap();
         self.world().nameless_ends += usize::from(id.is_none());
     }
 
-    /// The process is told to end, and given the time.
+    /// Sends the command to stop, and lets the process use the time that it has.
     fn stop(&mut self) {
         let clock = RigClock(Arc::clone(&self.world));
         let limit = self.world().elapsed + 30;
@@ -342,7 +345,7 @@ impl Rig {
         }
     }
 
-    /// What goes wrong in this minute, or is mended.
+    /// Injects or ends the failures of this minute.
     fn fate(&mut self, minute: u64) {
         self.world().turn(minute);
         let restart = self.world().restart_at;
@@ -353,7 +356,7 @@ impl Rig {
         if self.poster.is_none() {
             return;
         }
-        // What has crashed is likely to crash again, and soon.
+        // A process that has crashed is likely to crash again soon.
         let is_looping = self.was_killed && self.rounds < 4 && self.random(3) == 0;
         match self.random(400) {
             _ if is_looping => self.kill(false),
@@ -374,7 +377,7 @@ impl Rig {
             }
             4 => self.world().jump(),
             5 => {
-                // A bit rots, which is noticed at the next start.
+                // A bit flips, which is detected at the next start.
                 let file = self.disk.get("spool").filter(|file| !file.is_empty());
                 if let Some(mut file) = file {
                     let at = self.random(file.len() as u64);
@@ -398,7 +401,7 @@ impl Rig {
         }
     }
 
-    /// A life of [`HOURS`].
+    /// Simulates [`HOURS`].
     fn live(mut self) -> Life {
         self.start();
         for minute in 0..HOURS * 60 {

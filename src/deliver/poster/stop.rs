@@ -1,11 +1,11 @@
-//! The end: what waits is saved, sent while that works, and left to the next agent otherwise.
+//! The stop: what waits is saved, sent while that works, and otherwise left to the next agent.
 
 use super::{Outcome, Poster};
 use crate::base;
 use crate::base::clock::{Clock, Moment};
 
 impl Poster {
-    /// The agent is about to end: what waits is saved, and sent until `limit`.
+    /// Handles the command to stop: saves what waits, and sends it until `limit`.
     pub(super) fn on_stop(&mut self, limit: Moment, clock: &dyn Clock) {
         let now = clock.moment();
         self.context.stop = Some(limit);
@@ -18,16 +18,16 @@ impl Poster {
         let is_waiting =
             !self.lanes.values.spool.is_empty() || !self.lanes.reports.queue.is_empty();
         self.lanes.registration.due = is_waiting.then_some(now);
-        // It is not known how long the agent has for delivering it.
+        // The time that the agent has for delivery is unknown.
         self.is_kept = self.save(clock).is_some();
         if is_waiting && !self.is_kept {
             self.cancel.clear();
         }
-        // A request that has just been cut short for this is the attempt that is made.
+        // A request that the stop has cut short counts as the attempt.
         self.has_failed = self.cancel.has_cut();
     }
 
-    /// Whether an attempt at the end has failed, and the next agent can make the others.
+    /// Whether an attempt has failed since the stop, and the next agent can make the others.
     pub(super) fn may_stop_trying(&self) -> bool {
         #[cfg(test)]
         if self.fault.is_stubborn {
@@ -36,7 +36,7 @@ impl Poster {
         self.is_kept && self.has_failed
     }
 
-    /// Gives the host the status that it is to have when the agent has stopped.
+    /// Sets the configured status of the host for a stopped agent, if there is one.
     pub(super) fn set_final_status(&mut self) {
         let on_stop = &self.context.config.host_status.on_stop;
         let (Some(id), Some(status)) = (self.context.own_id(), on_stop) else {
@@ -47,7 +47,7 @@ impl Poster {
         }
     }
 
-    /// Saves what has not been delivered. Returns how the poster ends.
+    /// Saves what has not been delivered. Returns the outcome of the poster.
     pub(super) fn outcome(&mut self, clock: &dyn Clock) -> Outcome {
         if self.lanes.registration.is_held {
             // The host was never registered.

@@ -1,4 +1,4 @@
-//! The poster against a server in memory, in time that the test lets pass.
+//! The poster against a server in memory, with a clock that the test advances.
 
 mod creating;
 mod fleet;
@@ -19,13 +19,13 @@ use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::state::State;
 use crate::wire::host::HostParam;
 
-/// When the tests begin: on a minute.
+/// Unix time at which the tests begin, on a full minute.
 const START: u64 = 1_700_000_040;
 /// A host whose own second is 12 (vector 57).
 const ID: &str = "xxx1234567890";
 const OWN_SECOND: u64 = 12;
 
-/// What the server says to the next request.
+/// The status of the response to a request; `None` if there is no response.
 type Rule = Box<dyn Fn(&Call) -> Option<u16> + Send>;
 
 struct Call {
@@ -35,13 +35,13 @@ struct Call {
     body: String,
 }
 
-/// A server in memory: obeys its rule, and remembers.
+/// A server in memory, which answers by its rule and records the requests.
 struct Server {
     now: Arc<Mutex<u64>>,
     rule: Rule,
-    /// Which hosts have an identifier that is looked for, as JSON.
+    /// The hosts with the identifier of a look-up, as JSON.
     found: &'static str,
-    /// That of the host itself.
+    /// The identifier of the host itself.
     identifier: &'static str,
     calls: Arc<Mutex<Vec<Call>>>,
 }
@@ -74,7 +74,7 @@ impl Exchange for Server {
     }
 }
 
-/// A poster, its clock, and what its server was asked.
+/// A poster, its clock, and the requests that its server has received.
 struct Rig {
     poster: Poster,
     clock: FakeClock,
@@ -95,8 +95,8 @@ impl Rig {
         )
     }
 
-    /// A host that finds out by `look` where it runs; the server finds these hosts by identifier,
-    /// and this is the host's own.
+    /// A rig whose host looks up its place with `look`. The server finds the hosts `found` by
+    /// identifier, and `identifier` is the host's own.
     fn placed(
         known: bool,
         look: Look,
@@ -145,7 +145,7 @@ impl Rig {
         }
     }
 
-    /// A round on each of the minutes from `from` on.
+    /// Adds a round on each of `count` minutes, beginning with the minute `from`.
     fn minutes(mut self, from: u64, count: u64) -> Rig {
         for minute in from..from + count {
             let order =
@@ -166,7 +166,7 @@ impl Rig {
         self.order(at, PosterCommand::Stop(limit))
     }
 
-    /// Lets time pass until `end` or the poster ends.
+    /// Advances time until `end`, or until the poster ends.
     fn run_until(&mut self, end: u64) -> Option<Outcome> {
         loop {
             let elapsed = self.clock.unix().0 - START;
@@ -188,7 +188,7 @@ impl Rig {
         }
     }
 
-    /// Seconds and request lines of what the server was asked.
+    /// The seconds and request lines of all requests.
     fn calls(&self) -> Vec<(u64, String)> {
         let calls = self.calls.lock().unwrap();
         calls
@@ -197,8 +197,8 @@ impl Rig {
             .collect()
     }
 
-    /// The minutes that the server has, in the order of their arrival; `accepted` says which
-    /// posts it took.
+    /// The minutes that have reached the server, in the order of their arrival. `accepted` returns
+    /// the status with which a post was answered.
     fn arrived(&self, accepted: impl Fn(&Call) -> Option<u16>) -> Vec<u64> {
         let calls = self.calls.lock().unwrap();
         let taken = calls
@@ -227,7 +227,7 @@ fn values(value: f64) -> Values {
     values
 }
 
-/// The moment at which it is so late, by both clocks.
+/// A stamp with this time by both clocks.
 fn stamp(wall: u64) -> Stamp {
     Stamp {
         wall: Unix(wall),
@@ -256,7 +256,7 @@ fn a_new_host_is_created_looked_up_and_reported_at_once() {
 }
 
 #[test]
-fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
+fn values_of_a_minute_are_one_request_in_the_hosts_own_second() {
     let mut rig = Rig::new(true, well).minutes(0, 4);
     rig.run_until(300);
     let posts: Vec<u64> = rig.calls()[3..].iter().map(|(at, _)| *at).collect();
@@ -264,7 +264,7 @@ fn when_all_is_well_each_minute_is_one_request_in_the_hosts_own_second() {
 }
 
 #[test]
-fn the_first_values_do_not_wait_for_that_second() {
+fn values_that_are_the_first_do_not_wait_for_the_own_second() {
     let order = PosterCommand::Round(stamp(START + 2), None, values(1.0));
     let mut rig = Rig::new(true, well).order(2, order);
     rig.run_until(60);
@@ -279,19 +279,19 @@ fn a_server_down_for_the_first_ten_minutes_gets_all_of_them() {
     let mut arrived = rig.arrived(down);
     arrived.sort_unstable();
     assert_eq!(arrived, (0..16).collect::<Vec<u64>>());
-    // Registering: after 1, 2, 4, ... seconds, and not once a second.
+    // Registration is tried after 1, 2, 4, ... seconds, and not every second.
     let tries = rig.calls().iter().filter(|(at, _)| *at < 600).count();
     assert!(tries <= 11, "{tries}");
 }
 
 #[test]
-fn after_25_hours_the_newest_24_are_delivered_within_minutes() {
+fn backlog_of_25_hours_delivers_the_newest_24_within_minutes() {
     let hour = 60 * 60;
     let down = move |call: &Call| (call.at < 60 || call.at >= 25 * hour).then_some(200);
     let mut rig = Rig::new(true, down).minutes(0, 25 * 60 + 5);
     rig.run_until(25 * hour + 300);
     let arrived = rig.arrived(down);
-    // The minute of the start, and then, newest first, those that the server still takes.
+    // The minute of the start, and then, newest first, those that the server still accepts.
     assert_eq!(arrived[0], 0);
     assert!(arrived[1..].contains(&62) && !arrived.contains(&30));
     assert!(arrived.len() > 24 * 60, "{}", arrived.len());
@@ -309,7 +309,7 @@ fn the_newest_round_goes_ahead_of_a_backlog() {
 }
 
 #[test]
-fn no_answer_of_the_server_costs_a_value_that_it_would_still_take() {
+fn values_survive_every_answer_of_the_server() {
     for status in [
         None,
         Some(302),
@@ -351,7 +351,7 @@ fn a_refusal_at_the_start_ends_the_agent_and_says_what_to_do() {
 }
 
 #[test]
-fn a_stop_delivers_what_waits_and_says_goodbye() {
+fn stop_delivers_what_waits_and_sets_the_status() {
     let mut rig = Rig::new(true, well).minutes(0, 2).stop_at(61);
     assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
     let calls = rig.calls();
@@ -360,14 +360,14 @@ fn a_stop_delivers_what_waits_and_says_goodbye() {
 }
 
 #[test]
-fn a_stop_with_nothing_to_deliver_is_at_once() {
+fn stop_with_nothing_to_deliver_ends_at_once() {
     let mut rig = Rig::new(true, |_| None).stop_at(30);
     assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
     assert_eq!(rig.clock.unix(), Unix(START + 30));
 }
 
 #[test]
-fn a_stop_while_the_server_is_away_tries_for_its_time_and_counts_what_is_left() {
+fn stop_while_the_server_is_down_uses_its_time_and_counts_what_is_left() {
     for known in [true, false] {
         let mut rig = Rig::new(known, |_| None).minutes(0, 2).stop_at(90);
         assert_eq!(
@@ -384,7 +384,7 @@ fn a_stop_while_the_server_is_away_tries_for_its_time_and_counts_what_is_left() 
 }
 
 #[test]
-fn a_stop_during_a_backlog_delivers_it() {
+fn stop_during_a_backlog_delivers_it() {
     let down = |call: &Call| (call.at < 60 || call.at >= 250).then_some(200);
     let mut rig = Rig::new(true, down).minutes(1, 4).stop_at(245);
     assert_eq!(rig.run_until(400), Some(Outcome::Delivered));

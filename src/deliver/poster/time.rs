@@ -1,4 +1,4 @@
-//! At what time something was measured, and everything that waits until that is known.
+//! The time at which something was measured, and what is held until that time is known.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use crate::base::clock::{Clock, Stamp};
 use crate::wire::check::Report;
 
 impl Poster {
-    /// The stamp with the time that it was, and whether that is known. If not, the server is asked
-    /// before the next post.
+    /// The stamp with its wall-clock time, and whether that time is known. If not, the server is
+    /// asked for the time before the next post.
     pub(super) fn dated(&mut self, stamp: Stamp, clock: &dyn Clock) -> (Stamp, bool) {
         let trust = &mut self.context.trust;
         let is_known = trust.is_known(stamp);
-        // The kernel may confirm meanwhile a clock of which the server has said otherwise.
+        // The kernel may now confirm a clock that the server's time has contradicted.
         if !is_known || !trust.is_near(stamp) {
             trust.ask_kernel(clock.stamp(), clock.is_synchronised());
             self.settle(clock);
@@ -25,21 +25,21 @@ impl Poster {
         }
     }
 
-    /// Gives everything that waits for the time its time, if that is known.
+    /// Sets the time of everything that is held until the time is known, if it is known now.
     pub(super) fn settle(&mut self, clock: &dyn Clock) {
         let trust = self.context.trust;
         if !trust.is_sure() {
             return;
         }
         self.lanes.values.spool.settle(&|stamp| trust.time(stamp));
-        // What the file has of this boot is worth nothing without it.
+        // Without the beginning of this boot, what the file holds of this boot cannot be used.
         if self.persister.lacks_clock(trust.start()) {
             self.save(clock);
         }
         self.lanes.reports.settle(&trust, clock.moment());
     }
 
-    /// Takes a report, to be sent as soon as its time is known.
+    /// Adds a report, which is sent as soon as its time is known.
     pub(super) fn on_report(
         &mut self,
         destination: Option<String>,
@@ -66,13 +66,13 @@ impl Poster {
         self.persister.request_save(clock.moment());
     }
 
-    /// Something has been delivered or dropped: the file may have to go.
+    /// Removes the file if nothing waits any more. Called after a delivery or a drop.
     pub(super) fn delivered(&mut self, clock: &dyn Clock) {
         let (persister, mut waiting) = self.waiting(clock);
         persister.delivered(&mut waiting);
     }
 
-    /// Writes what waits, if there is something to write it to. Returns where it is.
+    /// Writes what waits, if it can be saved. Returns the path of the file.
     pub(super) fn save(&mut self, clock: &dyn Clock) -> Option<PathBuf> {
         let (persister, mut waiting) = self.waiting(clock);
         persister.save(&mut waiting, clock.moment())

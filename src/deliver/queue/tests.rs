@@ -1,20 +1,20 @@
-//! The queue against a server in memory, in time that the test lets pass.
+//! The queue against a server in memory, with a clock that the test advances.
 
 mod failures;
 
 use super::*;
 use crate::wire::check::CheckStatus;
 
-/// When the reports of the tests occur, at the monotonic clock's zero.
+/// Unix time of the monotonic clock's zero, at which the tests begin.
 const EPOCH: u64 = 1_700_000_000;
 
-/// One request: when, for whom, and the numbers of the reports.
+/// One request: its second, its destination, and the numbers of its reports.
 type Request = (u64, Option<&'static str>, Vec<u64>);
 
-/// What the server answers at a second, to reports for someone.
+/// How a request with reports for a destination ends in a second.
 type Rule = Box<dyn FnMut(u64, Option<&str>) -> Sent>;
 
-/// Numbers of reports that it will not have, whatever its rule.
+/// Numbers of reports that the server rejects, whatever its rule.
 type Bad = &'static [u64];
 
 /// A queue, its clock in seconds, and a server that answers by its rule.
@@ -60,7 +60,7 @@ impl Rig {
         }
     }
 
-    /// Pushes so many reports, numbered from where the last ones ended.
+    /// Pushes `count` reports, numbered on from the last one.
     fn push(&mut self, count: u64, destination: Option<&str>, is_urgent: bool) {
         for _ in 0..count {
             let report = report(self.pushed, self.now, "");
@@ -90,8 +90,11 @@ impl Rig {
         let destination = self.queue.destination(batch);
         let mut sent = (self.rule)(self.now, destination);
         let destination = destination.map(|name| if name == "a" { "a" } else { "b" });
-        let numbers = self.queue.reports(batch);
-        let numbers: Vec<u64> = numbers.map(|report| report.name.parse().unwrap()).collect();
+        let numbers: Vec<u64> = self
+            .queue
+            .reports(batch)
+            .map(|report| report.name.parse().unwrap())
+            .collect();
         if numbers.iter().any(|number| self.bad.contains(number)) {
             sent = Sent::Refused;
         }
@@ -100,7 +103,7 @@ impl Rig {
         self.lost += usize::from(lost.is_some());
     }
 
-    /// When each request was made.
+    /// The seconds of all requests.
     fn times(&self) -> Vec<u64> {
         self.requests.iter().map(|(at, ..)| *at).collect()
     }
@@ -111,7 +114,7 @@ fn well(_: u64, _: Option<&str>) -> Sent {
 }
 
 #[test]
-fn what_gathers_in_a_minute_is_one_request() {
+fn reports_of_a_minute_are_one_request() {
     let mut rig = Rig::new(9, well);
     for at in [10, 20, 59] {
         rig.run_until(at);
@@ -120,7 +123,7 @@ fn what_gathers_in_a_minute_is_one_request() {
     rig.run_until(300);
     assert_eq!(rig.requests, [(60, None, vec![0, 1, 2])]);
     assert_eq!(rig.queue.due(), None);
-    // The rounds go on while nothing waits.
+    // The rounds continue while nothing waits.
     rig.run_until(310);
     rig.push(1, None, false);
     rig.run_until(500);
@@ -128,7 +131,7 @@ fn what_gathers_in_a_minute_is_one_request() {
 }
 
 #[test]
-fn what_is_urgent_takes_along_what_has_gathered() {
+fn urgent_report_is_sent_with_all_that_wait() {
     let mut rig = Rig::new(9, well);
     rig.run_until(10);
     rig.push(1, None, false);
@@ -147,7 +150,7 @@ fn what_is_urgent_takes_along_what_has_gathered() {
 }
 
 #[test]
-fn many_are_sent_in_batches_with_pauses() {
+fn reports_are_sent_in_batches_with_pauses() {
     // (why this row exists, checks, reports, requests)
     let table: [(_, _, _, &[(u64, usize)]); 5] = [
         ("less than a batch", 19, 19, &[(0, 19)]),
@@ -205,7 +208,7 @@ fn a_destination_that_fails_delays_no_other() {
         (0..10).map(|n| n * 30).collect::<Vec<_>>()
     );
     assert_eq!((rig.queue.waiting(), rig.lost), (5, 5));
-    // When it is back, nothing is missing, and nothing is out of order.
+    // After the failure nothing is missing, and nothing is out of order.
     rig.rule = Box::new(well);
     rig.run_until(400);
     assert_eq!(
@@ -214,9 +217,9 @@ fn a_destination_that_fails_delays_no_other() {
     );
 }
 
-/// A check that is bad for an hour, every minute, and a server that answers in every way.
+/// The check fails for an hour, with a report every minute. The server answers in every way.
 #[test]
-fn an_hour_of_trouble_loses_what_was_refused_and_nothing_else() {
+fn reports_of_an_hour_of_failures_arrive_unless_rejected() {
     let rule = |at: u64, _: Option<&str>| match at / 60 {
         5..10 => Sent::Later(Duration::ZERO),
         12 => Sent::Refused,
@@ -242,7 +245,7 @@ fn an_hour_of_trouble_loses_what_was_refused_and_nothing_else() {
 }
 
 #[test]
-fn the_server_gets_nothing_that_it_would_ignore() {
+fn reports_that_the_server_would_ignore_expire() {
     let mut rig = Rig::new(1, |_, _| Sent::Later(Duration::ZERO));
     rig.push(1, None, true);
     rig.run_until(100);
@@ -251,7 +254,7 @@ fn the_server_gets_nothing_that_it_would_ignore() {
     assert_eq!((rig.lost, rig.queue.waiting()), (0, 2));
     rig.run_until(USE + 30);
     assert_eq!((rig.lost, rig.queue.waiting()), (1, 1));
-    // A clock that was set back makes nothing old.
+    // After a clock was set back, nothing has expired.
     assert_eq!(rig.queue.expire(Unix(0)), 0);
 }
 
@@ -295,7 +298,7 @@ fn queue_of_all_destinations_is_bounded_at_the_cost_of_the_largest() {
 }
 
 #[test]
-fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
+fn reports_dropped_during_their_request_are_not_confused_with_newer_ones() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);
     let big = "x".repeat(CAPACITY / 2);
@@ -309,7 +312,7 @@ fn what_had_to_go_during_a_request_is_not_taken_for_what_came() {
 }
 
 #[test]
-fn the_end_hurries() {
+fn stop_sends_reports_at_once() {
     let mut rig = Rig::new(1, |at, _| match at {
         ..103 => Sent::Silence,
         _ => Sent::Accepted,

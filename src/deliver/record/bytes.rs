@@ -1,9 +1,9 @@
 //! Numbers and texts as bytes. Numbers are LEB128: seven bits a byte, the lowest first.
 
-/// Bytes of a text: no name, message or identifier of the API is as long.
+/// Maximum number of bytes of a text. No name, message or identifier of the API is as long.
 pub(super) const TEXT: usize = 8 << 10;
 
-/// Bytes that grow.
+/// Bytes to which numbers and texts are appended.
 #[derive(Default)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -31,13 +31,14 @@ impl Writer {
         }
     }
 
-    /// The way from one number to the other: small if they are close, whichever is greater.
+    /// The signed difference between two numbers. It takes few bytes if they are close, whichever
+    /// is greater.
     pub(super) fn step(&mut self, from: u64, to: u64) {
         let way = to.wrapping_sub(from).cast_signed();
         self.number(((way << 1) ^ (way >> 63)).cast_unsigned());
     }
 
-    /// At most [`TEXT`] bytes of a text.
+    /// The text, of which at most [`TEXT`] bytes are written.
     pub(super) fn text(&mut self, text: &str) {
         let text = text.get(..text.floor_char_boundary(TEXT)).unwrap_or(text);
         self.number(text.len() as u64);
@@ -52,7 +53,8 @@ impl Writer {
     }
 }
 
-/// Bytes that are read from the front. `None` is what is not there, or not as it is written.
+/// Bytes that are read from the front. The methods return `None` if something is missing or
+/// malformed.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -97,14 +99,14 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// What [`Writer::step`] leads to.
+    /// The number whose difference from `from` was written by [`Writer::step`].
     pub(super) fn step(&mut self, from: u64) -> Option<u64> {
-        let way = self.number()?;
-        let way = (way >> 1).cast_signed() ^ -(way & 1).cast_signed();
+        let folded = self.number()?;
+        let way = (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed();
         Some(from.wrapping_add(way.cast_unsigned()))
     }
 
-    /// How many things follow that take at least so many bytes each.
+    /// The number of things that follow, each of which takes at least `each` bytes.
     pub(super) fn count(&mut self, each: usize) -> Option<usize> {
         let count = usize::try_from(self.number()?).ok()?;
         (count.checked_mul(each)? <= self.left()).then_some(count)
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_promises_too_much_is_none() {
+    fn reader_rejects_lengths_beyond_its_input() {
         assert_eq!(Reader::of(&[0xFF; 11]).number(), None);
         assert_eq!(Reader::of(&[0xFF; 9]).number(), None);
         assert_eq!(

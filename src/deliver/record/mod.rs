@@ -1,5 +1,5 @@
-//! Layer 3: what the journal's frames mean: rounds of values, check reports, and what has become of
-//! them. Each record can be read without any other, so that a damaged one costs itself alone.
+//! The contents of the journal's frames: rounds of values, check reports, and which of them are
+//! gone. Each record can be read without any other, so that damage to one affects only that one.
 
 mod bytes;
 mod report;
@@ -11,22 +11,22 @@ use bytes::{Reader, Writer};
 pub(crate) use report::Report;
 pub(crate) use rounds::{Round, Rounds};
 
-/// The host that something belongs to: its custom identifier; `None` for this one.
+/// The custom identifier of the host that something belongs to; `None` for this host.
 pub(crate) type RecordDestination = Option<String>;
 
-/// What a frame says.
+/// The content of a frame.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Record {
-    /// The id of the host whose agent writes.
+    /// The id of the host whose agent has written the file.
     Owner(String),
     Rounds(Rounds),
     Report(Report),
-    /// What has these numbers is of no use any more.
+    /// The rounds or reports with these numbers are no longer needed.
     Gone {
         of: Kind,
         numbers: Vec<Span>,
     },
-    /// The wall clock of this boot was right in the end.
+    /// The wall clock of this boot was found to be right.
     Clock {
         boot: u128,
         /// When the host started.
@@ -37,7 +37,7 @@ pub(crate) enum Record {
 /// First and last of consecutive numbers.
 pub(crate) type Span = (u64, u64);
 
-/// What has a number.
+/// The kinds of things that have numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Round,
@@ -90,8 +90,8 @@ impl Record {
         out.done()
     }
 
-    /// The record in a frame's content; `None` if there is none that this program knows, or
-    /// anything behind it.
+    /// The record in a frame's content; `None` if its kind is unknown, if it is damaged, or if
+    /// anything follows it.
     pub(crate) fn read(content: &[u8]) -> Option<Record> {
         let mut from = Reader::of(content);
         let record = match from.byte()? {
@@ -123,7 +123,7 @@ fn gone(of: Kind, from: &mut Reader<'_>) -> Option<Record> {
     Some(Record::Gone { of, numbers })
 }
 
-/// The numbers in as few spans as possible, if they ascend.
+/// Ascending numbers in as few spans as possible.
 pub(crate) fn spans(numbers: impl Iterator<Item = u64>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for number in numbers {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn records_that_are_written_are_read() {
         let records = [
             Record::Owner("3aBcDeFgHiJ".to_owned()),
             Record::Owner(String::new()),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_none() {
+    fn records_that_are_malformed_are_none() {
         let owner = Record::Owner("id".to_owned()).write();
         for end in 0..owner.len() {
             assert_eq!(Record::read(&owner[..end]), None);

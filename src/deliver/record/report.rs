@@ -13,7 +13,7 @@ pub(crate) struct Report {
     pub(crate) boot: u128,
     /// Whether its time is known to be right.
     pub(crate) is_sure: bool,
-    /// When the check began, since the host started; its wall-clock time is in the report.
+    /// When the check began, since the start of the host. The wall-clock time is in the report.
     pub(crate) age: u64,
     pub(crate) destination: RecordDestination,
     pub(crate) report: check::Report,

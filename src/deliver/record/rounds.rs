@@ -1,14 +1,15 @@
-//! Rounds of the same series: their names once, each without what it shares with the one before, and
-//! then the values series by series, each as what has changed since the round before.
+//! Rounds of the same series. Each name is written once, without the beginning that it shares with
+//! the name before. The values follow series by series, each as the difference from the round
+//! before.
 
 use super::RecordDestination;
 use super::bytes::{Reader, TEXT, Writer};
 use crate::base::clock::{Stamp, Unix};
 
-/// Bytes of the names in one record: those of 10,000 series.
+/// Maximum number of bytes of the names in one record: those of 10,000 series.
 const NAMES: usize = 2 << 20;
 
-/// Rounds that have destination and series in common.
+/// Rounds with the same destination and series.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rounds {
     /// The boot during which they were measured.
@@ -20,12 +21,12 @@ pub(crate) struct Rounds {
     pub(crate) rounds: Vec<Round>,
 }
 
-/// What was measured at one moment.
+/// The values of one moment.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Round {
     pub(crate) number: u64,
     pub(crate) stamp: Stamp,
-    /// One for each name; NaN where there is none.
+    /// One for each name; NaN if there is no value.
     pub(crate) values: Vec<f64>,
 }
 
@@ -84,7 +85,7 @@ impl Rounds {
                 values: Vec::new(),
             });
         }
-        // Each value takes a byte at least.
+        // Each value takes at least one byte.
         if names.len().checked_mul(count)? > from.left() {
             return None;
         }
@@ -108,7 +109,7 @@ impl Rounds {
     }
 }
 
-/// Bytes with which both names begin, as far as that is whole characters.
+/// Number of bytes with which both names begin, rounded down to whole characters.
 fn shared(before: &str, name: &str) -> usize {
     let pairs = before.bytes().zip(name.bytes());
     name.floor_char_boundary(pairs.take_while(|(one, other)| one == other).count())
@@ -131,9 +132,9 @@ fn names(from: &mut Reader<'_>) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// Writes which bits differ: whole numbers, and values that stay as they are, leave most of them alone.
-/// A byte says how many bytes are zero at either end, and those between them follow; the byte is zero
-/// if all are.
+/// Writes which bits differ. Whole numbers and unchanged values differ in few of them. The first
+/// byte contains the number of zero bytes at either end, and the bytes between them follow. If no
+/// bit differs, a single zero byte is written.
 fn difference(out: &mut Writer, bits: u64) {
     if bits == 0 {
         return out.byte(0);
@@ -147,7 +148,7 @@ fn difference(out: &mut Writer, bits: u64) {
     out.bytes(bytes.get(between).unwrap_or_default());
 }
 
-/// What [`difference`] has written.
+/// Reads what [`difference`] has written.
 fn changed(from: &mut Reader<'_>) -> Option<u64> {
     let mark = from.byte()?;
     if mark == 0 {
@@ -183,7 +184,7 @@ mod tests {
                 wall: Unix(1_700_000_040 + number * 60),
                 age: 5_000 + number * 60,
             },
-            // A third are ratios with every bit in use, the others whole numbers that move.
+            // A third are ratios that use every bit. The others are whole numbers that change.
             values: (0..names.len() as u64)
                 .map(|at| match at % 3 {
                     0 => (number * 7 + at) as f64 / 599.0,
@@ -242,7 +243,7 @@ mod tests {
         assert!(read.rounds[1].values.last().unwrap().is_nan());
     }
 
-    /// What a day without a server costs, if it is written every five minutes.
+    /// The size of a day without a server, written every five minutes.
     #[test]
     fn a_day_of_a_plain_host_takes_less_than_half_a_megabyte() {
         assert_eq!(plain(1).names.len(), 40);
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_made_up_is_no_record() {
+    fn rounds_that_are_damaged_or_forged_are_no_record() {
         let good = Record::Rounds(plain(2)).write();
         for end in 0..good.len() {
             assert_eq!(Record::read(&good[..end]), None);
@@ -263,7 +264,7 @@ mod tests {
                 drop(Record::read(&bad));
             }
         }
-        // A name that each of many names repeats.
+        // A long name, which each of many names repeats.
         let mut bomb = Writer::default();
         bomb.byte(2);
         bomb.bytes(&[0; 18]);

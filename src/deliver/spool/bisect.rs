@@ -1,26 +1,26 @@
-//! Values that the server will not have: what it refuses is halved until it refuses a single value.
+//! Bisects what the server rejects, until it rejects a single value.
 
 use super::{Batch, Part, Spool};
 use crate::base::clock::Unix;
 
-/// What has become of a batch that the server will not have.
+/// What was done with a rejected batch.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Condemned {
-    /// It is sent again, in two parts.
+    /// It is sent again in two parts.
     Halved,
-    /// It is a single value, which is sent again once the server has accepted another one: it may be
-    /// the server that is wrong.
+    /// It is a single value. It is sent again once the server has accepted another one, because the
+    /// server may be the cause.
     Doubted,
-    /// It was a single value, which is dropped.
+    /// It was a single value, which has been dropped.
     Dropped(RejectedValue),
-    /// There was nothing in it any more.
+    /// It no longer contained any value.
     Nothing,
 }
 
-/// A value that the server will not have.
+/// A value that the server rejects.
 #[derive(Debug, PartialEq)]
 pub(crate) struct RejectedValue {
-    /// Custom identifier of its host; `None` for this one.
+    /// Custom identifier of the value's host; `None` for this host.
     pub(crate) destination: Option<String>,
     pub(crate) name: String,
     pub(crate) time: Unix,
@@ -28,8 +28,7 @@ pub(crate) struct RejectedValue {
 }
 
 impl Spool {
-    /// Notes that the server will not have something in `batch`, which [`Spool::batch`] or
-    /// [`Spool::newest`] has returned.
+    /// Handles the rejection of `batch`, which [`Spool::batch`] or [`Spool::newest`] has returned.
     pub(crate) fn condemned(&mut self, batch: &Batch) -> Condemned {
         self.is_accepting &= !self.suspects.is_empty();
         self.suspects.retain(|suspect| suspect != batch);
@@ -74,7 +73,7 @@ impl Spool {
                 .iter()
                 .enumerate()
                 .filter(|(_, value)| value.is_finite());
-            // Where the first value lies that does not belong to the first half.
+            // Where the first value of the second half is.
             let split = finite
                 .clone()
                 .nth(left)
@@ -94,8 +93,8 @@ impl Spool {
         (first, second)
     }
 
-    /// What is sent next if something is suspected: rounds of the newest time that are not, and then
-    /// the next suspect. `None` if there is none.
+    /// What is sent next if there are suspects: first rounds of the newest time without suspects,
+    /// then the next suspect. `None` if there is no suspect.
     pub(super) fn suspicious(&self, known: &dyn Fn(Option<&str>) -> bool) -> Option<Batch> {
         let is_known = |batch: &&Batch| {
             self.values(batch)
@@ -107,12 +106,11 @@ impl Spool {
             let parts = self.suspects.iter().flat_map(|suspect| &suspect.0);
             parts.into_iter().any(|part: &Part| part.number == number)
         };
-        let live = fresh.into_iter().filter(|round| !is_suspect(round.number));
-        let live = self.filled(live);
+        let live = self.filled(fresh.into_iter().filter(|round| !is_suspect(round.number)));
         Some(if live.is_empty() { next.clone() } else { live })
     }
 
-    /// Forgets suspects of which nothing is left.
+    /// Removes suspects of which no value is left.
     pub(super) fn forget_empty_suspects(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
         let is_left = |suspect: &Batch| self.values(suspect).next().is_some();
@@ -131,7 +129,7 @@ mod tests {
         true
     }
 
-    /// Rounds of values that are numbered through.
+    /// Rounds of consecutively numbered values.
     fn numbered(rounds: u64, width: u64) -> Spool {
         let names: Vec<String> = (0..width).map(|column| format!("s{column}")).collect();
         let mut spool = Spool::default();
@@ -154,8 +152,8 @@ mod tests {
         value as u64
     }
 
-    /// Sends everything to a server that refuses whatever has one of `bad` in it. Returns what has
-    /// arrived, what was dropped, and the number of requests.
+    /// Sends everything to a server that rejects each request with one of the values `bad`. Returns
+    /// the accepted values, the dropped values, and the number of requests.
     fn deliver(mut spool: Spool, bad: &[u64]) -> (Vec<u64>, Vec<u64>, usize) {
         let (mut arrived, mut dropped, mut requests) = (Vec::new(), Vec::new(), 0);
         loop {
@@ -213,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_everything_costs_nothing() {
+    fn values_survive_a_server_that_rejects_everything() {
         let all: Vec<u64> = (0..8).collect();
         let (arrived, dropped, _) = deliver(numbered(2, 4), &all);
         assert_eq!((arrived.len(), dropped.len()), (0, 0));
@@ -230,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offender_is_named() {
+    fn rejected_value_is_named() {
         let mut spool = Spool::default();
         let value = [("custom.bad", 7.5)].into_iter();
         spool.push(at(120), true, Some("other".into()), value);
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_during_the_search_is_no_longer_suspected() {
+    fn suspects_that_expire_are_removed() {
         let mut spool = numbered(10, 50);
         let batch = spool.batch(&all_hosts);
         spool.condemned(&batch);

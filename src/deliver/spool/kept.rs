@@ -1,9 +1,9 @@
-//! What a file has to hold for the next process, and what it gives back.
+//! What is saved to a file for the next process, and what is restored from it.
 
 use super::{Destination, IDLE, Round, Spool};
 use crate::base::clock::{Stamp, Unix};
 
-/// A round, as it has to be kept.
+/// A round, in the form in which it is saved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'a> {
     pub(crate) number: u64,
@@ -11,12 +11,12 @@ pub(crate) struct Kept<'a> {
     pub(crate) is_sure: bool,
     pub(crate) destination: Option<&'a str>,
     pub(crate) names: &'a [String],
-    /// One for each name; NaN where there is none any more.
+    /// One for each name; NaN if it has been posted or dropped.
     pub(crate) values: &'a [f64],
 }
 
 impl Spool {
-    /// The rounds that no file has, or all of them; oldest first.
+    /// The rounds that are in no file, or all of them; oldest first.
     pub(crate) fn to_keep(&self, all: bool) -> impl Iterator<Item = Kept<'_>> {
         let rounds = self
             .rounds
@@ -32,12 +32,13 @@ impl Spool {
         })
     }
 
-    /// The rounds that the file has and that are of no use any more.
+    /// The numbers of the rounds that are in the file and are no longer needed.
     pub(crate) fn gone(&self) -> &[u64] {
         &self.gone
     }
 
-    /// The file has everything now, and knows what is gone; or there is none, if not `is_there`.
+    /// Records that the file contains everything now, and which rounds are gone. If not `is_there`,
+    /// there is no file.
     pub(crate) fn kept(&mut self, is_there: bool) {
         self.gone.clear();
         for round in &mut self.rounds {
@@ -50,8 +51,7 @@ impl Spool {
         self.rounds.len()
     }
 
-    /// Takes back a round that a file has kept, as the newest. Returns how many had to go to make
-    /// room.
+    /// Adds a round from a file, as the newest. Returns how many were dropped to make room.
     pub(crate) fn restore(
         &mut self,
         number: u64,
@@ -73,7 +73,7 @@ impl Spool {
         })
     }
 
-    /// Forgets the rounds with these numbers that a file has given back, and puts the others in order.
+    /// Drops the restored rounds with these numbers, and sorts the others by number.
     pub(crate) fn forget(&mut self, is_gone: &dyn Fn(u64) -> bool) {
         let rounds = self.rounds.make_contiguous();
         rounds.sort_by_key(|round| round.number);
@@ -86,7 +86,7 @@ impl Spool {
         self.forget_names(IDLE);
     }
 
-    /// Gives rounds their times that had to wait for it: `time_of` knows what time it was.
+    /// Sets the time of the rounds whose time was not known. `time_of` returns the time of a stamp.
     pub(crate) fn settle(&mut self, time_of: &dyn Fn(Stamp) -> Option<Unix>) {
         for round in self.rounds.iter_mut().filter(|round| !round.is_sure) {
             if let Some(time) = time_of(round.stamp) {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_not_kept_again_and_missed_when_it_is_gone() {
+    fn rounds_are_saved_once_and_listed_when_gone() {
         let mut spool = spool(3);
         assert_eq!(numbers(&spool, false), [0, 1, 2]);
         spool.kept(true);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_gives_back_goes_on_as_before() {
+    fn rounds_restored_from_a_file_are_as_before() {
         let from = spool(3);
         let mut to = Spool::default();
         for round in from.to_keep(true) {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_posted_before_its_time_is_known() {
+    fn rounds_are_not_posted_before_their_time_is_known() {
         let mut spool = spool(1);
         spool.push(at(5), false, None, [("a", 5.0)].into_iter());
         let batch = spool.batch(&all);

@@ -1,10 +1,10 @@
-//! Which values go out together, and which first.
+//! Which values go in one request, and which are sent first.
 
 use super::*;
 
 const MINUTE: u64 = 60;
 
-/// A spool that holds `rounds` minutes, each with `width` values that tell their minute.
+/// A spool with `rounds` minutes. Each has `width` values, which are the number of the minute.
 fn minutes(rounds: u64, width: usize) -> Spool {
     let names: Vec<String> = (0..width).map(|column| format!("series{column}")).collect();
     let mut spool = Spool::default();
@@ -15,7 +15,7 @@ fn minutes(rounds: u64, width: usize) -> Spool {
     spool
 }
 
-/// The moment at which it is so late, by both clocks.
+/// A stamp with this time by both clocks.
 pub(super) fn at(wall: u64) -> Stamp {
     Stamp {
         wall: Unix(wall),
@@ -58,7 +58,7 @@ fn a_backlog_goes_oldest_first_with_the_newest_round_ahead() {
     let first = spool.batch(&all);
     assert_eq!(numbers(&first), [0, 1, 2, 9]);
     spool.posted(&first);
-    // A round that was measured meanwhile goes ahead of what is left.
+    // A round that was measured meanwhile precedes what is left.
     let values = (0..width).map(|_| ("late", 0.0));
     spool.push(at(10 * MINUTE), true, None, values);
     assert_eq!(numbers(&spool.batch(&all)), [3, 4, 5, 10]);
@@ -109,7 +109,7 @@ fn spool_posts_a_round_larger_than_a_batch_in_parts() {
 }
 
 #[test]
-fn what_was_pushed_meanwhile_survives_the_post() {
+fn rounds_pushed_during_a_post_survive_it() {
     let mut spool = minutes(2, 1);
     let batch = spool.batch(&all);
     spool.push(at(2 * MINUTE), true, None, [("new", 1.0)].into_iter());
@@ -118,7 +118,7 @@ fn what_was_pushed_meanwhile_survives_the_post() {
 }
 
 #[test]
-fn the_server_gets_nothing_that_it_would_ignore() {
+fn rounds_that_the_server_would_ignore_expire() {
     let mut spool = minutes(25 * 60, 40);
     let now = Unix(25 * 60 * MINUTE);
     assert_eq!(spool.expire(now), 60);
@@ -133,11 +133,11 @@ fn a_day_of_a_plain_host_takes_less_than_a_megabyte() {
 }
 
 #[test]
-fn when_full_the_oldest_rounds_make_room() {
+fn spool_drops_the_oldest_rounds_when_full() {
     let width = CAPACITY / 64;
     let mut spool = minutes(3, width);
     let names: Vec<String> = (0..width).map(|column| format!("other{column}")).collect();
-    // The old names go with the last round that has them, and the new ones cost more than the values.
+    // The old names go with the last round that has them. The new ones take more than the values.
     let values = names.iter().map(|name| (name.as_str(), 3.0));
     assert_eq!(spool.push(at(3 * MINUTE), true, None, values), 3);
     assert!(spool.bytes + spool.names_bytes <= CAPACITY);
@@ -147,7 +147,7 @@ fn when_full_the_oldest_rounds_make_room() {
 
 #[test]
 fn spool_does_not_grow_by_names_that_come_and_go() {
-    // Names of a plugin in each minute, and whether the server takes them.
+    // Names of a plugin in each minute, and whether the server accepts them.
     type Row = (
         &'static str,
         fn(u64, usize) -> String,
@@ -231,10 +231,13 @@ fn spool_does_not_grow_by_names_that_come_and_go() {
     }
 }
 
-/// Bytes of all names and values that a spool holds.
+/// Bytes of all names and values in a spool.
 fn held(spool: &Spool) -> usize {
-    let names = spool.shapes.iter().flat_map(|shape| shape.names.iter());
-    let names = names.map(|name| size_of::<String>() + name.len());
+    let names = spool
+        .shapes
+        .iter()
+        .flat_map(|shape| shape.names.iter())
+        .map(|name| size_of::<String>() + name.len());
     let values = spool.rounds.iter().map(|round| size_of_val(&*round.values));
     names.chain(values).sum()
 }
@@ -267,7 +270,7 @@ fn an_empty_round_is_nothing_to_post() {
     assert!(spool.batch(&all).is_empty());
 }
 #[test]
-fn all_that_is_of_the_newest_time_goes_ahead() {
+fn rounds_of_the_newest_time_go_first() {
     let mut spool = minutes(BATCH as u64 + 5, 1);
     let now = at(1_000_000 * MINUTE);
     for name in ["custom.a", "custom.b", "custom.c"] {
@@ -281,7 +284,7 @@ fn all_that_is_of_the_newest_time_goes_ahead() {
 }
 
 #[test]
-fn what_is_for_an_unknown_host_waits_and_may_be_given_up() {
+fn values_for_an_unknown_host_wait_and_can_be_dropped() {
     let mut spool = Spool::default();
     let to = |name: &str| Some(Arc::from(name));
     let values = [("custom.a", 1.0), ("custom.b", 2.0)];
@@ -310,6 +313,6 @@ fn names_are_kept_once_however_many_plugins_take_turns() {
     }
     assert_eq!(spool.shapes.len(), names.len());
     spool.keep(|_| false);
-    // They are remembered: the next minute brings them again.
+    // The names are kept, because the next minute has them again.
     assert_eq!(spool.shapes.len(), names.len());
 }

@@ -1,4 +1,4 @@
-//! The description of this host: after it has been registered, and whenever it may have changed.
+//! Sends the description of this host: after its registration, and whenever it may have changed.
 
 use crate::base;
 use crate::base::backoff::Backoff;
@@ -7,9 +7,9 @@ use crate::deliver::api::{Api, Verdict};
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step};
 use crate::sys::log_once::LogOnce;
 
-/// Whether a description is to be sent.
+/// The state of sending the description.
 pub(crate) struct DescriptionLane {
-    /// `None` if the server has the description.
+    /// When the description is sent; `None` if the server has it.
     pub(crate) due: Option<Moment>,
     backoff: Backoff,
     log: LogOnce,
@@ -35,7 +35,7 @@ impl Lane for DescriptionLane {
         let registration = &mut context.registration;
         let cloud = &mut registration.cloud;
         if !cloud.is_settled(context.config.cloud_platform) {
-            // A command comes when it is.
+            // A command arrives when the look-up has ended.
             return Step::Idle;
         }
         let place = cloud.place();
@@ -58,7 +58,7 @@ impl Lane for DescriptionLane {
         let Verdict::Later(asked) = error.verdict() else {
             return Step::Refused;
         };
-        // While stopping, there is no time to wait: the next agent sends it.
+        // There is no time for retries at a stop. The next agent sends the description.
         if context.stop.is_none() {
             let pause = self.backoff.failed(asked, u32::MAX);
             self.due = Some(Moment(clock.moment().0 + pause));

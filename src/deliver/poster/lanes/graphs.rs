@@ -1,4 +1,4 @@
-//! Graph definitions of plugins: those that come within a few seconds in one request.
+//! Sends graph definitions of plugins. Those that arrive within a few seconds go in one request.
 
 use std::time::Duration;
 
@@ -10,19 +10,21 @@ use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::parse::plugin::meta::Graph;
 use crate::sys::log_once::LogOnce;
 
-/// Bytes of definitions that wait for the server: those of a plugin have up to 256 KiB.
+/// Maximum number of bytes of definitions that wait for the server. A single plugin has up to 256
+/// KiB.
 const WAITING: usize = 1 << 20;
-/// From the first definition until they are sent: those of other plugins gather.
+/// Pause between the first definition and the request, so that those of other plugins accumulate.
 const GATHER: Duration = Duration::from_secs(5);
 /// Longest pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// The definitions that wait.
+/// The definitions that wait, and the state of sending them.
 pub(crate) struct GraphsLane {
-    /// Each plugin's together.
+    /// One list of definitions for each plugin.
     waiting: Vec<Vec<Graph>>,
     due: Option<Moment>,
-    /// Whether each plugin's go alone, because the server rejects some of them.
+    /// Whether each plugin's definitions go in a request of their own, because the server rejects
+    /// some.
     is_divided: bool,
     backoff: Backoff,
     log: LogOnce,
@@ -81,7 +83,7 @@ impl Lane for GraphsLane {
                 self.log.failed(format!("{why}; this is tried again"));
                 return Step::Later;
             }
-            // It may be one of many that is wrong.
+            // Only one of many may be wrong.
             Err(_) if !self.is_divided && self.waiting.len() > 1 => {
                 self.is_divided = true;
                 return Step::Refused;

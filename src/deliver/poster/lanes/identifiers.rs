@@ -1,4 +1,4 @@
-//! Custom identifiers of other hosts that plugins report for: looks up the ids of those hosts.
+//! Looks up the ids of the other hosts for which plugins report by custom identifier.
 
 use crate::base;
 use crate::base::clock::{Clock, Moment};
@@ -6,7 +6,7 @@ use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::sys::log_once::LogOnce;
 
-/// The state of looking up; what is found is in [`Context::identities`].
+/// The state of the look-ups. Their results are in [`Context::identities`].
 #[derive(Default)]
 pub(crate) struct IdentifiersLane {
     log: LogOnce,
@@ -14,7 +14,7 @@ pub(crate) struct IdentifiersLane {
 
 impl Lane for IdentifiersLane {
     fn due(&self, context: &Context) -> Option<Moment> {
-        // What waits for a host that is unknown at the end is kept for the next agent.
+        // What waits for a host whose id is unknown at the stop is kept for the next agent.
         context.identities.due().filter(|_| context.stop.is_none())
     }
 

@@ -1,4 +1,4 @@
-//! Documents of metadata plugins: each is sent when it has changed.
+//! Sends the documents of metadata plugins: each when it has changed.
 
 use std::env;
 
@@ -12,10 +12,10 @@ use crate::sys::cache::CacheFile;
 use crate::sys::log_once::LogOnce;
 use crate::sys::root::FileError;
 
-/// The log's target of metadata plugins.
+/// The log target of metadata plugins.
 const TARGET: &str = "mackerel_agent::plugins::metadata";
 
-/// The documents that wait.
+/// The documents that wait, and the state of sending them.
 pub(crate) struct MetadataLane {
     pub(crate) metadata: Metadata,
     log: LogOnce,
@@ -35,7 +35,8 @@ impl MetadataLane {
             let environment = |name: &str| env::var_os(name);
             let env = &plugin.command.env;
             let path = metadata::cache_path(name, env, environment, &config.root);
-            // Where nothing is to be kept below `root`, what the server has is known until the end.
+            // If nothing may be saved below `root`, the documents that the server has are
+            // remembered in memory.
             let is_volatile =
                 config.host_id_store == IdStore::Memory && path.starts_with(&config.root);
             let cache = if is_volatile {
@@ -47,7 +48,7 @@ impl MetadataLane {
         }
     }
 
-    /// Takes the document of a namespace, to be sent if it differs from the one that the server has.
+    /// Adds the document of a namespace. It is sent if it differs from the one that the server has.
     pub(crate) fn push(&mut self, name: &str, document: String, now: Moment) {
         warn(name, self.metadata.take(name, document, now));
     }
@@ -72,7 +73,8 @@ impl Lane for MetadataLane {
             Err(error) => {
                 let why = base::report(&error);
                 self.log.failed(format!("plugin.metadata.{name}: {why}"));
-                // While stopping, there is no time to wait: it is sent again after the next start.
+                // There is no time for retries at a stop. The document is sent again after the next
+                // start.
                 if context.stop.is_some() || error.condemns_content() {
                     (Sent::Refused, Step::Refused)
                 } else {

@@ -1,4 +1,4 @@
-//! Finding or creating this host on the server. No other lane is due before that is done.
+//! Finds or creates this host on the server. No other lane is due before that is done.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use crate::sys::log_once::LogOnce;
 
 /// Longest pause between two attempts to register.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
-/// Pause between two checks whether the cloud look-up has ended; its result comes as a command, too.
+/// Pause between two checks whether the cloud look-up has ended. Its result also arrives as a
+/// command.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
 
-/// The state of registering.
+/// The state of the registration.
 pub(crate) struct RegistrationLane {
-    /// `None` while the agent is about to end and nothing waits for the host.
+    /// When the next attempt is due; `None` if the agent stops and nothing waits for the host.
     pub(crate) due: Option<Moment>,
-    /// Whether the host is not to be registered yet.
+    /// Whether the registration is held back.
     pub(crate) is_held: bool,
     backoff: Backoff,
     log: LogOnce,
@@ -35,12 +36,13 @@ impl RegistrationLane {
         }
     }
 
-    /// Something that registering depends on has changed: the next attempt is due, if there is one.
+    /// Makes the next attempt, if there is one, due at `now`. Called after a change of something
+    /// that the registration depends on.
     pub(crate) fn hurry(&mut self, now: Moment) {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    /// The settings have changed: what failed with the old ones is tried with the new ones.
+    /// Handles new settings: an attempt that failed with the old ones is repeated at once.
     pub(crate) fn configure(&mut self, now: Moment) {
         if self.log.is_failing() {
             self.backoff.succeeded();

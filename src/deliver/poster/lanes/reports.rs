@@ -1,4 +1,4 @@
-//! Reports of checks: each destination in order, retried until the server takes them.
+//! Sends check reports: in order for each destination, repeated until the server accepts them.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::deliver::queue::{Queue, Sent};
 use crate::sys::log_once::LogOnce;
 use crate::wire::check::Report;
 
-/// Reports whose time is not known that are held until it is, and bytes of them.
+/// Maximum number of reports that are held until their time is known, and of their bytes.
 const UNDATED: usize = 1_000;
 const UNDATED_BYTES: usize = 1 << 20;
 
-/// The reports that wait.
+/// The reports that wait, and the state of sending them.
 pub(crate) struct ReportsLane {
     pub(crate) queue: Queue,
     /// Reports whose time is not known yet.
@@ -57,7 +57,7 @@ impl ReportsLane {
         warn_lost(hold(&mut self.undated, report));
     }
 
-    /// The time is known: queues what was held until then.
+    /// Queues the reports that were held until the time was known.
     pub(crate) fn settle(&mut self, trust: &ClockTrust, now: Moment) {
         for undated in std::mem::take(&mut self.undated) {
             let mut report = undated.report;
@@ -73,12 +73,14 @@ impl ReportsLane {
 
     /// The custom identifiers for which reports wait.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
-        let undated = self.undated.iter();
-        let undated = undated.filter_map(|report| report.destination.as_deref());
+        let undated = self
+            .undated
+            .iter()
+            .filter_map(|report| report.destination.as_deref());
         self.queue.destinations().chain(undated)
     }
 
-    /// Drops the reports for this destination. Returns how many they were.
+    /// Drops the reports for this destination. Returns their number.
     pub(crate) fn give_up(&mut self, destination: &str, now: Moment) -> usize {
         let before = self.undated.len();
         self.undated
@@ -113,7 +115,7 @@ impl Lane for ReportsLane {
                 self.queue.done(&batch, later, now);
                 return Step::Idle;
             }
-            // Logged when it was looked up.
+            // Logged at the look-up.
             Identified::Absent => {
                 self.queue.done(&batch, Sent::Unwanted, now);
                 return Step::Idle;
@@ -163,7 +165,7 @@ fn how_it_ended(error: &ApiError) -> Sent {
     }
 }
 
-/// Adds a report whose time is not known. Returns how many others had to go.
+/// Adds a report whose time is not known. Returns how many older ones were dropped.
 fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
     undated.push(report);
     let (mut count, mut bytes) = (0, 0);

@@ -1,5 +1,5 @@
-//! Values: the rounds of one minute in one request, in the host's own second; a backlog with short
-//! pauses.
+//! Sends values: all rounds of one minute in one request, at the host's own second of the minute. A
+//! backlog is sent with short pauses.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::sys::digest;
 use crate::sys::log as backend;
 use crate::sys::log_once::LogOnce;
 
-/// Longest pause between two attempts: an unreachable server receives no more requests than one that
-/// can be reached.
+/// Longest pause between two attempts. An unreachable server gets no more requests than a reachable
+/// one.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Between two requests that catch up.
+/// Pause between two requests while a backlog is sent.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(1_500);
-/// From the beginning of a minute until the values of plugins that take no time have come.
+/// Seconds from the start of a minute until the values of fast plugins have arrived.
 const SETTLE: u64 = 3;
-/// Rejected requests in a row after which the cause is taken to be the server: a single value in the
-/// largest batch leads to half as many.
+/// Number of rejected requests in a row after which the server is considered the cause. A single
+/// bad value in the largest batch causes half as many.
 const REJECTIONS: u32 = 24;
-/// Between two requests when all is well: what slow plugins bring gathers.
+/// Pause between two requests while all is well, so that the values of slow plugins accumulate.
 const GATHER: Duration = Duration::from_secs(10);
 
-/// The values that wait.
+/// The values that wait, and the state of sending them.
 pub(crate) struct ValuesLane {
     pub(crate) spool: Spool,
     pub(crate) due: Option<Moment>,
-    /// When the server accepted values last; `None` if it has none of this process: the first ones
-    /// are sent at once.
+    /// When the server last accepted values; `None` if it has accepted none from this process. The
+    /// first ones are sent at once.
     last_post: Option<Moment>,
-    /// Requests in a row of which the server rejected the values.
+    /// Number of requests in a row whose values the server rejected.
     rejected: u32,
     backoff: Backoff,
     log: LogOnce,
@@ -79,14 +79,15 @@ impl ValuesLane {
         }
     }
 
-    /// Other hosts have become known: what waits for them is due `now`.
+    /// Makes the waiting values due at `now`, unless a request is scheduled. Called when the ids of
+    /// other hosts have become known.
     pub(crate) fn wake(&mut self, now: Moment) {
         if !self.spool.is_empty() {
             self.due.get_or_insert(now);
         }
     }
 
-    /// The settings have changed: what failed with the old ones is tried with the new ones.
+    /// Handles new settings: a request that failed with the old ones is repeated at once.
     pub(crate) fn configure(&mut self, now: Moment) {
         if self.log.is_failing() {
             self.backoff.succeeded();
@@ -94,8 +95,8 @@ impl ValuesLane {
         }
     }
 
-    /// Asks the server for the time, since no other clock is known to be right. Nothing is posted
-    /// before.
+    /// Requests the time from the server, because no other clock is known to be right. Nothing is
+    /// posted before the time is known.
     fn ask_time(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
         let Some(id) = context.own_id() else {
             return Step::Idle;
@@ -113,7 +114,7 @@ impl ValuesLane {
         }
     }
 
-    /// The server has accepted `batch`; `is_left` is whether more of what waits can be sent.
+    /// Handles the success of `batch`. `is_left` is whether more of what waits can be sent.
     fn accepted(&mut self, batch: &Batch, is_left: bool, context: &Context, now: Moment) {
         backend::debug("command", format_args!("posted {} rounds", batch.len()));
         self.rejected = 0;
@@ -135,7 +136,8 @@ impl ValuesLane {
         self.due = is_left.then_some(Moment(now.0 + self.next_pause(CATCH_UP_PAUSE)));
     }
 
-    /// The server rejects something in `batch`: bisects it until that is found.
+    /// Handles the rejection of `batch`: bisects it until the rejected value is found, and drops
+    /// that.
     fn reject(&mut self, batch: &Batch, error: &ApiError, context: &Context, now: Moment) -> Step {
         let why = base::report(error);
         if let Condemned::Dropped(value) = self.spool.condemned(batch) {
@@ -151,7 +153,7 @@ impl ValuesLane {
         self.rejected += 1;
         let is_all = self.rejected >= REJECTIONS;
         if is_all {
-            // It is not a value or two that the server rejects.
+            // The cause is the server: more than one or two values are rejected.
             context.report_failure(&mut self.log, format!("{why}; whatever it is sent"));
         }
         let pause = self.next_pause(if is_all {
@@ -163,7 +165,7 @@ impl ValuesLane {
         Step::Refused
     }
 
-    /// The request failed for another reason than its values.
+    /// Schedules a retry after a failure that the values did not cause.
     fn retry_after(&mut self, error: &ApiError, context: &Context, clock: &dyn Clock) -> Step {
         let asked = if error.is_foreign() {
             REFUSED_PAUSE
@@ -187,7 +189,7 @@ impl ValuesLane {
         Step::Later
     }
 
-    /// The pause before a request that does not repeat one: `usual`, or less at the end.
+    /// The pause before a request that is not a retry: `usual`, or a shorter one at a stop.
     fn next_pause(&self, usual: Duration) -> Duration {
         if self.backoff.is_stopping() {
             STOPPING
@@ -215,7 +217,7 @@ impl Lane for ValuesLane {
             Identified::NotYet | Identified::Absent => None,
         };
         let is_known = |destination: Option<&str>| id_of(destination).is_some();
-        // While the server does not work, it gets little at a time.
+        // While requests fail, they are kept small.
         let batch = if self.log.is_failing() {
             self.spool.newest(&is_known)
         } else {
@@ -249,8 +251,8 @@ impl Lane for ValuesLane {
     }
 }
 
-/// Time until the host's own second of the minute, which spreads the hosts of a fleet; none if it
-/// has passed.
+/// Time until the host's own second of the minute; zero if it has passed. The own second spreads
+/// the requests of a fleet over the minute.
 fn until_own_second(context: &Context, now: Unix) -> Duration {
     let offset = context
         .own_id()

@@ -1,4 +1,4 @@
-//! What an earlier agent has left.
+//! Loads what an earlier agent has left.
 
 use std::path::Path;
 
@@ -10,22 +10,22 @@ use crate::base::clock::Unix;
 use crate::sys::journal::Disk;
 use crate::wire::check;
 
-/// What of it is not in the spool.
+/// What an earlier agent has left, apart from the rounds, which go into the spool.
 #[derive(Default)]
 pub(in crate::deliver::poster) struct Left {
-    /// When this boot began, if an earlier agent has known.
+    /// When this boot began, if an earlier agent has recorded it.
     pub(in crate::deliver::poster) start: Option<u64>,
     /// Reports to be sent, each with its destination.
     pub(in crate::deliver::poster) reports: Vec<(Option<String>, check::Report)>,
-    /// Those of this boot whose time is not known.
+    /// The reports of this boot whose time is not known.
     pub(in crate::deliver::poster) undated: Vec<Undated>,
 }
 
 impl Persister {
-    /// Keeps what waits in the file below `root`, within `window` at the latest. `boot` is the number
-    /// of this boot, `owner` the id of this host if it has one.
+    /// A persister that saves what waits to the file below `root`, within `window` at the latest.
+    /// `boot` is the number of this boot. `owner` is the id of this host, if it has one.
     ///
-    /// Reads what is there, and says what is wrong with it.
+    /// Reads the records in the file, and logs what is wrong with it.
     pub(crate) fn open(
         disk: Box<dyn Disk>,
         root: &Path,
@@ -58,7 +58,7 @@ impl Persister {
             records.clear();
         }
         Persister {
-            // Something waits already: the server may be away, and for long.
+            // Something waits already: the server may be unreachable, and for long.
             is_hasty: journal.is_there(),
             journal: Some(journal),
             boot,
@@ -70,8 +70,8 @@ impl Persister {
         }
     }
 
-    /// Puts the rounds that an earlier agent has left into `spool`, before any other, and returns the
-    /// rest. What was measured in an earlier boot whose wall clock was never right is set aside.
+    /// Puts the rounds of an earlier agent into `spool`, before any other, and returns the rest.
+    /// Sets aside what was measured in an earlier boot whose wall clock was never right.
     pub(in crate::deliver::poster) fn restore(&mut self, spool: &mut Spool) -> Left {
         let records = std::mem::take(&mut self.found);
         let Some(journal) = &mut self.journal else {
@@ -82,7 +82,7 @@ impl Persister {
         }
         let start_of = |wanted: u128| {
             records.iter().rev().find_map(|record| match record {
-                // One that an implausible clock has left is none.
+                // The start of a boot according to an implausible clock is ignored.
                 Record::Clock { boot, start }
                     if *boot == wanted && clock_trust::is_plausible(Unix(*start)) =>
                 {
@@ -92,7 +92,7 @@ impl Persister {
             })
         };
         let boot = self.boot;
-        // A stamp, and whether it is right; `None` if it never will be.
+        // The stamp, and whether it is right; `None` if its time can never be found out.
         let dated = |is_sure: bool, of: u128, stamp: Stamp| match start_of(of) {
             _ if is_sure => Some((stamp, true)),
             _ if of == boot && of != 0 => Some((stamp, false)),
@@ -163,7 +163,7 @@ impl Persister {
         }
         spool.forget(&|number| is_in(&gone_rounds, number));
         self.clock = left.start;
-        // Reports get new numbers, and what is set aside is to leave the file.
+        // Reports get new numbers, and what is set aside has to leave the file.
         self.is_stale |= timeless > 0 || !left.reports.is_empty() || !left.undated.is_empty();
         let path = journal.path();
         if timeless > 0 {

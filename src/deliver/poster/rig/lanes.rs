@@ -1,5 +1,6 @@
-//! An afternoon in which each lane has something to send: while all is well, during outages, behind a
-//! request that hangs, and at a stop. What is wrong with a lane shows in when its requests are made.
+//! An afternoon in which each lane has something to send: in normal operation, during outages,
+//! after a request that hangs, and at a stop. A faulty lane is detected by the times of its
+//! requests.
 
 use std::ops::RangeInclusive;
 
@@ -22,11 +23,11 @@ const LANES: [&str; COUNT] = [
 const REPORTS: &str = "Post /api/v0/monitoring/checks/report";
 const TSDB: &str = "Post /api/v0/tsdb";
 const GRAPHS: &str = "Post /api/v0/graph-defs/create";
-/// The second of the minute in which [`ID`] posts.
+/// The second of the minute at which [`ID`] posts.
 const OWN_SECOND: u64 = 12;
-/// Minutes: the server answers for the first time; look-ups work for the first time; an outage begins;
-/// new things to send come; it ends; the same while all is well; the agent stops; another one starts;
-/// the end.
+/// Minutes of events, in this order: the server answers for the first time; look-ups work for the
+/// first time; an outage begins; there are new things to send; the outage ends; there are new
+/// things to send again; the agent stops; another one starts; the end.
 const ANSWERS: u64 = 10;
 const LOOKS_UP: u64 = 15;
 const AWAY: u64 = 25;
@@ -36,7 +37,8 @@ const WELL: u64 = 60;
 const STOP: u64 = 75;
 const START: u64 = 80;
 const END: u64 = 95;
-/// Seconds that the steps take that are due at the same moment: the rig gives each at least one.
+/// Maximum number of seconds of all steps that are due at the same moment. The rig gives each at
+/// least one.
 const STEPS: u64 = 6;
 /// Seconds that the first request of the second agent takes.
 const HANG: u64 = 90;
@@ -61,7 +63,7 @@ impl Rig {
         }
     }
 
-    /// A round of one value, called `name` and the minute, for a host.
+    /// Measures a round of one value for a host. The value is called `name` and the minute.
     fn value(&mut self, name: &str, minute: u64, destination: Option<&str>) {
         let clock = RigClock(Arc::clone(&self.world));
         let stamp = clock.stamp();
@@ -76,7 +78,7 @@ impl Rig {
         ));
     }
 
-    /// Something for each lane but those of hosts, with the minute in it.
+    /// Adds something with the minute in it for each lane, except for the lanes of hosts.
     fn news(&mut self, minute: u64, is_urgent: bool) {
         let number = self.next_report + minute;
         self.world().measure(number, false);
@@ -112,7 +114,7 @@ impl Rig {
         }
     }
 
-    /// The whole afternoon. Returns what should not have been.
+    /// Simulates the whole afternoon. Returns the violations.
     fn afternoon(fault: Option<(usize, Mutant)>) -> Vec<String> {
         let mut rig = Rig::new(1, Broken::Not);
         rig.config = "[plugin.metrics.m]\ncommand = 'x'\ncustom_identifier = 'other'\n";
@@ -161,15 +163,16 @@ impl Rig {
     }
 }
 
-/// Notes what is wrong with the requests of an afternoon.
+/// Adds the violations of an afternoon's requests to `wrong`.
 fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
-    // Line, a part of the body, and the seconds in which that is accepted for the first time.
+    // Line, a part of the body, and the seconds in which such a request is accepted for the first
+    // time.
     let mut expected: Vec<(String, String, RangeInclusive<u64>)> = Vec::new();
     let mut expect = |line: &str, part: String, from: u64, to: u64| {
         expected.push((line.to_owned(), part, from..=to));
     };
     let (answers, looks_up, back) = (ANSWERS * 60, LOOKS_UP * 60, BACK * 60);
-    // The longest pauses of registering, of describing, of look-ups and of graphs are five minutes.
+    // The longest pause of registration, description, look-ups and graphs is five minutes.
     expect(&get_host(), String::new(), answers, answers + 300);
     expect(&put_host(), String::new(), answers, answers + 301);
     expect(LOOKUP, String::new(), looks_up, looks_up + 300);
@@ -195,13 +198,13 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
             expect(TSDB, part, from, to);
         }
     }
-    // Behind an outage: reports are repeated each 30 seconds, documents each minute.
+    // After an outage: reports are repeated each 30 seconds, documents each minute.
     let (report, document) = (|at: u64| format!(r#""r{at}""#), |at: u64| at.to_string());
     let graph = |at: u64| format!("custom.g{at}");
     expect(REPORTS, report(NEW), back, back + 30);
     expect(&put_document(), document(NEW), back, back + 61);
     expect(GRAPHS, graph(NEW), back, back + 300);
-    // While all is well: at once, with the minute, or once they have gathered.
+    // In normal operation: at once, with the minute, or after they have accumulated.
     let well = WELL * 60;
     expect(REPORTS, report(WELL), well, well);
     expect(&put_document(), document(WELL), well + 60, well + 60);
@@ -220,7 +223,7 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
             wrong.push(format!("{line} {part}: at {first:?}, expected at {when:?}"));
         }
     }
-    // Descriptions that are asked for: behind the outage and at once.
+    // Requested descriptions: after the outage, and at once.
     for (from, to) in [(back, back + 300), (well, well + STEPS)] {
         let put = put_host();
         let mut puts = met.iter().filter(|met| met.line == put && met.is_done);
@@ -228,7 +231,7 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
             wrong.push(format!("no description from {from} to {to}"));
         }
     }
-    // Behind the request that hangs everything is due at the same moment.
+    // After the request that hangs, everything is due at the same moment.
     let start = START * 60;
     let lines: Vec<&str> = met
         .iter()
@@ -246,7 +249,7 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
     let at_stop = met.iter().filter(|met| (stop..start).contains(&met.at));
     let late = at_stop.filter(|met| [GRAPHS, &put].contains(&met.line.as_str()));
     wrong.extend(late.map(|met| format!("{} at a stop", met.line)));
-    // Failures in an outage of 20 minutes, or before the first success.
+    // Maximum number of failures in an outage of 20 minutes, or before the first success.
     for (line, most) in [
         (host.as_str(), 11),
         (REPORTS, 41),
@@ -258,8 +261,8 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
     ] {
         let failed = met
             .iter()
-            .filter(|met| is_it(met, line, "") && !met.is_done);
-        let failed = failed.count();
+            .filter(|met| is_it(met, line, "") && !met.is_done)
+            .count();
         if failed > most {
             wrong.push(format!(
                 "{line}: {failed} failures, expected {most} at most"
@@ -287,9 +290,9 @@ fn a_lane_that_is_broken_is_noticed() {
             NeverDue, Late, Hasty, Pretends, NoRetry, Swapped, NotStopped,
         ] {
             let has_no_effect = match mutant {
-                // The lane is alone, or the last one.
+                // The lane is the only one that is due, or the last one.
                 Swapped => at == 0 || at + 1 == LANES.len(),
-                // What they wait for at a stop is decided elsewhere.
+                // What these lanes do at a stop is decided elsewhere.
                 NotStopped => ["registration", "identifiers"].contains(name),
                 _ => false,
             };

@@ -1,4 +1,4 @@
-//! What holds in every life, and what gives a broken program away.
+//! What has to hold in every life, and which faults of the program have to be detected.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ fn lives(seeds: Range<u64>, broken: Broken) -> Vec<(u64, Life)> {
         .collect()
 }
 
-/// Nothing is wrong in the lives of these seeds. Prints a digest of all requests, which a change that
-/// is to change none of them leaves as it is.
+/// Checks that nothing is wrong in the lives of these seeds. Prints a digest of all requests. A
+/// change that alters no request leaves the digest as it is.
 fn hold(seeds: Range<u64>) {
     let hours = (seeds.end - seeds.start) * HOURS;
     let (first, last) = (seeds.start, seeds.end - 1);
@@ -33,7 +33,7 @@ fn hold(seeds: Range<u64>) {
     assert!(lives.is_empty(), "{} seeds fail", lives.len());
 }
 
-/// A twentieth of the seeds, for every day; `make test-slow` and CI live all of them.
+/// A twentieth of the seeds, for daily use. `make test-slow` and CI run all of them.
 #[test]
 fn nothing_is_lost_in_the_first_seeds() {
     hold(0..25);
@@ -85,7 +85,7 @@ fn a_day_without_a_server_writes_little_and_seldom() {
     };
     let length = rig.disk.get("spool").unwrap().len();
     eprintln!("{touches} operations, {written} bytes written, {length} bytes of a file");
-    // Two operations every five minutes, and a few to make the file.
+    // Two operations every five minutes, and a few that create the file.
     assert!(touches < 2 * 24 * 12 + 8, "{touches}");
     assert!(written < 1 << 20 && length < 1 << 20, "{written} {length}");
 }

@@ -1,5 +1,5 @@
-//! What is outside of the program: true time, the host's clocks, the server, and a memory of all that
-//! was measured and accepted.
+//! The environment of the program: true time, the host's clocks, the server, and a record of
+//! everything that was measured and accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -10,40 +10,40 @@ use crate::base::clock::Unix;
 use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
 
 pub(super) const ID: &str = "xxx1234567890";
-/// Where hosts are created.
+/// The path at which hosts are created.
 const HOSTS: &str = "/api/v0/hosts";
 /// Part of a request that looks a host up by its identifier.
 pub(super) const LOOKUP: &str = "?customIdentifier=";
 /// The host that such a look-up finds.
 pub(super) const OTHER: &str = "yyy1234567890";
-/// Questions about the host that a process may ask while no clock changes: one to be registered, one
-/// for the time, and one more where a request takes long.
+/// Number of requests about the host that a process may make while no clock changes: one for the
+/// registration, one for the time, and one more where a request takes long.
 const QUESTIONS: usize = 3;
-/// When a life begins.
+/// Unix time at which a life begins.
 const BEGIN: u64 = 1_750_000_020;
-/// Seconds that a request takes at most.
+/// Maximum duration of a request in seconds.
 const LIMIT: u64 = 30;
-/// Seconds by which the time of something may be off: clocks that differ by less agree, and a round
-/// has the time at which its minute began.
+/// Seconds by which a time may be off. Clocks that differ by less agree, and a round has the time
+/// at which its minute began.
 const BLUR: u64 = 121;
-/// Values that one damaged record may cost: ten rounds, and a report or two.
+/// Maximum number of values that one damaged record may cost: ten rounds, and a report or two.
 const RECORD: usize = 32;
 
-/// How the server meets a request.
+/// How the server handles a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Face {
     Well,
     Slow,
     Refusing,
-    /// It takes what it is sent, and does not say so.
+    /// It accepts the request and does not answer.
     Silent,
-    /// It takes nothing, and does not say so.
+    /// It accepts nothing and does not answer.
     Deaf,
     Status(u16),
     Redirecting,
-    /// It answers as a login page does.
+    /// It answers with a page, as a login page does.
     Foreign,
-    /// It will not have some values.
+    /// It rejects some values.
     Picky,
 }
 
@@ -71,22 +71,22 @@ pub(super) struct Measured {
     at: u64,
     boot: u128,
     process: u64,
-    /// The times with which the server has accepted it.
+    /// The times under which the server has accepted it.
     accepted: BTreeSet<u64>,
-    /// The process that was told so.
+    /// The process that received the acknowledgement.
     acknowledged: Option<u64>,
     /// Whether it may be lost.
     is_excused: bool,
-    /// Whether it is written at once, so that no end of the process is an excuse.
+    /// Whether it is written at once. If so, no end of the process excuses its loss.
     is_first: bool,
 }
 
-/// A request that the server has met.
+/// A request that the server has handled.
 pub(super) struct Met {
     pub(super) at: u64,
     pub(super) line: String,
     pub(super) body: String,
-    /// Whether the server did what was asked, and said so.
+    /// Whether the server did what was requested, and confirmed it.
     pub(super) is_done: bool,
 }
 
@@ -94,28 +94,28 @@ pub(super) struct World {
     state: u64,
     /// Seconds since the beginning.
     pub(super) elapsed: u64,
-    /// By how much the wall clock is wrong.
+    /// Error of the wall clock in seconds.
     error: i64,
     pub(super) is_synchronised: bool,
     /// When the wall clock is set right.
     mended_at: u64,
     pub(super) boot: u128,
     booted: u64,
-    /// Boots, and processes in them that knew what time it was: those that were there before get their
-    /// times from them.
+    /// Boots, and the processes in them for which the time was known. Earlier processes of a boot
+    /// get their times from them.
     pub(super) trusted: BTreeSet<(u128, u64)>,
     pub(super) process: u64,
     pub(super) face: Face,
-    /// When the server changes its face, in minutes.
+    /// When the behaviour of the server changes, in minutes.
     pub(super) face_until: u64,
-    /// Faces in a row that were not good.
+    /// Number of bad behaviours in a row.
     bad_faces: u32,
     pub(super) restart_at: Option<u64>,
     /// When hosts were created, by true time.
     created: Vec<u64>,
-    /// Ends of processes whose host had no id: each may have created one.
+    /// Number of processes that ended without an id: each may have created a host.
     pub(super) nameless_ends: usize,
-    /// Questions about the host since a clock or a process has changed.
+    /// Number of requests about the host since a change of a clock or of the process.
     questions: usize,
     /// Since when the disk has failed, and until when.
     disk_failed: Option<(u64, u64)>,
@@ -125,14 +125,14 @@ pub(super) struct World {
     pub(super) requests: u64,
     /// FNV-1a of the second, the line and the body of each of them.
     pub(super) digest: u64,
-    /// Where requests are noted down, if they are.
+    /// The recorded requests; `None` if they are not recorded.
     pub(super) record: Option<Vec<Met>>,
-    /// Until when the look-up of hosts by identifier fails.
+    /// Until when look-ups of hosts by identifier fail.
     pub(super) lookups_fail_until: u64,
     /// Seconds that the next request takes.
     pub(super) hang: u64,
     pub(super) violations: Vec<String>,
-    /// What has happened, for whoever looks into a seed.
+    /// The log of events, for the analysis of a seed.
     pub(super) story: Vec<String>,
 }
 
@@ -206,7 +206,7 @@ impl World {
         self.things.insert(number, thing);
     }
 
-    /// Time goes by: the server may change, and the clock be set.
+    /// Advances the world to this minute: the server may change, and the clock may be set right.
     pub(super) fn turn(&mut self, minute: u64) {
         if self.error != 0 && self.elapsed >= self.mended_at {
             self.error = 0;
@@ -218,15 +218,16 @@ impl World {
         }
         let is_good = self.bad_faces >= 3 || self.random(3) == 0;
         self.bad_faces = if is_good { 0 } else { self.bad_faces + 1 };
-        self.face = match is_good {
-            true => Face::Well,
-            false => FACES[usize::try_from(self.random(FACES.len() as u64)).unwrap()],
+        self.face = if is_good {
+            Face::Well
+        } else {
+            FACES[usize::try_from(self.random(FACES.len() as u64)).unwrap()]
         };
         self.tell(format!("the server is {:?}", self.face));
         self.face_until = minute + if is_good { 50 } else { 1 } + self.random(50);
     }
 
-    /// From now on nothing fails.
+    /// Ends all failures.
     pub(super) fn peace(&mut self) {
         self.face = Face::Well;
         self.error = 0;
@@ -234,7 +235,7 @@ impl World {
         self.disk_failed = None;
     }
 
-    /// Whether every request fails, and in no time.
+    /// Whether every request fails at once.
     pub(super) fn fails_at_once(&self) -> bool {
         matches!(
             self.face,
@@ -242,7 +243,7 @@ impl World {
         )
     }
 
-    /// From now on no connection is made.
+    /// Refuses all connections from now on.
     pub(super) fn refuse(&mut self) {
         self.face = Face::Refusing;
         self.face_until = u64::MAX;
@@ -260,11 +261,11 @@ impl World {
         };
     }
 
-    /// The process has died: what was in its memory alone may be lost.
+    /// Records the death of the process: what was only in its memory may be lost.
     pub(super) fn killed(&mut self) {
         let now = self.elapsed;
         let since = match self.disk_failed {
-            // Until it has been tried again.
+            // Until the disk has been tried again.
             Some((since, until)) if until == u64::MAX || until + WINDOW + LIMIT > now => {
                 since.saturating_sub(WINDOW)
             }
@@ -277,7 +278,7 @@ impl World {
         recent.for_each(|thing| thing.is_excused = true);
     }
 
-    /// The host starts again, perhaps with a clock that is wrong.
+    /// Boots the host, perhaps with a wrong clock.
     pub(super) fn boots(&mut self) {
         self.boot += 1;
         self.questions = 0;
@@ -297,12 +298,12 @@ impl World {
         }
     }
 
-    /// A process starts, which knows nothing.
+    /// Starts the count of requests about the host again for a new process.
     pub(super) fn is_new_process(&mut self) {
         self.questions = 0;
     }
 
-    /// Somebody sets the clock wrong.
+    /// Sets the wall clock to a wrong time.
     pub(super) fn jump(&mut self) {
         let errors = [-7_200, 3_600, 300, -300];
         self.error = errors[usize::try_from(self.random(4)).unwrap()];
@@ -367,7 +368,7 @@ impl World {
                 self.elapsed += LIMIT;
                 return None;
             }
-            // A refusal while registering ends the agent, which is not what this is about.
+            // A refusal during the registration ends the agent. That is not tested here.
             Face::Status(status) => return Some((status, (status == 429).then_some(90))),
             Face::Redirecting => return Some((302, None)),
             Face::Foreign if is_creation => {
@@ -392,7 +393,7 @@ impl World {
         Some((200, None))
     }
 
-    /// The id of the host that was created as this one, from 0 on.
+    /// The id of the host with this place in the order of creation, from 0 on.
     fn id(number: usize) -> String {
         match number {
             0 => ID.to_owned(),
@@ -400,7 +401,7 @@ impl World {
         }
     }
 
-    /// The hosts that there are, as a look-up shows them.
+    /// The existing hosts, in the form that a look-up returns.
     fn hosts(&self) -> String {
         let hosts = self.created.iter().enumerate().map(|(number, at)| {
             let id = World::id(number);
@@ -424,14 +425,14 @@ impl World {
         }
     }
 
-    /// Whether somebody has known the time of this.
+    /// Whether the time of this was known to its process or to a later one of the same boot.
     fn is_trusted(&self, thing: &Measured) -> bool {
         let since = (thing.boot, thing.process);
         let mut known = self.trusted.range(since..=(thing.boot, u64::MAX));
         known.next().is_some()
     }
 
-    /// Notes what should not have been.
+    /// Records the violations.
     pub(super) fn judge(&mut self) {
         let now = self.time();
         if self.created.len() > 1 + self.nameless_ends {
@@ -498,20 +499,24 @@ impl Exchange for Exchanger {
         let body = request.body.unwrap_or_default();
         let is_refused = world.face == Face::Refusing;
         let Some((status, retry)) = world.meet(request.method, request.path, body) else {
-            return Err(match is_refused {
-                true => LinkError::for_test("no connection"),
-                false => LinkError::lost_for_test(),
+            return Err(if is_refused {
+                LinkError::for_test("no connection")
+            } else {
+                LinkError::lost_for_test()
             });
         };
-        let asked = request.path.strip_prefix("/api/v0/hosts/");
-        let asked = asked.and_then(|rest| rest.split('/').next());
+        let asked = request
+            .path
+            .strip_prefix("/api/v0/hosts/")
+            .and_then(|rest| rest.split('/').next());
         let id = match asked {
             Some(id) => id.to_owned(),
             None => World::id(world.created.len().saturating_sub(1)),
         };
-        let hosts = match request.path.contains(LOOKUP) {
-            true => format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#),
-            false => world.hosts(),
+        let hosts = if request.path.contains(LOOKUP) {
+            format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#)
+        } else {
+            world.hosts()
         };
         let body = match status {
             299 => "<html>".to_owned(),

@@ -1,5 +1,5 @@
-//! Requests to create the host whose outcome is not known: no host is created twice, and none of
-//! somebody else's is taken.
+//! Requests to create the host whose outcome is not known. No host is created twice, and no other
+//! host's id is adopted.
 
 use super::*;
 
@@ -7,35 +7,36 @@ const HOSTS: &str = "Post /api/v0/hosts";
 /// The name of this host.
 const NAME: &str = "n";
 
-/// What becomes of a request to create a host.
+/// How a request to create a host ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    /// It is done, and this is answered.
+    /// The host is created, and this is the response.
     Done(u16, &'static str),
-    /// It is done, and nothing is answered, within so many seconds.
+    /// The host is created, and no response arrives within so many seconds.
     Lost(u64),
-    /// It is not done, and this is answered.
+    /// The host is not created, and this is the response.
     Not(u16, &'static str),
-    /// Nobody was reached.
+    /// No connection was made.
     Unsent,
 }
 
-/// A host that a look-up shows: id, name, custom identifier, and by how many seconds it is younger
-/// than the first request to create one; the last one only if it says so.
+/// A host in a look-up's result: id, name, custom identifier, and age. The age is the time of its
+/// creation in seconds, relative to the first request to create a host; `None` if the server does
+/// not return it.
 type Shown = (&'static str, &'static str, &'static str, Option<i64>);
 
 struct Case {
     why: &'static str,
     fate: Fate,
     shown: &'static [Shown],
-    /// By how much the server's clock is ahead, and whether it says what time it is.
+    /// By how many seconds the server's clock is ahead, and whether its responses are dated.
     skew: i64,
     is_dated: bool,
     /// Status of look-ups.
     look: u16,
-    /// The id that the host has in the end, if it gets one.
+    /// The id that the host has in the end; `None` if it has none.
     adopted: Option<&'static str>,
-    /// Requests to create a host, within ten minutes: least and most.
+    /// Number of requests to create a host within ten minutes: least and most.
     created: (usize, usize),
 }
 
@@ -77,8 +78,8 @@ impl Exchange for Registrar {
         } else if is_search {
             let first = self.first.unwrap();
             let hosts = self.case.shown.iter().map(|(id, name, identifier, age)| {
-                let created = age.map(|age| server(first).saturating_add_signed(age));
-                let created = created.map_or(String::new(), |at| format!(r#","createdAt":{at}"#));
+                let at = age.map(|age| server(first).saturating_add_signed(age));
+                let created = at.map_or(String::new(), |at| format!(r#","createdAt":{at}"#));
                 format!(
                     r#"{{"id":"{id}","name":"{name}","status":"working","customIdentifier":"{identifier}"{created}}}"#
                 )
@@ -244,7 +245,7 @@ fn register_creates_one_host_and_takes_no_other() {
         });
         let why = case.why;
         if let Fate::Lost(seconds) = case.fate {
-            // The first request takes so long.
+            // The first request takes so many seconds.
             rig.poster.step(&rig.clock);
             rig.clock.pass(Duration::from_secs(seconds));
         }

@@ -1,4 +1,4 @@
-//! How hard a fleet of hosts is on a server that was away for an hour: the poster of each of them in
+//! The load of a fleet of hosts on a server after an outage of an hour. Each host has a poster in
 //! simulated time. `cargo test --profile fuzz fleet -- --ignored --nocapture` prints the figures of
 //! 10,000 plain hosts.
 
@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::*;
 
-/// When the server goes away, and when it is back.
+/// The time during which the server is unreachable.
 const AWAY: Range<u64> = 600..600 + 3_600;
 const END: u64 = AWAY.end + 1_200;
 
@@ -22,7 +22,7 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };
 }
 
-/// The same numbers in every run.
+/// Random numbers, which are the same in every run.
 fn random() -> u32 {
     let mut state = STATE.get();
     state ^= state << 13;
@@ -36,13 +36,13 @@ fn below(limit: u32) -> u64 {
     u64::from(random() % limit)
 }
 
-/// What the hosts do.
+/// What the hosts do during the outage.
 #[derive(Clone, Copy, PartialEq)]
 enum Story {
-    /// They go on measuring.
+    /// They continue to measure.
     Waiting,
-    /// The power was away as well: within a minute of the server all hosts start, each with what it
-    /// had measured for an hour in its spool.
+    /// They have no power either. All hosts start within a minute of the server. Each has the
+    /// values of an hour in its spool.
     Starting,
 }
 
@@ -50,11 +50,11 @@ struct Fleet {
     hosts: usize,
     series: usize,
     story: Story,
-    /// Whether hosts differ by their second of the minute and by chance.
+    /// Whether the hosts differ in their second of the minute and in their random numbers.
     is_spread: bool,
 }
 
-/// The server, for one host: notes in which second it was asked.
+/// The server for one host: counts the requests of each second.
 struct Door {
     now: Arc<Mutex<u64>>,
     id: String,
@@ -83,14 +83,15 @@ impl Exchange for Door {
 }
 
 impl Fleet {
-    /// Requests in each second from [`START`] on.
+    /// Number of requests in each second from [`START`] on.
     fn requests(&self) -> Vec<u32> {
         let asked = Arc::new(Mutex::new(vec![0; END as usize + 1]));
         let root = tempfile::tempdir().unwrap();
         for number in 0..self.hosts {
-            let id = match self.is_spread {
-                true => format!("h{number}-{}", random()),
-                false => "h".to_owned(),
+            let id = if self.is_spread {
+                format!("h{number}-{}", random())
+            } else {
+                "h".to_owned()
             };
             std::fs::write(root.path().join("id"), &id).unwrap();
             let state = State::at(root.path());
@@ -162,8 +163,8 @@ impl Fleet {
         assert!(poster.lanes.values.spool.is_empty(), "{id}: not caught up");
     }
 
-    /// Most requests in a second from the server's return on, and how many they are on average when
-    /// all is well again.
+    /// The largest number of requests in a second after the server's return, and the mean number in
+    /// normal operation later on.
     fn peak_and_mean(&self) -> (u32, f64) {
         let asked = self.requests();
         let peak = asked[AWAY.end as usize..].iter().max().copied().unwrap();
@@ -191,9 +192,10 @@ fn told(hosts: usize, series: usize) {
                 (mean * 60.0 - hosts as f64).abs() < 0.02 * hosts as f64,
                 "{mean}"
             );
-            match is_spread {
-                true => assert!(peak as usize * 4 < hosts),
-                false => assert!(peak as usize >= hosts),
+            if is_spread {
+                assert!(peak as usize * 4 < hosts)
+            } else {
+                assert!(peak as usize >= hosts)
             }
         }
     }

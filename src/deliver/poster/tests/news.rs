@@ -1,9 +1,9 @@
-//! What the poster tells, and what it does when it is told of other settings.
+//! The events that the poster sends, and its reaction to new settings.
 
 use super::*;
 
 #[test]
-fn it_tells_what_becomes_of_it() {
+fn events_report_each_change_once() {
     let down = |call: &Call| match call.at {
         0..3 | 60..100 => None,
         100..200 => Some(500),
@@ -31,7 +31,7 @@ fn it_tells_what_becomes_of_it() {
 }
 
 #[test]
-fn it_answers_even_while_nothing_works() {
+fn poster_answers_while_every_request_fails() {
     let mut rig = Rig::new(true, |_| None)
         .order(1, PosterCommand::Answer)
         .order(200, PosterCommand::Answer);
@@ -46,10 +46,13 @@ fn it_answers_even_while_nothing_works() {
 }
 
 #[test]
-fn other_settings_apply_at_once_to_what_was_refused() {
-    let mut rig = Rig::new(true, |call| match call.line.starts_with("Get") {
-        true => Some(200),
-        false => Some(403),
+fn settings_apply_at_once_to_what_was_refused() {
+    let mut rig = Rig::new(true, |call| {
+        if call.line.starts_with("Get") {
+            Some(200)
+        } else {
+            Some(403)
+        }
     })
     .minutes(0, 1);
     rig.run_until(10);
@@ -76,7 +79,7 @@ fn other_settings_apply_at_once_to_what_was_refused() {
 }
 
 #[test]
-fn other_settings_are_no_reason_to_hurry() {
+fn settings_do_not_hasten_a_post() {
     let rig = Rig::new(true, well).minutes(0, 2);
     let server = Server {
         found: "",

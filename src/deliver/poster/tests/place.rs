@@ -1,4 +1,4 @@
-//! What becomes of a host in a cloud, whose identity is to be found out first.
+//! Hosts in a cloud, whose identity has to be found out first.
 
 use super::*;
 use crate::deliver::message::CloudAnswer;
@@ -17,12 +17,12 @@ fn here() -> CloudAnswer {
     })
 }
 
-/// A look that tells at once.
+/// A look-up that has its result at once.
 fn at_once(found: fn() -> CloudAnswer) -> Look {
     Box::new(move |_| Some(found()))
 }
 
-/// A look that only an order tells of.
+/// A look-up whose result only arrives as a command.
 fn later() -> Look {
     Box::new(|_| None)
 }
@@ -61,11 +61,14 @@ fn a_host_that_is_found_by_its_identifier_is_this_host() {
 }
 
 #[test]
-fn a_server_that_cannot_look_is_asked_again_and_one_that_will_not_is_asked_to_register() {
+fn search_is_repeated_after_an_error_and_skipped_after_a_rejection() {
     for (status, is_asked_again) in [(None, true), (Some(503), true), (Some(400), false)] {
-        let rule = move |call: &Call| match call.line == SEARCH && call.at < 3 {
-            true => status,
-            false => Some(200),
+        let rule = move |call: &Call| {
+            if call.line == SEARCH && call.at < 3 {
+                status
+            } else {
+                Some(200)
+            }
         };
         let mut rig = Rig::placed(false, at_once(here), ("", OURS), rule).minutes(0, 1);
         rig.run_until(60);
@@ -77,7 +80,7 @@ fn a_server_that_cannot_look_is_asked_again_and_one_that_will_not_is_asked_to_re
 }
 
 #[test]
-fn an_id_counts_if_it_belongs_to_this_identity() {
+fn id_is_used_if_it_belongs_to_this_identity() {
     let nowhere = || Ok(Place::default());
     let unknown = || Err("no answer".to_owned());
     // (why this row exists, where it runs, the identifier of its id, whether the agent ends)
@@ -108,7 +111,7 @@ fn an_id_counts_if_it_belongs_to_this_identity() {
 }
 
 #[test]
-fn a_host_that_does_not_know_yet_what_it_is_posts_nothing_as_another_and_loses_nothing() {
+fn host_with_an_unknown_identity_posts_nothing_and_loses_nothing() {
     let found = Arc::<Mutex<u64>>::default();
     let looks = Arc::clone(&found);
     let look: Look = Box::new(move |_| {
@@ -135,7 +138,7 @@ fn a_host_that_does_not_know_yet_what_it_is_posts_nothing_as_another_and_loses_n
 }
 
 #[test]
-fn nothing_is_asked_of_the_server_until_the_look_is_over_and_everything_at_once_then() {
+fn registration_waits_for_the_lookup_and_then_starts_at_once() {
     let mut rig = Rig::placed(false, later(), ("", OURS), well)
         .minutes(0, 1)
         .order(16, PosterCommand::Placed(here()));
@@ -146,13 +149,14 @@ fn nothing_is_asked_of_the_server_until_the_look_is_over_and_everything_at_once_
 }
 
 #[test]
-fn a_host_that_starts_without_network_registers_as_what_it_is() {
+fn host_that_starts_without_network_registers_with_its_identity() {
     let away = Arc::new(Mutex::new(true));
     let is_away = Arc::clone(&away);
     let look: Look = Box::new(move |_| {
-        Some(match *is_away.lock().unwrap() {
-            true => Err("network is unreachable".to_owned()),
-            false => here(),
+        Some(if *is_away.lock().unwrap() {
+            Err("network is unreachable".to_owned())
+        } else {
+            here()
         })
     });
     let down = |call: &Call| (call.at >= 20).then_some(200);
@@ -170,7 +174,7 @@ fn a_host_that_starts_without_network_registers_as_what_it_is() {
 }
 
 #[test]
-fn a_later_look_that_brings_nothing_leaves_the_identity() {
+fn lookup_that_fails_later_keeps_the_identity() {
     let mut rig = Rig::placed(true, later(), ("", OURS), well)
         .minutes(0, 3)
         .order(1, PosterCommand::Placed(here()))
@@ -190,7 +194,7 @@ fn a_later_look_that_brings_nothing_leaves_the_identity() {
 }
 
 #[test]
-fn another_setting_is_another_look() {
+fn lookup_is_repeated_after_a_change_of_the_setting() {
     let mut config = with_status_at_the_end();
     config.cloud_platform = crate::config::CloudPlatform::None;
     let look: Look = Box::new(|platform| {
@@ -221,7 +225,7 @@ fn another_setting_is_another_look() {
 }
 
 #[test]
-fn a_host_that_is_known_and_has_no_identifier_does_not_wait_for_the_look() {
+fn host_that_is_known_without_an_identifier_does_not_wait_for_the_lookup() {
     let mut rig = Rig::placed(true, later(), ("", ""), well)
         .minutes(0, 1)
         .order(16, PosterCommand::Placed(here()));
@@ -232,7 +236,7 @@ fn a_host_that_is_known_and_has_no_identifier_does_not_wait_for_the_look() {
 }
 
 #[test]
-fn a_look_that_never_ends_does_not_keep_the_agent_from_ending() {
+fn lookup_that_never_ends_does_not_prevent_the_stop() {
     let mut rig = Rig::placed(true, later(), ("", OURS), well)
         .minutes(0, 1)
         .stop_at(10);

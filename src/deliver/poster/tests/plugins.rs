@@ -1,4 +1,4 @@
-//! Reports, graph definitions, documents and hosts of custom identifiers.
+//! Reports, graph definitions, metadata documents, and hosts of custom identifiers.
 
 use super::*;
 use crate::parse::plugin::meta::Graph;
@@ -37,14 +37,17 @@ fn graph(name: &str) -> Graph {
 }
 
 impl Rig {
-    /// The seconds at which this was asked.
+    /// The seconds in which this request was made.
     fn times(&self, line: &str) -> Vec<u64> {
         let calls = self.calls();
-        let calls = calls.iter().filter(|(_, asked)| asked == line);
-        calls.map(|(at, _)| *at).collect()
+        calls
+            .iter()
+            .filter(|(_, asked)| asked == line)
+            .map(|(at, _)| *at)
+            .collect()
     }
 
-    /// What was asked from this second on.
+    /// The requests from this second on.
     fn lines_from(&self, second: u64) -> Vec<String> {
         let calls = self.calls().into_iter();
         calls
@@ -53,11 +56,11 @@ impl Rig {
             .collect()
     }
 
-    /// The messages of the reports in all requests, request by request.
+    /// The messages of all reports, one string for each request.
     fn reported(&self) -> Vec<String> {
         let calls = self.calls.lock().unwrap();
-        let calls = calls.iter().filter(|call| call.line == REPORTS);
-        calls
+        let reports = calls.iter().filter(|call| call.line == REPORTS);
+        reports
             .map(|call| {
                 let body: serde_json::Value = serde_json::from_str(&call.body).unwrap();
                 let reports = body["reports"].as_array().unwrap().iter();
@@ -88,7 +91,7 @@ impl Rig {
 }
 
 #[test]
-fn urgent_news_go_at_once_and_the_rest_with_the_minute() {
+fn reports_that_are_urgent_go_at_once_and_the_rest_with_the_minute() {
     let mut rig = Rig::new(true, well)
         .order(10, found(None, 10, false))
         .order(20, found(None, 20, true))
@@ -111,9 +114,9 @@ fn checks_go_before_a_backlog_of_values() {
     assert_eq!(rig.arrived(down).len(), 10);
 }
 
-/// A check that flaps for an hour, every minute another status, while the server takes its time.
+/// The check flaps for an hour, with another report every minute, while the server often fails.
 #[test]
-fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
+fn reports_of_a_flapping_check_all_arrive_in_order() {
     let moody = |call: &Call| match (call.line == REPORTS, call.at / 300 % 6) {
         (true, 1) => Some(500),
         (true, 2) => Some(429),
@@ -144,10 +147,13 @@ fn what_arrives_of_a_flapping_check_is_every_report_in_order() {
 }
 
 #[test]
-fn what_the_server_condemns_is_not_sent_again() {
-    let picky = |call: &Call| match call.line == REPORTS && call.at < 60 {
-        true => Some(400),
-        false => Some(200),
+fn reports_that_are_rejected_are_not_sent_again() {
+    let picky = |call: &Call| {
+        if call.line == REPORTS && call.at < 60 {
+            Some(400)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, picky)
         .order(10, found(None, 10, true))
@@ -158,9 +164,12 @@ fn what_the_server_condemns_is_not_sent_again() {
 
 #[test]
 fn graphs_are_defined_once_and_after_an_outage_too() {
-    let down = |call: &Call| match call.line == GRAPHS && call.at < 100 {
-        true => Some(503),
-        false => Some(200),
+    let down = |call: &Call| {
+        if call.line == GRAPHS && call.at < 100 {
+            Some(503)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, down)
         .order(
@@ -184,7 +193,7 @@ fn graphs_are_defined_once_and_after_an_outage_too() {
 fn graphs_that_wait_are_bounded() {
     let down = |call: &Call| (call.at >= 1_000).then_some(200);
     let mut rig = Rig::new(true, down);
-    // As after changes of the configuration, while the server is away.
+    // As after changes of the configuration while the server is unreachable.
     for at in 0..50 {
         let mut graphs = vec![graph(&format!("custom.{at}"))];
         graphs[0].label = "x".repeat(200 << 10);
@@ -198,10 +207,13 @@ fn graphs_that_wait_are_bounded() {
 }
 
 #[test]
-fn graphs_that_the_server_condemns_take_no_others_with_them() {
-    let picky = |call: &Call| match call.line == GRAPHS && call.body.contains("custom.bad") {
-        true => Some(400),
-        false => Some(200),
+fn graphs_that_are_rejected_do_not_affect_others() {
+    let picky = |call: &Call| {
+        if call.line == GRAPHS && call.body.contains("custom.bad") {
+            Some(400)
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, picky)
         .order(1, PosterCommand::Graphs(vec![graph("custom.a")]))
@@ -220,9 +232,12 @@ fn graphs_that_the_server_condemns_take_no_others_with_them() {
 
 #[test]
 fn values_of_another_host_wait_until_it_is_known() {
-    let away = |call: &Call| match call.line.starts_with("Get /api/v0/hosts?") {
-        true => (call.at >= 100).then_some(200),
-        false => Some(200),
+    let away = |call: &Call| {
+        if call.line.starts_with("Get /api/v0/hosts?") {
+            (call.at >= 100).then_some(200)
+        } else {
+            Some(200)
+        }
     };
     let to = || Some(Arc::from("other"));
     let mut rig = Rig::with_identifiers(&["other"], away)
@@ -231,11 +246,12 @@ fn values_of_another_host_wait_until_it_is_known() {
     rig.run_until(90);
     assert_eq!(rig.arrived(away), [2]);
     rig.run_until(3_600);
-    // The server in memory knows nobody: the values are dropped, and it is asked again in an hour.
+    // The server in memory has no other hosts. The values are dropped, and the next look-up is in
+    // an hour.
     assert_eq!(rig.arrived(away), [2]);
     assert!(rig.poster.lanes.values.spool.is_empty());
-    let asked = rig.lines_from(0);
-    let asked = asked
+    let lines = rig.lines_from(0);
+    let asked = lines
         .iter()
         .filter(|line| line.contains("customIdentifier=other"));
     assert!((2..12).contains(&asked.count()));

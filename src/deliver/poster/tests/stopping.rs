@@ -1,5 +1,5 @@
-//! The end while the server is away, the first round after a crash, and hosts that there are not,
-//! with a disk to keep what waits.
+//! A stop while the server is unreachable, the first round after a crash, and hosts that do not
+//! exist. What waits is saved to a disk.
 
 use std::path::Path;
 
@@ -11,25 +11,23 @@ const TSDB: &str = "Post /api/v0/tsdb";
 const WINDOW: Duration = Duration::from_secs(300);
 
 impl Rig {
-    /// The same, with a file on `disk`.
+    /// The same rig, with a file on `disk`.
     fn kept_on(mut self, disk: &ScriptedDisk, is_hasty: bool) -> Rig {
-        let persister = Persister::open(
+        let mut persister = Persister::open(
             Box::new(disk.clone()),
             Path::new("/root"),
             WINDOW,
             1,
             Some(ID),
         );
-        let persister = if is_hasty {
-            persister.hasty()
-        } else {
-            persister
-        };
+        if is_hasty {
+            persister = persister.hasty();
+        }
         self.poster = self.poster.keep_with(persister, &self.clock);
         self
     }
 
-    /// Plugins that report for these hosts are configured.
+    /// The same rig, with configured plugins that report for these hosts.
     fn with_plugins_for(mut self, identifiers: &[&str]) -> Rig {
         let mut config = with_status_at_the_end();
         for (at, identifier) in identifiers.iter().enumerate() {
@@ -58,13 +56,16 @@ fn stop_with_everything_kept_makes_one_attempt() {
     for known in [true, false] {
         for (why, status, stop, attempts) in table {
             if !known && status.is_some_and(|status| (400..500).contains(&status)) {
-                // That ends the agent.
+                // Such a status ends the agent.
                 continue;
             }
             let disk = ScriptedDisk::default();
-            let rule = move |call: &Call| match known && call.line != TSDB {
-                true => Some(200),
-                false => status,
+            let rule = move |call: &Call| {
+                if known && call.line != TSDB {
+                    Some(200)
+                } else {
+                    status
+                }
             };
             let mut rig = Rig::new(known, rule)
                 .kept_on(&disk, false)
@@ -84,7 +85,7 @@ fn stop_with_everything_kept_makes_one_attempt() {
     }
 }
 
-/// What is in memory alone is worth the whole time.
+/// The poster uses the whole time for what is only in memory.
 #[test]
 fn stop_with_nothing_kept_tries_until_the_end() {
     for mood in [Mood::Full(0), Mood::ReadOnly, Mood::Failing] {
@@ -104,13 +105,16 @@ fn stop_with_nothing_kept_tries_until_the_end() {
     }
 }
 
-/// A server that takes what it is sent gets all of a backlog.
+/// A server that accepts what it receives gets the whole backlog.
 #[test]
 fn stop_delivers_a_backlog_as_long_as_that_works() {
     let disk = ScriptedDisk::default();
-    let rule = |call: &Call| match call.line == TSDB && call.at < 85 {
-        true => None,
-        false => Some(200),
+    let rule = |call: &Call| {
+        if call.line == TSDB && call.at < 85 {
+            None
+        } else {
+            Some(200)
+        }
     };
     let mut rig = Rig::new(true, rule)
         .kept_on(&disk, false)
@@ -123,8 +127,8 @@ fn stop_delivers_a_backlog_as_long_as_that_works() {
 
 #[test]
 fn spool_gets_the_first_round_at_once_after_a_crash() {
-    // (why this row exists, whether a crash is expected, whether the server is away, whether there is
-    // a file after a second, and after a minute)
+    // (why this row exists, whether a crash is expected, whether the server is unreachable, whether
+    // there is a file after a second, whether there is one after a minute)
     let table = [
         ("a clean end, and an outage", false, true, false, false),
         ("a crash, and an outage", true, true, true, true),
@@ -151,10 +155,7 @@ fn spool_gets_the_first_round_at_once_after_a_crash() {
 #[test]
 fn identifier_without_a_host_drops_what_comes_for_it() {
     let disk = ScriptedDisk::default();
-    let away = |call: &Call| match call.line == TSDB {
-        true => None,
-        false => Some(200),
-    };
+    let away = |call: &Call| if call.line == TSDB { None } else { Some(200) };
     let mut rig = Rig::new(true, away)
         .with_plugins_for(&["absent"])
         .kept_on(&disk, false);
@@ -171,15 +172,16 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
         notification_interval: None,
         max_check_attempts: None,
     };
-    let rig = rig.order(
-        90,
-        PosterCommand::Report {
-            destination: Some("absent".to_owned()),
-            report,
-            is_urgent: true,
-        },
-    );
-    let mut rig = rig.stop_at(20 * 60);
+    let mut rig = rig
+        .order(
+            90,
+            PosterCommand::Report {
+                destination: Some("absent".to_owned()),
+                report,
+                is_urgent: true,
+            },
+        )
+        .stop_at(20 * 60);
     assert_eq!(rig.run_until(20 * 60), None);
     assert_eq!(
         (
@@ -193,8 +195,8 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
     assert_eq!(disk.drive().touches, 0, "nothing is left");
 }
 
-/// What an earlier agent has kept for a host is dropped once there is none, or once no plugin reports
-/// for it any more.
+/// What an earlier agent has saved for a host is dropped if the host does not exist, or if no
+/// plugin reports for it any more.
 #[test]
 fn identifier_without_a_host_drops_what_was_kept_for_it() {
     // (why this row exists, identifiers of the next agent's plugins)
@@ -204,7 +206,7 @@ fn identifier_without_a_host_drops_what_was_kept_for_it() {
     ];
     for (why, identifiers) in table {
         let disk = ScriptedDisk::default();
-        // Nobody can be asked.
+        // The look-up of the host gets no answer.
         let mut rig = Rig::new(true, |call| {
             (call.line.starts_with("Get") && !call.line.contains('?')).then_some(200)
         })
@@ -226,7 +228,7 @@ fn identifier_without_a_host_drops_what_was_kept_for_it() {
     }
 }
 
-/// A clock that is wrong by the same all the time is asked about once.
+/// The server is asked once for the time if the error of the clock is constant.
 #[test]
 fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
     struct Dated(Server, i64);
@@ -239,7 +241,7 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
                 .map(|answer| Answer { date, ..answer })
         }
     }
-    /// Seconds for which the host has been up.
+    /// Uptime of the host in seconds.
     const AGE: u64 = 1_000;
     struct Unsure<'a>(&'a FakeClock);
     impl Clock for Unsure<'_> {

@@ -1,9 +1,9 @@
-//! What becomes of reports that the server does not take.
+//! Reports that the server does not accept.
 
 use super::*;
 
 #[test]
-fn a_failure_is_tried_again_as_its_kind_says() {
+fn failure_is_retried_according_to_its_kind() {
     // (why this row exists, answers, when requests are made, reports lost)
     use Sent::{Accepted, Later, Refused, Silence};
     let later = Later(Duration::ZERO);
