@@ -1,14 +1,14 @@
-//! `custom.agent.*`: what the agent itself costs, where `diagnostic` asks for it. Names are the Go
-//! agent's where they have a meaning here.
+//! `custom.agent.*`: memory, threads and CPU time of the agent itself, if `diagnostic` is set.
+//! Metrics that have a counterpart in the Go agent use its names.
 
 use crate::base::values::Values;
 use crate::collect::readings::Readings;
 use crate::parse::plugin::meta::{Graph, Metric};
 
-/// Seconds of CPU time to the percentage of one CPU.
+/// Factor from a fraction of one CPU to percent.
 const PERCENT: f64 = 100.0;
 
-/// Adds what it holds, and its share of a CPU since `before`.
+/// Adds the agent's memory and threads, and its CPU share since `before`.
 pub(super) fn put(out: &mut Values, before: &Readings, now: &Readings) {
     if let Some(status) = &now.agent {
         let mut put = |name: &str, value: Option<u64>| {
@@ -28,7 +28,7 @@ pub(super) fn put(out: &mut Values, before: &Readings, now: &Readings) {
     }
 }
 
-/// How these metrics are shown.
+/// Graph definitions of these metrics.
 pub(crate) fn graphs() -> Vec<Graph> {
     let metric = |name: &str, label: &str| Metric {
         name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! `container.cpu.NAME.usage|limit`, in percent of one core, and
-//! `container.memory.NAME.usage|limit`, in bytes. Where details were read, `custom.container.*`:
-//! throttling, kills for want of memory, pressure.
+//! `container.memory.NAME.usage|limit`, in bytes. If details were read, also `custom.container.*`:
+//! throttling, OOM kills and pressure.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::parse::plugin::meta::{Graph, Metric};
 /// Percent of one core.
 const PERCENT: f64 = 100.0;
 
-/// Adds what holds now, and what grew since `before`.
+/// Adds the gauges of `now`, and the rates since `before`.
 pub(super) fn put(
     out: &mut Values,
     before: Option<&Timed<ContainerReadings>>,
@@ -36,14 +36,14 @@ pub(super) fn put(
     }
 }
 
-/// What the host has; `None` if that is unknown.
+/// The host's totals; `None` if unknown.
 struct Limits {
     /// Percent of one core.
     cpu_percent: Option<f64>,
     memory_bytes: Option<u64>,
 }
 
-/// Adds what holds now. No more memory is in use than is allowed.
+/// Adds the gauges of a group. Memory in use is capped at the limit.
 fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits) {
     let mut put = |before: &str, after: &str, value: Option<f64>| {
         if let Some(value) = value {
@@ -68,7 +68,7 @@ fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits)
     }
 }
 
-/// Adds what grew in `span`.
+/// Adds the rates and counts over `span`.
 fn put_growth(
     out: &mut Values,
     before: &ControlGroup,
@@ -118,7 +118,7 @@ fn put_growth(
     }
 }
 
-/// How `custom.container.*` is shown.
+/// Graph definitions of `custom.container.*`.
 pub(crate) fn graphs() -> Vec<Graph> {
     let graph = |name: &str, label: &str, unit: &str, metrics: &[(&str, &str)]| {
         let name = ["custom.container.", name, ".#"].concat();

@@ -1,5 +1,5 @@
-//! `filesystem.{name}.size` and `.used`: what mounted disks hold. In bytes; the size is without
-//! what only the superuser may fill.
+//! `filesystem.{name}.size` and `.used`: size and use of mounted disks. In bytes. The size excludes
+//! blocks reserved for the superuser.
 
 use std::iter::successors;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use crate::base::text::{fnv1a, metric_segment};
 use crate::base::values::Values;
 use crate::collect::readings::{FilesystemReadings, Mounted};
 
-/// What the values are called, as long as the mounts stay as they are.
+/// The names of the values, kept until the mounts change.
 pub(super) struct FilesystemValues {
     use_mountpoint: bool,
     mounts: Arc<[Mounted]>,
-    /// One for each mount that is not ignored.
+    /// One element for each mount that is not ignored.
     series: Vec<MountSeries>,
 }
 
 struct MountSeries {
     names: Names,
-    /// Of the label.
+    /// FNV-1a hash of the label.
     trace: u32,
-    /// The next one of the same names.
+    /// Index of the next mount with the same names.
     next: Option<usize>,
 }
 
 impl FilesystemValues {
-    /// With `use_mountpoint`, values are named after mount points, and else after devices.
+    /// With `use_mountpoint`, values are named after mount points, otherwise after devices.
     pub(super) fn new(use_mountpoint: bool) -> FilesystemValues {
         FilesystemValues {
             use_mountpoint,
@@ -35,7 +35,7 @@ impl FilesystemValues {
         }
     }
 
-    /// Adds the values of those that have answered.
+    /// Adds the values of the filesystems with a known usage.
     pub(super) fn put(&mut self, out: &mut Values, now: &FilesystemReadings) {
         if !Arc::ptr_eq(&self.mounts, &now.mounts) {
             self.series = series(&now.mounts, self.use_mountpoint);
@@ -43,7 +43,7 @@ impl FilesystemValues {
         }
         for (series, found) in self.series.iter().zip(&now.usage) {
             let Some(found) = found else { continue };
-            // The last of several of one name counts, as it would at the server.
+            // Of several values with one name the last is used, as on the server.
             let mut later = successors(series.next, |at| self.series.get(*at)?.next);
             if later.any(|at| now.usage.get(at).is_some_and(Option::is_some)) {
                 continue;
@@ -107,7 +107,7 @@ mod tests {
         Rig::new("filesystem", &config, stats)
     }
 
-    /// The labels of the filesystems that are reported.
+    /// The labels of the reported filesystems.
     fn labels(tree: &str, ignore: &str, use_mountpoint: bool) -> Vec<&'static str> {
         let mut filesystem = rig(ignore, use_mountpoint, thousand_bytes_each());
         let measured = filesystem.round(tree, 0);
@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn reports_the_numbers_of_df() {
-        // Blocks of 1024 bytes, as in a line of df: 19734388, 16868164 used, 1863772 available.
+        // Blocks of 1024 bytes, as in a line of df: 19734388 in total, 16868164 used, 1863772
+        // available.
         let root = || {
             Ok(Usage::new(
                 1024,
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(filesystem.round("btrfs-subvolumes", 0), expected);
     }
 
-    /// A host in a directory, on which things happen between rounds.
+    /// A host in a temporary directory that changes between rounds.
     struct Host {
         directory: tempfile::TempDir,
         filesystem: Rig,
@@ -279,7 +280,7 @@ mod tests {
             }
         }
 
-        /// The labels of a round in which these devices are mounted, each at its own name.
+        /// The labels of a round with these devices mounted, each at its own mount point.
         fn labels(&mut self, devices: &[&str]) -> Result<String, CollectError> {
             let line = |(at, device): (usize, &&str)| {
                 format!("{} 1 8:{at} / /{at} rw - ext4 {device} rw\n", at + 20)
@@ -291,7 +292,7 @@ mod tests {
             result.map(|()| labels)
         }
 
-        /// The labels of a round, and how it ended.
+        /// The labels of a round, and its result.
         fn round(&mut self) -> (String, Result<(), CollectError>) {
             let (values, result) = self.filesystem.attempt_at(self.directory.path(), 0);
             let labels = values
@@ -305,7 +306,7 @@ mod tests {
     fn what_is_mounted_meanwhile_counts_at_once() {
         let mut host = Host::new();
         assert!(host.labels(&[]).is_err(), "nothing is mounted");
-        // (why this row exists, what is mounted, labels)
+        // (why this row exists, mounted devices, labels)
         let table: &[(&str, &[&str], &str)] = &[
             ("the first round", &["/dev/a", "/dev/b"], "a b"),
             ("as before", &["/dev/a", "/dev/b"], "a b"),
@@ -333,7 +334,7 @@ mod tests {
         let path = host.directory.path().join("proc/self/mountinfo");
         let table = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         let other = "99 20 0:9 / /run/netns/x rw - nsfs nsfs rw\n";
-        // (why this row exists, what follows the disks, labels, whether there is a message)
+        // (why this row exists, number of lines after the disks, labels, whether there is an error)
         let rows = [
             ("just not too large", 90_000, "a b", false),
             ("too large", 100_000, "a b", true),

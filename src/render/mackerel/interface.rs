@@ -1,5 +1,5 @@
-//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces. In
-//! bytes per second.
+//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of network interfaces. In bytes
+//! per second.
 
 use super::rates::{DeviceSeries, names};
 use crate::base::pattern::Pattern;
@@ -7,14 +7,14 @@ use crate::base::text::metric_segment;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, InterfaceCounters, Timed};
 
-/// Which interfaces are reported.
+/// The interfaces to report.
 pub(super) struct InterfaceRates {
     ignore: Option<Pattern>,
     series: DeviceSeries,
 }
 
 impl InterfaceRates {
-    /// Leaves out interfaces whose name as a metric segment `ignore` matches.
+    /// Excludes interfaces whose metric segment matches `ignore`.
     pub(super) fn new(ignore: Option<Pattern>) -> InterfaceRates {
         InterfaceRates {
             ignore,
@@ -52,7 +52,7 @@ mod tests {
     fn reports_bytes_per_second_of_what_was_there_before() {
         let mut interface = Rig::of("interface");
         assert_eq!(interface.round(BEFORE, 0), []);
-        // Neither lo nor veth12ab, nor wlan0, which is new; eth0_100 has wrapped one way.
+        // lo, veth12ab and the new wlan0 are missing; one counter of eth0_100 has wrapped.
         let expected = [
             ("interface.eth0.rxBytes.delta", 600.0),
             ("interface.eth0.txBytes.delta", 60.0),

@@ -1,16 +1,16 @@
-//! `memory.*`: use of memory and swap. In bytes.
+//! `memory.*`: use of memory and swap, in bytes.
 
 use crate::base::values::Values;
 use crate::parse::meminfo::Meminfo;
 
-/// Adds what is known of it.
+/// Adds the known values.
 pub(super) fn put(out: &mut Values, now: &Meminfo) {
     let mut put = |name: &str, bytes: Option<u64>| {
         if let Some(bytes) = bytes {
             out.put(name, bytes as f64);
         }
     };
-    // LXCFS gives a container its own total, and some of the host's parts.
+    // LXCFS shows a container's own total, but some parts are the host's.
     let within = |part: Option<u64>, whole: Option<u64>| {
         part.map(|part| whole.map_or(part, |whole| part.min(whole)))
     };
@@ -21,7 +21,7 @@ pub(super) fn put(out: &mut Values, now: &Meminfo) {
         put("memory.mem_available", available);
         available
     } else {
-        // Before Linux 3.14 the kernel does not say what it could give up.
+        // Linux before 3.14 has no `MemAvailable`.
         put("memory.free", within(now.free_bytes, total));
         put("memory.buffers", within(now.buffers_bytes, total));
         put("memory.cached", within(now.cached_bytes, total));
@@ -43,7 +43,7 @@ pub(super) fn put(out: &mut Values, now: &Meminfo) {
 mod tests {
     use super::super::testing::Rig;
 
-    /// Bytes.
+    /// In bytes.
     const MIB: f64 = 1_048_576.0;
     const KIB: f64 = 1024.0;
 

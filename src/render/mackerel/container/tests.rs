@@ -1,4 +1,4 @@
-//! Control groups of every kind, each a file below `tests/fixtures/container` that holds a tree.
+//! Control groups of every kind. Each file below `tests/fixtures/container` describes one tree.
 
 #![expect(clippy::disallowed_methods, reason = "the trees are the tests' own")]
 
@@ -16,10 +16,10 @@ use crate::collect::{self, CollectContext, CollectError};
 use crate::config::{self, Config, Scope};
 use crate::sys::root::Root;
 
-/// Bytes.
+/// In bytes.
 const MIB: f64 = 1_048_576.0;
 
-/// Makes the tree that a fixture describes: lines `== PATH`, and below each what the file holds.
+/// Creates the tree that a fixture describes: lines `== PATH`, each followed by the file's text.
 fn tree(name: &str) -> TempDir {
     let text = fs::read_to_string(format!("tests/fixtures/container/{name}")).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -49,12 +49,12 @@ fn attempt(rig: &mut Rig, tree: &Path, seconds: u64) -> (Measured, Result<(), Co
     (measured.collect(), result)
 }
 
-/// Two rounds, a minute apart, and what the second one measured, sorted.
+/// Two rounds, a minute apart: the sorted values of the second.
 fn minute(fixture: &str, config: config::Container) -> Measured {
     minute_of(fixture, config, |_| {})
 }
 
-/// The same, of trees that have been changed.
+/// Like [`minute`], with trees modified by `change`.
 fn minute_of(fixture: &str, config: config::Container, change: fn(&Path)) -> Measured {
     let mut rig = rig(config);
     let trees = ["t0", "t60"].map(|at| tree(&format!("{fixture}-{at}")));
@@ -168,7 +168,7 @@ fn a_container_that_its_pod_limits_is_throttled_with_it() {
     let mut measured = minute("v2-host", config);
     measured.retain(|(name, _)| name.contains("throttled"));
     let expected = [
-        // It has no limit of its own.
+        // The container's group has no limit of its own.
         ("custom.container.throttled.agent.percentage", 20.0),
         ("custom.container.throttled.app.percentage", 50.0),
     ];
@@ -246,7 +246,7 @@ fn version_1_serves_where_it_is_all_there_is() {
 #[test]
 fn a_hybrid_tree_is_read_as_version_1() {
     let beside = |base: &Path| {
-        // Every process is there as well, and no controller.
+        // The `unified` hierarchy also lists every process, and has no controller.
         let group = format!("unified/system.slice/docker-{}.scope", "a1".repeat(32));
         fs::create_dir_all(base.join(&group)).unwrap();
         fs::write(base.join("unified/cgroup.controllers"), "").unwrap();
@@ -323,7 +323,7 @@ fn damage_costs_one_container_and_is_told() {
     );
 }
 
-/// With the host's groups at a place of their own, as the manifests mount them.
+/// The host's groups are mounted at a separate place, as in the Kubernetes manifests.
 #[test]
 fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
     const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
@@ -340,7 +340,7 @@ fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
         fs::write(path.join("memory.current"), memory).unwrap();
         fs::write(path.join("cpu.stat"), "usage_usec 0\n").unwrap();
     }
-    // (why this row exists, the task, what is used, by whom)
+    // (why this row exists, the task, the memory in use and its series)
     let table = [
         (
             "a task",
@@ -371,11 +371,11 @@ fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
     }
 }
 
-/// What makes the group of a container known in version 2: the root of all groups has no such file.
+/// A file that every group except the root of all groups has in version 2.
 const V2: &str = "memory.current";
 
-/// A container's own group, whatever group this process is in. Each group of a tree uses a number of
-/// bytes of its own, so that the value says which it was.
+/// The container's own group is found from whichever group this process is in. Each group of a tree
+/// uses a different number of bytes, so the value shows which group was measured.
 #[test]
 fn the_own_container_whoever_supervises_in_it() {
     const ID: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
@@ -385,13 +385,13 @@ fn the_own_container_whoever_supervises_in_it() {
         why: &'static str,
         /// The path of this process's group.
         own: &'static str,
-        /// What the mount of the groups shows.
+        /// The root of the mount of the groups.
         mounted: &'static str,
-        /// Whether its root is that of all groups.
+        /// Whether that root is the root of all groups.
         is_host: bool,
-        /// Paths of groups; each has its place in this list, from 1 on, in bytes in use.
+        /// Paths of groups. The memory in use of each is its position in this list, starting at 1.
         groups: &'static [&'static str],
-        /// Which of them is the container's; [`UNSEEN`] if none is to be told.
+        /// Position of the container's group; [`UNSEEN`] if none can be found.
         expected: u64,
     }
     let row = |why, own, mounted, is_host, groups, expected| Row {
@@ -710,7 +710,7 @@ fn the_own_container_whoever_supervises_in_it() {
                 .find(|(name, _)| name == "container.cpu.web-1.limit");
             let expected = (row.expected != UNSEEN).then_some(row.expected as f64);
             assert_eq!(limit.map(|(_, value)| *value), expected, "{why}");
-            // The root of all groups has no memory of its own in version 2.
+            // In version 2, the root of all groups has no memory files.
             let is_root_of_all = is_v2 && row.is_host && row.own == "/";
             let has_message = expected.is_none() || is_root_of_all;
             assert_eq!(result.is_err(), has_message, "{why}: {result:?}");
@@ -720,7 +720,7 @@ fn the_own_container_whoever_supervises_in_it() {
 
 #[test]
 fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
-    // (why this row exists, the path for memory, that for the processors, the group's bytes in use)
+    // (why this row exists, the path for memory, the path for CPU, bytes in use of the group)
     let table = [
         ("one in both", "/a/b", "/a/b", 3),
         ("memory alone has it", "/a/b", "/a", 2),
@@ -756,7 +756,7 @@ fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
     }
 }
 
-/// What is measured with damage, sorted, and how the second round ended.
+/// The sorted values of two rounds over damaged files, and the result of the second round.
 fn damaged(
     fixture: &str,
     config: config::Container,
@@ -784,7 +784,7 @@ fn values_of_every_odd_kind() {
     let all = [CPU, MEMORY].concat();
     let limit = [CPU[0], MEMORY[0], MEMORY[1]];
     let no_memory = [CPU[0], CPU[1], MEMORY[0]];
-    // (why this row exists, the file, its text, the values, whether there is a message)
+    // (why this row exists, the file, its text, the values, whether there is an error)
     type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, f64)], bool);
     let table: &[Row<'_>] = &[
         ("ordinary", "etc/none", "", &all, false),
@@ -966,7 +966,7 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
         ("container.memory.web-1.usage", 50.0 * MIB),
     ];
     let all = [CPU, MEMORY].concat();
-    // (why this row exists, what the directories are called: cpu, cpuacct, memory; values, message)
+    // (why this row exists, names of the directories of cpu, cpuacct and memory, values, message)
     type Row<'a> = (&'a str, [&'a str; 3], &'a [(&'a str, f64)], &'a str);
     let table: &[Row<'_>] = &[
         ("links for all", ["cpu", "cpuacct", "memory"], &all, ""),
@@ -1069,7 +1069,7 @@ fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
 #[test]
 fn podman_keeps_names_in_several_places() {
     let id = "f6".repeat(32);
-    // (why this row exists, the file with the name, the container's name)
+    // (why this row exists, the file that contains the name, the container's name)
     let table = [
         (
             "ordinary",
