@@ -1,7 +1,7 @@
-//! Tables kept as text: entries of a key, a blank and a value, with `; ` between two entries.
+//! Tables stored as text: each entry is a key, a blank and a value; `; ` separates entries.
 //!
-//! An array of pairs of strings costs two pointers, two lengths and, in a program that can be
-//! loaded anywhere, two relocations per entry; these tables cost three bytes per entry.
+//! In a position-independent program, an entry in an array of pairs of strings takes two pointers,
+//! two lengths and two relocations. Here it takes three bytes.
 
 /// The value of the first entry whose key is `key`.
 pub(crate) fn find(table: &'static str, key: &str) -> Option<&'static str> {

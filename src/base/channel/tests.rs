@@ -1,4 +1,4 @@
-//! The channel with std's threads.
+//! Tests of the channel with the standard library's threads.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
