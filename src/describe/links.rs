@@ -1,5 +1,5 @@
-//! The network interfaces of a host that the agent watches from elsewhere, from files: no system call
-//! tells of another network namespace.
+//! Network interfaces of a host that is monitored from a container, read from files. No system call
+//! reports the interfaces of another network namespace.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,10 +9,11 @@ use crate::parse::{fib_trie, if_inet6, netdev, route};
 use crate::sys::netif::Link;
 use crate::sys::root::{Root, absent_is_none};
 
-/// The interfaces with an address, in the kernel's order. An IPv4 address is told without its
-/// interface; the routes say which it is, or that it cannot be told.
+/// The interfaces with an address, in the kernel's order. The kernel lists IPv4 addresses without
+/// their interface, so the interface is derived from the routes. Addresses whose interface remains
+/// unknown are left out.
 ///
-/// Fails if a file that is there cannot be read, or the traffic not be understood.
+/// Fails if an existing file cannot be read, or if `/proc/net/dev` cannot be parsed.
 pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, DescribeError> {
     let path = |name: &str| [root.network(), name].concat();
     let lines = |name: &str, each: &mut dyn FnMut(&str)| {
@@ -59,7 +60,7 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     Ok(links)
 }
 
-/// The hardware address; empty where there is none, or none to be read.
+/// The hardware address; empty if there is none or it cannot be read.
 fn mac(root: &Root, interface: &str) -> Vec<u8> {
     let path = format!("/sys/class/net/{interface}/address");
     let mut buffer = Vec::new();

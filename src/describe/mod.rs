@@ -1,7 +1,6 @@
-//! Layer 3: the host's description, one file per part.
+//! Layer 3: the description of the host, one file per part.
 //!
-//! What files tell is read below a [`Root`]; what only system calls tell comes through [`Calls`].
-//! No command is run.
+//! Files are read below a [`Root`]; system calls are made through [`Calls`]. No command is run.
 
 mod block;
 pub(crate) mod cloud;
@@ -25,10 +24,10 @@ use crate::sys::root::{FileError, Root};
 use crate::sys::uname::Uname;
 use crate::wire::host::{Check, Cloud, HostParam, Meta};
 
-/// What the kernel tells by system calls; each is asked at most once for a description.
+/// System calls for the description. Each is made at most once per description.
 pub(crate) struct Calls {
     pub(crate) uname: Call<Uname>,
-    /// For a host whose network is this process's.
+    /// Used if the host's network namespace is that of this process.
     pub(crate) links: Call<Vec<Link>>,
     pub(crate) stats: FsStats,
 }
@@ -36,16 +35,16 @@ pub(crate) struct Calls {
 /// A system call.
 pub(crate) type Call<T> = Box<dyn Fn() -> io::Result<T> + Send>;
 
-/// How the agent presents itself.
+/// Identification of the agent.
 pub(crate) struct Agent<'a> {
-    /// As in the header User-Agent.
+    /// As in the User-Agent header.
     pub(crate) name: &'a str,
     pub(crate) version: &'a str,
-    /// The commit that it was built from.
+    /// The commit from which it was built.
     pub(crate) revision: &'a str,
 }
 
-/// Where the host runs, if in a cloud that the agent knows.
+/// The cloud in which the host runs, if it is a supported one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Place {
     pub(crate) cloud: Option<Cloud>,
@@ -53,10 +52,10 @@ pub(crate) struct Place {
     pub(crate) custom_identifier: Option<String>,
 }
 
-/// Describes the host as it is now.
+/// Describes the host at the time of the call.
 ///
-/// Fails if its name or its interfaces cannot be found out. A part of the description that
-/// cannot be is left out and added to `failures`.
+/// Fails if the host name or the interfaces cannot be determined. Any other part that fails is left
+/// out and added to `failures`.
 pub(crate) fn host(
     root: &Root,
     calls: &mut Calls,
@@ -105,7 +104,7 @@ pub(crate) fn host(
     })
 }
 
-/// The checks of this host, not those that report for another.
+/// The checks of this host, without those that report for another host.
 fn checks(config: &Config) -> Vec<Check> {
     let all = config.check_plugins.iter();
     let own = all.filter(|(_, plugin)| plugin.custom_identifier.is_none());
@@ -116,7 +115,7 @@ fn checks(config: &Config) -> Vec<Check> {
     .collect()
 }
 
-/// One part of the description; `None` if it could not be found out.
+/// One part of the description; `None` if it failed.
 fn part<T>(
     name: &'static str,
     part: Result<T, DescribeError>,
@@ -126,7 +125,7 @@ fn part<T>(
         .ok()
 }
 
-/// Why the host, or a part of it, could not be described.
+/// Reasons why the host, or a part of it, could not be described.
 #[derive(Debug)]
 pub(crate) enum DescribeError {
     /// The system call for the host's name failed.
@@ -135,7 +134,7 @@ pub(crate) enum DescribeError {
     Interfaces(io::Error),
     /// A file could not be read.
     Read(FileError),
-    /// A file did not look as documented.
+    /// A file does not have the documented format.
     Format(ParseError),
 }
 

@@ -1,4 +1,4 @@
-//! Each service against a script of answers, in time that nobody waits.
+//! Each service against scripted answers, with simulated time.
 
 use super::*;
 use crate::sys::http::{Answer, LinkError};
@@ -12,10 +12,11 @@ const GCE_DOCUMENT: &str = r#"{"instance":{"attributes":{"ssh-keys":"x"},"hostna
     "id":4520031799277581759,"machineType":"projects/1234/machineTypes/e2-micro",
     "zone":"projects/1234/zones/asia-northeast1-b"},"project":{"numericProjectId":1234,"projectId":"shop"}}"#;
 
-/// What the service says to a request: a status and a text, or nothing.
+/// The answer to a request: status and body, or `None` for no answer.
 type Rule = dyn Fn(&str, usize) -> Option<(u16, &'static str)>;
 
-/// A service that obeys a rule, which gets a request and how often it has been made before.
+/// A service that answers by a rule. The rule's arguments are the request and the number of earlier
+/// identical requests.
 struct Script<'a> {
     rule: &'a Rule,
     asked: Vec<String>,
@@ -52,7 +53,7 @@ impl Fetch for Script<'_> {
     }
 }
 
-/// What comes of a look, the requests that it made, and the seconds that it waited between them.
+/// The result of a lookup, its requests, and the total pause between them in seconds.
 struct Seen {
     found: Result<Place, String>,
     asked: Vec<String>,
@@ -81,7 +82,7 @@ impl Seen {
         place.custom_identifier.as_deref()
     }
 
-    /// The fields of the description that are not empty; `None` if there is no description.
+    /// The non-empty fields of the description; `None` if there is no description.
     fn fields(&self) -> Option<Vec<(&str, &str)>> {
         let cloud = self.found.as_ref().ok()?.cloud.as_ref()?;
         let all = cloud.metadata.0.iter();
@@ -98,7 +99,7 @@ impl Seen {
     }
 }
 
-/// An EC2 of version 2: nothing without the token.
+/// EC2 with metadata version 2: every request needs the token.
 fn ec2_v2(line: &str, _: usize) -> Option<(u16, &'static str)> {
     if line == TOKEN {
         return Some((200, "AQAEAA==\n"));
@@ -115,7 +116,7 @@ fn ec2_v2(line: &str, _: usize) -> Option<(u16, &'static str)> {
     })
 }
 
-/// An EC2 of version 1: no token, and no header.
+/// EC2 with metadata version 1: no token and no header.
 fn ec2_v1(line: &str, _: usize) -> Option<(u16, &'static str)> {
     Some(match line {
         PARTITION => (200, "aws"),
@@ -168,7 +169,7 @@ fn a_service_that_is_not_the_clouds_is_left_alone() {
 
 #[test]
 fn a_service_that_never_answers_costs_no_more_than_is_said() {
-    // (cloud, whether the firmware names it, requests, seconds)
+    // (cloud, whether it was detected from the firmware, number of requests, seconds)
     let table = [
         (Provider::Ec2, true, 4, 16),
         (Provider::Ec2, false, 4, 16),
@@ -189,7 +190,7 @@ fn a_service_that_never_answers_costs_no_more_than_is_said() {
 
 #[test]
 fn what_identifies_the_host_is_asked_for_three_times() {
-    // (why this row exists, statuses of three tries, identifier, seconds)
+    // (why this row exists, statuses of three attempts, identifier, seconds)
     let table = [
         ("it is not there", [404, 404, 404], None, 4),
         ("it is there at last", [404, 404, 200], Some("i-1"), 4),
@@ -367,7 +368,7 @@ fn a_break_in_one_group_of_azure_leaves_the_other() {
 fn the_user_is_believed_and_the_firmware_only_where_it_names_a_cloud() {
     let pi = Root::at("tests/fixtures/pi-4/t0");
     let ec2 = Root::at("tests/fixtures/cloud-ec2-nitro/t0");
-    // (host, setting, whom to ask, whether it has to show who it is)
+    // (host, setting, cloud to query and whether it must prove itself)
     let table = [
         (&pi, CloudPlatform::Auto, None),
         (&pi, CloudPlatform::None, None),
