@@ -131,8 +131,9 @@ mod tests {
             number >> 16
         };
         for length in 0..200 {
-            let pairs = (0..length).map(|_| ((next() % 64).to_string(), next()));
-            let pairs: Vec<(String, u32)> = pairs.collect();
+            let pairs: Vec<(String, u32)> = (0..length)
+                .map(|_| ((next() % 64).to_string(), next()))
+                .collect();
             let tree: std::collections::BTreeMap<_, _> = pairs.iter().cloned().collect();
             let named: NameMap<u32> = pairs.into_iter().collect();
             assert!(named.iter().eq(tree.iter()), "{length} values");

@@ -5,9 +5,9 @@
 
 /// The value of the first entry whose key is `key`.
 pub(crate) fn find(table: &'static str, key: &str) -> Option<&'static str> {
-    let entries = table.split("; ");
-    let mut entries = entries.filter_map(|entry| entry.split_once(' '));
-    entries
+    table
+        .split("; ")
+        .filter_map(|entry| entry.split_once(' '))
         .find(|(have, _)| *have == key)
         .map(|(_, value)| value)
 }

@@ -87,9 +87,8 @@ impl Container {
         for path in found {
             let id = id(&path).to_owned();
             let known = self.names.iter().find(|(known, _)| *known == id);
-            let known = known.map(|(_, name)| (name, metric_segment(name)));
             let is_in_pod = container::pod_of_group(&path).is_some();
-            let (name, segment) = match known {
+            let (name, segment) = match known.map(|(_, name)| (name, metric_segment(name))) {
                 // Two containers may have the same name; their ids differ.
                 Some((name, segment)) if !segments.contains(&segment) => (name.clone(), segment),
                 // The pod's sandbox container: it holds the network namespace and writes no log.
@@ -152,9 +151,9 @@ fn own_path(context: &mut CollectContext<'_>, groups: &Groups) -> Result<String,
         return Ok("/".to_owned());
     }
     let text = context.root.text("/proc/self/cgroup", context.buffer)?;
-    let path = cgroup::path(&text, groups.controller()).unwrap_or("/");
-    let path = container::group_of_container(path)
-        .unwrap_or(path)
+    let process = cgroup::path(&text, groups.controller()).unwrap_or("/");
+    let path = container::group_of_container(process)
+        .unwrap_or(process)
         .to_owned();
     let (mounts, _) = context.root.table("/proc/self/mountinfo", context.buffer)?;
     let is_known = !path.contains("..") && !cgroup::begins_above(&mounts);

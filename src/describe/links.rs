@@ -25,15 +25,16 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     failures.extend(cut.map(|error| ("interfaces", base::report(&error))));
     let mut own = fib_trie::Own::default();
     lines("/fib_trie", &mut |line| own.line(line))?;
-    let (loopback, others) = own.found.into_iter().partition(Ipv4Addr::is_loopback);
+    let (loopback, others): (Vec<Ipv4Addr>, _) =
+        own.found.into_iter().partition(Ipv4Addr::is_loopback);
     let mut routes = route::Search::of(others);
     lines("/route", &mut |line| routes.line(line))?;
     let mut inet6 = String::new();
     lines("/if_inet6", &mut |line| inet6.push_str(line))?;
-    let loopback: Vec<Ipv4Addr> = loopback;
     let loopback = loopback.into_iter().map(|ip| ("lo", ip));
-    let ipv4 = loopback.chain(routes.end());
-    let ipv4 = ipv4.map(|(interface, ip)| (interface, IpAddr::V4(ip)));
+    let ipv4 = loopback
+        .chain(routes.end())
+        .map(|(interface, ip)| (interface, IpAddr::V4(ip)));
     let ipv6 = if_inet6::parse(&inet6).map(|(interface, ip)| (interface, IpAddr::V6(ip)));
     let addresses: Vec<(&str, IpAddr)> = ipv4.chain(ipv6).collect();
     let mut links = Vec::new();
@@ -65,9 +66,11 @@ fn mac(root: &Root, interface: &str) -> Vec<u8> {
     let path = format!("/sys/class/net/{interface}/address");
     let mut buffer = Vec::new();
     let text = root.text(path, &mut buffer).unwrap_or_default();
-    let bytes = text.trim().split(':');
-    let bytes: Result<Vec<u8>, _> = bytes.map(|byte| u8::from_str_radix(byte, 16)).collect();
-    bytes.unwrap_or_default()
+    text.trim()
+        .split(':')
+        .map(|byte| u8::from_str_radix(byte, 16))
+        .collect::<Result<_, _>>()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

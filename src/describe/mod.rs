@@ -65,12 +65,11 @@ pub(crate) fn host(
     failures: &mut Failures,
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
-    let links = match root.is_elsewhere() {
-        true => {
-            let links = links::links(root, failures);
-            part("interfaces", links, failures).unwrap_or_default()
-        }
-        false => (calls.links)().map_err(DescribeError::Interfaces)?,
+    let links = if root.is_elsewhere() {
+        let links = links::links(root, failures);
+        part("interfaces", links, failures).unwrap_or_default()
+    } else {
+        (calls.links)().map_err(DescribeError::Interfaces)?
     };
     let cpus = cpu::cpus(root, failures);
     let filesystems = filesystem::filesystems(root, &mut calls.stats, failures);

@@ -52,9 +52,9 @@ pub(crate) fn group_of_container(path: &str) -> Option<&str> {
 /// it is `…-podUID.slice`, where `_` replaces `-`.
 pub(crate) fn pod_of_group(path: &str) -> Option<String> {
     path.split('/').rev().find_map(|part| {
-        let part = part.split(':').next()?;
-        let part = part.strip_suffix(".slice").unwrap_or(part);
-        let (_, uid) = part.rsplit_once("pod")?;
+        let group = part.split(':').next()?;
+        let group = group.strip_suffix(".slice").unwrap_or(group);
+        let (_, uid) = group.rsplit_once("pod")?;
         let uid = uid.replace('_', "-");
         is_uid(&uid).then_some(uid)
     })

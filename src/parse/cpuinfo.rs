@@ -145,9 +145,10 @@ fn decimal(value: &str) -> Option<&str> {
     if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    let number = match fraction.is_empty() {
-        true => whole,
-        false => number.trim_end_matches('0').trim_end_matches('.'),
+    let number = if fraction.is_empty() {
+        whole
+    } else {
+        number.trim_end_matches('0').trim_end_matches('.')
     };
     // Number of leading zeros; one zero before the point is kept.
     let superfluous = whole.len() - whole.trim_start_matches('0').len().max(1);

@@ -12,8 +12,8 @@ pub(crate) fn parse(text: &str) -> ([Option<f64>; 3], Option<ParseError>) {
     let mut damage = None;
     let means = MEANS.map(|wanted| {
         let word = words.next().unwrap_or_default();
-        let mean = word.parse().ok();
-        let mean = mean.filter(|mean: &f64| mean.is_finite() && mean.is_sign_positive());
+        let is_mean = |number: &f64| number.is_finite() && number.is_sign_positive();
+        let mean = word.parse().ok().filter(is_mean);
         if mean.is_none() {
             damage.get_or_insert_with(|| ParseError::new("/proc/loadavg", wanted, word));
         }

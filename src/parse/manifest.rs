@@ -40,8 +40,10 @@ pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let error = |wanted, line| ParseError::new("manifest", wanted, line);
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
-    let version = first.strip_prefix(TITLE).and_then(Version::parse);
-    let version = version.ok_or_else(|| error("version", first))?;
+    let version = first
+        .strip_prefix(TITLE)
+        .and_then(Version::parse)
+        .ok_or_else(|| error("version", first))?;
     let mut day = |name, wanted| {
         let line = lines.next().unwrap_or_default();
         let day = line.strip_prefix(name).filter(|day| is_day(day));
@@ -52,14 +54,17 @@ pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let whole = text.trim_end_matches(['\r', '\n']);
     let last = whole.rfind('\n').map_or(0, |end| end + 1);
     let (signed, last) = whole.split_at(last);
-    let signature = last.strip_prefix(SIGNED).and_then(hex);
-    let signature = signature.and_then(|bytes| bytes.try_into().ok());
+    let signature = last
+        .strip_prefix(SIGNED)
+        .and_then(hex)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| error("signature", last))?;
     Ok(Manifest {
         version,
         issued,
         expires,
         signed,
-        signature: signature.ok_or_else(|| error("signature", last))?,
+        signature,
     })
 }
 

@@ -47,13 +47,15 @@ fn assigned(text: &str, name: &str, version: &str) -> Platform {
 /// first word and the version after `release`, in lower case.
 pub(crate) fn redhat(text: &str) -> Platform {
     let line = joined_in_lower_case(text);
-    let name = match line.contains("red hat") {
-        true => "redhat",
-        false => line.split(' ').next().unwrap_or_default(),
+    let name = if line.contains("red hat") {
+        "redhat"
+    } else {
+        line.split(' ').next().unwrap_or_default()
     };
-    let version = match line.contains("rawhide") {
-        true => "rawhide",
-        false => redhat_version(&line),
+    let version = if line.contains("rawhide") {
+        "rawhide"
+    } else {
+        redhat_version(&line)
     };
     Platform {
         name: name.to_owned(),

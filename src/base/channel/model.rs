@@ -61,9 +61,10 @@ mod sync {
         }
 
         pub(super) fn remaining(self) -> Duration {
-            match has_passed(self.0) {
-                true => Duration::ZERO,
-                false => self.0,
+            if has_passed(self.0) {
+                Duration::ZERO
+            } else {
+                self.0
             }
         }
     }

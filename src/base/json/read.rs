@@ -43,12 +43,15 @@ impl Error for JsonError {}
 pub(super) fn read(text: &str, whole: bool) -> Result<Json, JsonError> {
     let room = Cell::new(VALUES);
     let mut from = serde_json::Deserializer::from_str(text);
-    let value = Any { room: &room }.deserialize(&mut from);
-    let value = value.and_then(|value| match whole {
-        true => from.end().map(|()| value),
-        false => Ok(value),
-    });
-    value.map_err(JsonError::Text)
+    Any { room: &room }
+        .deserialize(&mut from)
+        .and_then(|value| {
+            if whole {
+                from.end()?;
+            }
+            Ok(value)
+        })
+        .map_err(JsonError::Text)
 }
 
 /// Deserialises any value, as long as the limit on their number permits.

@@ -33,8 +33,8 @@ impl Groups {
         let mut directories = [const { None }; 3];
         if !is_v2 {
             // Some systems lack the links from a single controller to a combined hierarchy.
-            let names = root.names(&base).ok().flatten().unwrap_or_default();
-            let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+            let listed = root.names(&base).ok().flatten().unwrap_or_default();
+            let names: Vec<_> = listed.iter().filter_map(|name| name.to_str()).collect();
             for (directory, controller) in directories.iter_mut().zip(CONTROLLERS) {
                 let has = |name: &&&str| name.split(',').any(|one| one == controller);
                 let plain = names.iter().find(|name| **name == controller);
@@ -56,8 +56,8 @@ impl Groups {
         match file.split_once('/') {
             Some((controller, file)) if !self.is_v2 => {
                 let at = CONTROLLERS.iter().position(|one| *one == controller);
-                let directory = at.and_then(|at| self.directories.get(at)?.as_deref());
-                let directory = directory.unwrap_or(controller);
+                let mounted = at.and_then(|at| self.directories.get(at)?.as_deref());
+                let directory = mounted.unwrap_or(controller);
                 self.base.join(directory).join(path).join(file)
             }
             _ => self.base.join(path).join(file),
@@ -72,9 +72,10 @@ impl Groups {
     /// The controller of version 1 in whose hierarchy groups are looked up; `None` in version 2.
     pub(super) fn controller(&self) -> Option<&'static str> {
         // The Raspberry Pi's firmware disables the memory controller by default.
-        let at = match self.directories[MEMORY].is_some() {
-            true => MEMORY,
-            false => CPUACCT,
+        let at = if self.directories[MEMORY].is_some() {
+            MEMORY
+        } else {
+            CPUACCT
         };
         (!self.is_v2).then_some(CONTROLLERS[at])
     }
@@ -225,13 +226,14 @@ impl Groups {
 
     /// Memory in use without inactive page cache, in bytes: the kubelet's working set.
     fn memory_bytes(&self, path: &str) -> Result<Option<u64>, CollectError> {
-        let (file, name, inactive) = match self.is_v2 {
-            true => ("memory.current", "memory.stat", "inactive_file"),
-            false => (
+        let (file, name, inactive) = if self.is_v2 {
+            ("memory.current", "memory.stat", "inactive_file")
+        } else {
+            (
                 "memory/memory.usage_in_bytes",
                 "memory/memory.stat",
                 "total_inactive_file",
-            ),
+            )
         };
         let Some(text) = self.text(path, file)? else {
             return Ok(None);

@@ -27,9 +27,10 @@ impl Container {
         for name in root.names(LOGS).ok().flatten().unwrap_or_default() {
             let name = name.to_string_lossy();
             if let Some((pod, container, id)) = container::log_file(&name) {
-                let name = match with_pod {
-                    true => [pod, "_", container].concat(),
-                    false => container.to_owned(),
+                let name = if with_pod {
+                    [pod, "_", container].concat()
+                } else {
+                    container.to_owned()
                 };
                 self.learn(id, name);
             }

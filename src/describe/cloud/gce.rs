@@ -52,10 +52,9 @@ fn described(text: &str) -> Option<Place> {
 /// The digits of an id in `text`; a [`Json::Number`] cannot hold all of them. The result is the
 /// first id in the text with the same rounded value.
 fn digits<'t>(text: &'t str, id: &Json) -> Option<&'t str> {
-    let ids = text.split("\"id\"").skip(1);
-    let mut ids = ids.filter_map(|after| {
-        let after = after.trim_start().strip_prefix(':')?.trim_start();
-        after.split(|c: char| !c.is_ascii_digit()).next()
+    let mut ids = text.split("\"id\"").skip(1).filter_map(|after| {
+        let value = after.trim_start().strip_prefix(':')?.trim_start();
+        value.split(|c: char| !c.is_ascii_digit()).next()
     });
     ids.find(|digits| {
         let number = digits.parse::<u64>().map(|number| number as f64);

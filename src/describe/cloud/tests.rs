@@ -293,9 +293,12 @@ fn gce_is_asked_once_for_all() {
     assert_eq!(seen.asked.len(), 1);
     assert_eq!(seen.found.unwrap().cloud.unwrap().provider, "gce");
 
-    let other = |line: &str, _: usize| match line.starts_with("/computeMetadata/v1?") {
-        true => Some((200, GCE_DOCUMENT)),
-        false => Some((404, "")),
+    let other = |line: &str, _: usize| {
+        if line.starts_with("/computeMetadata/v1?") {
+            Some((200, GCE_DOCUMENT))
+        } else {
+            Some((404, ""))
+        }
     };
     let seen = look_at(Provider::Gce, true, &other);
     assert_eq!(seen.identifier(), Some(identifier), "the other spelling");

@@ -45,11 +45,11 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
     let tree = Tree::new(mounts);
     let own = own.map(|own| super::parse(own).unwrap_or_default());
     let reach = own.as_ref().and_then(|own| Reach::new(own, top));
-    let top = match own {
+    let at_top = match own {
         Some(_) => None,
         None => mounts.iter().find(|mount| mount.point() == top),
     };
-    let top = top.map_or(Path::new("/"), Mount::point);
+    let top = at_top.map_or(Path::new("/"), Mount::point);
     let mut chosen: Vec<&Mount<'_>> = Vec::new();
     let mut marks = Vec::new();
     let mut kinds = Kinds::default();
@@ -62,10 +62,10 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
             continue;
         }
         let mark = fnv1a(mount.filesystem);
-        let mut same = chosen.iter_mut();
-        let same = match marks.contains(&mark) {
-            true => same.find(|other| other.shows_same(mount)),
-            false => None,
+        let same = if marks.contains(&mark) {
+            chosen.iter_mut().find(|other| other.shows_same(mount))
+        } else {
+            None
         };
         match same {
             None => {
@@ -103,8 +103,9 @@ impl<'a> Reach<'a> {
     /// process's root directory is then a copy, or the whole tree.
     fn new(own: &'a [Mount<'_>], top: &Path) -> Option<Reach<'a>> {
         let top = own.iter().find(|mount| mount.point() == top)?.point();
-        let places = own.iter().filter(|mount| mount.point().starts_with(top));
-        let mut places: Vec<_> = places
+        let mut places: Vec<_> = own
+            .iter()
+            .filter(|mount| mount.point().starts_with(top))
             .map(|mount| (below(top, mount.point()), mount.filesystem))
             .collect();
         places.sort_unstable();
@@ -187,8 +188,8 @@ mod tests {
     fn shown(top: &str, mounts: &[&str]) -> String {
         let content: String = mounts.iter().flat_map(|line| [line, " rw\n"]).collect();
         let mounts = parse(content.as_bytes()).unwrap();
-        let lines = local(&mounts, Path::new(top), None);
-        let lines = lines.iter().map(|local| {
+        let chosen = local(&mounts, Path::new(top), None);
+        let lines = chosen.iter().map(|local| {
             let device = local.device.to_str().unwrap();
             [device, " ", local.point.to_str().unwrap()].concat()
         });

@@ -62,8 +62,10 @@ impl<'a> Tree<'a> {
 
 /// The ancestors of an absolute path, nearest first.
 fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = path.iter().enumerate().rev();
-    let ends = ends
+    let ends = path
+        .iter()
+        .enumerate()
+        .rev()
         .filter(|(_, byte)| **byte == b'/')
         .map(|(at, _)| at.max(1));
     ends.map_while(move |end| path.get(..end).filter(|above| above.len() < path.len()))

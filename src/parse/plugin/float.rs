@@ -30,11 +30,11 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     let hexadecimal = plain
         .strip_prefix("0x")
         .or_else(|| plain.strip_prefix("0X"));
-    let value = match hexadecimal {
+    let size: f64 = match hexadecimal {
         Some(digits) => hex(digits)?,
         None => plain.parse().ok()?,
     };
-    let value = if is_negative { -value } else { value };
+    let value = if is_negative { -size } else { size };
     value.is_finite().then_some(value)
 }
 
@@ -44,10 +44,13 @@ fn without_underscores(number: &str) -> Option<String> {
     let bytes = number.as_bytes();
     let is_hex = matches!(bytes, [b'0', b'x' | b'X', ..]);
     let is_digit = |at: usize| {
-        bytes.get(at).is_some_and(|byte| match is_hex {
-            // The prefix counts as a digit.
-            true => byte.is_ascii_hexdigit() || at == 1,
-            false => byte.is_ascii_digit(),
+        bytes.get(at).is_some_and(|byte| {
+            if is_hex {
+                // The prefix counts as a digit.
+                byte.is_ascii_hexdigit() || at == 1
+            } else {
+                byte.is_ascii_digit()
+            }
         })
     };
     let mut plain = String::with_capacity(number.len());

@@ -36,9 +36,8 @@ impl Graph {
     /// Approximate size in memory, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let texts = self.name.len() + self.label.len() + self.unit.len();
-        let metrics = self.metrics.iter();
-        let metrics = metrics.map(|metric| metric.name.len() + metric.label.len() + PART);
-        PART + texts + metrics.sum::<usize>()
+        let bytes = |metric: &Metric| metric.name.len() + metric.label.len() + PART;
+        PART + texts + self.metrics.iter().map(bytes).sum::<usize>()
     }
 }
 
@@ -81,8 +80,10 @@ pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
 /// The version in the header line, [`VERSION`] if it has none. `None` if the line is not a header.
 fn version(line: &str) -> Option<&str> {
     let blanks = ['\t', '\n', '\x0c', '\r', ' '];
-    let rest = line.strip_prefix('#')?.trim_start_matches(blanks);
-    let rest = rest.strip_prefix(HEADER)?;
+    let rest = line
+        .strip_prefix('#')?
+        .trim_start_matches(blanks)
+        .strip_prefix(HEADER)?;
     if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
         return None;
     }

@@ -52,9 +52,10 @@ pub(crate) fn values<'a>(
 
 /// Parses a plugin's timestamp; the error is what was expected.
 fn own_time(text: &str, now: Unix) -> Result<Unix, &'static str> {
-    let time: i64 = text.parse().map_err(|_| "time in the third field")?;
-    let time = u64::try_from(time).map(Unix);
-    time.ok()
+    let seconds: i64 = text.parse().map_err(|_| "time in the third field")?;
+    u64::try_from(seconds)
+        .map(Unix)
+        .ok()
         .filter(|time| time.0.abs_diff(now.0) < WINDOW)
         .ok_or("time close to the present in the third field")
 }

@@ -61,8 +61,9 @@ fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits)
     if let Some(memory) = &group.memory {
         let number = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
         let limit = least(memory.limit_bytes, number(host.memory_bytes));
-        let used = number(memory.used_bytes).filter(|used| *used < IMPOSSIBLE);
-        let used = used.map(|used| used.min(limit.unwrap_or(used)));
+        let used = number(memory.used_bytes)
+            .filter(|used| *used < IMPOSSIBLE)
+            .map(|used| used.min(limit.unwrap_or(used)));
         put("container.memory.", ".usage", used);
         put("container.memory.", ".limit", limit);
     }
@@ -86,33 +87,35 @@ fn put_growth(
             out.put(parts.concat(), value);
         }
     };
-    let share = grown(|group| group.cpu.as_ref()?.used_ns);
-    let share = share.map(|ns| ns / 1e9 / seconds * PERCENT);
-    let share = match host.cpu_percent {
-        Some(cpu) => share.and_then(|share| within(share, cpu)),
-        None => share,
+    let used_ns = grown(|group| group.cpu.as_ref()?.used_ns);
+    let usage = used_ns.map(|ns| ns / 1e9 / seconds * PERCENT);
+    let usage = match host.cpu_percent {
+        Some(cpu) => usage.and_then(|usage| within(usage, cpu)),
+        None => usage,
     };
-    put(["container.cpu.", name, ".usage", ""], share);
+    put(["container.cpu.", name, ".usage", ""], usage);
     let is_same = before.details.limiting == now.details.limiting;
     let throttled = grown(|group| group.details.throttled).filter(|_| is_same);
-    let share = throttled.zip(grown(|group| group.details.periods));
-    let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
-    let share = share.and_then(|share| within(share, PERCENT));
+    let share = throttled
+        .zip(grown(|group| group.details.periods))
+        .map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT)
+        .and_then(|share| within(share, PERCENT));
     put(
         ["custom.container.throttled.", name, ".percentage", ""],
         share,
     );
     let kills = grown(|group| group.details.oom_kills);
     put(["custom.container.oom_kills.", name, ".count", ""], kills);
-    let stalled = before.details.stalled_us.iter();
-    let stalled = stalled.zip(&now.details.stalled_us);
-    for (resource, (before, after)) in RESOURCES.iter().zip(stalled) {
+    let resources = before.details.stalled_us.iter();
+    let resources = resources.zip(&now.details.stalled_us);
+    for (resource, (before, after)) in RESOURCES.iter().zip(resources) {
         let graph = ["custom.container.pressure_", resource, "."].concat();
         for (kind, (before, after)) in [".some", ".full"].iter().zip(before.iter().zip(after)) {
-            let stalled = before.zip(*after);
-            let stalled = stalled.and_then(|(before, after)| growth(before, after));
-            let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
-            let share = share.and_then(|share| within(share, PERCENT));
+            let share = before
+                .zip(*after)
+                .and_then(|(before, after)| growth(before, after))
+                .map(|us| us as f64 / 1e6 / seconds * PERCENT)
+                .and_then(|share| within(share, PERCENT));
             put([&graph, name, kind, ""], share);
         }
     }

@@ -343,8 +343,9 @@ fn traffic_of_the_interfaces() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last("interface", "proc/net/dev", &texts);
-        let found = found.replace("interface.", "").replace("Bytes.delta", "");
+        let found = last("interface", "proc/net/dev", &texts)
+            .replace("interface.", "")
+            .replace("Bytes.delta", "");
         assert_eq!(found, *expected, "{why}");
     }
 }
@@ -433,8 +434,9 @@ fn requests_of_the_disks() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last("disk", "proc/diskstats", &texts);
-        let found = found.replace("disk.", "").replace(".delta", "");
+        let found = last("disk", "proc/diskstats", &texts)
+            .replace("disk.", "")
+            .replace(".delta", "");
         assert_eq!(found, *expected, "{why}");
     }
 }

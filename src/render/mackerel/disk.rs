@@ -55,8 +55,8 @@ impl DiskRates {
                 return None;
             }
             // The last of several mounts is used, as for filesystems.
-            let mut mounted = mounts.iter().rev();
-            let mounted = mounted.find(|one| one.device.strip_prefix("/dev/") == Some(disk));
+            let mut last_first = mounts.iter().rev();
+            let mounted = last_first.find(|one| one.device.strip_prefix("/dev/") == Some(disk));
             let point = mounted.map(|one| metric_segment(&one.point.to_string_lossy()));
             let label = point.as_deref().unwrap_or(&label);
             Some(names("disk.", label, [".reads.delta", ".writes.delta"]))

@@ -143,9 +143,12 @@ mod tests {
                 1_863_772,
             ))
         };
-        let stats = FsStats::answering(move |path| match path.ends_with("boot") {
-            true => Ok(None),
-            false => root(),
+        let stats = FsStats::answering(move |path| {
+            if path.ends_with("boot") {
+                Ok(None)
+            } else {
+                root()
+            }
         });
         let mut filesystem = rig("", true, stats);
         let expected = [

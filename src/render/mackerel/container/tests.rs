@@ -44,8 +44,9 @@ fn rig(config: config::Container) -> Rig {
 
 fn attempt(rig: &mut Rig, tree: &Path, seconds: u64) -> (Measured, Result<(), CollectError>) {
     let (measured, result) = rig.attempt_at(tree, seconds);
-    let measured = measured.into_iter();
-    let measured = measured.map(|(name, value)| (name.to_owned(), value));
+    let measured = measured
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
     (measured.collect(), result)
 }
 
@@ -683,22 +684,23 @@ fn the_own_container_whoever_supervises_in_it() {
                 }
             }
             let own = fill(row.own);
-            let groups = match is_v2 {
-                true => format!("0::{own}\n"),
-                false => format!("3:memory:{own}\n2:cpu,cpuacct:{own}\n1:name=systemd:/\n"),
+            let groups = if is_v2 {
+                format!("0::{own}\n")
+            } else {
+                format!("3:memory:{own}\n2:cpu,cpuacct:{own}\n1:name=systemd:/\n")
             };
             put(top.join("proc/self/cgroup"), &groups);
             let mounted = fill(row.mounted);
-            let mount = match is_v2 {
-                true => format!("30 1 0:30 {mounted} /sys/fs/cgroup ro - cgroup2 cgroup rw\n"),
-                false => ["cpu,cpuacct", "memory"]
-                    .map(|controller| {
-                        format!(
-                            "30 1 0:30 {mounted} /sys/fs/cgroup/{controller} ro - cgroup cgroup \
-                             rw,{controller}\n"
-                        )
-                    })
-                    .concat(),
+            let mount = if is_v2 {
+                format!("30 1 0:30 {mounted} /sys/fs/cgroup ro - cgroup2 cgroup rw\n")
+            } else {
+                let mount = |controller| {
+                    format!(
+                        "30 1 0:30 {mounted} /sys/fs/cgroup/{controller} ro - cgroup cgroup \
+                         rw,{controller}\n"
+                    )
+                };
+                ["cpu,cpuacct", "memory"].map(mount).concat()
             };
             let etc = format!(
                 "31 1 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/a rw\n"
