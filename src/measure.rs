@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_minute_is_there_at_once() {
+    fn gauges_are_reported_in_the_first_round() {
         let values = measure("t0").round(after(0));
         assert!(values.iter().any(|(name, _)| name == "loadavg5"));
         assert!(values.iter().any(|(name, _)| name == "memory.total"));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_stands_for_half_a_minute_at_least() {
+    fn rates_need_at_least_half_a_minute() {
         // (why this row exists, seconds from the start to the next round, whether it has rates)
         let table = [
             ("started on the minute", 60, true),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_minute_after_a_short_one_has_its_rates() {
+    fn rates_return_in_the_minute_after_a_short_one() {
         let mut measure = measure("t0");
         measure.round(after(0));
         measure.round(after(2));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agents_own_cpu_time_starts_anew_once_it_is_wanted_again() {
+    fn agent_cpu_share_does_not_cover_the_time_without_diagnostic() {
         // (`diagnostic` in each round, whether the last round has a CPU share)
         let table = [([true, true, true], true), ([true, false, true], false)];
         for (wanted, expected) in table {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn other_settings_apply_to_the_readings_there_are() {
+    fn settings_apply_to_readings_taken_before_them() {
         let text = "filesystems.use_mountpoint = true\n\
                     disks.ignore = '^(loop|cciss)'\ninterfaces.ignore = 'eth0$'\n";
         let mut config = Config::default();

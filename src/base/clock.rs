@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_that_of_the_calendar() {
+    fn day_is_that_of_the_calendar() {
         // (why this row exists, seconds, day)
         let table = [
             ("the epoch, on hosts without a clock", 0, "1970-01-01"),

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_first_wins_tree_by_tree() {
+    fn first_location_given_is_used_for_each_tree() {
         let first = HostPaths::of_environment(|name| match name {
             "HOST_PROC" => Some("/p".into()),
             "HOST_SYS" => Some(OsString::new()),

@@ -19,7 +19,7 @@ mod tests {
     const TABLE: &str = "a 1; ab two words; a 3";
 
     #[test]
-    fn finds_whole_keys_only_and_the_first_of_them() {
+    fn keys_match_as_a_whole_and_the_first_is_used() {
         // (why this row exists, key, value)
         let table = [
             ("the first of two", "a", Some("1")),

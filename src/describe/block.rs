@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_cannot_be_read_spoils_them_all() {
+    fn unreadable_attribute_is_an_error_for_all_devices() {
         // `size` is a directory, which can be opened but not read.
         let error = devices(&Root::at("tests/fixtures/block-size-unreadable/t0")).unwrap_err();
         let line = base::report(&error);

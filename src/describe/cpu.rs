@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_numbers_no_cpu_has_none() {
+    fn cpu_list_is_empty_if_the_kernel_numbers_no_cpu() {
         let root = Root::at("tests/fixtures/arm-one-core-kernel-2.6/t0");
         assert_eq!(cpus(&root, &mut Failures::new()).unwrap(), []);
     }
 
     #[test]
-    fn no_file_is_an_error() {
+    fn missing_file_is_an_error() {
         assert!(cpus(&Root::at("tests/fixtures/debian/t0"), &mut Failures::new()).is_err());
     }
 

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_of_one_name_counts() {
+    fn filesystems_of_one_name_are_described_by_the_last() {
         let mut stats = FsStats::answering(|_| Ok(Usage::new(1024, 5, 2, 1)));
         let root = Root::at("tests/fixtures/btrfs-subvolumes");
         let found = filesystems(&root, &mut stats, &mut Failures::new()).unwrap();

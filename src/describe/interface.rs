@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_interface_with_an_address_to_the_outside_is_one_without_mac() {
+    fn loopback_with_another_address_is_reported_without_mac() {
         let found = interfaces(vec![link("lo", &[0; 6], &["127.0.0.1", "192.0.2.53"])]);
         assert_eq!(found[0].ipv4_addresses, ["127.0.0.1", "192.0.2.53"]);
         assert_eq!(found[0].mac_address, None);

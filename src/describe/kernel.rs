@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_what_the_kernel_says() {
+    fn kernel_fields_are_those_of_uname() {
         let uname = Uname {
             sysname: "Linux".to_owned(),
             nodename: "web1".to_owned(),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_routing_table_of_its_own_is_not_that_of_the_default_route() {
+    fn address_with_its_own_routing_table_is_not_assigned_to_the_default_route() {
         const ETH0: &str = "eth0 0 0/0 via 192.0.2.1, eth0 192.0.2.0/24";
         // (why this row exists, addresses, routes, interfaces with their addresses)
         let table = [

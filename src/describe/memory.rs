@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_an_error() {
+    fn missing_file_is_an_error() {
         assert!(memory(&Root::at("tests/fixtures/debian/t0")).is_err());
     }
 

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_out_is_left_out() {
+    fn parts_that_fail_are_left_out() {
         let mut calls = Calls {
             links: Box::new(|| Ok(Vec::new())),
             ..calls()
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_or_no_interfaces_is_no_description() {
+    fn description_fails_without_a_name_or_interfaces() {
         let nameless = Calls {
             uname: Box::new(|| Err(io::ErrorKind::Unsupported.into())),
             ..calls()

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_container_of_a_group_is_around_it() {
+    fn container_of_a_group_is_found_among_its_ancestors() {
         let id = long();
         // (path, the path of the container's group)
         let table = [

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_precedes_the_cpus_names_them_all() {
+    fn model_name_before_the_cpus_applies_to_all() {
         let cpus = parse(S390X).unwrap();
         assert_eq!(cpus.len(), 2);
         assert!(

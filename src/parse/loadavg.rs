@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_missing() {
+    fn error_names_the_missing_value() {
         assert_eq!(
             parse("0.1 x\n").1.unwrap().to_string(),
             "/proc/loadavg: no 5-minute mean in \"x\""

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn manifest_error_names_the_missing_part() {
         let good = sample();
         // (replaced text, replacement, start of the error)
         let table = [

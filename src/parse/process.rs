@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn an_old_kernel_tells_no_anonymous_memory() {
+    fn anonymous_memory_of_old_kernels_is_the_resident_memory() {
         let old = STATUS.replace("RssAnon:", "Other:");
         assert_eq!(status(&old).anonymous, Some(1_564 << 10));
     }
 
     #[test]
-    fn a_name_may_hold_anything() {
+    fn process_name_may_contain_any_characters() {
         let odd = STAT.replace("(mackerel-agent)", "(a) R 1 (b c)");
         assert_eq!(cpu_seconds(&odd).unwrap(), 0.07);
         assert!(cpu_seconds("1 (a) S 1 2 3\n").is_err());

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_red_hat_began() {
+    fn reads_redhat_release_and_similar_files() {
         let table = [
             (
                 "CentOS Linux release 7.9.2009 (Core)\n",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_files_that_are_all_version() {
+    fn reads_files_that_only_contain_a_version() {
         assert_eq!(slackware_version("Slackware 15.0+\n"), "15.0+");
         assert_eq!(first_line("trixie/sid\nmore"), "trixie/sid");
         assert_eq!(first_line(""), "");

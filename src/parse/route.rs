@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_lead_there_the_nearer_and_cheaper_counts() {
+    fn routes_without_a_gateway_or_with_a_lower_metric_are_preferred() {
         let line = |interface: &str, gateway: u32, metric: u32| {
             let number = |address: [u8; 4]| u32::from_ne_bytes(address);
             let (network, mask) = (number([192, 0, 2, 0]), number([255, 255, 255, 0]));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_no_route() {
+    fn reject_routes_are_ignored() {
         let text = "Iface\tDestination\n*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n";
         assert_eq!(interface_of(Ipv4Addr::new(192, 0, 2, 9), text), None);
     }

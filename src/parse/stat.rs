@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_missing() {
+    fn error_names_the_missing_value() {
         let table = [
             ("", "/proc/stat: no cpu line in \"\""),
             (

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn text_that_is_not_json_is_rejected() {
         for text in [
             "",
             " ",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_first_value_may_be_ignored() {
+    fn text_after_the_first_value_can_be_ignored() {
         assert_eq!(
             Json::parse_first("[1] rest").unwrap(),
             Json::List(vec![Json::Number(1.0)])
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_whatever_its_letters() {
+    fn member_is_found_regardless_of_case() {
         let object = Json::parse(r#"{"LABEL":1,"label":2,"Unit":3,"none":null}"#).unwrap();
         let table = [
             ("label", Some(2.0)),

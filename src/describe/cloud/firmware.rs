@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_counts_where_no_other_vendor_is_named() {
+    fn uuid_counts_unless_another_vendor_is_named() {
         const UUID: &str = "class/dmi/id/product_uuid";
         const VENDOR: &str = "class/dmi/id/sys_vendor";
         const EC2: &str = "EC2E1916-9099-7CAF-FD21-012345ABCDEF";

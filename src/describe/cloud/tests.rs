@@ -144,7 +144,7 @@ fn ec2_is_asked_with_a_token_or_without() {
 }
 
 #[test]
-fn a_service_that_is_not_the_clouds_is_left_alone() {
+fn service_of_another_cloud_is_not_used() {
     let other = |_: &str, _: usize| Some((200, "<html>welcome to this router"));
     let seen = look_at(Provider::Ec2, true, &other);
     assert_eq!(seen.found, Ok(Place::default()));
@@ -168,7 +168,7 @@ fn a_service_that_is_not_the_clouds_is_left_alone() {
 }
 
 #[test]
-fn a_service_that_never_answers_costs_no_more_than_is_said() {
+fn service_that_never_answers_costs_at_most_16_seconds() {
     // (cloud, whether it was detected from the firmware, number of requests, seconds)
     let table = [
         (Provider::Ec2, true, 4, 16),
@@ -189,7 +189,7 @@ fn a_service_that_never_answers_costs_no_more_than_is_said() {
 }
 
 #[test]
-fn what_identifies_the_host_is_asked_for_three_times() {
+fn identifier_is_requested_up_to_three_times() {
     // (why this row exists, statuses of three attempts, identifier, seconds)
     let table = [
         ("it is not there", [404, 404, 404], None, 4),
@@ -220,7 +220,7 @@ fn what_identifies_the_host_is_asked_for_three_times() {
 }
 
 #[test]
-fn what_is_empty_identifies_nobody() {
+fn empty_text_is_not_an_identifier() {
     let empty = |line: &str, _: usize| match line {
         PARTITION => Some((200, "aws")),
         _ => Some((200, "")),
@@ -232,7 +232,7 @@ fn what_is_empty_identifies_nobody() {
 }
 
 #[test]
-fn a_service_that_is_busy_has_not_said_no() {
+fn service_that_is_busy_is_asked_again() {
     for status in [429, 500, 503] {
         let busy = move |line: &str, before: usize| match line {
             TOKEN => Some((404, "")),
@@ -250,7 +250,7 @@ fn a_service_that_is_busy_has_not_said_no() {
 }
 
 #[test]
-fn a_connection_that_breaks_in_the_middle_leaves_the_identity() {
+fn identifier_is_kept_if_the_connection_breaks_later() {
     let breaks = |line: &str, before: usize| match line {
         "/latest/meta-data/ami-id" => None,
         line => ec2_v1(line, before),
@@ -262,7 +262,7 @@ fn a_connection_that_breaks_in_the_middle_leaves_the_identity() {
 }
 
 #[test]
-fn a_token_that_no_header_can_carry_is_none() {
+fn token_that_is_not_valid_in_a_header_is_ignored() {
     for token in ["", "two words", "line\r\nX-Other: 1", "\u{e9}"] {
         let rule = move |line: &str, before: usize| match line {
             TOKEN => Some((200, token)),
@@ -355,7 +355,7 @@ fn azure_is_asked_text_by_text() {
 }
 
 #[test]
-fn a_break_in_one_group_of_azure_leaves_the_other() {
+fn azure_fields_of_one_group_are_kept_if_the_other_fails() {
     let rule = |line: &str, _: usize| match line.split('?').next().unwrap() {
         "/metadata/instance/compute/offer" => None,
         _ => Some((200, "x")),
@@ -368,7 +368,7 @@ fn a_break_in_one_group_of_azure_leaves_the_other() {
 }
 
 #[test]
-fn the_user_is_believed_and_the_firmware_only_where_it_names_a_cloud() {
+fn cloud_from_the_settings_needs_no_proof_and_one_from_the_firmware_does() {
     let pi = Root::at("tests/fixtures/pi-4/t0");
     let ec2 = Root::at("tests/fixtures/cloud-ec2-nitro/t0");
     // (host, setting, cloud to query and whether it must prove itself)

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_is_not_here() {
+    fn pseudo_and_remote_filesystems_are_skipped() {
         // (why this row exists, type and source, whether it is selected)
         let table = [
             ("a disk", "ext4 /dev/sda1", true),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_told_of_by_its_first_process_is_asked_where_it_is_mounted() {
+    fn host_mounts_of_its_first_process_are_selected_if_they_can_be_reached() {
         let host = "\
             20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
             21 20 8:2 / /boot rw - vfat /dev/sda2 rw\n\

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_kernel_writes_is_an_escape() {
+    fn escapes_are_only_those_of_the_kernel() {
         let table: [(&[u8], &[u8]); 6] = [
             (b"a\\040b", b"a b"),
             (b"\\134\\011\\012\\043", b"\\\t\n#"),

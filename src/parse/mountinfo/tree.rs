@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_lies_below_others() {
+    fn ancestors_of_a_path_are_listed_nearest_first() {
         let table: &[(&str, &[&str])] = &[
             ("/", &[]),
             ("/a", &["/"]),

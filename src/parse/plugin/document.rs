@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_bounded_as_it_is_sent() {
+    fn document_limit_applies_to_the_serialised_text() {
         let text = |length: usize| format!("  \"{}\"  \n", "x".repeat(length));
         assert!(document(text(LIMIT - 2).as_bytes()).is_ok());
         let error = document(text(LIMIT - 1).as_bytes()).unwrap_err();

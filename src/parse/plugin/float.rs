@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_go_reads() {
+    fn numbers_are_parsed_as_by_go() {
         let table = [
             ("0", 0.0),
             ("-0.5", -0.5),

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_has_a_default_and_what_is_unknown_does_not_matter() {
+    fn missing_members_have_defaults_and_unknown_ones_are_ignored() {
         // (why this row exists, document, graphs)
         let table: [(_, _, &[&str]); 9] = [
             ("nothing", "{}", &[]),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_has_to_be_there() {
+    fn header_is_required() {
         let headers = [
             "# mackerel-agent-plugin",
             "#mackerel-agent-plugin",
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_not_read() {
+    fn header_with_another_version_is_rejected() {
         for version in ["666", "", "1.0", "01"] {
             let text = format!("# mackerel-agent-plugin version={version}\n{{}}");
             let error = graphs(&text).unwrap_err();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_is_told_from_a_missing_one() {
+    fn broken_document_is_not_reported_as_missing() {
         let table = [
             ("", "no JSON: EOF while parsing a value at line 1 column 0"),
             ("graphs", "no JSON: expected value at line 1 column 1"),

@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_not_even_wrong() {
+    fn unwanted_lines_are_never_errors() {
         let wanted = |key: &str| key.starts_with("foo.b") && !key.ends_with('y');
         assert_eq!(read(OUTPUT, &wanted, None), ["foo.bar.x=1000"]);
     }
 
     #[test]
-    fn a_plugin_s_own_time_has_to_be_close_to_the_present() {
+    fn plugin_timestamp_must_be_close_to_the_present() {
         let now = 1_700_000_000;
         // (why this row exists, third field, timestamp or error)
         let table = [

@@ -62,7 +62,7 @@ mod tests {
     const TREE: &str = "two-core/t0";
 
     #[test]
-    fn memory_at_once_and_cpu_from_the_second_reading_on() {
+    fn agent_memory_is_reported_at_once_and_cpu_from_the_second_reading() {
         let mut agent = Rig::with("agent", "diagnostic = true");
         let expected = [
             ("custom.agent.memory.alloc", 253_952.0),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_unless_it_is_wanted() {
+    fn agent_metrics_need_diagnostic() {
         let mut agent = Rig::of("agent");
         assert_eq!(agent.round(TREE, 0), []);
         agent.configure("diagnostic = true");

@@ -72,12 +72,12 @@ mod tests {
     const AFTER: &str = "two-core/t60";
 
     #[test]
-    fn the_first_reading_reports_nothing() {
+    fn cpu_shares_need_two_readings() {
         assert_eq!(Rig::of("cpu").round(BEFORE, 0), []);
     }
 
     #[test]
-    fn the_second_reading_reports_the_minute_between() {
+    fn cpu_shares_are_those_of_the_minute_between_two_readings() {
         let mut cpu = Rig::of("cpu");
         cpu.round(BEFORE, 0);
         let values = cpu.round(AFTER, 60);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_kernel_has_fewer_states() {
+    fn cpu_states_may_be_fewer_on_older_kernels() {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 0\ncpu0\n");
         let after = stat("cpu  1 0 1 2 0\ncpu0\n");
@@ -119,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn no_time_passed_means_no_values() {
+    fn cpu_shares_over_no_time_are_dropped() {
         let mut cpu = Rig::of("cpu");
         cpu.round(BEFORE, 0);
         assert_eq!(cpu.round(BEFORE, 60), []);
     }
 
     #[test]
-    fn a_counter_that_went_back_has_not_grown() {
+    fn counter_that_went_backwards_counts_as_unchanged() {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 90\ncpu0\n");
         let after = stat("cpu  1 0 0 3 20\ncpu0\n");

@@ -74,7 +74,7 @@ mod tests {
     const AFTER: &str = "two-core/t60";
 
     #[test]
-    fn reports_requests_per_second_of_what_was_at_work_before() {
+    fn disk_rates_are_reported_for_disks_that_were_active_before() {
         let mut disk = Rig::of("disk");
         assert_eq!(disk.round(BEFORE, 0), []);
         // dm-0 and loop1, which has just become active, are missing; the writes of sdb1 went
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn mounted_disks_may_be_named_after_their_mount_points() {
+    fn disk_names_can_be_those_of_mount_points() {
         let mut disk = Rig::with("disk", "filesystems.use_mountpoint = true");
         disk.round(BEFORE, 0);
         let values = disk.round(AFTER, 60);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_sees_the_name_of_the_device_even_if_the_metric_has_another() {
+    fn disk_pattern_matches_the_device_even_if_named_after_its_mount_point() {
         for use_mountpoint in [false, true] {
             let settings = format!(
                 "disks.ignore = '^(loop|sd|cciss_)'\nfilesystems.use_mountpoint = {use_mountpoint}"

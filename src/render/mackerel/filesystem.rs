@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_size_without_what_is_kept_for_the_superuser() {
+    fn size_excludes_blocks_reserved_for_the_superuser() {
         let mut filesystem = rig("", false, thousand_bytes_each());
         let expected = [
             ("filesystem.sda1.size", 900.0),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_the_numbers_of_df() {
+    fn sizes_are_those_of_df() {
         // Blocks of 1024 bytes, as in a line of df: 19734388 in total, 16868164 used, 1863772
         // available.
         let root = || {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_mount_points_are_asked_for_as_they_are_and_reported_as_segments() {
+    fn mount_points_of_any_bytes_are_queried_as_they_are_and_reported_as_segments() {
         let (tell, asked) = mpsc::channel();
         let stats = FsStats::answering(move |path| {
             tell.send(path.to_owned()).unwrap();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_filesystems_of_one_name_that_answer_the_last_counts() {
+    fn filesystems_of_one_name_are_reported_by_the_last_with_a_size() {
         let stats = FsStats::answering(|path| {
             let used = match path.to_str().unwrap() {
                 path if path.ends_with("home") => 7,
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_meanwhile_counts_at_once() {
+    fn mounts_that_change_are_reported_in_the_next_round() {
         let mut host = Host::new();
         assert!(host.labels(&[]).is_err(), "nothing is mounted");
         // (why this row exists, mounted devices, labels)
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_table_that_is_too_large_counts_as_far_as_it_is_read() {
+    fn mount_table_that_is_too_large_is_used_up_to_the_limit() {
         let mut host = Host::new();
         assert_eq!(host.labels(&["/dev/a", "/dev/b"]).unwrap(), "a b");
         let path = host.directory.path().join("proc/self/mountinfo");
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_a_link_is_looked_up_in_every_round() {
+    fn device_links_are_resolved_in_every_round() {
         const LINK: &str = "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
         let mut host = Host::new();
         let label = "mapper_luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";

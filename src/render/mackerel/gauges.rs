@@ -232,7 +232,7 @@ fn filesystems_of_every_odd_kind() {
 }
 
 #[test]
-fn what_the_agent_costs_of_every_odd_kind() {
+fn agent_metrics_of_every_odd_kind() {
     const STAT: &str = "1 (a) S 1 1 1 0 -1 0 0 0 0 0 3 4 0 0 20 0 5 0 1\n";
     const ALL: &str = "VmRSS: 8 kB\nRssAnon: 2 kB\nThreads: 5\n";
     // (why this row exists, the status, the stat, the values, whether there is a message)

@@ -48,7 +48,7 @@ mod tests {
     const KIB: f64 = 1024.0;
 
     #[test]
-    fn what_is_available_counts_as_unused() {
+    fn available_memory_counts_as_unused() {
         let expected = [
             ("memory.total", 1000.0 * MIB),
             ("memory.mem_available", 600.0 * MIB),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_kernel_says_what_it_uses_for_caches() {
+    fn memory_of_older_kernels_is_reported_with_its_caches() {
         let expected = [
             ("memory.total", 1_024_000.0 * KIB),
             ("memory.free", 400_000.0 * KIB),

@@ -94,7 +94,7 @@ fn is(measured: &Measured, expected: &[(&str, f64)]) {
 }
 
 #[test]
-fn the_own_container_in_a_namespace_of_its_own() {
+fn own_container_in_its_own_namespace_is_measured() {
     let expected = [
         ("container.cpu.web-1.limit", 50.0),
         ("container.cpu.web-1.usage", 50.0),
@@ -139,7 +139,7 @@ fn details_are_told_where_they_are_asked_for() {
 }
 
 #[test]
-fn the_containers_of_the_pod_have_its_limits() {
+fn containers_of_a_pod_have_its_limits() {
     let expected = [
         ("container.cpu.agent.limit", 150.0),
         ("container.cpu.agent.usage", 10.0),
@@ -161,7 +161,7 @@ fn the_containers_of_the_pod_have_its_limits() {
 }
 
 #[test]
-fn a_container_that_its_pod_limits_is_throttled_with_it() {
+fn container_limited_by_its_pod_has_the_throttling_of_the_pod() {
     let config = config::Container {
         details: true,
         ..of(Scope::Pod)
@@ -177,7 +177,7 @@ fn a_container_that_its_pod_limits_is_throttled_with_it() {
 }
 
 #[test]
-fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
+fn limit_set_during_the_minute_reports_no_throttling_for_it() {
     let config = config::Container {
         details: true,
         ..of(Scope::Pod)
@@ -197,7 +197,7 @@ fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
 }
 
 #[test]
-fn the_containers_of_the_host_are_told_apart() {
+fn containers_of_the_host_have_different_names() {
     let config = config::Container {
         ignore: Some(Pattern::new("agent$").unwrap()),
         ..of(Scope::All)
@@ -245,7 +245,7 @@ fn version_1_serves_where_it_is_all_there_is() {
 }
 
 #[test]
-fn a_hybrid_tree_is_read_as_version_1() {
+fn hybrid_tree_is_read_as_version_1() {
     let beside = |base: &Path| {
         // The `unified` hierarchy also lists every process, and has no controller.
         let group = format!("unified/system.slice/docker-{}.scope", "a1".repeat(32));
@@ -262,7 +262,7 @@ fn a_hybrid_tree_is_read_as_version_1() {
 }
 
 #[test]
-fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
+fn kernel_without_the_memory_controller_still_has_cpu_values() {
     let version_1 = |base: &Path| fs::remove_dir_all(base.join("memory")).unwrap();
     let expected = [
         ("container.cpu.a1a1a1a1a1a1.limit", 200.0),
@@ -284,7 +284,7 @@ fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
 }
 
 #[test]
-fn a_container_that_comes_back_starts_anew() {
+fn container_that_comes_back_starts_without_a_rate() {
     let mut rig = rig(of(Scope::All));
     let (before, after) = (tree("v2-host-t0"), tree("v2-host-t60"));
     attempt(&mut rig, before.path(), 0).1.unwrap();
@@ -326,7 +326,7 @@ fn damage_costs_one_container_and_is_told() {
 
 /// The host's groups are mounted at a separate place, as in the Kubernetes manifests.
 #[test]
-fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
+fn task_has_its_own_containers_and_never_the_whole_host() {
     const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
     let tree = tree("v2-own-t0");
     let host = tree.path().join("host/cgroup");
@@ -378,7 +378,7 @@ const V2: &str = "memory.current";
 /// The container's own group is found from whichever group this process is in. Each group of a tree
 /// uses a different number of bytes, so the value shows which group was measured.
 #[test]
-fn the_own_container_whoever_supervises_in_it() {
+fn own_container_is_found_from_the_group_of_any_supervisor() {
     const ID: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
     const NODE: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
     const UNSEEN: u64 = 0;
@@ -721,7 +721,7 @@ fn the_own_container_whoever_supervises_in_it() {
 }
 
 #[test]
-fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
+fn process_in_different_groups_of_two_hierarchies_has_their_common_ancestor() {
     // (why this row exists, the path for memory, the path for CPU, bytes in use of the group)
     let table = [
         ("one in both", "/a/b", "/a/b", 3),
@@ -1035,7 +1035,7 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
 }
 
 #[test]
-fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
+fn host_totals_are_taken_from_the_readings_of_the_same_round() {
     let tree = tree("v2-host-t0");
     let config = Config {
         container: of(Scope::All),
