@@ -188,8 +188,7 @@ impl Collector for Container {
         }
         let root = context.root;
         let mut groups = match &self.config.cgroup {
-            // This path is seen by this process. It does not depend on where the host's files are
-            // mounted.
+            // A path in this process's own tree, not below the host's root.
             Some(path) => Groups::at(Root::own(), path.clone()),
             None => Groups::at(root.clone(), PathBuf::from(CGROUPS)),
         };
