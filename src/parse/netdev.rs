@@ -1,4 +1,5 @@
-//! `/proc/net/dev`: traffic counters of network interfaces. Format: proc_pid_net(5).
+//! `/proc/net/dev`: traffic counters of network interfaces since they came up. Format:
+//! proc_pid_net(5).
 
 use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
@@ -10,7 +11,7 @@ const RECEIVED: usize = 0;
 /// Column of the sent bytes.
 const SENT: usize = 8;
 
-/// Bytes of an interface since it was created.
+/// Traffic of an interface since it came up.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Traffic<'a> {
     pub(crate) interface: &'a str,
