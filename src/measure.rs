@@ -1,4 +1,4 @@
-//! Takes rounds: reads the host, makes values of that, and keeps the counters for the next round.
+//! Takes rounds: runs the collectors, renders values, and keeps the counters for the next round.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use crate::sys::fsstat::FsStats;
 use crate::sys::log_once::LogEachOnce;
 use crate::sys::root::Root;
 
-/// Shortest time that a rate may stand for: a round that follows the last one sooner (the agent
-/// started just before the minute) reports no rates.
+/// Shortest interval for a rate. A round that follows the previous one sooner reports no rates, for
+/// example if the agent started just before the minute.
 const SHORTEST: Duration = Duration::from_secs(30);
 
-/// The collectors, and what they read last.
+/// The collectors, the renderer and the readings of the previous round.
 pub(crate) struct Measure {
     root: Root,
     collectors: Vec<Box<dyn Collector>>,
     renderer: Mackerel,
-    /// The counters of the round before.
+    /// The counters of the previous round.
     before: Readings,
     troubles: LogEachOnce,
     last: Option<Moment>,
     buffer: Vec<u8>,
-    /// Values of the round before.
+    /// Number of values of the previous round.
     expected: usize,
 }
 
 impl Measure {
-    /// Nothing has been measured yet. Sizes are asked of `stats`.
+    /// No round has been taken yet. Sizes of filesystems come from `stats`.
     pub(crate) fn new(config: &Config, root: Root, stats: FsStats) -> Measure {
         Measure {
             root,
@@ -46,19 +46,19 @@ impl Measure {
         }
     }
 
-    /// Goes on with the settings of `config`, and with the readings there are.
+    /// Applies the settings of `config` and keeps the readings.
     pub(crate) fn configure(&mut self, config: &Config) {
         for collector in &mut self.collectors {
             collector.configure(config);
         }
         self.renderer = Mackerel::new(config);
         if !config.diagnostic {
-            // Should it be wanted again, no share is to cover the time between.
+            // If `diagnostic` is set again later, the CPU share must not cover the time between.
             self.before.agent_cpu = None;
         }
     }
 
-    /// The values at `now`, with rates over the time since the round before.
+    /// The values at `now`. Rates cover the time since the previous round.
     pub(crate) fn round(&mut self, now: Moment) -> Values {
         if self.last.is_some_and(|last| now.since(last) < SHORTEST) {
             self.before = Readings::default();
@@ -67,7 +67,7 @@ impl Measure {
         self.sample(now)
     }
 
-    /// Like [`Measure::round`], for a span of any length.
+    /// Like [`Measure::round`], but without a shortest interval.
     pub(crate) fn sample(&mut self, now: Moment) -> Values {
         let mut context = CollectContext {
             root: &self.root,
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_minute_is_there_at_once() {
+    fn gauges_are_reported_in_the_first_round() {
         let values = measure("t0").round(after(0));
         assert!(values.iter().any(|(name, _)| name == "loadavg5"));
         assert!(values.iter().any(|(name, _)| name == "memory.total"));
@@ -112,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_stands_for_half_a_minute_at_least() {
-        // (why this row exists, seconds from the start to the next round, has rates)
+    fn rates_need_at_least_half_a_minute() {
+        // (why this row exists, seconds from the start to the next round, whether it has rates)
         let table = [
             ("started on the minute", 60, true),
             ("started half a minute before", 30, true),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_minute_after_a_short_one_has_its_rates() {
+    fn rates_return_in_the_minute_after_a_short_one() {
         let mut measure = measure("t0");
         measure.round(after(0));
         measure.round(after(2));
@@ -137,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn the_agents_own_cpu_time_starts_anew_once_it_is_wanted_again() {
-        // (what `diagnostic` is at each round, whether the last one has a share)
+    fn agent_cpu_share_does_not_cover_the_time_without_diagnostic() {
+        // (`diagnostic` in each round, whether the last round has a CPU share)
         let table = [([true, true, true], true), ([true, false, true], false)];
         for (wanted, expected) in table {
             let mut measure = measure("t0");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn other_settings_apply_to_the_readings_there_are() {
+    fn settings_apply_to_readings_taken_before_them() {
         let text = "filesystems.use_mountpoint = true\n\
                     disks.ignore = '^(loop|cciss)'\ninterfaces.ignore = 'eth0$'\n";
         let mut config = Config::default();
@@ -167,7 +167,7 @@ mod tests {
         measure.root = Root::at("tests/fixtures/two-core/t60");
         measure.configure(&config);
         let values = measure.round(after(60));
-        // (series, whether it is there)
+        // (series, whether it is reported)
         let table = [
             ("cpu.user.percentage", true),
             ("disk._.reads.delta", true),

@@ -1,27 +1,26 @@
-//! How long a failed attempt waits before it is repeated.
+//! Pauses between repeated attempts.
 
 use std::time::Duration;
 
-/// Longest pause that a server may ask for.
+/// Maximum pause that a server can request.
 pub(crate) const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
-/// Pause between two attempts while the agent is about to end.
+/// Pause between two attempts while the agent is stopping.
 pub(crate) const STOPPING: Duration = Duration::from_secs(1);
 
-/// The pause after a failure. It doubles with each further one, up to a limit, and is spread so
-/// that hosts that failed together do not come back together.
+/// The pause after a failure. It doubles with each further failure, up to a limit. It is
+/// randomised, so that hosts that failed at the same time do not retry at the same time.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    /// Seconds of the first pause, before it is spread.
+    /// First pause in seconds, before it is randomised.
     first: u32,
-    /// Seconds of the longest pause.
+    /// Longest pause in seconds.
     limit: u32,
     failures: u32,
     is_stopping: bool,
 }
 
 impl Backoff {
-    /// Pauses of one second, two, four and so on, up to `limit`, which is a number of whole
-    /// seconds.
+    /// Pauses of 1 s, 2 s, 4 s and so on, up to `limit`, which is in whole seconds.
     pub(crate) fn up_to(limit: Duration) -> Backoff {
         Backoff {
             first: 1,
@@ -39,28 +38,29 @@ impl Backoff {
         }
     }
 
-    /// The pause after one more failure, for which the server has asked to wait as long as `asked`.
+    /// Records a failure and returns the pause after it. It is at least `asked`, the pause that the
+    /// server requests, up to [`LONGEST_ASKED`].
     ///
-    /// Its own part is between half and all of the doubled pause: half if `random` is 0, all if it
-    /// is `u32::MAX`. While the agent is about to end, the pause is [`STOPPING`].
+    /// The own part is between half the doubled pause, if `random` is 0, and all of it, if `random`
+    /// is `u32::MAX`. While the agent is stopping, the pause is [`STOPPING`].
     pub(crate) fn failed(&mut self, asked: Duration, random: u32) -> Duration {
         let doubled = (u64::from(self.first) << self.failures.min(20)).min(u64::from(self.limit));
         self.failures = self.failures.saturating_add(1);
         if self.is_stopping {
             return STOPPING;
         }
-        // In milliseconds: Duration's own arithmetic with fractions is three times the code.
+        // Computed in milliseconds: fractions of a `Duration` need three times the code.
         let half = doubled * 500;
         let spread = half + half * u64::from(random) / u64::from(u32::MAX);
         Duration::from_millis(spread).max(asked.min(LONGEST_ASKED))
     }
 
-    /// The last attempt succeeded: the next failure counts as the first one.
+    /// Records a success: the next failure counts as the first one.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// The agent is about to end: from now on, pauses are short.
+    /// Records that the agent is stopping: from now on, pauses are short.
     pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
     }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn backoff_waits_as_asked_within_limits() {
-        // (why this row exists, seconds asked for, whether it is stopping, seconds of the pause)
+        // (why this row exists, seconds requested, whether it is stopping, seconds of the pause)
         let table = [
             ("not asked for", 0, false, 30),
             ("less than its own", 10, false, 30),

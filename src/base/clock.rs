@@ -1,9 +1,9 @@
-//! The only module that asks the operating system what time it is.
+//! Clocks. Only this module reads the time from the operating system.
 //!
-//! Two kinds of time are kept apart by type. [`Unix`] is wall-clock time: it is stamped on
-//! metrics, decides on which minute a job falls, and may jump when the host clock is corrected.
-//! [`Moment`] and [`Deadline`] lie on the monotonic clock: they measure and wait, and are never
-//! shown or sent.
+//! The types separate two kinds of time. [`Unix`] is wall-clock time: it timestamps metrics,
+//! determines the minute of a job, and may jump when the host's clock is corrected. [`Moment`] and
+//! [`Deadline`] are points on the monotonic clock: they serve to measure and to wait, and are never
+//! displayed or sent.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,16 +12,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(crate) struct Unix(pub(crate) u64);
 
 impl Unix {
-    /// The start of the minute in which this moment lies.
+    /// The start of the minute that contains this time.
     pub(crate) fn minute(self) -> Unix {
         Unix(self.0 - self.0 % 60)
     }
 
-    /// The day on which this moment lies, e.g. `2026-01-31`. Days up to the year 9999 sort as texts
-    /// do.
+    /// The day that contains this time, e.g. `2026-01-31`. Days up to the year 9999 sort as
+    /// strings.
     pub(crate) fn day(self) -> String {
-        // The number of days is turned into a date of a year that begins in March, so that the day
-        // which is not in every year is the last one: 146,097 days are 400 years, exactly.
+        // Years are counted from March, so that a leap day is the last day of its year. 400 years
+        // have exactly 146,097 days.
         let days = self.0 / 86_400 + 719_468;
         let (era, day) = (days / 146_097, days % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -36,17 +36,17 @@ impl Unix {
     }
 }
 
-/// When something was, by the wall clock, which may be wrong, and by the time since the host started,
-/// which is not.
+/// A point in time by two clocks: the wall clock, which may be wrong, and the time since boot,
+/// which is always right.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Stamp {
     pub(crate) wall: Unix,
-    /// Seconds since the host started, while it was suspended too.
+    /// Seconds since boot, including time in suspend.
     pub(crate) age: u64,
 }
 
 impl Stamp {
-    /// The moment at which the wall clock, going on as it does, shows `wall`.
+    /// The stamp of the time at which the wall clock shows `wall`, if the clock is not corrected.
     pub(crate) fn at(self, wall: Unix) -> Stamp {
         let ahead = wall.0.saturating_sub(self.wall.0);
         let behind = self.wall.0.saturating_sub(wall.0);
@@ -57,13 +57,13 @@ impl Stamp {
     }
 }
 
-/// A point on the monotonic clock, as the time since an origin that means nothing. Stands still
-/// while the host is suspended.
+/// A point on the monotonic clock, as the time since an arbitrary origin. The clock stops while the
+/// host is suspended.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Moment(pub(crate) Duration);
 
 impl Moment {
-    /// The time from `before` to this moment; zero if it lies ahead.
+    /// The time from `before` to this moment; zero if `before` is later.
     pub(crate) fn since(self, before: Moment) -> Duration {
         self.0.saturating_sub(before.0)
     }
@@ -71,11 +71,11 @@ impl Moment {
 
 /// A source of both kinds of time.
 pub(crate) trait Clock {
-    /// Wall-clock time since the epoch. Two calls may go backwards. A clock set before 1970 reads
-    /// as zero.
+    /// Wall-clock time since the epoch. It may decrease between two calls. Zero if the clock is set
+    /// before 1970.
     fn wall(&self) -> Duration;
 
-    /// The present moment on the monotonic clock.
+    /// The current time of the monotonic clock.
     fn moment(&self) -> Moment;
 
     /// [`Clock::wall`] in whole seconds.
@@ -83,7 +83,7 @@ pub(crate) trait Clock {
         Unix(self.wall().as_secs())
     }
 
-    /// Seconds since the host started, while it was suspended too, or since any moment in this boot.
+    /// Seconds since boot, including time in suspend, or since an arbitrary moment after the boot.
     fn age(&self) -> u64 {
         self.moment().0.as_secs()
     }
@@ -93,7 +93,7 @@ pub(crate) trait Clock {
         true
     }
 
-    /// The present moment by both clocks.
+    /// The current time by both clocks.
     fn stamp(&self) -> Stamp {
         Stamp {
             wall: self.unix(),
@@ -102,7 +102,7 @@ pub(crate) trait Clock {
     }
 }
 
-/// The clock of the host the agent runs on.
+/// The clock of the host.
 #[derive(Clone, Copy)]
 pub(crate) struct HostClock {
     origin: Instant,
@@ -131,12 +131,12 @@ impl Clock for HostClock {
     }
 }
 
-/// The monotonic instant by which something has to be finished.
+/// A point on the monotonic clock at which a limit expires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline that lies `limit` ahead of now.
+    /// The deadline `limit` from now.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub(crate) fn after(limit: Duration) -> Deadline {
         Deadline(Instant::now() + limit)
@@ -149,14 +149,13 @@ impl Deadline {
     }
 }
 
-/// Waits for as long as `time`, or until a signal ends the process: for commands that nothing else
-/// can wake.
+/// Sleeps for `time`, or until a signal ends the process. For commands without other events.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// A clock that stands still until the test moves it.
+/// A clock that only advances when the test does so.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct FakeClock {
@@ -166,7 +165,7 @@ pub(crate) struct FakeClock {
 
 #[cfg(test)]
 impl FakeClock {
-    /// Both clocks go on by `time`.
+    /// Advances both clocks by `time`.
     pub(crate) fn pass(&self, time: Duration) {
         self.wall.set(self.wall.get() + time);
         self.moment.set(self.moment.get() + time);
@@ -189,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_that_of_the_calendar() {
+    fn day_is_that_of_the_calendar() {
         // (why this row exists, seconds, day)
         let table = [
             ("the epoch, on hosts without a clock", 0, "1970-01-01"),

@@ -1,13 +1,15 @@
-//! Growth of the kernel's counters, which may restart.
+//! Growth of kernel counters, which may be reset.
 
-/// A counter that could not be read. No real one gets as far.
+/// Stands for a counter that could not be read. No real counter reaches it.
 pub(crate) const UNKNOWN: u64 = u64::MAX;
 
-/// What a counter grew by between two readings; `None` if it went backwards, or is [`UNKNOWN`].
+/// The growth of a counter between two readings. `None` if it went backwards, or if a reading is
+/// [`UNKNOWN`].
 ///
-/// A counter that went backwards has been reset (a device was replaced, a driver restarted), has
-/// wrapped, or is one that the kernel corrects (`iowait`): what it counted meanwhile is unknown. One
-/// that grew by half of what there is has gone below zero: `steal` does after a migration.
+/// A counter goes backwards for one of three reasons. It was reset, because a device was replaced
+/// or a driver restarted; it has wrapped; or the kernel corrects it, as it does with `iowait`. In
+/// each case the growth is unknown. Growth of 2^63 or more means that the counter went below zero,
+/// as `steal` does after a migration. It is unknown too.
 pub(crate) fn growth(before: u64, after: u64) -> Option<u64> {
     let is_possible = |grown: &u64| grown.leading_zeros() > 0;
     let grown = after.checked_sub(before).filter(is_possible);

@@ -1,13 +1,13 @@
-//! Where the host's files are for this process, if not where a host has them itself.
+//! Locations of the host's files for a process in a container.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// One place for each tree; `None` where nothing else is said. A container that watches its host
-/// has them mounted somewhere.
+/// One location for each tree; `None` for the default. A container that monitors its host has the
+/// host's trees mounted somewhere.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct HostPaths {
-    /// `/`, and with it every other tree that has no place of its own.
+    /// `/`; it also applies to every other tree without a location of its own.
     pub(crate) root: Option<PathBuf>,
     pub(crate) proc: Option<PathBuf>,
     pub(crate) sys: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub(crate) struct HostPaths {
 }
 
 impl HostPaths {
-    /// What the environment, into which `variable` looks, says. An empty value says nothing.
+    /// The locations from environment variables, looked up by `variable`. Empty values are ignored.
     pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> HostPaths {
         let place = |name| {
             let place = variable(name).filter(|place| !place.is_empty());
@@ -29,7 +29,7 @@ impl HostPaths {
         }
     }
 
-    /// These places, and those of `other` where these say nothing.
+    /// These locations; those that are `None` are taken from `other`.
     pub(crate) fn or(self, other: HostPaths) -> HostPaths {
         HostPaths {
             root: self.root.or(other.root),
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_first_wins_tree_by_tree() {
+    fn first_location_given_is_used_for_each_tree() {
         let first = HostPaths::of_environment(|name| match name {
             "HOST_PROC" => Some("/p".into()),
             "HOST_SYS" => Some(OsString::new()),

@@ -1,4 +1,4 @@
-//! Layer 0: words that every other layer may use.
+//! Layer 0: types and functions that every other layer may use.
 
 pub(crate) mod backoff;
 pub(crate) mod channel;
@@ -17,10 +17,11 @@ pub(crate) mod values;
 
 use std::error::Error;
 
-/// What failed of something that has several parts: which part, and why. A part may be there twice.
+/// Failures of an operation that has several parts: the part and the reason. A part may occur more
+/// than once.
 pub(crate) type Failures = Vec<(&'static str, String)>;
 
-/// One line for the log: the error, then each cause behind it, joined by `: `.
+/// One line for the log: the error and each of its sources, joined by `: `.
 pub(crate) fn report(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

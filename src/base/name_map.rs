@@ -1,9 +1,9 @@
-//! Values by name, in the order of the names' bytes.
+//! Values by name, sorted by the bytes of the names.
 
 use serde::{Serialize, Serializer};
 
-/// A map for the few, small tables of a configuration or a host. It is a sorted list: the code of
-/// `BTreeMap` is 3 to 5 kB for each type of value.
+/// A map for small tables of a configuration or a host. It is a sorted list: `BTreeMap` adds 3 to 5
+/// kB of code for each type of value.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct NameMap<T>(Vec<(String, T)>);
 
@@ -17,7 +17,7 @@ impl<T> NameMap<T> {
             .binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
-    /// Adds a value; it replaces one of the same name.
+    /// Adds a value; it replaces an existing one of the same name.
     pub(crate) fn insert(&mut self, name: String, value: T) {
         match self.place(&name) {
             Ok(at) => self.0[at].1 = value,
@@ -60,7 +60,7 @@ impl<T> NameMap<T> {
 }
 
 impl<T> FromIterator<(String, T)> for NameMap<T> {
-    /// Of several values of one name, the last is kept.
+    /// If a name occurs more than once, the last value is kept.
     fn from_iter<I: IntoIterator<Item = (String, T)>>(all: I) -> NameMap<T> {
         let mut named = NameMap::new();
         for (name, value) in all {
@@ -131,8 +131,9 @@ mod tests {
             number >> 16
         };
         for length in 0..200 {
-            let pairs = (0..length).map(|_| ((next() % 64).to_string(), next()));
-            let pairs: Vec<(String, u32)> = pairs.collect();
+            let pairs: Vec<(String, u32)> = (0..length)
+                .map(|_| ((next() % 64).to_string(), next()))
+                .collect();
             let tree: std::collections::BTreeMap<_, _> = pairs.iter().cloned().collect();
             let named: NameMap<u32> = pairs.into_iter().collect();
             assert!(named.iter().eq(tree.iter()), "{length} values");

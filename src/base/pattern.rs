@@ -1,7 +1,7 @@
-//! The one place that knows the regex crate.
+//! Regular expressions. Only this module uses the regex crate.
 //!
-//! The configuration holds expressions in RE2 syntax. Two things are different here: Unicode
-//! classes (`\p{L}`) are refused, and `(?i)` disregards the case of ASCII letters alone.
+//! The configuration contains expressions in RE2 syntax. There are two differences: Unicode classes
+//! (`\p{L}`) are rejected, and `(?i)` ignores the case of ASCII letters only.
 
 mod re2;
 
@@ -10,17 +10,18 @@ use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// Bytes that a compiled expression may occupy.
+/// Maximum size of a compiled expression in bytes.
 const SIZE: usize = 1 << 20;
 
-/// A regular expression of the configuration, matched anywhere in a text unless it is anchored.
+/// A regular expression from the configuration. It matches anywhere in a text unless it is
+/// anchored.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Regex);
 
 impl Pattern {
     /// Compiles `text`.
     ///
-    /// Fails on what is no regular expression, and on what only other engines know.
+    /// Fails if it is not a regular expression, or uses unsupported syntax.
     pub(crate) fn new(text: &str) -> Result<Pattern, PatternError> {
         let error = |why| PatternError {
             why,
@@ -33,20 +34,20 @@ impl Pattern {
             .map_err(|refused| error(refused.to_string()))
     }
 
-    /// Whether the expression matches somewhere in `text`.
+    /// Whether the expression matches anywhere in `text`.
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 }
 
 impl PartialEq for Pattern {
-    /// Whether both are written alike.
+    /// Whether both have the same text.
     fn eq(&self, other: &Pattern) -> bool {
         self.0.as_str() == other.0.as_str()
     }
 }
 
-/// A text is no regular expression, or none that this program can use.
+/// The text is not a regular expression, or not one that is supported.
 #[derive(Debug)]
 pub(crate) struct PatternError {
     why: String,

@@ -1,21 +1,22 @@
-//! What this program calls itself.
+//! Name and version of this program.
 
-/// Of the package, e.g. `0.1.0`.
+/// Version of the package, e.g. `0.1.0`.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The first seven digits of the commit it was built from; the build script of `cross/` gives it.
+/// The first seven digits of the commit from which it was built; set by the build script of
+/// `cross/`.
 pub(crate) const REVISION: &str = match option_env!("MACKEREL_AGENT_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
 
-/// The target as `cross/targets` names it.
+/// The target, named as in `cross/targets`.
 pub(crate) const TARGET: &str = match option_env!("MACKEREL_AGENT_TARGET") {
     Some(target) => target,
     None => std::env::consts::ARCH,
 };
 
-/// Name, version and revision, as the server shows them: `User-Agent` and `meta.agent-name`.
+/// Name, version and revision, as shown by the server: `User-Agent` and `meta.agent-name`.
 pub(crate) fn agent_name() -> String {
     format!("mackerel-agent/{VERSION} (Revision {REVISION})")
 }

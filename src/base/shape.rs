@@ -1,10 +1,10 @@
-//! When two messages count as the same: what differs each time that a message is repeated, such as
-//! times, process ids, ports and counters, makes no other message of it.
+//! Decides whether two messages count as the same. Times, process ids, ports, counters and similar
+//! parts that change with each repetition are ignored.
 
 use std::hash::{DefaultHasher, Hasher};
 
-/// The digest of a message: equal for two that have the same `exact` part and differ in the rest in
-/// nothing but words with digits.
+/// The hash of a message. It is equal for two messages with the same `exact` part whose other parts
+/// differ only in words with digits.
 pub(crate) fn digest(exact: &str, message: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     for part in [exact, &shape(message)] {
@@ -14,9 +14,10 @@ pub(crate) fn digest(exact: &str, message: &str) -> u64 {
     hasher.finish()
 }
 
-/// The message with `#` for each word that contains a digit, and for several of them with nothing
-/// but a sign between two. That covers times, dates, process ids, addresses, counters, durations
-/// and identifiers. The number behind the word `status` stays: 403 and 503 are two failures.
+/// The message with `#` in place of each word that contains a digit. Several such words that are
+/// separated by one sign only become one `#`. This covers times, dates, process ids, addresses,
+/// counters, durations and identifiers. A number after the word `status` is kept: 403 and 503 are
+/// different failures.
 fn shape(message: &str) -> String {
     let mut shape = String::with_capacity(message.len());
     for word in message.split_inclusive(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()) {

@@ -1,13 +1,13 @@
-//! Tables kept as text: entries of a key, a blank and a value, with `; ` between two entries.
+//! Tables stored as text: each entry is a key, a blank and a value; `; ` separates entries.
 //!
-//! An array of pairs of strings costs two pointers, two lengths and, in a program that can be
-//! loaded anywhere, two relocations per entry; these tables cost three bytes per entry.
+//! In a position-independent program, an entry in an array of pairs of strings takes two pointers,
+//! two lengths and two relocations. Here it takes three bytes.
 
 /// The value of the first entry whose key is `key`.
 pub(crate) fn find(table: &'static str, key: &str) -> Option<&'static str> {
-    let entries = table.split("; ");
-    let mut entries = entries.filter_map(|entry| entry.split_once(' '));
-    entries
+    table
+        .split("; ")
+        .filter_map(|entry| entry.split_once(' '))
         .find(|(have, _)| *have == key)
         .map(|(_, value)| value)
 }
@@ -19,7 +19,7 @@ mod tests {
     const TABLE: &str = "a 1; ab two words; a 3";
 
     #[test]
-    fn finds_whole_keys_only_and_the_first_of_them() {
+    fn keys_match_as_a_whole_and_the_first_is_used() {
         // (why this row exists, key, value)
         let table = [
             ("the first of two", "a", Some("1")),

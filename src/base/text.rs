@@ -1,9 +1,9 @@
-//! Small text transformations with a rule behind them.
+//! Rules for names and other short texts.
 
-/// Makes one segment of a metric name out of a device, mount or interface name.
+/// Converts the name of a device, mount or interface into one segment of a metric name.
 ///
-/// The API accepts `[a-zA-Z0-9._-]+` as a whole name and uses `.` to separate segments, so
-/// inside a segment everything but ASCII letters, digits, `_` and `-` becomes `_`.
+/// The API accepts `[a-zA-Z0-9._-]+` as a whole name, and `.` separates segments. In a segment,
+/// everything but ASCII letters, digits, `_` and `-` therefore becomes `_`.
 pub(crate) fn metric_segment(name: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     name.chars()
@@ -11,24 +11,24 @@ pub(crate) fn metric_segment(name: &str) -> String {
         .collect()
 }
 
-/// Whether the API takes `name` as the name of a metric.
+/// Whether the API accepts `name` as the name of a metric.
 pub(crate) fn is_metric_name(name: &str) -> bool {
     name.split('.').all(|part| part.is_empty() || is_word(part)) && !name.is_empty()
 }
 
-/// Whether the API takes `name` as the name of a check or as a namespace of metadata.
+/// Whether the API accepts `name` as the name of a check or as a namespace of metadata.
 pub(crate) fn is_word(name: &str) -> bool {
     let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     !name.is_empty() && name.chars().all(is_good)
 }
 
-/// Whether `text` can be the id that the server gives a host: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
+/// Whether `text` can be a host id from the server: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-` and `_`.
 pub(crate) fn is_host_id(text: &str) -> bool {
     is_word(text) && text.len() <= 64
 }
 
-/// A number that two equal texts have in common and two different ones hardly ever: to look for equals
-/// among hundreds without comparing each with each. FNV-1a.
+/// The FNV-1a hash of `bytes`. Equal texts have equal hashes, and different texts rarely do. It
+/// finds duplicates among hundreds of texts without comparing each pair.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u32 {
     let step = |trace: u32, byte: &u8| (trace ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step)
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn names_are_what_the_api_takes() {
-        // (name, of a metric, of a check)
+        // (name, whether it is valid for a metric, whether it is valid for a check)
         let table = [
             ("custom.my-plugin.A_1", true, false),
             ("os-release_2", true, true),
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn host_ids_have_64_letters_at_most() {
-        // (why this row exists, text, whether it is one)
+        // (why this row exists, text, whether it is a host id)
         let long = "x".repeat(65);
         let table = [
             ("as the server gives it", "2uN4pXgCcWh", true),
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn equal_texts_leave_equal_traces() {
         assert_eq!(fnv1a(b"254:16"), fnv1a(b"254:16"));
-        // A vector of the algorithm's authors.
+        // A test vector of the algorithm's authors.
         assert_eq!(fnv1a(b"foobar"), 0xbf9c_f968);
     }
 }

@@ -1,5 +1,4 @@
-//! URLs: `http::Uri`, and what it leaves to its callers: user information, and a host and a port
-//! that can be connected to.
+//! URLs: `http::Uri`, and what it lacks: user information, and a host and a port for connecting.
 
 use std::net::Ipv6Addr;
 
@@ -9,7 +8,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 const NO_URL: &str = "not of the form scheme://host:port";
 
-/// ASCII that cannot stand in a URL. `%` can: what is encoded stays as it is.
+/// ASCII characters that are not allowed in a URL. `%` is not among them: text that is already
+/// encoded stays the same.
 const STRANGE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,21 +21,21 @@ const STRANGE: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
-/// The same for its path.
+/// ASCII characters that are not allowed in a path.
 const STRANGE_IN_PATH: &AsciiSet = &STRANGE.add(b'#');
 
-/// An absolute URL. Not `Debug`: it may hold a password.
+/// An absolute URL. It does not implement `Debug`, because it may contain a password.
 pub(crate) struct Url {
     uri: Uri,
-    /// As it is written, an IPv6 address without its brackets. ASCII without blanks, not empty.
+    /// As written, but without the brackets of an IPv6 address. ASCII without blanks, not empty.
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
 }
 
 impl Url {
-    /// Reads a URL. What cannot stand in one is percent-encoded first; a fragment is left out.
+    /// Parses a URL. Invalid characters are percent-encoded first; a fragment is dropped.
     ///
-    /// Fails with what is wrong with it, in words that do not repeat it.
+    /// The error is the reason. It does not repeat the text.
     pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
         let encoded = utf8_percent_encode(text, STRANGE).to_string();
         let uri = Uri::try_from(encoded).map_err(|_| NO_URL)?;
@@ -45,12 +45,12 @@ impl Url {
         Ok(Url { uri, host, port })
     }
 
-    /// `http` and `https` in lower case, others as they are written.
+    /// `http` and `https` in lower case, other schemes as written.
     pub(crate) fn scheme(&self) -> &str {
         self.uri.scheme_str().unwrap_or_default()
     }
 
-    /// User and password as they are written; see [`percent_decoded`].
+    /// User and password as written, not decoded; see [`percent_decoded`].
     pub(crate) fn login(&self) -> Option<(&str, &str)> {
         let (login, _) = self.authority().rsplit_once('@')?;
         Some(login.split_once(':').unwrap_or((login, "")))
@@ -61,7 +61,7 @@ impl Url {
         format!("{}://{}", self.scheme(), self.authority())
     }
 
-    /// Path and query; `/` if there is no path.
+    /// Path and query; `/` if the path is empty.
     pub(crate) fn path(&self) -> String {
         let path = self.uri.path_and_query();
         path.map_or_else(String::new, ToString::to_string)
@@ -72,7 +72,7 @@ impl Url {
     }
 }
 
-/// Host and port of `host:port`, `[v6]:port`, `host` or `[v6]`.
+/// Host and port of `host:port`, `[v6]:port`, `host` or `[v6]`; `None` if malformed.
 pub(crate) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let authority = Authority::try_from(text).ok();
     place(&authority.filter(|_| !text.contains('@'))?).ok()
@@ -80,7 +80,7 @@ pub(crate) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 
 fn place(authority: &Authority) -> Result<(String, Option<u16>), &'static str> {
     let (host, text) = (authority.host(), authority.as_str());
-    // `Authority::port` is none where a port is no number.
+    // `Authority::port` is also `None` for an invalid port.
     let port = match text
         .rsplit('@')
         .next()
@@ -101,7 +101,8 @@ fn place(authority: &Authority) -> Result<(String, Option<u16>), &'static str> {
     Ok((v6.unwrap_or(host).to_owned(), port))
 }
 
-/// A URL without user and password, for the log. Of a text that is no URL: what follows its last `@`.
+/// A URL without user and password, for the log. If `text` is not a URL, the result is the text
+/// after its last `@`.
 pub(crate) fn without_userinfo(text: &str) -> String {
     let after_login = |text: &str| text.rsplit('@').next().unwrap_or_default().to_owned();
     let Ok(url) = Url::parse(text) else {
@@ -112,13 +113,13 @@ pub(crate) fn without_userinfo(text: &str) -> String {
     format!("{}://{host}{}", url.scheme(), path.unwrap_or_default())
 }
 
-/// A path in which everything that cannot stand in a URL is percent-encoded.
+/// Percent-encodes the characters of a path that are not allowed in a URL.
 pub(crate) fn encoded_path(path: &str) -> String {
     utf8_percent_encode(path, STRANGE_IN_PATH).to_string()
 }
 
-/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits, or if the
-/// result is no UTF-8.
+/// Decodes percent-encoding. `None` if a `%` is not followed by two hexadecimal digits, or if the
+/// result is not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let is_encoding =
         |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());

@@ -1,5 +1,5 @@
-//! What the agent itself costs, where `diagnostic` asks for it: from `/proc/self/status` and
-//! `/proc/self/stat`.
+//! Collector for the agent's own memory, threads and CPU time, from `/proc/self/status` and
+//! `/proc/self/stat`. It reads nothing unless `diagnostic` is set.
 
 use super::readings::{Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};

@@ -1,5 +1,5 @@
-//! What containers use and may use, from the files of control groups. Where it is asked for, also
-//! throttling, kills for want of memory, and pressure.
+//! Collector for the CPU time, memory and limits of containers, from the files of control groups.
+//! With `container.details` it also reads throttling, OOM kills and pressure.
 
 mod groups;
 mod names;
@@ -14,30 +14,30 @@ use crate::parse::{cgroup, container, meminfo, stat};
 use crate::sys::root::Root;
 use groups::Groups;
 
-/// Where control groups are.
+/// Mount point of the control groups.
 const CGROUPS: &str = "/sys/fs/cgroup";
-/// Containers measured in a round; further ones are left out.
+/// Maximum number of containers measured in a round; the rest are left out.
 const MOST: usize = 500;
-/// Characters of an id that stand for a name where there is none.
+/// Number of characters of an id that serve as the name of a container without one.
 const SHORT: usize = 12;
 
-/// Reads the control groups that the settings ask for.
+/// Collector for the control groups selected by the settings.
 pub(super) struct Container {
     config: config::Container,
-    /// Names by id, as far as they have been told.
+    /// Container ids with their names, as far as names were found.
     names: Vec<(String, String)>,
-    /// The path of the own group, once it has been found.
+    /// Path of this process's own group, once it has been found.
     own: Option<String>,
 }
 
-/// A container's group, below the base of its hierarchy.
+/// A container's group. The path is relative to the top of its hierarchy.
 struct ContainerGroup {
     path: String,
     name: String,
 }
 
 impl Container {
-    /// Measures the containers that `config` asks for.
+    /// A collector for the containers selected by `config`.
     pub(super) fn new(config: config::Container) -> Container {
         Container {
             config,
@@ -46,14 +46,14 @@ impl Container {
         }
     }
 
-    /// The groups to be measured, of those of the host. `None`: the own one.
+    /// The groups to measure. `None` means the group of this process.
     fn groups(
         &mut self,
         context: &mut CollectContext<'_>,
         groups: &Groups,
     ) -> Result<Option<Vec<ContainerGroup>>, CollectError> {
         let scope = match self.config.metrics {
-            // The host's groups have been put somewhere for this.
+            // `container.cgroup` is only set if the host's groups are mounted there.
             Scope::Auto if self.config.cgroup.is_some() => Scope::Pod,
             Scope::Auto => Scope::Own,
             scope => scope,
@@ -81,18 +81,17 @@ impl Container {
         found.truncate(MOST);
         self.name(context.root, &found, scope == Scope::All);
         let mut all: Vec<ContainerGroup> = Vec::with_capacity(found.len());
-        // Of names that metrics take for the same, one is enough.
+        // If two names give the same metric segment, only one container keeps its name.
         let mut segments: Vec<String> = Vec::with_capacity(found.len());
         let has_pods = self.names.iter().any(|(_, name)| !name.is_empty());
         for path in found {
             let id = id(&path).to_owned();
             let known = self.names.iter().find(|(known, _)| *known == id);
-            let known = known.map(|(_, name)| (name, metric_segment(name)));
             let is_in_pod = container::pod_of_group(&path).is_some();
-            let (name, segment) = match known {
-                // Two may have one name: the ids are different.
+            let (name, segment) = match known.map(|(_, name)| (name, metric_segment(name))) {
+                // Two containers may have the same name; their ids differ.
                 Some((name, segment)) if !segments.contains(&segment) => (name.clone(), segment),
-                // It holds the pod's network, and has no log.
+                // The pod's sandbox container: it holds the network namespace and writes no log.
                 None if is_in_pod && has_pods => continue,
                 _ => {
                     let name: String = id.chars().take(SHORT).collect();
@@ -105,7 +104,8 @@ impl Container {
         Ok(Some(all))
     }
 
-    /// The group of the container that this process is in; where it is in none, its own.
+    /// The group of the container in which this process runs. Outside a container, this is the
+    /// process's own group.
     fn own(
         &mut self,
         context: &mut CollectContext<'_>,
@@ -135,20 +135,25 @@ impl Container {
     }
 }
 
-/// The path of the group of the container that this process is in.
+/// The path of the group of the container in which this process runs.
 ///
-/// What is mounted is either the container's groups alone, in a namespace of its own or by
-/// themselves: then their root is the container's, and the group of this process may be one that a
-/// supervisor in the container has made. Or it is all groups of the host: then one of those around
-/// this process is named as a container's is, or else this process is in none.
+/// Two cases are distinguished:
+///
+/// - Only the container's groups are mounted, by a cgroup namespace or a mount of that part alone.
+///   The path is `/`. The group of this process may be a child of it, made by a supervisor inside
+///   the container.
+/// - All groups of the host are mounted. The path is that of the process's group, or of the nearest
+///   ancestor whose name contains a container id. Without such a name, the process runs outside any
+///   container. If that group is not below the mount, the container id in the mounts of this
+///   process selects the group; without one, the error is [`CollectError::OwnUnseen`].
 fn own_path(context: &mut CollectContext<'_>, groups: &Groups) -> Result<String, CollectError> {
     if !groups.are_all() {
         return Ok("/".to_owned());
     }
     let text = context.root.text("/proc/self/cgroup", context.buffer)?;
-    let path = cgroup::path(&text, groups.controller()).unwrap_or("/");
-    let path = container::group_of_container(path)
-        .unwrap_or(path)
+    let process = cgroup::path(&text, groups.controller()).unwrap_or("/");
+    let path = container::group_of_container(process)
+        .unwrap_or(process)
         .to_owned();
     let (mounts, _) = context.root.table("/proc/self/mountinfo", context.buffer)?;
     let is_known = !path.contains("..") && !cgroup::begins_above(&mounts);
@@ -163,7 +168,7 @@ fn own_path(context: &mut CollectContext<'_>, groups: &Groups) -> Result<String,
         .ok_or(CollectError::OwnUnseen)
 }
 
-/// The id of the container that has this group.
+/// The id of the container that has the group `path`; empty if there is none.
 fn id(path: &str) -> &str {
     container::id_of_group(path).unwrap_or_default()
 }
@@ -183,19 +188,20 @@ impl Collector for Container {
         }
         let root = context.root;
         let mut groups = match &self.config.cgroup {
-            // A path of this process, wherever the host's files are.
+            // A path in this process's own tree, not below the host's root.
             Some(path) => Groups::at(Root::own(), path.clone()),
             None => Groups::at(root.clone(), PathBuf::from(CGROUPS)),
         };
         let all = match self.groups(context, &groups)? {
             Some(all) => all,
             None => {
-                // In the host's tree, the root that a process sees would be the whole host.
+                // Uses the container's own mount: below the host's tree, `/` would be the whole
+                // host.
                 groups = Groups::at(root.clone(), PathBuf::from(CGROUPS));
                 vec![self.own(context, &groups)?]
             }
         };
-        // Where other collectors run, they have read what the host has.
+        // The other collectors, if enabled, have already read the host's totals.
         let mut containers = ContainerReadings {
             host_cores: out.cpu.as_ref().map(|cpu| cpu.reading.cores),
             host_memory_bytes: out.memory.as_ref().and_then(|memory| memory.total_bytes),
@@ -234,14 +240,14 @@ impl Collector for Container {
     }
 
     fn configure(&mut self, config: &Config) {
-        // Which containers there are is settled at the start, as are the other collectors.
+        // `container.metrics` and the list of collectors are fixed at the start.
         let metrics = self.config.metrics;
         self.config.clone_from(&config.container);
         self.config.metrics = metrics;
     }
 }
 
-/// Reads what the whole host has.
+/// Reads the number of cores and the memory of the whole host.
 fn read_host(
     context: &mut CollectContext<'_>,
     host: &mut ContainerReadings,

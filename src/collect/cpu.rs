@@ -1,4 +1,4 @@
-//! Time of the processors by state, from `/proc/stat`.
+//! Collector for CPU time by state, from `/proc/stat`.
 
 use super::readings::{Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
@@ -16,7 +16,7 @@ impl Collector for Cpu {
         context: &mut CollectContext<'_>,
         out: &mut Readings,
     ) -> Result<(), CollectError> {
-        // What counts here is at its beginning.
+        // The lines that are needed come first, so a truncated file is sufficient.
         let (text, _) = context.root.table("/proc/stat", context.buffer)?;
         let mut reading = stat::parse(&text)?;
         let damage = reading.damage.take();

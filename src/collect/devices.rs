@@ -1,14 +1,14 @@
-//! The devices of a group from one round to the next: the list of their names is made anew only if
-//! it changes, so that a round of the same devices allocates no name.
+//! The device names of a group from one round to the next. A new list is made only if the names
+//! change, so a round with the same devices allocates no names.
 
 use std::sync::Arc;
 
-/// The list of the round before.
+/// The list of names of the previous round.
 #[derive(Default)]
 pub(super) struct DeviceNames(Arc<[Box<str>]>);
 
 impl DeviceNames {
-    /// A list for the devices of this round.
+    /// Starts the list for this round.
     pub(super) fn list(&mut self) -> DeviceList<'_> {
         DeviceList {
             names: self,
@@ -18,23 +18,24 @@ impl DeviceNames {
     }
 }
 
-/// A list of names that is made, and compared with the one before.
+/// The list under construction, compared with that of the previous round.
 pub(super) struct DeviceList<'n> {
     names: &'n mut DeviceNames,
-    /// Names before this one have been found again, or are gone.
+    /// Index into the old list. Names before it were found again or have disappeared.
     next: usize,
-    /// The whole list, from the first difference on.
+    /// The new list. `None` as long as it equals the old one.
     changed: Option<Vec<Box<str>>>,
 }
 
 impl DeviceList<'_> {
-    /// As many devices as the round before had.
+    /// Number of devices in the previous round.
     pub(super) fn expected(&self) -> usize {
         self.names.0.len()
     }
 
-    /// Adds a device. Returns whether it is not there yet: of two of one name, the first counts. Most
-    /// come in the order of the round before: only one that does not is searched for.
+    /// Adds a device. Returns `false` if a device of this name was added before: the first one
+    /// counts. Most devices come in the order of the previous round; only the others are searched
+    /// for.
     pub(super) fn add(&mut self, name: &str) -> bool {
         let ahead = self.names.0.get(self.next..).unwrap_or_default();
         if self.changed.is_none() && ahead.first().is_some_and(|next| **next == *name) {
@@ -43,7 +44,7 @@ impl DeviceList<'_> {
         }
         let so_far = self.names.0.get(..self.next).unwrap_or_default();
         let changed = self.changed.get_or_insert_with(|| so_far.to_vec());
-        // What is still ahead has not been passed, and cannot be in the list.
+        // Names from `next` on have not been added yet, so they cannot be duplicates.
         match ahead.iter().position(|known| **known == *name) {
             Some(passed) => self.next += passed + 1,
             None if changed.iter().any(|known| **known == *name) => return false,
@@ -53,7 +54,7 @@ impl DeviceList<'_> {
         true
     }
 
-    /// The whole list, with which that of the next round is compared.
+    /// The complete list. The next round is compared with it.
     pub(super) fn end(self) -> Arc<[Box<str>]> {
         if let Some(changed) = self.changed {
             self.names.0 = changed.into();
@@ -71,7 +72,7 @@ mod tests {
     use super::super::readings::Devices;
     use super::*;
 
-    /// Each letter is a device; its counter is its place in the round.
+    /// Each letter is a device; its counter is its position in the round.
     fn round(names: &mut DeviceNames, letters: &str) -> Devices<usize> {
         let mut list = names.list();
         let letters = letters.chars().map(String::from).enumerate();
@@ -116,7 +117,7 @@ mod tests {
                 let mut names = DeviceNames::default();
                 round(&mut names, first);
                 let found = round(&mut names, second);
-                // (name, its first place)
+                // (name, its first position)
                 let mut expected: Vec<(String, usize)> = Vec::new();
                 for (at, letter) in second.chars().enumerate() {
                     if second.find(letter) == Some(at) {

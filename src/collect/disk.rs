@@ -1,11 +1,11 @@
-//! Work of the block devices, from `/proc/diskstats`.
+//! Collector for block device counters, from `/proc/diskstats`.
 
 use super::devices::DeviceNames;
 use super::readings::{Devices, DiskCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::diskstats::{self, READS, WRITES};
 
-/// Devices named so are made of others, which are reported.
+/// Prefix of device-mapper devices. The devices below them are reported instead.
 const MAPPED: &str = "dm-";
 
 #[derive(Default)]

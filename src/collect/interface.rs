@@ -1,11 +1,11 @@
-//! Traffic of the network interfaces, from `/proc/net/dev`.
+//! Collector for network interface counters, from `/proc/net/dev`.
 
 use super::devices::DeviceNames;
 use super::readings::{Devices, InterfaceCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::netdev;
 
-/// Interfaces named so are one end of a container's link; they come and go with it.
+/// Prefix of the host's ends of container links; they come and go with the containers.
 const OF_CONTAINERS: &str = "veth";
 
 #[derive(Default)]

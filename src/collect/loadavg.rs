@@ -1,4 +1,4 @@
-//! Mean run-queue length, from `/proc/loadavg`.
+//! Collector for the load averages, from `/proc/loadavg`.
 
 use super::readings::Readings;
 use super::{CollectContext, CollectError, Collector, ended};

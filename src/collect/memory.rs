@@ -1,4 +1,4 @@
-//! Use of memory and swap, from `/proc/meminfo`.
+//! Collector for memory and swap, from `/proc/meminfo`.
 
 use super::readings::Readings;
 use super::{CollectContext, CollectError, Collector, ended};

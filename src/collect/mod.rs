@@ -1,6 +1,6 @@
-//! Layer 3: reads the host, one file per group. A round's [`Readings`] are a value, of which
-//! `render` makes metrics. Only what is asked for is read, and what one group has read, another takes
-//! from the round.
+//! Layer 3: collectors, one file per group. Each reads the host and adds to the round's
+//! [`Readings`], from which `render` computes metrics. Only requested groups are read. A collector
+//! reuses what an earlier one has read in the same round.
 
 mod agent;
 mod container;
@@ -24,33 +24,35 @@ use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
 use readings::Readings;
 
-/// Reads one group.
+/// A collector reads one group.
 pub(crate) trait Collector: Send {
-    /// For the log.
+    /// The name of the group in the log.
     fn name(&self) -> &'static str;
 
-    /// Adds what it reads to `out`. If it fails, what could be read is there all the same.
+    /// Adds the readings of the group to `out`. After an error, `out` still contains what could be
+    /// read.
     fn collect(
         &mut self,
         context: &mut CollectContext<'_>,
         out: &mut Readings,
     ) -> Result<(), CollectError>;
 
-    /// Goes on with the settings of `config`.
+    /// Applies the settings of `config`.
     fn configure(&mut self, _config: &Config) {}
 }
 
-/// What a round is read from.
+/// What a collector needs for a round.
 pub(crate) struct CollectContext<'a> {
     pub(crate) root: &'a Root,
-    /// When the round is taken.
+    /// Time of the round.
     pub(crate) now: Moment,
-    /// Memory for files, used again by every collector and every round.
+    /// Read buffer, reused by every collector and in every round.
     pub(crate) buffer: &'a mut Vec<u8>,
 }
 
-/// The built-in collectors, in the order in which they run: all, or those of a container or a pod.
-/// Sizes are asked of `stats`.
+/// The built-in collectors in the order in which they run. If only a container or a pod is
+/// measured, these are `interface`, `agent` and `container`. Sizes of filesystems come from
+/// `stats`.
 pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>> {
     let filesystem = filesystem::Filesystem::new(config.filesystems.clone(), stats);
     let container = container::Container::new(config.container.clone());
@@ -65,13 +67,13 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
         Box::new(container),
     ];
     if config.container.metrics.is_narrow() {
-        // The rest is of the host below, which others watch.
+        // The other groups describe the host, which an agent on the host itself measures.
         all.retain(|collector| ["interface", "agent", "container"].contains(&collector.name()));
     }
     all
 }
 
-/// Runs each collector once. One that fails is added to `failures` and does not disturb the others.
+/// Runs each collector once. Errors are added to `failures`; the other collectors still run.
 pub(crate) fn run(
     collectors: &mut [Box<dyn Collector>],
     context: &mut CollectContext<'_>,
@@ -86,23 +88,23 @@ pub(crate) fn run(
     readings
 }
 
-/// How a round ends that has read what it can: with what is missing and why, if anything is.
+/// The result of a collector: an error if `missing` says why a reading is incomplete.
 fn ended(missing: Option<impl Into<CollectError>>) -> Result<(), CollectError> {
     missing.map_or(Ok(()), |why| Err(why.into()))
 }
 
-/// Why a group could not be read.
+/// Reasons why a group could not be read completely.
 #[derive(Debug)]
 pub(crate) enum CollectError {
-    /// Its file could not be read.
+    /// A file could not be read.
     Read(FileError),
-    /// Its file did not look as documented.
+    /// A file does not have the documented format.
     Format(ParseError),
-    /// None of what it is to measure is there.
+    /// None of the selected containers was found.
     Unseen,
-    /// The control group of this process's container is not there.
+    /// The control group of this process's container was not found.
     OwnUnseen,
-    /// The control groups lack these controllers.
+    /// These controllers are missing from the control groups.
     Controllers(&'static str),
 }
 

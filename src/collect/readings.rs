@@ -1,5 +1,5 @@
-//! What a round reads of the host: counters and gauges as the kernel reports them, under the
-//! kernel's names. What becomes of them (rates, names of metrics, units) is up to `render`.
+//! The readings of a round: counters and gauges as the kernel reports them, under the kernel's
+//! names. Rates, metric names and units are added by `render`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::parse::process::ProcessStatus;
 use crate::parse::stat::Stat;
 use crate::sys::fsstat::Usage;
 
-/// What one round has read. `None`: a group that was not asked for, or could not be read.
+/// The readings of one round. `None`: the group was not requested or could not be read.
 #[derive(Default)]
 pub(crate) struct Readings {
     /// Mean number of runnable tasks over the last 1, 5 and 15 minutes.
@@ -21,16 +21,16 @@ pub(crate) struct Readings {
     pub(crate) interfaces: Option<Timed<Devices<InterfaceCounters>>>,
     pub(crate) disks: Option<Timed<Devices<DiskCounters>>>,
     pub(crate) filesystems: Option<FilesystemReadings>,
-    /// What this process holds.
+    /// Memory and threads of this process.
     pub(crate) agent: Option<ProcessStatus>,
-    /// Seconds of CPU time that this process has used.
+    /// CPU time used by this process, in seconds.
     pub(crate) agent_cpu: Option<Timed<f64>>,
     pub(crate) containers: Option<Timed<ContainerReadings>>,
 }
 
 impl Readings {
-    /// Makes these the readings with which the next round is compared. A counter that `now` lacks
-    /// keeps its older reading, so that the next rate covers both rounds.
+    /// Stores `now` as the readings with which the next round is compared. A group of counters that
+    /// `now` lacks keeps its older reading, so that the next rate covers both rounds.
     pub(crate) fn keep_counters(&mut self, mut now: Readings) {
         now.filesystems = None;
         if now.cpu.is_none() {
@@ -52,7 +52,7 @@ impl Readings {
     }
 }
 
-/// A reading, and when it was taken.
+/// A reading and the time at which it was taken.
 #[derive(Clone, Copy)]
 pub(crate) struct Timed<T> {
     pub(crate) moment: Moment,
@@ -60,7 +60,7 @@ pub(crate) struct Timed<T> {
 }
 
 impl<T> Timed<T> {
-    /// The time since an earlier reading.
+    /// The time since the reading `before`.
     pub(crate) fn since(&self, before: &Timed<T>) -> Duration {
         self.moment.since(before.moment)
     }
@@ -68,95 +68,95 @@ impl<T> Timed<T> {
 
 /// The counters of several devices.
 pub(crate) struct Devices<T> {
-    /// What the kernel calls them; no name is there twice. Two rounds share the list if it is the
-    /// same in both.
+    /// The kernel's device names, without duplicates. Two rounds with the same names share the
+    /// list.
     pub(crate) names: Arc<[Box<str>]>,
-    /// One for each name.
+    /// One element for each name.
     pub(crate) counters: Vec<T>,
 }
 
-/// What an interface has carried; [`crate::base::counter::UNKNOWN`] where the kernel shows no
-/// number.
+/// Counters of an interface; [`crate::base::counter::UNKNOWN`] if the kernel shows no number.
 pub(crate) struct InterfaceCounters {
     pub(crate) received_bytes: u64,
     pub(crate) sent_bytes: u64,
 }
 
-/// What a disk has done; [`crate::base::counter::UNKNOWN`] where the kernel shows no number.
+/// Completed requests of a disk; [`crate::base::counter::UNKNOWN`] if the kernel shows no number.
 pub(crate) struct DiskCounters {
     pub(crate) reads: u64,
     pub(crate) writes: u64,
 }
 
-/// Filesystems on devices of this host.
+/// The filesystems on devices of this host.
 pub(crate) struct FilesystemReadings {
-    /// In the order of `df`. Two rounds share the list as long as nothing is mounted or unmounted.
+    /// The mounts in the order of `df`. Rounds share the list until something is mounted or
+    /// unmounted.
     pub(crate) mounts: Arc<[Mounted]>,
-    /// One for each mount that is not ignored; `None` if it did not answer, or `df` would not show
-    /// it.
+    /// One element for each mount that is not ignored. `None` if statvfs(3) did not return in time,
+    /// or if `df` would not show the filesystem.
     pub(crate) usage: Vec<Option<Usage>>,
 }
 
-/// One filesystem, and where it is mounted.
+/// A mounted filesystem.
 pub(crate) struct Mounted {
-    /// With `/dev/` before it.
+    /// The path of the device, with `/dev/`.
     pub(crate) device: Box<str>,
-    /// As the host knows it.
+    /// The mount point as a path on the host.
     pub(crate) point: PathBuf,
-    /// Whether the settings leave it out: then it has no usage.
+    /// Whether the settings exclude it; then it has no usage.
     pub(crate) is_ignored: bool,
 }
 
-/// The control groups of containers, and what the host has that they share.
+/// The control groups of containers, and the host's totals that limit them.
 pub(crate) struct ContainerReadings {
-    /// Cores online; `None` if that is unknown.
+    /// Number of cores online; `None` if unknown.
     pub(crate) host_cores: Option<usize>,
-    /// `None` if that is unknown.
+    /// `None` if unknown.
     pub(crate) host_memory_bytes: Option<u64>,
     pub(crate) groups: Vec<ControlGroup>,
 }
 
 /// The control group of one container.
 pub(crate) struct ControlGroup {
-    /// Below the top of its hierarchy.
+    /// Relative to the top of the hierarchy.
     pub(crate) path: String,
-    /// What the container is called, or how its id begins. Two names differ as metric segments,
-    /// too.
+    /// The name of the container, or the beginning of its id. Names are unique, also as metric
+    /// segments.
     pub(crate) name: String,
-    /// `None` without the controller, as with [`ControlGroup::memory`].
+    /// `None` if the controller is missing, as for [`ControlGroup::memory`].
     pub(crate) cpu: Option<GroupCpu>,
     pub(crate) memory: Option<GroupMemory>,
-    /// All unknown unless they are asked for.
+    /// Each is `None` unless `container.details` is set.
     pub(crate) details: GroupDetails,
 }
 
 /// CPU time of a control group.
 pub(crate) struct GroupCpu {
     pub(crate) used_ns: Option<u64>,
-    /// The narrowest limit of the group and those around it, in percent of one core; `None` without
-    /// one.
+    /// The lowest limit of the group and its ancestors, in percent of one core; `None` without a
+    /// limit.
     pub(crate) limit_percent: Option<f64>,
 }
 
 /// Memory of a control group.
 pub(crate) struct GroupMemory {
-    /// Without what can simply be dropped.
+    /// Without reclaimable page cache.
     pub(crate) used_bytes: Option<u64>,
-    /// The narrowest limit of the group and those around it; `None` without one.
+    /// The lowest limit of the group and its ancestors; `None` without a limit.
     pub(crate) limit_bytes: Option<f64>,
 }
 
-/// Counters of a control group; `None` where the kernel has none.
+/// Counters of a control group; `None` if the kernel has none.
 #[derive(Default)]
 pub(crate) struct GroupDetails {
-    /// The length of the path of the group that limits CPU time: the one whose periods these are.
+    /// Length of the path of the group whose periods these are: the one that limits CPU time.
     pub(crate) limiting: usize,
     pub(crate) periods: Option<u64>,
     pub(crate) throttled: Option<u64>,
     pub(crate) oom_kills: Option<u64>,
-    /// For each of [`RESOURCES`]: how long some and all tasks have waited, in microseconds.
+    /// For each of [`RESOURCES`]: stall time of some and of all tasks, in microseconds.
     pub(crate) stalled_us: [[Option<u64>; 2]; RESOURCES.len()],
 }
 
-/// The resources for which the kernel counts pressure.
+/// The resources for which the kernel reports pressure.
 pub(crate) const RESOURCES: [&str; 3] = ["cpu", "memory", "io"];

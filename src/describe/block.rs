@@ -1,4 +1,4 @@
-//! `block_device`: every entry of `/sys/block`, RAM disks and loop devices too.
+//! `block_device`: every entry of `/sys/block`, including RAM disks and loop devices.
 
 use crate::base::name_map::NameMap;
 use std::ffi::OsStr;
@@ -8,15 +8,15 @@ use super::DescribeError;
 use crate::sys::root::{Root, absent_is_none};
 use crate::wire::host::Attributes;
 
-/// Files of a block device, each the key of its content.
+/// Files of a block device; the name of a file is the key of its content.
 const OF_BLOCK: [&str; 2] = ["size", "removable"];
-/// Files of the hardware behind it, in its directory `device`, each the key of its content.
+/// Files in the directory `device` of the hardware; the name of a file is the key of its content.
 const OF_HARDWARE: [&str; 5] = ["model", "rev", "state", "timeout", "vendor"];
 
-/// The devices with those attributes that each of them has, without blanks around them; none on a
-/// host without `/sys/block`.
+/// The devices and their attributes, without surrounding blanks. A device has an attribute if it
+/// has the file. Empty on a host without `/sys/block`.
 ///
-/// Fails if a file or a directory that is there cannot be read.
+/// Fails if an existing file or directory cannot be read.
 pub(super) fn devices(root: &Root) -> Result<NameMap<Attributes>, DescribeError> {
     let mut devices = NameMap::new();
     let mut buffer = Vec::new();
@@ -24,8 +24,8 @@ pub(super) fn devices(root: &Root) -> Result<NameMap<Attributes>, DescribeError>
     for name in root.names(all)?.unwrap_or_default() {
         let block = all.join(&name);
         let hardware = block.join("device");
-        // Listed, not tried: RAM disks and loop devices, of which a small host has dozens, have
-        // no hardware, and most hardware lacks most of the files.
+        // Existing files are listed first. A small host has dozens of RAM disks and loop devices
+        // without hardware, and most hardware lacks most of the files.
         let listed = root.names(&hardware)?.unwrap_or_default();
         let is_listed = |key: &&str| listed.iter().any(|name| name == OsStr::new(key));
         let of_block = OF_BLOCK.into_iter().map(|key| (key, &block));
@@ -84,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_cannot_be_read_spoils_them_all() {
-        // Its `size` is a directory, which opens but cannot be read.
+    fn unreadable_attribute_is_an_error_for_all_devices() {
+        // `size` is a directory, which can be opened but not read.
         let error = devices(&Root::at("tests/fixtures/block-size-unreadable/t0")).unwrap_err();
         let line = base::report(&error);
         assert!(

@@ -1,4 +1,4 @@
-//! `cpu`: one object per logical CPU, from `/proc/cpuinfo` and what `/sys` adds to it.
+//! `cpu`: one object per logical CPU, from `/proc/cpuinfo` and `/sys`.
 
 use super::DescribeError;
 use crate::base::{self, Failures};
@@ -6,14 +6,14 @@ use crate::parse::cpuinfo;
 use crate::sys::root::Root;
 use crate::wire::host::Cpu;
 
-/// kHz. What the kernel calls kHz and lies above this must be Hz.
+/// In kHz. Some kernels write Hz in the file; higher values are taken as Hz.
 const HIGHEST_KHZ: u64 = 9_999_000;
 
 /// The host's logical CPUs, in the kernel's order.
 ///
-/// Where `/proc/cpuinfo` names no core, the topology does; the highest frequency that the CPU can
-/// have, where the kernel says it, goes before the one that it has at the moment. Fails if
-/// `/proc/cpuinfo` cannot be read or understood.
+/// If `/proc/cpuinfo` has no core id, that of the topology in `/sys` is used. The CPU's maximum
+/// frequency is used if known, otherwise its current frequency. Fails if `/proc/cpuinfo` cannot be
+/// read or parsed.
 pub(super) fn cpus(root: &Root, failures: &mut Failures) -> Result<Vec<Cpu>, DescribeError> {
     let (mut buffer, mut line) = (Vec::new(), Vec::new());
     let (text, cut) = root.table("/proc/cpuinfo", &mut buffer)?;
@@ -45,7 +45,7 @@ pub(super) fn cpus(root: &Root, failures: &mut Failures) -> Result<Vec<Cpu>, Des
     Ok(cpuinfo::parse(&text)?.iter().map(described).collect())
 }
 
-/// A frequency in MHz, as short as it can be written.
+/// A frequency in MHz, without trailing zeros.
 fn mhz(khz: u64) -> String {
     let text = match khz {
         0..=HIGHEST_KHZ => format!("{}.{:03}", khz / 1000, khz % 1000),
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn describes_the_cpus_of_every_architecture() {
-        // (fixture, CPUs, the last of them: vendor, family, model, name, stepping, cache, package,
-        // core, MHz)
+        // (fixture, number of CPUs, the last one: vendor, family, model, name, stepping, cache,
+        // package, core, MHz)
         let table = [
             (
                 "two-core",
@@ -71,7 +71,7 @@ mod tests {
             ("pi-zero-w", 1, "ARM||0xb76|ARM1176|7|0 KB||0|1000"),
             ("pi-3", 4, "ARM||0xd03|Cortex-A53|4|0 KB||3|1200"),
             ("pi-4", 4, "ARM||0xd08|Cortex-A72|3|0 KB||3|1500"),
-            // Its kernel describes the cores once, after the last.
+            // This kernel prints the lines for all cores once, after the last core.
             ("arm-kernel-3.0", 2, "ARM||0xc09|Cortex-A9|10|0 KB|||0"),
             ("s390x", 2, "|||S390|0|0 KB|2|1|5200"),
             (
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_numbers_no_cpu_has_none() {
+    fn cpu_list_is_empty_if_the_kernel_numbers_no_cpu() {
         let root = Root::at("tests/fixtures/arm-one-core-kernel-2.6/t0");
         assert_eq!(cpus(&root, &mut Failures::new()).unwrap(), []);
     }
 
     #[test]
-    fn no_file_is_an_error() {
+    fn missing_file_is_an_error() {
         assert!(cpus(&Root::at("tests/fixtures/debian/t0"), &mut Failures::new()).is_err());
     }
 

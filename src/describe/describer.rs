@@ -1,4 +1,4 @@
-//! Describes the host again and again, and logs what fails once.
+//! Repeated descriptions of the host. Failures that persist are logged once.
 
 use crate::base::{Failures, program};
 use crate::config::Config;
@@ -10,7 +10,8 @@ use crate::sys::root::Root;
 use crate::sys::uname::uname;
 use crate::wire::host::HostParam;
 
-/// What describes this host as it is when it is called. Sizes are asked of `stats`.
+/// A function that describes the host at the time of the call. Sizes of filesystems come from
+/// `stats`.
 pub(crate) fn describer(config: &Config, stats: FsStats) -> Describe {
     let root = Root::of(&config.host);
     let mut calls = Calls {
@@ -32,6 +33,6 @@ pub(crate) fn describer(config: &Config, stats: FsStats) -> Describe {
     })
 }
 
-/// Describes the host as it is now, where it runs, and as the configuration has it.
+/// Describes the host at the time of the call, given the configuration and the cloud.
 pub(crate) type Describe =
     Box<dyn FnMut(&Config, Place) -> Result<HostParam, DescribeError> + Send>;

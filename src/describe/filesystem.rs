@@ -1,4 +1,4 @@
-//! `meta.filesystem`: the sizes of all local filesystems, those in memory too, by device.
+//! `meta.filesystem`: sizes of all local filesystems, including those in memory, by device.
 
 use crate::base::name_map::NameMap;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::sys::fsstat::{FsStats, Usage};
 use crate::sys::root::Root;
 use crate::wire::host::Filesystem;
 
-/// Bytes in the unit of the document.
+/// Bytes per unit of the document.
 const KIB: u64 = 1024;
 
-/// What `df -l` shows, by its first column; of several of one name, the last. Sizes are asked of
-/// `stats`; a filesystem that does not answer is left out.
+/// The filesystems that `df -l` shows, by the first column. If a name occurs more than once, the
+/// last one is kept. Sizes come from `stats`; a filesystem without a known size is left out.
 ///
-/// Fails if the host's mounts cannot be read or understood.
+/// Fails if the host's mounts cannot be read or parsed.
 pub(super) fn filesystems(
     root: &Root,
     stats: &mut FsStats,
@@ -51,7 +51,7 @@ fn filesystem(usage: &Usage, mount: String) -> Filesystem {
     }
 }
 
-/// Share of what users other than the superuser may fill, rounded up.
+/// Percentage used of the space available to ordinary users, rounded up.
 fn percent_used(usage: &Usage) -> u64 {
     let all_bytes = usage.used_bytes.saturating_add(usage.available_bytes);
     usage
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn rounds_as_df_does() {
-        // (why this row exists, blocks of 1024 bytes: all, free, available; percent)
+        // (why this row exists, blocks of 1024 bytes: total, free, available; percent)
         let table = [
             ("a line of df", 19_734_388, 2_866_224, 1_863_772, 91),
             (
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_of_one_name_counts() {
+    fn filesystems_of_one_name_are_described_by_the_last() {
         let mut stats = FsStats::answering(|_| Ok(Usage::new(1024, 5, 2, 1)));
         let root = Root::at("tests/fixtures/btrfs-subvolumes");
         let found = filesystems(&root, &mut stats, &mut Failures::new()).unwrap();

@@ -1,12 +1,12 @@
-//! `interfaces`: the host's network interfaces and their addresses.
+//! `interfaces`: network interfaces and their addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::sys::netif::Link;
 use crate::wire::host::Interface;
 
-/// The interfaces by which others reach the host: those with an IP address that is not loopback,
-/// whether they are up or down, in the order of `links`.
+/// The interfaces with an IP address other than loopback, in the order of `links`. Interfaces that
+/// are down are included.
 pub(super) fn interfaces(links: Vec<Link>) -> Vec<Interface> {
     links
         .into_iter()
@@ -29,7 +29,7 @@ fn described(link: Link) -> Interface {
     }
 }
 
-/// Hexadecimal, with colons; none where there is nothing but zeros.
+/// Hexadecimal with colons; `None` if all bytes are zero.
 fn mac(bytes: &[u8]) -> Option<String> {
     if bytes.iter().all(|byte| *byte == 0) {
         return None;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_interface_with_an_address_to_the_outside_is_one_without_mac() {
+    fn loopback_with_another_address_is_reported_without_mac() {
         let found = interfaces(vec![link("lo", &[0; 6], &["127.0.0.1", "192.0.2.53"])]);
         assert_eq!(found[0].ipv4_addresses, ["127.0.0.1", "192.0.2.53"]);
         assert_eq!(found[0].mac_address, None);

@@ -1,6 +1,6 @@
-//! `kernel`: uname(2), and the distribution from the files in `/etc` that tell it.
+//! `kernel`: uname(2), and the distribution from files in `/etc`.
 //!
-//! The program `lsb_release` is never run: its own file is read, or nothing of it.
+//! The program `lsb_release` is never run; only the file `lsb-release` is read.
 
 use std::cell::RefCell;
 
@@ -10,11 +10,10 @@ use crate::sys::root::Root;
 use crate::sys::uname::Uname;
 use crate::wire::host::Kernel;
 
-/// Bytes. A release file that is not larger is a mere mark, as on Arch Linux.
+/// Size in bytes up to which a release file is an empty marker, as on Arch Linux.
 const MARK: u64 = 4;
 
-/// What distributions call themselves; those that are not here are shown as they write
-/// themselves.
+/// Display names of distributions. Others are reported with the name from their own files.
 const NAMES: &str = "\
     debian Debian; ubuntu Ubuntu; linuxmint Linux Mint; raspbian Raspbian; fedora Fedora; \
     oracle Oracle Linux; enterpriseenterprise Oracle Enterprise Linux; centos CentOS; \
@@ -23,9 +22,9 @@ const NAMES: &str = "\
     suse SUSE Linux Enterprise Server; opensuse openSUSE; gentoo Gentoo Linux; \
     slackware Slackware; arch Arch Linux; exherbo Exherbo; alpine Alpine Linux; coreos CoreOS";
 
-/// The kernel as `uname` describes it and the distribution as the host's files do.
+/// The kernel from `uname`, and the distribution from the host's files.
 ///
-/// A release file that is there and cannot be read is added to `failures` and counts as empty.
+/// A release file that exists but cannot be read is added to `failures` and counts as empty.
 pub(super) fn kernel(root: &Root, uname: &Uname, failures: &mut Failures) -> Kernel {
     let platform = platform(root, failures);
     let shown = table::find(NAMES, &platform.name).map(str::to_owned);
@@ -40,12 +39,12 @@ pub(super) fn kernel(root: &Root, uname: &Uname, failures: &mut Failures) -> Ker
     }
 }
 
-/// The distribution, by the first of its files that is there.
+/// The distribution, from the first release file found.
 ///
-/// The order matters: most distributions have files of those that they come from, and
-/// `os-release` is on nearly every host but tells less than the older ones.
+/// The order matters. Most distributions also have the files of their parent distribution.
+/// `os-release` exists on nearly every host, but contains less than the older files.
 fn platform(root: &Root, failures: &mut Failures) -> Platform {
-    // Several closures below read files, and each may fail.
+    // Several closures below read files and may record a failure.
     let failures = RefCell::new(failures);
     let text = |path: &str| {
         root.text_if_present(path)
@@ -122,7 +121,7 @@ mod tests {
             ("amazon-linux-1", "Amazon Linux", "2018.03"),
             ("amazon-linux-2", "Amazon Linux", "2"),
             ("amazon-linux-no-system-release", "Amazon Linux", "2023"),
-            // Its arch-release is empty.
+            // arch-release is empty.
             ("arch", "Arch Linux", ""),
             ("arch-lsb", "Arch Linux", "rolling"),
             ("centos-7", "CentOS", "7.9.2009"),
@@ -135,18 +134,18 @@ mod tests {
             ("nixos", "nixos", "24.05"),
             ("opensuse-13", "openSUSE", "13.2"),
             ("opensuse-leap", "opensuse-leap", "15.6"),
-            // It has a redhat-release too.
+            // redhat-release exists too.
             ("oracle-linux-8", "Oracle Linux", "8.10"),
             ("raspbian", "Raspbian", "11.11"),
             ("redhat-9", "Red Hat Enterprise Linux", "9.4"),
-            // Its redhat-release is not larger than MARK.
+            // redhat-release is not larger than MARK.
             ("release-stub", "buildroot", "2024.02"),
             ("rocky-9", "rocky", "9.4"),
             ("power9", "", ""),
             ("slackware", "Slackware", "15.0+"),
             ("suse-11", "SUSE Linux Enterprise Server", "11.4"),
             ("ubuntu", "Ubuntu", "24.04"),
-            // What it has of Debian is all that is left.
+            // Only Debian's files are left.
             ("ubuntu-no-lsb", "Debian", "trixie/sid"),
         ];
         for (host, name, version) in table {
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_what_the_kernel_says() {
+    fn kernel_fields_are_those_of_uname() {
         let uname = Uname {
             sysname: "Linux".to_owned(),
             nodename: "web1".to_owned(),

@@ -1,5 +1,5 @@
-//! The network interfaces of a host that the agent watches from elsewhere, from files: no system call
-//! tells of another network namespace.
+//! Network interfaces of a host that is monitored from a container, read from files. No system call
+//! reports the interfaces of another network namespace.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,10 +9,11 @@ use crate::parse::{fib_trie, if_inet6, netdev, route};
 use crate::sys::netif::Link;
 use crate::sys::root::{Root, absent_is_none};
 
-/// The interfaces with an address, in the kernel's order. An IPv4 address is told without its
-/// interface; the routes say which it is, or that it cannot be told.
+/// The interfaces with an address, in the kernel's order. The kernel lists IPv4 addresses without
+/// their interface, so the interface is derived from the routes. Addresses whose interface remains
+/// unknown are left out.
 ///
-/// Fails if a file that is there cannot be read, or the traffic not be understood.
+/// Fails if an existing file cannot be read, or if `/proc/net/dev` cannot be parsed.
 pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, DescribeError> {
     let path = |name: &str| [root.network(), name].concat();
     let lines = |name: &str, each: &mut dyn FnMut(&str)| {
@@ -24,15 +25,16 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     failures.extend(cut.map(|error| ("interfaces", base::report(&error))));
     let mut own = fib_trie::Own::default();
     lines("/fib_trie", &mut |line| own.line(line))?;
-    let (loopback, others) = own.found.into_iter().partition(Ipv4Addr::is_loopback);
+    let (loopback, others): (Vec<Ipv4Addr>, _) =
+        own.found.into_iter().partition(Ipv4Addr::is_loopback);
     let mut routes = route::Search::of(others);
     lines("/route", &mut |line| routes.line(line))?;
     let mut inet6 = String::new();
     lines("/if_inet6", &mut |line| inet6.push_str(line))?;
-    let loopback: Vec<Ipv4Addr> = loopback;
     let loopback = loopback.into_iter().map(|ip| ("lo", ip));
-    let ipv4 = loopback.chain(routes.end());
-    let ipv4 = ipv4.map(|(interface, ip)| (interface, IpAddr::V4(ip)));
+    let ipv4 = loopback
+        .chain(routes.end())
+        .map(|(interface, ip)| (interface, IpAddr::V4(ip)));
     let ipv6 = if_inet6::parse(&inet6).map(|(interface, ip)| (interface, IpAddr::V6(ip)));
     let addresses: Vec<(&str, IpAddr)> = ipv4.chain(ipv6).collect();
     let mut links = Vec::new();
@@ -59,14 +61,16 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     Ok(links)
 }
 
-/// The hardware address; empty where there is none, or none to be read.
+/// The hardware address; empty if there is none or it cannot be read.
 fn mac(root: &Root, interface: &str) -> Vec<u8> {
     let path = format!("/sys/class/net/{interface}/address");
     let mut buffer = Vec::new();
     let text = root.text(path, &mut buffer).unwrap_or_default();
-    let bytes = text.trim().split(':');
-    let bytes: Result<Vec<u8>, _> = bytes.map(|byte| u8::from_str_radix(byte, 16)).collect();
-    bytes.unwrap_or_default()
+    text.trim()
+        .split(':')
+        .map(|byte| u8::from_str_radix(byte, 16))
+        .collect::<Result<_, _>>()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_routing_table_of_its_own_is_not_that_of_the_default_route() {
+    fn address_with_its_own_routing_table_is_not_assigned_to_the_default_route() {
         const ETH0: &str = "eth0 0 0/0 via 192.0.2.1, eth0 192.0.2.0/24";
         // (why this row exists, addresses, routes, interfaces with their addresses)
         let table = [

@@ -1,11 +1,11 @@
-//! `memory`: amounts from `/proc/meminfo`, as the kernel writes them but without blanks.
+//! `memory`: amounts from `/proc/meminfo`, with the blanks removed.
 
 use super::DescribeError;
 use crate::base::table;
 use crate::sys::root::Root;
 use crate::wire::host::Attributes;
 
-/// The kernel's names and the API's.
+/// Pairs of the kernel's name and the API's.
 const NAMES: &str = "\
     MemTotal total; MemFree free; Buffers buffers; Cached cached; Active active; \
     Inactive inactive; HighTotal high_total; HighFree high_free; LowTotal low_total; \
@@ -19,7 +19,7 @@ const NAMES: &str = "\
 /// 2^53: no host has as many of anything.
 const IMPOSSIBLE: u64 = 1 << 53;
 
-/// Those amounts of [`NAMES`] that the kernel has. Fails if `/proc/meminfo` cannot be read.
+/// The amounts of [`NAMES`] that the kernel reports. Fails if `/proc/meminfo` cannot be read.
 pub(super) fn memory(root: &Root) -> Result<Attributes, DescribeError> {
     Ok(amounts(&root.text("/proc/meminfo", &mut Vec::new())?))
 }
@@ -39,7 +39,7 @@ fn amounts(text: &str) -> Attributes {
     amounts
 }
 
-/// Whether an amount may be one: LXCFS writes what has gone below zero as a number of 64 bits.
+/// Whether an amount is possible. LXCFS writes negative differences as 64-bit numbers.
 fn is_possible(amount: &str) -> bool {
     let digits = amount.trim_end_matches(|c: char| !c.is_ascii_digit());
     !amount.starts_with('-') && digits.parse().is_ok_and(|number: u64| number < IMPOSSIBLE)
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_an_error() {
+    fn missing_file_is_an_error() {
         assert!(memory(&Root::at("tests/fixtures/debian/t0")).is_err());
     }
 

@@ -1,7 +1,6 @@
-//! Layer 3: the host's description, one file per part.
+//! Layer 3: the description of the host, one file per part.
 //!
-//! What files tell is read below a [`Root`]; what only system calls tell comes through [`Calls`].
-//! No command is run.
+//! Files are read below a [`Root`]; system calls are made through [`Calls`]. No command is run.
 
 mod block;
 pub(crate) mod cloud;
@@ -25,10 +24,10 @@ use crate::sys::root::{FileError, Root};
 use crate::sys::uname::Uname;
 use crate::wire::host::{Check, Cloud, HostParam, Meta};
 
-/// What the kernel tells by system calls; each is asked at most once for a description.
+/// System calls for the description. Each is made at most once per description.
 pub(crate) struct Calls {
     pub(crate) uname: Call<Uname>,
-    /// For a host whose network is this process's.
+    /// Used if the host's network namespace is that of this process.
     pub(crate) links: Call<Vec<Link>>,
     pub(crate) stats: FsStats,
 }
@@ -36,16 +35,16 @@ pub(crate) struct Calls {
 /// A system call.
 pub(crate) type Call<T> = Box<dyn Fn() -> io::Result<T> + Send>;
 
-/// How the agent presents itself.
+/// Identification of the agent.
 pub(crate) struct Agent<'a> {
-    /// As in the header User-Agent.
+    /// As in the User-Agent header.
     pub(crate) name: &'a str,
     pub(crate) version: &'a str,
-    /// The commit that it was built from.
+    /// The commit from which it was built.
     pub(crate) revision: &'a str,
 }
 
-/// Where the host runs, if in a cloud that the agent knows.
+/// The cloud in which the host runs, if it is a supported one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Place {
     pub(crate) cloud: Option<Cloud>,
@@ -53,10 +52,10 @@ pub(crate) struct Place {
     pub(crate) custom_identifier: Option<String>,
 }
 
-/// Describes the host as it is now.
+/// Describes the host at the time of the call.
 ///
-/// Fails if its name or its interfaces cannot be found out. A part of the description that
-/// cannot be is left out and added to `failures`.
+/// Fails if the host name or the interfaces cannot be determined. Any other part that fails is left
+/// out and added to `failures`.
 pub(crate) fn host(
     root: &Root,
     calls: &mut Calls,
@@ -66,12 +65,11 @@ pub(crate) fn host(
     failures: &mut Failures,
 ) -> Result<HostParam, DescribeError> {
     let uname = (calls.uname)().map_err(DescribeError::Name)?;
-    let links = match root.is_elsewhere() {
-        true => {
-            let links = links::links(root, failures);
-            part("interfaces", links, failures).unwrap_or_default()
-        }
-        false => (calls.links)().map_err(DescribeError::Interfaces)?,
+    let links = if root.is_elsewhere() {
+        let links = links::links(root, failures);
+        part("interfaces", links, failures).unwrap_or_default()
+    } else {
+        (calls.links)().map_err(DescribeError::Interfaces)?
     };
     let cpus = cpu::cpus(root, failures);
     let filesystems = filesystem::filesystems(root, &mut calls.stats, failures);
@@ -105,7 +103,7 @@ pub(crate) fn host(
     })
 }
 
-/// The checks of this host, not those that report for another.
+/// The checks of this host, without those that report for another host.
 fn checks(config: &Config) -> Vec<Check> {
     let all = config.check_plugins.iter();
     let own = all.filter(|(_, plugin)| plugin.custom_identifier.is_none());
@@ -116,7 +114,7 @@ fn checks(config: &Config) -> Vec<Check> {
     .collect()
 }
 
-/// One part of the description; `None` if it could not be found out.
+/// One part of the description; `None` if it failed.
 fn part<T>(
     name: &'static str,
     part: Result<T, DescribeError>,
@@ -126,7 +124,7 @@ fn part<T>(
         .ok()
 }
 
-/// Why the host, or a part of it, could not be described.
+/// Reasons why the host, or a part of it, could not be described.
 #[derive(Debug)]
 pub(crate) enum DescribeError {
     /// The system call for the host's name failed.
@@ -135,7 +133,7 @@ pub(crate) enum DescribeError {
     Interfaces(io::Error),
     /// A file could not be read.
     Read(FileError),
-    /// A file did not look as documented.
+    /// A file does not have the documented format.
     Format(ParseError),
 }
 
@@ -271,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_out_is_left_out() {
+    fn parts_that_fail_are_left_out() {
         let mut calls = Calls {
             links: Box::new(|| Ok(Vec::new())),
             ..calls()
@@ -292,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_or_no_interfaces_is_no_description() {
+    fn description_fails_without_a_name_or_interfaces() {
         let nameless = Calls {
             uname: Box::new(|| Err(io::ErrorKind::Unsupported.into())),
             ..calls()

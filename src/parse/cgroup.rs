@@ -1,13 +1,13 @@
-//! The files of control groups, version 2 and 1: what a group uses, and what it may use. Formats:
-//! cgroup-v2.rst and cgroup-v1/ of the kernel's documentation.
+//! Files of control groups, versions 1 and 2: usage and limits. Formats: cgroup-v2.rst and
+//! cgroup-v1/ in the kernel's documentation.
 
 use super::ParseError;
 
 /// Percent of one core.
 const PERCENT: f64 = 100.0;
 
-/// `/proc/PID/cgroup`: the path of the process in the hierarchy of version 2, or in that of version 1
-/// that has this controller. Format: cgroups(7).
+/// `/proc/PID/cgroup`: the process's path in the hierarchy of version 2, or in the hierarchy of
+/// version 1 that has `controller`. Format: cgroups(7).
 pub(crate) fn path<'t>(text: &'t str, controller: Option<&str>) -> Option<&'t str> {
     let mut lines = text.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
@@ -20,9 +20,9 @@ pub(crate) fn path<'t>(text: &'t str, controller: Option<&str>) -> Option<&'t st
     found.map(|(_, _, path)| path)
 }
 
-/// Whether the groups that are mounted at `/sys/fs/cgroup` begin above the namespace of the process, as
-/// its `/proc/PID/mountinfo` tells: then paths within the namespace do not hold for them. Format:
-/// cgroup_namespaces(7).
+/// Whether the groups mounted at `/sys/fs/cgroup` begin above the process's cgroup namespace, by
+/// the process's `/proc/PID/mountinfo`. Paths within the namespace are then not valid below the
+/// mount. Format: cgroup_namespaces(7).
 pub(crate) fn begins_above(mounts: &str) -> bool {
     mounts.lines().any(|line| {
         let mut fields = line.split(' ').skip(3);
@@ -32,7 +32,7 @@ pub(crate) fn begins_above(mounts: &str) -> bool {
     })
 }
 
-/// The number behind `name` in a file of lines `NAME NUMBER`: `cpu.stat`, `memory.stat`,
+/// The number after `name` in a file of lines `NAME NUMBER`: `cpu.stat`, `memory.stat`,
 /// `memory.events`, `memory.oom_control`. `None` if there is no such line.
 pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     let value = text
@@ -41,29 +41,30 @@ pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     value?.trim().parse().ok()
 }
 
-/// The time that a group has computed, in microseconds: `usage_usec` of `cpu.stat`.
+/// CPU time used by a group, in microseconds: `usage_usec` in `cpu.stat`.
 pub(crate) fn usage_us(text: &str) -> Result<u64, ParseError> {
     field(text, "usage_usec").ok_or_else(|| ParseError::new("cpu.stat", "usage_usec", first(text)))
 }
 
-/// A file that is one number: `memory.current`, `memory.usage_in_bytes`, `cpuacct.usage`.
+/// Parses a file with one number: `memory.current`, `memory.usage_in_bytes`, `cpuacct.usage`.
 pub(crate) fn number(format: &'static str, text: &str) -> Result<u64, ParseError> {
     let number = text.trim().parse();
     number.map_err(|_| ParseError::new(format, "number", first(text)))
 }
 
-/// A limit: `memory.max`, `memory.limit_in_bytes`. `None` if it is `max`, or no number.
+/// Parses `memory.max` or `memory.limit_in_bytes`. `None` if it is `max` or not a number.
 pub(crate) fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// `cpu.max`: what a group may compute, in percent of one core; `None` if that is not limited.
+/// The CPU limit in `cpu.max`, in percent of one core; `None` if there is no limit.
 pub(crate) fn cpu_max(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
     share(quota, period)
 }
 
-/// The same from `cpu.cfs_quota_us` and `cpu.cfs_period_us`, in which -1 is no limit.
+/// The CPU limit in `cpu.cfs_quota_us` and `cpu.cfs_period_us`, in percent of one core. `None` if
+/// there is no limit, which is written as -1.
 pub(crate) fn cfs(quota: &str, period: &str) -> Option<f64> {
     share(quota.trim(), period.trim())
 }
@@ -74,8 +75,8 @@ fn share(quota: &str, period: &str) -> Option<f64> {
     Some(share).filter(|_| quota > 0 && period > 0)
 }
 
-/// A file `*.pressure`: the time, in microseconds, for which some and for which all tasks waited.
-/// `None` where the line is missing: `full` is in that of the CPU since Linux 5.13.
+/// Parses a file `*.pressure`: the stall time of some and of all tasks, in microseconds. `None` for
+/// a missing line: `cpu.pressure` has the line `full` since Linux 5.13.
 pub(crate) fn pressure(text: &str) -> [Option<u64>; 2] {
     ["some ", "full "].map(|kind| {
         let line = text.lines().find_map(|line| line.strip_prefix(kind))?;
@@ -124,7 +125,7 @@ mod tests {
     fn a_mount_may_begin_above_the_namespace() {
         let line =
             |root: &str, point: &str| format!("30 1 0:30 {root} {point} ro - cgroup2 c rw\n");
-        // (why this row exists, root and mount point, whether it does)
+        // (why this row exists, root and mount point, whether they begin above)
         let table = [
             ("the own", "/", "/sys/fs/cgroup", false),
             ("the host's", "/../..", "/sys/fs/cgroup", true),

@@ -1,21 +1,25 @@
-//! Which container, pod or task a control group, a mount or a log file belongs to: the names that
-//! the kubelet, Docker, containerd, CRI-O, Podman and ECS give them.
+//! Finds the container, pod or task of a control group, a mount or a log file. The naming schemes
+//! are those of the kubelet, Docker, containerd, CRI-O, Podman and ECS.
 
-/// Hexadecimal digits of a container's id.
+/// Hexadecimal digits of a container id.
 const ID: usize = 64;
-/// Hexadecimal digits of the id of a task of ECS, and of the pods that the kubelet reads from files.
+/// Hexadecimal digits of an ECS task id, and of the UIDs of static pods.
 const SHORT_ID: usize = 32;
-/// Characters of a UUID.
+/// Length of a UUID in characters.
 const UUID: usize = 36;
 
-/// The container whose processes are in a group, by the last part of the group's path: `ID`,
-/// `RUNTIME-ID.scope`, `RUNTIME-ID`, `SLICE:RUNTIME:ID` (containerd under a kubelet that has systemd make
-/// its groups, when it is not told so), or, of ECS on Fargate, `TASK-NUMBER`.
+/// The id of the container to which a group belongs, from the last part of its path. The forms are:
+///
+/// - `ID`, `RUNTIME-ID.scope`, `RUNTIME-ID`;
+/// - `SLICE:RUNTIME:ID`: containerd without its systemd setting, under a kubelet with the systemd
+///   cgroup driver;
+/// - `TASK-NUMBER`: ECS on Fargate.
 pub(crate) fn id_of_group(path: &str) -> Option<&str> {
     let (around, name) = path.rsplit_once('/').unwrap_or(("", path));
     let name = name.strip_suffix(".scope").unwrap_or(name);
     let (runtime, id) = name.rsplit_once(['-', ':']).unwrap_or(("", name));
-    // A monitor runs beside the container, and has its id. Podman's pods have one of their own.
+    // The monitor process of a container has its own group with the container's id. The pods of
+    // Podman have an id of their own.
     let is_other =
         runtime.ends_with("conmon") || (runtime.is_empty() && around.ends_with("libpod_parent"));
     if is_hex(id, ID) && !is_other {
@@ -25,8 +29,8 @@ pub(crate) fn id_of_group(path: &str) -> Option<&str> {
     is_fargate.then_some(name)
 }
 
-/// The group of the innermost container that the group at `path` belongs to: itself, or one around it.
-/// Also of those that are no Docker's: `lxc.payload.NAME`, `lxc/NAME` of LXC and Incus, and
+/// The group of the innermost container around `path`, or `path` itself. Besides the ids of
+/// [`id_of_group`], it recognises `lxc.payload.NAME` and `lxc/NAME` of LXC and Incus, and
 /// `machine-NAME.scope` of systemd-nspawn.
 pub(crate) fn group_of_container(path: &str) -> Option<&str> {
     let mut end = path.len();
@@ -44,27 +48,27 @@ pub(crate) fn group_of_container(path: &str) -> Option<&str> {
     }
 }
 
-/// The UID of the pod to which a group belongs, by the path of the group: the kubelet writes `podUID`
-/// or, for systemd, `…-podUID.slice` with `_` for `-`.
+/// The UID of the pod to which a group belongs. The kubelet names the group `podUID`. With systemd,
+/// it is `…-podUID.slice`, where `_` replaces `-`.
 pub(crate) fn pod_of_group(path: &str) -> Option<String> {
     path.split('/').rev().find_map(|part| {
-        let part = part.split(':').next()?;
-        let part = part.strip_suffix(".slice").unwrap_or(part);
-        let (_, uid) = part.rsplit_once("pod")?;
+        let group = part.split(':').next()?;
+        let group = group.strip_suffix(".slice").unwrap_or(group);
+        let (_, uid) = group.rsplit_once("pod")?;
         let uid = uid.replace('_', "-");
         is_uid(&uid).then_some(uid)
     })
 }
 
-/// The UID of this process's pod, by the mounts that the kubelet makes for it: `/proc/self/mountinfo`.
+/// The UID of this process's pod, from the kubelet's mounts in `/proc/self/mountinfo`.
 pub(crate) fn pod_of_mounts(text: &str) -> Option<&str> {
     let after = text.split("/pods/").skip(1);
     let uid = after.filter_map(|rest| rest.split('/').next());
     uid.into_iter().find(|uid| is_uid(uid))
 }
 
-/// The id of this process's container, by the files that Docker, Podman or containerd mount for it:
-/// `/proc/self/mountinfo`.
+/// The id of this process's container, from the files in `/proc/self/mountinfo` that Docker, Podman
+/// or containerd mount.
 pub(crate) fn id_of_mounts(text: &str) -> Option<&str> {
     let etc = |line: &&str| {
         ["/etc/hostname ", "/etc/hosts ", "/etc/resolv.conf "]
@@ -75,14 +79,14 @@ pub(crate) fn id_of_mounts(text: &str) -> Option<&str> {
     lines.find_map(|line| line.split('/').find(|part| is_hex(part, ID)))
 }
 
-/// The id of the task of ECS that this process belongs to, by the address of its metadata.
+/// The id of this process's ECS task, from the URL of its metadata endpoint.
 pub(crate) fn task_of_metadata(url: &str) -> Option<&str> {
     let (task, _) = url.rsplit('/').next()?.split_once('-')?;
     is_hex(task, SHORT_ID).then_some(task)
 }
 
-/// The task of ECS to which a group belongs: `/ecs/TASK/…`, `/ecstasks-TASK.slice/…`. The oldest
-/// accounts have UUIDs for tasks.
+/// The ECS task to which a group belongs: `/ecs/TASK/…`, `/ecstasks-TASK.slice/…`. The oldest
+/// accounts use UUIDs as task ids.
 pub(crate) fn task_of_group(path: &str) -> Option<&str> {
     let task = |part| is_uid(part).then_some(part);
     if let Some((_, rest)) = path.split_once("/ecs/") {
@@ -92,7 +96,7 @@ pub(crate) fn task_of_group(path: &str) -> Option<&str> {
     rest.split(['.', '/']).next().and_then(task)
 }
 
-/// Pod, container and its id, by the name of a log file of the kubelet:
+/// Pod name, container name and container id from the name of a kubelet log file:
 /// `POD_NAMESPACE_CONTAINER-ID.log`.
 pub(crate) fn log_file(name: &str) -> Option<(&str, &str, &str)> {
     let (rest, id) = name.strip_suffix(".log")?.rsplit_once('-')?;
@@ -116,8 +120,8 @@ mod tests {
     use super::*;
     use crate::parse::survives_damage;
 
-    /// Each line: what made it, the path of a group, the container's id (`A`: its 64 digits), and
-    /// its pod; `-` for none.
+    /// Each line: the software, the path of a group, the container's id (`A` stands for its 64
+    /// digits), its pod and its task; `-` for none.
     const GROUPS: &str = include_str!("../../tests/fixtures/container/groups");
     const MOUNTS: &str = include_str!("../../tests/fixtures/container/mountinfo-kubelet");
     const DOCKER: &str = include_str!("../../tests/fixtures/container/mountinfo-docker");
@@ -145,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn the_container_of_a_group_is_around_it() {
+    fn container_of_a_group_is_found_among_its_ancestors() {
         let id = long();
-        // (path, the part of it that is the container's)
+        // (path, the path of the container's group)
         let table = [
             ("/", None),
             ("", None),

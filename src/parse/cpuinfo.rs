@@ -1,40 +1,40 @@
-//! `/proc/cpuinfo`: the host's logical CPUs. Format: proc_cpuinfo(5), and every architecture's own.
+//! `/proc/cpuinfo`: the host's logical CPUs. Format: proc_cpuinfo(5), and that of each
+//! architecture.
 
 mod names;
 
 use super::ParseError;
 use crate::base::table;
 
-/// One logical CPU. Text is as the kernel writes it, empty where it does not.
+/// One logical CPU. Texts are those of the kernel; empty if missing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Cpu<'a> {
     /// The kernel's number: the N of `/sys/devices/system/cpu/cpuN`.
     pub(crate) number: u32,
-    /// On ARM and RISC-V the maker's name, from its code.
+    /// On ARM and RISC-V, the vendor's name, looked up by its code.
     pub(crate) vendor_id: &'a str,
     pub(crate) family: &'a str,
-    /// On ARM the part number in hexadecimal.
+    /// On ARM, the part number in hexadecimal.
     pub(crate) model: &'a str,
-    /// On ARM the name of the core, from its part number.
+    /// On ARM, the name of the core, looked up by its part number.
     pub(crate) model_name: &'a str,
-    /// 0 where the kernel does not say.
+    /// 0 if missing.
     pub(crate) stepping: i64,
-    /// 0 where the kernel does not say.
+    /// 0 if missing.
     pub(crate) cache_kib: i64,
     pub(crate) physical_id: &'a str,
     pub(crate) core_id: &'a str,
-    /// A decimal number without superfluous zeros, e.g. `2596.118`; `0` where the kernel does not
-    /// say.
+    /// A decimal number without superfluous zeros, e.g. `2596.118`; `0` if missing.
     pub(crate) mhz: &'a str,
 }
 
-/// Reads the text of `/proc/cpuinfo`: the CPUs that are online, in the kernel's order.
+/// Parses `/proc/cpuinfo`: the online CPUs, in the kernel's order.
 ///
-/// Fails if the number, the stepping or the cache size of a CPU is no whole number. Other keys
-/// and what comes before the first CPU are skipped; a kernel that numbers no CPU has none.
+/// Fails if the number, the stepping or the cache size of a CPU is not an integer. Unknown keys and
+/// lines before the first CPU are skipped. The result is empty if no CPU has a number.
 pub(crate) fn parse(text: &str) -> Result<Vec<Cpu<'_>>, ParseError> {
     let mut cpus: Vec<Cpu<'_>> = Vec::new();
-    // What one line says of every CPU after it.
+    // Set by a line that applies to every CPU after it.
     let mut model_name = "";
     for line in text.lines() {
         let Some((key, value)) = line.split_once(':') else {
@@ -61,7 +61,7 @@ fn bad(wanted: &'static str, line: &str) -> ParseError {
     ParseError::new("/proc/cpuinfo", wanted, line)
 }
 
-/// What was looked for in a value that is no whole number.
+/// Names a value that is not an integer.
 struct Unreadable(&'static str);
 
 impl<'a> Cpu<'a> {
@@ -130,14 +130,14 @@ impl<'a> Cpu<'a> {
     }
 }
 
-/// The digits of a number with the prefix `0x`, without leading zeros.
+/// The digits of a number with the prefix `0x`, without leading zeros; `None` without the prefix.
 fn hexadecimal(value: &str) -> Option<&str> {
     let digits = value.strip_prefix("0x")?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_number.then(|| digits.trim_start_matches('0'))
 }
 
-/// The shortest way to write the same decimal number, with or without the unit MHz.
+/// The shortest form of a decimal number, given with or without the unit MHz.
 fn decimal(value: &str) -> Option<&str> {
     let number = value.strip_suffix("MHz").unwrap_or(value).trim_end();
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -145,11 +145,12 @@ fn decimal(value: &str) -> Option<&str> {
     if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    let number = match fraction.is_empty() {
-        true => whole,
-        false => number.trim_end_matches('0').trim_end_matches('.'),
+    let number = if fraction.is_empty() {
+        whole
+    } else {
+        number.trim_end_matches('0').trim_end_matches('.')
     };
-    // All zeros but the last in front of the point.
+    // Number of leading zeros; one zero before the point is kept.
     let superfluous = whole.len() - whole.trim_start_matches('0').len().max(1);
     number.get(superfluous..)
 }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_precedes_the_cpus_names_them_all() {
+    fn model_name_before_the_cpus_applies_to_all() {
         let cpus = parse(S390X).unwrap();
         assert_eq!(cpus.len(), 2);
         assert!(

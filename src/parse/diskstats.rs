@@ -1,30 +1,31 @@
-//! `/proc/diskstats`: work of the block devices since boot. Format: the kernel's
-//! Documentation/admin-guide/iostats.rst.
+//! `/proc/diskstats`: counters of block devices since boot. Format:
+//! Documentation/admin-guide/iostats.rst in the kernel.
 
 use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
 
-/// Numbers after the name that every kernel since 2.6.25 has; later ones have more.
+/// Number of columns after the name that are parsed. Every kernel since 2.6.25 has them; later
+/// kernels have more.
 pub(crate) const NUMBERS: usize = 11;
-/// Which of them counts the reads completed.
+/// Index of the completed reads.
 pub(crate) const READS: usize = 0;
-/// Which of them counts the writes completed.
+/// Index of the completed writes.
 pub(crate) const WRITES: usize = 4;
 
-/// What a disk or partition has done since boot.
+/// Counters of a disk or partition since boot.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Disk<'a> {
-    /// As below `/dev`, e.g. `sda1`.
+    /// Its name below `/dev`, e.g. `sda1`.
     pub(crate) device: &'a str,
-    /// The numbers after the name, in the kernel's order: one is [`READS`], another [`WRITES`]. They
-    /// wrap at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
+    /// The numbers after the name, in the kernel's order; see [`READS`] and [`WRITES`]. They wrap
+    /// at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is not a number.
     pub(crate) counters: [u64; NUMBERS],
 }
 
-/// Reads the text of `/proc/diskstats`: `found` gets the disks in the kernel's order. Devices that
-/// have never done anything are left out, as are lines that are not of the documented form.
+/// Parses `/proc/diskstats` and calls `found` for each disk, in the kernel's order. Devices whose
+/// numbers are all zero are skipped, as are malformed lines.
 ///
-/// Fails if there are lines, but none of that form. A host may have no disks.
+/// Fails if there are lines, but all are malformed. A host may have no disks.
 pub(crate) fn parse<'a>(text: &'a str, found: &mut dyn FnMut(Disk<'a>)) -> Result<(), ParseError> {
     let mut understood = false;
     for line in lines(text) {
@@ -41,11 +42,11 @@ pub(crate) fn parse<'a>(text: &'a str, found: &mut dyn FnMut(Disk<'a>)) -> Resul
     }
 }
 
-/// The disk of one line, and whether one of its numbers is not zero.
+/// The disk of a line, and whether one of its numbers is not zero.
 fn disk(line: &str) -> Option<(Disk<'_>, bool)> {
     let mut words = line.split_ascii_whitespace();
     let device = words.nth(2)?;
-    // Kernels have written -1 for the requests in flight: what is not reported may be anything.
+    // Some kernels print -1 for the requests in flight. Unreported columns may contain anything.
     let mut counters = [UNKNOWN; NUMBERS];
     for number in &mut counters {
         *number = words.next()?.parse().unwrap_or(UNKNOWN);
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn takes_a_line_only_if_it_is_of_the_documented_form() {
         let good = "8 0 sda 1 0 0 0 2 0 0 0 0 0 0\n";
-        // (why this row exists, line, whether it is a disk's)
+        // (why this row exists, line, whether it is a disk)
         let table = [
             (
                 "Linux 4.18: 15 numbers",

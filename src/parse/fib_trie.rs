@@ -1,28 +1,28 @@
-//! `/proc/net/fib_trie`: the host's own IPv4 addresses, among all that it routes. Format: the kernel's
-//! net/ipv4/fib_trie.c.
+//! `/proc/net/fib_trie`: IPv4 routes, among them the host's own addresses. Format:
+//! net/ipv4/fib_trie.c in the kernel.
 
 use std::net::Ipv4Addr;
 
-/// What the kernel writes below an address that is the host's own, and no network's.
+/// The line below an address of the host itself.
 const OWN: &str = "/32 host LOCAL";
 
-/// The host's own addresses, found line by line: a router has a million routes.
+/// Collects the host's own addresses line by line: a router may have a million routes.
 #[derive(Default)]
 pub(crate) struct Own {
-    /// The addresses, each once, in the kernel's order.
+    /// The addresses without duplicates, in the kernel's order.
     pub(crate) found: Vec<Ipv4Addr>,
     last: Option<Ipv4Addr>,
 }
 
 impl Own {
-    /// Takes the next line. Whatever else it says is passed over.
+    /// Processes the next line. Lines about anything else are ignored.
     pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim();
         if let Some(address) = line.strip_prefix("|-- ") {
             self.last = address.parse().ok();
         } else if line == OWN
             && let Some(address) = self.last
-            // The tables may be one, which the kernel shows twice then.
+            // If the local and the main table are merged, the kernel prints the table twice.
             && !self.found.contains(&address)
         {
             self.found.push(address);

@@ -2,14 +2,13 @@
 
 use std::net::Ipv6Addr;
 
-/// Interfaces and their addresses, in the kernel's order. Lines that are not of the documented form
-/// are passed over.
+/// The interfaces and their addresses, in the kernel's order. Malformed lines are skipped.
 pub(crate) fn parse(text: &str) -> impl Iterator<Item = (&str, Ipv6Addr)> {
     text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let digits = words.next().filter(|digits| digits.len() == 32)?;
         let address = u128::from_str_radix(digits, 16).ok()?;
-        // Index, length of the prefix, scope, flags.
+        // Skips index, prefix length, scope and flags.
         Some((words.nth(4)?, Ipv6Addr::from(address)))
     })
 }

@@ -1,19 +1,19 @@
-//! `/proc/loadavg`: mean run-queue length. Format: proc_loadavg(5).
+//! `/proc/loadavg`: load averages. Format: proc_loadavg(5).
 
 use super::ParseError;
 
-/// What each of them is the mean of.
+/// Names of the fields in error messages.
 const MEANS: [&str; 3] = ["1-minute mean", "5-minute mean", "15-minute mean"];
 
-/// Reads the text of `/proc/loadavg`: the mean number of runnable tasks over the last 1, 5 and 15
-/// minutes, and an error that names the first of them that is no finite positive number.
+/// Parses `/proc/loadavg`: the mean number of runnable tasks over the last 1, 5 and 15 minutes. A
+/// field that is not a finite positive number is `None`; the error names the first of them.
 pub(crate) fn parse(text: &str) -> ([Option<f64>; 3], Option<ParseError>) {
     let mut words = text.split_ascii_whitespace();
     let mut damage = None;
     let means = MEANS.map(|wanted| {
         let word = words.next().unwrap_or_default();
-        let mean = word.parse().ok();
-        let mean = mean.filter(|mean: &f64| mean.is_finite() && mean.is_sign_positive());
+        let is_mean = |number: &f64| number.is_finite() && number.is_sign_positive();
+        let mean = word.parse().ok().filter(is_mean);
         if mean.is_none() {
             damage.get_or_insert_with(|| ParseError::new("/proc/loadavg", wanted, word));
         }
@@ -34,12 +34,12 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_missing() {
+    fn error_names_the_missing_value() {
         assert_eq!(
             parse("0.1 x\n").1.unwrap().to_string(),
             "/proc/loadavg: no 5-minute mean in \"x\""
         );
-        // What std takes for a number, and no mean can be.
+        // Accepted by the standard library, but not possible as an average.
         for word in ["-1", "inf", "NaN", "1e999"] {
             let (means, damage) = parse(&format!("{word} 0.1 0.1"));
             assert!(means[0].is_none() && damage.is_some(), "{word}");

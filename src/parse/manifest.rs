@@ -1,46 +1,49 @@
-//! The manifest of a release: a version, from when to when it is valid, the SHA-256 of each file as
-//! `sha256sum` writes it, and an Ed25519 signature of everything above its own line.
+//! The manifest of a release: a version, the first and last day of validity, the SHA-256 of each
+//! file in the format of `sha256sum`, and an Ed25519 signature of all text above its line.
 
 use super::ParseError;
 
-/// Bytes of a digest.
+/// Length of a digest in bytes.
 const DIGEST: usize = 32;
-/// Bytes of a signature.
+/// Length of a signature in bytes.
 const SIGNATURE: usize = 64;
-/// What its first line begins with.
+/// Prefix of the first line.
 const TITLE: &str = "mackerel-agent ";
-/// What its second line begins with: the day on which it was signed.
+/// Prefix of the second line: the day on which the manifest was signed.
 const ISSUED: &str = "issued ";
-/// What its third line begins with: the last day on which it is valid.
+/// Prefix of the third line: the last day on which it is valid.
 const EXPIRES: &str = "expires ";
-/// What its last line begins with.
+/// Prefix of the last line.
 const SIGNED: &str = "signature ";
 
-/// What a release consists of.
+/// The contents of a manifest.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Manifest<'a> {
     pub(crate) version: Version,
-    /// Days in UTC, e.g. `2026-01-31`: the first and the last one of its validity.
+    /// The first and the last day of validity, in UTC, e.g. `2026-01-31`.
     pub(crate) issued: &'a str,
     pub(crate) expires: &'a str,
-    /// What the signature is of.
+    /// The signed text.
     pub(crate) signed: &'a str,
     pub(crate) signature: [u8; SIGNATURE],
 }
 
-/// A version of this program: three numbers.
+/// A version of this program: three numbers, `major.minor.patch`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Version([u32; 3]);
 
-/// Reads a manifest. Who signed it is for the caller to find out.
+/// Parses a manifest. The caller must verify the signature.
 ///
-/// Fails if the first line has no version, the next ones no days, or the last one no signature.
+/// Fails if the first line has no version, one of the next two no day, or the last one no
+/// signature.
 pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let error = |wanted, line| ParseError::new("manifest", wanted, line);
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
-    let version = first.strip_prefix(TITLE).and_then(Version::parse);
-    let version = version.ok_or_else(|| error("version", first))?;
+    let version = first
+        .strip_prefix(TITLE)
+        .and_then(Version::parse)
+        .ok_or_else(|| error("version", first))?;
     let mut day = |name, wanted| {
         let line = lines.next().unwrap_or_default();
         let day = line.strip_prefix(name).filter(|day| is_day(day));
@@ -51,19 +54,22 @@ pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
     let whole = text.trim_end_matches(['\r', '\n']);
     let last = whole.rfind('\n').map_or(0, |end| end + 1);
     let (signed, last) = whole.split_at(last);
-    let signature = last.strip_prefix(SIGNED).and_then(hex);
-    let signature = signature.and_then(|bytes| bytes.try_into().ok());
+    let signature = last
+        .strip_prefix(SIGNED)
+        .and_then(hex)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| error("signature", last))?;
     Ok(Manifest {
         version,
         issued,
         expires,
         signed,
-        signature: signature.ok_or_else(|| error("signature", last))?,
+        signature,
     })
 }
 
 impl Manifest<'_> {
-    /// The SHA-256 of the file `name`; `None` if the release does not have it.
+    /// The SHA-256 of the file `name`; `None` if the manifest does not list it.
     pub(crate) fn sha256(&self, name: &str) -> Option<Vec<u8>> {
         let line = self.signed.lines().find_map(|line| {
             let (digits, rest) = line.split_once("  ")?;
@@ -74,10 +80,10 @@ impl Manifest<'_> {
 }
 
 impl Version {
-    /// Reads `1.2.3`.
+    /// Parses `1.2.3`.
     pub(crate) fn parse(text: &str) -> Option<Version> {
         let mut parts = text.split('.').map(|part| match part.as_bytes() {
-            // Not all that Rust takes for a number: no sign.
+            // Excludes a sign, which Rust's parser accepts.
             [b'0'..=b'9', ..] => part.parse().ok(),
             _ => None,
         });
@@ -86,7 +92,7 @@ impl Version {
         parts.next().is_none().then_some(version)
     }
 
-    /// The version in the line that `version` prints.
+    /// The version in the output of `mackerel-agent version`.
     pub(crate) fn reported(line: &str) -> Option<Version> {
         let rest = line.strip_prefix("mackerel-agent version ")?;
         Version::parse(rest.split(' ').next()?)
@@ -100,7 +106,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Whether a text has the form of a day, so that days sort as texts do.
+/// Whether `text` has the form of a day. Days of this form sort as strings.
 fn is_day(text: &str) -> bool {
     let bytes = text.as_bytes();
     let fits = |(at, byte): (usize, &u8)| match at {
@@ -110,7 +116,7 @@ fn is_day(text: &str) -> bool {
     bytes.len() == "2026-01-31".len() && bytes.iter().enumerate().all(fits)
 }
 
-/// The bytes that pairs of hexadecimal digits stand for; `None` if there is anything else.
+/// Decodes pairs of hexadecimal digits; `None` if there is any other character.
 pub(crate) fn hex(digits: &str) -> Option<Vec<u8>> {
     let value = |digit: u8| char::from(digit).to_digit(16);
     let pairs = digits.as_bytes().chunks(2);
@@ -154,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn manifest_error_names_the_missing_part() {
         let good = sample();
-        // (what is replaced, by what, what is missed)
+        // (replaced text, replacement, start of the error)
         let table = [
             ("mackerel-agent", "", r#"manifest: no version in "#),
             ("1.20.3", "1.20", r#"manifest: no version in "#),
-            // As manifests were before they had days.
+            // Manifests without days, as they once were.
             (
                 "issued 2026-11-28\nexpires 2027-05-27\n",
                 "",
@@ -171,7 +177,7 @@ mod tests {
                 "",
                 r#"manifest: no expiry date in "#,
             ),
-            // A day that sorts as another one, or that is none, would never expire.
+            // A day that sorts wrongly, or that is not a day, would never expire.
             ("2027-05-27", "2027-5-27", r#"manifest: no expiry date in "#),
             ("2027-05-27", "20270527", r#"manifest: no expiry date in "#),
             (
@@ -186,7 +192,7 @@ mod tests {
                 r#"manifest: no expiry date in "#,
             ),
             ("2027-05-27", "", r#"manifest: no expiry date in "#),
-            // Not above the signed part, nor in another order.
+            // The days are outside the signed part, or in another order.
             (
                 "issued 2026-11-28\nexpires 2027-05-27",
                 "expires 2027-05-27\nissued 2026-11-28",

@@ -1,12 +1,12 @@
-//! `/proc/meminfo`: use of memory at present. Format: proc_meminfo(5).
+//! `/proc/meminfo`: current use of memory. Format: proc_meminfo(5).
 
 use super::{ParseError, lines};
 
-/// Bytes in the file's unit, which it writes `kB`.
+/// Bytes per unit of the file, which is written `kB`.
 const KIB: u64 = 1024;
-/// Bytes. LXCFS writes differences that have gone below zero as numbers of 64 bits.
+/// Limit in bytes. LXCFS writes negative differences as 64-bit numbers above it.
 const IMPOSSIBLE: u64 = 1 << 53;
-/// The lines that are reported, in the order of [`Meminfo`].
+/// Keys of the reported lines, in the order of [`Meminfo`].
 const KEYS: [&str; 8] = [
     "MemTotal",
     "MemAvailable",
@@ -19,15 +19,15 @@ const KEYS: [&str; 8] = [
 ];
 const TOTAL: usize = 0;
 const AVAILABLE: usize = 1;
-/// The lines that stand for what is available on older kernels.
+/// Indexes of the lines that replace `MemAvailable` on older kernels.
 const OLDER: [usize; 3] = [2, 3, 4];
 
-/// The part of `/proc/meminfo` that is reported, in bytes. A line that the kernel does not have
-/// reads as zero; one that holds no number, or an impossible one, as `None`.
+/// The reported part of `/proc/meminfo`, in bytes. A missing line counts as zero. A line without a
+/// number, or with an impossible one, is `None`.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Meminfo {
     pub(crate) total_bytes: Option<u64>,
-    /// Whether the kernel tells what can be had without swapping: since Linux 3.14.
+    /// Whether the file has `MemAvailable`: since Linux 3.14.
     pub(crate) tells_available: bool,
     pub(crate) available_bytes: Option<u64>,
     pub(crate) free_bytes: Option<u64>,
@@ -36,16 +36,16 @@ pub(crate) struct Meminfo {
     pub(crate) swap_total_bytes: Option<u64>,
     pub(crate) swap_cached_bytes: Option<u64>,
     pub(crate) swap_free_bytes: Option<u64>,
-    /// Names the first line that is reported and holds no number, or the total if it is missing.
+    /// Names the first reported line that holds no number, or the total if it is missing.
     pub(crate) damage: Option<ParseError>,
 }
 
-/// Reads the text of `/proc/meminfo`.
+/// Parses `/proc/meminfo`.
 ///
-/// Fails if it has no number in any of the lines of [`KEYS`].
+/// Fails if no line of [`KEYS`] holds a number.
 pub(crate) fn parse(text: &str) -> Result<Meminfo, ParseError> {
     let error = |wanted, line| ParseError::new("/proc/meminfo", wanted, line);
-    // For each key: `None` without a line, and within it `None` without a number.
+    // For each key: `None` if the line is missing, `Some(None)` if it holds no number.
     let mut found = [None; KEYS.len()];
     for line in lines(text) {
         let Some((key, rest)) = line.split_once(':') else {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(meminfo.cached_bytes, Some(0));
         assert_eq!(meminfo.damage, None);
 
-        // (the text, what is named)
+        // (the text, the error)
         let table = [
             (
                 "MemTotal: 4 kB\nSwapFree:\n",

@@ -1,4 +1,5 @@
-//! Layer 1: text of the kernel and of system files, turned into facts. Nothing here opens a file.
+//! Layer 1: parsers for files of the kernel and the system. They work on text or bytes; no file is
+//! opened here.
 
 pub(crate) mod cgroup;
 pub(crate) mod container;
@@ -22,11 +23,11 @@ use std::fmt;
 use std::io::BufRead;
 use std::iter;
 
-/// Characters of the offending line that an error shows.
+/// Maximum number of characters of the offending line in an error.
 const SHOWN: usize = 80;
 
-/// [`str::lines`], in a third of the time: looking for any pattern costs more than a line of these
-/// files, and they have thousands.
+/// Like [`str::lines`], in a third of the time. Its pattern search costs more than a line of these
+/// files, and they have thousands of lines.
 fn lines(mut text: &str) -> impl Iterator<Item = &str> {
     iter::from_fn(move || {
         let length = text.as_bytes().skip_until(b'\n').ok()?;
@@ -42,14 +43,14 @@ fn lines(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A kernel file did not look the way its documentation says.
+/// A file does not have the documented format.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct ParseError {
     /// The file whose format was expected, e.g. `/proc/stat`.
     pub(crate) format: &'static str,
-    /// What was looked for and not found.
+    /// What was expected and not found.
     pub(crate) wanted: &'static str,
-    /// The offending line, cut to [`SHOWN`]; empty when the line is missing altogether.
+    /// The offending line, truncated to [`SHOWN`] characters; empty if the line is missing.
     pub(crate) line: String,
 }
 
@@ -76,9 +77,9 @@ impl fmt::Display for ParseError {
 
 impl Error for ParseError {}
 
-/// Feeds `parse` every truncation of `good` and a set of one-byte corruptions of it.
+/// Calls `parse` with every truncation of `good` and with a set of one-byte corruptions.
 ///
-/// A parser passes by returning: any `Ok` or `Err` will do, a panic will not.
+/// The parser passes if it returns, with `Ok` or `Err`; it must not panic.
 #[cfg(test)]
 pub(crate) fn survives_damage(good: &str, parse: impl Fn(&str)) {
     for end in (0..=good.len()).filter(|&end| good.is_char_boundary(end)) {

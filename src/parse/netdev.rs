@@ -1,31 +1,30 @@
-//! `/proc/net/dev`: traffic of the network interfaces since they came up. Format:
+//! `/proc/net/dev`: traffic counters of network interfaces since they came up. Format:
 //! proc_pid_net(5).
 
 use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
 
-/// Columns after the interface's name; a line with fewer is none of an interface.
+/// Number of columns after the interface's name. Shorter lines are skipped.
 const COLUMNS: usize = 16;
-/// Column of the bytes received.
+/// Column of the received bytes.
 const RECEIVED: usize = 0;
-/// Column of the bytes sent.
+/// Column of the sent bytes.
 const SENT: usize = 8;
 
-/// What an interface has carried since it came up.
+/// Traffic of an interface since it came up.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Traffic<'a> {
     pub(crate) interface: &'a str,
-    /// Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is no number.
+    /// Wraps at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is not a number.
     pub(crate) received_bytes: u64,
-    /// Wraps as [`Traffic::received_bytes`] does.
+    /// Wraps like [`Traffic::received_bytes`].
     pub(crate) sent_bytes: u64,
 }
 
-/// Reads the text of `/proc/net/dev`: `found` gets the interfaces whose name is `wanted`, in the
+/// Parses `/proc/net/dev` and calls `found` for the interfaces whose name is `wanted`, in the
 /// kernel's order.
 ///
-/// Fails if it has no line of an interface: every host has at least `lo`. Other lines are
-/// skipped.
+/// Fails if no line describes an interface: every host has at least `lo`. Other lines are skipped.
 pub(crate) fn parse<'a>(
     text: &'a str,
     wanted: fn(&str) -> bool,
@@ -33,7 +32,7 @@ pub(crate) fn parse<'a>(
 ) -> Result<(), ParseError> {
     let mut understood = false;
     for line in lines(text) {
-        // Not every kernel leaves a blank after the colon.
+        // Some kernels leave no blank after the colon.
         let Some(colon) = line.bytes().position(|byte| byte == b':') else {
             continue;
         };
@@ -41,8 +40,8 @@ pub(crate) fn parse<'a>(
             continue;
         };
         let interface = interface.trim_ascii();
-        // A host of containers has thousands that nobody wants: their columns are not looked at, if
-        // one line was as it has to be.
+        // A host with containers has thousands of unwanted interfaces. Once a line has been parsed,
+        // the columns of unwanted ones are skipped.
         let is_wanted = wanted(interface);
         if understood && !is_wanted {
             continue;
@@ -67,7 +66,8 @@ fn traffic<'a>(interface: &'a str, line: &str) -> Option<Traffic<'a>> {
     let sent = columns.nth(SENT - RECEIVED - 1)?;
     columns.nth(COLUMNS - SENT - 2)?;
     let (received, sent) = (received.parse().ok(), sent.parse().ok());
-    // After a name with a colon, which is an alias of an old kernel, the columns are others.
+    // Old kernels list aliases with a colon in the name. The text after the first colon then does
+    // not begin with the columns.
     let is_one = match (received, sent) {
         (Some(_), Some(_)) => true,
         (None, None) => false,
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn takes_a_line_only_if_it_is_one_of_an_interface() {
         let good = "lo: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n";
-        // (why this row exists, line, whether it is an interface's)
+        // (why this row exists, line, whether it is an interface)
         let table = [
             (
                 "no blank after the colon",

@@ -1,23 +1,23 @@
-//! `/proc/<pid>/status` and `/proc/<pid>/stat`: what a process costs. Format: proc(5).
+//! `/proc/<pid>/status` and `/proc/<pid>/stat`: resources of a process. Format: proc(5).
 
 use super::ParseError;
 
-/// Ticks of CPU time in a second, as the kernel counts for programs on every architecture.
+/// Ticks per second of CPU time (USER_HZ), the same on every architecture.
 const TICKS: f64 = 100.0;
 
-/// What a process holds; `None` where the text has no number.
+/// Memory and threads of a process; `None` where the text has no number.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct ProcessStatus {
-    /// Bytes of memory that no file holds; those of the whole process before Linux 4.5.
+    /// Anonymous memory in bytes. Equals `resident` before Linux 4.5.
     pub(crate) anonymous: Option<u64>,
-    /// Bytes of memory in all.
+    /// Resident memory in bytes.
     pub(crate) resident: Option<u64>,
     pub(crate) threads: Option<u64>,
-    /// Names the first that is missing.
+    /// Names the first field that is missing.
     pub(crate) damage: Option<ParseError>,
 }
 
-/// Reads the text of `/proc/<pid>/status`.
+/// Parses `/proc/<pid>/status`.
 pub(crate) fn status(text: &str) -> ProcessStatus {
     let number = |name: &str| {
         let mut fields = text.lines().filter_map(|line| line.split_once(':'));
@@ -39,10 +39,11 @@ pub(crate) fn status(text: &str) -> ProcessStatus {
     }
 }
 
-/// Reads the text of `/proc/<pid>/stat`: seconds of CPU time, in the program and in the kernel.
-/// Fails if there is none.
+/// Parses `/proc/<pid>/stat`: CPU time in user and kernel mode, in seconds. Fails if a time is
+/// missing.
 pub(crate) fn cpu_seconds(text: &str) -> Result<f64, ParseError> {
-    // The name before may hold blanks and brackets; the state is the first field after it.
+    // The process name before it may contain blanks and brackets. The first field after it is the
+    // state.
     let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let mut times = fields.split_ascii_whitespace().skip(11);
     let mut ticks = || times.next()?.parse::<u64>().ok();
@@ -76,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn an_old_kernel_tells_no_anonymous_memory() {
+    fn anonymous_memory_of_old_kernels_is_the_resident_memory() {
         let old = STATUS.replace("RssAnon:", "Other:");
         assert_eq!(status(&old).anonymous, Some(1_564 << 10));
     }
 
     #[test]
-    fn a_name_may_hold_anything() {
+    fn process_name_may_contain_any_characters() {
         let odd = STAT.replace("(mackerel-agent)", "(a) R 1 (b c)");
         assert_eq!(cpu_seconds(&odd).unwrap(), 0.07);
         assert!(cpu_seconds("1 (a) S 1 2 3\n").is_err());

@@ -1,17 +1,17 @@
 //! The files below `/etc` that name a distribution and its version. Only `os-release` has a
-//! written format, os-release(5); the others are read as they have always looked.
+//! specified format, os-release(5). The others are parsed by convention.
 //!
-//! Nothing here fails: a file without the expected words yields empty strings.
+//! No function here fails: missing words give empty strings.
 
-/// A distribution and its version, in that distribution's own spelling; empty if unknown.
+/// A distribution and its version, as the distribution spells them; empty if unknown.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Platform {
     pub(crate) name: String,
     pub(crate) version: String,
 }
 
-/// Reads `os-release`: ID and VERSION_ID. Amazon's `amzn` becomes `amazon`, as its older releases
-/// call themselves.
+/// Parses `os-release`: ID and VERSION_ID. `amzn` becomes `amazon`, the name that older releases of
+/// Amazon Linux use.
 pub(crate) fn os_release(text: &str) -> Platform {
     let mut found = assigned(text, "ID", "VERSION_ID");
     if found.name == "amzn" {
@@ -20,13 +20,13 @@ pub(crate) fn os_release(text: &str) -> Platform {
     found
 }
 
-/// Reads `lsb-release`: DISTRIB_ID and DISTRIB_RELEASE.
+/// Parses `lsb-release`: DISTRIB_ID and DISTRIB_RELEASE.
 pub(crate) fn lsb_release(text: &str) -> Platform {
     assigned(text, "DISTRIB_ID", "DISTRIB_RELEASE")
 }
 
-/// The last value given to each of two names by lines `NAME=value`, without double quotes and
-/// without what follows a second `=`.
+/// The last values assigned to `name` and `version` by lines `NAME=value`. Double quotes are
+/// removed, and a second `=` ends the value.
 fn assigned(text: &str, name: &str, version: &str) -> Platform {
     let mut found = Platform::default();
     for line in text.lines() {
@@ -43,17 +43,19 @@ fn assigned(text: &str, name: &str, version: &str) -> Platform {
     found
 }
 
-/// Reads `redhat-release` and its kin, e.g. `CentOS Linux release 7.9.2009 (Core)`: the first word
-/// and the version after `release`, in lower case.
+/// Parses `redhat-release` and similar files, e.g. `CentOS Linux release 7.9.2009 (Core)`: the
+/// first word and the version after `release`, in lower case.
 pub(crate) fn redhat(text: &str) -> Platform {
     let line = joined_in_lower_case(text);
-    let name = match line.contains("red hat") {
-        true => "redhat",
-        false => line.split(' ').next().unwrap_or_default(),
+    let name = if line.contains("red hat") {
+        "redhat"
+    } else {
+        line.split(' ').next().unwrap_or_default()
     };
-    let version = match line.contains("rawhide") {
-        true => "rawhide",
-        false => redhat_version(&line),
+    let version = if line.contains("rawhide") {
+        "rawhide"
+    } else {
+        redhat_version(&line)
     };
     Platform {
         name: name.to_owned(),
@@ -61,8 +63,8 @@ pub(crate) fn redhat(text: &str) -> Platform {
     }
 }
 
-/// The first word after `release` that begins with a letter, a digit or `_`, as far as digits and
-/// full stops go on from there.
+/// The first word after `release` that begins with a letter, a digit or `_`. After that character,
+/// the version ends before the first character that is neither a digit nor a full stop.
 fn redhat_version(line: &str) -> &str {
     let is_start = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     line.split("release ")
@@ -75,8 +77,7 @@ fn redhat_version(line: &str) -> &str {
         })
 }
 
-/// Reads `SuSE-release`: `opensuse` or `suse`, and VERSION followed by a PATCHLEVEL if there is
-/// one.
+/// Parses `SuSE-release`: `opensuse` or `suse`, and VERSION, followed by PATCHLEVEL if present.
 pub(crate) fn suse(text: &str) -> Platform {
     let number_after = |line: &str, key: &str| -> Option<String> {
         let (_, rest) = line.split_once(key)?;
@@ -100,12 +101,12 @@ pub(crate) fn suse(text: &str) -> Platform {
     }
 }
 
-/// Reads `slackware-version`: what it says apart from the name, in lower case.
+/// Parses `slackware-version`: the text without the name, in lower case.
 pub(crate) fn slackware_version(text: &str) -> String {
     joined_in_lower_case(text).replacen("slackware ", "", 1)
 }
 
-/// Reads `debian_version`, `alpine-release`: the first line is the version.
+/// Parses `debian_version` or `alpine-release`: the first line is the version.
 pub(crate) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_red_hat_began() {
+    fn reads_redhat_release_and_similar_files() {
         let table = [
             (
                 "CentOS Linux release 7.9.2009 (Core)\n",
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_files_that_are_all_version() {
+    fn reads_files_that_only_contain_a_version() {
         assert_eq!(slackware_version("Slackware 15.0+\n"), "15.0+");
         assert_eq!(first_line("trixie/sid\nmore"), "trixie/sid");
         assert_eq!(first_line(""), "");

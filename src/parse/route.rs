@@ -1,8 +1,8 @@
-//! `/proc/net/route`: which interface leads to which IPv4 network. Format: proc_pid_net(5).
+//! `/proc/net/route`: IPv4 routes. Format: proc_pid_net(5).
 
 use std::net::Ipv4Addr;
 
-/// Bit of a route that leads nowhere.
+/// Flag of a reject route.
 const REJECT: u32 = 0x200;
 
 /// A route of the main table.
@@ -14,7 +14,7 @@ struct Route<'a> {
     metric: u32,
 }
 
-/// Reads a line of `/proc/net/route`. `None` if it is of no route, or of one that leads nowhere.
+/// Parses a line of `/proc/net/route`. `None` if it is not a route, or is a reject route.
 fn route(line: &str) -> Option<Route<'_>> {
     let mut words = line.split_ascii_whitespace();
     let interface = words.next()?;
@@ -34,27 +34,27 @@ fn route(line: &str) -> Option<Route<'_>> {
     })
 }
 
-/// An address as a number. The kernel writes the bytes of the network's order as if they were a
-/// number of its own.
+/// An address as a number. The kernel prints the bytes, which are in network order, as one number
+/// in native order.
 fn address(word: &str) -> Option<u32> {
     let number = u32::from_str_radix(word, 16).ok()?;
     Some(u32::from_be_bytes(number.to_ne_bytes()))
 }
 
-/// Finds out which interfaces have the host's own addresses, from the routes, line by line: a router
-/// has a million of them.
+/// Finds the interfaces of the host's own addresses by the routes. Lines are processed one by one:
+/// a router may have a million routes.
 pub(crate) struct Search(Vec<(Ipv4Addr, Option<Nearest>)>);
 
-/// Of the routes that lead to an address, the one to the smallest network.
+/// The best route to an address: the one with the longest prefix.
 struct Nearest {
-    /// What is compared: the smallest is the nearest.
+    /// The sort key; the smallest is the best.
     distance: (u32, bool, u32),
     interface: String,
     gateway: u32,
 }
 
 impl Nearest {
-    /// Whether the address is in a network of the interface itself, or behind its peer.
+    /// Whether the address is in a network of the interface itself, or is its peer's.
     fn is_direct(&self) -> bool {
         self.gateway == 0 && self.distance.0 != u32::MAX
     }
@@ -70,7 +70,7 @@ impl Search {
         )
     }
 
-    /// Takes the next line, in the kernel's order.
+    /// Processes the next line, in the kernel's order.
     pub(crate) fn line(&mut self, line: &str) {
         let Some(route) = route(line) else { return };
         let distance = (!route.mask, route.gateway != 0, route.metric);
@@ -87,12 +87,14 @@ impl Search {
         }
     }
 
-    /// The addresses whose interface is known, with it, in the order in which they were given.
+    /// The addresses whose interface is known, with the interface, in the order of [`Search::of`].
     ///
-    /// An address that only the way to somewhere else covers is that of the interface only if it has no
-    /// other: in a cloud it is alone in its network. Otherwise it is one whose routes are in another
-    /// table, as Tailscale's and WireGuard's are, and which interface has it is not told. Of several
-    /// that are alone, it is the one that is most like the gateway.
+    /// An address with a direct route has the interface of that route. An address that is covered
+    /// only by a gateway's route, or by the default route, has that interface only if no other
+    /// address has it: in a cloud, it is alone in its network. Otherwise its own routes are in
+    /// another table, as those of Tailscale and WireGuard are, and its interface is unknown. If all
+    /// addresses of an interface are covered in this way, the one with the longest common prefix
+    /// with the gateway is used.
     pub(crate) fn end(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
         let all = || {
             let all = self.0.iter();
@@ -118,7 +120,7 @@ mod tests {
 
     const HOST: &str = include_str!("../../tests/fixtures/seen-from-container/t0/proc/1/net/route");
 
-    /// The interface of an address that the host alone has.
+    /// The interface of `address`, the host's only one.
     fn interface_of(address: Ipv4Addr, routes: &str) -> Option<String> {
         let mut search = Search::of(vec![address]);
         routes.lines().for_each(|line| search.line(line));
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_lead_there_the_nearer_and_cheaper_counts() {
+    fn routes_without_a_gateway_or_with_a_lower_metric_are_preferred() {
         let line = |interface: &str, gateway: u32, metric: u32| {
             let number = |address: [u8; 4]| u32::from_ne_bytes(address);
             let (network, mask) = (number([192, 0, 2, 0]), number([255, 255, 255, 0]));
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_no_route() {
+    fn reject_routes_are_ignored() {
         let text = "Iface\tDestination\n*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n";
         assert_eq!(interface_of(Ipv4Addr::new(192, 0, 2, 9), text), None);
     }

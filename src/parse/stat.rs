@@ -3,39 +3,39 @@
 use super::{ParseError, lines};
 use crate::base::counter::UNKNOWN;
 
-/// What a CPU spends its time on, in the order of the columns. Older kernels know only the first
-/// few; a tenth column and later ones are parts of these.
+/// CPU states in the order of the columns. Older kernels have only the first few. The tenth and
+/// later columns are contained in these.
 pub(crate) const STATES: [&str; 9] = [
     "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest",
 ];
-/// Columns that every kernel has.
+/// Number of columns that every kernel has.
 const ALWAYS: usize = 4;
-/// Which of [`STATES`] the kernel counts as `guest` too.
+/// Index of the state that contains `guest`.
 pub(crate) const USER: usize = 0;
-/// Which of [`STATES`] may go below zero.
+/// Index of the state whose counter may go below zero.
 pub(crate) const STEAL: usize = 7;
-/// Which of [`STATES`] is a part of `user`.
+/// Index of the state that is contained in `user`.
 pub(crate) const GUEST: usize = 8;
 
-/// The part of `/proc/stat` that is reported.
+/// The reported part of `/proc/stat`.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Stat {
-    /// Time since boot of all cores together by [`STATES`], in ticks (1/100 s on every supported
-    /// target); `None` where the kernel lacks the column, and [`UNKNOWN`] where it holds no number.
+    /// Time since boot of all cores by [`STATES`], in ticks (1/100 s on every supported target).
+    /// `None` if the kernel lacks the column; [`UNKNOWN`] if it holds no number.
     ///
-    /// As the kernel counts, `user` contains `guest`. `nice` contains the time of guests that are
-    /// nice, which the kernel repeats in the tenth column.
+    /// As in the file, `user` contains `guest`. `nice` contains the time of niced guests, which is
+    /// also in the tenth column.
     pub(crate) ticks: [Option<u64>; STATES.len()],
-    /// Number of `cpuN` lines, i.e. of cores online.
+    /// Number of `cpuN` lines: the cores online.
     pub(crate) cores: usize,
     /// Names the first column that holds no number.
     pub(crate) damage: Option<ParseError>,
 }
 
-/// Reads the text of `/proc/stat`.
+/// Parses `/proc/stat`.
 ///
-/// Fails unless it begins with a `cpu` line of at least [`ALWAYS`] columns, one of them a number, and
-/// a `cpuN` line.
+/// Fails unless the text begins with a `cpu` line that is followed by a `cpuN` line. The `cpu` line
+/// must have at least [`ALWAYS`] columns, and one of them must be a number.
 pub(crate) fn parse(text: &str) -> Result<Stat, ParseError> {
     let missing = |wanted, line| ParseError::new("/proc/stat", wanted, line);
     let mut lines = lines(text);
@@ -76,7 +76,7 @@ pub(crate) fn cores(text: &str) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// What follows the lines of the cores is much longer and of no use here.
+/// Whether `line` is a `cpuN` line. The much longer lines after them are not needed.
 fn is_core(line: &&str) -> bool {
     let rest = line.strip_prefix("cpu");
     rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_missing() {
+    fn error_names_the_missing_value() {
         let table = [
             ("", "/proc/stat: no cpu line in \"\""),
             (

@@ -1,8 +1,8 @@
-//! Layer 3, above `collect`: what becomes of readings. A renderer is a function of one round's
-//! readings, or of two (rates), and reads nothing itself; what it keeps are names that it would only
-//! make again.
+//! Layer 3, above `collect`: renderers, which turn readings into values. A renderer is a function
+//! of one round's readings, or of two for rates. It reads no files. Its only state is a cache of
+//! names.
 //!
-//! `collect` reads the host → [`crate::collect::readings::Readings`] → a module here → values, which
-//! the poster sends.
+//! `collect` reads the host → [`crate::collect::readings::Readings`] → a module here → values,
+//! which the poster sends.
 
 pub(crate) mod mackerel;

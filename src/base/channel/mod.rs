@@ -1,5 +1,5 @@
-//! Messages from thread to thread: `std::sync::mpsc` in small. std's has three kinds of queue, and all of them
-//! in the program once more for each type of message.
+//! Messages between threads: a small replacement for `std::sync::mpsc`. The standard library has
+//! three kinds of queue, and each message type adds the code of all three to the program.
 
 #[cfg(all(test, not(target_env = "musl")))]
 mod model;
@@ -9,7 +9,7 @@ mod tests;
 
 pub(crate) use queue::{Receiver, Sender, channel};
 
-/// What the queue is made of.
+/// The synchronisation types of the queue.
 mod sync {
     pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 

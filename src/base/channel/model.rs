@@ -1,5 +1,5 @@
-//! The queue with loom's types: each case runs in the orders in which its threads can take
-//! turns. A deadlock, a message that is lost and one that is never dropped fail it.
+//! Tests of the queue with loom's types: each case runs in all orders in which its threads can be
+//! scheduled. A deadlock, a lost message or a message that is never dropped fails the case.
 
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
@@ -18,14 +18,14 @@ use self::queue::{Sender, channel};
 #[path = "queue.rs"]
 mod queue;
 
-/// Runs `case` in every order in which its threads are interrupted three times at most.
+/// Runs `case` in every schedule with at most three preemptions.
 fn model(case: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(case);
 }
 
-/// A limit that ends as soon as [`sync::pass`] was called; before that, only a message ends the wait.
+/// A limit that expires when [`sync::pass`] is called. Before that, only a message ends the wait.
 const SHORT: Duration = Duration::from_secs(1);
 
 mod sync {
@@ -43,7 +43,7 @@ mod sync {
         static ref PASSED: AtomicBool = AtomicBool::new(false);
     }
 
-    /// Lets the time pass that any [`super::SHORT`] limit has.
+    /// Makes every limit of [`super::SHORT`] expire.
     pub(super) fn pass() {
         PASSED.store(true, SeqCst);
     }
@@ -61,16 +61,18 @@ mod sync {
         }
 
         pub(super) fn remaining(self) -> Duration {
-            match has_passed(self.0) {
-                true => Duration::ZERO,
-                false => self.0,
+            if has_passed(self.0) {
+                Duration::ZERO
+            } else {
+                self.0
             }
         }
     }
 
     pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
 
-    /// A guard that knows its mutex, which a wait that times out has to leave and enter.
+    /// A guard with a reference to its mutex, which a wait that times out must release and lock
+    /// again.
     pub(super) struct MutexGuard<'a, T>(&'a Mutex<T>, loom::sync::MutexGuard<'a, T>);
 
     impl<T> Mutex<T> {
@@ -98,7 +100,7 @@ mod sync {
         }
     }
 
-    /// loom's never times out.
+    /// Adds timeouts to loom's condition variable, whose waits never time out.
     pub(super) struct Condvar(loom::sync::Condvar);
 
     impl Condvar {
@@ -133,7 +135,7 @@ mod sync {
 fn model_messages_of_one_sender_arrive_in_order() {
     model(|| {
         let (sender, receiver) = channel();
-        // The end of the thread's own sender wakes nobody.
+        // Keeps a second sender: dropping the thread's sender wakes no receiver.
         let kept = sender.clone();
         let thread = thread::spawn(move || {
             for number in 1..=2 {

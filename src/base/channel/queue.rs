@@ -1,4 +1,4 @@
-//! The queue. It names no type of std's that `model.rs` replaces.
+//! The queue. It uses the types of `super::sync`, which `model.rs` replaces.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::sync::{Arc, Condvar, Deadline, Mutex, MutexGuard};
 
-/// The longest wait: longer ones end after it.
+/// Maximum wait; longer limits are reduced to it.
 pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// A queue without bounds: whoever sends sees to it that not too much is on its way.
+/// Creates an unbounded queue. Senders must limit the number of queued messages.
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
@@ -24,10 +24,10 @@ pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
-/// Where messages go in; there may be several.
+/// The sending end; it can be cloned.
 pub(crate) struct Sender<T>(Arc<Shared<T>>);
 
-/// Where messages come out, in the order in which they went in.
+/// The receiving end. Messages arrive in the order in which they were sent.
 pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -39,13 +39,13 @@ struct State<T> {
     queue: VecDeque<T>,
     senders: usize,
     is_received: bool,
-    /// Whether the receiver has to be woken.
+    /// Whether the receiver must be woken.
     is_waiting: bool,
 }
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing in here panics half-way.
+        // No code that holds the lock panics, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +68,7 @@ impl<T> State<T> {
 }
 
 impl<T> Sender<T> {
-    /// Never waits. Fails, and gives the message back, if the receiver has gone.
+    /// Sends a message; never waits. Returns the message in the error if the receiver was dropped.
     pub(crate) fn send(&self, message: T) -> Result<(), SendError<T>> {
         let mut state = self.0.lock();
         if !state.is_received {
@@ -81,12 +81,12 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// What has come. Fails if nothing has, or nothing ever will.
+    /// Returns the next message. Fails if the queue is empty, or if it is also closed.
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
         self.0.lock().take()
     }
 
-    /// Waits for a message. Fails once there is none and all senders have gone.
+    /// Waits for a message. Fails once the queue is empty and all senders were dropped.
     pub(crate) fn recv(&self) -> Result<T, RecvError> {
         loop {
             match self.recv_timeout(LONGEST) {
@@ -97,7 +97,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As [`Receiver::recv`], for `limit` at most.
+    /// Like [`Receiver::recv`], but waits at most `limit`.
     pub(crate) fn recv_timeout(&self, limit: Duration) -> Result<T, RecvTimeoutError> {
         let mut state = self.0.lock();
         let mut by = None;
@@ -146,7 +146,7 @@ impl<T> Drop for Receiver<T> {
         state.is_received = false;
         let unread = std::mem::take(&mut state.queue);
         drop(state);
-        // Without the lock: a message may hold a sender of this channel.
+        // The lock is released first: a message may contain a sender of this channel.
         drop(unread);
     }
 }

@@ -1,4 +1,4 @@
-//! The channel with std's threads.
+//! Tests of the channel with the standard library's threads.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
@@ -85,7 +85,7 @@ fn without_a_receiver_messages_come_back_and_what_waits_is_dropped() {
 }
 
 #[test]
-fn a_limit_of_any_length_is_one() {
+fn limit_of_any_length_is_accepted() {
     let (tell, told) = channel();
     tell.send(()).unwrap();
     assert_eq!(told.recv_timeout(Duration::MAX), Ok(()));

@@ -1,40 +1,40 @@
-//! JSON that others have written: any value, read, compared and written again.
+//! JSON from other programs: values are parsed, compared and serialised.
 
 mod read;
 mod write;
 
 pub(crate) use read::JsonError;
 
-/// A value. Two are equal if they mean the same, whatever the order of keys and however a number
-/// is written.
+/// A value. Two are equal if they have the same meaning: the order of keys and the notation of
+/// numbers do not matter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
     Bool(bool),
-    /// Finite.
+    /// Always finite.
     Number(f64),
     Text(String),
     List(Vec<Json>),
-    /// Sorted by name; of two members of one name in a text, the later one.
+    /// Sorted by name. If a text has two members of one name, the later one is kept.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
-    /// Reads a text that holds one value and, around it, nothing but blanks.
+    /// Parses a text that holds one value, with nothing but white space around it.
     ///
-    /// Fails on anything else, on a number too large for an f64, on 128 lists and objects inside one
-    /// another, and on more than [`read::VALUES`] values. So many levels, less one, take 80 KiB of
-    /// stack to be read or written.
+    /// Fails if the text is not such JSON, or if a number is too large for an f64. Also fails at
+    /// 128 nested lists and objects, and above [`read::VALUES`] values. Reading or writing 127
+    /// levels takes 80 KiB of stack.
     pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
         read::read(text, true)
     }
 
-    /// Like [`Json::parse`], but whatever follows the value is ignored.
+    /// Like [`Json::parse`], but text after the value is ignored.
     pub(crate) fn parse_first(text: &str) -> Result<Json, JsonError> {
         read::read(text, false)
     }
 
-    /// An object of these members, in any order.
+    /// An object with these members, in any order.
     fn object(mut members: Vec<(String, Json)>) -> Json {
         members.sort_by(|one, other| one.0.cmp(&other.0));
         members.dedup_by(|later, kept| {
@@ -48,8 +48,8 @@ impl Json {
         Json::Object(members)
     }
 
-    /// The member of an object: the one of this name or, if there is none, one of this name in
-    /// other letters. `None` if there is no member, if it is null, and if this is no object.
+    /// The member `name` of an object. If there is none of exactly this name, ASCII case is
+    /// ignored. `None` if there is no such member, if it is null, or if this is not an object.
     pub(crate) fn member(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else {
             return None;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn text_that_is_not_json_is_rejected() {
         for text in [
             "",
             " ",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_first_value_may_be_ignored() {
+    fn text_after_the_first_value_can_be_ignored() {
         assert_eq!(
             Json::parse_first("[1] rest").unwrap(),
             Json::List(vec![Json::Number(1.0)])
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_whatever_its_letters() {
+    fn member_is_found_regardless_of_case() {
         let object = Json::parse(r#"{"LABEL":1,"label":2,"Unit":3,"none":null}"#).unwrap();
         let table = [
             ("label", Some(2.0)),

@@ -1,7 +1,7 @@
-//! A value from text (RFC 8259), by serde_json, and a number from its digits, by std.
+//! Parses JSON (RFC 8259) with serde_json, and its numbers with the standard library.
 //!
-//! A text comes from a server or a plugin, so the memory for its value is limited: a value costs
-//! 24 bytes in a list, and up to 100 in an object of its own, where it takes two bytes of text.
+//! The text comes from a server or a plugin, so the memory for its value is limited. A value takes
+//! 24 bytes in a list, and up to 100 in an object of its own, for two bytes of text.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -11,19 +11,20 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 use super::Json;
 
-/// Values in one text, which take up to 6 MB. A document of 100 KiB, the largest that the API
-/// takes, cannot hold more: each value has at least one byte, and one between it and the next.
+/// Maximum number of values in one text, which take up to 6 MB. A document of 100 KiB, the API's
+/// limit, cannot hold more: each value takes at least one byte, and one for the separator.
 pub(super) const VALUES: usize = (100 << 10) / 2;
-/// The member under which serde_json passes on the digits of a number that is no i64 and no u64, by
-/// its feature `arbitrary_precision`. Its own f64 is not always the nearest one.
+/// The key under which serde_json's feature `arbitrary_precision` passes on the digits of a number.
+/// It is used for numbers that are neither an i64 nor a u64. The f64 that serde_json itself would
+/// return is not always the nearest one.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// A text is not JSON, exceeds a limit, or is not the document that it should be.
+/// The text is not JSON, exceeds a limit, or lacks an expected member.
 #[derive(Debug)]
 pub(crate) enum JsonError {
-    /// Says line and column, counted from 1.
+    /// The error of serde_json, with line and column, counted from 1.
     Text(serde_json::Error),
-    /// The text is JSON, but lacks something.
+    /// The text is JSON, but this is missing.
     Lacking(&'static str),
 }
 
@@ -38,22 +39,25 @@ impl fmt::Display for JsonError {
 
 impl Error for JsonError {}
 
-/// Reads the first value of `text`, which has to be all of it if `whole`.
+/// Parses the first value of `text`. If `whole`, only white space may follow.
 pub(super) fn read(text: &str, whole: bool) -> Result<Json, JsonError> {
     let room = Cell::new(VALUES);
     let mut from = serde_json::Deserializer::from_str(text);
-    let value = Any { room: &room }.deserialize(&mut from);
-    let value = value.and_then(|value| match whole {
-        true => from.end().map(|()| value),
-        false => Ok(value),
-    });
-    value.map_err(JsonError::Text)
+    Any { room: &room }
+        .deserialize(&mut from)
+        .and_then(|value| {
+            if whole {
+                from.end()?;
+            }
+            Ok(value)
+        })
+        .map_err(JsonError::Text)
 }
 
-/// Takes any value, as long as there is room for it.
+/// Deserialises any value, as long as the limit on their number permits.
 #[derive(Clone, Copy)]
 struct Any<'r> {
-    /// Number of values that may follow.
+    /// Number of further values permitted.
     room: &'r Cell<usize>,
 }
 

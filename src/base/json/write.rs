@@ -1,11 +1,11 @@
-//! A value as text.
+//! Serialises a JSON value.
 
 use std::fmt::{self, Write};
 
 use super::Json;
 
-/// One line without blanks, keys in their order, as Go writes it: what HTML would take for its own
-/// is escaped, and a number has an exponent only if it is very large or very small.
+/// One line without blanks, as Go's encoder writes it, with keys in the stored order. Characters
+/// with a meaning in HTML are escaped. Only very large and very small numbers have an exponent.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,9 +60,9 @@ fn write_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_char('"')
 }
 
-/// A finite number in the fewest digits that mean it.
+/// The shortest text that parses as the finite number `value`.
 fn number(value: f64) -> String {
-    // A finite number can be written.
+    // Serialising a finite number cannot fail.
     let mut short = serde_json::to_string(&value).unwrap_or_default();
     if short.ends_with(".0") {
         short.truncate(short.len() - 2);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_value_is_written_as_go_writes_it() {
-        // (why this row exists, read, written)
+        // (why this row exists, input, output)
         let table = [
             ("null", "null", "null"),
             ("blanks", " [ true , false ] \n", "[true,false]"),

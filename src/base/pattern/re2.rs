@@ -1,19 +1,19 @@
-//! RE2 syntax, as Go's `regexp` takes it, rewritten into the syntax of regex-lite.
+//! Rewrites RE2 syntax, as accepted by Go's `regexp`, into the syntax of regex-lite.
 //!
-//! The two agree on most, and what they do not agree on would fail or, worse, mean something else:
-//! `\Q…\E`, octal escapes, braces that repeat nothing, classes, `\s`, `\<`.
+//! The two agree in most cases. Where they differ, an expression would be rejected or, worse, have
+//! another meaning: `\Q…\E`, octal escapes, braces without a repetition, classes, `\s`, `\<`.
 
-/// Repetitions that `{…}` may ask for, as in RE2.
+/// Maximum count in `{…}`, as in RE2.
 const REPEATS: u32 = 1000;
-/// What `\s` means in RE2, written as the inside of a class. No vertical tab is among it.
+/// `\s` of RE2 as the inside of a class. It does not contain the vertical tab.
 const BLANK: &str = "\t\n\x0C\r ";
-/// What `\S` means in RE2, written as the inside of a class.
+/// `\S` of RE2 as the inside of a class.
 const NOT_BLANK: &str = "\\x00-\\x08\\x0B\\x0E-\\x1F!-\\x{10FFFF}";
-/// The names of POSIX classes, each of which may be negated by `^`.
+/// Names of POSIX classes, each of which can be negated with `^`.
 const POSIX: &str = " alnum alpha ascii blank cntrl digit graph lower print punct space upper \
                      word xdigit ";
 
-/// The expression `rest` in the syntax of regex-lite, or why RE2 would not take it.
+/// The expression `rest` in the syntax of regex-lite; the error says why RE2 would reject it.
 pub(super) fn rewrite(mut rest: &str) -> Result<String, String> {
     let mut out = String::with_capacity(rest.len() + 8);
     while let Some((c, tail)) = next(rest) {
@@ -31,13 +31,13 @@ pub(super) fn rewrite(mut rest: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// The first character and what follows it.
+/// The first character and the rest.
 fn next(text: &str) -> Option<(char, &str)> {
     let mut chars = text.chars();
     Some((chars.next()?, chars.as_str()))
 }
 
-/// Rewrites the escape whose `\` lies before `rest`; returns what follows it.
+/// Rewrites the escape whose `\` precedes `rest`; returns the text after it.
 fn escape<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     let Some((c, tail)) = next(rest) else {
         return Err("trailing backslash at end of expression".to_owned());
@@ -60,7 +60,7 @@ fn escape<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     Ok(tail)
 }
 
-/// The character that an escape means whose `\` lies before `rest`, and what follows it.
+/// The character denoted by the escape whose `\` precedes `rest`, and the text after it.
 fn character(rest: &str) -> Result<(char, &str), String> {
     let Some((c, tail)) = next(rest) else {
         return Err("trailing backslash at end of expression".to_owned());
@@ -83,7 +83,7 @@ fn character(rest: &str) -> Result<(char, &str), String> {
         'r' => Some('\r'),
         't' => Some('\t'),
         'v' => Some('\x0B'),
-        // One digit other than 0 would refer back to a group, which RE2 does not know.
+        // A single digit other than 0 would be a backreference, which RE2 does not support.
         '0'..='7' if c == '0' || octal(rest) > 1 => {
             let (digits, tail) = rest.split_at(octal(rest).min(3));
             return coded(digits, 8)
@@ -115,7 +115,7 @@ fn unknown(c: char) -> String {
     format!("invalid escape sequence: `\\{c}`")
 }
 
-/// Writes `c` so that it means itself, inside of classes and outside.
+/// Writes `c` as a literal, valid inside and outside classes.
 fn literal(c: char, out: &mut String) {
     if "\\.+*?()|[]{}^$&-~".contains(c) {
         out.push('\\');
@@ -123,7 +123,7 @@ fn literal(c: char, out: &mut String) {
     out.push(c);
 }
 
-/// Rewrites the class whose `[` lies before `rest`; returns what follows it.
+/// Rewrites the class whose `[` precedes `rest`; returns the text after it.
 fn class<'t>(mut rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     out.push('[');
     if let Some(tail) = rest.strip_prefix('^') {
@@ -178,7 +178,7 @@ fn class<'t>(mut rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     }
 }
 
-/// The character, plain or escaped, that a class goes on with.
+/// The next plain or escaped character of a class, and the text after it.
 fn member(rest: &str) -> Result<(char, &str), String> {
     match next(rest) {
         Some(('\\', tail)) => character(tail),
@@ -187,8 +187,8 @@ fn member(rest: &str) -> Result<(char, &str), String> {
     }
 }
 
-/// Rewrites the opening of the group whose `(` lies before `rest`; returns what follows it. Names
-/// are dropped: nobody asks for them.
+/// Rewrites the start of the group whose `(` precedes `rest`; returns the text after it. Names are
+/// dropped because they are not used.
 fn group<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     let Some(mark) = rest.strip_prefix('?') else {
         out.push('(');
@@ -218,7 +218,7 @@ fn group<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     Ok(mark)
 }
 
-/// Rewrites what follows a `{`: a repetition, or text that only looks like one.
+/// Rewrites the text after a `{`: a repetition, or literal text.
 fn repeat<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

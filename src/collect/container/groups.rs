@@ -1,4 +1,4 @@
-//! What stands in the files of control groups, of version 2 or 1.
+//! Reads the files of control groups, version 1 or 2.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use crate::collect::readings::{ControlGroup, GroupCpu, GroupDetails, GroupMemory
 use crate::parse::{cgroup, container};
 use crate::sys::root::{FileError, Root};
 
-/// Directories looked through for containers, and how deep they are nested.
+/// Limits of the search for containers: number of directories read, and depth of nesting.
 const DIRECTORIES: usize = 5000;
 const DEEPEST: usize = 12;
 
-/// The controllers of version 1 that are read, as `/proc/self/cgroup` calls them.
+/// The controllers of version 1 that are read, named as in `/proc/self/cgroup`.
 const CONTROLLERS: [&str; 3] = ["cpu", "cpuacct", "memory"];
 const CPUACCT: usize = 1;
 const MEMORY: usize = 2;
 
-/// The files of control groups.
+/// The control groups below a mount point.
 pub(super) struct Groups {
     root: Root,
-    /// Where they are, as `root` knows it.
+    /// The mount point, as a path below `root`.
     base: PathBuf,
     pub(super) is_v2: bool,
     /// Version 1: the directory of each of [`CONTROLLERS`]; `None` if it is not mounted.
@@ -32,9 +32,9 @@ impl Groups {
         let is_v2 = root.exists(base.join("cgroup.controllers"));
         let mut directories = [const { None }; 3];
         if !is_v2 {
-            // Links for the single controllers of one hierarchy are not everywhere.
-            let names = root.names(&base).ok().flatten().unwrap_or_default();
-            let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+            // Some systems lack the links from a single controller to a combined hierarchy.
+            let listed = root.names(&base).ok().flatten().unwrap_or_default();
+            let names: Vec<_> = listed.iter().filter_map(|name| name.to_str()).collect();
             for (directory, controller) in directories.iter_mut().zip(CONTROLLERS) {
                 let has = |name: &&&str| name.split(',').any(|one| one == controller);
                 let plain = names.iter().find(|name| **name == controller);
@@ -50,42 +50,43 @@ impl Groups {
         }
     }
 
-    /// A file of the group at `path`. In version 1, `file` begins with the controller.
+    /// The path of `file` in the group `path`. In version 1, `file` begins with the controller.
     fn place(&self, path: &str, file: &str) -> PathBuf {
         let path = path.trim_start_matches('/');
         match file.split_once('/') {
             Some((controller, file)) if !self.is_v2 => {
                 let at = CONTROLLERS.iter().position(|one| *one == controller);
-                let directory = at.and_then(|at| self.directories.get(at)?.as_deref());
-                let directory = directory.unwrap_or(controller);
+                let mounted = at.and_then(|at| self.directories.get(at)?.as_deref());
+                let directory = mounted.unwrap_or(controller);
                 self.base.join(directory).join(path).join(file)
             }
             _ => self.base.join(path).join(file),
         }
     }
 
-    /// Whether there is such a file.
+    /// Whether the group `path` has `file`.
     fn exists(&self, path: &str, file: &str) -> bool {
         self.root.exists(self.place(path, file))
     }
 
-    /// The controller of version 1 whose hierarchy has all groups that count.
+    /// The controller of version 1 in whose hierarchy groups are looked up; `None` in version 2.
     pub(super) fn controller(&self) -> Option<&'static str> {
-        // The Raspberry Pi's firmware takes memory away, unless it is asked not to.
-        let at = match self.directories[MEMORY].is_some() {
-            true => MEMORY,
-            false => CPUACCT,
+        // The Raspberry Pi's firmware disables the memory controller by default.
+        let at = if self.directories[MEMORY].is_some() {
+            MEMORY
+        } else {
+            CPUACCT
         };
         (!self.is_v2).then_some(CONTROLLERS[at])
     }
 
-    /// Whether there is a group at `path`.
+    /// Whether the group `path` exists.
     pub(super) fn has(&self, path: &str) -> bool {
         self.has_of(path, self.controller())
     }
 
-    /// The group at `path`, or the next one around it that every hierarchy of version 1 has: a
-    /// process may be elsewhere in each.
+    /// The group `path`, or its nearest ancestor that exists in every hierarchy of version 1. A
+    /// process may be in a different group in each hierarchy.
     pub(super) fn common<'p>(&self, path: &'p str) -> &'p str {
         let is_mounted = |at: usize| self.directories.get(at).is_some_and(Option::is_some);
         let mounted = [CPUACCT, MEMORY].into_iter().filter(|at| is_mounted(*at));
@@ -102,8 +103,8 @@ impl Groups {
         }
     }
 
-    /// Whether these are all groups of the host, and not a container's alone: some files only the
-    /// root of all groups has, and others every group but that.
+    /// Whether the mount shows all groups of the host and not only those of a container. Some files
+    /// exist only in the root of all groups, others in every group except that root.
     pub(super) fn are_all(&self) -> bool {
         match self.controller() {
             None => !self.exists("", "memory.current") && !self.exists("", "cgroup.events"),
@@ -111,7 +112,7 @@ impl Groups {
         }
     }
 
-    /// The text of such a file; `None` if the file is missing, also because the group has gone.
+    /// The text of `file`; `None` if the file is missing, also if the group has been removed.
     fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
         match self.root.text_if_present(self.place(path, file)) {
             Err(error) if error.is_gone() => Ok(None),
@@ -119,12 +120,12 @@ impl Groups {
         }
     }
 
-    /// A number in a file of lines with a name and a number; `None` if there is none.
+    /// The number after `name` in a file of lines `name number`; `None` if there is none.
     fn field(&self, path: &str, file: &str, name: &str) -> Option<u64> {
         cgroup::field(&self.text(path, file).ok()??, name)
     }
 
-    /// The paths of all groups that are containers, sorted.
+    /// The sorted paths of all groups that belong to containers.
     pub(super) fn containers(&self) -> Vec<String> {
         let controller = self.controller();
         let directory = controller.map(|controller| [controller, "/"].concat());
@@ -153,8 +154,8 @@ impl Groups {
         found
     }
 
-    /// Adds a reading of the group at `path`, of the container that is called `name`, to `out`.
-    /// Returns why a value is missing, if one is.
+    /// Reads the group `path` of the container `name` and adds the reading to `out`. Returns the
+    /// first error, if a value is missing.
     pub(super) fn read(
         &self,
         path: String,
@@ -165,7 +166,7 @@ impl Groups {
         let mut stat = None;
         let used_ns = self.cpu_ns(&path, &mut stat);
         let used_bytes = self.memory_bytes(&path);
-        // What cannot be understood is there, and has a limit.
+        // A file that cannot be parsed still shows that the controller exists.
         let has = |read: &Result<Option<u64>, CollectError>| !matches!(read, Ok(None));
         let (has_cpu, has_memory) = (has(&used_ns), has(&used_bytes));
         let mut failure = None;
@@ -209,8 +210,8 @@ impl Groups {
         failure
     }
 
-    /// CPU time used, in nanoseconds; `None` without the controller. In version 2 it is in `cpu.stat`,
-    /// which becomes `stat`.
+    /// CPU time used, in nanoseconds; `None` without the controller. In version 2 it comes from
+    /// `cpu.stat`, whose text is stored in `stat`.
     fn cpu_ns(&self, path: &str, stat: &mut Option<String>) -> Result<Option<u64>, CollectError> {
         if !self.is_v2 {
             let text = self.text(path, "cpuacct/cpuacct.usage")?;
@@ -223,22 +224,23 @@ impl Groups {
         Ok(used.map(|microseconds| microseconds.saturating_mul(1000)))
     }
 
-    /// What is in use and cannot simply be dropped: the kubelet's working set.
+    /// Memory in use without inactive page cache, in bytes: the kubelet's working set.
     fn memory_bytes(&self, path: &str) -> Result<Option<u64>, CollectError> {
-        let (file, name, inactive) = match self.is_v2 {
-            true => ("memory.current", "memory.stat", "inactive_file"),
-            false => (
+        let (file, name, inactive) = if self.is_v2 {
+            ("memory.current", "memory.stat", "inactive_file")
+        } else {
+            (
                 "memory/memory.usage_in_bytes",
                 "memory/memory.stat",
                 "total_inactive_file",
-            ),
+            )
         };
         let Some(text) = self.text(path, file)? else {
             return Ok(None);
         };
         let used = cgroup::number("memory.current", &text)?;
         let inactive = self.field(path, name, inactive).unwrap_or_default();
-        // A number that cannot be one stays so.
+        // An impossible number is returned unchanged.
         let is_possible = (used as f64) < IMPOSSIBLE;
         Ok(Some(if is_possible {
             used.saturating_sub(inactive)
@@ -264,8 +266,8 @@ impl Groups {
         cgroup::limit(&self.text(path, file).ok()??)
     }
 
-    /// The narrowest limit of a group and those around it, and which of them has it; `None` if
-    /// there is none.
+    /// The lowest limit of a group and its ancestors, with the group that sets it; `None` without a
+    /// limit.
     fn narrowest<'p>(path: &'p str, limit: &dyn Fn(&str) -> Option<f64>) -> Option<(&'p str, f64)> {
         let groups = Path::new(path).ancestors().take(DEEPEST);
         let limits = groups.filter_map(|group| {
@@ -275,9 +277,9 @@ impl Groups {
         limits.reduce(|least, one| if one.1 < least.1 { one } else { least })
     }
 
-    /// The details that `container.details` asks for. The kernel counts throttling in the group that is
-    /// `limiting`: of a container in a pod or a task that has limits, the one around it. `stat` is the
-    /// text of `cpu.stat` of the group itself, if that has been read.
+    /// The values for `container.details`. The kernel counts throttling in the group `limiting`. If
+    /// the limit is set on a pod or a task, that is the group around the container's. `stat` is the
+    /// text of the container's own `cpu.stat`, if it has been read.
     fn details(&self, path: &str, limiting: &str, stat: Option<String>) -> GroupDetails {
         let (cpu, memory) = if self.is_v2 {
             ("cpu.stat", "memory.events")
@@ -294,7 +296,7 @@ impl Groups {
             oom_kills: self.field(path, memory, "oom_kill"),
             ..GroupDetails::default()
         };
-        // Version 1 does not tell; neither does a kernel without pressure.
+        // Version 1 has no pressure files, nor has a kernel without PSI.
         for (resource, stalled) in RESOURCES.iter().zip(&mut details.stalled_us) {
             if self.is_v2
                 && let Ok(Some(text)) = self.text(path, &[resource, ".pressure"].concat())

@@ -1,4 +1,4 @@
-//! What containers are called, by what the kubelet, Docker and Podman keep of them.
+//! Looks up container names in the files of the kubelet, Docker and Podman.
 
 use std::path::Path;
 
@@ -7,17 +7,18 @@ use crate::base::json::Json;
 use crate::parse::container;
 use crate::sys::root::Root;
 
-/// Where names of containers are told, if those directories are mounted.
+/// Directories with container names, if they are mounted: the kubelet's and Docker's.
 const LOGS: &str = "/var/log/containers";
 const DOCKER: &str = "/var/lib/docker/containers";
-/// Podman's stores, the second of which ends with the boot. Each has a directory for the storage driver,
-/// and in it files of those containers that stay and of those that do not.
+/// Podman's storage directories; the second is emptied at boot. Each has a directory per storage
+/// driver. That directory contains one file for persistent and one for volatile containers.
 const PODMAN: [&str; 2] = ["/var/lib/containers/storage", "/run/containers/storage"];
 const DRIVER: &str = "-containers";
 const FILES: [&str; 2] = ["containers.json", "volatile-containers.json"];
 
 impl Container {
-    /// Sees to it that the names of the containers of `paths` are known, as far as they are told.
+    /// Looks up the names of the containers with the groups `paths`, unless all are known. Then
+    /// drops the names of other containers. `with_pod` prefixes the name of the pod.
     pub(super) fn name(&mut self, root: &Root, paths: &[String], with_pod: bool) {
         let is_known = |path: &String| self.names.iter().any(|(known, _)| known == id(path));
         if paths.iter().all(is_known) {
@@ -26,9 +27,10 @@ impl Container {
         for name in root.names(LOGS).ok().flatten().unwrap_or_default() {
             let name = name.to_string_lossy();
             if let Some((pod, container, id)) = container::log_file(&name) {
-                let name = match with_pod {
-                    true => [pod, "_", container].concat(),
-                    false => container.to_owned(),
+                let name = if with_pod {
+                    [pod, "_", container].concat()
+                } else {
+                    container.to_owned()
                 };
                 self.learn(id, name);
             }
@@ -55,7 +57,7 @@ impl Container {
             .retain(|(known, _)| paths.iter().any(|path| id(path) == known));
     }
 
-    /// Learns what a file of Podman tells.
+    /// Adds the names from the text of a Podman file.
     fn learn_all(&mut self, text: Option<String>) {
         if let Some(Json::List(all)) = text.and_then(|text| Json::parse(&text).ok()) {
             for one in all {

@@ -4,10 +4,10 @@ use super::{Reply, Service, TRIES, place};
 use crate::describe::Place;
 
 const DOMAIN: &str = "virtual_machine.azure.microsoft.com";
-/// Tries to find out whether the service is there.
+/// Number of attempts to detect the service.
 const PROBES: u32 = 2;
 const ID: (&str, &str) = ("vmID", "compute/vmId");
-/// Besides [`ID`], as the description and the service call them.
+/// The other fields: the key in the description, and the path in the service.
 const KEYS: [(&str, &str); 8] = [
     ("location", "compute/location"),
     ("imageReferenceOffer", "compute/offer"),
@@ -25,8 +25,8 @@ const KEYS: [(&str, &str); 8] = [
     ),
 ];
 
-/// What the service has no text for is not described, nor is what comes after a break of the
-/// connection in one of the two groups, `compute` and `network`.
+/// Fields for which the service has no text are left out. If a connection fails, the remaining
+/// fields of the same group, `compute` or `network`, are left out.
 pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
     service.header = Some(("Metadata", "true".to_owned()));
     let (key, name) = ID;

@@ -1,18 +1,18 @@
-//! Amazon EC2: the instance metadata service, version 2 (with a token) and, where there is no token,
-//! version 1.
+//! Amazon EC2: the instance metadata service, version 2 with a token, or version 1 if there is no
+//! token.
 
 use super::{Reply, Service, TRIES, place};
 use crate::describe::Place;
 use crate::sys::http::{Fetch, Method};
 
 const TOKEN: &str = "/latest/api/token";
-/// Seconds; the longest that there is, and much longer than one description takes.
+/// In seconds: the maximum, and much longer than a description takes.
 const TOKEN_LIFE: (&str, &str) = ("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-/// `aws`, `aws-cn`, …: what only looks like EC2 does not say so.
+/// The partition: `aws`, `aws-cn` and so on. Services that only imitate EC2 do not return it.
 const PARTITION: &str = "/latest/meta-data/services/partition";
 const DOMAIN: &str = "ec2.amazonaws.com";
 const ID: &str = "instance-id";
-/// Besides [`ID`], as the service and the description call them.
+/// The other fields, with the same names in the service and in the description.
 const KEYS: [&str; 10] = [
     "instance-type",
     "placement/availability-zone",
@@ -26,8 +26,8 @@ const KEYS: [&str; 10] = [
     "reservation-id",
 ];
 
-/// What the service has no text for is described as empty. Without all that it has, there is no
-/// description, and perhaps an identifier.
+/// Fields for which the service has no text are empty. If a request fails, there is no description;
+/// the identifier is kept if known.
 pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
     service.header = token(service.net).map(|token| ("x-aws-ec2-metadata-token", token));
     if is_to_prove && !service.insist(PARTITION, TRIES, false)?.starts_with("aws") {
@@ -49,8 +49,8 @@ fn path(key: &str) -> String {
     format!("/latest/meta-data/{key}")
 }
 
-/// The key to version 2. `None` if there is none, also because its answer may not travel as far as
-/// into a container: version 1 may yet answer.
+/// The token for version 2. `None` if there is none. This also happens in a container if the hop
+/// limit of the response is too low; version 1 may still answer then.
 fn token(net: &mut dyn Fetch) -> Option<String> {
     let answer = net.fetch(Method::Put, TOKEN, Some(TOKEN_LIFE)).ok()?;
     let token = answer.body.trim();

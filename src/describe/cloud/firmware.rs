@@ -1,21 +1,22 @@
-//! Which cloud the host's firmware names: the DMI strings below `/sys/class/dmi/id`, most of which
-//! every user may read, and the uuids that EC2 gives its machines. Asks nobody.
+//! Detects the cloud from the host's firmware: the DMI strings below `/sys/class/dmi/id`, most of
+//! which are readable by every user, and the UUIDs of EC2 instances. No request is sent.
 
 use super::Provider;
 use crate::sys::root::Root;
 
-/// The kernel's folders of DMI strings; the first is a link to the second, which is what there is in
-/// some containers.
+/// The kernel's directories of DMI strings. The first is a link to the second, but some containers
+/// only have the second.
 const FOLDERS: [&str; 2] = ["/sys/class/dmi/id", "/sys/devices/virtual/dmi/id"];
-/// What Microsoft gives the chassis of every machine of Azure. Its vendor and product are those of
-/// any Hyper-V.
+/// Microsoft's chassis asset tag of every Azure machine. Vendor and product are those of any
+/// Hyper-V machine.
 const AZURE_CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
-/// Digits of the shortest instance id.
+/// Number of digits of the shortest instance id.
 const INSTANCE_DIGITS: usize = 8;
 
-/// Every user may read these, but for a uuid of the machine.
+/// Files with DMI strings, and the cloud that they indicate. Every user may read them, except
+/// `product_uuid`.
 const SIGNS: [(&str, Sign, Provider); 8] = [
-    // What is sold as a Chromebook has Google for a vendor too; the product tells.
+    // Chromebooks have Google as vendor too; only the product distinguishes them.
     (
         "product_name",
         Sign::Is("Google Compute Engine"),
@@ -29,23 +30,23 @@ const SIGNS: [(&str, Sign, Provider); 8] = [
     ),
     ("sys_vendor", Sign::Is("Amazon EC2"), Provider::Ec2),
     ("bios_vendor", Sign::Is("Amazon EC2"), Provider::Ec2),
-    // Its machines on Xen, whose vendor is Xen, e.g. `4.11.amazon`.
+    // EC2 instances on Xen, whose vendor is Xen; e.g. `4.11.amazon`.
     ("bios_version", Sign::EndsIn(".amazon"), Provider::Ec2),
     ("board_asset_tag", Sign::Instance, Provider::Ec2),
     ("product_uuid", Sign::Uuid, Provider::Ec2),
 ];
 
-/// How a text shows whose machine it is.
+/// Condition on a DMI string.
 enum Sign {
     Is(&'static str),
     EndsIn(&'static str),
-    /// It is the id of an instance.
+    /// It is an EC2 instance id.
     Instance,
-    /// It is a uuid that EC2 gives.
+    /// It is a UUID of EC2.
     Uuid,
 }
 
-/// The cloud that the firmware names, if it is one with a metadata service that the agent knows.
+/// The cloud named by the firmware, if it is a supported one.
 pub(super) fn provider(root: &Root) -> Option<Provider> {
     if is_ec2_uuid(&text(root, "/sys/hypervisor", "uuid")) {
         return Some(Provider::Ec2);
@@ -59,7 +60,7 @@ pub(super) fn provider(root: &Root) -> Option<Provider> {
         Sign::Is(whole) => text == *whole,
         Sign::EndsIn(end) => text.ends_with(end),
         Sign::Instance => is_instance(text),
-        // One in 2,048 looks so by chance: a machine of another vendor is left alone.
+        // One random UUID in 2,048 matches. Machines of other vendors are therefore excluded.
         Sign::Uuid => is_ec2_uuid(text) && matches!(dmi("sys_vendor").as_str(), "" | "Xen"),
     };
     let mut signs = SIGNS.iter();
@@ -67,7 +68,7 @@ pub(super) fn provider(root: &Root) -> Option<Provider> {
     found.map(|(_, _, provider)| *provider)
 }
 
-/// The text of a file; empty if there is none or it may not be read, as some uuids by anybody but
+/// The text of a file. Empty if it is missing or unreadable, as some UUIDs are for users other than
 /// the superuser.
 fn text(root: &Root, folder: &str, name: &str) -> String {
     let mut buffer = Vec::new();
@@ -77,14 +78,14 @@ fn text(root: &Root, folder: &str, name: &str) -> String {
     }
 }
 
-/// Whether a board's tag is the id of an instance, as on EC2's own hypervisor.
+/// Whether a board's asset tag is an instance id, as on EC2's own hypervisor.
 fn is_instance(tag: &str) -> bool {
     tag.strip_prefix("i-").is_some_and(|id| {
         id.len() >= INSTANCE_DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
 }
 
-/// Whether a uuid is one that EC2 gives: it begins with `ec2`, perhaps in the other order of bytes.
+/// Whether a UUID is one of EC2: it begins with `ec2`, in either byte order.
 fn is_ec2_uuid(uuid: &str) -> bool {
     let first = uuid.split('-').next().unwrap_or_default();
     let swapped = match first.len() {
@@ -102,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// A host whose `/sys` has these files.
+    /// A host with these files below `/sys`.
     fn host(files: &[(&str, &str)]) -> tempfile::TempDir {
         let top = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn recorded_hosts_are_where_they_are() {
         use Provider::{Azure, Ec2, Gce};
-        // (fixture, where it is)
+        // (fixture, cloud)
         let table = [
             ("cloud-ec2-nitro", Some(Ec2)),
             ("cloud-ec2-metal", Some(Ec2)),
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_counts_where_no_other_vendor_is_named() {
+    fn uuid_counts_unless_another_vendor_is_named() {
         const UUID: &str = "class/dmi/id/product_uuid";
         const VENDOR: &str = "class/dmi/id/sys_vendor";
         const EC2: &str = "EC2E1916-9099-7CAF-FD21-012345ABCDEF";

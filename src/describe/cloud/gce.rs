@@ -1,20 +1,20 @@
-//! Google Compute Engine: the metadata server, asked once for all it has.
+//! Google Compute Engine: the metadata server, queried once for the whole document.
 
 use super::{Service, place};
 use crate::base::json::Json;
 use crate::describe::Place;
 
-/// As Google documents it, and as the Go agent asks.
+/// The path documented by Google, and the one that the Go agent uses.
 const PATHS: [&str; 2] = [
     "/computeMetadata/v1/?recursive=true",
     "/computeMetadata/v1?recursive=true",
 ];
 const DOMAIN: &str = "gce.cloud.google.com";
-/// Tries to find out whether the server is there.
+/// Number of attempts to detect the server.
 const PROBES: u32 = 2;
 
-/// Without a document that can be understood there is no cloud, or, where there has to be one, no
-/// answer.
+/// If the document cannot be parsed, the result has no cloud if the server `is_to_prove` itself;
+/// otherwise the lookup fails.
 pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
     service.header = Some(("Metadata-Flavor", "Google".to_owned()));
     let [documented, other] = PATHS;
@@ -41,7 +41,7 @@ fn described(text: &str) -> Option<Place> {
     let fields = vec![
         ("hostname", field(instance, "hostname")),
         ("instance-id", id.to_owned()),
-        // e.g. `projects/1234567890/machineTypes/e2-micro`
+        // For example `projects/1234567890/machineTypes/e2-micro`.
         ("instance-type", field(instance, "machineType")),
         ("zone", field(instance, "zone")),
         ("projectId", field(project, "projectId")),
@@ -49,13 +49,12 @@ fn described(text: &str) -> Option<Place> {
     Some(place("gce", Some(fields), id, DOMAIN))
 }
 
-/// The digits of an id, which has more of them than a [`Json::Number`] keeps: those in the text
-/// that mean the same number.
+/// The digits of an id in `text`; a [`Json::Number`] cannot hold all of them. The result is the
+/// first id in the text with the same rounded value.
 fn digits<'t>(text: &'t str, id: &Json) -> Option<&'t str> {
-    let ids = text.split("\"id\"").skip(1);
-    let mut ids = ids.filter_map(|after| {
-        let after = after.trim_start().strip_prefix(':')?.trim_start();
-        after.split(|c: char| !c.is_ascii_digit()).next()
+    let mut ids = text.split("\"id\"").skip(1).filter_map(|after| {
+        let value = after.trim_start().strip_prefix(':')?.trim_start();
+        value.split(|c: char| !c.is_ascii_digit()).next()
     });
     ids.find(|digits| {
         let number = digits.parse::<u64>().map(|number| number as f64);

@@ -1,7 +1,8 @@
-//! `cloud`: what the metadata service of the host's cloud says, and the identifier that the host
-//! has by it. One file per cloud.
+//! `cloud`: metadata of the host from the metadata service of its cloud, and the host's identifier
+//! there. One file per cloud.
 //!
-//! A host whose firmware names no cloud asks nobody. Every service has the same link-local address.
+//! If the firmware names no cloud, no request is sent. All services have the same link-local
+//! address.
 
 mod azure;
 mod ec2;
@@ -20,15 +21,15 @@ use crate::sys::http::{Fetch, Method};
 use crate::sys::root::Root;
 use crate::wire::host::{Attributes, Cloud};
 
-/// Where every cloud that the agent knows has its service.
+/// Address of the metadata service of every supported cloud.
 pub(crate) const SERVICE: &str = "http://169.254.169.254";
-/// For one request.
+/// Time limit for one request.
 pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(3);
-/// Between two tries.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Tries to get what the host is identified by.
+/// Number of attempts to get the host's identifier.
 const TRIES: u32 = 3;
-/// Characters kept of each text: more than any service says.
+/// Maximum length of a text in characters; no service returns longer texts. The rest is dropped.
 const SHOWN: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,16 +39,16 @@ enum Provider {
     Azure,
 }
 
-/// The cloud whose service is to be asked.
+/// The cloud whose metadata service is queried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     provider: Provider,
-    /// Whether the service has to show first that it is that of this cloud: only the firmware says
-    /// so, not the user.
+    /// Whether the service must first prove to be that of this cloud. It must if the cloud was
+    /// detected from the firmware, and need not if the user configured it.
     is_to_prove: bool,
 }
 
-/// Whom to ask; `None` if nobody.
+/// The service to query; `None` if there is none.
 pub(crate) fn target(root: &Root, platform: CloudPlatform) -> Option<Target> {
     let named = |provider| {
         Some(Target {
@@ -67,12 +68,11 @@ pub(crate) fn target(root: &Root, platform: CloudPlatform) -> Option<Target> {
     }
 }
 
-/// Asks the service behind `net`, whose requests are limited by [`REQUEST_LIMIT`], and `wait`s
-/// between tries. A service that never answers costs 16 seconds at most.
+/// Queries the service behind `net`, whose requests are limited by [`REQUEST_LIMIT`]. `wait` is
+/// called between attempts. A service that never answers costs at most 16 seconds.
 ///
-/// A place without a cloud: the service says that it is not that of the target. One without an
-/// identifier: it does not say what the host is called. Where that remains unknown, fails with the
-/// reason.
+/// The result has no cloud if the service proves to be another one. It has no identifier if the
+/// service returns none. If this could not be determined, the error is the reason.
 pub(crate) fn look(
     target: Target,
     net: &mut dyn Fetch,
@@ -102,22 +102,22 @@ impl fmt::Display for Target {
     }
 }
 
-/// A metadata service as it is asked here.
+/// A metadata service and the state of its requests.
 struct Service<'a> {
     net: &'a mut dyn Fetch,
     wait: &'a mut dyn FnMut(Duration),
     /// Sent with every request.
     header: Option<(&'static str, String)>,
-    /// Why the last request that brought no answer brought none.
+    /// Reason why the last failed request failed.
     why: String,
 }
 
-/// What a request brought.
+/// Result of a request.
 enum Reply {
     Text(String),
     /// The service has no such text.
     Nothing,
-    /// The service cannot answer at the moment.
+    /// The service is temporarily unable to answer.
     Busy,
     Silence,
 }
@@ -142,9 +142,9 @@ impl Service<'_> {
         }
     }
 
-    /// Asks until there is an answer and, if that `is_needed`, until it is a text that is not empty,
-    /// but `tries` times at most. `None` if there is no answer at last; an answer without a text is
-    /// empty.
+    /// Repeats a request until there is an answer, at most `tries` times. If `is_needed`, the
+    /// answer must be a non-empty text. `None` if the last attempt had no answer; an empty text if
+    /// the service has no such text.
     fn insist(&mut self, path: &str, tries: u32, is_needed: bool) -> Option<String> {
         let mut left = tries;
         loop {
@@ -166,7 +166,7 @@ impl Service<'_> {
     }
 }
 
-/// A place whose service has answered.
+/// The place of a host whose service has answered.
 fn place(
     provider: &'static str,
     metadata: Option<Vec<(&'static str, String)>>,

@@ -1,4 +1,4 @@
-//! Each service against a script of answers, in time that nobody waits.
+//! Each service against scripted answers, with simulated time.
 
 use super::*;
 use crate::sys::http::{Answer, LinkError};
@@ -12,10 +12,11 @@ const GCE_DOCUMENT: &str = r#"{"instance":{"attributes":{"ssh-keys":"x"},"hostna
     "id":4520031799277581759,"machineType":"projects/1234/machineTypes/e2-micro",
     "zone":"projects/1234/zones/asia-northeast1-b"},"project":{"numericProjectId":1234,"projectId":"shop"}}"#;
 
-/// What the service says to a request: a status and a text, or nothing.
+/// The answer to a request: status and body, or `None` for no answer.
 type Rule = dyn Fn(&str, usize) -> Option<(u16, &'static str)>;
 
-/// A service that obeys a rule, which gets a request and how often it has been made before.
+/// A service that answers by a rule. The rule's arguments are the request and the number of earlier
+/// identical requests.
 struct Script<'a> {
     rule: &'a Rule,
     asked: Vec<String>,
@@ -52,7 +53,7 @@ impl Fetch for Script<'_> {
     }
 }
 
-/// What comes of a look, the requests that it made, and the seconds that it waited between them.
+/// The result of a lookup, its requests, and the total pause between them in seconds.
 struct Seen {
     found: Result<Place, String>,
     asked: Vec<String>,
@@ -81,7 +82,7 @@ impl Seen {
         place.custom_identifier.as_deref()
     }
 
-    /// The fields of the description that are not empty; `None` if there is no description.
+    /// The non-empty fields of the description; `None` if there is no description.
     fn fields(&self) -> Option<Vec<(&str, &str)>> {
         let cloud = self.found.as_ref().ok()?.cloud.as_ref()?;
         let all = cloud.metadata.0.iter();
@@ -98,7 +99,7 @@ impl Seen {
     }
 }
 
-/// An EC2 of version 2: nothing without the token.
+/// EC2 with metadata version 2: every request needs the token.
 fn ec2_v2(line: &str, _: usize) -> Option<(u16, &'static str)> {
     if line == TOKEN {
         return Some((200, "AQAEAA==\n"));
@@ -115,7 +116,7 @@ fn ec2_v2(line: &str, _: usize) -> Option<(u16, &'static str)> {
     })
 }
 
-/// An EC2 of version 1: no token, and no header.
+/// EC2 with metadata version 1: no token and no header.
 fn ec2_v1(line: &str, _: usize) -> Option<(u16, &'static str)> {
     Some(match line {
         PARTITION => (200, "aws"),
@@ -143,7 +144,7 @@ fn ec2_is_asked_with_a_token_or_without() {
 }
 
 #[test]
-fn a_service_that_is_not_the_clouds_is_left_alone() {
+fn service_of_another_cloud_is_not_used() {
     let other = |_: &str, _: usize| Some((200, "<html>welcome to this router"));
     let seen = look_at(Provider::Ec2, true, &other);
     assert_eq!(seen.found, Ok(Place::default()));
@@ -167,8 +168,8 @@ fn a_service_that_is_not_the_clouds_is_left_alone() {
 }
 
 #[test]
-fn a_service_that_never_answers_costs_no_more_than_is_said() {
-    // (cloud, whether the firmware names it, requests, seconds)
+fn service_that_never_answers_costs_at_most_16_seconds() {
+    // (cloud, whether it was detected from the firmware, number of requests, seconds)
     let table = [
         (Provider::Ec2, true, 4, 16),
         (Provider::Ec2, false, 4, 16),
@@ -188,8 +189,8 @@ fn a_service_that_never_answers_costs_no_more_than_is_said() {
 }
 
 #[test]
-fn what_identifies_the_host_is_asked_for_three_times() {
-    // (why this row exists, statuses of three tries, identifier, seconds)
+fn identifier_is_requested_up_to_three_times() {
+    // (why this row exists, statuses of three attempts, identifier, seconds)
     let table = [
         ("it is not there", [404, 404, 404], None, 4),
         ("it is there at last", [404, 404, 200], Some("i-1"), 4),
@@ -219,7 +220,7 @@ fn what_identifies_the_host_is_asked_for_three_times() {
 }
 
 #[test]
-fn what_is_empty_identifies_nobody() {
+fn empty_text_is_not_an_identifier() {
     let empty = |line: &str, _: usize| match line {
         PARTITION => Some((200, "aws")),
         _ => Some((200, "")),
@@ -231,7 +232,7 @@ fn what_is_empty_identifies_nobody() {
 }
 
 #[test]
-fn a_service_that_is_busy_has_not_said_no() {
+fn service_that_is_busy_is_asked_again() {
     for status in [429, 500, 503] {
         let busy = move |line: &str, before: usize| match line {
             TOKEN => Some((404, "")),
@@ -249,7 +250,7 @@ fn a_service_that_is_busy_has_not_said_no() {
 }
 
 #[test]
-fn a_connection_that_breaks_in_the_middle_leaves_the_identity() {
+fn identifier_is_kept_if_the_connection_breaks_later() {
     let breaks = |line: &str, before: usize| match line {
         "/latest/meta-data/ami-id" => None,
         line => ec2_v1(line, before),
@@ -261,7 +262,7 @@ fn a_connection_that_breaks_in_the_middle_leaves_the_identity() {
 }
 
 #[test]
-fn a_token_that_no_header_can_carry_is_none() {
+fn token_that_is_not_valid_in_a_header_is_ignored() {
     for token in ["", "two words", "line\r\nX-Other: 1", "\u{e9}"] {
         let rule = move |line: &str, before: usize| match line {
             TOKEN => Some((200, token)),
@@ -292,9 +293,12 @@ fn gce_is_asked_once_for_all() {
     assert_eq!(seen.asked.len(), 1);
     assert_eq!(seen.found.unwrap().cloud.unwrap().provider, "gce");
 
-    let other = |line: &str, _: usize| match line.starts_with("/computeMetadata/v1?") {
-        true => Some((200, GCE_DOCUMENT)),
-        false => Some((404, "")),
+    let other = |line: &str, _: usize| {
+        if line.starts_with("/computeMetadata/v1?") {
+            Some((200, GCE_DOCUMENT))
+        } else {
+            Some((404, ""))
+        }
     };
     let seen = look_at(Provider::Gce, true, &other);
     assert_eq!(seen.identifier(), Some(identifier), "the other spelling");
@@ -351,7 +355,7 @@ fn azure_is_asked_text_by_text() {
 }
 
 #[test]
-fn a_break_in_one_group_of_azure_leaves_the_other() {
+fn azure_fields_of_one_group_are_kept_if_the_other_fails() {
     let rule = |line: &str, _: usize| match line.split('?').next().unwrap() {
         "/metadata/instance/compute/offer" => None,
         _ => Some((200, "x")),
@@ -364,10 +368,10 @@ fn a_break_in_one_group_of_azure_leaves_the_other() {
 }
 
 #[test]
-fn the_user_is_believed_and_the_firmware_only_where_it_names_a_cloud() {
+fn cloud_from_the_settings_needs_no_proof_and_one_from_the_firmware_does() {
     let pi = Root::at("tests/fixtures/pi-4/t0");
     let ec2 = Root::at("tests/fixtures/cloud-ec2-nitro/t0");
-    // (host, setting, whom to ask, whether it has to show who it is)
+    // (host, setting, cloud to query and whether it must prove itself)
     let table = [
         (&pi, CloudPlatform::Auto, None),
         (&pi, CloudPlatform::None, None),

@@ -1,17 +1,17 @@
-//! Names for the codes by which CPUs tell their maker and their design: tables for
-//! [`crate::base::table`], keys in hexadecimal without leading zeros.
+//! Names of CPU vendors and cores by their codes: tables for [`crate::base::table`]. The keys are
+//! in hexadecimal without leading zeros.
 
-/// Codes of the Main ID Register and who holds them.
+/// Implementer codes of the Main ID Register.
 pub(super) const ARM_IMPLEMENTERS: &str = "\
     41 ARM; 42 Broadcom; 43 Cavium; 44 DEC; 46 Fujitsu; 48 HiSilicon; 49 Infineon; \
     4d Motorola/Freescale; 4e NVIDIA; 50 APM; 51 Qualcomm; 56 Marvell; 61 Apple; 69 Intel; \
     c0 Ampere";
 
-/// JEDEC codes as the register mvendorid shows them.
+/// JEDEC codes, as in the register mvendorid.
 pub(super) const RISC_V_VENDORS: &str = "\
     29 Microchip; 127 MIPS; 31e Andes; 489 SiFive; 5b7 T-Head";
 
-/// Part numbers of the cores that ARM itself designed.
+/// Part numbers of ARM's own cores.
 pub(super) const ARM_PARTS: &str = "\
     810 ARM810; 920 ARM920; 922 ARM922; 926 ARM926; 940 ARM940; 946 ARM946; 966 ARM966; \
     a20 ARM1020; a22 ARM1022; a26 ARM1026; b02 ARM11 MPCore; b36 ARM1136; b56 ARM1156; \

@@ -1,5 +1,5 @@
-//! Which mounts count: those that `df -l` of GNU coreutils shows, so that the names of metrics do
-//! not change with the agent. Nothing is touched to find out.
+//! Selects the mounts that `df -l` of GNU coreutils shows, so that metric names are the same as
+//! with the Go agent. Only the mount tables are used; no filesystem is accessed.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,46 +9,47 @@ use super::Mount;
 use super::tree::Tree;
 use crate::base::text::fnv1a;
 
-/// Types that `df` passes over: they hold no data. Asking `autofs` may mount something.
+/// Types that `df` skips because they hold no data. Calling statvfs(3) on `autofs` may mount
+/// something.
 const PSEUDO: &str = "autofs debugfs devpts fusectl fuse.portal ignore mqueue none proc \
     rpc_pipefs subfs sysfs";
 
-/// Types that `df` takes to be remote, whatever their source.
+/// Types that `df` treats as remote, whatever their source.
 const REMOTE: &str = "acfs afs auristorfs coda fhgfs gpfs ibrix ocfs2 vxfs";
 
-/// More types whose data lies on another host: some have sources that `df` does not recognise,
-/// and asking them may take for ever.
+/// Further types with data on another host. `df` does not recognise the sources of some, and
+/// statvfs(3) may block on them indefinitely.
 const REMOTE_TOO: &str = "beegfs ceph cifs davfs glusterfs lustre ncpfs nfs nfs4 smb3 smbfs \
     fuse.blobfuse fuse.blobfuse2 fuse.ceph fuse.ceph-fuse fuse.curlftpfs fuse.davfs2 \
     fuse.gcsfuse fuse.glusterfs fuse.goofys fuse.juicefs fuse.mount-s3 fuse.rclone fuse.s3fs \
     fuse.sshfs";
 
-/// A filesystem that has its data on this host, and where to ask for its size.
+/// A filesystem with data on this host.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Local<'a> {
-    /// What is mounted: a device such as `/dev/sda1`, or any text.
+    /// The device, such as `/dev/sda1`, or any other source.
     pub(crate) device: &'a OsStr,
-    /// Where it is mounted, as the host knows it.
+    /// The mount point as a path on the host.
     pub(crate) point: &'a Path,
 }
 
-/// Chooses the mounts that `df -l` shows, in its order: neither pseudo nor remote filesystems, none
-/// that is hidden below another mount, and each filesystem once. Of the mounts of one filesystem,
-/// a device wins over a mere name, then the shorter path, unless it shows only a part of what
-/// the other one shows. Each subvolume of btrfs counts as a filesystem.
+/// Selects the mounts that `df -l` shows, in the same order. Pseudo filesystems, remote filesystems
+/// and hidden mounts are excluded. Each filesystem appears once, and each subvolume of btrfs counts
+/// as a filesystem. Of several mounts of one filesystem, a device is preferred to a mere name.
+/// Next, the shorter path is preferred, unless it shows only a part of what the other mount shows.
 ///
-/// `top` is where the host's root directory is for this process. If that is a mount point, only
-/// what is mounted there and below counts. `own` is the table of this process if `mounts` are
-/// those of one for which that directory is `/`.
+/// `top` is the host's root directory as a path of this process. If it is a mount point, only
+/// mounts at and below it count. `own` is this process's mount table, given if `mounts` is the
+/// table of a process whose root directory is `top`.
 pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>) -> Vec<Local<'a>> {
     let tree = Tree::new(mounts);
     let own = own.map(|own| super::parse(own).unwrap_or_default());
     let reach = own.as_ref().and_then(|own| Reach::new(own, top));
-    let top = match own {
+    let at_top = match own {
         Some(_) => None,
         None => mounts.iter().find(|mount| mount.point() == top),
     };
-    let top = top.map_or(Path::new("/"), Mount::point);
+    let top = at_top.map_or(Path::new("/"), Mount::point);
     let mut chosen: Vec<&Mount<'_>> = Vec::new();
     let mut marks = Vec::new();
     let mut kinds = Kinds::default();
@@ -61,10 +62,10 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
             continue;
         }
         let mark = fnv1a(mount.filesystem);
-        let mut same = chosen.iter_mut();
-        let same = match marks.contains(&mark) {
-            true => same.find(|other| other.shows_same(mount)),
-            false => None,
+        let same = if marks.contains(&mark) {
+            chosen.iter_mut().find(|other| other.shows_same(mount))
+        } else {
+            None
         };
         match same {
             None => {
@@ -82,42 +83,44 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
     shown.filter(|local| !local.is_of_docker()).collect()
 }
 
-/// Whether [`local`] chooses the same with the table `own` as with `other`: most of what is mounted
-/// in them may lie elsewhere than at `top`.
+/// Whether [`local`] selects the same mounts with the table `own` as with `other`. Most mounts of
+/// the two tables may be outside `top`.
 pub(crate) fn reaches_same(own: &[u8], other: &[u8], top: &Path) -> bool {
     let parsed = |table| super::parse(table).unwrap_or_default();
     own == other || Reach::new(&parsed(own), top) == Reach::new(&parsed(other), top)
 }
 
-/// What a process finds of another one's mounts, whose root directory it has somewhere.
+/// The mounts of another process that this process can access through that process's root
+/// directory.
 #[derive(PartialEq)]
 struct Reach<'a> {
-    /// Mount point, as the other one knows it, and filesystem, sorted.
+    /// Sorted pairs of mount point, as a path of the other process, and filesystem.
     places: Vec<(&'a Path, &'a [u8])>,
 }
 
 impl<'a> Reach<'a> {
-    /// What the table `own` has below `top`; `None` if `top` is no mount point, so that the other
-    /// process's root directory is not mounted there but copied, or is the whole.
+    /// The mounts in `own` at and below `top`. `None` if `top` is not a mount point: the other
+    /// process's root directory is then a copy, or the whole tree.
     fn new(own: &'a [Mount<'_>], top: &Path) -> Option<Reach<'a>> {
         let top = own.iter().find(|mount| mount.point() == top)?.point();
-        let places = own.iter().filter(|mount| mount.point().starts_with(top));
-        let mut places: Vec<_> = places
+        let mut places: Vec<_> = own
+            .iter()
+            .filter(|mount| mount.point().starts_with(top))
             .map(|mount| (below(top, mount.point()), mount.filesystem))
             .collect();
         places.sort_unstable();
         Some(Reach { places })
     }
 
-    /// Whether whoever asks at the mount point of `mount` is answered by its filesystem, and not
-    /// by the one that it lies on.
+    /// Whether statvfs(3) at the mount point of `mount` returns its filesystem, and not the one
+    /// below.
     fn has(&self, mount: &Mount<'_>) -> bool {
         let place = (mount.point(), mount.filesystem);
         self.places.binary_search(&place).is_ok()
     }
 }
 
-/// `point` as it is called where `top` is the root directory.
+/// `point` relative to `top`, as an absolute path.
 fn below<'a>(top: &Path, point: &'a Path) -> &'a Path {
     let bytes = point.as_os_str().as_bytes();
     match bytes.strip_prefix(top.as_os_str().as_bytes()) {
@@ -128,7 +131,7 @@ fn below<'a>(top: &Path, point: &'a Path) -> &'a Path {
 }
 
 impl Local<'_> {
-    /// Whether it belongs to a container of Docker's devicemapper driver, which come and go.
+    /// Whether it is a container's filesystem of Docker's devicemapper driver. They come and go.
     fn is_of_docker(&self) -> bool {
         let device = self.device.as_bytes();
         let driver = b"devicemapper/mnt";
@@ -138,12 +141,12 @@ impl Local<'_> {
     }
 }
 
-/// Types that have been looked up: a host has few, and may have hundreds of mounts of one.
+/// Cached results by type: a host has few types, but may have hundreds of mounts of one type.
 #[derive(Default)]
 struct Kinds<'a>(Vec<(&'a [u8], bool)>);
 
 impl<'a> Kinds<'a> {
-    /// Whether a filesystem of this type may have data, and on this host.
+    /// Whether filesystems of this type can hold data on this host.
     fn are_local(&mut self, kind: &'a [u8]) -> bool {
         if let Some((_, are_local)) = self.0.iter().find(|(known, _)| *known == kind) {
             return *are_local;
@@ -180,13 +183,13 @@ mod tests {
     use super::super::parse;
     use super::*;
 
-    /// What is chosen of mounts written as in the kernel's file, up to the source: device and
-    /// mount point, one in a line.
+    /// The devices and mount points selected from `mounts`, which are lines of mountinfo up to the
+    /// source.
     fn shown(top: &str, mounts: &[&str]) -> String {
         let content: String = mounts.iter().flat_map(|line| [line, " rw\n"]).collect();
         let mounts = parse(content.as_bytes()).unwrap();
-        let lines = local(&mounts, Path::new(top), None);
-        let lines = lines.iter().map(|local| {
+        let chosen = local(&mounts, Path::new(top), None);
+        let lines = chosen.iter().map(|local| {
             let device = local.device.to_str().unwrap();
             [device, " ", local.point.to_str().unwrap()].concat()
         });
@@ -194,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_is_not_here() {
-        // (why this row exists, type and source, whether it is shown)
+    fn pseudo_and_remote_filesystems_are_skipped() {
+        // (why this row exists, type and source, whether it is selected)
         let table = [
             ("a disk", "ext4 /dev/sda1", true),
             ("memory", "tmpfs tmpfs", true),
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn shows_each_filesystem_once() {
-        // (why this row exists, mounts, what is shown)
+        // (why this row exists, mounts, selected mounts)
         let table: &[(&str, &[&str], &str)] = &[
             (
                 "a bind mount of a part does not replace the whole",
@@ -337,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_told_of_by_its_first_process_is_asked_where_it_is_mounted() {
+    fn host_mounts_of_its_first_process_are_selected_if_they_can_be_reached() {
         let host = "\
             20 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
             21 20 8:2 / /boot rw - vfat /dev/sda2 rw\n\
@@ -354,7 +357,8 @@ mod tests {
             let points = local.iter().map(|local| local.point.to_str().unwrap());
             points.collect::<Vec<_>>().join(" ")
         };
-        // (why this row exists, where the root directory is, mounts, what is asked)
+        // (why this row exists, path of the host's root directory, own mounts, selected mount
+        // points)
         let table = [
             (
                 "another one at /srv, none at /host",
@@ -370,7 +374,7 @@ mod tests {
         }
         let elsewhere = "99 90 8:7 / /mnt rw - ext4 /dev/sda7 rw\n";
         let below = "99 90 8:3 / /host/srv rw - ext4 /dev/sda3 rw\n";
-        // (top, what else is mounted, whether it reaches the same)
+        // (top, further mounts, whether the same is reached)
         let table = [
             ("/host", "", true),
             ("/host", elsewhere, true),

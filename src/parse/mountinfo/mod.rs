@@ -1,8 +1,8 @@
-//! `/proc/self/mountinfo`: what is mounted where. Format: proc_pid_mountinfo(5).
+//! `/proc/self/mountinfo`: the mounts of a process. Format: proc_pid_mountinfo(5).
 //!
-//! Rather than `/proc/self/mounts`, which is read where there is nothing else: only this file tells which mounts show the same filesystem, which of
-//! them show a part of it, and which are hidden below another one, so that none of them has to be
-//! touched to find out.
+//! `/proc/self/mounts` is used only if this file is missing. Only mountinfo shows which mounts
+//! share a filesystem, which of them show a part of it, and which are hidden below another mount.
+//! So no filesystem has to be accessed to find that out.
 
 mod local;
 mod short;
@@ -17,42 +17,42 @@ use super::ParseError;
 
 pub(crate) use local::{local, reaches_same};
 
-/// A mount in the mount namespace of this process. Names may hold any bytes.
+/// A mount in the mount namespace of a process. Paths may contain any bytes.
 pub(crate) struct Mount<'a> {
     id: u32,
-    /// The mount it lies on; its own `id` for the first of all.
+    /// Id of the parent mount; equal to `id` for the root mount.
     parent: u32,
-    /// Which filesystem it shows, as `major:minor`; where the kernel does not tell, as its source,
-    /// or empty if that is none.
+    /// Identifies the filesystem: `major:minor`. From `/proc/self/mounts`, it is the source if that
+    /// is a path, else empty.
     filesystem: &'a [u8],
-    /// Which directory of the filesystem it shows; `/` unless it is a bind mount or subvolume.
+    /// The directory of the filesystem that is mounted; `/` unless it is a bind mount or subvolume.
     root: Cow<'a, [u8]>,
-    /// Seen from the root directory of this process.
+    /// The mount point, relative to the root directory of the process.
     point: Cow<'a, [u8]>,
     /// The filesystem's type, e.g. `ext4`.
     kind: &'a [u8],
-    /// A device, or whatever the filesystem takes in place of one; may be empty.
+    /// The device, or another source; may be empty.
     source: Cow<'a, [u8]>,
-    /// btrfs: which subvolume it shows; empty for others and before Linux 4.2.
+    /// btrfs: id of the subvolume. Empty for other filesystems and before Linux 4.2.
     subvolume: &'a [u8],
 }
 
 impl Mount<'_> {
-    /// What is mounted: a device such as `/dev/sda1`, or any text.
+    /// The device, such as `/dev/sda1`, or any other source.
     pub(crate) fn device(&self) -> &OsStr {
         OsStr::from_bytes(&self.source)
     }
 
-    /// Where it is mounted, seen from the root directory of this process.
+    /// The mount point, relative to the root directory of the process.
     pub(crate) fn point(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.point))
     }
 }
 
-/// Reads the content of `/proc/self/mountinfo`, or of `/proc/self/mounts`, in the kernel's order. A
-/// line that is not of the documented form is skipped.
+/// Parses `/proc/self/mountinfo` or `/proc/self/mounts`, in the kernel's order. Malformed lines are
+/// skipped.
 ///
-/// Fails if there is no other line: whatever runs has a root directory.
+/// Fails if there is no valid line, since every process has a root directory.
 pub(crate) fn parse(content: &[u8]) -> Result<Vec<Mount<'_>>, ParseError> {
     let mut lines = content.split(|&byte| byte == b'\n');
     let mut found = Vec::with_capacity(lines.clone().count());
@@ -68,7 +68,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Vec<Mount<'_>>, ParseError> {
 }
 
 fn mount(line: &[u8]) -> Option<Mount<'_>> {
-    // One blank ends a field: the source may be empty.
+    // Fields are separated by exactly one blank: the source may be empty.
     let mut fields = line.split(|&byte| byte == b' ');
     let id = number(fields.next()?)?;
     let parent = number(fields.next()?)?;
@@ -101,7 +101,7 @@ fn number(field: &[u8]) -> Option<u32> {
     str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// Undoes the kernel's `\040` for a blank, and so on.
+/// Decodes the kernel's octal escapes, for example `\040` for a blank.
 fn unescape(field: &[u8]) -> Cow<'_, [u8]> {
     if !field.contains(&b'\\') {
         return Cow::Borrowed(field);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_kernel_writes_is_an_escape() {
+    fn escapes_are_only_those_of_the_kernel() {
         let table: [(&[u8], &[u8]); 6] = [
             (b"a\\040b", b"a b"),
             (b"\\134\\011\\012\\043", b"\\\t\n#"),

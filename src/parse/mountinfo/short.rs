@@ -1,13 +1,14 @@
-//! `/proc/self/mounts`: the older table, which says neither what lies on what nor which lines show one
-//! filesystem. Format: fstab(5), with the kernel's escapes.
+//! `/proc/self/mounts`: the older mount table. It lacks parent mounts and the identity of
+//! filesystems. Format: fstab(5), with the kernel's escapes.
 
 use super::{Mount, unescape};
 
-/// Fields of a line; the last two are numbers.
+/// Number of fields in a line; the last two are numbers.
 const FIELDS: usize = 6;
 
-/// Adds the mounts of `lines` to `found`, which is empty. Each lies on the latest one before it that
-/// has its mount point or a directory above that. Two of one device show the same filesystem.
+/// Adds the mounts of `lines` to `found`, which must be empty. The parent of a mount is the latest
+/// earlier mount whose mount point is the same or an ancestor. Two mounts of one device show the
+/// same filesystem.
 pub(super) fn mounts<'a>(lines: impl Iterator<Item = &'a [u8]>, found: &mut Vec<Mount<'a>>) {
     for mut mount in lines.filter_map(mount) {
         mount.id = found.last().map_or(1, |last| last.id.saturating_add(1));
@@ -18,7 +19,7 @@ pub(super) fn mounts<'a>(lines: impl Iterator<Item = &'a [u8]>, found: &mut Vec<
     }
 }
 
-/// The mount of a line, without its place among the others.
+/// The mount of a line; `id` and `parent` are 0.
 fn mount(line: &[u8]) -> Option<Mount<'_>> {
     let mut fields = [&line[..0]; FIELDS];
     let mut words = line.split(|&byte| byte == b' ');

@@ -1,16 +1,16 @@
-//! Which mounts can be reached: a mount hides what lies below its mount point.
+//! Finds the mounts that can be reached: a mount hides the mounts below its mount point.
 
 use super::Mount;
 use crate::base::text::fnv1a;
 
-/// Mounts that lie on one another, at most; keeps a damaged file from leading in circles.
+/// Maximum depth of nested mounts. It prevents an endless loop on a damaged file.
 const DEPTH: usize = 100;
 
-/// The mounts by what they lie on.
+/// The mounts, indexed by id and by parent.
 pub(super) struct Tree<'a> {
     by_id: Vec<&'a Mount<'a>>,
-    /// Parent and mount point of every mount, with the latter's trace before it, sorted: paths that
-    /// begin alike take long to compare.
+    /// Parent, hash of the mount point, and mount point of every mount, sorted. The hash comes
+    /// before the path because paths with long common prefixes are slow to compare.
     places: Vec<(u32, u32, &'a [u8])>,
 }
 
@@ -26,14 +26,14 @@ impl<'a> Tree<'a> {
         Tree { by_id, places }
     }
 
-    /// Whether the path to `mount` leads to another one.
+    /// Whether another mount is reached by the path of `mount`.
     pub(super) fn hides(&self, mount: &Mount<'_>) -> bool {
         if self.has(mount.id, &mount.point) {
             return true;
         }
         let mut mount = mount;
         for _ in 0..DEPTH {
-            // Beside it on the same mount, nearer to the root: the path goes in there.
+            // A sibling mount nearer to the root hides it.
             let mut above = above(&mount.point);
             if above.any(|above| self.has(mount.parent, above)) {
                 return true;
@@ -60,10 +60,12 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The directories above an absolute path, nearest first.
+/// The ancestors of an absolute path, nearest first.
 fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = path.iter().enumerate().rev();
-    let ends = ends
+    let ends = path
+        .iter()
+        .enumerate()
+        .rev()
         .filter(|(_, byte)| **byte == b'/')
         .map(|(at, _)| at.max(1));
     ends.map_while(move |end| path.get(..end).filter(|above| above.len() < path.len()))
@@ -74,8 +76,7 @@ mod tests {
     use super::super::parse;
     use super::*;
 
-    /// The devices that can be reached, of mounts written as in the kernel's file, up to the
-    /// source.
+    /// The devices that can be reached, of `mounts`, which are lines of mountinfo up to the source.
     fn visible(mounts: &[&str]) -> String {
         let content: String = mounts.iter().flat_map(|line| [line, " rw\n"]).collect();
         let mounts = parse(content.as_bytes()).unwrap();
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_mount_hides_what_lies_below_it() {
-        // (why this row exists, mounts, what can be reached)
+        // (why this row exists, mounts, reachable devices)
         let table: &[(&str, &[&str], &str)] = &[
             (
                 "the first root, below the real one",
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_lies_below_others() {
+    fn ancestors_of_a_path_are_listed_nearest_first() {
         let table: &[(&str, &[&str])] = &[
             ("/", &[]),
             ("/a", &["/"]),

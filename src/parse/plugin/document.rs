@@ -1,17 +1,17 @@
-//! The JSON document that a metadata plugin prints.
+//! The JSON document printed by a metadata plugin.
 
 use std::error::Error;
 use std::fmt::{self, Write};
 
 use crate::base::json::{Json, JsonError};
 
-/// Bytes of a document that the API takes.
+/// Maximum size of a document in the API, in bytes.
 const LIMIT: usize = 100 << 10;
 
-/// The document in what a plugin printed: its one JSON value, written anew, so that two that mean
-/// the same are the same.
+/// The JSON value in a plugin's output, serialised again, so that documents with equal values are
+/// equal texts.
 ///
-/// Fails if there is no value, or more than one, and if it is larger than the API takes.
+/// Fails if there is no value, or more than one, or if the text is larger than the API's limit.
 pub(crate) fn document(stdout: &[u8]) -> Result<String, DocumentError> {
     let value = Json::parse(&String::from_utf8_lossy(stdout)).map_err(DocumentError::Json)?;
     let mut document = Document {
@@ -26,11 +26,11 @@ pub(crate) fn document(stdout: &[u8]) -> Result<String, DocumentError> {
     }
 }
 
-/// A document that is being written, of which no more is kept than the API takes: a text of
-/// characters that JSON escapes may be six times as long as what the plugin has printed.
+/// A writer that stores at most [`LIMIT`] bytes. Escaping can make a text six times as long as the
+/// plugin's output.
 struct Document {
     text: String,
-    /// Of the whole document.
+    /// Length of the whole document.
     bytes: usize,
 }
 
@@ -44,11 +44,11 @@ impl fmt::Write for Document {
     }
 }
 
-/// Why there is no document.
+/// Reasons why there is no document.
 #[derive(Debug)]
 pub(crate) enum DocumentError {
     Json(JsonError),
-    /// It has so many bytes.
+    /// The size of the document in bytes; it exceeds [`LIMIT`].
     TooLarge(usize),
 }
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn metadata_that_is_escaped_is_held_as_far_as_the_api_takes_it() {
-        // Each of these characters becomes six.
+        // Each of these characters is escaped as six.
         let printed = format!("\"{}\"", "<".repeat(1 << 20));
         let error = document(printed.as_bytes()).unwrap_err();
         assert_eq!(
@@ -127,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_bounded_as_it_is_sent() {
+    fn document_limit_applies_to_the_serialised_text() {
         let text = |length: usize| format!("  \"{}\"  \n", "x".repeat(length));
         assert!(document(text(LIMIT - 2).as_bytes()).is_ok());
         let error = document(text(LIMIT - 1).as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "102401 bytes, and the API takes 102400");
-        // What is escaped counts as it is sent.
+        // The length after escaping counts.
         assert!(document(format!("\"{}\"", "<".repeat(LIMIT / 6 + 1)).as_bytes()).is_err());
     }
 }

@@ -1,11 +1,11 @@
-//! Numbers in the notation of Go: decimal and hexadecimal, with `_` between digits.
+//! Numbers in Go's notation: decimal and hexadecimal, with `_` between digits.
 
-/// Powers of two are multiplied by in steps of this many, each of which an f64 holds.
+/// Largest exponent in one multiplication by a power of two, which must fit in an f64.
 const STEP: i32 = 1_000;
 
-/// The number that `text` is as a whole, to the nearest f64; infinite or NaN if it says so.
+/// Parses the whole of `text` to the nearest f64, which may be infinite or NaN if so written.
 ///
-/// `None` if it is no number, and if it is too large for an f64.
+/// `None` if it is not a number, or too large for an f64.
 pub(super) fn parse(text: &str) -> Option<f64> {
     let (is_negative, number) = match text.strip_prefix('-') {
         Some(number) => (true, number),
@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     if text.eq_ignore_ascii_case("nan") {
         return Some(f64::NAN);
     }
-    // Also keeps out the words that Rust knows.
+    // Excludes the words that Rust's parser accepts.
     if !number.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
@@ -30,24 +30,27 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     let hexadecimal = plain
         .strip_prefix("0x")
         .or_else(|| plain.strip_prefix("0X"));
-    let value = match hexadecimal {
+    let size: f64 = match hexadecimal {
         Some(digits) => hex(digits)?,
         None => plain.parse().ok()?,
     };
-    let value = if is_negative { -value } else { value };
+    let value = if is_negative { -size } else { size };
     value.is_finite().then_some(value)
 }
 
-/// The number without its underscores; `None` if one of them does not stand between two digits, or
-/// between `0x` and a digit.
+/// The number without its underscores. `None` if one of them is not between two digits, or between
+/// `0x` and a digit.
 fn without_underscores(number: &str) -> Option<String> {
     let bytes = number.as_bytes();
     let is_hex = matches!(bytes, [b'0', b'x' | b'X', ..]);
     let is_digit = |at: usize| {
-        bytes.get(at).is_some_and(|byte| match is_hex {
-            // The prefix is as good as a digit.
-            true => byte.is_ascii_hexdigit() || at == 1,
-            false => byte.is_ascii_digit(),
+        bytes.get(at).is_some_and(|byte| {
+            if is_hex {
+                // The prefix counts as a digit.
+                byte.is_ascii_hexdigit() || at == 1
+            } else {
+                byte.is_ascii_digit()
+            }
         })
     };
     let mut plain = String::with_capacity(number.len());
@@ -61,8 +64,8 @@ fn without_underscores(number: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The number of `1.8p-3` without its prefix. Digits beyond the sixteenth count only where the
-/// others are just between two f64.
+/// Parses `1.8p-3`: a hexadecimal number without its prefix. Digits after the sixteenth only decide
+/// a tie between two f64.
 fn hex(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['p', 'P'])?;
     let mut exponent = power(exponent)?;
@@ -90,18 +93,18 @@ fn hex(text: &str) -> Option<f64> {
     Some(scale(bits as f64, exponent))
 }
 
-/// The exponent after `p`, limited to half of the range of an i32.
+/// Parses the exponent after `p`, clamped to half the range of an i32.
 fn power(text: &str) -> Option<i32> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // More digits than fit are more than enough.
+    // An exponent that overflows i32 is clamped like any large one.
     let size: i32 = digits.parse().unwrap_or(i32::MAX).min(i32::MAX / 2);
     Some(if text.starts_with('-') { -size } else { size })
 }
 
-/// `value` · 2 to the power of `exponent`. Exact where an f64 can hold it.
+/// `value` · 2^`exponent`; exact if the result fits in an f64.
 fn scale(mut value: f64, mut exponent: i32) -> f64 {
     while exponent != 0 && value != 0.0 && value.is_finite() {
         let step = exponent.clamp(-STEP, STEP);
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_go_reads() {
+    fn numbers_are_parsed_as_by_go() {
         let table = [
             ("0", 0.0),
             ("-0.5", -0.5),
@@ -140,7 +143,7 @@ mod tests {
             ("0x1p-1074", 5e-324),
             ("0x1p-5000", 0.0),
             ("0x1.fffffffffffffp1023", f64::MAX),
-            // Just above the middle of two numbers, by a digit that is far away.
+            // Just above the middle of two numbers, because of a digit far to the right.
             ("0x1.00000000000008p0", 1.0),
             ("0x1.000000000000080000000001p0", 1.0 + f64::EPSILON),
             ("0x10000000000000000000p0", 75_557_863_725_914_323_419_136.0),

@@ -1,62 +1,61 @@
-//! The graph definitions of a plugin: a line `# mackerel-agent-plugin`, and a JSON document.
+//! Graph definitions of a plugin: a line `# mackerel-agent-plugin`, then a JSON document.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::base::json::{Json, JsonError};
 
-/// What the first line is, after `#` and blanks.
+/// The first line, after `#` and blanks.
 const HEADER: &str = "mackerel-agent-plugin";
-/// The only version of the document.
+/// The only supported version of the document.
 const VERSION: &str = "1";
-/// Before the names of graphs and metrics.
+/// Prefix of the names of graphs and metrics.
 const PREFIX: &str = "custom.";
-/// The unit of a graph that names none.
+/// The unit of a graph without one.
 const UNIT: &str = "float";
-/// Bytes of all names, labels and units of one plugin, each graph and each metric with [`PART`]
-/// more. A long name of a graph counts once for each of its metrics, which repeat it.
+/// Maximum size of the graph definitions of one plugin, in bytes. It covers names, labels and
+/// units, and [`PART`] more per graph and metric. A graph's name counts once per metric, because
+/// the metrics' names contain it.
 const LIMIT: usize = 256 << 10;
-/// Bytes that a graph or a metric costs besides its texts, about.
+/// Approximate size of a graph or metric without its texts, in bytes.
 const PART: usize = 64;
 
-/// One graph, as the plugin describes it. Whether the API takes its names and its unit is not
-/// looked at.
+/// A graph as described by the plugin. Its names and unit are not checked against the API's rules.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Graph {
     /// Begins with `custom.`.
     pub(crate) name: String,
-    /// Empty if there is none.
+    /// Empty if missing.
     pub(crate) label: String,
     pub(crate) unit: String,
-    /// In the plugin's order; empty if it names none.
+    /// In the plugin's order; may be empty.
     pub(crate) metrics: Vec<Metric>,
 }
 
 impl Graph {
-    /// About what it costs to keep it.
+    /// Approximate size in memory, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let texts = self.name.len() + self.label.len() + self.unit.len();
-        let metrics = self.metrics.iter();
-        let metrics = metrics.map(|metric| metric.name.len() + metric.label.len() + PART);
-        PART + texts + metrics.sum::<usize>()
+        let bytes = |metric: &Metric| metric.name.len() + metric.label.len() + PART;
+        PART + texts + self.metrics.iter().map(bytes).sum::<usize>()
     }
 }
 
-/// One line of a graph.
+/// A metric of a graph.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Metric {
     /// Begins with the graph's name and a dot.
     pub(crate) name: String,
-    /// Empty if there is none.
+    /// Empty if missing.
     pub(crate) label: String,
     pub(crate) is_stacked: bool,
 }
 
-/// The graphs in the text that a plugin printed when it was asked for them, by name.
+/// Parses the graph definitions that a plugin prints, sorted by name.
 ///
-/// Names are in any case of letters; what is unknown, and what follows the document, is ignored.
-/// Fails if there is no header, or one of another version, if the document is not as described, and
-/// if it is larger than [`LIMIT`].
+/// Keys are case-insensitive. Unknown keys and text after the document are ignored. Fails if there
+/// is no header or its version is not supported, if the document has another structure, or if it
+/// exceeds [`LIMIT`].
 pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
     let (header, document) = text.split_once('\n').ok_or(MetaError::NoHeader)?;
     let version = version(header).ok_or(MetaError::NoHeader)?;
@@ -78,11 +77,13 @@ pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
     graphs.collect()
 }
 
-/// The version in the header, [`VERSION`] if it names none; `None` if it is no header.
+/// The version in the header line, [`VERSION`] if it has none. `None` if the line is not a header.
 fn version(line: &str) -> Option<&str> {
     let blanks = ['\t', '\n', '\x0c', '\r', ' '];
-    let rest = line.strip_prefix('#')?.trim_start_matches(blanks);
-    let rest = rest.strip_prefix(HEADER)?;
+    let rest = line
+        .strip_prefix('#')?
+        .trim_start_matches(blanks)
+        .strip_prefix(HEADER)?;
     if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
         return None;
     }
@@ -94,7 +95,7 @@ fn version(line: &str) -> Option<&str> {
     Some(versions.next_back().map_or(VERSION, |(_, version)| version))
 }
 
-/// Makes sure that there is room for a graph or a metric with so many bytes of text.
+/// Subtracts a graph or a metric with `bytes` of text from `room`; fails if it does not fit.
 fn take(room: &mut usize, bytes: usize) -> Result<(), MetaError> {
     *room = room.checked_sub(bytes + PART).ok_or(MetaError::TooLarge)?;
     Ok(())
@@ -140,7 +141,7 @@ fn metric(graph: &str, described: &Json, room: &mut usize) -> Result<Metric, Met
     })
 }
 
-/// Makes sure that `value` has members, or is null, which is as good as having none.
+/// Returns `value` if it is an object or null, which counts as an empty object.
 fn object<'a>(value: &'a Json, what: &'static str) -> Result<&'a Json, MetaError> {
     match value {
         Json::Object(_) | Json::Null => Ok(value),
@@ -148,7 +149,7 @@ fn object<'a>(value: &'a Json, what: &'static str) -> Result<&'a Json, MetaError
     }
 }
 
-/// A member that is a text; empty if there is none.
+/// The text member `name`; empty if missing.
 fn text(of: &Json, name: &'static str) -> Result<String, MetaError> {
     match of.member(name) {
         Some(Json::Text(text)) => Ok(text.clone()),
@@ -157,23 +158,23 @@ fn text(of: &Json, name: &'static str) -> Result<String, MetaError> {
     }
 }
 
-/// Why a plugin's text holds no graph definitions.
+/// Reasons why a plugin's output has no usable graph definitions.
 #[derive(Debug)]
 pub(crate) enum MetaError {
-    /// It does not begin with the header, which many plugins do not print at all.
+    /// The header is missing. Many plugins print no header.
     NoHeader,
-    /// The header names this version.
+    /// The header has this unsupported version.
     Version(String),
-    /// No JSON follows the header.
+    /// No valid JSON follows the header.
     Json(JsonError),
-    /// This in the JSON is not what it has to be.
+    /// A value in the document has the wrong type: what, and the expected type.
     Type(&'static str, &'static str),
-    /// There is more than [`LIMIT`].
+    /// The definitions exceed [`LIMIT`].
     TooLarge,
 }
 
 impl MetaError {
-    /// Whether the plugin has no graph definitions for this agent, rather than broken ones.
+    /// Whether the plugin has no graph definitions for this agent, in contrast to broken ones.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, MetaError::NoHeader | MetaError::Version(_))
     }
@@ -232,7 +233,7 @@ mod tests {
 }
 "#;
 
-    /// One graph a line.
+    /// One graph per line.
     fn shown(text: &str) -> Vec<String> {
         let metric = |metric: &Metric| {
             let stacked = if metric.is_stacked { "+" } else { "" };
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_has_a_default_and_what_is_unknown_does_not_matter() {
+    fn missing_members_have_defaults_and_unknown_ones_are_ignored() {
         // (why this row exists, document, graphs)
         let table: [(_, _, &[&str]); 9] = [
             ("nothing", "{}", &[]),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_has_to_be_there() {
+    fn header_is_required() {
         let headers = [
             "# mackerel-agent-plugin",
             "#mackerel-agent-plugin",
@@ -338,7 +339,7 @@ mod tests {
                 "graph definitions: no line \"# mackerel-agent-plugin\""
             );
         }
-        // Without a line's end it is no line.
+        // A header without a line feed is not a line.
         assert!(graphs("# mackerel-agent-plugin").unwrap_err().is_absence());
         assert!(
             graphs("foo.bar 1 1\nfoo.baz 2 1\n")
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_not_read() {
+    fn header_with_another_version_is_rejected() {
         for version in ["666", "", "1.0", "01"] {
             let text = format!("# mackerel-agent-plugin version={version}\n{{}}");
             let error = graphs(&text).unwrap_err();
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_is_told_from_a_missing_one() {
+    fn broken_document_is_not_reported_as_missing() {
         let table = [
             ("", "no JSON: EOF while parsing a value at line 1 column 0"),
             ("graphs", "no JSON: expected value at line 1 column 1"),
@@ -397,7 +398,7 @@ mod tests {
     fn graph_definitions_are_limited_in_bytes() {
         let define = |graphs: &str| graphs_of(&format!("{{\"graphs\":{{{graphs}}}}}"));
         let long = "x".repeat(LIMIT / 8);
-        // (why this row exists, graphs, whether they are taken)
+        // (why this row exists, graphs, whether they are accepted)
         let table = [
             (
                 "large, as hosts with many devices have it",
@@ -457,7 +458,7 @@ mod tests {
         graphs(&format!("# mackerel-agent-plugin\n{document}"))
     }
 
-    /// A graph with so many metrics of this label.
+    /// A graph with `count` metrics of this label.
     fn metrics(graph: &str, count: usize, label: &str) -> String {
         let metrics: Vec<String> = (0..count)
             .map(|_| format!("{{\"name\":\"m\",\"label\":\"{label}\"}}"))

@@ -1,5 +1,5 @@
-//! What metric plugins print: one value a line, `NAME VALUE TIME` with blanks between the fields,
-//! and, when they are asked for it, their graph definitions.
+//! Output of metric plugins: one value per line, `NAME VALUE TIME`, separated by blanks. On
+//! request, a plugin prints its graph definitions instead.
 
 pub(crate) mod document;
 mod float;
@@ -8,25 +8,26 @@ pub(crate) mod meta;
 use super::ParseError;
 use crate::base::clock::Unix;
 
-/// Seconds by which a plugin's own time may differ from the agent's, not reached.
+/// Maximum difference between a plugin's timestamp and the agent's clock, in seconds; exclusive.
 const WINDOW: u64 = 15 * 60;
 
 /// One value.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Value<'a> {
-    /// Without the prefix `custom.`; any characters but blanks.
+    /// Without the prefix `custom.`. Any characters except blanks.
     pub(crate) key: &'a str,
     /// May be infinite or NaN.
     pub(crate) value: f64,
-    /// The plugin's own time; `None` if it was not asked for.
+    /// The plugin's timestamp; `None` unless requested.
     pub(crate) time: Option<Unix>,
 }
 
-/// The values in the text that a plugin printed, line by line.
+/// Parses the values in a plugin's output, line by line.
 ///
-/// Lines of less than three fields, and those whose key is not `wanted`, are passed over. `now` is
-/// given if the plugin's own times are to be used. A line is an error if its value is no number, or
-/// its own time no whole number or too far from `now` ([`WINDOW`]).
+/// Lines with less than three fields, and those whose key is not `wanted`, are skipped. `now` is
+/// set if the plugin's timestamps are used. A line is an error if its value is not a number. With
+/// `now`, it is also an error if its timestamp is not an integer, or too far from `now`
+/// ([`WINDOW`]).
 pub(crate) fn values<'a>(
     text: &'a str,
     wanted: &dyn Fn(&str) -> bool,
@@ -49,11 +50,12 @@ pub(crate) fn values<'a>(
     })
 }
 
-/// A plugin's own time, or what is missing in it.
+/// Parses a plugin's timestamp; the error is what was expected.
 fn own_time(text: &str, now: Unix) -> Result<Unix, &'static str> {
-    let time: i64 = text.parse().map_err(|_| "time in the third field")?;
-    let time = u64::try_from(time).map(Unix);
-    time.ok()
+    let seconds: i64 = text.parse().map_err(|_| "time in the third field")?;
+    u64::try_from(seconds)
+        .map(Unix)
+        .ok()
         .filter(|time| time.0.abs_diff(now.0) < WINDOW)
         .ok_or("time close to the present in the third field")
 }
@@ -79,7 +81,7 @@ mod tests {
         true
     }
 
-    /// Keys and values, errors as their text.
+    /// Keys and values; errors as text.
     fn read(text: &str, wanted: &dyn Fn(&str) -> bool, now: Option<Unix>) -> Vec<String> {
         let shown = |value: Result<Value<'_>, ParseError>| match value {
             Ok(Value { key, value, time }) => match time {
@@ -108,15 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_is_not_even_wrong() {
+    fn unwanted_lines_are_never_errors() {
         let wanted = |key: &str| key.starts_with("foo.b") && !key.ends_with('y');
         assert_eq!(read(OUTPUT, &wanted, None), ["foo.bar.x=1000"]);
     }
 
     #[test]
-    fn a_plugin_s_own_time_has_to_be_close_to_the_present() {
+    fn plugin_timestamp_must_be_close_to_the_present() {
         let now = 1_700_000_000;
-        // (why this row exists, third field, time or what is missing)
+        // (why this row exists, third field, timestamp or error)
         let table = [
             ("the same", "1700000000", Ok(1_700_000_000)),
             ("a sign", "+1700000000", Ok(1_700_000_000)),

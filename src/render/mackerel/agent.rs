@@ -1,14 +1,14 @@
-//! `custom.agent.*`: what the agent itself costs, where `diagnostic` asks for it. Names are the Go
-//! agent's where they have a meaning here.
+//! `custom.agent.*`: memory, threads and CPU time of the agent itself, if `diagnostic` is set.
+//! Metrics that have a counterpart in the Go agent use its names.
 
 use crate::base::values::Values;
 use crate::collect::readings::Readings;
 use crate::parse::plugin::meta::{Graph, Metric};
 
-/// Seconds of CPU time to the percentage of one CPU.
+/// Factor from a fraction of one CPU to percent.
 const PERCENT: f64 = 100.0;
 
-/// Adds what it holds, and its share of a CPU since `before`.
+/// Adds the agent's memory and threads, and its CPU share since `before`.
 pub(super) fn put(out: &mut Values, before: &Readings, now: &Readings) {
     if let Some(status) = &now.agent {
         let mut put = |name: &str, value: Option<u64>| {
@@ -28,7 +28,7 @@ pub(super) fn put(out: &mut Values, before: &Readings, now: &Readings) {
     }
 }
 
-/// How these metrics are shown.
+/// Graph definitions of these metrics.
 pub(crate) fn graphs() -> Vec<Graph> {
     let metric = |name: &str, label: &str| Metric {
         name: name.to_owned(),
@@ -62,7 +62,7 @@ mod tests {
     const TREE: &str = "two-core/t0";
 
     #[test]
-    fn memory_at_once_and_cpu_from_the_second_reading_on() {
+    fn agent_memory_is_reported_at_once_and_cpu_from_the_second_reading() {
         let mut agent = Rig::with("agent", "diagnostic = true");
         let expected = [
             ("custom.agent.memory.alloc", 253_952.0),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_unless_it_is_wanted() {
+    fn agent_metrics_need_diagnostic() {
         let mut agent = Rig::of("agent");
         assert_eq!(agent.round(TREE, 0), []);
         agent.configure("diagnostic = true");

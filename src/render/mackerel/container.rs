@@ -1,6 +1,6 @@
 //! `container.cpu.NAME.usage|limit`, in percent of one core, and
-//! `container.memory.NAME.usage|limit`, in bytes. Where details were read, `custom.container.*`:
-//! throttling, kills for want of memory, pressure.
+//! `container.memory.NAME.usage|limit`, in bytes. If details were read, also `custom.container.*`:
+//! throttling, OOM kills and pressure.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::parse::plugin::meta::{Graph, Metric};
 /// Percent of one core.
 const PERCENT: f64 = 100.0;
 
-/// Adds what holds now, and what grew since `before`.
+/// Adds the gauges of `now`, and the rates since `before`.
 pub(super) fn put(
     out: &mut Values,
     before: Option<&Timed<ContainerReadings>>,
@@ -36,14 +36,14 @@ pub(super) fn put(
     }
 }
 
-/// What the host has; `None` if that is unknown.
+/// The host's totals; `None` if unknown.
 struct Limits {
     /// Percent of one core.
     cpu_percent: Option<f64>,
     memory_bytes: Option<u64>,
 }
 
-/// Adds what holds now. No more memory is in use than is allowed.
+/// Adds the gauges of a group. Memory in use is capped at the limit.
 fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits) {
     let mut put = |before: &str, after: &str, value: Option<f64>| {
         if let Some(value) = value {
@@ -61,14 +61,15 @@ fn put_gauges(out: &mut Values, group: &ControlGroup, name: &str, host: &Limits)
     if let Some(memory) = &group.memory {
         let number = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
         let limit = least(memory.limit_bytes, number(host.memory_bytes));
-        let used = number(memory.used_bytes).filter(|used| *used < IMPOSSIBLE);
-        let used = used.map(|used| used.min(limit.unwrap_or(used)));
+        let used = number(memory.used_bytes)
+            .filter(|used| *used < IMPOSSIBLE)
+            .map(|used| used.min(limit.unwrap_or(used)));
         put("container.memory.", ".usage", used);
         put("container.memory.", ".limit", limit);
     }
 }
 
-/// Adds what grew in `span`.
+/// Adds the rates and counts over `span`.
 fn put_growth(
     out: &mut Values,
     before: &ControlGroup,
@@ -86,39 +87,41 @@ fn put_growth(
             out.put(parts.concat(), value);
         }
     };
-    let share = grown(|group| group.cpu.as_ref()?.used_ns);
-    let share = share.map(|ns| ns / 1e9 / seconds * PERCENT);
-    let share = match host.cpu_percent {
-        Some(cpu) => share.and_then(|share| within(share, cpu)),
-        None => share,
+    let used_ns = grown(|group| group.cpu.as_ref()?.used_ns);
+    let usage = used_ns.map(|ns| ns / 1e9 / seconds * PERCENT);
+    let usage = match host.cpu_percent {
+        Some(cpu) => usage.and_then(|usage| within(usage, cpu)),
+        None => usage,
     };
-    put(["container.cpu.", name, ".usage", ""], share);
+    put(["container.cpu.", name, ".usage", ""], usage);
     let is_same = before.details.limiting == now.details.limiting;
     let throttled = grown(|group| group.details.throttled).filter(|_| is_same);
-    let share = throttled.zip(grown(|group| group.details.periods));
-    let share = share.map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT);
-    let share = share.and_then(|share| within(share, PERCENT));
+    let share = throttled
+        .zip(grown(|group| group.details.periods))
+        .map(|(throttled, periods)| throttled / periods.max(1.0) * PERCENT)
+        .and_then(|share| within(share, PERCENT));
     put(
         ["custom.container.throttled.", name, ".percentage", ""],
         share,
     );
     let kills = grown(|group| group.details.oom_kills);
     put(["custom.container.oom_kills.", name, ".count", ""], kills);
-    let stalled = before.details.stalled_us.iter();
-    let stalled = stalled.zip(&now.details.stalled_us);
-    for (resource, (before, after)) in RESOURCES.iter().zip(stalled) {
+    let resources = before.details.stalled_us.iter();
+    let resources = resources.zip(&now.details.stalled_us);
+    for (resource, (before, after)) in RESOURCES.iter().zip(resources) {
         let graph = ["custom.container.pressure_", resource, "."].concat();
         for (kind, (before, after)) in [".some", ".full"].iter().zip(before.iter().zip(after)) {
-            let stalled = before.zip(*after);
-            let stalled = stalled.and_then(|(before, after)| growth(before, after));
-            let share = stalled.map(|us| us as f64 / 1e6 / seconds * PERCENT);
-            let share = share.and_then(|share| within(share, PERCENT));
+            let share = before
+                .zip(*after)
+                .and_then(|(before, after)| growth(before, after))
+                .map(|us| us as f64 / 1e6 / seconds * PERCENT)
+                .and_then(|share| within(share, PERCENT));
             put([&graph, name, kind, ""], share);
         }
     }
 }
 
-/// How `custom.container.*` is shown.
+/// Graph definitions of `custom.container.*`.
 pub(crate) fn graphs() -> Vec<Graph> {
     let graph = |name: &str, label: &str, unit: &str, metrics: &[(&str, &str)]| {
         let name = ["custom.container.", name, ".#"].concat();

@@ -1,18 +1,18 @@
-//! What happens to the kernel's counters on odd days: no spike, nothing negative, nothing invented.
+//! Irregular counters of the kernel: wrapped, reset, damaged or missing. They cause no spike, no
+//! negative value and no invented value.
 
 use std::fmt::Write as _;
 use std::fs;
 
 use super::testing::Rig;
 
-/// One round: how many seconds the monotonic clock has gone on since the first, and the file's
-/// text.
+/// One round: seconds of the monotonic clock since the first round, and the text of the file.
 type Reading<'a> = (u64, &'a str);
 
-/// Why it exists, the readings, and the values of the last.
+/// Why the row exists, the readings, and the values of the last round.
 type Row<'a, R> = (&'a str, &'a [R], &'a str);
 
-/// The last round's values as `name=value`, with blanks between them.
+/// The values of the last round as `name=value`, separated by blanks.
 fn last(group: &'static str, file: &str, readings: &[Reading<'_>]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(file);
@@ -21,7 +21,7 @@ fn last(group: &'static str, file: &str, readings: &[Reading<'_>]) -> String {
     let mut line = String::new();
     for (seconds, text) in readings {
         fs::write(&path, text).unwrap();
-        // A round may fail; the next one has to go on.
+        // A round may fail; the next one must continue.
         let (values, _) = rig.attempt_at(directory.path(), *seconds);
         line.clear();
         for (name, value) in values {
@@ -33,8 +33,8 @@ fn last(group: &'static str, file: &str, readings: &[Reading<'_>]) -> String {
 
 #[test]
 fn time_of_the_processors() {
-    // (why this row exists, the `cpu` line and the number of cores at each reading, what user,
-    // system, idle, iowait, steal and guest are then)
+    // (why this row exists, the `cpu` line and the number of cores at each reading, the resulting
+    // user, system, idle, iowait, steal and guest)
     let table: &[Row<'_, (u64, &str, usize)>] = &[
         (
             "an ordinary minute of two cores",
@@ -343,8 +343,9 @@ fn traffic_of_the_interfaces() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last("interface", "proc/net/dev", &texts);
-        let found = found.replace("interface.", "").replace("Bytes.delta", "");
+        let found = last("interface", "proc/net/dev", &texts)
+            .replace("interface.", "")
+            .replace("Bytes.delta", "");
         assert_eq!(found, *expected, "{why}");
     }
 }
@@ -433,8 +434,9 @@ fn requests_of_the_disks() {
             .iter()
             .map(|(at, text)| (*at, text.as_str()))
             .collect();
-        let found = last("disk", "proc/diskstats", &texts);
-        let found = found.replace("disk.", "").replace(".delta", "");
+        let found = last("disk", "proc/diskstats", &texts)
+            .replace("disk.", "")
+            .replace(".delta", "");
         assert_eq!(found, *expected, "{why}");
     }
 }

@@ -1,6 +1,6 @@
-//! `cpu.{state}.percentage`: share of time by state.
+//! `cpu.{state}.percentage`: share of CPU time by state.
 //!
-//! In percent of one core, so that the states of a host with four cores add up to 400.
+//! The unit is percent of one core: the states of a host with four cores add up to 400.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::base::values::Values;
 use crate::collect::readings::Timed;
 use crate::parse::stat::{GUEST, STATES, STEAL, Stat, USER};
 
-/// Ticks of a core in a second.
+/// Ticks per core and second.
 const TICKS: f64 = 100.0;
-/// A state may have grown by this many times what the cores have had.
+/// Plausible growth of a state, as a multiple of the time that the cores had.
 const TOLERANCE: f64 = 2.0;
-/// The time for which a state may have grown at least, however short the span is.
+/// Shortest span assumed for the plausible growth.
 const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Adds the share of each state since `before`.
@@ -24,13 +24,13 @@ pub(super) fn put(out: &mut Values, before: &Timed<Stat>, now: &Timed<Stat>) {
     }
 }
 
-/// Percent of one core by state; NaN for a state that the kernel does not have or whose growth is
-/// unknown, and throughout if no time has passed.
+/// Percent of one core by state. NaN for a state that the kernel lacks or whose growth is unknown;
+/// all NaN if no time has passed.
 ///
-/// A counter that went backwards has not grown. The kernel lets `iowait` do so, as well as `idle`
-/// when a core comes back, and `steal` below zero. One that grew by far more than the cores can
-/// have spent in `span` has jumped, and tells nothing: then the others are shares of that time, not
-/// of what was counted.
+/// A counter that went backwards counts as unchanged. The kernel decreases `iowait` at times,
+/// `idle` when a core comes back, and `steal` even below zero. A counter that grew by far more than
+/// the cores can have spent in `span` has jumped and is ignored. The others are then shares of the
+/// time that has passed, not of the sum of the counters.
 fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
     let of_span = |span: Duration| span.as_secs_f64() * TICKS * after.cores as f64;
     let most = TOLERANCE * of_span(span.max(SHORTEST));
@@ -50,7 +50,8 @@ fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
         is_whole &= ticks.is_some();
         *grown = ticks.unwrap_or(f64::NAN);
     }
-    // The kernel's `user` contains `guest`. Read one after the other, they may not quite agree.
+    // The kernel's `user` contains `guest`. They are read one after the other and may differ
+    // slightly.
     if !grown[USER].is_nan() && !grown[GUEST].is_nan() {
         grown[USER] = (grown[USER] - grown[GUEST]).max(0.0);
     }
@@ -71,12 +72,12 @@ mod tests {
     const AFTER: &str = "two-core/t60";
 
     #[test]
-    fn the_first_reading_reports_nothing() {
+    fn cpu_shares_need_two_readings() {
         assert_eq!(Rig::of("cpu").round(BEFORE, 0), []);
     }
 
     #[test]
-    fn the_second_reading_reports_the_minute_between() {
+    fn cpu_shares_are_those_of_the_minute_between_two_readings() {
         let mut cpu = Rig::of("cpu");
         cpu.round(BEFORE, 0);
         let values = cpu.round(AFTER, 60);
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_kernel_has_fewer_states() {
+    fn cpu_states_may_be_fewer_on_older_kernels() {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 0\ncpu0\n");
         let after = stat("cpu  1 0 1 2 0\ncpu0\n");
@@ -118,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn no_time_passed_means_no_values() {
+    fn cpu_shares_over_no_time_are_dropped() {
         let mut cpu = Rig::of("cpu");
         cpu.round(BEFORE, 0);
         assert_eq!(cpu.round(BEFORE, 60), []);
     }
 
     #[test]
-    fn a_counter_that_went_back_has_not_grown() {
+    fn counter_that_went_backwards_counts_as_unchanged() {
         let stat = |text: &str| stat::parse(text).unwrap();
         let before = stat("cpu  0 0 0 0 90\ncpu0\n");
         let after = stat("cpu  1 0 0 3 20\ncpu0\n");

@@ -1,5 +1,5 @@
-//! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by the block devices. In
-//! requests per second.
+//! `disk.{name}.reads.delta` and `.writes.delta`: requests completed by block devices. In requests
+//! per second.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::base::text::metric_segment;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, DiskCounters, FilesystemReadings, Mounted, Timed};
 
-/// Which disks are reported, and under which name.
+/// The disks to report, and their names.
 pub(super) struct DiskRates {
     ignore: Option<Pattern>,
     use_mountpoint: bool,
     series: DeviceSeries,
-    /// The mounts after which [`DiskRates::series`] is named.
+    /// The mounts from which the names in [`DiskRates::series`] were made.
     mounts: Arc<[Mounted]>,
 }
 
 impl DiskRates {
-    /// Leaves out disks whose name as a metric segment `ignore` matches. With `use_mountpoint`, a
-    /// disk that is mounted is named after its mount point.
+    /// Excludes disks whose metric segment matches `ignore`. With `use_mountpoint`, a mounted disk
+    /// is named after its mount point.
     pub(super) fn new(ignore: Option<Pattern>, use_mountpoint: bool) -> DiskRates {
         DiskRates {
             ignore,
@@ -30,8 +30,8 @@ impl DiskRates {
         }
     }
 
-    /// Adds the rates since `before`. Nothing if disks are named after their mount points, and
-    /// those could not be read.
+    /// Adds the rates since `before`. If disks are named after mount points and the mounts could
+    /// not be read, nothing is added.
     pub(super) fn put(
         &mut self,
         out: &mut Values,
@@ -54,9 +54,9 @@ impl DiskRates {
             if ignore.is_some_and(|ignore| ignore.matches(&label)) {
                 return None;
             }
-            // The last of several, as with filesystems.
-            let mut mounted = mounts.iter().rev();
-            let mounted = mounted.find(|one| one.device.strip_prefix("/dev/") == Some(disk));
+            // The last of several mounts is used, as for filesystems.
+            let mut last_first = mounts.iter().rev();
+            let mounted = last_first.find(|one| one.device.strip_prefix("/dev/") == Some(disk));
             let point = mounted.map(|one| metric_segment(&one.point.to_string_lossy()));
             let label = point.as_deref().unwrap_or(&label);
             Some(names("disk.", label, [".reads.delta", ".writes.delta"]))
@@ -74,10 +74,11 @@ mod tests {
     const AFTER: &str = "two-core/t60";
 
     #[test]
-    fn reports_requests_per_second_of_what_was_at_work_before() {
+    fn disk_rates_are_reported_for_disks_that_were_active_before() {
         let mut disk = Rig::of("disk");
         assert_eq!(disk.round(BEFORE, 0), []);
-        // Neither dm-0 nor loop1, which has just begun; sdb1's writes went backwards.
+        // dm-0 and loop1, which has just become active, are missing; the writes of sdb1 went
+        // backwards.
         let expected = [
             ("disk.loop0.reads.delta", 0.0),
             ("disk.loop0.writes.delta", 0.0),
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn mounted_disks_may_be_named_after_their_mount_points() {
+    fn disk_names_can_be_those_of_mount_points() {
         let mut disk = Rig::with("disk", "filesystems.use_mountpoint = true");
         disk.round(BEFORE, 0);
         let values = disk.round(AFTER, 60);
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_sees_the_name_of_the_device_even_if_the_metric_has_another() {
+    fn disk_pattern_matches_the_device_even_if_named_after_its_mount_point() {
         for use_mountpoint in [false, true] {
             let settings = format!(
                 "disks.ignore = '^(loop|sd|cciss_)'\nfilesystems.use_mountpoint = {use_mountpoint}"
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn disks_have_no_values_while_the_mounts_after_which_they_are_named_cannot_be_read() {
-        // (settings, whether there are values of a round in which there is no mount table)
+        // (settings, whether a round without a mount table has values)
         let table = [("", true), ("filesystems.use_mountpoint = true", false)];
         for (settings, expected) in table {
             let tree = tempfile::tempdir().unwrap();

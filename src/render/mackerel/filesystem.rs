@@ -1,5 +1,5 @@
-//! `filesystem.{name}.size` and `.used`: what mounted disks hold. In bytes; the size is without
-//! what only the superuser may fill.
+//! `filesystem.{name}.size` and `.used`: size and use of mounted disks. In bytes. The size excludes
+//! blocks reserved for the superuser.
 
 use std::iter::successors;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use crate::base::text::{fnv1a, metric_segment};
 use crate::base::values::Values;
 use crate::collect::readings::{FilesystemReadings, Mounted};
 
-/// What the values are called, as long as the mounts stay as they are.
+/// The names of the values, kept until the mounts change.
 pub(super) struct FilesystemValues {
     use_mountpoint: bool,
     mounts: Arc<[Mounted]>,
-    /// One for each mount that is not ignored.
+    /// One element for each mount that is not ignored.
     series: Vec<MountSeries>,
 }
 
 struct MountSeries {
     names: Names,
-    /// Of the label.
+    /// FNV-1a hash of the label.
     trace: u32,
-    /// The next one of the same names.
+    /// Index of the next mount with the same names.
     next: Option<usize>,
 }
 
 impl FilesystemValues {
-    /// With `use_mountpoint`, values are named after mount points, and else after devices.
+    /// With `use_mountpoint`, values are named after mount points, otherwise after devices.
     pub(super) fn new(use_mountpoint: bool) -> FilesystemValues {
         FilesystemValues {
             use_mountpoint,
@@ -35,7 +35,7 @@ impl FilesystemValues {
         }
     }
 
-    /// Adds the values of those that have answered.
+    /// Adds the values of the filesystems with a known usage.
     pub(super) fn put(&mut self, out: &mut Values, now: &FilesystemReadings) {
         if !Arc::ptr_eq(&self.mounts, &now.mounts) {
             self.series = series(&now.mounts, self.use_mountpoint);
@@ -43,7 +43,7 @@ impl FilesystemValues {
         }
         for (series, found) in self.series.iter().zip(&now.usage) {
             let Some(found) = found else { continue };
-            // The last of several of one name counts, as it would at the server.
+            // Of several values with one name the last is used, as on the server.
             let mut later = successors(series.next, |at| self.series.get(*at)?.next);
             if later.any(|at| now.usage.get(at).is_some_and(Option::is_some)) {
                 continue;
@@ -107,7 +107,7 @@ mod tests {
         Rig::new("filesystem", &config, stats)
     }
 
-    /// The labels of the filesystems that are reported.
+    /// The labels of the reported filesystems.
     fn labels(tree: &str, ignore: &str, use_mountpoint: bool) -> Vec<&'static str> {
         let mut filesystem = rig(ignore, use_mountpoint, thousand_bytes_each());
         let measured = filesystem.round(tree, 0);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_size_without_what_is_kept_for_the_superuser() {
+    fn size_excludes_blocks_reserved_for_the_superuser() {
         let mut filesystem = rig("", false, thousand_bytes_each());
         let expected = [
             ("filesystem.sda1.size", 900.0),
@@ -132,8 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn reports_the_numbers_of_df() {
-        // Blocks of 1024 bytes, as in a line of df: 19734388, 16868164 used, 1863772 available.
+    fn sizes_are_those_of_df() {
+        // Blocks of 1024 bytes, as in a line of df: 19734388 in total, 16868164 used, 1863772
+        // available.
         let root = || {
             Ok(Usage::new(
                 1024,
@@ -142,9 +143,12 @@ mod tests {
                 1_863_772,
             ))
         };
-        let stats = FsStats::answering(move |path| match path.ends_with("boot") {
-            true => Ok(None),
-            false => root(),
+        let stats = FsStats::answering(move |path| {
+            if path.ends_with("boot") {
+                Ok(None)
+            } else {
+                root()
+            }
         });
         let mut filesystem = rig("", true, stats);
         let expected = [
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_mount_points_are_asked_for_as_they_are_and_reported_as_segments() {
+    fn mount_points_of_any_bytes_are_queried_as_they_are_and_reported_as_segments() {
         let (tell, asked) = mpsc::channel();
         let stats = FsStats::answering(move |path| {
             tell.send(path.to_owned()).unwrap();
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_filesystems_of_one_name_that_answer_the_last_counts() {
+    fn filesystems_of_one_name_are_reported_by_the_last_with_a_size() {
         let stats = FsStats::answering(|path| {
             let used = match path.to_str().unwrap() {
                 path if path.ends_with("home") => 7,
@@ -262,7 +266,7 @@ mod tests {
         assert_eq!(filesystem.round("btrfs-subvolumes", 0), expected);
     }
 
-    /// A host in a directory, on which things happen between rounds.
+    /// A host in a temporary directory that changes between rounds.
     struct Host {
         directory: tempfile::TempDir,
         filesystem: Rig,
@@ -279,7 +283,7 @@ mod tests {
             }
         }
 
-        /// The labels of a round in which these devices are mounted, each at its own name.
+        /// The labels of a round with these devices mounted, each at its own mount point.
         fn labels(&mut self, devices: &[&str]) -> Result<String, CollectError> {
             let line = |(at, device): (usize, &&str)| {
                 format!("{} 1 8:{at} / /{at} rw - ext4 {device} rw\n", at + 20)
@@ -291,7 +295,7 @@ mod tests {
             result.map(|()| labels)
         }
 
-        /// The labels of a round, and how it ended.
+        /// The labels of a round, and its result.
         fn round(&mut self) -> (String, Result<(), CollectError>) {
             let (values, result) = self.filesystem.attempt_at(self.directory.path(), 0);
             let labels = values
@@ -302,10 +306,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_meanwhile_counts_at_once() {
+    fn mounts_that_change_are_reported_in_the_next_round() {
         let mut host = Host::new();
         assert!(host.labels(&[]).is_err(), "nothing is mounted");
-        // (why this row exists, what is mounted, labels)
+        // (why this row exists, mounted devices, labels)
         let table: &[(&str, &[&str], &str)] = &[
             ("the first round", &["/dev/a", "/dev/b"], "a b"),
             ("as before", &["/dev/a", "/dev/b"], "a b"),
@@ -327,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_table_that_is_too_large_counts_as_far_as_it_is_read() {
+    fn mount_table_that_is_too_large_is_used_up_to_the_limit() {
         let mut host = Host::new();
         assert_eq!(host.labels(&["/dev/a", "/dev/b"]).unwrap(), "a b");
         let path = host.directory.path().join("proc/self/mountinfo");
         let table = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         let other = "99 20 0:9 / /run/netns/x rw - nsfs nsfs rw\n";
-        // (why this row exists, what follows the disks, labels, whether there is a message)
+        // (why this row exists, number of lines after the disks, labels, whether there is an error)
         let rows = [
             ("just not too large", 90_000, "a b", false),
             ("too large", 100_000, "a b", true),
@@ -350,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_a_link_is_looked_up_in_every_round() {
+    fn device_links_are_resolved_in_every_round() {
         const LINK: &str = "/dev/mapper/luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";
         let mut host = Host::new();
         let label = "mapper_luks-828fc648-9f30-43d8-a0b1-f7196a2edb66";

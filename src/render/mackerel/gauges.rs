@@ -1,5 +1,5 @@
-//! Values outside their range in the host's files: a part never exceeds its whole, no value reaches
-//! 2^53, and a line that cannot be understood costs its own value only.
+//! Values outside their range in the host's files. A part never exceeds its whole, no value reaches
+//! 2^53, and an unparsable line costs only its own value.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::collect::CollectError;
 use crate::config::Config;
 use crate::sys::fsstat::{FsStats, Usage};
 
-/// One round over these files: the values as `name=value`, and how it ended.
+/// One round over `files`: the values as `name=value`, and the result.
 fn round(mut rig: Rig, files: &[(&str, &str)]) -> (String, Result<(), CollectError>) {
     let directory = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -28,7 +28,7 @@ fn round(mut rig: Rig, files: &[(&str, &str)]) -> (String, Result<(), CollectErr
     (line.trim_start().to_owned(), result)
 }
 
-/// The message of a round that failed in part.
+/// The message of a round that failed in part; empty if it succeeded.
 fn message(result: Result<(), CollectError>) -> String {
     result.map_or_else(|error| base::report(&error), |()| String::new())
 }
@@ -41,7 +41,7 @@ fn memory_of_every_odd_kind() {
     const USED: &str = "total=10240 mem_available=4096 used=6144";
     let with_swap = |ram: &str| [ram, SWAP].concat();
     let with_ram = |swap: &str| [RAM, swap].concat();
-    // (why this row exists, the text, the values, the line that the message names)
+    // (why this row exists, the text, the values, the field named in the message)
     let table = [
         ("ordinary", with_swap(RAM), format!("{USED} {REST}"), ""),
         (
@@ -232,7 +232,7 @@ fn filesystems_of_every_odd_kind() {
 }
 
 #[test]
-fn what_the_agent_costs_of_every_odd_kind() {
+fn agent_metrics_of_every_odd_kind() {
     const STAT: &str = "1 (a) S 1 1 1 0 -1 0 0 0 0 0 3 4 0 0 20 0 5 0 1\n";
     const ALL: &str = "VmRSS: 8 kB\nRssAnon: 2 kB\nThreads: 5\n";
     // (why this row exists, the status, the stat, the values, whether there is a message)

@@ -1,5 +1,5 @@
-//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of the network interfaces. In
-//! bytes per second.
+//! `interface.{name}.rxBytes.delta` and `.txBytes.delta`: traffic of network interfaces. In bytes
+//! per second.
 
 use super::rates::{DeviceSeries, names};
 use crate::base::pattern::Pattern;
@@ -7,14 +7,14 @@ use crate::base::text::metric_segment;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, InterfaceCounters, Timed};
 
-/// Which interfaces are reported.
+/// The interfaces to report.
 pub(super) struct InterfaceRates {
     ignore: Option<Pattern>,
     series: DeviceSeries,
 }
 
 impl InterfaceRates {
-    /// Leaves out interfaces whose name as a metric segment `ignore` matches.
+    /// Excludes interfaces whose metric segment matches `ignore`.
     pub(super) fn new(ignore: Option<Pattern>) -> InterfaceRates {
         InterfaceRates {
             ignore,
@@ -49,10 +49,10 @@ mod tests {
     const AFTER: &str = "two-core/t60";
 
     #[test]
-    fn reports_bytes_per_second_of_what_was_there_before() {
+    fn interface_rates_are_reported_for_interfaces_that_existed_before() {
         let mut interface = Rig::of("interface");
         assert_eq!(interface.round(BEFORE, 0), []);
-        // Neither lo nor veth12ab, nor wlan0, which is new; eth0_100 has wrapped one way.
+        // lo, veth12ab and the new wlan0 are missing; one counter of eth0_100 has wrapped.
         let expected = [
             ("interface.eth0.rxBytes.delta", 600.0),
             ("interface.eth0.txBytes.delta", 60.0),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_that_has_really_passed_counts() {
+    fn interface_rates_use_the_time_that_has_passed() {
         let mut interface = Rig::of("interface");
         interface.round(BEFORE, 0);
         let values = interface.round(AFTER, 120);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_failed_makes_the_next_interval_longer() {
+    fn interface_rates_after_a_failed_round_cover_both_intervals() {
         let mut interface = Rig::of("interface");
         interface.round(BEFORE, 0);
         let (_, result) = interface.attempt("damaged/empty", 60);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_went_away_starts_anew() {
+    fn interface_that_comes_back_starts_without_a_rate() {
         let mut interface = Rig::of("interface");
         interface.round(AFTER, 0);
         interface.round(BEFORE, 60);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_sees_the_name_as_a_segment() {
+    fn interface_pattern_matches_the_name_as_a_segment() {
         let mut interface = Rig::with("interface", "interfaces.ignore = '^eth0_100$'");
         interface.round(BEFORE, 0);
         assert_eq!(interface.round(AFTER, 60).len(), 2);

@@ -1,8 +1,8 @@
-//! `loadavg1`, `loadavg5`, `loadavg15`: mean run-queue length.
+//! `loadavg1`, `loadavg5`, `loadavg15`: load averages.
 
 use crate::base::values::Values;
 
-/// Adds those means that are known.
+/// Adds the known averages.
 pub(super) fn put(out: &mut Values, means: [Option<f64>; 3]) {
     for (name, mean) in ["loadavg1", "loadavg5", "loadavg15"].iter().zip(means) {
         if let Some(mean) = mean {

@@ -1,16 +1,16 @@
-//! `memory.*`: use of memory and swap. In bytes.
+//! `memory.*`: use of memory and swap, in bytes.
 
 use crate::base::values::Values;
 use crate::parse::meminfo::Meminfo;
 
-/// Adds what is known of it.
+/// Adds the known values.
 pub(super) fn put(out: &mut Values, now: &Meminfo) {
     let mut put = |name: &str, bytes: Option<u64>| {
         if let Some(bytes) = bytes {
             out.put(name, bytes as f64);
         }
     };
-    // LXCFS gives a container its own total, and some of the host's parts.
+    // LXCFS shows a container's own total, but some parts are the host's.
     let within = |part: Option<u64>, whole: Option<u64>| {
         part.map(|part| whole.map_or(part, |whole| part.min(whole)))
     };
@@ -21,7 +21,7 @@ pub(super) fn put(out: &mut Values, now: &Meminfo) {
         put("memory.mem_available", available);
         available
     } else {
-        // Before Linux 3.14 the kernel does not say what it could give up.
+        // Linux before 3.14 has no `MemAvailable`.
         put("memory.free", within(now.free_bytes, total));
         put("memory.buffers", within(now.buffers_bytes, total));
         put("memory.cached", within(now.cached_bytes, total));
@@ -43,12 +43,12 @@ pub(super) fn put(out: &mut Values, now: &Meminfo) {
 mod tests {
     use super::super::testing::Rig;
 
-    /// Bytes.
+    /// In bytes.
     const MIB: f64 = 1_048_576.0;
     const KIB: f64 = 1024.0;
 
     #[test]
-    fn what_is_available_counts_as_unused() {
+    fn available_memory_counts_as_unused() {
         let expected = [
             ("memory.total", 1000.0 * MIB),
             ("memory.mem_available", 600.0 * MIB),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_kernel_says_what_it_uses_for_caches() {
+    fn memory_of_older_kernels_is_reported_with_its_caches() {
         let expected = [
             ("memory.total", 1_024_000.0 * KIB),
             ("memory.free", 400_000.0 * KIB),

@@ -1,5 +1,5 @@
-//! Values for Mackerel's API: gauges of a round, and rates and shares of what has grown since the
-//! round before. Names and units are those of the Go agent. One file per group.
+//! Renderer for Mackerel's API: gauges of a round, and rates and shares from its counters and those
+//! of the previous round. Names and units are those of the Go agent. One file per group.
 
 pub(crate) mod agent;
 pub(crate) mod container;
@@ -21,7 +21,7 @@ use crate::base::values::Values;
 use crate::collect::readings::Readings;
 use crate::config::Config;
 
-/// Which values are made of readings, and their names as far as they are known.
+/// Renders readings as values, and caches metric names.
 pub(crate) struct Mackerel {
     interface: interface::InterfaceRates,
     disk: disk::DiskRates,
@@ -29,7 +29,7 @@ pub(crate) struct Mackerel {
 }
 
 impl Mackerel {
-    /// Patterns and the kind of names are those of `config`.
+    /// Takes the patterns and the naming from `config`.
     pub(crate) fn new(config: &Config) -> Mackerel {
         Mackerel {
             interface: interface::InterfaceRates::new(config.interfaces_ignore.clone()),
@@ -41,8 +41,9 @@ impl Mackerel {
         }
     }
 
-    /// The values of the round `now`, of which as many as are `expected` have room from the start.
-    /// Rates are those since `before`; what only one of both has read has none.
+    /// The values of the round `now`. Rates are those since `before`; a group missing from either
+    /// round has none. `expected` is the number of values for which memory is allocated at the
+    /// start.
     pub(crate) fn values(&mut self, before: &Readings, now: &Readings, expected: usize) -> Values {
         let mut out = Values::with_capacity(expected);
         loadavg::put(&mut out, now.load);
@@ -70,8 +71,8 @@ impl Mackerel {
     }
 }
 
-/// `share` as a part of `whole`. Two readings are of two moments, so that it may exceed the whole:
-/// then it is the whole. `None` if it is more than twice as much: a counter has jumped.
+/// `share`, capped at `whole`. It may slightly exceed the whole, because the readings are taken at
+/// different moments. `None` if it is more than twice the whole: a counter has jumped.
 fn within(share: f64, whole: f64) -> Option<f64> {
     (share <= 2.0 * whole).then(|| share.min(whole))
 }

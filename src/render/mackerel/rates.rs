@@ -1,4 +1,4 @@
-//! What the counters of devices have grown by in each second, and what those values are called.
+//! Growth per second of the counters of devices, and the metric names of these rates.
 
 use std::sync::Arc;
 
@@ -6,31 +6,30 @@ use crate::base::counter::growth;
 use crate::base::values::Values;
 use crate::collect::readings::{Devices, Timed};
 
-/// What the two values of a device are called.
+/// The metric names of a device's two values.
 pub(super) type Names = [Arc<str>; 2];
 
-/// The names of two values that differ only in how they end.
+/// The names `group` + `label` + end, for each of `ends`.
 pub(super) fn names(group: &str, label: &str, ends: [&str; 2]) -> Names {
     ends.map(|end| [group, label, end].concat().into())
 }
 
-/// What the values of each device are called, kept as long as the device is there.
+/// The metric names of each device, cached as long as the device exists.
 #[derive(Default)]
 pub(super) struct DeviceSeries {
     devices: Arc<[Box<str>]>,
-    /// One for each device; `None` if it is left out.
+    /// One element for each device; `None` if it is excluded.
     names: Vec<Option<Names>>,
 }
 
 impl DeviceSeries {
-    /// Forgets what the values are called.
+    /// Clears the cached names.
     pub(super) fn forget(&mut self) {
         *self = DeviceSeries::default();
     }
 
-    /// Adds what each counter of a device grew by in each second since `before`, unless [`growth`]
-    /// does not know. `pair` picks the two counters; `name` is asked once for each device, and
-    /// leaves a device out by `None`.
+    /// Adds the growth per second of each counter since `before`, unless [`growth`] returns `None`.
+    /// `pair` selects the two counters. `name` is called once for each device; `None` excludes it.
     pub(super) fn put_rates<T>(
         &mut self,
         out: &mut Values,
@@ -49,8 +48,8 @@ impl DeviceSeries {
         self.put_all(out, &was.names, &pairs, seconds);
     }
 
-    /// Adds the values of all devices that have names and were there `before`. `pairs` are the
-    /// counters, by the places of a device in both lists.
+    /// Adds the values of all devices that have names and existed `before`. `pairs` returns the
+    /// counters, given the indexes of a device in both lists.
     fn put_all(
         &self,
         out: &mut Values,
@@ -74,7 +73,7 @@ impl DeviceSeries {
         }
     }
 
-    /// Sees to it that there are names for these devices.
+    /// Makes names for new devices and drops those of devices that no longer exist.
     fn name_all(&mut self, devices: &Arc<[Box<str>]>, name: &dyn Fn(&str) -> Option<Names>) {
         if Arc::ptr_eq(&self.devices, devices) {
             return;
@@ -90,8 +89,8 @@ impl DeviceSeries {
     }
 }
 
-/// Finds devices in a list that has most of them in the order in which they are asked for: a search
-/// for each of thousands would take long.
+/// Finds devices in a list with mostly the same order as the queries. A linear search for each of
+/// thousands of devices would take too long.
 struct Finder<'a> {
     list: &'a [Box<str>],
     next: usize,
@@ -122,7 +121,7 @@ mod tests {
     use super::*;
     use crate::base::clock::Moment;
 
-    /// Each letter is a device, whose counters are the number of seconds.
+    /// Each letter is a device; its counters are `seconds` and twice that.
     fn round(seconds: u64, letters: &str) -> Timed<Devices<[u64; 2]>> {
         Timed {
             moment: Moment(Duration::from_secs(seconds)),
@@ -166,7 +165,7 @@ mod tests {
             (device != "c").then(|| names("", device, ["+", "-"]))
         };
         let mut series = DeviceSeries::default();
-        // (devices, names made in all rounds up to this one)
+        // (devices, number of names made in all rounds so far)
         for (devices, expected) in [("ab", 2), ("ab", 2), ("cab", 3), ("ba", 3), ("c", 4)] {
             let now = round(0, devices);
             let mut out = Values::default();

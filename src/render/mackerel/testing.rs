@@ -1,4 +1,4 @@
-//! Rounds of one group over fixture trees, read and rendered, and what holds for every group.
+//! Rounds of one group over fixture trees, read and rendered, and tests that apply to every group.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,20 +23,21 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// The group `name` without any setting.
+    /// The group `name` with default settings.
     pub(super) fn of(name: &'static str) -> Rig {
         Rig::with(name, "")
     }
 
-    /// The group `name` with the settings of a configuration file; filesystems answer.
+    /// The group `name` with the settings of a configuration file. The filesystems are those of
+    /// [`thousand_bytes_each`].
     pub(super) fn with(name: &'static str, settings: &str) -> Rig {
         Rig::new(name, &config(settings), thousand_bytes_each())
     }
 
-    /// The group `name`; filesystems answer what `stats` says.
+    /// The group `name`; `stats` supplies the sizes of filesystems.
     pub(super) fn new(name: &'static str, config: &Config, stats: FsStats) -> Rig {
         let mut collectors = collect::builtin(config, stats);
-        // Disks that are named after their mounts need those, too.
+        // Disks that are named after mount points need the mounts.
         let needs_mounts = name == "disk" && config.filesystems.use_mountpoint;
         let is_needed = |other| other == name || (needs_mounts && other == "filesystem");
         collectors.retain(|collector| is_needed(collector.name()));
@@ -48,7 +49,7 @@ impl Rig {
         }
     }
 
-    /// Goes on with other settings.
+    /// Applies other settings.
     pub(super) fn configure(&mut self, settings: &str) {
         let config = config(settings);
         self.collectors
@@ -57,13 +58,13 @@ impl Rig {
         self.renderer = Mackerel::new(&config);
     }
 
-    /// Forgets the readings there are.
+    /// Forgets the readings of the previous round.
     pub(super) fn forget(&mut self) {
         self.before = Readings::default();
     }
 
-    /// One round, `seconds` after the clock's origin, of the host below `top`: its values, and how
-    /// reading the group ended.
+    /// One round of the host below `top`, `seconds` after the clock's origin: its values, and the
+    /// result of the group's collector.
     pub(super) fn attempt_at(
         &mut self,
         top: &Path,
@@ -91,7 +92,7 @@ impl Rig {
         (measured.collect(), result)
     }
 
-    /// Like [`Rig::attempt_at`], of a host of `tests/fixtures`.
+    /// Like [`Rig::attempt_at`], for a host below `tests/fixtures`.
     pub(super) fn attempt(
         &mut self,
         tree: &str,
@@ -100,7 +101,7 @@ impl Rig {
         self.attempt_at(&Path::new("tests/fixtures").join(tree), seconds)
     }
 
-    /// Like [`Rig::attempt`], for a round that ends well.
+    /// Like [`Rig::attempt`]; panics if the round fails.
     pub(super) fn round(&mut self, tree: &str, seconds: u64) -> Measured {
         let (measured, result) = self.attempt(tree, seconds);
         result.unwrap();
@@ -119,7 +120,7 @@ pub(super) fn thousand_bytes_each() -> FsStats {
     FsStats::answering(|_| Ok(Usage::new(100, 10, 7, 6)))
 }
 
-/// The groups of [`collect::builtin`], with all kinds of names.
+/// The groups of [`collect::builtin`], with each kind of names.
 fn every() -> Vec<Rig> {
     let by_mountpoint = "filesystems.use_mountpoint = true";
     vec![

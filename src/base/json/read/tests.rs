@@ -1,10 +1,10 @@
-//! What is JSON, what it means, what is none, and what is too much.
+//! Valid and invalid JSON, and JSON beyond the limits.
 
 use super::*;
 
 #[test]
 fn json_error_says_what_is_wrong_and_where() {
-    // (why this row exists, text, what is said)
+    // (why this row exists, text, error)
     let table = [
         (
             "nothing",
@@ -122,7 +122,7 @@ fn json_is_limited_in_depth_and_in_values() {
     };
     let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
     let (large, too_many) = (VALUES - 1, "more than 51200 values");
-    // (why this row exists, text, what is said)
+    // (why this row exists, text, error)
     let table = [
         ("as many as there may be", many(large, "0"), None),
         ("one more", many(large + 1, "0"), Some(too_many)),
@@ -161,7 +161,7 @@ fn json_is_limited_in_depth_and_in_values() {
     }
 }
 
-/// The same value, as serde_json's own reader has it.
+/// The value of serde_json's own reader as a [`Json`].
 fn of(value: &serde_json::Value) -> Option<Json> {
     Some(match value {
         serde_json::Value::Null => Json::Null,
@@ -209,7 +209,7 @@ fn json_agrees_with_serde_json() {
         "\u{1}",
         "1E+2",
     ];
-    // All texts of up to three of the parts, and of four that begin with a bracket.
+    // All texts of up to three of the parts, and those of four that begin with a bracket.
     let mut texts = vec![String::new()];
     let mut last = texts.clone();
     for length in 1..=4 {

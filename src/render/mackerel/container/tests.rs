@@ -1,4 +1,4 @@
-//! Control groups of every kind, each a file below `tests/fixtures/container` that holds a tree.
+//! Control groups of every kind. Each file below `tests/fixtures/container` describes one tree.
 
 #![expect(clippy::disallowed_methods, reason = "the trees are the tests' own")]
 
@@ -16,10 +16,10 @@ use crate::collect::{self, CollectContext, CollectError};
 use crate::config::{self, Config, Scope};
 use crate::sys::root::Root;
 
-/// Bytes.
+/// In bytes.
 const MIB: f64 = 1_048_576.0;
 
-/// Makes the tree that a fixture describes: lines `== PATH`, and below each what the file holds.
+/// Creates the tree that a fixture describes: lines `== PATH`, each followed by the file's text.
 fn tree(name: &str) -> TempDir {
     let text = fs::read_to_string(format!("tests/fixtures/container/{name}")).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -44,17 +44,18 @@ fn rig(config: config::Container) -> Rig {
 
 fn attempt(rig: &mut Rig, tree: &Path, seconds: u64) -> (Measured, Result<(), CollectError>) {
     let (measured, result) = rig.attempt_at(tree, seconds);
-    let measured = measured.into_iter();
-    let measured = measured.map(|(name, value)| (name.to_owned(), value));
+    let measured = measured
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
     (measured.collect(), result)
 }
 
-/// Two rounds, a minute apart, and what the second one measured, sorted.
+/// Two rounds, a minute apart: the sorted values of the second.
 fn minute(fixture: &str, config: config::Container) -> Measured {
     minute_of(fixture, config, |_| {})
 }
 
-/// The same, of trees that have been changed.
+/// Like [`minute`], with trees modified by `change`.
 fn minute_of(fixture: &str, config: config::Container, change: fn(&Path)) -> Measured {
     let mut rig = rig(config);
     let trees = ["t0", "t60"].map(|at| tree(&format!("{fixture}-{at}")));
@@ -93,7 +94,7 @@ fn is(measured: &Measured, expected: &[(&str, f64)]) {
 }
 
 #[test]
-fn the_own_container_in_a_namespace_of_its_own() {
+fn own_container_in_its_own_namespace_is_measured() {
     let expected = [
         ("container.cpu.web-1.limit", 50.0),
         ("container.cpu.web-1.usage", 50.0),
@@ -138,7 +139,7 @@ fn details_are_told_where_they_are_asked_for() {
 }
 
 #[test]
-fn the_containers_of_the_pod_have_its_limits() {
+fn containers_of_a_pod_have_its_limits() {
     let expected = [
         ("container.cpu.agent.limit", 150.0),
         ("container.cpu.agent.usage", 10.0),
@@ -160,7 +161,7 @@ fn the_containers_of_the_pod_have_its_limits() {
 }
 
 #[test]
-fn a_container_that_its_pod_limits_is_throttled_with_it() {
+fn container_limited_by_its_pod_has_the_throttling_of_the_pod() {
     let config = config::Container {
         details: true,
         ..of(Scope::Pod)
@@ -168,7 +169,7 @@ fn a_container_that_its_pod_limits_is_throttled_with_it() {
     let mut measured = minute("v2-host", config);
     measured.retain(|(name, _)| name.contains("throttled"));
     let expected = [
-        // It has no limit of its own.
+        // The container's group has no limit of its own.
         ("custom.container.throttled.agent.percentage", 20.0),
         ("custom.container.throttled.app.percentage", 50.0),
     ];
@@ -176,7 +177,7 @@ fn a_container_that_its_pod_limits_is_throttled_with_it() {
 }
 
 #[test]
-fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
+fn limit_set_during_the_minute_reports_no_throttling_for_it() {
     let config = config::Container {
         details: true,
         ..of(Scope::Pod)
@@ -196,7 +197,7 @@ fn a_limit_that_comes_is_no_throttling_of_the_minute_before() {
 }
 
 #[test]
-fn the_containers_of_the_host_are_told_apart() {
+fn containers_of_the_host_have_different_names() {
     let config = config::Container {
         ignore: Some(Pattern::new("agent$").unwrap()),
         ..of(Scope::All)
@@ -244,9 +245,9 @@ fn version_1_serves_where_it_is_all_there_is() {
 }
 
 #[test]
-fn a_hybrid_tree_is_read_as_version_1() {
+fn hybrid_tree_is_read_as_version_1() {
     let beside = |base: &Path| {
-        // Every process is there as well, and no controller.
+        // The `unified` hierarchy also lists every process, and has no controller.
         let group = format!("unified/system.slice/docker-{}.scope", "a1".repeat(32));
         fs::create_dir_all(base.join(&group)).unwrap();
         fs::write(base.join("unified/cgroup.controllers"), "").unwrap();
@@ -261,7 +262,7 @@ fn a_hybrid_tree_is_read_as_version_1() {
 }
 
 #[test]
-fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
+fn kernel_without_the_memory_controller_still_has_cpu_values() {
     let version_1 = |base: &Path| fs::remove_dir_all(base.join("memory")).unwrap();
     let expected = [
         ("container.cpu.a1a1a1a1a1a1.limit", 200.0),
@@ -283,7 +284,7 @@ fn a_kernel_without_the_memory_controller_tells_of_the_cpu() {
 }
 
 #[test]
-fn a_container_that_comes_back_starts_anew() {
+fn container_that_comes_back_starts_without_a_rate() {
     let mut rig = rig(of(Scope::All));
     let (before, after) = (tree("v2-host-t0"), tree("v2-host-t60"));
     attempt(&mut rig, before.path(), 0).1.unwrap();
@@ -323,9 +324,9 @@ fn damage_costs_one_container_and_is_told() {
     );
 }
 
-/// With the host's groups at a place of their own, as the manifests mount them.
+/// The host's groups are mounted at a separate place, as in the Kubernetes manifests.
 #[test]
-fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
+fn task_has_its_own_containers_and_never_the_whole_host() {
     const TASK: &str = "c5e1f0b4a6d94b6f8f1e2d3c4b5a6978";
     let tree = tree("v2-own-t0");
     let host = tree.path().join("host/cgroup");
@@ -340,7 +341,7 @@ fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
         fs::write(path.join("memory.current"), memory).unwrap();
         fs::write(path.join("cpu.stat"), "usage_usec 0\n").unwrap();
     }
-    // (why this row exists, the task, what is used, by whom)
+    // (why this row exists, the task, the memory in use and its series)
     let table = [
         (
             "a task",
@@ -371,13 +372,13 @@ fn a_task_sees_its_containers_and_nobody_the_host_as_its_own() {
     }
 }
 
-/// What makes the group of a container known in version 2: the root of all groups has no such file.
+/// A file that every group except the root of all groups has in version 2.
 const V2: &str = "memory.current";
 
-/// A container's own group, whatever group this process is in. Each group of a tree uses a number of
-/// bytes of its own, so that the value says which it was.
+/// The container's own group is found from whichever group this process is in. Each group of a tree
+/// uses a different number of bytes, so the value shows which group was measured.
 #[test]
-fn the_own_container_whoever_supervises_in_it() {
+fn own_container_is_found_from_the_group_of_any_supervisor() {
     const ID: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
     const NODE: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
     const UNSEEN: u64 = 0;
@@ -385,13 +386,13 @@ fn the_own_container_whoever_supervises_in_it() {
         why: &'static str,
         /// The path of this process's group.
         own: &'static str,
-        /// What the mount of the groups shows.
+        /// The root of the mount of the groups.
         mounted: &'static str,
-        /// Whether its root is that of all groups.
+        /// Whether that root is the root of all groups.
         is_host: bool,
-        /// Paths of groups; each has its place in this list, from 1 on, in bytes in use.
+        /// Paths of groups. The memory in use of each is its position in this list, starting at 1.
         groups: &'static [&'static str],
-        /// Which of them is the container's; [`UNSEEN`] if none is to be told.
+        /// Position of the container's group; [`UNSEEN`] if none can be found.
         expected: u64,
     }
     let row = |why, own, mounted, is_host, groups, expected| Row {
@@ -683,22 +684,23 @@ fn the_own_container_whoever_supervises_in_it() {
                 }
             }
             let own = fill(row.own);
-            let groups = match is_v2 {
-                true => format!("0::{own}\n"),
-                false => format!("3:memory:{own}\n2:cpu,cpuacct:{own}\n1:name=systemd:/\n"),
+            let groups = if is_v2 {
+                format!("0::{own}\n")
+            } else {
+                format!("3:memory:{own}\n2:cpu,cpuacct:{own}\n1:name=systemd:/\n")
             };
             put(top.join("proc/self/cgroup"), &groups);
             let mounted = fill(row.mounted);
-            let mount = match is_v2 {
-                true => format!("30 1 0:30 {mounted} /sys/fs/cgroup ro - cgroup2 cgroup rw\n"),
-                false => ["cpu,cpuacct", "memory"]
-                    .map(|controller| {
-                        format!(
-                            "30 1 0:30 {mounted} /sys/fs/cgroup/{controller} ro - cgroup cgroup \
-                             rw,{controller}\n"
-                        )
-                    })
-                    .concat(),
+            let mount = if is_v2 {
+                format!("30 1 0:30 {mounted} /sys/fs/cgroup ro - cgroup2 cgroup rw\n")
+            } else {
+                let mount = |controller| {
+                    format!(
+                        "30 1 0:30 {mounted} /sys/fs/cgroup/{controller} ro - cgroup cgroup \
+                         rw,{controller}\n"
+                    )
+                };
+                ["cpu,cpuacct", "memory"].map(mount).concat()
             };
             let etc = format!(
                 "31 1 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/a rw\n"
@@ -710,7 +712,7 @@ fn the_own_container_whoever_supervises_in_it() {
                 .find(|(name, _)| name == "container.cpu.web-1.limit");
             let expected = (row.expected != UNSEEN).then_some(row.expected as f64);
             assert_eq!(limit.map(|(_, value)| *value), expected, "{why}");
-            // The root of all groups has no memory of its own in version 2.
+            // In version 2, the root of all groups has no memory files.
             let is_root_of_all = is_v2 && row.is_host && row.own == "/";
             let has_message = expected.is_none() || is_root_of_all;
             assert_eq!(result.is_err(), has_message, "{why}: {result:?}");
@@ -719,8 +721,8 @@ fn the_own_container_whoever_supervises_in_it() {
 }
 
 #[test]
-fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
-    // (why this row exists, the path for memory, that for the processors, the group's bytes in use)
+fn process_in_different_groups_of_two_hierarchies_has_their_common_ancestor() {
+    // (why this row exists, the path for memory, the path for CPU, bytes in use of the group)
     let table = [
         ("one in both", "/a/b", "/a/b", 3),
         ("memory alone has it", "/a/b", "/a", 2),
@@ -756,7 +758,7 @@ fn a_process_that_is_elsewhere_in_each_hierarchy_has_the_group_around_both() {
     }
 }
 
-/// What is measured with damage, sorted, and how the second round ended.
+/// The sorted values of two rounds over damaged files, and the result of the second round.
 fn damaged(
     fixture: &str,
     config: config::Container,
@@ -784,7 +786,7 @@ fn values_of_every_odd_kind() {
     let all = [CPU, MEMORY].concat();
     let limit = [CPU[0], MEMORY[0], MEMORY[1]];
     let no_memory = [CPU[0], CPU[1], MEMORY[0]];
-    // (why this row exists, the file, its text, the values, whether there is a message)
+    // (why this row exists, the file, its text, the values, whether there is an error)
     type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, f64)], bool);
     let table: &[Row<'_>] = &[
         ("ordinary", "etc/none", "", &all, false),
@@ -966,7 +968,7 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
         ("container.memory.web-1.usage", 50.0 * MIB),
     ];
     let all = [CPU, MEMORY].concat();
-    // (why this row exists, what the directories are called: cpu, cpuacct, memory; values, message)
+    // (why this row exists, names of the directories of cpu, cpuacct and memory, values, message)
     type Row<'a> = (&'a str, [&'a str; 3], &'a [(&'a str, f64)], &'a str);
     let table: &[Row<'_>] = &[
         ("links for all", ["cpu", "cpuacct", "memory"], &all, ""),
@@ -1033,7 +1035,7 @@ fn version_1_with_few_controllers_tells_what_it_can_and_what_not() {
 }
 
 #[test]
-fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
+fn host_totals_are_taken_from_the_readings_of_the_same_round() {
     let tree = tree("v2-host-t0");
     let config = Config {
         container: of(Scope::All),
@@ -1069,7 +1071,7 @@ fn what_the_host_has_is_taken_from_the_round_that_has_read_it() {
 #[test]
 fn podman_keeps_names_in_several_places() {
     let id = "f6".repeat(32);
-    // (why this row exists, the file with the name, the container's name)
+    // (why this row exists, the file that contains the name, the container's name)
     let table = [
         (
             "ordinary",
