@@ -97,7 +97,7 @@ fn asks_several_times_before_it_kills() {
     assert_eq!(outcome.end, End::TimedOut);
     let said = text(&outcome.stdout);
     let asked = said.strip_prefix("ready\n").unwrap();
-    // Three times between the limit and the kill; a busy machine may merge them.
+    // SIGTERM comes three times between the limit and SIGKILL; a busy machine may merge them.
     assert!(matches!(asked.matches("asked\n").count(), 1..=3), "{said}");
 }
 
@@ -111,7 +111,7 @@ fn what_a_command_said_before_it_was_ended_is_kept() {
 
 #[test]
 fn a_child_that_holds_the_output_is_ended_at_the_limit() {
-    // As observed with the Go agent: the code of the command itself counts.
+    // As observed with the Go agent: the exit code of the command itself counts.
     let outcome = sh("sleep 300 & echo $!; exit 1", &SHORT);
     assert_eq!(outcome.end, End::Exited(1));
     assert!(dies(text(&outcome.stdout)));

@@ -1,4 +1,4 @@
-//! How commands are started, and why they are not.
+//! How commands are started, and the errors of those that cannot be started.
 
 use std::ffi::OsString;
 
@@ -51,7 +51,7 @@ fn says_why_a_command_cannot_be_started() {
 fn arguments_arrive_as_they_are() {
     let outcome = run_argv(&["printf", "<%s>", "", "a b", "$HOME", "あ"], &ample()).unwrap();
     assert_eq!(text(&outcome.stdout), "<><a b><$HOME><あ>");
-    // The name by which a program is called is not its path.
+    // argv[0] is the name as given, not the path that was found.
     let outcome = run_argv(&["sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline"], &ample()).unwrap();
     assert!(text(&outcome.stdout).starts_with("sh -c "));
 }
@@ -88,7 +88,7 @@ fn the_environment_is_the_agents_and_what_the_task_changes() {
     let expected = format!("agent|2|unset|ja_JP.UTF-8||{path}\n");
     assert_eq!(text(&outcome.stdout), expected);
 
-    // The program is found where the agent looks, not where the task says.
+    // The program is searched in the agent's PATH, not in the task's.
     let env = changes(&[("PATH", Some("/nowhere"))]);
     task.env = &env;
     assert_eq!(
@@ -107,7 +107,7 @@ fn the_environment_is_the_agents_and_what_the_task_changes() {
     );
 }
 
-/// What `argv` says when it is run as `user`.
+/// The outcome of `argv` run as `user`.
 fn run_as(user: &str, argv: &[&str], setting: &Setting) -> Result<Outcome, ExecError> {
     let (_stop, sign) = stop().unwrap();
     let task = Task {
@@ -132,7 +132,7 @@ fn another_user_is_a_matter_of_sudo_even_for_root() {
     }
 }
 
-/// A setting in which nobody has sudo.
+/// A setting in which PATH holds no sudo.
 fn no_sudo(is_root: bool) -> Setting {
     let mut setting = Setting {
         is_root,
