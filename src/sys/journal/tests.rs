@@ -1,4 +1,4 @@
-//! The file on a disk that a test scripts, and on one that is real.
+//! The journal on a scripted disk, and on a real one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn texts(found: &Found) -> Vec<&str> {
         .collect()
 }
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers that are the same in every run.
 fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
     move |limit| {
         state = state
@@ -92,7 +92,7 @@ fn what_is_on_the_disk_outlasts_a_loss_of_power() {
     }
 }
 
-/// That the test above can fail.
+/// Proves that the test above can fail.
 #[test]
 fn without_syncing_it_would_be_lost() {
     let lost = (0..300).any(|seed| {
@@ -134,7 +134,7 @@ fn a_disk_that_fails_leaves_what_was_there() {
         disk.drive().mood = Mood::Well;
         let (_, found) = open(&disk);
         assert_eq!(texts(&found).first(), Some(&"a"), "{mood:?}");
-        // It goes on where it was, or says that it cannot.
+        // The journal can still be appended to, or reports that it must be replaced.
         match journal.is_open() {
             true => journal.append(&frames(&["b"])).unwrap(),
             false => journal.replace(&frames(&["a", "b"])).unwrap(),
