@@ -1,4 +1,4 @@
-//! Digests, by ring, which is linked for TLS already.
+//! Digests by ring, which is already linked for TLS.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 

@@ -1,24 +1,24 @@
-//! Paths that match a pattern, in the notation of Go's `filepath.Glob`: `*` and `?` stand for
-//! characters of one name, also at its beginning; `[a-z]` and `[^a-z]` for one of several; `\`
-//! takes the next character as it is. There are no braces, and `**` is the same as `*`.
+//! Paths that match a pattern, in the notation of Go's `filepath.Glob`. `*` and `?` match
+//! characters of one name, including a leading dot. `[a-z]` and `[^a-z]` match one character. `\`
+//! escapes the next character. There are no braces, and `**` means the same as `*`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{error, fmt, fs};
 
-/// Paths that a pattern may match.
+/// Maximum number of paths that a pattern may match.
 const MOST: usize = 1000;
-/// Characters without which a pattern is the name of one file.
+/// Special characters of patterns. A pattern without them is the name of one file.
 const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
 
-/// The paths that match `pattern`, sorted within each directory. A relative pattern begins at the
+/// The paths that match `pattern`, sorted within each directory. A relative pattern starts at the
 /// working directory.
 ///
-/// No match is no failure, and neither is a directory that cannot be read. A malformed pattern is
-/// one, and so are more than [`MOST`] matches.
+/// Returns no path if nothing matches, and skips directories that cannot be read. Fails if the
+/// pattern is malformed, and if there are more than [`MOST`] matches.
 pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
     if !pattern.contains(SPECIAL) {
-        // Also a link that leads nowhere is there.
+        // A dangling link counts as existing.
         let found = fs::symlink_metadata(pattern).is_ok();
         return Ok(found.then(|| PathBuf::from(pattern)).into_iter().collect());
     }
@@ -104,7 +104,7 @@ fn parse(pattern: &str) -> Result<Vec<Part>, GlobError> {
     Ok(parts)
 }
 
-/// A character of a range; `-` and `]` want a backslash.
+/// A character of a range; `-` and `]` must be escaped by a backslash.
 fn member(rest: &mut std::str::Chars<'_>) -> Result<char, GlobError> {
     match rest.next() {
         Some('\\') => rest.next(),
@@ -113,10 +113,11 @@ fn member(rest: &mut std::str::Chars<'_>) -> Result<char, GlobError> {
     .ok_or(GlobError::Syntax)
 }
 
-/// Whether `parts` stand for all of `name`.
+/// Whether `parts` match all of `name`.
 fn matches(parts: &[Part], name: &[char]) -> bool {
     let (mut part, mut at) = (0, 0);
-    // The last `*`: the part after it, and where that was tried.
+    // The last `*`: the index of the part after it, and the position in the name tried for that
+    // part.
     let mut retry = None;
     loop {
         let fits = match (parts.get(part), name.get(at)) {

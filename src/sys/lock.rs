@@ -1,4 +1,4 @@
-//! The lock on the agent's directory: two agents in one would write to one file.
+//! The lock on the agent's directory. Two agents with one directory would write to the same files.
 
 use std::error::Error;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Locked until it is dropped, or its process ends in whatever way.
+/// A lock held until it is dropped or the process ends.
 pub(crate) struct RootLock {
-    /// `None` where directories cannot be locked.
+    /// `None` if the directory cannot be locked.
     _directory: Option<File>,
 }
 
-/// Another agent has the directory.
+/// Another agent holds the lock on the directory.
 #[derive(Debug)]
 pub(crate) struct Taken(PathBuf);
 
 impl RootLock {
-    /// Locks the directory itself, which needs no file and leaves none. A directory that is not
-    /// there, or that cannot be locked, is as good as one that nobody has locked.
+    /// Locks the directory itself, so that no lock file is created. A directory that does not exist
+    /// or cannot be locked counts as free.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
-        // Whatever else is there does not block.
+        // With O_DIRECTORY, opening a FIFO fails instead of blocking.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_DIRECTORY);
         let Ok(directory) = options.open(root) else {

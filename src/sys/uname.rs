@@ -1,9 +1,9 @@
-//! What the kernel says of itself and of the host's name: uname(2).
+//! The kernel's name and version, and the host's name: uname(2).
 
 use std::ffi::c_char;
 use std::{io, mem};
 
-/// The fields of uname(2); bytes that are not UTF-8 are U+FFFD.
+/// The fields of uname(2). Bytes that are not UTF-8 are replaced by U+FFFD.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Uname {
     /// `Linux`
@@ -18,11 +18,11 @@ pub(crate) struct Uname {
     pub(crate) machine: String,
 }
 
-/// Asks the kernel. Fails only if the system call does, which uname(2) rules out.
+/// Reads the fields. Fails only if the system call does, which uname(2) rules out.
 pub(crate) fn uname() -> io::Result<Uname> {
     // SAFETY: utsname consists of arrays of characters, for which all bits zero is a value.
     let mut fields: libc::utsname = unsafe { mem::zeroed() };
-    // SAFETY: the pointer is to a utsname that lives across the call.
+    // SAFETY: the pointer is to a utsname that outlives the call.
     if unsafe { libc::uname(&raw mut fields) } != 0 {
         return Err(io::Error::last_os_error());
     }
