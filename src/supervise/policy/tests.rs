@@ -1,10 +1,10 @@
-//! The policy in time that the test lets pass.
+//! Tests of the policy with simulated time.
 
 use super::*;
 
 const KILLED: End = End::Signal(9);
 
-/// A supervisor and its clock.
+/// A policy and its clock.
 struct Rig {
     policy: Policy,
     now: Moment,
@@ -17,7 +17,7 @@ impl Rig {
         Rig { policy, now }
     }
 
-    /// Starts the child that is due by now.
+    /// Starts the child, which must be due now.
     #[track_caller]
     fn start(&mut self) {
         assert_eq!(self.policy.next(self.now), Next::Start);
@@ -25,8 +25,8 @@ impl Rig {
         assert_eq!(self.policy.next(self.now), Next::Wait(None));
     }
 
-    /// Lets the child live for so long; it is started if it must be. Returns the pause after
-    /// it, which passes, in seconds.
+    /// Starts a child that runs for `age` seconds. Returns the pause after it in seconds, and
+    /// advances the clock by it.
     #[track_caller]
     fn child(&mut self, age: u64, end: End) -> Option<u64> {
         self.start();
@@ -55,7 +55,7 @@ fn failed(text: &str) -> Next {
 
 #[test]
 fn one_that_refuses_at_the_start_ends_the_supervisor() {
-    // (why this row exists, end, what the supervisor ends with)
+    // (why this row exists, end, result of the supervisor)
     let table = [
         ("a wrong key", End::Code(1), failed("exit status 1")),
         ("somebody ended it", End::Code(0), Next::End(Ok(()))),
@@ -88,7 +88,7 @@ fn once_one_has_got_old_nothing_is_given_up() {
 
 #[test]
 fn a_stop_ends_it_with_what_the_child_ends_with() {
-    // (how it ends, what the supervisor ends with)
+    // (how the child ends, result of the supervisor)
     let table = [
         (End::Code(0), Next::End(Ok(()))),
         (End::Code(1), failed("exit status 1")),
@@ -124,7 +124,7 @@ fn a_reload_starts_the_next_at_once_however_young_the_last_was() {
         assert!(rig.policy.reload(rig.now));
         assert!(!rig.policy.reload(rig.now), "it ends already");
         assert_eq!(rig.end(2, end), Some(0));
-        // That was one reload.
+        // The reload applies to one child only.
         assert_eq!(rig.child(1, KILLED), Some(1));
     }
 }
