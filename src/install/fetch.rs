@@ -1,4 +1,4 @@
-//! The files of a release: from a directory, or over HTTP.
+//! Reads the files of a release from a directory, or over HTTP.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,16 +11,17 @@ use crate::settings::connection::proxies;
 use crate::sys::file;
 use crate::sys::http::{Http, Settings};
 
-/// For a program, over a slow line.
+/// Time limit for a program, over a slow line.
 pub(super) const SLOW: Duration = Duration::from_secs(10 * 60);
-/// For a file of a few lines: whoever waits is to know soon that a server is silent.
+/// Time limit for a file of a few lines: the user should learn soon that a server does not respond.
 pub(super) const SOON: Duration = Duration::from_secs(30);
-/// Bytes of a file: four times what the program has.
+/// Maximum size of a file in bytes: four times that of the program.
 const SIZE: u64 = 6 << 20;
-/// Servers that may send us on to another one.
+/// Maximum number of redirects.
 const REDIRECTS: u32 = 5;
 
-/// The file `name` of the release at `source`, a directory or a URL. `limit` bounds each request.
+/// The content of the file `name` of the release at `source`, a directory or a URL. `limit` applies
+/// to each request.
 pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>, String> {
     match source.contains("://") {
         true => download(&format!("{}/{name}", source.trim_end_matches('/')), limit),
@@ -49,12 +50,12 @@ fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     Err(format!("download {}: too many redirections", shown(&url)))
 }
 
-/// A URL without what in it may be a secret: a password, a signature in the query.
+/// A URL without parts that may be secret: the password, and the query, which may hold a signature.
 fn shown(url: &str) -> String {
     without_userinfo(url.split('?').next().unwrap_or_default())
 }
 
-/// Where `location` leads to from `here`; `None` if it leads from TLS to none.
+/// The URL of a redirect from `here` to `location`; `None` for one from HTTPS to HTTP.
 fn target(here: &Url, location: &str) -> Option<String> {
     if location.starts_with('/') {
         return Some(here.base() + location);

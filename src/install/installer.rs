@@ -13,8 +13,8 @@ use crate::install::{plan, say};
 use crate::sys::signal::Signals;
 use crate::sys::tree::Tree;
 
-/// Makes this program a service of the host, or of the tree that is to become one. Returns the text
-/// for the user if that cannot be done; everything is as it was then.
+/// Installs this program as a service of the host, or of a tree that becomes one. Returns the text
+/// for the user on failure; nothing is changed then.
 pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let first = Record::load(&host.tree, FIRST)?;
@@ -39,7 +39,7 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     })
 }
 
-/// Undoes what [`install`] did. Returns the text for the user if that cannot be done.
+/// Undoes what [`install`] did. Returns the text for the user on failure.
 pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let Some(first) = Record::load(&host.tree, FIRST)? else {
@@ -62,7 +62,8 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         (false, true) => Undo::Purge,
         (false, false) => Undo::Remove,
     };
-    // After the agent has been stopped once more: what its user has left is looked at then.
+    // Evaluated again after the agent has been stopped, so that files written by its user until
+    // then are included.
     let steps = || {
         let timer = OF_TIMER.map(|path| Step::Remove(path.to_owned()));
         let mut steps: Vec<Step> = timer.into();
@@ -104,7 +105,7 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     say("mackerel-agent is uninstalled")
 }
 
-/// The host does not go with its agent.
+/// The text about the host, which stays registered without its agent.
 fn still_there(id: &str) -> String {
     format!(
         "the host {id} is still in Mackerel: retire it in its web pages, or by curl -X POST -d '{{}}' \
@@ -113,8 +114,8 @@ fn still_there(id: &str) -> String {
     )
 }
 
-/// Whether the service of this host forbids its processes to gain rights: a unit of systemd that is not
-/// told to run as root.
+/// Whether the service of this host prevents its processes from gaining rights. This is so for a
+/// systemd unit that does not run as root.
 pub(crate) fn is_sandboxed() -> bool {
     let tree = Tree::at(Path::new("/"));
     let as_root = |service: Service| tree.has(service.as_root().0);

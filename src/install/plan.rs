@@ -1,4 +1,4 @@
-//! What it takes to make this program a service.
+//! Computes the steps that install this program as a service.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use super::{conf, layout};
 use crate::config::{ROOT, Setup};
 use crate::sys::executable::Executable;
 
-/// The first systemd that knows `RestartSteps`.
+/// The first version of systemd with `RestartSteps`.
 const SYSTEMD_WITH_STEPS: u32 = 254;
 
-/// What is to be done.
+/// The result of planning.
 pub(super) struct Plan {
-    /// Also those that are done.
+    /// All steps, including those already done.
     pub(super) steps: Vec<Step>,
-    /// A line for the user about each thing that he has to do himself.
+    /// A line for the user about each thing to be done by hand.
     pub(super) left: Vec<String>,
 }
 
-/// What `setup` asks for on this host. `is_ours`: the agent that is there, if one is, is of an
+/// The steps for `setup` on this host. `is_ours`: whether an existing agent was installed by an
 /// earlier run.
 pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan, String> {
     let tree = &host.tree;
@@ -49,7 +49,8 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let found = ids.into_iter().find(|path| tree.has(path));
     let directory = Step::Directory(state.to_owned(), 0o755, user);
     match found.map(|from| host_id(tree, &from).map(|_| from)) {
-        // Before the directory is given away, and anything in it is its user's.
+        // The id is copied before its directory goes to the agent's user, who could then replace
+        // it.
         Some(Ok(from)) if from == id => {
             steps.extend([Step::Id(from, id, 0o644, user), directory]);
         }
@@ -93,7 +94,8 @@ fn has_restart_steps(host: &Host) -> bool {
     version.is_some_and(|version| version.parse().is_ok_and(|v: u32| v >= SYSTEMD_WITH_STEPS))
 }
 
-/// Puts a step before each that needs a directory which is not there, so that it is known whose it is.
+/// Inserts a step for each missing directory before the step that needs it, so that its owner is
+/// defined.
 fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
     let mut all: Vec<Step> = Vec::new();
     for step in steps {

@@ -1,7 +1,7 @@
-//! `mackerel-agent upgrade`: a newer release in the place of the installed program.
+//! `mackerel-agent upgrade`: replaces the installed program by a newer release.
 //!
-//! Nothing is believed but what the owner of the key has signed, for as long as it says that it is
-//! valid, and what is older is never installed, whoever signed it.
+//! A manifest is accepted only if it is signed with the key of releases and has not expired. An
+//! older release is never installed, even if it is signed.
 
 use super::fetch::{SLOW, SOON, fetch};
 use super::host::Host;
@@ -19,21 +19,21 @@ use crate::sys::digest::is_sha256;
 use crate::sys::file;
 use crate::sys::signature::verify;
 
-/// Where releases are, if the build says so.
+/// The URL of releases, if set in the build.
 const RELEASES: Option<&str> = option_env!("MACKEREL_AGENT_RELEASES");
-/// Whose they are: a public key of Ed25519 in hexadecimal digits, if the build says so.
+/// The public key of releases if set in the build: Ed25519, in hexadecimal digits.
 const KEY: Option<&str> = option_env!("MACKEREL_AGENT_RELEASE_KEY");
 /// Bytes of a public key.
 const KEY_SIZE: usize = 32;
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
-/// The name of the manifest of a release.
+/// The file name of a release's manifest.
 const MANIFEST: &str = "manifest";
-/// The program before it is known to run on this machine.
+/// The path of the new program until it has been shown to run on this machine.
 const NEW: &str = "/usr/lib/mackerel-agent/new";
 
-/// Puts a newer release in the place of the installed program, and has it started. Returns the text
-/// for the user if that cannot be done; everything is as it was then.
+/// Replaces the installed program by a newer release and restarts the agent. Returns the text for
+/// the user on failure; nothing is changed then.
 pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     let key = public_key(setup)?;
     let source =
@@ -90,11 +90,11 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     say(&format!("mackerel-agent {version} is installed"))
 }
 
-/// Fails if the manifest is not valid at `now`. Whoever can serve an old one could otherwise keep a
-/// host from newer releases forever.
+/// Fails if the manifest is not valid at `now`. Otherwise an old manifest, served again and again,
+/// could keep a host from newer releases.
 fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
     let (issued, expires, today) = (manifest.issued, manifest.expires, now.day());
-    // Clocks differ a little, but not by a day.
+    // Clocks may differ a little, but not by a day.
     if Unix(now.0 + DAY).day().as_str() < issued {
         return Err(format!(
             "clock: {today}; the manifest is of {issued}: set this host's clock, then upgrade again"
@@ -109,7 +109,7 @@ fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
     Ok(())
 }
 
-/// The program of this machine in the release.
+/// This machine's program in the release.
 fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     let name = format!("mackerel-agent_linux_{}", program::TARGET);
     let digest = manifest.sha256(&name);
@@ -123,7 +123,7 @@ fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The key of releases: the one that `setup` names, or that of the build.
+/// The public key of releases: from the file in `setup`, else from the build.
 fn public_key(setup: &Setup) -> Result<[u8; KEY_SIZE], String> {
     let (digits, place) = match (&setup.key, KEY) {
         (Some(path), _) => {
@@ -142,7 +142,7 @@ fn public_key(setup: &Setup) -> Result<[u8; KEY_SIZE], String> {
     key.ok_or_else(|| format!("the key of {place} is not of 64 hexadecimal digits"))
 }
 
-/// The version that the program at `path` says it is, which shows that it runs on this machine.
+/// The version that the program at `path` reports, which shows that it runs on this machine.
 fn version_of(host: &Host, path: &str) -> Result<Version, String> {
     let program = host.tree.path(path);
     let said = host
@@ -165,7 +165,7 @@ mod tests {
             signed: "",
             signature: [0; 64],
         };
-        // (why this row exists, the clock of the host in seconds, what is said)
+        // (why this row exists, the clock of the host in seconds, part of the error)
         let table = [
             (
                 "a board without a clock",
