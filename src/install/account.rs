@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_that_is_no_host_gets_its_user_by_writing() {
+    fn account_in_a_tree_is_created_by_writing_the_files() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join("etc").join(name);
         fs::create_dir(dir.path().join("etc")).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_written_over() {
+    fn account_files_that_cannot_be_read_are_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("etc")).unwrap();
         let passwd = dir.path().join("etc/passwd");

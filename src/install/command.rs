@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_fails_is_named_with_what_it_says() {
+    fn command_that_fails_is_named_with_its_output() {
         let commands = Commands::new().unwrap();
         assert_eq!(commands.output(&["echo", "a b"]), Ok("a b".to_owned()));
         let error = commands.run(&["sh", "-c", "echo out; echo why >&2; exit 3"]);

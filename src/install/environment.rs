@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn assignments_are_those_that_need_no_shell() {
+    fn assignment_that_needs_the_shell_is_ignored() {
         // (why this row exists, line, expected)
         let table = [
             ("plain", "A=b", Some(("A", "b"))),

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirection_leads_out_of_tls() {
+    fn redirect_never_leads_from_tls_to_none() {
         // (base, location, expected)
         let table = [
             ("https://a", "/b", Some("https://a/b")),

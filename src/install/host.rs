@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn install_knows_a_slow_start_from_an_agent_that_ends() {
+    fn install_distinguishes_a_slow_start_from_an_agent_that_ends() {
         // (why this row exists, processes before, processes after the wait, whether they kept
         // running)
         type Row = (&'static str, &'static [u32], &'static [u32], Option<bool>);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_begins_with_the_name() {
+    fn package_name_starts_the_answer() {
         let table = [
             ("mackerel-agent: /usr/bin/mackerel-agent", "mackerel-agent"),
             ("mackerel-agent:amd64: /usr/bin/x", "mackerel-agent"),

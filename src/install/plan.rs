@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_a_service_agree_with_the_program() {
+    fn service_files_agree_with_the_program() {
         for service in SERVICES {
             let (path, text, _) = service.script();
             assert!(text.contains(PROGRAM), "{path}");

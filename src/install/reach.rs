@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_come_from_the_owner_the_group_or_for_all() {
+    fn reach_uses_the_permissions_of_owner_group_and_others() {
         // (permissions, what is needed, whether a new user has it, whether 5:6 has it)
         let table = [
             (access(0o644, 0, 0), READ, true, true),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_roots_alone_is_given_away() {
+    fn reach_changes_the_group_only_of_roots_own_files() {
         // (path, permissions, whether the group is changed)
         let table = [
             (

@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_replaced_is_given_back_or_removed_last_change_first() {
+    fn record_undo_restores_or_removes_in_reverse_order() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let remove = |path: &str| Step::Remove(path.to_owned());
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_record_adds_only_what_is_new() {
+    fn record_extended_gets_only_new_paths() {
         let mut first = sample();
         let later = Record {
             was: [(PATHS[0], "/x"), ("/etc/rc4.d/S95mackerel-agent", "/y")]
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_is_as_it_was_after_an_undo() {
+    fn record_undo_restores_the_tree() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let path = |name: &str| dir.path().join(name);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_is_valid_from_its_issue_to_its_expiry() {
+    fn manifest_is_valid_from_its_issue_to_its_expiry() {
         let manifest = Manifest {
             version: Version::parse("1.2.3").unwrap(),
             issued: "2026-11-28",

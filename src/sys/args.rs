@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_finds_its_own_words() {
+    fn args_of_this_process_are_found() {
         let words: Vec<OsString> = env::args_os().collect();
         // The test may have been started with any number of arguments, also none.
         for (at, word) in words.iter().enumerate() {

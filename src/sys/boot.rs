@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_boot_has_a_number_and_an_age() {
+    fn boot_id_and_age_are_stable() {
         assert_eq!(id(), id());
         let before = age();
         assert!(age() >= before);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_a_number() {
+    fn uuid_is_a_number() {
         let table = [
             ("00000000-0000-0000-0000-0000000000ff\n", 255),
             (

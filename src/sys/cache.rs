@@ -64,7 +64,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn it_holds_what_was_saved_until_it_is_removed() {
+    fn cache_file_holds_what_was_saved_until_removed() {
         let dir = tempfile::tempdir().unwrap();
         let cache = CacheFile::at(dir.path().join("new/directory/file"));
         assert_eq!(cache.load().unwrap(), None);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trap_in_its_place_is_neither_followed_nor_waited_for() {
+    fn cache_file_replaces_links_and_fifos_without_following_them() {
         use rustix::fs::{CWD, Mode, mkfifoat};
         use std::os::unix::fs::symlink;
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_used_is_named() {
+    fn cache_file_error_names_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();

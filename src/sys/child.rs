@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_in_known_words() {
+    fn child_end_is_worded_as_in_go() {
         let table = [
             (End::Code(0), "exit status 0"),
             (End::Code(1), "exit status 1"),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_an_error() {
+    fn child_of_a_missing_program_is_an_error() {
         let started = start(Start {
             program: Path::new("/nonexistent/agent"),
             name: OsStr::new("agent"),

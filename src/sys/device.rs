@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_ends_in_a_uuid_is_looked_up() {
+    fn device_is_looked_up_only_if_it_ends_in_a_uuid() {
         // (why this row exists, name, whether it ends in a UUID)
         let table = [
             (
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_within_the_host_and_a_dead_one_kept() {
+    fn device_link_is_followed_within_the_host_and_a_dangling_one_kept() {
         let root = Root::at("tests/fixtures/encrypted-root");
         let table = [
             (

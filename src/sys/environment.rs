@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_leads_to_plugins() {
+    fn path_includes_the_directory_of_plugins() {
         let whole = "/sbin:/usr/sbin:/bin:/usr/bin:/here:/opt/mackerel-agent/plugins/bin";
         let empty = "/sbin:/usr/sbin:/bin:/usr/bin:/opt/mackerel-agent/plugins/bin";
         // (why this row exists, what it was, what it becomes)

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_is_the_one_it_was_started_by_if_that_leads_to_it() {
+    fn executable_path_is_the_one_used_at_start_if_it_leads_there() {
         let dir = tempfile::tempdir().unwrap();
         let own = env::current_exe().unwrap();
         let link = dir.path().join("current");
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_or_none_in_its_place_is_noticed() {
+    fn executable_replaced_or_removed_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent");
         let modify = |seconds| {

@@ -182,7 +182,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn reads_all_of_a_file_and_nothing_without_end() {
+    fn file_is_read_whole_up_to_a_limit() {
         let text = read(Path::new("tests/fixtures/config/unknown-keys.conf")).unwrap();
         assert!(text.starts_with(b"apikey") && text.ends_with(b"\n"));
         let error = read(Path::new("/dev/zero")).unwrap_err();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_laid_as_a_trap_is_supplanted_and_not_followed() {
+    fn file_supplant_replaces_a_link_without_following_it() {
         let dir = tempfile::tempdir().unwrap();
         let (path, other) = (dir.path().join("file"), dir.path().join("other"));
         fs::write(&other, "precious").unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_and_keeps_its_mode() {
+    fn file_replaced_keeps_its_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         replace(&path, b"one", 0o600).unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    fn file_replace_keeps_a_link_and_replaces_its_target() {
         let directory = tempfile::tempdir().unwrap();
         let (link, file) = (directory.path().join("link"), directory.path().join("file"));
         fs::write(&file, "old").unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overwritten_leaves_no_rest() {
+    fn file_overwritten_is_truncated() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "a long content").unwrap();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_is_named() {
+    fn file_error_names_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/file");
         create_directory_of(&path).unwrap();

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matches_as_go_does() {
+    fn glob_matches_as_go_does() {
         let table = [
             ("abc", "abc", true),
             ("*", "abc", true),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_pattern_is_an_error_even_where_nothing_is() {
+    fn glob_of_a_malformed_pattern_is_an_error_even_without_files() {
         for pattern in [
             "[", "[a", "[]a]", "[^]", "[a-]", "[-x]", "a\\", "[x-]", "*[", "[",
         ] {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_files_in_order() {
+    fn glob_finds_files_in_order() {
         let include = "tests/fixtures/config/include";
         let table: [(&str, &[&str]); 7] = [
             ("*.conf", &[".hidden.conf", "a.conf", "b.conf"]),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics() {
+    fn glob_never_panics() {
         let good = r"a*?[a-z^\]][^あ-ん]**b\*";
         let name: Vec<char> = "ab]あ*b*".chars().collect();
         for (at, _) in good.char_indices() {

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_agent_of_the_same_root_answers_and_only_one_does() {
+    fn health_socket_is_served_by_one_agent_per_root() {
         let directory = tempfile::tempdir().unwrap();
         // (why this row exists, root, whether it exists)
         let table = [
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_in_the_place_of_the_socket_is_replaced() {
+    fn health_socket_replaces_a_stale_file() {
         type Lay = fn(&Path);
         // (why this row exists, how it is created)
         let table: [(&str, Lay); 4] = [
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_file_can_be_the_directory_tells_agents_apart() {
+    fn health_socket_without_a_file_is_named_after_the_directory() {
         let one = tempfile::tempdir().unwrap();
         let other = tempfile::tempdir().unwrap();
         let name = |root: &Path| {

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time() {
+    fn lock_is_held_by_one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let first = RootLock::claim(dir.path()).unwrap();
         let error = RootLock::claim(dir.path()).err().unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_nothing_to_lock_nobody_is_in_the_way() {
+    fn lock_of_a_missing_directory_always_succeeds() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
         let _first = RootLock::claim(&gone).unwrap();

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_looks_like_the_go_agents() {
+    fn log_line_has_the_go_agents_format() {
         let time = LocalTime {
             year: 2026,
             month: 1,
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_gets_a_priority_on_every_line() {
+    fn log_for_the_journal_has_a_priority_on_every_line() {
         let table = [
             (Level::Error, "<3>a\n<3>b\n"),
             (Level::Warn, "<4>a\n<4>b\n"),
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_programs_records_are_written_under_their_tags() {
+    fn log_writes_only_records_of_this_program_under_their_tags() {
         let tags = &[("collect::cpu", "metrics.cpu"), ("collect", "metrics")];
         // (target, tag)
         let table = [

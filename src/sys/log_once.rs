@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_is_told_once_and_only_when_nothing_of_it_is_left() {
+    fn log_each_once_reports_an_end_once_and_only_if_no_failure_is_left() {
         let failures = |list: &[(&'static str, &str)]| -> Failures {
             let list = list.iter();
             list.map(|(part, why)| (*part, (*why).to_owned())).collect()

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_join_their_interface_in_the_order_in_which_they_come() {
+    fn netif_addresses_are_grouped_by_interface_in_order() {
         let links = grouped(vec![
             ("lo", Address::Mac(vec![0; 6])),
             ("eth0", Address::Mac(vec![2, 0, 0, 0, 0, 1])),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_leads_to_its_interface() {
+    fn netif_label_belongs_to_its_interface() {
         // (why this row exists, label, index of the interface with the address)
         let table = [
             ("an alias", "eth0:1", 0),
@@ -199,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_whose_names_begin_alike_stay_apart() {
+    fn netif_names_with_a_common_prefix_are_separate() {
         let links = grouped(vec![("eth1", Address::Other), ("eth10", Address::Other)]);
         assert_eq!(links.len(), 2);
     }
 
     #[test]
-    fn the_kernel_answers() {
+    fn netif_links_are_read_from_the_kernel() {
         // The machine's interfaces are unknown, but each has a unique name. If netlink is
         // forbidden, the error comes from the kernel.
         match links() {

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn own_files_are_regular_files_with_one_name() {
+    fn nofollow_opens_own_files_only_if_regular_with_one_name() {
         let dir = traps();
         // (name, why it is refused; empty: accepted)
         let table = [
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_swapped_after_the_look_is_refused_too() {
+    fn nofollow_refuses_what_is_swapped_after_the_check() {
         let dir = traps();
         for name in ["fifo", "link", "directory"] {
             let path = dir.path().join(name);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn given_files_may_be_links_but_must_not_block() {
+    fn nofollow_opens_given_files_that_are_links_but_do_not_block() {
         let dir = traps();
         // (name, why it is refused; empty: accepted)
         let table = [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_created_in_a_shared_directory_is_refused() {
+    fn nofollow_refuses_files_of_others_in_a_shared_directory() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| -> PathBuf { dir.path().join(name) };
         for (name, mode) in [("shared", 0o1777), ("closed", 0o755)] {

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_has_a_path_or_an_abstract_name() {
+    fn notify_socket_has_a_path_or_an_abstract_name() {
         // (name, path, abstract name)
         let long = format!("/{}", "x".repeat(120));
         let table = [
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_may_be_for_another_process() {
+    fn watchdog_may_be_for_another_process() {
         // (why this row exists, limit, process, expected)
         let table = [
             ("nobody watches", None, None, None),

@@ -177,7 +177,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn what_is_left_over_is_overwritten_and_removed_in_the_end() {
+    fn pidfile_left_over_is_overwritten_and_removed_on_drop() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/agent.pid");
         let own = process::id().to_string();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_locked_belongs_to_an_agent_that_runs() {
+    fn pidfile_that_is_locked_belongs_to_a_running_agent() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.pid");
         let _first = PidFile::claim(&path).unwrap();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_used_is_named() {
+    fn pidfile_error_names_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let error = PidFile::claim(dir.path()).err().unwrap();
         let line = base::report(&error);

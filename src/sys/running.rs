@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a process to be found")]
-    fn a_process_is_found_by_its_file_and_not_by_its_name() {
+    fn running_process_is_found_by_its_file_and_not_by_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let [program, copy] = ["program", "copy"].map(|name| dir.path().join(name));
         for path in [&program, &copy] {

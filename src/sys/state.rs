@@ -131,7 +131,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn an_id_is_what_stands_before_the_line_ends() {
+    fn host_id_ends_before_the_newlines() {
         let dir = tempfile::tempdir().unwrap();
         // (why this row exists, content, id)
         let table = [
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn host_id_that_is_none_is_refused_with_its_file_and_the_remedy() {
+    fn host_id_that_is_malformed_is_refused_with_its_file_and_the_remedy() {
         let dir = tempfile::tempdir().unwrap();
         let long = [b'x'; 65];
         // (why this row exists, content)
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_kept_below_a_root_that_did_not_exist() {
+    fn host_id_is_stored_below_a_root_that_did_not_exist() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::at(dir.path().join("var/lib"));
         assert_eq!(state.host_id().unwrap(), None);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_cannot_be_a_directory_is_named() {
+    fn state_error_names_a_root_that_is_not_a_directory() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_there_is_there() {
+    fn tree_holds_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let file = access(&tree, 0o640);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_others_is_removed_only_if_it_is_empty() {
+    fn tree_removes_a_directory_of_others_only_if_empty() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let file = access(&tree, 0o600);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_removed_and_not_followed() {
+    fn tree_removes_a_link_without_following_it() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         tree.write("/there/file", b"", access(&tree, 0o600))
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_of_the_tree_or_of_none() {
+    fn tree_path_is_inside_or_none() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         tree.write("/there/a b", b"", access(&tree, 0o600)).unwrap();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_file() {
+    fn tree_error_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let error = tree.copy(Path::new("/nowhere"), "/a", access(&tree, 0o600));

@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_may_have_put_there_is_refused() {
+    fn trusted_refuses_what_another_user_may_have_put_there() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("others")).unwrap();
@@ -601,7 +601,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_comes_from_the_owner_and_the_mode() {
+    fn trusted_directory_is_recognised_by_owner_and_mode() {
         let dir = tempfile::tempdir().unwrap();
         let below = dir.path().join("below");
         fs::create_dir(&below).unwrap();
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_a_set_id_bit() {
+    fn trusted_sets_no_set_id_bit() {
         let dir = tempfile::tempdir().unwrap();
         let file = place(dir.path(), "/file", false).unwrap();
         file.put(&mut &b"x"[..], access(), false).unwrap();
@@ -637,7 +637,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_of_any_depth_is_removed_and_no_link_followed() {
+    fn trusted_removes_a_tree_of_any_depth_and_follows_no_link() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("kept")).unwrap();

@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_answers() {
+    fn uname_is_read_from_the_kernel() {
         let uname = uname().unwrap();
         assert_eq!(uname.sysname, "Linux");
         assert!(!uname.release.is_empty() && !uname.machine.is_empty());
     }
 
     #[test]
-    fn a_field_ends_at_its_first_nul_or_at_its_end() {
+    fn uname_field_ends_at_its_first_nul_or_at_its_end() {
         let field = |bytes: &[u8]| -> Vec<c_char> {
             let signed = |byte: &u8| c_char::from_ne_bytes([*byte]);
             bytes.iter().map(signed).collect()

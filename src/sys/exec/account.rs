@@ -87,7 +87,7 @@ mod tests {
         +\n";
 
     #[test]
-    fn a_user_has_the_group_of_the_one_file_and_those_of_the_other() {
+    fn account_has_the_groups_of_passwd_and_group() {
         let account = |uid, gid, groups: &[u32]| {
             let groups = groups.to_vec();
             Some(Account { uid, gid, groups })
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_known_and_a_user_that_is_not_is_named() {
+    fn account_of_root_is_found_and_an_unknown_user_is_named() {
         assert_eq!(Account::of("root").unwrap().uid, 0);
         assert_eq!(
             Account::of("no such user").unwrap_err().to_string(),

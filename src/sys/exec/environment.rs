@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_one_wins_and_none_is_taken_away() {
+    fn environment_set_overrides_and_removes_variables() {
         let mut environment = environment(&[("A", "1"), ("B", "1"), ("C", "1")]);
         for (name, value) in [("A", Some("2")), ("A", Some("3")), ("B", None), ("D", None)] {
             environment.set(name, value.map(OsStr::new));
@@ -72,13 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_what_it_says() {
+    fn environment_path_is_the_value_of_path() {
         assert_eq!(environment(&[("A", "1")]).path(), "");
         assert_eq!(environment(&[("PATH", "/a:/b")]).path(), "/a:/b");
     }
 
     #[test]
-    fn a_nul_is_refused() {
+    fn environment_with_a_nul_is_refused() {
         let mut environment = environment(&[]);
         environment.set("A", Some(OsStr::new("a\0b")));
         assert!(environment.strings().is_err());

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_it_as_the_go_agent_does() {
+    fn exec_error_is_worded_as_in_the_go_agent() {
         let refused = |number| {
             let error = io::Error::from_raw_os_error(number);
             ExecError::refused("/x", &error).to_string()

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_again_and_again_and_then_kills() {
+    fn plan_sends_sigterm_repeatedly_and_then_sigkill() {
         // (why this row exists, limit, SIGTERM, SIGKILL)
         let table: [(_, _, &[u64], _); 4] = [
             ("observed", 2, &[2, 4, 6, 8, 10], 12),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_leaves_less_time_and_never_more() {
+    fn plan_stop_leaves_less_time_and_never_more() {
         // (why this row exists, when, SIGTERM, SIGKILL)
         let table: [(_, _, &[u64], _); 3] = [
             ("before the limit", 5, &[5], 7),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cause_stays() {
+    fn plan_keeps_the_first_cause() {
         let mut plan = Plan::new(&Limits::of(Duration::ZERO), moment(0));
         assert_eq!(plan.cause(), None);
         plan.take(moment(0));

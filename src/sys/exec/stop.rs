@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_who_waits_sees_it_and_it_stays() {
+    fn stop_sign_wakes_every_waiting_thread_and_stays_set() {
         let (stop, sign) = stop().unwrap();
         assert!(!sign.is_on());
         assert!(!sign.comes_within(Duration::from_micros(1)));

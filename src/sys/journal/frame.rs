@@ -191,7 +191,7 @@ mod tests {
 
     /// RFC 3720, appendix B.4, and the catalogue of parametrised CRCs.
     #[test]
-    fn sums_are_those_of_the_standard() {
+    fn crc32c_matches_the_published_vectors() {
         let ascending: Vec<u8> = (0..32).collect();
         let table: [(&[u8], u32); 5] = [
             (b"", 0),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_found() {
+    fn frames_written_are_found() {
         let file = file();
         assert_eq!(contents(&file), CONTENTS);
         let found = read(&file).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_has_changed_costs_its_frame_and_no_other() {
+    fn frame_with_a_changed_byte_is_the_only_one_lost() {
         let good = file();
         for at in 0..good.len() {
             for flip in [1, 0x80, 0xFF] {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_missing_or_too_many_costs_its_frame_and_no_other() {
+    fn frame_with_a_missing_or_extra_byte_is_the_only_one_lost() {
         let good = file();
         for at in 0..good.len() {
             let mut missing = good.clone();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_costs_the_frames_that_it_has_torn() {
+    fn frames_before_a_torn_tail_are_found() {
         let good = file();
         let whole = read(&good).unwrap();
         for end in 0..good.len() {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_from_what_is_no_journal() {
+    fn frame_version_is_distinguished_from_other_files() {
         let mut later = MAGIC.to_vec();
         later.extend(7_u32.to_le_bytes());
         later.extend(sum_of(&later));
@@ -278,7 +278,7 @@ mod tests {
 
     /// A malicious file: every sixteen bytes announce a long frame that is not there.
     #[test]
-    fn no_file_takes_long_to_read() {
+    fn frames_of_a_malicious_file_are_read_in_bounded_time() {
         let mut front = MARK.to_vec();
         front.extend((1_u32 << 15).to_le_bytes());
         front.extend([0; 4]);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics() {
+    fn frames_of_damaged_files_never_panic() {
         let mut state = 1_u32;
         for _ in 0..2_000 {
             let mut file = file();

@@ -151,8 +151,8 @@ fn run_test(prepare: &str, name: &str) {
 }
 
 #[test]
-fn an_agent_that_was_told_to_ignore_its_children_learns_how_they_end() {
-    let name = "sys::exec::tests::ending::tells_how_a_command_ended";
+fn command_status_is_found_if_sigchld_was_ignored_at_start() {
+    let name = "sys::exec::tests::ending::command_end_is_reported";
     run_test("trap '' CHLD;", name);
 }
 
