@@ -63,9 +63,10 @@ impl Commands {
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() && !matches!(c, '\n' | '\t') {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
         }
     }
     shown

@@ -23,9 +23,10 @@ const REDIRECTS: u32 = 5;
 /// The content of the file `name` of the release at `source`, a directory or a URL. `limit` applies
 /// to each request.
 pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>, String> {
-    match source.contains("://") {
-        true => download(&format!("{}/{name}", source.trim_end_matches('/')), limit),
-        false => file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error)),
+    if source.contains("://") {
+        download(&format!("{}/{name}", source.trim_end_matches('/')), limit)
+    } else {
+        file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error))
     }
 }
 

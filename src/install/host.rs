@@ -65,9 +65,10 @@ impl Host {
 
     /// The ids of the processes that run the installed program.
     pub(super) fn processes(&self) -> Vec<u32> {
-        match self.tree.is_host() {
-            true => running::of(&self.tree.path(PROGRAM)),
-            false => Vec::new(),
+        if self.tree.is_host() {
+            running::of(&self.tree.path(PROGRAM))
+        } else {
+            Vec::new()
         }
     }
 

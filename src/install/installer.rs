@@ -33,10 +33,12 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
     host.change(&steps, first)?;
-    say(match host.is_live() {
-        true => "mackerel-agent is installed and runs",
-        false => "mackerel-agent is installed; no service manager runs here, so nothing is started",
-    })
+    let result = if host.is_live() {
+        "mackerel-agent is installed and runs"
+    } else {
+        "mackerel-agent is installed; no service manager runs here, so nothing is started"
+    };
+    say(result)
 }
 
 /// Undoes what [`install`] did. Returns the text for the user on failure.
@@ -57,10 +59,12 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         );
     }
     let is_given_back = setup.restore.unwrap_or_default();
-    let how = match (is_given_back, setup.purge) {
-        (true, _) => Undo::Back,
-        (false, true) => Undo::Purge,
-        (false, false) => Undo::Remove,
+    let how = if is_given_back {
+        Undo::Back
+    } else if setup.purge {
+        Undo::Purge
+    } else {
+        Undo::Remove
     };
     // Evaluated again after the agent has been stopped, so that files written by its user until
     // then are included.

@@ -35,9 +35,10 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let user = if is_as_root { Owner::Root } else { Owner::User };
     let state = host.service.state();
 
-    let (readable, mut left) = match is_as_root {
-        true => Default::default(),
-        false => reach(tree, &conf.named, conf.is_roots),
+    let (readable, mut left) = if is_as_root {
+        Default::default()
+    } else {
+        reach(tree, &conf.named, conf.is_roots)
     };
     left.extend(conf.left);
     let mut steps = vec![Step::Account(state)];
@@ -74,9 +75,10 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     if has_restart_steps(host) {
         steps.push(part(RESTART_STEPS));
     }
-    steps.push(match is_as_root {
-        true => part(as_root),
-        false => Step::Remove(as_root.0.to_owned()),
+    steps.push(if is_as_root {
+        part(as_root)
+    } else {
+        Step::Remove(as_root.0.to_owned())
     });
     let links = host.service.links(tree).into_iter();
     steps.extend(links.map(|(path, target)| Step::Link(path, target.to_owned())));

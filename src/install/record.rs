@@ -163,12 +163,12 @@ impl Record {
                 Was::Link(target) => Step::Link(path, target.clone()),
                 Was::Kept(Access { mode, uid, gid }) => {
                     let owner = Owner::Numbers(*uid, *gid);
-                    match kind == Some(Kind::Id) {
-                        true if host_id(tree, &path).is_ok() => {
-                            Step::Id(path.clone(), path, *mode, owner)
-                        }
-                        true => Step::Remove(path),
-                        false => Step::Own(path, *mode, owner),
+                    if kind != Some(Kind::Id) {
+                        Step::Own(path, *mode, owner)
+                    } else if host_id(tree, &path).is_ok() {
+                        Step::Id(path.clone(), path, *mode, owner)
+                    } else {
+                        Step::Remove(path)
                     }
                 }
                 Was::Nothing if kind == Some(Kind::Own) => Step::RemoveAll(path),
@@ -224,9 +224,10 @@ impl Record {
         for (at, line) in text.split_terminator('\n').enumerate() {
             record.read_line(line).ok_or(at + 1)?;
         }
-        match record.text() == text {
-            true => Ok(record),
-            false => Err(1),
+        if record.text() == text {
+            Ok(record)
+        } else {
+            Err(1)
         }
     }
 

@@ -221,9 +221,10 @@ impl Service {
 
 /// The links of init scripts. `is_red_hat`: whether runlevels are below `/etc/rc.d`.
 fn levels(is_red_hat: bool) -> Vec<(String, &'static str)> {
-    let (above, target) = match is_red_hat {
-        true => ("/etc/rc.d", "../../init.d/mackerel-agent"),
-        false => ("/etc", "../init.d/mackerel-agent"),
+    let (above, target) = if is_red_hat {
+        ("/etc/rc.d", "../../init.d/mackerel-agent")
+    } else {
+        ("/etc", "../init.d/mackerel-agent")
     };
     let levels = ["K05", "K05", "S95", "S95", "S95", "S95", "K05"];
     let link = |(level, when)| format!("{above}/rc{level}.d/{when}mackerel-agent");

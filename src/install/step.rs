@@ -60,11 +60,12 @@ pub(super) fn host_id(tree: &Tree, path: &str) -> Result<Option<String>, String>
     let id = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).unwrap_or_default();
         let id = text.trim_end_matches(['\r', '\n']);
-        match is_host_id(id) {
-            true => Ok(id.to_owned()),
-            false => Err(format!(
+        if is_host_id(id) {
+            Ok(id.to_owned())
+        } else {
+            Err(format!(
                 "{path} holds no id of a host (1 to 64 letters, digits, - and _); remove it"
-            )),
+            ))
         }
     };
     bytes.map(id).transpose()

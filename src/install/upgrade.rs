@@ -115,11 +115,12 @@ fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     let digest = manifest.sha256(&name);
     let digest = digest.ok_or_else(|| format!("the release has no {name}"))?;
     let program = fetch(source, &name, SLOW)?;
-    match is_sha256(&digest, &program) {
-        true => Ok(program),
-        false => Err(format!(
+    if is_sha256(&digest, &program) {
+        Ok(program)
+    } else {
+        Err(format!(
             "{name} is not the file of the manifest: its SHA-256 is another"
-        )),
+        ))
     }
 }
 

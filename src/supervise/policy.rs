@@ -84,9 +84,10 @@ impl Policy {
     /// next attempt; `None` if there is none.
     pub(crate) fn not_started(&mut self, why: String, now: Moment) -> Option<Duration> {
         self.last = Err(why);
-        match self.has_run {
-            true => self.pause(now),
-            false => self.is_over(),
+        if self.has_run {
+            self.pause(now)
+        } else {
+            self.is_over()
         }
     }
 

@@ -124,11 +124,11 @@ pub(crate) fn end_with(parent: u32) -> io::Result<()> {
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    match std::os::unix::process::parent_id() == parent {
-        true => Ok(()),
+    if std::os::unix::process::parent_id() != parent {
         // The parent ended before PR_SET_PDEATHSIG was set.
-        false => Err(io::ErrorKind::NotFound.into()),
+        return Err(io::ErrorKind::NotFound.into());
     }
+    Ok(())
 }
 
 impl Child {

@@ -94,12 +94,14 @@ pub(crate) fn take(name: &str) -> Option<OsString> {
 /// (see [`take`]).
 pub(crate) fn flags(name: &str) -> Option<OsString> {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase());
-    match is_plain {
-        true if is_of_image() => take(name),
-        true => None,
-        false => env::var_os(name),
-    }
-    .filter(|value| !value.is_empty())
+    let value = if !is_plain {
+        env::var_os(name)
+    } else if is_of_image() {
+        take(name)
+    } else {
+        None
+    };
+    value.filter(|value| !value.is_empty())
 }
 
 /// The environment in the form of the C library: pointers to strings, ended by a null pointer.

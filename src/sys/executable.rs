@@ -35,9 +35,10 @@ impl Executable {
             (named, _) => named.is_ok(),
         };
         // A relative path is fine: the agent does not change its directory.
-        let path = match is_path && leads_here() {
-            true => PathBuf::from(name),
-            false => env::current_exe()?,
+        let path = if is_path && leads_here() {
+            PathBuf::from(name)
+        } else {
+            env::current_exe()?
         };
         let modified = modified(&path);
         Ok(Executable { path, modified })

@@ -28,15 +28,17 @@ pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
         None => ("", pattern),
     };
     let name = parse(name)?;
-    let above = match above.contains(SPECIAL) {
-        true => glob(above)?,
-        false => vec![PathBuf::from(above)],
+    let above = if above.contains(SPECIAL) {
+        glob(above)?
+    } else {
+        vec![PathBuf::from(above)]
     };
     let mut found = Vec::new();
     for directory in above {
-        let here = match directory.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => &directory,
+        let here = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &directory
         };
         let Ok(entries) = fs::read_dir(here) else {
             continue;

@@ -102,11 +102,12 @@ pub(crate) fn ask(root: &Path) -> io::Result<String> {
     stream.set_read_timeout(Some(LIMIT))?;
     let mut answer = String::new();
     stream.take(MOST).read_to_string(&mut answer)?;
-    match answer.is_empty() {
-        true => Err(io::Error::other(
+    if answer.is_empty() {
+        Err(io::Error::other(
             "no answer; ask as root or as the agent's user",
-        )),
-        false => Ok(answer),
+        ))
+    } else {
+        Ok(answer)
     }
 }
 

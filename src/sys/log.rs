@@ -53,10 +53,12 @@ pub(crate) fn install(tags: Tags) {
 /// kept; other control characters are escaped.
 pub(crate) fn say(text: &str) {
     let is_journal = STDERR.get().is_some_and(|stderr| stderr.is_journal);
-    write(&match is_journal {
-        true => marked(Level::Error, &shown(text.trim_end_matches('\n'))),
-        false => shown(text),
-    });
+    let lines = if is_journal {
+        marked(Level::Error, &shown(text.trim_end_matches('\n')))
+    } else {
+        shown(text)
+    };
+    write(&lines);
 }
 
 /// The lines of `text`, each with a newline, as [`say`] writes them.
@@ -91,9 +93,10 @@ pub(crate) fn one_line(text: &str) -> String {
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_odd(c) {
-            true => escaped.extend(c.escape_default()),
-            false => escaped.push(c),
+        if is_odd(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
         }
     }
     escaped
@@ -127,11 +130,14 @@ fn bounded(text: &str) -> Cow<'_, str> {
 
 /// Sets the level: from DEBUG on if `verbose`, else ERROR only if `silent`, else from INFO on.
 pub(crate) fn set_level(verbose: bool, silent: bool) {
-    log::set_max_level(match (verbose, silent) {
-        (true, _) => LevelFilter::Debug,
-        (false, true) => LevelFilter::Error,
-        (false, false) => LevelFilter::Info,
-    });
+    let level = if verbose {
+        LevelFilter::Debug
+    } else if silent {
+        LevelFilter::Error
+    } else {
+        LevelFilter::Info
+    };
+    log::set_max_level(level);
 }
 
 /// Writes a line at DEBUG, which is shown if the configuration is verbose.
@@ -149,10 +155,12 @@ pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
 impl Stderr {
     fn write(&self, level: Level, tag: &str, message: fmt::Arguments<'_>) {
         let text = text(level, tag, message);
-        write(&match self.is_journal {
-            true => marked(level, &text),
-            false => stamped(&LocalTime::of(self.clock.unix()), &text),
-        });
+        let line = if self.is_journal {
+            marked(level, &text)
+        } else {
+            stamped(&LocalTime::of(self.clock.unix()), &text)
+        };
+        write(&line);
     }
 }
 
@@ -174,9 +182,10 @@ impl Log for Stderr {
 /// The module path of a record of this program, below its root; `None` for other crates.
 fn own(target: &str) -> Option<&str> {
     let rest = target.strip_prefix("mackerel_agent")?;
-    match rest.is_empty() {
-        true => Some(rest),
-        false => rest.strip_prefix("::"),
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix("::")
     }
 }
 

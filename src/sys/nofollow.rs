@@ -91,9 +91,10 @@ fn check_owners(path: &Path) -> io::Result<()> {
     // SAFETY: geteuid has no arguments and cannot fail.
     let own = unsafe { libc::geteuid() };
     for (at, above) in path.ancestors().zip(path.ancestors().skip(1)) {
-        let above = match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
         };
         let is_shared = fs::metadata(above).is_ok_and(|found| found.mode() & WRITE_BY_ALL != 0);
         let Ok(found) = fs::symlink_metadata(at) else {

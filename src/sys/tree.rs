@@ -224,12 +224,15 @@ impl Tree {
     /// Removes what is at `path`. A directory is removed with its content if `is_own`, else only if
     /// it is empty.
     pub(crate) fn remove(&self, path: &str, is_own: bool) -> Result<(), FileError> {
-        let removed = self.place(path).and_then(|place| match is_own {
-            true => place.remove_all(self.may_give),
-            false => match place.remove() {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-                removed => removed,
-            },
+        let removed = self.place(path).and_then(|place| {
+            if is_own {
+                place.remove_all(self.may_give)
+            } else {
+                match place.remove() {
+                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                    removed => removed,
+                }
+            }
         });
         absent_is_none(self.named("remove", path, removed)).map(drop)
     }

@@ -146,11 +146,12 @@ impl Place {
         if !status.is_file() {
             return Err(refused("it is no regular file; remove it"));
         }
-        match self.is_trusted || (status.nlink() == 1 && !is_own(status.uid())) {
-            true => Ok(()),
-            false => Err(refused(
+        if self.is_trusted || (status.nlink() == 1 && !is_own(status.uid())) {
+            Ok(())
+        } else {
+            Err(refused(
                 "others may write to its directory, and have put a file of root's there; remove it",
-            )),
+            ))
         }
     }
 
@@ -177,9 +178,10 @@ impl Place {
         }
         let file = open(Some(&self.directory), &self.name, libc::O_RDONLY)?;
         let status = file.metadata()?;
-        match status.is_dir() || (status.is_file() && status.nlink() == 1) {
-            true => give(&file, to, may_give),
-            false => Err(refused("it is no regular file with one name; remove it")),
+        if status.is_dir() || (status.is_file() && status.nlink() == 1) {
+            give(&file, to, may_give)
+        } else {
+            Err(refused("it is no regular file with one name; remove it"))
         }
     }
 

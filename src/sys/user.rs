@@ -25,9 +25,11 @@ pub(crate) fn become_owner(of: Access) -> io::Result<()> {
     // SAFETY: setgid takes a plain integer.
     let has_group = has_groups && unsafe { libc::setgid(of.gid) } == 0;
     // SAFETY: setuid takes a plain integer.
-    match has_group && unsafe { libc::setuid(of.uid) } == 0 {
-        true => Ok(()),
-        false => Err(io::Error::last_os_error()),
+    let has_user = has_group && unsafe { libc::setuid(of.uid) } == 0;
+    if has_user {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 

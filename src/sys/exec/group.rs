@@ -29,9 +29,10 @@ enum Exit {
 impl ProcessGroup {
     /// The group led by the child `pid`, which no other code may wait for.
     pub(super) fn led_by(pid: libc::pid_t, has_pidfd: bool) -> ProcessGroup {
-        let exit = match has_pidfd {
-            true => Exit::Unwatched,
-            false => Exit::Naps(FIRST_NAP),
+        let exit = if has_pidfd {
+            Exit::Unwatched
+        } else {
+            Exit::Naps(FIRST_NAP)
         };
         ProcessGroup {
             pid,
@@ -99,9 +100,10 @@ impl ProcessGroup {
         if reaped != self.pid {
             return Err(0);
         }
-        match libc::WIFSIGNALED(status) {
-            true => Err(libc::WTERMSIG(status)),
-            false => Ok(libc::WEXITSTATUS(status)),
+        if libc::WIFSIGNALED(status) {
+            Err(libc::WTERMSIG(status))
+        } else {
+            Ok(libc::WEXITSTATUS(status))
         }
     }
 }

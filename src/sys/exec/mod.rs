@@ -175,9 +175,12 @@ fn attend(
             exit = entry(fd);
             pause = [pause, nap].into_iter().flatten().min();
         }
-        let [stdout, stderr] = pipes.each_ref().map(|pipe| match plan.is_killed() {
-            true => entry(None),
-            false => pipe.watch(),
+        let [stdout, stderr] = pipes.each_ref().map(|pipe| {
+            if plan.is_killed() {
+                entry(None)
+            } else {
+                pipe.watch()
+            }
         });
         let sign = entry((!is_stopping).then(|| stop.fd()));
         let mut watched = [stdout, stderr, exit, sign];

@@ -35,13 +35,11 @@ impl Setting {
         if let Some(user) = task.user
             && find("sudo", own_path).is_none()
         {
-            match self.is_root {
-                false => return Some("user needs sudo, which is not in PATH; install sudo".into()),
-                true => {
-                    if let Err(error) = Account::of(user) {
-                        return Some(format!("{error}; correct user, or install sudo"));
-                    }
-                }
+            if !self.is_root {
+                return Some("user needs sudo, which is not in PATH; install sudo".into());
+            }
+            if let Err(error) = Account::of(user) {
+                return Some(format!("{error}; correct user, or install sudo"));
             }
         }
         let (name, path) = match task.argv {
@@ -106,9 +104,10 @@ fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     if status.is_dir() {
         return Some("is a directory; write the path of a program");
     }
-    let may_execute = match is_own_user {
-        true => may_execute(file),
-        false => status.permissions().mode() & EXECUTE != 0,
+    let may_execute = if is_own_user {
+        may_execute(file)
+    } else {
+        status.permissions().mode() & EXECUTE != 0
     };
     if !may_execute {
         return Some("the permission to execute it is missing; chmod a+rx it");
@@ -119,9 +118,10 @@ fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     let interpreter = interpreter(file)?;
     let is_missing = interpreter.starts_with('/')
         && fs::metadata(&interpreter).is_err_and(|error| is_absent(&error));
-    is_missing.then(|| match interpreter.ends_with('\r') {
-        true => "its lines end with CRLF; end them with LF",
-        false => {
+    is_missing.then(|| {
+        if interpreter.ends_with('\r') {
+            "its lines end with CRLF; end them with LF"
+        } else {
             "the interpreter in its first line does not exist; install it, or correct the line"
         }
     })

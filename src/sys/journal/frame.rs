@@ -87,9 +87,10 @@ pub(super) fn read(file: &[u8]) -> Result<Frames, Foreign> {
             at = next;
         }
     }
-    match has_head || !found.frames.is_empty() || file.is_empty() {
-        true => Ok(found),
-        false => Err(Foreign::Other),
+    if has_head || !found.frames.is_empty() || file.is_empty() {
+        Ok(found)
+    } else {
+        Err(Foreign::Other)
     }
 }
 

@@ -134,9 +134,10 @@ impl Disk for ScriptedDisk {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let bytes = drive.files[drive.find(name)?].now.clone();
-        match bytes.len() as u64 > limit {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(bytes),
+        if bytes.len() as u64 > limit {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes)
         }
     }
 

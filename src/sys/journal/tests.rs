@@ -135,9 +135,10 @@ fn journal_is_unchanged_if_the_disk_fails() {
         let (_, found) = open(&disk);
         assert_eq!(texts(&found).first(), Some(&"a"), "{mood:?}");
         // The journal can still be appended to, or reports that it must be replaced.
-        match journal.is_open() {
-            true => journal.append(&frames(&["b"])).unwrap(),
-            false => journal.replace(&frames(&["a", "b"])).unwrap(),
+        if journal.is_open() {
+            journal.append(&frames(&["b"])).unwrap();
+        } else {
+            journal.replace(&frames(&["a", "b"])).unwrap();
         }
         assert_eq!(texts(&open(&disk).1), ["a", "b"], "{mood:?}");
         assert!(open(&disk).1.notice.is_none());
