@@ -60,8 +60,8 @@ pub(super) fn remove(tree: &Tree, commands: &Commands) -> Result<(), String> {
         None => {
             for path in ["/etc/passwd", "/etc/group"] {
                 let text = whole(tree, path)?;
-                let kept = text.lines().filter(|line| !is_ours(line));
-                let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+                let others = text.lines().filter(|line| !is_ours(line));
+                let kept: String = others.flat_map(|line| [line, "\n"]).collect();
                 write(tree, path, &kept)?;
             }
         }

@@ -41,8 +41,8 @@ pub(super) struct Conf {
 ///
 /// Fails if it is invalid, and if neither it nor any other source has an API key.
 pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
-    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name));
-    let given = given.map_err(|error| base::report(&error))?;
+    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name))
+        .map_err(|error| base::report(&error))?;
     // Also writes a copy that only root can read. By it, an edited configuration is recognised
     // later.
     let file = |content: Vec<u8>| {

@@ -35,10 +35,11 @@ fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     for _ in 0..=REDIRECTS {
         let failed = |why: &str| format!("download {}: {why}", shown(&url));
         let here = Url::parse(&url).map_err(|wrong| failed(&format!("no usable URL: {wrong}")))?;
-        let link = Http::new(settings(here.base(), limit));
-        let mut link = link.map_err(|error| failed(&base::report(&error)))?;
-        let answer = link.download(&here.path(), SIZE);
-        let answer = answer.map_err(|error| failed(&base::report(&error)))?;
+        let mut link = Http::new(settings(here.base(), limit))
+            .map_err(|error| failed(&base::report(&error)))?;
+        let answer = link
+            .download(&here.path(), SIZE)
+            .map_err(|error| failed(&base::report(&error)))?;
         match (answer.status, answer.location) {
             (200, _) => return Ok(answer.content),
             (301 | 302 | 303 | 307 | 308, Some(to)) => {

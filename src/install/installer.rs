@@ -76,8 +76,11 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         steps.retain(|step| !step.is_done(&host.tree));
         steps
     };
-    let id = host_id(&host.tree, &super::layout::id(host.service.state()));
-    let id = id.ok().flatten().filter(|_| !is_given_back);
+    let id_path = super::layout::id(host.service.state());
+    let id = host_id(&host.tree, &id_path)
+        .ok()
+        .flatten()
+        .filter(|_| !is_given_back);
     let start = (is_given_back && first.was_running).then_some("start");
     if setup.dry_run {
         let mut before = host.before(true);

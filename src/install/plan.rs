@@ -90,8 +90,8 @@ fn has_restart_steps(host: &Host) -> bool {
     if host.service != Service::Systemd || !host.tree.is_host() {
         return false;
     }
-    let said = host.commands.output(&["systemctl", "--version"]);
-    let said = said.unwrap_or_default();
+    let output = host.commands.output(&["systemctl", "--version"]);
+    let said = output.unwrap_or_default();
     let version = said.split_ascii_whitespace().nth(1);
     version.is_some_and(|version| version.parse().is_ok_and(|v: u32| v >= SYSTEMD_WITH_STEPS))
 }

@@ -67,8 +67,8 @@ pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>,
                         ": the configuration needs it, and the user ",
                         NAME,
                         LEFT,
-                    ];
-                    let line = line.concat();
+                    ]
+                    .concat();
                     if !left.contains(&line) {
                         left.push(line);
                     }

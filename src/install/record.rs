@@ -123,8 +123,8 @@ impl Record {
                  that with chown root and chmod go-w"
             ));
         }
-        let text = tree.read(&path).map_err(|error| base::report(&error))?;
-        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        let bytes = tree.read(&path).map_err(|error| base::report(&error))?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         Record::read(&text).map(Some).map_err(|line| {
             format!(
                 "{path}:{line}: no line of install; remove by hand what install has made, and \

@@ -55,8 +55,9 @@ const ID_SIZE: u64 = 66;
 ///
 /// Fails if it is not a file written by the agent, or holds anything else.
 pub(super) fn host_id(tree: &Tree, path: &str) -> Result<Option<String>, String> {
-    let bytes = tree.read_short(path, ID_SIZE);
-    let bytes = bytes.map_err(|error| base::report(&error))?;
+    let bytes = tree
+        .read_short(path, ID_SIZE)
+        .map_err(|error| base::report(&error))?;
     let id = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).unwrap_or_default();
         let id = text.trim_end_matches(['\r', '\n']);

@@ -49,8 +49,8 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     })?;
     let installed = version_of(&host, PROGRAM)?;
 
-    let text = fetch(source, MANIFEST, SOON)?;
-    let text = String::from_utf8_lossy(&text);
+    let file = fetch(source, MANIFEST, SOON)?;
+    let text = String::from_utf8_lossy(&file);
     let manifest = manifest::parse(&text).map_err(|error| base::report(&error))?;
     if !verify(&key, manifest.signed.as_bytes(), &manifest.signature) {
         return Err("the manifest is not signed with the key of releases".to_owned());
@@ -112,8 +112,9 @@ fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
 /// This machine's program in the release.
 fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     let name = format!("mackerel-agent_linux_{}", program::TARGET);
-    let digest = manifest.sha256(&name);
-    let digest = digest.ok_or_else(|| format!("the release has no {name}"))?;
+    let digest = manifest
+        .sha256(&name)
+        .ok_or_else(|| format!("the release has no {name}"))?;
     let program = fetch(source, &name, SLOW)?;
     if is_sha256(&digest, &program) {
         Ok(program)

@@ -203,9 +203,9 @@ fn is_journal() -> bool {
     let Ok(named) = env::var(JOURNAL) else {
         return false;
     };
-    let stderr = stderr().as_fd().try_clone_to_owned().map(File::from);
-    let stderr = stderr.and_then(|file| file.metadata());
-    stderr.is_ok_and(|file| named == format!("{}:{}", file.dev(), file.ino()))
+    let copy = stderr().as_fd().try_clone_to_owned().map(File::from);
+    copy.and_then(|file| file.metadata())
+        .is_ok_and(|file| named == format!("{}:{}", file.dev(), file.ino()))
 }
 
 fn write(text: &str) {

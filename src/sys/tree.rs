@@ -162,8 +162,7 @@ impl Tree {
 
     /// Copies the file `from`, which may be outside the tree, to `path`, as [`Tree::write`] does.
     pub(crate) fn copy(&self, from: &Path, path: &str, to: Access) -> Result<(), FileError> {
-        let content = File::open(from);
-        let mut content = content.map_err(|error| FileError::new("read", from, error))?;
+        let mut content = File::open(from).map_err(|error| FileError::new("read", from, error))?;
         self.put(&mut content, path, to)
     }
 

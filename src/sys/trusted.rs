@@ -355,9 +355,11 @@ fn is_directory_trusted(status: &Metadata) -> bool {
 
 /// The components of `path`, the last one first.
 fn names(path: &[u8]) -> Vec<Vec<u8>> {
-    let names = path.split(|byte| *byte == b'/').rev();
-    let names = names.filter(|name| !name.is_empty() && *name != b".");
-    names.map(<[u8]>::to_vec).collect()
+    path.split(|byte| *byte == b'/')
+        .rev()
+        .filter(|name| !name.is_empty() && *name != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 fn refused(why: &str) -> io::Error {

@@ -38,8 +38,8 @@ pub(crate) fn uname() -> io::Result<Uname> {
 /// The characters before the first NUL.
 fn text(field: &[c_char]) -> String {
     // c_char is signed on some targets and not on others.
-    let bytes = field.iter().map(|c| u8::from_ne_bytes(c.to_ne_bytes()));
-    let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    let all = field.iter().map(|c| u8::from_ne_bytes(c.to_ne_bytes()));
+    let bytes: Vec<u8> = all.take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -36,8 +36,8 @@ impl Account {
 
 /// The groups of the user `uid`, as [`Account::of`] finds them; empty if there is no such user.
 pub(crate) fn groups_of(uid: libc::uid_t) -> Vec<libc::gid_t> {
-    let passwd = file::read(Path::new("/etc/passwd")).unwrap_or_default();
-    let passwd = String::from_utf8_lossy(&passwd);
+    let bytes = file::read(Path::new("/etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&bytes);
     let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;

@@ -139,10 +139,14 @@ fn interpreter(file: &Path) -> Option<String> {
     let script = options.read(true).custom_flags(libc::O_NONBLOCK).open(file);
     let mut head = Vec::new();
     script.ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?;
-    let line = str::from_utf8(line).ok()?.trim_start_matches([' ', '\t']);
-    line.split([' ', '\t']).next().map(str::to_owned)
+    let command = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let words = str::from_utf8(command)
+        .ok()?
+        .trim_start_matches([' ', '\t']);
+    words.split([' ', '\t']).next().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -61,8 +61,10 @@ impl Setting {
         let shown = program.display();
         let invalid = |_| ExecError::other(format!("fork/exec {shown}: invalid argument"));
         let file = CString::new(program.as_os_str().as_bytes()).map_err(invalid)?;
-        let argv: Result<Vec<CString>, _> = argv.into_iter().map(CString::new).collect();
-        let argv = argv.map_err(invalid)?;
+        let words = argv.into_iter().map(CString::new);
+        let argv = words
+            .collect::<Result<Vec<CString>, _>>()
+            .map_err(invalid)?;
         let environment = environment
             .strings()
             .map_err(|_| ExecError::other("exec: environment variable contains NUL"))?;

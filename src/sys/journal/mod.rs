@@ -214,8 +214,9 @@ impl Journal {
         if !known.as_ref().is_ok_and(|known| *known == length) {
             // The file was removed, or changed by another process.
             self.place = Place::Damaged;
-            let why = known.err();
-            let why = why.unwrap_or_else(|| io::Error::other("somebody else has changed it"));
+            let why = known
+                .err()
+                .unwrap_or_else(|| io::Error::other("somebody else has changed it"));
             return Err(self.error("append to", why));
         }
         if let Err(error) = self.disk.write(NAME, length, &bytes) {

@@ -51,11 +51,13 @@ fn a_command_blocks_no_signal_and_ignores_none_that_counts() {
 fn a_command_inherits_no_file_that_the_agent_has_opened() {
     // Files inherited from the process that started the tests were not opened by the agent.
     let inherited = |fd: &str| {
-        let flags = fs::read(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-        let flags = String::from_utf8(flags).unwrap();
-        let flags = flags.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
-        flags.is_some_and(|flags| flags & libc::O_CLOEXEC.cast_unsigned() == 0)
+        let info = fs::read(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+        let text = String::from_utf8(info).unwrap();
+        let octal = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        octal.is_some_and(|octal| {
+            let flags = u32::from_str_radix(octal.trim(), 8).unwrap();
+            flags & libc::O_CLOEXEC.cast_unsigned() == 0
+        })
     };
     let (_stop, sign) = stop().unwrap();
     let (reader, _writer) = std::io::pipe().unwrap();
@@ -75,8 +77,8 @@ fn a_command_inherits_no_file_that_the_agent_has_opened() {
         })
     });
     for thread in threads {
-        let open = thread.join().unwrap();
-        let mut open: Vec<&str> = open.lines().collect();
+        let listing = thread.join().unwrap();
+        let mut open: Vec<&str> = listing.lines().collect();
         open.retain(|fd| fd.len() == 1 && "012".contains(fd) || !inherited(fd));
         assert_eq!(open, ["0", "1", "2"]);
     }
