@@ -1,4 +1,4 @@
-//! The system user as whom the agent runs.
+//! The system user that the agent runs as.
 
 use super::command::Commands;
 use super::layout::NAME;
@@ -6,10 +6,10 @@ use crate::base;
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
-/// The numbers that systems give to users of their own, which are searched from above.
+/// The range of ids for system users. It is searched downwards.
 const NUMBERS: std::ops::Range<u32> = 100..1000;
 
-/// The numbers of the user and its group; `None` if there is no such user.
+/// The ids of the user and its primary group; `None` if there is no such user.
 pub(super) fn find(tree: &Tree) -> Option<(u32, u32)> {
     let passwd = text(tree, "/etc/passwd");
     let mut fields = line(&passwd)?.split(':').skip(2);
@@ -17,8 +17,8 @@ pub(super) fn find(tree: &Tree) -> Option<(u32, u32)> {
     Some((next()?, next()?))
 }
 
-/// Makes the user and its group, which have the same name: by what the host has for it, or, in a
-/// tree that is no host yet, by writing into the files.
+/// Creates the user and its group of the same name. Uses the host's tools. In a tree that is not
+/// the running host, or without tools, writes the files directly.
 pub(super) fn make(tree: &Tree, commands: &Commands, home: &str) -> Result<(), String> {
     let shell = "/sbin/nologin";
     let has_group = line(&text(tree, "/etc/group")).is_some();
@@ -60,20 +60,20 @@ pub(super) fn remove(tree: &Tree, commands: &Commands) -> Result<(), String> {
         None => {
             for path in ["/etc/passwd", "/etc/group"] {
                 let text = whole(tree, path)?;
-                let kept = text.lines().filter(|line| !is_ours(line));
-                let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+                let others = text.lines().filter(|line| !is_ours(line));
+                let kept: String = others.flat_map(|line| [line, "\n"]).collect();
                 write(tree, path, &kept)?;
             }
         }
     }
-    // Some tools leave it.
+    // Some tools leave the group.
     match tool(tree, "groupdel", "delgroup") {
         Some(tool) if line(&text(tree, "/etc/group")).is_some() => commands.run(&[tool, NAME]),
         _ => Ok(()),
     }
 }
 
-/// The first of two programs that the host has.
+/// The first of the two programs that exists on the host; `None` in another tree.
 fn tool(tree: &Tree, shadow: &'static str, busybox: &'static str) -> Option<&'static str> {
     let has = |name: &&str| {
         let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -85,13 +85,14 @@ fn tool(tree: &Tree, shadow: &'static str, busybox: &'static str) -> Option<&'st
     [shadow, busybox].into_iter().find(|name| has(name))
 }
 
-/// To look something up.
+/// The content of a file, for lookups only; empty if it cannot be read.
 fn text(tree: &Tree, path: &str) -> String {
     let bytes = tree.read(path).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// To be written back: what cannot be read is not taken for empty.
+/// The content of a file that will be written back. Fails if it cannot be read, so that its content
+/// is never lost.
 fn whole(tree: &Tree, path: &str) -> Result<String, String> {
     let bytes = tree.read(path).map_err(|error| base::report(&error))?;
     String::from_utf8(bytes.unwrap_or_default()).map_err(|_| {
@@ -99,7 +100,7 @@ fn whole(tree: &Tree, path: &str) -> Result<String, String> {
     })
 }
 
-/// The line of our user, or group.
+/// The line of the agent's user or group.
 fn line(text: &str) -> Option<&str> {
     text.lines().find(|line| is_ours(line))
 }
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_that_is_no_host_gets_its_user_by_writing() {
+    fn account_in_a_tree_is_created_by_writing_the_files() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join("etc").join(name);
         fs::create_dir(dir.path().join("etc")).unwrap();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_written_over() {
+    fn account_files_that_cannot_be_read_are_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("etc")).unwrap();
         let passwd = dir.path().join("etc/passwd");

@@ -1,15 +1,15 @@
-//! The commands that the host is changed by.
+//! Runs the host's commands during an installation.
 
 use std::time::Duration;
 
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Stop, StopSign, Task};
 
-/// Until a command has to have ended: to stop an agent and to start it again may take a minute each.
+/// Time limit of a command. To stop an agent and to start it again may take a minute each.
 const LIMIT: Duration = Duration::from_secs(180);
-/// What a service is not to inherit: its configuration has it.
+/// A variable that services must not inherit: the key is in the configuration.
 const SECRET: &str = "MACKEREL_APIKEY";
 
-/// Runs commands.
+/// Runs commands with a time limit.
 pub(super) struct Commands {
     sign: StopSign,
     _stop: Stop,
@@ -24,12 +24,12 @@ impl Commands {
 
     /// Runs a command to its end.
     ///
-    /// Fails if it does not end with 0, with what it says.
+    /// Fails with the command's output if its exit code is not 0.
     pub(super) fn run(&self, words: &[&str]) -> Result<(), String> {
         self.output(words).map(drop)
     }
 
-    /// What a command prints.
+    /// The command's stdout.
     ///
     /// Fails as [`Commands::run`] does.
     pub(super) fn output(&self, words: &[&str]) -> Result<String, String> {
@@ -59,13 +59,14 @@ impl Commands {
     }
 }
 
-/// A text whose control characters are escaped, but for line ends and tabs.
+/// A text with its control characters escaped, except newlines and tabs.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() && !matches!(c, '\n' | '\t') {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
         }
     }
     shown
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_fails_is_named_with_what_it_says() {
+    fn command_that_fails_is_named_with_its_output() {
         let commands = Commands::new().unwrap();
         assert_eq!(commands.output(&["echo", "a b"]), Ok("a b".to_owned()));
         let error = commands.run(&["sh", "-c", "echo out; echo why >&2; exit 3"]);

@@ -1,4 +1,4 @@
-//! The configuration: made, given a key, or adopted.
+//! The configuration file: created, given a key, or kept as it is.
 
 use std::path::PathBuf;
 use std::{env, iter};
@@ -14,35 +14,37 @@ use crate::settings::opening::with_key;
 use crate::sys::log::escaped;
 use crate::sys::tree::{There, Tree};
 
-/// For root, and for the group of the agent's user.
+/// The mode of the configuration: readable for root and the group of the agent's user.
 const MODE: u32 = 0o640;
-/// Lines for the user about files that others may write.
+/// Maximum number of lines for the user about files that others may write.
 const LINES: usize = 10;
-/// What a new configuration says, below the key.
+/// The content of a new configuration, below the key.
 const SAMPLE: &str = include_str!("../../packaging/mackerel-agent.conf");
 
-/// What is to become of the configuration.
+/// What is done with the configuration.
 pub(super) struct Conf {
     pub(super) steps: Vec<Step>,
-    /// Whether it was there and has plugins, which may have been written for an agent that is root.
+    /// Whether it existed and has plugins. They may have been written for an agent that runs as
+    /// root.
     pub(super) has_plugins: bool,
-    /// Where it says that the state is.
+    /// The state directory named in it.
     pub(super) root: Option<String>,
-    /// What the agent has to be able to read because of it.
+    /// Files that the agent must be able to read because of it.
     pub(super) named: Vec<Named>,
-    /// Whether root alone can have written what the configuration says.
+    /// Whether only root can have written the configuration.
     pub(super) is_roots: bool,
-    /// A line for the user about each file that root does not go by.
+    /// A line for the user about each file that others may write.
     pub(super) left: Vec<String>,
 }
 
-/// Finds out what is to become of the configuration of this tree.
+/// Decides what is done with the configuration of this tree.
 ///
-/// Fails if it is broken, and if neither it nor anything else gives an API key.
+/// Fails if it is invalid, and if neither it nor any other source has an API key.
 pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
-    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name));
-    let given = given.map_err(|error| base::report(&error))?;
-    // And a copy for root alone, by which an edited one is told from this one later.
+    let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name))
+        .map_err(|error| base::report(&error))?;
+    // Also writes a copy that only root can read. By it, an edited configuration is recognised
+    // later.
     let file = |content: Vec<u8>| {
         let copy = Step::File(
             WRITTEN.to_owned(),
@@ -108,7 +110,7 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
     })
 }
 
-/// A line about each file of the configuration that others than root may write.
+/// A line about each file of the configuration that users other than root may write.
 fn open_to_others(tree: &Tree, included: &[PathBuf]) -> Vec<String> {
     let included = included.iter().map(|path| tree.inside(path));
     let files = iter::once(Some(CONFFILE.to_owned())).chain(included);
@@ -127,9 +129,9 @@ fn open_to_others(tree: &Tree, included: &[PathBuf]) -> Vec<String> {
     files.filter(is_open).map(line).collect()
 }
 
-/// The configuration and what it names. What has a name that is no UTF-8 is left out.
+/// The configuration and the files it names. Included files whose path is not UTF-8 are left out.
 fn named(tree: &Tree, config: &Config, included: &[PathBuf]) -> Vec<Named> {
-    // The file itself is given away in any case, but not what it may lead to.
+    // The file itself gets its owner in any case; the target of a link does not.
     let own = match tree.there(CONFFILE) {
         There::Link(_) => CONFFILE,
         _ => DIRECTORY,

@@ -1,5 +1,5 @@
-//! What the installed service adds to the command line and the environment: for commands that are
-//! about its agent and are started by hand.
+//! The flags and variables that the installed service gives to its agent, for commands about it
+//! that are started by hand.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,24 +9,24 @@ use super::service::Service;
 use crate::sys::tree::Tree;
 use crate::sys::{environment, file};
 
-/// Where the packages put the unit.
+/// Unit files installed by packages.
 const PACKAGED: [&str; 2] = [
     "/lib/systemd/system/mackerel-agent.service",
     "/usr/lib/systemd/system/mackerel-agent.service",
 ];
-/// One of these is set where the service itself starts a command.
+/// Variables of which one is set if the service itself started this process.
 const OF_SERVICE: [&str; 3] = ["ROOT", "OTHER_OPTS", "INVOCATION_ID"];
-/// The variable with more flags.
+/// The variable with additional flags.
 const OPTIONS: &str = "OTHER_OPTS";
-/// The variable with the directory of the state.
+/// The variable with the state directory.
 const ROOT: &str = "ROOT";
 /// The variable with the directory in which plugins keep files.
 const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
 
-/// The flags with which the service starts the agent; its variables are set, unless they are already.
-/// None if no service is installed, and where the service itself has started this process.
+/// The flags with which the service starts the agent. Also sets its variables, unless they are set
+/// already. Empty if no service is installed, or if the service itself started this process.
 ///
-/// To be called before any thread is started.
+/// Must be called before any thread is started.
 pub(crate) fn service_flags() -> Vec<OsString> {
     let is_set = |name: &&str| env::var_os(*name).is_some();
     let tree = Tree::at(Path::new("/"));
@@ -67,8 +67,8 @@ pub(crate) fn service_flags() -> Vec<OsString> {
     words
 }
 
-/// The variable that a line sets, in the notation that systemd and the shell share. `None` if the shell
-/// would have to work out the value.
+/// The variable that a line sets, in the notation common to systemd and the shell. `None` if the
+/// value needs expansion by the shell.
 fn assignment(line: &str) -> Option<(&str, String)> {
     let line = line.trim();
     let line = line.strip_prefix("export ").unwrap_or(line);
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn assignments_are_those_that_need_no_shell() {
+    fn assignment_that_needs_the_shell_is_ignored() {
         // (why this row exists, line, expected)
         let table = [
             ("plain", "A=b", Some(("A", "b"))),

@@ -1,4 +1,4 @@
-//! The files of a release: from a directory, or over HTTP.
+//! Reads the files of a release from a directory, or over HTTP.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,20 +11,22 @@ use crate::settings::connection::proxies;
 use crate::sys::file;
 use crate::sys::http::{Http, Settings};
 
-/// For a program, over a slow line.
+/// Time limit for a program, over a slow line.
 pub(super) const SLOW: Duration = Duration::from_secs(10 * 60);
-/// For a file of a few lines: whoever waits is to know soon that a server is silent.
+/// Time limit for a file of a few lines: the user should learn soon that a server does not respond.
 pub(super) const SOON: Duration = Duration::from_secs(30);
-/// Bytes of a file: four times what the program has.
+/// Maximum size of a file in bytes: four times that of the program.
 const SIZE: u64 = 6 << 20;
-/// Servers that may send us on to another one.
+/// Maximum number of redirects.
 const REDIRECTS: u32 = 5;
 
-/// The file `name` of the release at `source`, a directory or a URL. `limit` bounds each request.
+/// The content of the file `name` of the release at `source`, a directory or a URL. `limit` applies
+/// to each request.
 pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>, String> {
-    match source.contains("://") {
-        true => download(&format!("{}/{name}", source.trim_end_matches('/')), limit),
-        false => file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error)),
+    if source.contains("://") {
+        download(&format!("{}/{name}", source.trim_end_matches('/')), limit)
+    } else {
+        file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error))
     }
 }
 
@@ -33,10 +35,11 @@ fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     for _ in 0..=REDIRECTS {
         let failed = |why: &str| format!("download {}: {why}", shown(&url));
         let here = Url::parse(&url).map_err(|wrong| failed(&format!("no usable URL: {wrong}")))?;
-        let link = Http::new(settings(here.base(), limit));
-        let mut link = link.map_err(|error| failed(&base::report(&error)))?;
-        let answer = link.download(&here.path(), SIZE);
-        let answer = answer.map_err(|error| failed(&base::report(&error)))?;
+        let mut link = Http::new(settings(here.base(), limit))
+            .map_err(|error| failed(&base::report(&error)))?;
+        let answer = link
+            .download(&here.path(), SIZE)
+            .map_err(|error| failed(&base::report(&error)))?;
         match (answer.status, answer.location) {
             (200, _) => return Ok(answer.content),
             (301 | 302 | 303 | 307 | 308, Some(to)) => {
@@ -49,12 +52,12 @@ fn download(url: &str, limit: Duration) -> Result<Vec<u8>, String> {
     Err(format!("download {}: too many redirections", shown(&url)))
 }
 
-/// A URL without what in it may be a secret: a password, a signature in the query.
+/// A URL without parts that may be secret: the password, and the query, which may hold a signature.
 fn shown(url: &str) -> String {
     without_userinfo(url.split('?').next().unwrap_or_default())
 }
 
-/// Where `location` leads to from `here`; `None` if it leads from TLS to none.
+/// The URL of a redirect from `here` to `location`; `None` for one from HTTPS to HTTP.
 fn target(here: &Url, location: &str) -> Option<String> {
     if location.starts_with('/') {
         return Some(here.base() + location);
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirection_leads_out_of_tls() {
+    fn redirect_never_leads_from_tls_to_none() {
         // (base, location, expected)
         let table = [
             ("https://a", "/b", Some("https://a/b")),

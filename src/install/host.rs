@@ -1,4 +1,4 @@
-//! The host that is installed on: its files, its service manager, and the steps that are taken there.
+//! The host of the installation: its files, its service manager, and the steps applied to it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,28 +16,28 @@ use crate::sys::running;
 use crate::sys::signal::{Signals, Woken};
 use crate::sys::tree::Tree;
 
-/// Looks for a process of the program before it is taken not to run.
+/// Checks for a process of the program before it counts as not started.
 pub(super) const LOOKS: u32 = 10;
 
-/// From one look to the next.
+/// Pause between two checks.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-/// For how long the program has to run until it is taken to stay.
+/// How long the program must run to count as stable.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
 
-/// Waits of this length: on a slow host a supervisor starts its child during the first.
+/// Number of such periods. On a slow host, a supervisor starts its child during the first.
 pub(super) const SETTLES: usize = 3;
 
-/// Whether the processes of the agent stayed; `None` if there are only new ones besides.
+/// Whether the agent's processes kept running; `None` if new ones were added.
 pub(super) fn stayed(before: &[u32], now: &[u32]) -> Option<bool> {
     let is_one_gone = before.iter().any(|pid| !now.contains(pid));
     (is_one_gone || before == now).then_some(!is_one_gone)
 }
 
-/// A command.
+/// A command line.
 pub(super) type Words = Vec<&'static str>;
 
-/// The host, or the tree that is to become one.
+/// The running host, or a tree that becomes one.
 pub(super) struct Host {
     pub(super) tree: Tree,
     pub(super) service: Service,
@@ -63,11 +63,12 @@ impl Host {
         self.service.is_live(&self.tree)
     }
 
-    /// The processes of the installed program.
+    /// The ids of the processes that run the installed program.
     pub(super) fn processes(&self) -> Vec<u32> {
-        match self.tree.is_host() {
-            true => running::of(&self.tree.path(PROGRAM)),
-            false => Vec::new(),
+        if self.tree.is_host() {
+            running::of(&self.tree.path(PROGRAM))
+        } else {
+            Vec::new()
         }
     }
 
@@ -75,7 +76,7 @@ impl Host {
         !self.processes().is_empty()
     }
 
-    /// Says what would be done.
+    /// Prints what would be done.
     pub(super) fn rehearse(
         &self,
         before: &[Words],
@@ -94,13 +95,13 @@ impl Host {
         say("this was a rehearsal: nothing has been changed")
     }
 
-    /// The commands before the first step; `stops`: whether the agent is stopped.
+    /// The commands before the first step. `stops`: whether the agent is stopped.
     pub(super) fn before(&self, stops: bool) -> Vec<Words> {
         let stop = (stops && self.is_live()).then(|| self.service.command("stop"));
         stop.into_iter().collect()
     }
 
-    /// The commands after the last step, and what is done with the agent.
+    /// The commands after the last step. `verb` is applied to the agent's service.
     pub(super) fn after(&self, verb: Option<&'static str>) -> Vec<Words> {
         if !self.is_live() {
             return Vec::new();
@@ -110,7 +111,7 @@ impl Host {
         reload.into_iter().chain(verb).collect()
     }
 
-    /// The command that stops the daily upgrade, if that is there.
+    /// The command that stops the timer of the daily upgrade; `None` if there is none.
     pub(super) fn timer(&self) -> Option<Words> {
         let is_there = self.service == Service::Systemd && self.is_live() && self.tree.has(TIMER);
         is_there.then(|| {
@@ -119,9 +120,9 @@ impl Host {
         })
     }
 
-    /// Takes `steps`, and has the agent started. Whatever goes wrong on the way is undone.
+    /// Applies `steps` and starts the agent. On any failure, everything is undone.
     pub(super) fn change(&self, steps: &[Step], first: Option<Record>) -> Result<(), String> {
-        // From here on signals wait for the end of a step.
+        // From here on, signals stay pending until a step has ended.
         let signals = Signals::take();
         let was_running = self.is_running();
         let traces = self.service.traces();
@@ -130,7 +131,7 @@ impl Host {
             None => FIRST,
             Some(mut first) => {
                 first.extend(&now).save(&self.tree, FIRST)?;
-                // What a run has left that did not end.
+                // Remove what an earlier, interrupted run has left.
                 self.forget(RUN)?;
                 RUN
             }
@@ -144,7 +145,7 @@ impl Host {
             };
         };
         say("it does not work; what was done is undone")?;
-        // It may be waiting to be started again, or not know the service at all.
+        // The service manager may be about to restart it, or may not have the service at all.
         drop(self.stop());
         let mut failed = restore(
             &now.undo(&self.tree, home, Undo::Back),
@@ -194,7 +195,7 @@ impl Host {
             })
     }
 
-    /// Waits until the installed program runs, and then whether it stays.
+    /// Waits until the installed program runs, and checks that it keeps running.
     pub(super) fn settle(&self, signals: &Signals) -> Result<(), String> {
         let mut looks = LOOKS;
         while !self.is_running() {
@@ -220,7 +221,7 @@ impl Host {
         Err("the agent does not stay up".to_owned())
     }
 
-    /// Has the agent stopped, whichever it is. Fails if it runs nevertheless.
+    /// Stops the agent's service. Fails if the program still runs afterwards.
     pub(super) fn stop(&self) -> Result<(), String> {
         if !self.is_live() {
             return Ok(());
@@ -274,8 +275,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn install_knows_a_slow_start_from_an_agent_that_ends() {
-        // (why this row exists, processes before, and after the wait, whether they stayed)
+    fn install_distinguishes_a_slow_start_from_an_agent_that_ends() {
+        // (why this row exists, processes before, processes after the wait, whether they kept
+        // running)
         type Row = (&'static str, &'static [u32], &'static [u32], Option<bool>);
         let table: [Row; 5] = [
             ("nothing has changed", &[10, 11], &[10, 11], Some(true)),

@@ -13,8 +13,8 @@ use crate::install::{plan, say};
 use crate::sys::signal::Signals;
 use crate::sys::tree::Tree;
 
-/// Makes this program a service of the host, or of the tree that is to become one. Returns the text
-/// for the user if that cannot be done; everything is as it was then.
+/// Installs this program as a service of the host, or of a tree that becomes one. Returns the text
+/// for the user on failure; nothing is changed then.
 pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let first = Record::load(&host.tree, FIRST)?;
@@ -33,13 +33,15 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
     host.change(&steps, first)?;
-    say(match host.is_live() {
-        true => "mackerel-agent is installed and runs",
-        false => "mackerel-agent is installed; no service manager runs here, so nothing is started",
-    })
+    let result = if host.is_live() {
+        "mackerel-agent is installed and runs"
+    } else {
+        "mackerel-agent is installed; no service manager runs here, so nothing is started"
+    };
+    say(result)
 }
 
-/// Undoes what [`install`] did. Returns the text for the user if that cannot be done.
+/// Undoes what [`install`] did. Returns the text for the user on failure.
 pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let Some(first) = Record::load(&host.tree, FIRST)? else {
@@ -57,12 +59,15 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         );
     }
     let is_given_back = setup.restore.unwrap_or_default();
-    let how = match (is_given_back, setup.purge) {
-        (true, _) => Undo::Back,
-        (false, true) => Undo::Purge,
-        (false, false) => Undo::Remove,
+    let how = if is_given_back {
+        Undo::Back
+    } else if setup.purge {
+        Undo::Purge
+    } else {
+        Undo::Remove
     };
-    // After the agent has been stopped once more: what its user has left is looked at then.
+    // Evaluated again after the agent has been stopped, so that files written by its user until
+    // then are included.
     let steps = || {
         let timer = OF_TIMER.map(|path| Step::Remove(path.to_owned()));
         let mut steps: Vec<Step> = timer.into();
@@ -71,8 +76,11 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         steps.retain(|step| !step.is_done(&host.tree));
         steps
     };
-    let id = host_id(&host.tree, &super::layout::id(host.service.state()));
-    let id = id.ok().flatten().filter(|_| !is_given_back);
+    let id_path = super::layout::id(host.service.state());
+    let id = host_id(&host.tree, &id_path)
+        .ok()
+        .flatten()
+        .filter(|_| !is_given_back);
     let start = (is_given_back && first.was_running).then_some("start");
     if setup.dry_run {
         let mut before = host.before(true);
@@ -104,7 +112,7 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     say("mackerel-agent is uninstalled")
 }
 
-/// The host does not go with its agent.
+/// The text about the host, which stays registered without its agent.
 fn still_there(id: &str) -> String {
     format!(
         "the host {id} is still in Mackerel: retire it in its web pages, or by curl -X POST -d '{{}}' \
@@ -113,8 +121,8 @@ fn still_there(id: &str) -> String {
     )
 }
 
-/// Whether the service of this host forbids its processes to gain rights: a unit of systemd that is not
-/// told to run as root.
+/// Whether the service of this host prevents its processes from gaining rights. This is so for a
+/// systemd unit that does not run as root.
 pub(crate) fn is_sandboxed() -> bool {
     let tree = Tree::at(Path::new("/"));
     let as_root = |service: Service| tree.has(service.as_root().0);

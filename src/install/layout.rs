@@ -1,42 +1,43 @@
-//! The paths that `install` makes or changes: a fixed list, so that no record can name another.
+//! The paths that `install` creates or changes. The list is fixed, so that no record can name
+//! another.
 
 use super::service::{RESTART_STEPS, SERVICES};
 use crate::config::CONFFILE;
 
-/// Where the program is.
+/// The path of the program.
 pub(crate) const PROGRAM: &str = "/usr/bin/mackerel-agent";
 
-/// What `install` found on its first run, and what it keeps besides.
+/// The directory with the records and other files of `install`.
 pub(crate) const HOME: &str = "/usr/lib/mackerel-agent";
 
-/// Of the first run: until the agent is uninstalled.
+/// The record of the first run, kept until the agent is uninstalled.
 pub(crate) const FIRST: &str = "/usr/lib/mackerel-agent/first";
 
-/// Of one run: until it has succeeded.
+/// The record of one run, kept until it has succeeded.
 pub(crate) const RUN: &str = "/usr/lib/mackerel-agent/run";
 
-/// The configuration as `install` wrote it.
+/// A copy of the configuration as `install` wrote it.
 pub(crate) const WRITTEN: &str = "/usr/lib/mackerel-agent/written.conf";
 
-/// The user, and its group.
+/// The name of the agent's user and its group.
 pub(crate) const NAME: &str = "mackerel-agent";
 
-/// What a path is for.
+/// The kind of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// A directory or file of the agent's user, which goes with all that is in it.
+    /// A directory or file of the agent's user, removed with its content.
     Own,
-    /// The host's id, in a directory of the agent's user.
+    /// The host id, in a directory of the agent's user.
     Id,
     /// The configuration.
     Conf,
-    /// A file or link of root's.
+    /// A file or link of root.
     Part,
-    /// A directory on the way to one of these.
+    /// A directory above one of these.
     Above,
 }
 
-/// What `path` is for; `None` if `install` makes no such file.
+/// The kind of `path`; `None` if `install` creates no such file.
 pub(super) fn kind(path: &str) -> Option<Kind> {
     if path == CONFFILE {
         return Some(Kind::Conf);
@@ -68,7 +69,7 @@ pub(super) fn kind(path: &str) -> Option<Kind> {
     (is_above || path == HOME).then_some(Kind::Above)
 }
 
-/// Where the host's id is kept.
+/// The path of the host id.
 pub(super) fn id(state: &str) -> String {
     [state, "/id"].concat()
 }
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn layout_has_the_paths_of_install_and_no_other() {
-        // (path, what it is for)
+        // (path, its kind)
         let table = [
             ("/usr/bin/mackerel-agent", Some(Kind::Part)),
             ("/etc/init.d/mackerel-agent", Some(Kind::Part)),

@@ -1,8 +1,8 @@
 //! `mackerel-agent install`, `uninstall` and `upgrade`: this program as a service of the host.
 //!
-//! What is to be done is a list of steps, found out before the first one is taken; `-dry-run` prints
-//! it. Before anything is changed, what is there is recorded on disk, so that a run which fails or
-//! is interrupted leaves everything as it was.
+//! The changes are a list of steps, computed before the first one is applied; `-dry-run` prints it.
+//! The previous state is recorded on disk before any change, so that a run that fails or is
+//! interrupted can be undone.
 
 mod account;
 mod command;
@@ -26,7 +26,8 @@ pub(crate) use environment::service_flags;
 pub(crate) use installer::{install, is_sandboxed, uninstall};
 pub(crate) use upgrade::upgrade;
 
-/// Tells the user. A name may have been chosen by anybody: nothing in it moves the cursor.
+/// Prints a line for the user. Control characters are escaped, because other users may have chosen
+/// a name in it.
 pub(crate) fn say(line: &str) -> Result<(), String> {
     let line = command::shown(line);
     let said = writeln!(io::stdout(), "{line}");

@@ -1,13 +1,13 @@
-//! Whether a package of the host has put the program there, which would do so again.
+//! Whether a package of the host owns the program. An upgrade of the package would overwrite it.
 
 use super::host::Host;
 use super::layout::PROGRAM;
 
-/// The name of our own packages.
+/// The name of this project's packages.
 const OURS: &str = "mackerel-agent-small";
 
-/// Of each package manager: the question for the package of the program, whose answer begins with the
-/// name, and what keeps a package as it is.
+/// For each package manager: the query for the package that owns the program, and the command that
+/// holds a package back. The answer starts with the package's name.
 const MANAGERS: [(&[&str], &str); 2] = [
     (&["dpkg-query", "-S", PROGRAM], "apt-mark hold"),
     (
@@ -16,15 +16,15 @@ const MANAGERS: [(&[&str], &str); 2] = [
     ),
 ];
 
-/// What the user has to know of the package that has the program; `None` if there is none.
+/// A warning about the package that owns the program; `None` if there is none.
 ///
-/// Fails if it is one of ours: two that upgrade the same program are one too many.
+/// Fails if it is this project's own package: only one of the two may upgrade the program.
 pub(super) fn warning(host: &Host) -> Result<Option<String>, String> {
     if !host.tree.is_host() || !host.tree.has(PROGRAM) {
         return Ok(None);
     }
     for (question, hold) in MANAGERS {
-        // Whoever does not have the package manager does not have the package.
+        // Without the package manager, the package is not installed either.
         let answer = host.commands.output(question).unwrap_or_default();
         let name = name(&answer);
         if name == OURS {
@@ -51,7 +51,7 @@ pub(super) fn warning(host: &Host) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-/// The first word of an answer.
+/// The first word of an answer, up to a colon or white space.
 fn name(answer: &str) -> &str {
     let end = answer.find(|c: char| c == ':' || c.is_whitespace());
     &answer[..end.unwrap_or(answer.len())]
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_begins_with_the_name() {
+    fn package_name_starts_the_answer() {
         let table = [
             ("mackerel-agent: /usr/bin/mackerel-agent", "mackerel-agent"),
             ("mackerel-agent:amd64: /usr/bin/x", "mackerel-agent"),

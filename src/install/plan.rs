@@ -1,4 +1,4 @@
-//! What it takes to make this program a service.
+//! Computes the steps that install this program as a service.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use super::{conf, layout};
 use crate::config::{ROOT, Setup};
 use crate::sys::executable::Executable;
 
-/// The first systemd that knows `RestartSteps`.
+/// The first version of systemd with `RestartSteps`.
 const SYSTEMD_WITH_STEPS: u32 = 254;
 
-/// What is to be done.
+/// The result of planning.
 pub(super) struct Plan {
-    /// Also those that are done.
+    /// All steps, including those already done.
     pub(super) steps: Vec<Step>,
-    /// A line for the user about each thing that he has to do himself.
+    /// A line for the user about each thing to be done by hand.
     pub(super) left: Vec<String>,
 }
 
-/// What `setup` asks for on this host. `is_ours`: the agent that is there, if one is, is of an
+/// The steps for `setup` on this host. `is_ours`: whether an existing agent was installed by an
 /// earlier run.
 pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan, String> {
     let tree = &host.tree;
@@ -35,9 +35,10 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let user = if is_as_root { Owner::Root } else { Owner::User };
     let state = host.service.state();
 
-    let (readable, mut left) = match is_as_root {
-        true => Default::default(),
-        false => reach(tree, &conf.named, conf.is_roots),
+    let (readable, mut left) = if is_as_root {
+        Default::default()
+    } else {
+        reach(tree, &conf.named, conf.is_roots)
     };
     left.extend(conf.left);
     let mut steps = vec![Step::Account(state)];
@@ -49,7 +50,8 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let found = ids.into_iter().find(|path| tree.has(path));
     let directory = Step::Directory(state.to_owned(), 0o755, user);
     match found.map(|from| host_id(tree, &from).map(|_| from)) {
-        // Before the directory is given away, and anything in it is its user's.
+        // The id is copied before its directory goes to the agent's user, who could then replace
+        // it.
         Some(Ok(from)) if from == id => {
             steps.extend([Step::Id(from, id, 0o644, user), directory]);
         }
@@ -73,9 +75,10 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     if has_restart_steps(host) {
         steps.push(part(RESTART_STEPS));
     }
-    steps.push(match is_as_root {
-        true => part(as_root),
-        false => Step::Remove(as_root.0.to_owned()),
+    steps.push(if is_as_root {
+        part(as_root)
+    } else {
+        Step::Remove(as_root.0.to_owned())
     });
     let links = host.service.links(tree).into_iter();
     steps.extend(links.map(|(path, target)| Step::Link(path, target.to_owned())));
@@ -87,13 +90,14 @@ fn has_restart_steps(host: &Host) -> bool {
     if host.service != Service::Systemd || !host.tree.is_host() {
         return false;
     }
-    let said = host.commands.output(&["systemctl", "--version"]);
-    let said = said.unwrap_or_default();
+    let output = host.commands.output(&["systemctl", "--version"]);
+    let said = output.unwrap_or_default();
     let version = said.split_ascii_whitespace().nth(1);
     version.is_some_and(|version| version.parse().is_ok_and(|v: u32| v >= SYSTEMD_WITH_STEPS))
 }
 
-/// Puts a step before each that needs a directory which is not there, so that it is known whose it is.
+/// Inserts a step for each missing directory before the step that needs it, so that its owner is
+/// defined.
 fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
     let mut all: Vec<Step> = Vec::new();
     for step in steps {
@@ -122,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_a_service_agree_with_the_program() {
+    fn service_files_agree_with_the_program() {
         for service in SERVICES {
             let (path, text, _) = service.script();
             assert!(text.contains(PROGRAM), "{path}");

@@ -1,6 +1,6 @@
-//! Whether the agent's user can read what the configuration names, and what makes it so. An agent
-//! that was root could read everything; a file that its user cannot read keeps it from starting,
-//! and a directory that it cannot list hides its files without a word.
+//! Checks whether the agent's user can read the files named in the configuration, and plans the
+//! changes needed. An agent that ran as root could read all of them. An unreadable file prevents
+//! the start, and files in a directory that cannot be listed are ignored silently.
 
 use super::account;
 use super::layout::NAME;
@@ -8,13 +8,13 @@ use super::step::{Owner, Step};
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
-/// Of a file: it can be read.
+/// Permission bit of a file: it can be read.
 const READ: u32 = 4;
-/// Of a directory: what is in it can be reached.
+/// Permission bit of a directory: its files can be reached.
 const ENTER: u32 = 1;
-/// Where the agent's own configuration is.
+/// The directory of the agent's configuration.
 pub(super) const DIRECTORY: &str = "/etc/mackerel-agent";
-/// What is to be done about what is not given away.
+/// The end of the line about a path whose owner is not changed.
 const LEFT: &str = " has no right to it; give it to the group mackerel-agent, or give -as-root";
 const ANYBODYS: Access = Access {
     mode: 0o777,
@@ -22,23 +22,23 @@ const ANYBODYS: Access = Access {
     gid: 0,
 };
 
-/// What the configuration needs.
+/// A path that the configuration needs.
 pub(super) struct Named {
-    /// In the tree.
+    /// The path in the tree.
     pub(super) path: String,
-    /// Whether it was found by a pattern, so that its directory has to be listed.
+    /// Whether it was found by a pattern, so that its directory must be listable.
     pub(super) is_found: bool,
 }
 
-/// What it takes that the agent's user can read `named`: the steps, none unless `is_roots`, and a line
-/// for the user about each thing that has to be left to whom it belongs.
+/// The steps that let the agent's user read `named`; none unless `is_roots`. Also a line for the
+/// user about each path whose owner must not be changed.
 pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>, Vec<String>) {
     let (mut steps, mut left) = (Vec::new(), Vec::new());
     let ids = account::find(tree);
     for named in named {
         let real = tree.real(&named.path);
         for path in [Some(&named.path), real.as_ref()].into_iter().flatten() {
-            // From the file to the top: `/a/b`, `/a`.
+            // From the file up to the top: `/a/b`, `/a`.
             let mut part = path.as_str();
             let mut is_listed = false;
             while !part.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>,
                     There::File(access) => (access, READ),
                     There::Directory(access) if is_listed => (access, READ | ENTER),
                     There::Directory(access) => (access, ENTER),
-                    // It can be anybody's; where it leads to is looked at as well.
+                    // A link needs no permission; its target is checked as well.
                     There::Nothing | There::Link(_) => (ANYBODYS, 0),
                 };
                 let bits = if need == READ { READ } else { READ | ENTER };
@@ -67,8 +67,8 @@ pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>,
                         ": the configuration needs it, and the user ",
                         NAME,
                         LEFT,
-                    ];
-                    let line = line.concat();
+                    ]
+                    .concat();
                     if !left.contains(&line) {
                         left.push(line);
                     }
@@ -81,7 +81,7 @@ pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>,
     (steps, left)
 }
 
-/// Whether the user with these numbers, if there is one already, has all rights of `need`.
+/// Whether the user with these ids, if it exists already, has all permissions in `need`.
 fn may(access: Access, need: u32, ids: Option<(u32, u32)>) -> bool {
     let has = |shift: u32| access.mode >> shift & need == need;
     has(0)
@@ -90,8 +90,8 @@ fn may(access: Access, need: u32, ids: Option<(u32, u32)>) -> bool {
         })
 }
 
-/// Whether nobody loses a right if the group becomes the agent's: it is root's alone, and, if it is no
-/// file, one of the agent's directories.
+/// Whether the group can be changed to the agent's without loss of permissions. The path must
+/// belong to root alone; a directory must also be one of the agent's.
 fn is_ours_to_give(path: &str, access: Access, is_file: bool, ids: Option<(u32, u32)>) -> bool {
     let inside = path.strip_prefix(DIRECTORY);
     let is_inside = inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -108,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn rights_come_from_the_owner_the_group_or_for_all() {
-        // (what it is, what is needed, whether a new user has it, whether 5:6 has it)
+    fn reach_uses_the_permissions_of_owner_group_and_others() {
+        // (permissions, what is needed, whether a new user has it, whether 5:6 has it)
         let table = [
             (access(0o644, 0, 0), READ, true, true),
             (access(0o640, 0, 0), READ, false, false),
@@ -127,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_roots_alone_is_given_away() {
-        // (path, what it is, whether it is given)
+    fn reach_changes_the_group_only_of_roots_own_files() {
+        // (path, permissions, whether the group is changed)
         let table = [
             (
                 "/etc/mackerel-agent/conf.d/a.conf",

@@ -1,5 +1,6 @@
-//! What was there before, kept beside copies of the files that were replaced, so that it can be put
-//! back: in a directory of root's own, since the agent's user is not to choose what root runs.
+//! The record of the previous state, and copies of the files that were replaced, so that they can
+//! be restored. Kept in a directory of root, because the agent's user must not choose what root
+//! runs.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -13,35 +14,35 @@ use crate::install::layout::{HOME, WRITTEN};
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
-/// The bits of a mode that are put back: no set-user-id, set-group-id or sticky bit.
+/// The mode bits that are restored: no set-user-id, set-group-id or sticky bit.
 const MODE: u32 = 0o777;
-/// What an edited configuration that is kept is to be: it holds the API key.
+/// The mode of an edited configuration that is kept: it holds the API key.
 const KEPT_MODE: u32 = 0o600;
 
-/// What was there before.
+/// The previous state.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Record {
-    /// In the order in which they were changed.
+    /// Paths and what they were, in the order in which they were changed.
     was: Vec<(String, Was)>,
-    /// Whether there was no user for the agent.
+    /// Whether the agent's user did not exist.
     pub(super) had_no_account: bool,
     /// Whether an agent was running.
     pub(super) was_running: bool,
 }
 
-/// What was at a path.
+/// What existed at a path.
 #[derive(Clone, Debug, PartialEq)]
 enum Was {
     Nothing,
     Link(String),
-    /// A file, of which there is a copy.
+    /// A file of which a copy was made.
     Copied(Access),
     /// A file or directory that keeps its content.
     Kept(Access),
 }
 
 impl Record {
-    /// What the tree is like where `steps` and the agent are to change it.
+    /// The state of the tree at the paths that `steps` and the agent are going to change.
     pub(super) fn of(tree: &Tree, steps: &[Step], traces: &[&str], was_running: bool) -> Record {
         let is_kept =
             |step: &Step| matches!(step, Step::Own(..) | Step::Id(..) | Step::Directory(..));
@@ -57,7 +58,7 @@ impl Record {
             };
             let was = match tree.there(path) {
                 There::Nothing => Was::Nothing,
-                // A link in the place of a directory stays.
+                // A link in the place of a directory is kept.
                 There::Link(_) if is_kept => continue,
                 There::Link(target) => Was::Link(target),
                 There::File(is) if !is_kept => Was::Copied(access(is)),
@@ -74,11 +75,12 @@ impl Record {
         }
     }
 
-    /// Takes over from a later record what this one does not know.
+    /// Adds the paths of a later record that are not in this one.
     pub(super) fn extend(&mut self, later: &Record) -> &mut Record {
         for (path, was) in &later.was {
             if !self.was.iter().any(|(known, _)| known == path) {
-                // Nothing of it is older than `install`, or it would have been changed before.
+                // Files there were made by an earlier `install`: anything older is in this record
+                // already.
                 let was = match was {
                     Was::Copied(_) => Was::Nothing,
                     was => was.clone(),
@@ -89,7 +91,7 @@ impl Record {
         self
     }
 
-    /// Copies what is about to be replaced, and then writes itself, below `home`.
+    /// Copies the files that are about to be replaced below `home`, then writes the record.
     pub(super) fn save(&self, tree: &Tree, home: &str) -> Result<(), String> {
         let save = || {
             for (path, was) in &self.was {
@@ -108,7 +110,8 @@ impl Record {
 
     /// The record below `home`; `None` if there is none.
     ///
-    /// Fails if others than root can have written it, and if it says anything that `install` does not.
+    /// Fails if users other than root can have written it, and if it has a line that `install` does
+    /// not write.
     pub(super) fn load(tree: &Tree, home: &str) -> Result<Option<Record>, String> {
         let path = list(home);
         if !tree.has(&path) {
@@ -120,8 +123,8 @@ impl Record {
                  that with chown root and chmod go-w"
             ));
         }
-        let text = tree.read(&path).map_err(|error| base::report(&error))?;
-        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        let bytes = tree.read(&path).map_err(|error| base::report(&error))?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         Record::read(&text).map(Some).map_err(|line| {
             format!(
                 "{path}:{line}: no line of install; remove by hand what install has made, and \
@@ -130,7 +133,7 @@ impl Record {
         })
     }
 
-    /// The steps that bring back what was there, the last change first.
+    /// The steps that restore the previous state, the last change first.
     pub(super) fn undo(&self, tree: &Tree, home: &str, how: Undo) -> Vec<Step> {
         let mut steps = Vec::new();
         for (path, was) in self.was.iter().rev() {
@@ -160,12 +163,12 @@ impl Record {
                 Was::Link(target) => Step::Link(path, target.clone()),
                 Was::Kept(Access { mode, uid, gid }) => {
                     let owner = Owner::Numbers(*uid, *gid);
-                    match kind == Some(Kind::Id) {
-                        true if host_id(tree, &path).is_ok() => {
-                            Step::Id(path.clone(), path, *mode, owner)
-                        }
-                        true => Step::Remove(path),
-                        false => Step::Own(path, *mode, owner),
+                    if kind != Some(Kind::Id) {
+                        Step::Own(path, *mode, owner)
+                    } else if host_id(tree, &path).is_ok() {
+                        Step::Id(path.clone(), path, *mode, owner)
+                    } else {
+                        Step::Remove(path)
                     }
                 }
                 Was::Nothing if kind == Some(Kind::Own) => Step::RemoveAll(path),
@@ -178,13 +181,13 @@ impl Record {
         steps
     }
 
-    /// Whether the file at `path` was there, and replaced.
+    /// Whether a file existed at `path` and was replaced.
     pub(super) fn has_replaced(&self, path: &str) -> bool {
         let is = |(known, was): &(String, Was)| known == path && matches!(was, Was::Copied(_));
         self.was.iter().any(is)
     }
 
-    /// Whether `install` has written the file at `path`.
+    /// Whether `install` wrote the file at `path`.
     pub(super) fn has_made(&self, path: &str) -> bool {
         let is = |(known, was): &(String, Was)| {
             known == path && matches!(was, Was::Copied(_) | Was::Nothing)
@@ -192,7 +195,8 @@ impl Record {
         self.was.iter().any(is)
     }
 
-    /// One line for each path, and a word for each part of it: no path has a blank or a line end then.
+    /// The record's text: one line per path, with words separated by blanks. Blanks and newlines in
+    /// a path are encoded.
     fn text(&self) -> String {
         let mut text = String::new();
         let states = [
@@ -213,15 +217,17 @@ impl Record {
         text
     }
 
-    /// Fails with the number of the first line that [`Record::text`] would not write.
+    /// Parses the text of a record. Fails with the number of the first line that [`Record::text`]
+    /// would not write.
     pub(super) fn read(text: &str) -> Result<Record, usize> {
         let mut record = Record::default();
         for (at, line) in text.split_terminator('\n').enumerate() {
             record.read_line(line).ok_or(at + 1)?;
         }
-        match record.text() == text {
-            true => Ok(record),
-            false => Err(1),
+        if record.text() == text {
+            Ok(record)
+        } else {
+            Err(1)
         }
     }
 
@@ -257,7 +263,7 @@ impl Record {
     }
 }
 
-/// Whether `install` can have found this at `path`, and changed it.
+/// Whether `install` can have found `was` at `path` and changed it.
 fn is_ours(path: &str, was: &Was) -> bool {
     let is_plain = |access: &Access| access.mode & !MODE == 0;
     match (layout::kind(path), was) {
@@ -267,7 +273,7 @@ fn is_ours(path: &str, was: &Was) -> bool {
         }
         (Some(Kind::Part | Kind::Conf), Was::Copied(access)) => is_plain(access),
         (Some(Kind::Part | Kind::Conf), Was::Link(_)) => true,
-        // Root's, and made readable for the agent's group.
+        // A file of root that was made readable for the agent's group.
         (None, Was::Kept(access)) => {
             let mut names = path.split('/');
             let is_path =
@@ -278,24 +284,24 @@ fn is_ours(path: &str, was: &Was) -> bool {
     }
 }
 
-/// A text without blanks and line ends.
+/// A text with blanks, control characters and percent signs percent-encoded.
 fn word(text: &str) -> String {
     const BLANK: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
     utf8_percent_encode(text, BLANK).to_string()
 }
 
-/// How far back it goes.
+/// How much is undone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Undo {
-    /// Everything is as it was.
+    /// Everything is restored.
     Back,
-    /// What was replaced is removed, and so is the configuration unless somebody has edited it.
+    /// Replaced files are removed, and so is the configuration unless it was edited.
     Remove,
-    /// The configuration is removed as well.
+    /// The configuration is removed in any case.
     Purge,
 }
 
-/// Takes the steps of `undo`, as many as can be taken. Returns what could not be.
+/// Applies `steps`, as many as possible. Returns the errors of the others.
 pub(super) fn restore(steps: &[Step], tree: &Tree, commands: &Commands) -> Vec<String> {
     let left = steps.iter().filter(|step| !step.is_done(tree));
     let taken = left.map(|step| step.take(tree, commands));
@@ -321,7 +327,7 @@ mod tests {
 
     use super::*;
 
-    /// Paths of the layout, and a configuration file that was made readable.
+    /// Paths of the layout, and a file of the configuration that was made readable.
     const PATHS: [&str; 4] = [
         "/etc/init.d/mackerel-agent",
         "/etc/rc3.d/S95mackerel-agent",
@@ -486,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_replaced_is_given_back_or_removed_last_change_first() {
+    fn record_undo_restores_or_removes_in_reverse_order() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let remove = |path: &str| Step::Remove(path.to_owned());
@@ -507,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_record_adds_only_what_is_new() {
+    fn record_extended_gets_only_new_paths() {
         let mut first = sample();
         let later = Record {
             was: [(PATHS[0], "/x"), ("/etc/rc4.d/S95mackerel-agent", "/y")]
@@ -522,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_is_as_it_was_after_an_undo() {
+    fn record_undo_restores_the_tree() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let path = |name: &str| dir.path().join(name);

@@ -1,18 +1,18 @@
-//! The service managers that are known: where their files lie, and how they are told.
+//! The supported service managers: their files and commands.
 
 use std::path::Path;
 
 use crate::sys::tree::Tree;
 
-/// The script of all but systemd.
+/// The init script, for all but systemd.
 const SCRIPT: &str = "/etc/init.d/mackerel-agent";
 const UNIT: &str = "/etc/systemd/system/mackerel-agent.service";
-/// What it is read from by all but systemd, which has a drop-in.
+/// The file that makes the agent run as root, for all but systemd, which uses a drop-in.
 const AS_ROOT: &str = "/etc/mackerel-agent/run-as-root";
-/// The log of those that have none.
+/// The log file, for service managers without a log.
 const LOG: &str = "/var/log/mackerel-agent.log";
 
-/// Who starts the agent.
+/// A service manager.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Service {
     Systemd,
@@ -21,7 +21,7 @@ pub(super) enum Service {
     Sysv,
 }
 
-/// All of them.
+/// All supported service managers.
 pub(super) const SERVICES: [Service; 4] = [
     Service::Systemd,
     Service::Openrc,
@@ -29,9 +29,9 @@ pub(super) const SERVICES: [Service; 4] = [
     Service::Sysv,
 ];
 
-/// What upgrades the agent daily, if somebody has put it there.
+/// The timer for a daily upgrade, if an administrator has installed it.
 pub(super) const TIMER: &str = "/etc/systemd/system/mackerel-agent-upgrade.timer";
-/// And what belongs to it.
+/// The files that belong to the timer.
 pub(super) const OF_TIMER: [&str; 3] = [
     "/etc/systemd/system/timers.target.wants/mackerel-agent-upgrade.timer",
     "/etc/systemd/system/mackerel-agent-upgrade.service",
@@ -41,7 +41,7 @@ pub(super) const OF_TIMER: [&str; 3] = [
 /// A file of a service: path, content, mode.
 pub(super) type Part = (&'static str, &'static str, u32);
 
-/// What lets systemd 254 and later wait longer and longer.
+/// The drop-in that makes systemd 254 and later increase the pause between restarts.
 pub(super) const RESTART_STEPS: Part = (
     "/etc/systemd/system/mackerel-agent.service.d/restart-steps.conf",
     include_str!("../../packaging/systemd/restart-steps.conf"),
@@ -49,11 +49,11 @@ pub(super) const RESTART_STEPS: Part = (
 );
 
 impl Service {
-    /// The one of this tree.
+    /// The service manager of this tree.
     ///
-    /// Fails if there is none that is known.
+    /// Fails if none of the supported ones is found.
     pub(super) fn of(tree: &Tree) -> Result<Service, &'static str> {
-        // (file, whose it is), those that run before those that are merely there
+        // (file, service manager); running ones come before those that are only installed
         let table = [
             ("/run/systemd/system", Service::Systemd),
             ("/sbin/procd", Service::Procd),
@@ -70,7 +70,7 @@ impl Service {
         )
     }
 
-    /// Whether it can start anything: whether it runs, and on this host.
+    /// Whether services can be started: the service manager runs, and the tree is this host's.
     pub(super) fn is_live(self, tree: &Tree) -> bool {
         tree.is_host()
             && match self {
@@ -81,7 +81,7 @@ impl Service {
             }
     }
 
-    /// What it reads.
+    /// The unit or init script.
     pub(super) fn script(self) -> Part {
         match self {
             Service::Systemd => (
@@ -107,7 +107,7 @@ impl Service {
         }
     }
 
-    /// What makes the agent root.
+    /// The file that makes the agent run as root.
     pub(super) fn as_root(self) -> Part {
         match self {
             Service::Systemd => (
@@ -119,7 +119,7 @@ impl Service {
         }
     }
 
-    /// The symbolic links, with what they lead to, that have it start the agent with the host.
+    /// The symbolic links that start the agent at boot, with their targets.
     pub(super) fn links(self, tree: &Tree) -> Vec<(String, &'static str)> {
         match self {
             Service::Systemd => vec![(
@@ -139,7 +139,7 @@ impl Service {
         }
     }
 
-    /// The same on all kinds of hosts.
+    /// The links on all kinds of hosts.
     pub(super) fn all_links(self) -> Vec<(String, &'static str)> {
         match self {
             Service::Sysv => [levels(true), levels(false)].concat(),
@@ -147,7 +147,7 @@ impl Service {
         }
     }
 
-    /// Where the agent keeps its state.
+    /// The agent's state directory.
     pub(super) fn state(self) -> &'static str {
         match self {
             // /var is a file system in memory there.
@@ -156,7 +156,7 @@ impl Service {
         }
     }
 
-    /// The files with its variables, those that win last.
+    /// The files with its variables; the last one takes precedence.
     pub(super) fn environment(self) -> &'static [&'static str] {
         match self {
             Service::Systemd | Service::Sysv => &[
@@ -168,7 +168,8 @@ impl Service {
         }
     }
 
-    /// What comes into being when the agent runs, the state aside; first where plugins keep files.
+    /// Files and directories created by a running agent, except the state. The first is the
+    /// directory in which plugins keep files.
     pub(super) fn traces(self) -> &'static [&'static str] {
         match self {
             Service::Systemd => &["/var/cache/mackerel-agent"],
@@ -182,7 +183,7 @@ impl Service {
         }
     }
 
-    /// The command that does `verb` with the agent: `start`, `stop`, `restart`.
+    /// The command that applies `verb` to the agent: `start`, `stop`, `restart`.
     pub(super) fn command(self, verb: &'static str) -> Vec<&'static str> {
         match self {
             Service::Systemd => vec!["systemctl", verb, "mackerel-agent"],
@@ -190,7 +191,7 @@ impl Service {
         }
     }
 
-    /// The command after which it knows its files.
+    /// The command that makes it read changed files, if one is needed.
     pub(super) fn reload(self) -> Option<&'static [&'static str]> {
         match self {
             Service::Systemd => Some(&["systemctl", "daemon-reload"]),
@@ -198,7 +199,7 @@ impl Service {
         }
     }
 
-    /// The command that prints the agent's last words.
+    /// The command that prints the agent's last log lines.
     pub(super) fn log(self) -> &'static [&'static str] {
         match self {
             Service::Systemd => &[
@@ -218,11 +219,12 @@ impl Service {
     }
 }
 
-/// The links of init scripts; `is_red_hat`: where the runlevels are as there.
+/// The links of init scripts. `is_red_hat`: whether runlevels are below `/etc/rc.d`.
 fn levels(is_red_hat: bool) -> Vec<(String, &'static str)> {
-    let (above, target) = match is_red_hat {
-        true => ("/etc/rc.d", "../../init.d/mackerel-agent"),
-        false => ("/etc", "../init.d/mackerel-agent"),
+    let (above, target) = if is_red_hat {
+        ("/etc/rc.d", "../../init.d/mackerel-agent")
+    } else {
+        ("/etc", "../init.d/mackerel-agent")
     };
     let levels = ["K05", "K05", "S95", "S95", "S95", "S95", "K05"];
     let link = |(level, when)| format!("{above}/rc{level}.d/{when}mackerel-agent");

@@ -1,5 +1,5 @@
-//! What is done to a host, one step at a time. Each can be repeated, and says whether there is
-//! anything left to do.
+//! The changes to a host, one step at a time. Each step can be repeated, and can tell whether it is
+//! done already.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,65 +13,67 @@ use crate::install::layout::NAME;
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
-/// Whom a file is to belong to.
+/// The owner that a file gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Owner {
     Root,
-    /// root, and the group of the agent's user.
+    /// root, with the group of the agent's user.
     Group,
     /// The agent's user.
     User,
-    /// As it was.
+    /// The given user and group ids.
     Numbers(u32, u32),
 }
 
-/// One change. Paths are those of the tree.
+/// One change. Paths are relative to the tree.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
-    /// Makes the agent's user, who has this home.
+    /// Creates the agent's user with this home directory.
     Account(&'static str),
     NoAccount,
     Directory(String, u32, Owner),
     /// A file with this content.
     File(String, Cow<'static, [u8]>, u32, Owner),
-    /// A copy of a file that may be anywhere.
+    /// Copies a file, which may be outside the tree.
     Copy(PathBuf, String, u32, Owner),
-    /// Gives away what is there.
+    /// Sets owner and mode of what exists.
     Own(String, u32, Owner),
-    /// The host's id that is in the first file, as a file of its own in the place of the second.
+    /// Reads the host id from the first file and writes it as a new file to the second path.
     Id(String, String, u32, Owner),
-    /// A symbolic link, and where it leads to.
+    /// A symbolic link, and its target.
     Link(String, String),
-    /// Removes a file, a link, or a directory that is empty.
+    /// Removes a file, a link, or an empty directory.
     Remove(String),
-    /// Removes a directory with all that is in it.
+    /// Removes a directory with its content.
     RemoveAll(String),
 }
 
-/// Bytes of the file of a host's id: the id, and what an editor leaves at the end of its line.
+/// Maximum size of the file of a host id: the id, and the newline that an editor leaves.
 const ID_SIZE: u64 = 66;
 
-/// The host's id in the file at `path`; `None` if there is none.
+/// The host id in the file at `path`; `None` if there is none.
 ///
-/// Fails if it is no file of the agent's, or holds anything else.
+/// Fails if it is not a file written by the agent, or holds anything else.
 pub(super) fn host_id(tree: &Tree, path: &str) -> Result<Option<String>, String> {
-    let bytes = tree.read_short(path, ID_SIZE);
-    let bytes = bytes.map_err(|error| base::report(&error))?;
+    let bytes = tree
+        .read_short(path, ID_SIZE)
+        .map_err(|error| base::report(&error))?;
     let id = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).unwrap_or_default();
         let id = text.trim_end_matches(['\r', '\n']);
-        match is_host_id(id) {
-            true => Ok(id.to_owned()),
-            false => Err(format!(
+        if is_host_id(id) {
+            Ok(id.to_owned())
+        } else {
+            Err(format!(
                 "{path} holds no id of a host (1 to 64 letters, digits, - and _); remove it"
-            )),
+            ))
         }
     };
     bytes.map(id).transpose()
 }
 
 impl Step {
-    /// The path that it changes.
+    /// The path that the step changes.
     pub(super) fn path(&self) -> Option<&str> {
         match self {
             Step::Account(_) | Step::NoAccount => None,
@@ -105,7 +107,7 @@ impl Step {
             Step::Copy(from, path, mode, owner) => {
                 is(path, *mode, *owner) && tree.is_copy(from, path)
             }
-            // What a link leads to is another file, which is left alone.
+            // A link's target is another file, which is left alone.
             Step::Own(path, mode, owner) => match tree.there(path) {
                 There::Nothing | There::Link(_) => true,
                 _ => is(path, *mode, *owner),
@@ -121,7 +123,7 @@ impl Step {
         }
     }
 
-    /// Does it.
+    /// Applies the step.
     pub(super) fn take(&self, tree: &Tree, commands: &Commands) -> Result<(), String> {
         let to = |mode, owner| {
             access(tree, mode, owner).ok_or_else(|| format!("there is no user {NAME}"))
@@ -145,7 +147,7 @@ impl Step {
     }
 }
 
-/// What `owner` means in this tree; `None` if there is no such user yet.
+/// The mode and ids for `owner` in this tree; `None` if there is no such user yet.
 fn access(tree: &Tree, mode: u32, owner: Owner) -> Option<Access> {
     let (uid, gid) = match owner {
         Owner::Root => (0, 0),

@@ -1,7 +1,7 @@
-//! `mackerel-agent upgrade`: a newer release in the place of the installed program.
+//! `mackerel-agent upgrade`: replaces the installed program by a newer release.
 //!
-//! Nothing is believed but what the owner of the key has signed, for as long as it says that it is
-//! valid, and what is older is never installed, whoever signed it.
+//! A manifest is accepted only if it is signed with the key of releases and has not expired. An
+//! older release is never installed, even if it is signed.
 
 use super::fetch::{SLOW, SOON, fetch};
 use super::host::Host;
@@ -19,21 +19,21 @@ use crate::sys::digest::is_sha256;
 use crate::sys::file;
 use crate::sys::signature::verify;
 
-/// Where releases are, if the build says so.
+/// The URL of releases, if set in the build.
 const RELEASES: Option<&str> = option_env!("MACKEREL_AGENT_RELEASES");
-/// Whose they are: a public key of Ed25519 in hexadecimal digits, if the build says so.
+/// The public key of releases if set in the build: Ed25519, in hexadecimal digits.
 const KEY: Option<&str> = option_env!("MACKEREL_AGENT_RELEASE_KEY");
 /// Bytes of a public key.
 const KEY_SIZE: usize = 32;
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
-/// The name of the manifest of a release.
+/// The file name of a release's manifest.
 const MANIFEST: &str = "manifest";
-/// The program before it is known to run on this machine.
+/// The path of the new program until it has been shown to run on this machine.
 const NEW: &str = "/usr/lib/mackerel-agent/new";
 
-/// Puts a newer release in the place of the installed program, and has it started. Returns the text
-/// for the user if that cannot be done; everything is as it was then.
+/// Replaces the installed program by a newer release and restarts the agent. Returns the text for
+/// the user on failure; nothing is changed then.
 pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     let key = public_key(setup)?;
     let source =
@@ -49,8 +49,8 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     })?;
     let installed = version_of(&host, PROGRAM)?;
 
-    let text = fetch(source, MANIFEST, SOON)?;
-    let text = String::from_utf8_lossy(&text);
+    let file = fetch(source, MANIFEST, SOON)?;
+    let text = String::from_utf8_lossy(&file);
     let manifest = manifest::parse(&text).map_err(|error| base::report(&error))?;
     if !verify(&key, manifest.signed.as_bytes(), &manifest.signature) {
         return Err("the manifest is not signed with the key of releases".to_owned());
@@ -90,11 +90,11 @@ pub(crate) fn upgrade(setup: &Setup) -> Result<(), String> {
     say(&format!("mackerel-agent {version} is installed"))
 }
 
-/// Fails if the manifest is not valid at `now`. Whoever can serve an old one could otherwise keep a
-/// host from newer releases forever.
+/// Fails if the manifest is not valid at `now`. Otherwise an old manifest, served again and again,
+/// could keep a host from newer releases.
 fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
     let (issued, expires, today) = (manifest.issued, manifest.expires, now.day());
-    // Clocks differ a little, but not by a day.
+    // Clocks may differ a little, but not by a day.
     if Unix(now.0 + DAY).day().as_str() < issued {
         return Err(format!(
             "clock: {today}; the manifest is of {issued}: set this host's clock, then upgrade again"
@@ -109,21 +109,23 @@ fn valid(manifest: &Manifest<'_>, now: Unix) -> Result<(), String> {
     Ok(())
 }
 
-/// The program of this machine in the release.
+/// This machine's program in the release.
 fn program(source: &str, manifest: &Manifest<'_>) -> Result<Vec<u8>, String> {
     let name = format!("mackerel-agent_linux_{}", program::TARGET);
-    let digest = manifest.sha256(&name);
-    let digest = digest.ok_or_else(|| format!("the release has no {name}"))?;
+    let digest = manifest
+        .sha256(&name)
+        .ok_or_else(|| format!("the release has no {name}"))?;
     let program = fetch(source, &name, SLOW)?;
-    match is_sha256(&digest, &program) {
-        true => Ok(program),
-        false => Err(format!(
+    if is_sha256(&digest, &program) {
+        Ok(program)
+    } else {
+        Err(format!(
             "{name} is not the file of the manifest: its SHA-256 is another"
-        )),
+        ))
     }
 }
 
-/// The key of releases: the one that `setup` names, or that of the build.
+/// The public key of releases: from the file in `setup`, else from the build.
 fn public_key(setup: &Setup) -> Result<[u8; KEY_SIZE], String> {
     let (digits, place) = match (&setup.key, KEY) {
         (Some(path), _) => {
@@ -142,7 +144,7 @@ fn public_key(setup: &Setup) -> Result<[u8; KEY_SIZE], String> {
     key.ok_or_else(|| format!("the key of {place} is not of 64 hexadecimal digits"))
 }
 
-/// The version that the program at `path` says it is, which shows that it runs on this machine.
+/// The version that the program at `path` reports, which shows that it runs on this machine.
 fn version_of(host: &Host, path: &str) -> Result<Version, String> {
     let program = host.tree.path(path);
     let said = host
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_is_valid_from_its_issue_to_its_expiry() {
+    fn manifest_is_valid_from_its_issue_to_its_expiry() {
         let manifest = Manifest {
             version: Version::parse("1.2.3").unwrap(),
             issued: "2026-11-28",
@@ -165,7 +167,7 @@ mod tests {
             signed: "",
             signature: [0; 64],
         };
-        // (why this row exists, the clock of the host in seconds, what is said)
+        // (why this row exists, the clock of the host in seconds, part of the error)
         let table = [
             (
                 "a board without a clock",

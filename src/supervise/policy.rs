@@ -1,5 +1,5 @@
-//! When the supervisor starts a child, how long it waits before, and when it gives up: decisions, which
-//! the caller carries out.
+//! Decides when the supervisor starts a child, how long it waits before, and when it gives up. The
+//! caller carries out the decisions.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use crate::base::backoff::Backoff;
 use crate::base::clock::Moment;
 use crate::sys::child::End;
 
-/// A child that lived for so long has done its work.
+/// A child that ran at least this long counts as proven.
 const PROVEN: Duration = Duration::from_secs(30);
 /// Longest pause before a child is started again.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// What is known of the child, and what is wanted of it.
+/// The state of the child, and pending requests.
 pub(crate) struct Policy {
     random: fn() -> u32,
     backoff: Backoff,
     child: Child,
-    /// Whether there has been one.
+    /// Whether a child has ever been started.
     has_run: bool,
-    /// Whether one has ever lived for [`PROVEN`]: then nothing but a signal ends the supervisor.
+    /// Whether a child has ever run for [`PROVEN`]. From then on only a signal ends the supervisor.
     is_proven: bool,
     stops: bool,
     reloads: bool,
-    /// What the supervisor ends with if it is told to while there is no child.
+    /// The supervisor's result if it is stopped while there is no child.
     last: Result<(), String>,
 }
 
 enum Child {
-    /// There is none; the next is due then.
+    /// There is no child; the next is due at this time.
     Due(Moment),
-    /// It was started then.
+    /// The child was started at this time.
     Runs(Moment),
-    /// There will be none any more.
+    /// No further child will be started.
     Over,
 }
 
-/// What there is to do.
+/// What the caller must do next.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Next {
-    /// Start a child, and say how that went.
+    /// Start a child, then call `started` or `not_started`.
     Start,
-    /// Wait for something to happen, or for so long.
+    /// Wait for an event, at most this long.
     Wait(Option<Duration>),
-    /// End like this.
+    /// End with this result.
     End(Result<(), String>),
 }
 
 impl Policy {
-    /// Wants a child at once.
+    /// A policy that starts a child at once.
     pub(crate) fn new(random: fn() -> u32, now: Moment) -> Policy {
         Policy {
             random,
@@ -62,7 +62,7 @@ impl Policy {
         }
     }
 
-    /// What there is to do at `now`.
+    /// What to do at `now`.
     pub(crate) fn next(&self, now: Moment) -> Next {
         match self.child {
             Child::Over => Next::End(self.last.clone()),
@@ -73,29 +73,32 @@ impl Policy {
         }
     }
 
-    /// A child has been started.
+    /// Records that a child has been started.
     pub(crate) fn started(&mut self, now: Moment) {
         self.child = Child::Runs(now);
         self.has_run = true;
     }
 
-    /// None could be. At the start there is no sense in trying again; later the program may just be
-    /// being replaced. Returns how long that is waited for.
+    /// Records that no child could be started. The first time, the supervisor ends: a retry is
+    /// pointless then. Later the program may just be being replaced. Returns the pause before the
+    /// next attempt; `None` if there is none.
     pub(crate) fn not_started(&mut self, why: String, now: Moment) -> Option<Duration> {
         self.last = Err(why);
-        match self.has_run {
-            true => self.pause(now),
-            false => self.is_over(),
+        if self.has_run {
+            self.pause(now)
+        } else {
+            self.is_over()
         }
     }
 
-    /// The child has ended. Returns how long it takes until the next is started; `None` if none is.
+    /// Records the end of the child. Returns the pause before the next start; `None` if there is
+    /// none.
     ///
-    /// - If it was told to, so does the supervisor, or the next is started at once.
-    /// - If it was old enough, the next is started at once.
-    /// - If it was young and ended by itself, before any has ever got old, it has said why it cannot
-    ///   go on (its configuration, its key, its host's id): so it would be the next time.
-    /// - Otherwise, the next is started after a pause, each time a longer one.
+    /// - If the supervisor is stopping, it ends too.
+    /// - If a reload was requested, or the child ran for [`PROVEN`], the next is started at once.
+    /// - If it exited by itself before any child was proven, the supervisor ends. Such a child has
+    ///   logged why it cannot run (configuration, key, host id), and the next would fail likewise.
+    /// - Otherwise the next is started after a pause, which grows each time.
     pub(crate) fn ended(&mut self, end: End, now: Moment) -> Option<Duration> {
         let age = match self.child {
             Child::Runs(since) => now.since(since),
@@ -133,18 +136,18 @@ impl Policy {
         Some(pause)
     }
 
-    /// Somebody wants the supervisor to end: it does so with its child.
+    /// Requests the end of the supervisor and its child.
     pub(crate) fn stop(&mut self) {
         self.stops = true;
     }
 
-    /// Whether somebody does.
+    /// Whether the end has been requested.
     pub(crate) fn stops(&self) -> bool {
         self.stops
     }
 
-    /// Somebody wants another configuration, which is in order, to be taken over. Returns whether
-    /// the child is to be ended for that; the next one is started as soon as there is none.
+    /// Requests a restart with the new configuration, which is valid. Returns whether the child
+    /// must be ended for that. If there is no child, the next one is started at once.
     pub(crate) fn reload(&mut self, now: Moment) -> bool {
         self.backoff.succeeded();
         match self.child {

@@ -1,6 +1,6 @@
-//! `mackerel-agent supervise`: runs the agent as a child, and another one when that has ended.
+//! `mackerel-agent supervise`: runs the agent as a child process and restarts it when it has ended.
 //!
-//! One thread and next to no memory: what the configuration says is looked at and forgotten.
+//! One thread and very little memory: the configuration is checked and dropped.
 
 use std::ffi::OsString;
 use std::process;
@@ -23,11 +23,12 @@ use crate::sys::random::random;
 use crate::sys::signal::{Signal, Signals, Woken};
 use crate::sys::{environment, log as backend};
 
-/// How the child is told that it is one.
+/// The flag that marks the child as one.
 const CHILD: &str = "-child";
 
-/// Runs the agent with `arguments`, which say what `flags` do, all but the API key, until it is told
-/// to stop or the agent cannot start. Returns the text for the user if the last child failed.
+/// Runs the agent with `arguments` until a signal stops it or the agent cannot start. `arguments`
+/// correspond to `flags`, except the API key. Returns the text for the user if the last child
+/// failed.
 pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(), String> {
     backend::install(TAGS);
     let notify = Notify::from_env();
@@ -65,7 +66,7 @@ struct Supervisor<'a> {
     policy: Policy,
     child: Option<Child>,
     notify: Notify,
-    /// How often the service manager is to hear that this process is alive, and when it is next.
+    /// The interval of the watchdog messages, and when the next is due.
     watchdog: Option<(Duration, Moment)>,
 }
 
@@ -96,7 +97,8 @@ impl Supervisor<'_> {
         match child::start(self.start) {
             Ok(child) => {
                 self.policy.started(now);
-                // The agent does its own telling, but it is not whom the service manager hears.
+                // The service manager receives no messages from the agent itself, only from this
+                // process.
                 self.notify.ready();
                 let pid = child.pid();
                 self.notify.status(&format!("supervising process {pid}"));
@@ -125,8 +127,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Says what has happened and when there is another child; nothing if there is none, for the
-    /// supervisor ends with the same words.
+    /// Logs what has happened and when the next child starts. Logs nothing if there is no next
+    /// child, because the supervisor ends with the same text.
     fn say(&self, level: Level, what: &str, pause: Option<Duration>) {
         let Some(pause) = pause else { return };
         let what = match (pause + Duration::from_millis(999)).as_secs() {
@@ -137,7 +139,7 @@ impl Supervisor<'_> {
         self.notify.status(&what);
     }
 
-    /// Goes over to the configuration as it is now, unless it is broken: another child reads it.
+    /// Restarts the agent with the current configuration, unless that is invalid.
     fn reload(&mut self, clock: &dyn Clock) {
         self.notify.reloading();
         match reload::checked(self.flags) {
@@ -147,7 +149,8 @@ impl Supervisor<'_> {
                 if self.policy.reload(clock.moment())
                     && let Some(child) = &self.child
                 {
-                    // A child that is to retire its host when it is terminated is not to do it now.
+                    // SIGQUIT, because a child may be set to retire its host on SIGTERM, which is
+                    // wrong here.
                     child.signal(Signal::Quit);
                 }
             }
@@ -166,8 +169,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Tells the service manager that this process is alive, if it is time. Returns until when it
-    /// is not; `None` if nobody wants to know.
+    /// Sends WATCHDOG=1 if it is due. Returns the time until the next one; `None` without a
+    /// watchdog.
     fn watch(&mut self, now: Moment) -> Option<Duration> {
         let (every, due) = self.watchdog.as_mut()?;
         if *due <= now {

@@ -1,16 +1,16 @@
-//! Which boot of the host this is, how long ago it was, and whether the kernel takes its wall clock to
-//! be right. Sources: random(4), clock_gettime(2), adjtimex(2).
+//! The id of this boot, the time since it, and whether the kernel considers its wall clock
+//! synchronised. Sources: random(4), clock_gettime(2), adjtimex(2).
 
 use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
-/// Where the kernel tells a number that it has made at its start.
+/// A random UUID that the kernel generates at boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Bytes read of it; it has 37.
 const BOOT_ID_LIMIT: u64 = 64;
 
-/// The number of this boot; 0 if the kernel does not tell.
+/// The id of this boot; 0 if it cannot be read.
 pub(crate) fn id() -> u128 {
     let mut text = String::new();
     let read =
@@ -21,14 +21,14 @@ pub(crate) fn id() -> u128 {
     }
 }
 
-/// The number that a UUID writes.
+/// A UUID as a number; 0 if it is not one.
 fn number(uuid: &str) -> u128 {
     let digits: String = uuid.trim().chars().filter(|c| *c != '-').collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0)
 }
 
-/// The time since the host has started, while it was suspended too. Never goes back. Zero if the
-/// kernel does not tell.
+/// The time since boot, including time spent suspended. Never decreases. Zero if the kernel does
+/// not report it.
 pub(crate) fn age() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -41,10 +41,10 @@ pub(crate) fn age() -> Duration {
     Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
 }
 
-/// Whether something keeps the kernel's wall clock in step with the world's, and has told the kernel:
-/// `STA_UNSYNC` is clear. `false` also where the kernel does not say.
+/// Whether the kernel's wall clock is synchronised by a time service, such as NTP: `STA_UNSYNC` is
+/// clear. `false` also if the kernel does not report it.
 pub(crate) fn is_synchronised() -> bool {
-    // SAFETY: all of a timex are numbers, of which zero is one.
+    // SAFETY: a timex consists of numbers only, for which all bits zero is a value.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: `state` is a timex that outlives the call; with no mode set, nothing is changed.
     let answer = unsafe { libc::adjtimex(&raw mut state) };
@@ -56,16 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_boot_has_a_number_and_an_age() {
+    fn boot_id_and_age_are_stable() {
         assert_eq!(id(), id());
         let before = age();
         assert!(age() >= before);
-        // It must not fail, whatever it says of the machine that runs the test.
+        // The result depends on the machine that runs the test; the call must not fail.
         is_synchronised();
     }
 
     #[test]
-    fn a_uuid_is_a_number() {
+    fn uuid_is_a_number() {
         let table = [
             ("00000000-0000-0000-0000-0000000000ff\n", 255),
             (

@@ -1,4 +1,4 @@
-//! A file that saves work as long as it is there, and that nobody but the agent is to read.
+//! A cache file that only the agent's user can read. Without it, work has to be repeated.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -8,22 +8,22 @@ use std::path::PathBuf;
 use super::file;
 use super::root::{FileError, absent_is_none};
 
-/// One such file.
+/// A cache file, or none.
 #[derive(Debug)]
 pub(crate) struct CacheFile(Option<PathBuf>);
 
 impl CacheFile {
-    /// The file at `path`, which need not exist, and neither need its directory.
+    /// The file at `path`. Neither the file nor its directory needs to exist.
     pub(crate) fn at(path: PathBuf) -> CacheFile {
         CacheFile(Some(path))
     }
 
-    /// No file: nothing is kept.
+    /// No file: nothing is stored.
     pub(crate) fn none() -> CacheFile {
         CacheFile(None)
     }
 
-    /// What it holds; `None` if it is not there.
+    /// The content; `None` if the file does not exist.
     pub(crate) fn load(&self) -> Result<Option<Vec<u8>>, FileError> {
         let Some(path) = &self.0 else {
             return Ok(None);
@@ -31,7 +31,7 @@ impl CacheFile {
         absent_is_none(file::read_own(path))
     }
 
-    /// Gives it another content, as a whole. Its directory is created if it is missing.
+    /// Replaces the file by one with this content. Its directory is created if missing.
     pub(crate) fn save(&self, content: &[u8]) -> Result<(), FileError> {
         let Some(path) = &self.0 else {
             return Ok(());
@@ -44,7 +44,7 @@ impl CacheFile {
         file::supplant(path, content, 0o600)
     }
 
-    /// Removes it, if it is there.
+    /// Removes the file if it exists.
     pub(crate) fn remove(&self) -> Result<(), FileError> {
         let Some(path) = &self.0 else {
             return Ok(());
@@ -64,7 +64,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn it_holds_what_was_saved_until_it_is_removed() {
+    fn cache_file_holds_what_was_saved_until_removed() {
         let dir = tempfile::tempdir().unwrap();
         let cache = CacheFile::at(dir.path().join("new/directory/file"));
         assert_eq!(cache.load().unwrap(), None);
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn a_trap_in_its_place_is_neither_followed_nor_waited_for() {
+    fn cache_file_replaces_links_and_fifos_without_following_them() {
         use rustix::fs::{CWD, Mode, mkfifoat};
         use std::os::unix::fs::symlink;
 
         let dir = tempfile::tempdir().unwrap();
         let (path, other) = (dir.path().join("file"), dir.path().join("other"));
         type Lay<'a> = Box<dyn Fn() + 'a>;
-        // (why it cannot be loaded, how it comes to be there)
+        // (why it cannot be loaded, how it is created)
         let table: [(&str, Lay<'_>); 3] = [
             (
                 "a FIFO",
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_used_is_named() {
+    fn cache_file_error_names_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();

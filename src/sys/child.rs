@@ -1,5 +1,5 @@
-//! A child that is this program again: it does not outlive its parent, and is waited for together
-//! with whatever else the kernel makes a child of this process.
+//! A child process that runs this program again. It is killed when its parent ends. It is reaped
+//! together with all other children of this process.
 
 use std::ffi::{CString, OsStr, OsString, c_int};
 use std::mem::MaybeUninit;
@@ -10,16 +10,16 @@ use std::{fmt, io, ptr};
 use super::environment;
 use super::signal::{self, Signal};
 
-/// What a child is started with, besides the environment of this process.
+/// The program and command line of a child. Its environment is that of this process.
 #[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) program: &'a Path,
-    /// The first word of its command line.
+    /// argv[0] of the child.
     pub(crate) name: &'a OsStr,
     pub(crate) arguments: &'a [OsString],
 }
 
-/// A running child. To be waited for by [`reap`].
+/// A running child, to be reaped by [`reap`].
 pub(crate) struct Child {
     pid: libc::pid_t,
 }
@@ -27,15 +27,14 @@ pub(crate) struct Child {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum End {
-    /// By itself, with this status.
+    /// By itself, with this exit status.
     Code(i32),
-    /// By a signal of this number.
+    /// By the signal with this number.
     Signal(i32),
 }
 
-/// Starts a child with nothing on its standard input; what it prints goes where this process
-/// prints. The signals that it is going to take wait until it does. Fails if the program cannot be
-/// run.
+/// Starts a child with `/dev/null` as stdin and this process's stdout and stderr. The signals that
+/// the program handles stay blocked until it handles them. Fails if the program cannot be run.
 pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
     let program = CString::new(start.program.as_os_str().as_bytes())?;
     let mut words = vec![CString::new(start.name.as_bytes())?];
@@ -46,8 +45,9 @@ pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
     argv.push(ptr::null_mut());
     let manner = SpawnAttributes::new()?;
     let mut pid = 0;
-    // SAFETY: the manner is initialised, the program and every word end in NUL, and so do, in null,
-    // the lists of words and of variables; nothing is changed, and nothing is kept.
+    // SAFETY: the attributes are initialised. The program and every word are NUL-terminated. The
+    // lists of words and variables end with a null pointer. The call changes and keeps none of
+    // them.
     done(unsafe {
         libc::posix_spawn(
             &raw mut pid,
@@ -61,8 +61,8 @@ pub(crate) fn start(start: Start<'_>) -> io::Result<Child> {
     Ok(Child { pid })
 }
 
-/// What is done to a child before its program runs. On the heap, where it stays: a copy of it need
-/// not be one to the C library.
+/// What is done to a child before its program runs. Kept on the heap, because the C library does
+/// not define what a moved copy means.
 struct SpawnAttributes {
     files: libc::posix_spawn_file_actions_t,
     attributes: libc::posix_spawnattr_t,
@@ -75,8 +75,8 @@ impl SpawnAttributes {
         let mask = signal::mask_of_program();
         let flags = libc::POSIX_SPAWN_SETSIGMASK;
         let flags = libc::c_short::try_from(flags).unwrap_or_default();
-        // SAFETY: both places are valid, and each is initialised before it is used. Zeroes are a
-        // valid value of either plain struct, so that they may be dropped if that fails.
+        // SAFETY: both places are valid, and each is initialised before it is used. All bits zero
+        // is a valid value of either plain struct, so they may be dropped if that fails.
         unsafe {
             let (files, attributes) = (&raw mut (*at).files, &raw mut (*at).attributes);
             let results = [
@@ -101,7 +101,7 @@ impl SpawnAttributes {
 
 impl Drop for SpawnAttributes {
     fn drop(&mut self) {
-        // SAFETY: both are initialised, and nobody uses them any more.
+        // SAFETY: both are initialised and not used afterwards.
         unsafe {
             libc::posix_spawn_file_actions_destroy(&raw mut self.files);
             libc::posix_spawnattr_destroy(&raw mut self.attributes);
@@ -109,7 +109,7 @@ impl Drop for SpawnAttributes {
     }
 }
 
-/// The result of a function that returns its error.
+/// Converts a result that is 0 or an error number.
 fn done(number: c_int) -> io::Result<()> {
     match number {
         0 => Ok(()),
@@ -117,38 +117,38 @@ fn done(number: c_int) -> io::Result<()> {
     }
 }
 
-/// Has this process killed as soon as `parent` ends, which has no thread but the one that started
-/// it. Fails if that process is not its parent any more.
+/// Has the kernel kill this process as soon as `parent` ends. `parent` must have no thread other
+/// than the one that started this process. Fails if `parent` is no longer its parent.
 pub(crate) fn end_with(parent: u32) -> io::Result<()> {
     // SAFETY: this call takes a number and touches no memory.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    match std::os::unix::process::parent_id() == parent {
-        true => Ok(()),
-        // It ended before the kernel was told.
-        false => Err(io::ErrorKind::NotFound.into()),
+    if std::os::unix::process::parent_id() != parent {
+        // The parent ended before PR_SET_PDEATHSIG was set.
+        return Err(io::ErrorKind::NotFound.into());
     }
+    Ok(())
 }
 
 impl Child {
-    /// The number of its process.
+    /// The process id.
     pub(crate) fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// Sends it a signal. Not to be called once [`reap`] has returned its end: by then the number
-    /// may be another process's.
+    /// Sends a signal to the child. Must not be called after [`reap`] has returned its end: the
+    /// process id may have been reused by then.
     pub(crate) fn signal(&self, signal: Signal) {
-        // SAFETY: this call takes two numbers and touches no memory. Its only failure would be that
-        // the process has gone, which its end will tell.
+        // SAFETY: this call takes two numbers and touches no memory. It can fail only if the
+        // process has exited, which [`reap`] reports.
         unsafe { libc::kill(self.pid, signal.number()) };
     }
 }
 
-/// A child that has ended, by its number, and how; `None` if there is none at present. Returns
-/// each once, also those that are not known here: what a process was before it became this
-/// program may have left some, and process 1 inherits all whose parents have ended.
+/// Reaps one child that has ended and returns its process id and how it ended; `None` if there is
+/// none at present. Also returns children that this program did not start. They may stem from a
+/// program that ran in this process before, and process 1 inherits all orphans.
 pub(crate) fn reap() -> Option<(i32, End)> {
     loop {
         let mut status = 0;
@@ -167,7 +167,7 @@ pub(crate) fn reap() -> Option<(i32, End)> {
 }
 
 impl fmt::Display for End {
-    /// In the words of Go's `os/exec`.
+    /// Worded as in Go's `os/exec`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = match self {
             End::Code(code) => return write!(f, "exit status {code}"),
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_in_known_words() {
+    fn child_end_is_worded_as_in_go() {
         let table = [
             (End::Code(0), "exit status 0"),
             (End::Code(1), "exit status 1"),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_an_error() {
+    fn child_of_a_missing_program_is_an_error() {
         let started = start(Start {
             program: Path::new("/nonexistent/agent"),
             name: OsStr::new("agent"),

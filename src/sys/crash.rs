@@ -1,6 +1,6 @@
-//! A crash leaves one line on stderr that says where it happened. The shipped binary has neither
-//! panic messages nor unwind tables, so the line names addresses; `cross/where` turns them into
-//! functions and lines with the help of the files in `dist/debug`.
+//! Writes one line to stderr when the program crashes, with the place of the crash. The shipped
+//! binary has neither panic messages nor unwind tables, so the line holds addresses. `cross/where`
+//! converts them into functions and lines, by means of the files in `dist/debug`.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::segments::Program;
 use crate::base::program::{REVISION, TARGET, VERSION};
 
-/// Signals that mean a fault of the program: a failed check is SIGILL (SIGTRAP on arm64).
+/// Signals raised by a fault of the program. A failed check raises SIGILL (SIGTRAP on arm64).
 const FATAL: [c_int; 6] = [
     libc::SIGILL,
     libc::SIGTRAP,
@@ -25,30 +25,30 @@ const FATAL: [c_int; 6] = [
     libc::SIGFPE,
     libc::SIGSEGV,
 ];
-/// Of a program header: the segment is executable.
+/// Flag of a program header: the segment is executable.
 const PF_X: u32 = 1;
-/// Callers named. More would be older guesses.
+/// Maximum number of callers printed. More would be older guesses.
 const CALLERS: usize = 12;
-/// Bytes of stack searched for callers, and how far that search may lead: after an overflow the
-/// stack pointer lies in the unmapped page below the stack.
+/// Bytes of stack searched for callers, and the range in which they may lie. After a stack
+/// overflow, the stack pointer lies in the unmapped page below the stack.
 const SEARCHED: usize = 4096;
 const RANGE: usize = 64 << 10;
-/// Bytes taken from the stack at a time.
+/// Bytes read from the stack at a time.
 const STEP: usize = 512;
-/// Bytes. What the kernel saves on it may be 11 KiB (AMX); a page that is not touched costs nothing.
+/// Size in bytes. The kernel may save 11 KiB on it (AMX). A page that is not touched costs nothing.
 const SIGNAL_STACK: usize = 32 << 10;
-/// Bytes. Longer than any line written here.
+/// Maximum length in bytes. Longer than any line written here.
 const LINE: usize = 512;
 
-/// Where the program was loaded, and its executable part: set once, before the handlers.
+/// The program's load address, and its executable part. Set once, before the handlers.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 static START: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes every later crash, in any thread, leave its line. The process then dies of its signal
-/// as it would have without. To be called first.
+/// Installs the handlers, so that each later crash, in any thread, writes its line. The process
+/// then ends by the same signal as without them. Must be called first.
 pub(crate) fn install() {
-    // The main thread lasts as long as the process.
+    // Never unmapped: the main thread lasts as long as the process.
     std::mem::forget(watch_stack());
     let program = Program::own();
     let code = program.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0);
@@ -57,36 +57,36 @@ pub(crate) fn install() {
     START.store(start, Ordering::Relaxed);
     END.store(end, Ordering::Relaxed);
     for signal in FATAL {
-        // SAFETY: all-zero is a valid sigaction: no handler, empty mask.
+        // SAFETY: all bits zero is a valid sigaction: no handler, empty mask.
         let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         action.sa_sigaction = on_crash as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
-        // SAFETY: `action` is initialised, and its handler has the type that SA_SIGINFO asks for.
+        // SAFETY: `action` is initialised, and its handler has the type that SA_SIGINFO requires.
         unsafe { libc::sigaction(signal, &action, ptr::null_mut()) };
     }
 }
 
-/// Keeps this process's memory, which holds the API key, from core dumps and from other processes of
-/// the same user: ptrace(2), and `/proc/PID/environ`, `mem` and the like. Programs that it starts are
-/// as they always are. To be called first.
+/// Keeps this process's memory, which holds the API key, out of core dumps. Also denies access to
+/// it by other processes of the same user: ptrace(2), and `/proc/PID/environ`, `mem` and others.
+/// Programs that it starts are not affected. Must be called first.
 pub(crate) fn keep_private() {
-    // SAFETY: this call takes numbers and touches no memory. Its failure changes nothing.
+    // SAFETY: this call takes numbers and touches no memory. If it fails, nothing changes.
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
 }
 
-/// The memory on which this thread handles a crash; unmapped when it is dropped.
+/// The signal stack on which this thread handles a crash; unmapped when dropped.
 pub(crate) struct SignalStack {
     /// Null if there was no memory.
     memory: *mut c_void,
 }
 
-/// Lets an overflow of this thread's stack leave its line too, by a stack of its own for the
-/// handler: std gives its threads none where panics abort at once. In effect until what it returns
-/// is dropped, which has to happen in the same thread: hold it in a variable of the thread's first
+/// Gives this thread a signal stack, so that an overflow of its own stack is reported too. std
+/// gives its threads none if panics abort at once. Stays in effect until the return value is
+/// dropped, which must happen in the same thread: hold it in a variable of the thread's first
 /// function.
 #[must_use]
 pub(crate) fn watch_stack() -> SignalStack {
-    // SAFETY: asks for new memory and touches no other.
+    // SAFETY: maps new memory and touches no other.
     let memory = unsafe {
         libc::mmap(
             ptr::null_mut(),
@@ -105,32 +105,33 @@ pub(crate) fn watch_stack() -> SignalStack {
     SignalStack { memory }
 }
 
-/// Has this thread handle crashes on the signal stack at `memory`, or, with `SS_DISABLE` as `flags`,
-/// on its own stack.
+/// Makes this thread handle crashes on the signal stack at `memory`, or on its own stack if `flags`
+/// is `SS_DISABLE`.
 fn handle_on(memory: *mut c_void, flags: c_int) {
-    // SAFETY: all-zero is a valid stack_t.
+    // SAFETY: all bits zero is a valid stack_t.
     let mut stack: libc::stack_t = unsafe { MaybeUninit::zeroed().assume_init() };
     stack.ss_sp = memory;
     stack.ss_flags = flags;
     stack.ss_size = SIGNAL_STACK;
-    // SAFETY: the memory is this thread's alone, and stays until it is no longer its signal stack.
+    // SAFETY: the memory belongs to this thread alone, and stays mapped until it is no longer its
+    // signal stack.
     unsafe { libc::sigaltstack(&stack, ptr::null_mut()) };
 }
 
 impl Drop for SignalStack {
     fn drop(&mut self) {
         if !self.memory.is_null() {
-            // First, so that the kernel never has an address that is not mapped.
+            // Disabled first, so that the kernel never has an unmapped address.
             handle_on(self.memory, libc::SS_DISABLE);
-            // SAFETY: the memory was mapped with this length, and nothing uses it any more.
+            // SAFETY: the memory was mapped with this length and is not used any more.
             unsafe { libc::munmap(self.memory, SIGNAL_STACK) };
         }
     }
 }
 
-/// Runs in the thread that crashed. Allocates nothing, takes no lock.
+/// Runs in the thread that crashed. Allocates nothing and takes no lock.
 extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: SA_SIGINFO promises a ucontext, alive until the handler returns.
+    // SAFETY: with SA_SIGINFO, this is a ucontext that is valid until the handler returns.
     let (pc, link, sp) = registers(unsafe { &*context.cast::<libc::ucontext_t>() });
     let mut line = Line::new();
     line.text("mackerel-agent ");
@@ -156,12 +157,12 @@ extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_v
     });
     line.text(": report it with this line\n");
     line.write();
-    // SAFETY: raise has no preconditions. SA_RESETHAND has restored the default, and the signal
-    // is blocked until the handler returns: the process ends then.
+    // SAFETY: raise has no preconditions. SA_RESETHAND has restored the default action. The signal
+    // is blocked until the handler returns, and the process ends then.
     unsafe { libc::raise(signal) };
 }
 
-/// Program counter, link register (0 where there is none) and stack pointer at the crash.
+/// Program counter, link register (0 on architectures without one) and stack pointer at the crash.
 #[cfg(target_arch = "x86_64")]
 fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
     let gregs = &context.uc_mcontext.gregs;
@@ -197,11 +198,11 @@ fn in_text(address: usize) -> bool {
     (START.load(Ordering::Relaxed)..END.load(Ordering::Relaxed)).contains(&address)
 }
 
-/// Calls `found` with what could be return addresses on the stack, innermost first, until it
-/// returns false.
+/// Calls `found` with each possible return address on the stack, innermost first, until it returns
+/// false.
 ///
-/// The stack is read through a pipe, because the kernel refuses what is not mapped where a load
-/// would crash again.
+/// The stack is read through a pipe. For an unmapped address the kernel returns an error, where a
+/// load would crash again.
 fn callers(sp: usize, mut found: impl FnMut(usize) -> bool) {
     let mut pipe = [0; 2];
     // SAFETY: `pipe` has room for two descriptors.
@@ -233,7 +234,7 @@ fn callers(sp: usize, mut found: impl FnMut(usize) -> bool) {
     }
 }
 
-/// A line put together without the formatting machinery, which may be what crashed.
+/// A line built without `core::fmt`, in which the crash may have happened.
 struct Line {
     bytes: [u8; LINE],
     length: usize,
@@ -247,7 +248,7 @@ impl Line {
         }
     }
 
-    /// Adds what fits.
+    /// Adds as much of the text as fits.
     fn text(&mut self, text: &str) {
         text.bytes().for_each(|byte| self.byte(byte));
     }
@@ -266,7 +267,7 @@ impl Line {
         self.byte(b"0123456789abcdef"[number % radix]);
     }
 
-    /// Adds an address as an offset that does not depend on where the program was loaded.
+    /// Adds an address as an offset from the program's load address.
     fn place(&mut self, address: usize) {
         self.text(" +0x");
         self.number(address.wrapping_sub(BASE.load(Ordering::Relaxed)), 16);

@@ -1,4 +1,4 @@
-//! Names of devices.
+//! Names of block devices.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -7,16 +7,15 @@ use std::path::PathBuf;
 
 use super::root::Root;
 
-/// The device's name as `df` shows it: if it is a link that ends in a UUID, what it leads to.
-///
-/// Nothing is touched for any other name.
+/// The device's name as `df` shows it. A name that ends with a UUID is resolved if it is a symbolic
+/// link. No file is accessed for any other name.
 pub(crate) fn device_name<'a>(root: &Root, device: &'a OsStr) -> Cow<'a, OsStr> {
     let resolve = || root.real(device).map(PathBuf::into_os_string);
     let resolved = is_looked_up(device).then(resolve).flatten();
     resolved.map_or(Cow::Borrowed(device), Cow::Owned)
 }
 
-/// Whether [`device_name`] looks the device up, so that its answer may be another one next time.
+/// Whether [`device_name`] resolves the device, so that its result may change.
 pub(crate) fn is_looked_up(device: &OsStr) -> bool {
     let name = device.as_bytes();
     let start = name
@@ -34,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_ends_in_a_uuid_is_looked_up() {
+    fn device_is_looked_up_only_if_it_ends_in_a_uuid() {
         // (why this row exists, name, whether it ends in a UUID)
         let table = [
             (
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_within_the_host_and_a_dead_one_kept() {
+    fn device_link_is_followed_within_the_host_and_a_dangling_one_kept() {
         let root = Root::at("tests/fixtures/encrypted-root");
         let table = [
             (

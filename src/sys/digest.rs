@@ -1,4 +1,4 @@
-//! Digests, by ring, which is linked for TLS already.
+//! Digests by ring, which is already linked for TLS.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
@@ -32,7 +32,7 @@ mod tests {
 
     /// FIPS 180-2, B.1.
     #[test]
-    fn agrees_with_the_standard_about_sha256() {
+    fn sha256_agrees_with_the_standard() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let expected = crate::parse::manifest::hex(expected).unwrap();
         assert!(is_sha256(&expected, b"abc"));
@@ -43,7 +43,7 @@ mod tests {
 
     /// Vector 57 of the behaviour reference.
     #[test]
-    fn agrees_with_the_go_agent_about_host_ids() {
+    fn sha1_last_byte_agrees_with_the_go_agent() {
         let table = [
             ("246PUVUngPo", 160),
             ("21GZjCE5Etb", 135),

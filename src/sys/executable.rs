@@ -1,4 +1,4 @@
-//! The file of this program: where it is, and whether there is another one by now.
+//! The file of this program: its path, and whether it has been replaced.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// What the kernel runs as this process, whatever has become of its file.
+/// Refers to the program that this process runs, even if its file was renamed or deleted.
 const RUNNING: &str = "/proc/self/exe";
 
-/// The file of this program.
+/// The file of this program, with its modification time.
 pub(crate) struct Executable {
     path: PathBuf,
     modified: Option<Modified>,
@@ -21,9 +21,9 @@ type Modified = (i64, i64);
 impl Executable {
     /// The file that this process was started from.
     ///
-    /// Its path is the one in the command line where that leads to the running program: a symbolic
-    /// link in it may lead to another program by the time somebody looks again. Otherwise it is
-    /// what the kernel says. Fails if that cannot be found out either, without `/proc`.
+    /// The path in the command line is used if it leads to the running program. It may be a
+    /// symbolic link, which leads to another program after an upgrade. Otherwise the path that the
+    /// kernel reports is used. Fails if that is not available either, without `/proc`.
     pub(crate) fn own() -> io::Result<Executable> {
         Executable::called(&name())
     }
@@ -34,32 +34,33 @@ impl Executable {
             (Ok(named), Ok(own)) => (named.dev(), named.ino()) == (own.dev(), own.ino()),
             (named, _) => named.is_ok(),
         };
-        // A relative path will do: the agent stays where it is.
-        let path = match is_path && leads_here() {
-            true => PathBuf::from(name),
-            false => env::current_exe()?,
+        // A relative path is fine: the agent does not change its directory.
+        let path = if is_path && leads_here() {
+            PathBuf::from(name)
+        } else {
+            env::current_exe()?
         };
         let modified = modified(&path);
         Ok(Executable { path, modified })
     }
 
-    /// Where it is; relative to the directory in which it was started, where that is how it was.
+    /// The path of the file. It may be relative to the directory in which the process was started.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether another file has taken its place since, or none.
+    /// Whether the file has been replaced or removed since.
     pub(crate) fn is_replaced(&self) -> bool {
         modified(&self.path) != self.modified
     }
 }
 
-/// The name under which this program was started: the first word of its command line.
+/// The name under which this program was started: argv[0].
 pub(crate) fn name() -> OsString {
     env::args_os().next().unwrap_or_default()
 }
 
-/// When the file was modified; `None` if there is none.
+/// The file's modification time; `None` if it does not exist.
 fn modified(path: &Path) -> Option<Modified> {
     let file = fs::metadata(path).ok()?;
     Some((file.mtime(), file.mtime_nsec()))
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_is_the_one_it_was_started_by_if_that_leads_to_it() {
+    fn executable_path_is_the_one_used_at_start_if_it_leads_there() {
         let dir = tempfile::tempdir().unwrap();
         let own = env::current_exe().unwrap();
         let link = dir.path().join("current");
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_or_none_in_its_place_is_noticed() {
+    fn executable_replaced_or_removed_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent");
         let modify = |seconds| {

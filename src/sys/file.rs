@@ -1,5 +1,5 @@
-//! Files of the agent's own surroundings, as opposed to those of the host that it watches: its
-//! configuration lies where this process sees it, wherever `HOST_ETC` points.
+//! Files of the agent itself, such as its configuration, as opposed to those of the monitored host.
+//! Their paths do not depend on `HOST_ETC` and the like.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
@@ -11,14 +11,14 @@ use std::process;
 use super::nofollow;
 use super::root::{FileError, fill};
 
-/// The bits of a file's mode that are permissions.
+/// The permission bits of a file's mode.
 const PERMISSIONS: u32 = 0o7777;
-/// The bit that lets everybody read a file.
+/// The mode bit that lets all users read a file.
 const READ_BY_ALL: u32 = 0o004;
 
-/// Reads a whole file that somebody has written for the agent, who may have put a link there.
+/// Reads a whole file that a user has written for the agent. Symbolic links are followed.
 ///
-/// Fails if it cannot be read, is larger than any file of the host may be, or could block.
+/// Fails if it cannot be read, is larger than any host file may be, or could block.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let length = nofollow::open_given(path).and_then(|file| fill(file, &mut bytes));
@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Reads a whole file that the agent has written for itself ([`nofollow::open`]).
+/// Reads a whole file written by the agent ([`nofollow::open`]).
 pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = nofollow::open(path, OpenOptions::new().read(true));
@@ -35,12 +35,12 @@ pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Whether every user of the host may read the file; `false` if there is none.
+/// Whether every user of the host may read the file; `false` if it does not exist.
 pub(crate) fn is_open_to_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.mode() & READ_BY_ALL != 0)
 }
 
-/// Creates the directory in which `path` is to be, and those above it, where they are missing.
+/// Creates the missing directories above `path`.
 pub(crate) fn create_directory_of(path: &Path) -> Result<(), FileError> {
     let Some(directory) = path.parent().filter(|above| !above.as_os_str().is_empty()) else {
         return Ok(());
@@ -50,19 +50,19 @@ pub(crate) fn create_directory_of(path: &Path) -> Result<(), FileError> {
     created.map_err(|error| FileError::new("create", directory, error))
 }
 
-/// Puts `content` in the place of the file at `path`, so that a reader finds either the old or the
-/// new content as a whole, even after the power has failed; it is on the disk when this returns.
+/// Replaces the content of the file at `path` atomically. A reader finds either the old or the new
+/// content, even after a loss of power. The content is on the disk when this returns.
 ///
-/// A new file gets `mode`, whatever the process's mask is. One that is there keeps its mode and,
-/// where this process may give files away, its owner; one that cannot be replaced, because it is
-/// mounted by itself or because nothing may be added to its directory, is written in place.
+/// A new file gets `mode`, regardless of the umask. An existing file keeps its mode. It keeps its
+/// owner too, if this process may change owners. A file that cannot be replaced is written in
+/// place: it may be a mount point, or its directory may be read-only.
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    // What a link leads to is the file, and the link stays.
+    // The target of a link is replaced, and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     replace_own(path, content, mode)
 }
 
-/// The same for a file of the agent's own: a link in its place is replaced, and not followed.
+/// The same for a file written by the agent: a link at `path` is replaced, not followed.
 pub(super) fn replace_own(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let old = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
     let access = old.as_ref().map(Access::of);
@@ -74,15 +74,15 @@ pub(super) fn replace_own(path: &Path, content: &[u8], mode: u32) -> Result<(), 
     .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
-/// Puts a new file with `content` and `mode` at `path`, on the disk when this returns. Whatever had
-/// that name is gone then, and if it was a link, what it led to is as it was: for places where
-/// others may write too.
+/// Creates a new file with `content` and `mode` at `path`. It is on the disk when this returns.
+/// Replaces whatever was at `path`. The target of a link is not changed. Meant for directories in
+/// which other users may write.
 pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     exchange(path, &mut &*content, mode, None)
         .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
-/// Whom a file belongs to, and who may do what with it.
+/// The permissions and owner of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Access {
     pub(crate) mode: u32,
@@ -91,7 +91,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// That of a file that is there.
+    /// Those of an existing file.
     pub(super) fn of(file: &Metadata) -> Access {
         Access {
             mode: file.mode() & PERMISSIONS,
@@ -101,7 +101,7 @@ impl Access {
     }
 }
 
-/// A step that failed, and why.
+/// The verb of the step that failed, and the error.
 type Failed = (&'static str, io::Error);
 
 fn exchange(
@@ -115,11 +115,12 @@ fn exchange(
         .map_err(|error| ("write the successor of", error))
         .and_then(|()| fs::rename(&new, path).map_err(|error| ("replace", error)));
     if written.is_err() {
-        // It is of no use, and whatever kept it from being used has been noted.
+        // The partial file is useless, and the error that matters is returned below.
         drop(fs::remove_file(&new));
         return written;
     }
-    // The rename is kept by the directory; one that cannot be synced keeps it a little later.
+    // The rename is stored in the directory. If the directory cannot be synced, it becomes durable
+    // a little later.
     let directory = path.parent().filter(|above| !above.as_os_str().is_empty());
     if let Ok(directory) = File::open(directory.unwrap_or(Path::new("."))) {
         drop(directory.sync_all());
@@ -127,7 +128,7 @@ fn exchange(
     Ok(())
 }
 
-/// A name beside `path` that no other process uses.
+/// A name in the same directory that no other process uses.
 fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(format!(".{}.new", process::id()));
@@ -137,23 +138,24 @@ fn beside(path: &Path) -> PathBuf {
 fn write_new(path: &Path, content: &mut dyn Read, mode: u32, to: Option<Access>) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(match to {
-        // Not for others to see before it has the owner that it is to have.
+        // Other users cannot open it before it has its final owner.
         Some(_) => 0o600,
         None => mode,
     });
     let mut file = options.open(path)?;
     if let Some(access) = to {
-        // Only root may give files away, and a new owner takes away some bits of the mode.
+        // Only root may change owners. A change of owner clears some mode bits, so the mode is set
+        // after it.
         drop(fchown(&file, Some(access.uid), Some(access.gid)));
     }
-    // The mask of the process, which is also that of plugins, takes nothing away.
+    // Set explicitly, because the process's umask also applies to plugins and must not matter here.
     let mode = to.map_or(mode, |access| access.mode);
     file.set_permissions(Permissions::from_mode(mode))?;
     io::copy(content, &mut file)?;
     file.sync_all()
 }
 
-/// Whether it is the place that keeps a file from being replaced, and not the disk.
+/// Whether the error comes from the file's location, and not from the disk.
 fn is_immovable(error: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     matches!(
@@ -180,7 +182,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn reads_all_of_a_file_and_nothing_without_end() {
+    fn file_is_read_whole_up_to_a_limit() {
         let text = read(Path::new("tests/fixtures/config/unknown-keys.conf")).unwrap();
         assert!(text.starts_with(b"apikey") && text.ends_with(b"\n"));
         let error = read(Path::new("/dev/zero")).unwrap_err();
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_laid_as_a_trap_is_supplanted_and_not_followed() {
+    fn file_supplant_replaces_a_link_without_following_it() {
         let dir = tempfile::tempdir().unwrap();
         let (path, other) = (dir.path().join("file"), dir.path().join("other"));
         fs::write(&other, "precious").unwrap();
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_and_keeps_its_mode() {
+    fn file_replaced_keeps_its_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         replace(&path, b"one", 0o600).unwrap();
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    fn file_replace_keeps_a_link_and_replaces_its_target() {
         let directory = tempfile::tempdir().unwrap();
         let (link, file) = (directory.path().join("link"), directory.path().join("file"));
         fs::write(&file, "old").unwrap();
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overwritten_leaves_no_rest() {
+    fn file_overwritten_is_truncated() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "a long content").unwrap();
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_is_named() {
+    fn file_error_names_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/file");
         create_directory_of(&path).unwrap();

@@ -1,24 +1,24 @@
-//! Paths that match a pattern, in the notation of Go's `filepath.Glob`: `*` and `?` stand for
-//! characters of one name, also at its beginning; `[a-z]` and `[^a-z]` for one of several; `\`
-//! takes the next character as it is. There are no braces, and `**` is the same as `*`.
+//! Paths that match a pattern, in the notation of Go's `filepath.Glob`. `*` and `?` match
+//! characters of one name, including a leading dot. `[a-z]` and `[^a-z]` match one character. `\`
+//! escapes the next character. There are no braces, and `**` means the same as `*`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{error, fmt, fs};
 
-/// Paths that a pattern may match.
+/// Maximum number of paths that a pattern may match.
 const MOST: usize = 1000;
-/// Characters without which a pattern is the name of one file.
+/// Special characters of patterns. A pattern without them is the name of one file.
 const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
 
-/// The paths that match `pattern`, sorted within each directory. A relative pattern begins at the
+/// The paths that match `pattern`, sorted within each directory. A relative pattern starts at the
 /// working directory.
 ///
-/// No match is no failure, and neither is a directory that cannot be read. A malformed pattern is
-/// one, and so are more than [`MOST`] matches.
+/// Returns no path if nothing matches, and skips directories that cannot be read. Fails if the
+/// pattern is malformed, and if there are more than [`MOST`] matches.
 pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
     if !pattern.contains(SPECIAL) {
-        // Also a link that leads nowhere is there.
+        // A dangling link counts as existing.
         let found = fs::symlink_metadata(pattern).is_ok();
         return Ok(found.then(|| PathBuf::from(pattern)).into_iter().collect());
     }
@@ -28,15 +28,17 @@ pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
         None => ("", pattern),
     };
     let name = parse(name)?;
-    let above = match above.contains(SPECIAL) {
-        true => glob(above)?,
-        false => vec![PathBuf::from(above)],
+    let above = if above.contains(SPECIAL) {
+        glob(above)?
+    } else {
+        vec![PathBuf::from(above)]
     };
     let mut found = Vec::new();
     for directory in above {
-        let here = match directory.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => &directory,
+        let here = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &directory
         };
         let Ok(entries) = fs::read_dir(here) else {
             continue;
@@ -104,7 +106,7 @@ fn parse(pattern: &str) -> Result<Vec<Part>, GlobError> {
     Ok(parts)
 }
 
-/// A character of a range; `-` and `]` want a backslash.
+/// A character of a range; `-` and `]` must be escaped by a backslash.
 fn member(rest: &mut std::str::Chars<'_>) -> Result<char, GlobError> {
     match rest.next() {
         Some('\\') => rest.next(),
@@ -113,10 +115,11 @@ fn member(rest: &mut std::str::Chars<'_>) -> Result<char, GlobError> {
     .ok_or(GlobError::Syntax)
 }
 
-/// Whether `parts` stand for all of `name`.
+/// Whether `parts` match all of `name`.
 fn matches(parts: &[Part], name: &[char]) -> bool {
     let (mut part, mut at) = (0, 0);
-    // The last `*`: the part after it, and where that was tried.
+    // The last `*`: the index of the part after it, and the position in the name tried for that
+    // part.
     let mut retry = None;
     loop {
         let fits = match (parts.get(part), name.get(at)) {
@@ -173,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matches_as_go_does() {
+    fn glob_matches_as_go_does() {
         let table = [
             ("abc", "abc", true),
             ("*", "abc", true),
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_pattern_is_an_error_even_where_nothing_is() {
+    fn glob_of_a_malformed_pattern_is_an_error_even_without_files() {
         for pattern in [
             "[", "[a", "[]a]", "[^]", "[a-]", "[-x]", "a\\", "[x-]", "*[", "[",
         ] {
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_files_in_order() {
+    fn glob_finds_files_in_order() {
         let include = "tests/fixtures/config/include";
         let table: [(&str, &[&str]); 7] = [
             ("*.conf", &[".hidden.conf", "a.conf", "b.conf"]),
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics() {
+    fn glob_never_panics() {
         let good = r"a*?[a-z^\]][^あ-ん]**b\*";
         let name: Vec<char> = "ab]あ*b*".chars().collect();
         for (at, _) in good.char_indices() {

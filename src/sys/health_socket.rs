@@ -1,7 +1,8 @@
-//! A question to a running agent and its answer, over a Unix socket: a file below the agent's root,
-//! or, where no file can be, an abstract one, which is there as long as the agent is.
+//! Requests to a running agent and its answers, over a Unix socket. The socket is a file below the
+//! agent's root. If no file can be created there, it is an abstract socket.
 //!
-//! Either end answers, or believes, root and its own user only.
+//! The server answers root and its own user only. The client accepts answers from root, its own
+//! user and the owner of the agent's root.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -17,36 +18,36 @@ use crate::base::channel::channel;
 use crate::base::clock::pause;
 use crate::sys::thread;
 
-/// Bytes of stack for the thread that answers: it calls nothing deep.
+/// Bytes of stack for the thread that answers; it calls no deeply nested code.
 const STACK: usize = 32 << 10;
-/// Until an answer has to be there, and taken.
+/// Time limit for sending, receiving or connecting.
 const LIMIT: Duration = Duration::from_secs(5);
-/// From one connection to the next: no more than 200 in a second are looked at.
+/// Pause between two connections: at most 200 per second are accepted.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Connections that may wait to be looked at.
+/// Maximum number of pending connections.
 const BACKLOG: i32 = 16;
-/// Bytes of an answer.
+/// Maximum number of bytes of an answer.
 const MOST: u64 = 1024;
-/// Bytes of an abstract socket's name that the end of a path may take.
+/// Bytes from the end of a path that are used in an abstract socket's name.
 const PATH: usize = 32;
-/// The socket's file.
+/// The name of the socket's file.
 const NAME: &str = "health.socket";
 
-/// The socket's file, which is removed when this is dropped; `None` if it has none.
+/// The socket's file, which is removed on drop; `None` for an abstract socket.
 pub(crate) struct SocketFile(Option<PathBuf>);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // It may be gone, or another's by now, who will make a new one.
+            // It may be gone, or belong to another agent by now, which creates a new one.
             drop(fs::remove_file(path));
         }
     }
 }
 
-/// Answers whoever asks the agent whose state is in `root`: with what `answer` returns, one at a
-/// time, root and the own user only. Fails if another agent does already, if a foreign program has
-/// the name, and if no thread can be started.
+/// Answers each client with what `answer` returns, one client at a time. Clients must be root or
+/// the agent's own user. `root` is the agent's directory. Fails if another agent serves this root
+/// already, if another program uses the name, and if no thread can be started.
 pub(crate) fn serve(
     root: &Path,
     answer: impl Fn() -> String + Send + 'static,
@@ -54,7 +55,7 @@ pub(crate) fn serve(
     let (listener, file) = match bind_file(root) {
         Ok(listener) => (listener, SocketFile(Some(root.join(NAME)))),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-        // A root that is missing or cannot be written to.
+        // The root is missing or not writable.
         Err(_) => (
             UnixListener::bind_addr(&abstract_address(root)?)?,
             SocketFile(None),
@@ -65,12 +66,12 @@ pub(crate) fn serve(
     let own = own_user();
     let serve = move || loop {
         let Ok((mut stream, _)) = listener.accept() else {
-            // Out of descriptors: others will be free again.
+            // No descriptors are left; some become free later.
             pause(LIMIT);
             continue;
         };
         if peer(&stream).is_ok_and(|user| user == 0 || user == own) {
-            // Whoever does not take the answer does not get it.
+            // The answer is dropped if the client does not read it within the limit.
             drop(stream.set_write_timeout(Some(LIMIT)));
             drop(io::Write::write_all(&mut stream, answer().as_bytes()));
         }
@@ -80,8 +81,8 @@ pub(crate) fn serve(
     thread::start("health", STACK, serve).map(|()| file)
 }
 
-/// What the agent answers whose state is in `root`. Fails if there is none, or none that answers
-/// this user, and if it is another user's program that answers.
+/// The answer of the agent whose directory is `root`. Fails if no agent runs, if it does not answer
+/// this user, and if the server runs as another user.
 pub(crate) fn ask(root: &Path) -> io::Result<String> {
     let address = file_address(root);
     let stream = match address.and_then(|(directory, address)| connect(address, Some(directory))) {
@@ -101,17 +102,18 @@ pub(crate) fn ask(root: &Path) -> io::Result<String> {
     stream.set_read_timeout(Some(LIMIT))?;
     let mut answer = String::new();
     stream.take(MOST).read_to_string(&mut answer)?;
-    match answer.is_empty() {
-        true => Err(io::Error::other(
+    if answer.is_empty() {
+        Err(io::Error::other(
             "no answer; ask as root or as the agent's user",
-        )),
-        false => Ok(answer),
+        ))
+    } else {
+        Ok(answer)
     }
 }
 
-/// Listens at the file of the socket, which replaces one that nobody listens at.
+/// Listens at the socket's file. Replaces a file at which no process listens.
 ///
-/// Fails with [`io::ErrorKind::AddrInUse`] if another agent does.
+/// Fails with [`io::ErrorKind::AddrInUse`] if another agent listens there.
 fn bind_file(root: &Path) -> io::Result<UnixListener> {
     let (directory, address) = file_address(root)?;
     match UnixListener::bind_addr(&address) {
@@ -128,8 +130,8 @@ fn bind_file(root: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// The address of the socket's file, by way of its directory's descriptor: an address is shorter
-/// than a path may be. It is valid as long as the directory is open.
+/// The address of the socket's file, through its directory's descriptor, because an address is
+/// shorter than a path may be. Valid as long as the directory is open.
 fn file_address(root: &Path) -> io::Result<(File, SocketAddr)> {
     let mut options = OpenOptions::new();
     options
@@ -140,8 +142,9 @@ fn file_address(root: &Path) -> io::Result<(File, SocketAddr)> {
     Ok((directory, SocketAddr::from_pathname(path)?))
 }
 
-/// Sockets without a file are those of a network namespace, which several containers may share, and
-/// in which every user may take a name: process namespace and directory tell agents apart.
+/// The address of the abstract socket. Abstract sockets belong to a network namespace, which
+/// several containers may share. Every user may take a name in it. PID namespace and directory in
+/// the name distinguish the agents.
 fn abstract_address(root: &Path) -> io::Result<SocketAddr> {
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     let found = root.ancestors().find_map(|path| fs::metadata(path).ok());
@@ -160,7 +163,7 @@ fn abstract_address(root: &Path) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(name)
 }
 
-/// Connects within [`LIMIT`]: where too many wait already, the kernel would wait for ever.
+/// Connects within [`LIMIT`]. If the backlog is full, the kernel would wait without a limit.
 /// `directory` stays open meanwhile.
 fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
     let (tell, connected) = channel();
@@ -173,7 +176,7 @@ fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStrea
     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The user at the other end, as it was when that began to listen or to connect.
+/// The user id of the peer, from when it started to listen or connected.
 fn peer(stream: &UnixStream) -> io::Result<libc::uid_t> {
     let mut found = libc::ucred {
         pid: 0,
@@ -181,7 +184,7 @@ fn peer(stream: &UnixStream) -> io::Result<libc::uid_t> {
         gid: libc::gid_t::MAX,
     };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
-    // SAFETY: both places are valid for the call, and the second says how long the first is.
+    // SAFETY: both places are valid for the call, and the second holds the length of the first.
     let asked = unsafe {
         libc::getsockopt(
             stream.as_raw_fd(),
@@ -207,9 +210,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_agent_of_the_same_root_answers_and_only_one_does() {
+    fn health_socket_is_served_by_one_agent_per_root() {
         let directory = tempfile::tempdir().unwrap();
-        // (why this row exists, root, whether it is there)
+        // (why this row exists, root, whether it exists)
         let table = [
             (
                 "a file, by a path longer than an address",
@@ -237,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_in_the_place_of_the_socket_is_replaced() {
+    fn health_socket_replaces_a_stale_file() {
         type Lay = fn(&Path);
-        // (why this row exists, how it comes to be there)
+        // (why this row exists, how it is created)
         let table: [(&str, Lay); 4] = [
             ("of an agent that was killed", |path| {
                 drop(UnixListener::bind(path).unwrap());
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_file_can_be_the_directory_tells_agents_apart() {
+    fn health_socket_without_a_file_is_named_after_the_directory() {
         let one = tempfile::tempdir().unwrap();
         let other = tempfile::tempdir().unwrap();
         let name = |root: &Path| {
@@ -271,7 +274,7 @@ mod tests {
         };
         assert_eq!(name(one.path()), name(one.path()));
         assert_ne!(name(one.path()), name(other.path()));
-        // The same path, and another file system or directory at it.
+        // The same path, but on another file system or in another directory.
         let missing = |directory: &tempfile::TempDir| name(&directory.path().join("state"));
         assert_ne!(missing(&one), missing(&other));
         assert_ne!(missing(&one), name(one.path()));

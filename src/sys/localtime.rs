@@ -1,11 +1,11 @@
-//! The host's time zone: wall-clock time as people there read it.
+//! Wall-clock time in the host's time zone.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use crate::base::clock::Unix;
 
-/// A moment in the host's time zone (`TZ`, else `/etc/localtime`, else UTC).
+/// A time in the host's time zone (`TZ`, else `/etc/localtime`, else UTC).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct LocalTime {
     pub(crate) year: i64,
@@ -15,12 +15,12 @@ pub(crate) struct LocalTime {
     pub(crate) hour: i32,
     pub(crate) minute: i32,
     pub(crate) second: i32,
-    /// Ahead of UTC, in minutes; negative west of Greenwich.
+    /// Offset from UTC in minutes; negative west of Greenwich.
     pub(crate) offset_minutes: i64,
 }
 
 impl LocalTime {
-    /// `time` where the host is; UTC's beginning of 1970 for a time that no calendar knows.
+    /// `time` in the host's time zone; 1970-01-01 UTC if it cannot be represented.
     #[allow(
         deprecated,
         reason = "the width of time_t will change, and nothing here depends on it"
@@ -29,8 +29,8 @@ impl LocalTime {
         // Fails after 2038 where the libc crate's time_t still has 32 bits (32-bit ARM).
         let seconds = libc::time_t::try_from(time.0).unwrap_or_default();
         let mut parts = MaybeUninit::<libc::tm>::zeroed();
-        // SAFETY: both pointers are valid for the call. A zeroed `tm` is a valid value of that plain
-        // struct, so it may be read even where the call fails and writes nothing.
+        // SAFETY: both pointers are valid for the call. A zeroed `tm` is a valid value of that
+        // plain struct, so it may be read even if the call fails and writes nothing.
         let parts = unsafe {
             libc::localtime_r(&raw const seconds, parts.as_mut_ptr());
             parts.assume_init()
@@ -52,8 +52,8 @@ impl LocalTime {
     }
 }
 
-/// `wall`, a time since the epoch, in the host's time zone as RFC 3339 has it, with as many digits
-/// of a second's fraction as it has.
+/// `wall`, a time since the epoch, in the host's time zone as RFC 3339. The fraction of a second
+/// has no trailing zeros.
 pub(crate) fn rfc3339(wall: Duration) -> String {
     rfc3339_of(&LocalTime::of(Unix(wall.as_secs())), wall.subsec_nanos())
 }

@@ -1,4 +1,4 @@
-//! The lock on the agent's directory: two agents in one would write to one file.
+//! The lock on the agent's directory. Two agents with one directory would write to the same files.
 
 use std::error::Error;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Locked until it is dropped, or its process ends in whatever way.
+/// A lock held until it is dropped or the process ends.
 pub(crate) struct RootLock {
-    /// `None` where directories cannot be locked.
+    /// `None` if the directory cannot be locked.
     _directory: Option<File>,
 }
 
-/// Another agent has the directory.
+/// Another agent holds the lock on the directory.
 #[derive(Debug)]
 pub(crate) struct Taken(PathBuf);
 
 impl RootLock {
-    /// Locks the directory itself, which needs no file and leaves none. A directory that is not
-    /// there, or that cannot be locked, is as good as one that nobody has locked.
+    /// Locks the directory itself, so that no lock file is created. A directory that does not exist
+    /// or cannot be locked counts as free.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
-        // Whatever else is there does not block.
+        // With O_DIRECTORY, opening a FIFO fails instead of blocking.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_DIRECTORY);
         let Ok(directory) = options.open(root) else {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time() {
+    fn lock_is_held_by_one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let first = RootLock::claim(dir.path()).unwrap();
         let error = RootLock::claim(dir.path()).err().unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_nothing_to_lock_nobody_is_in_the_way() {
+    fn lock_of_a_missing_directory_always_succeeds() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
         let _first = RootLock::claim(&gone).unwrap();

@@ -1,6 +1,6 @@
-//! The backend of the `log` crate: lines on stderr as the Go agent writes them,
-//! `2006/01/02 15:04:05 LEVEL <tag> message`, in local time. systemd's journal has a time of its own
-//! and wants to know the level: there, `<4>` or the like stands in the place of the time.
+//! The backend of the `log` crate. It writes lines to stderr in the Go agent's format, `2006/01/02
+//! 15:04:05 LEVEL <tag> message`, in local time. systemd's journal adds its own time and needs the
+//! priority: there, `<4>` or the like replaces the time.
 
 use std::borrow::Cow;
 use std::env;
@@ -16,50 +16,52 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use super::localtime::LocalTime;
 use crate::base::clock::{Clock, HostClock};
 
-/// Modules of this program that write under another name than their own, the longest path first.
+/// Module paths that log under another name than their own, longest path first.
 pub(crate) type Tags = &'static [(&'static str, &'static str)];
 
-/// The variable with which systemd names the socket that leads to its journal: `DEVICE:INODE`.
+/// The variable in which systemd gives the journal's socket: `DEVICE:INODE`.
 const JOURNAL: &str = "JOURNAL_STREAM";
 
-/// Bytes of a line after its tag; what is beyond is cut.
+/// Maximum number of bytes of a line after its tag; the rest is cut.
 const LINE: usize = 8 << 10;
-/// The colours of `configtest`, which alone stay as they are in a text for the user.
+/// The colours of `configtest`, the only escape sequences that are kept in texts for the user.
 const COLOURS: [&str; 3] = ["\x1b[31m", "\x1b[33m", "\x1b[0m"];
 
 struct Stderr {
     clock: HostClock,
     tags: Tags,
-    /// Whether stderr leads to systemd's journal.
+    /// Whether stderr is connected to systemd's journal.
     is_journal: bool,
 }
 
 static STDERR: OnceLock<Stderr> = OnceLock::new();
 
-/// Sends every record of this program, and of no other crate, to stderr from now on: what a
-/// network crate says about a request may hold its headers, and with them the API key.
+/// Installs the logger: from now on, all records of this program go to stderr. Records of other
+/// crates are dropped, because a network crate may log request headers and with them the API key.
 pub(crate) fn install(tags: Tags) {
     let backend = STDERR.get_or_init(|| Stderr {
         clock: HostClock::new(),
         tags,
         is_journal: is_journal(),
     });
-    // A second call finds the first one's logger in place, which serves as well.
+    // A second call keeps the first call's logger, which is equivalent.
     drop(log::set_logger(backend));
     log::set_max_level(LevelFilter::Info);
 }
 
-/// Writes a text for the user to stderr, with a line end after it. Its own line ends and colours stay,
-/// other control characters are escaped.
+/// Writes a text for the user to stderr, followed by a newline. Newlines and colours in it are
+/// kept; other control characters are escaped.
 pub(crate) fn say(text: &str) {
     let is_journal = STDERR.get().is_some_and(|stderr| stderr.is_journal);
-    write(&match is_journal {
-        true => marked(Level::Error, &shown(text.trim_end_matches('\n'))),
-        false => shown(text),
-    });
+    let lines = if is_journal {
+        marked(Level::Error, &shown(text.trim_end_matches('\n')))
+    } else {
+        shown(text)
+    };
+    write(&lines);
 }
 
-/// The lines of `text`, each with a line end, as [`say`] writes them.
+/// The lines of `text`, each with a newline, as [`say`] writes them.
 fn shown(text: &str) -> String {
     let mut lines = String::new();
     for line in text.split('\n') {
@@ -80,27 +82,28 @@ fn first_colour(text: &str) -> Option<(usize, &'static str)> {
     found.min()
 }
 
-/// `text` on one line of limited length, without control characters: what servers, plugins and file
-/// names say cannot look like a line of its own, and does nothing to a terminal.
+/// `text` on one line of limited length, without control characters. Text from servers, plugins and
+/// file names can neither imitate a log line nor control a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     escaped(&bounded(text.trim_ascii_end()))
 }
 
-/// `text` without characters that end a line, move a cursor or change the order in which others are
-/// shown: they are written as in Rust, e.g. `\n` and `\u{1b}`.
+/// `text` with all characters escaped that end a line, move a cursor or change the display order of
+/// others. They are written as in Rust, e.g. `\n` and `\u{1b}`.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_odd(c) {
-            true => escaped.extend(c.escape_default()),
-            false => escaped.push(c),
+        if is_odd(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
         }
     }
     escaped
 }
 
-/// C0, C1, and what has no shape of its own: zero widths, marks of direction, separators of lines,
-/// annotations, tags.
+/// Whether `c` is a control character (C0, C1) or an invisible one: zero width, direction mark,
+/// line separator, annotation, tag.
 fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -116,7 +119,7 @@ fn is_odd(c: char) -> bool {
         )
 }
 
-/// The beginning of `text`, [`LINE`] bytes at most, and how long it is in all if that is more.
+/// The first [`LINE`] bytes of `text` at most. If it is longer, its total length is appended.
 fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= LINE {
         return Cow::Borrowed(text);
@@ -125,19 +128,22 @@ fn bounded(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{start}... ({} bytes in all)", text.len()))
 }
 
-/// Everything from DEBUG on if `verbose`, else ERROR alone if `silent`, else from INFO on.
+/// Sets the level: from DEBUG on if `verbose`, else ERROR only if `silent`, else from INFO on.
 pub(crate) fn set_level(verbose: bool, silent: bool) {
-    log::set_max_level(match (verbose, silent) {
-        (true, _) => LevelFilter::Debug,
-        (false, true) => LevelFilter::Error,
-        (false, false) => LevelFilter::Info,
-    });
+    let level = if verbose {
+        LevelFilter::Debug
+    } else if silent {
+        LevelFilter::Error
+    } else {
+        LevelFilter::Info
+    };
+    log::set_max_level(level);
 }
 
-/// Writes a line at DEBUG, which is seen if the configuration is verbose.
+/// Writes a line at DEBUG, which is shown if the configuration is verbose.
 ///
-/// Not `log::debug!`: the release is built without it, and so without what ureq says about every
-/// step of a request (9 kB).
+/// Used instead of `log::debug!`, which is compiled out of the release. That also removes ureq's
+/// messages about every step of a request (9 kB).
 pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
     if log::max_level() >= LevelFilter::Debug
         && let Some(backend) = STDERR.get()
@@ -149,10 +155,12 @@ pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
 impl Stderr {
     fn write(&self, level: Level, tag: &str, message: fmt::Arguments<'_>) {
         let text = text(level, tag, message);
-        write(&match self.is_journal {
-            true => marked(level, &text),
-            false => stamped(&LocalTime::of(self.clock.unix()), &text),
-        });
+        let line = if self.is_journal {
+            marked(level, &text)
+        } else {
+            stamped(&LocalTime::of(self.clock.unix()), &text)
+        };
+        write(&line);
     }
 }
 
@@ -171,12 +179,13 @@ impl Log for Stderr {
     fn flush(&self) {}
 }
 
-/// The path of a module of this program below its root; `None` for other crates.
+/// The module path of a record of this program, below its root; `None` for other crates.
 fn own(target: &str) -> Option<&str> {
     let rest = target.strip_prefix("mackerel_agent")?;
-    match rest.is_empty() {
-        true => Some(rest),
-        false => rest.strip_prefix("::"),
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix("::")
     }
 }
 
@@ -188,23 +197,23 @@ fn tag(tags: Tags, module: &str) -> &str {
     )
 }
 
-/// Whether stderr is the socket that systemd has named: a process that was started by a unit may
-/// have had its stderr sent elsewhere.
+/// Whether stderr is the journal's socket. The stderr of a process started by a unit may have been
+/// redirected.
 fn is_journal() -> bool {
     let Ok(named) = env::var(JOURNAL) else {
         return false;
     };
-    let stderr = stderr().as_fd().try_clone_to_owned().map(File::from);
-    let stderr = stderr.and_then(|file| file.metadata());
-    stderr.is_ok_and(|file| named == format!("{}:{}", file.dev(), file.ino()))
+    let copy = stderr().as_fd().try_clone_to_owned().map(File::from);
+    copy.and_then(|file| file.metadata())
+        .is_ok_and(|file| named == format!("{}:{}", file.dev(), file.ino()))
 }
 
 fn write(text: &str) {
-    // Nobody can be told that stderr is gone.
+    // If stderr fails, there is no place left to report that.
     drop(stderr().lock().write_all(text.as_bytes()));
 }
 
-/// Level, tag and message.
+/// Level, tag and message of a log line.
 fn text(level: Level, tag: &str, message: fmt::Arguments<'_>) -> String {
     let level = match level {
         Level::Error => "ERROR",
@@ -223,7 +232,8 @@ fn stamped(time: &LocalTime, text: &str) -> String {
     )
 }
 
-/// `text` with the priority of sd-daemon(3) before each line: for the journal, each is an entry.
+/// `text` with the priority of sd-daemon(3) before each line: the journal stores each line as an
+/// entry.
 fn marked(level: Level, text: &str) -> String {
     let priority = match level {
         Level::Error => "<3>",
@@ -240,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_looks_like_the_go_agents() {
+    fn log_line_has_the_go_agents_format() {
         let time = LocalTime {
             year: 2026,
             month: 1,
@@ -262,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_gets_a_priority_on_every_line() {
+    fn log_for_the_journal_has_a_priority_on_every_line() {
         let table = [
             (Level::Error, "<3>a\n<3>b\n"),
             (Level::Warn, "<4>a\n<4>b\n"),
@@ -348,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_programs_records_are_written_under_their_tags() {
+    fn log_writes_only_records_of_this_program_under_their_tags() {
         let tags = &[("collect::cpu", "metrics.cpu"), ("collect", "metrics")];
         // (target, tag)
         let table = [

@@ -1,10 +1,10 @@
-//! A failure that repeats: told when it starts, when it changes and when it ends.
+//! Logging of repeated failures: when they start, when they change and when they end.
 
 use crate::base::Failures;
 use crate::base::shape::digest;
 
-/// The failures of one kind of work, e.g. of posting. Each reason is logged once: again only if
-/// another one, or a success, comes between. Reasons that differ in numbers alone count as one.
+/// The failures of one kind of work, e.g. of posting. A reason is logged once. It is logged again
+/// only after another reason or a success. Reasons that differ only in numbers count as one.
 #[derive(Default)]
 pub(crate) struct LogOnce {
     /// Digest of the last failure's reason; `None` if the last attempt succeeded.
@@ -12,7 +12,7 @@ pub(crate) struct LogOnce {
 }
 
 impl LogOnce {
-    /// The last attempt failed. Logs `reason` unless the attempt before failed for the same one.
+    /// Records a failed attempt. Logs `reason` unless the attempt before failed for the same one.
     /// Returns whether it was logged.
     pub(crate) fn failed(&mut self, reason: String) -> bool {
         let digest = Some(digest("", &reason));
@@ -29,8 +29,8 @@ impl LogOnce {
         self.reason.is_some()
     }
 
-    /// The last attempt succeeded. Logs `relief` if the one before had failed. Returns whether it
-    /// had.
+    /// Records a successful attempt. Logs `relief` if the attempt before had failed. Returns
+    /// whether it had.
     pub(crate) fn succeeded(&mut self, relief: impl FnOnce() -> String) -> bool {
         let was_failing = self.reason.take().is_some();
         if was_failing {
@@ -40,17 +40,17 @@ impl LogOnce {
     }
 }
 
-/// The failures of something that has several parts and is done again and again.
+/// The failures of repeated work that has several parts.
 pub(crate) struct LogEachOnce {
-    /// What is done, as the log calls it.
+    /// The work, as named in the log.
     doing: &'static str,
-    /// The module that does it, as the log's target.
+    /// The module that does the work, as the log's target.
     target: &'static str,
     last: Failures,
 }
 
 impl LogEachOnce {
-    /// Nothing has failed yet.
+    /// Starts without any failure.
     pub(crate) fn new(doing: &'static str, target: &'static str) -> LogEachOnce {
         LogEachOnce {
             doing,
@@ -59,8 +59,8 @@ impl LogEachOnce {
         }
     }
 
-    /// It was done, and `now` is what failed. Logs what did not fail so the time before, and what
-    /// no longer fails.
+    /// Records one run of the work, in which the parts in `now` failed. Logs new failures, and
+    /// parts that work again.
     pub(crate) fn are(&mut self, now: Failures) {
         let (doing, target) = (self.doing, self.target);
         for failure in now.iter().filter(|failure| !self.last.contains(failure)) {
@@ -74,7 +74,7 @@ impl LogEachOnce {
     }
 }
 
-/// The parts that failed in `last`, each once, and not in `now`.
+/// The parts that failed in `last` and not in `now`, each once.
 fn ended<'f>(last: &'f Failures, now: &'f Failures) -> impl Iterator<Item = &'static str> + 'f {
     let parts = last.iter().enumerate().map(|(at, (part, _))| (at, *part));
     parts
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_is_told_once_and_only_when_nothing_of_it_is_left() {
+    fn log_each_once_reports_an_end_once_and_only_if_no_failure_is_left() {
         let failures = |list: &[(&'static str, &str)]| -> Failures {
             let list = list.iter();
             list.map(|(part, why)| (*part, (*why).to_owned())).collect()

@@ -1,16 +1,16 @@
-//! How much memory this process may have.
+//! The memory limit of this process.
 
 use std::path::Path;
 
 use super::file;
 
-/// Where a container sees the files of its own control group.
+/// Where a container sees the files of its own cgroup.
 const GROUP: &str = "/sys/fs/cgroup";
-/// The limit in it: of version 2, and of version 1.
+/// The file with the limit, relative to [`GROUP`]: of version 2, and of version 1.
 const FILES: [&str; 2] = ["memory.max", "memory/memory.limit_in_bytes"];
 
-/// Bytes that the container of this process may have; `None` where nothing says so. Version 1 says
-/// nearly 2^63 where there is no limit.
+/// The memory limit in bytes of this process's container; `None` if there is none. Version 1
+/// reports nearly 2^63 if there is no limit.
 pub(crate) fn limit() -> Option<u64> {
     limit_in(Path::new(GROUP))
 }

@@ -1,4 +1,4 @@
-//! Layer 2: one door per effect on the machine. Nothing here decides.
+//! Layer 2: one module per kind of side effect. No decisions are made here.
 
 pub(crate) mod args;
 pub(crate) mod boot;

@@ -1,19 +1,19 @@
-//! The host's network interfaces and their addresses: getifaddrs(3), that is, rtnetlink(7).
+//! The host's network interfaces and their addresses, by getifaddrs(3), that is, rtnetlink(7).
 
 use std::ffi::CStr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::{io, mem, ptr, slice};
 
-/// Bytes. The longest hardware address that there is room for in what musl's getifaddrs returns;
-/// it leaves out longer ones, of which there are none. InfiniBand's have 20.
+/// Bytes. The longest hardware address that fits into the result of musl's getifaddrs, which leaves
+/// out longer ones. There are no longer ones: InfiniBand's have 20.
 const LONGEST_MAC: usize = 24;
 
 /// One network interface, up or down.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Link {
     pub(crate) name: String,
-    /// The hardware address; empty where there is none. All zeros on the loopback interface, four
-    /// or sixteen bytes long on tunnels, which have an IP address in its place.
+    /// The hardware address; empty if there is none. It is all zeros on the loopback interface. On
+    /// tunnels it is an IP address, four or sixteen bytes long.
     pub(crate) mac: Vec<u8>,
     /// The host's own addresses, not those of a peer, in the kernel's order.
     pub(crate) ipv4: Vec<Ipv4Addr>,
@@ -21,38 +21,38 @@ pub(crate) struct Link {
     pub(crate) ipv6: Vec<Ipv6Addr>,
 }
 
-/// Every network interface of the agent's network namespace, in the kernel's order.
+/// All network interfaces of the agent's network namespace, in the kernel's order.
 ///
-/// Fails if the kernel refuses or a filter on system calls forbids netlink.
+/// Fails if the kernel refuses, or if a system call filter forbids netlink.
 pub(crate) fn links() -> io::Result<Vec<Link>> {
     let mut first = ptr::null_mut();
-    // SAFETY: the pointer is to a variable that lives across the call.
+    // SAFETY: the pointer is to a variable that outlives the call.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
         return Err(io::Error::last_os_error());
     }
     let list = List(first);
     let mut links = Vec::new();
     let mut next = list.0.cast_const();
-    // SAFETY: getifaddrs has succeeded, so that the list's first entry and each `ifa_next` are
-    // either null or point to an entry, which stays until `list` is dropped after the loop.
+    // SAFETY: getifaddrs has succeeded. The list's first entry and each `ifa_next` are null or
+    // point to an entry. Entries stay valid until `list` is dropped after the loop.
     while let Some(entry) = unsafe { next.as_ref() } {
         next = entry.ifa_next;
-        // SAFETY: every entry has a name that ends with NUL and lives as long as the entry.
+        // SAFETY: every entry has a NUL-terminated name that lives as long as the entry.
         let name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        // SAFETY: `entry` is one of a list that getifaddrs made and that has not been freed.
+        // SAFETY: `entry` belongs to a list made by getifaddrs that has not been freed.
         let address = unsafe { address(entry) };
         add(&mut links, &name.to_string_lossy(), address);
     }
     Ok(links)
 }
 
-/// What getifaddrs allocated.
+/// The list allocated by getifaddrs.
 struct List(*mut libc::ifaddrs);
 
 impl Drop for List {
     fn drop(&mut self) {
-        // SAFETY: the list came from getifaddrs, and only this frees it. It may be null: both musl
-        // and glibc free an empty list.
+        // SAFETY: the list came from getifaddrs, and is freed only here. It may be null: both musl
+        // and glibc accept an empty list.
         unsafe { libc::freeifaddrs(self.0) };
     }
 }
@@ -63,7 +63,7 @@ enum Address {
     Mac(Vec<u8>),
     V4(Ipv4Addr),
     V6(Ipv6Addr),
-    /// None at all, or of a family that is not reported.
+    /// No address, or one of a family that is not reported.
     Other,
 }
 
@@ -71,7 +71,7 @@ enum Address {
 ///
 /// # Safety
 ///
-/// `entry` has to belong to a list that getifaddrs made and that has not been freed.
+/// `entry` must belong to a list made by getifaddrs that has not been freed.
 unsafe fn address(entry: &libc::ifaddrs) -> Address {
     let at = entry.ifa_addr.cast_const();
     // SAFETY: an entry's address is null or points to a socket address within the list.
@@ -80,22 +80,22 @@ unsafe fn address(entry: &libc::ifaddrs) -> Address {
     };
     match family {
         libc::AF_INET => {
-            // SAFETY: this is the type that the family tells.
+            // SAFETY: the family determines this type.
             let found = unsafe { at.cast::<libc::sockaddr_in>().read_unaligned() };
             Address::V4(found.sin_addr.s_addr.to_ne_bytes().into())
         }
         libc::AF_INET6 => {
-            // SAFETY: this is the type that the family tells.
+            // SAFETY: the family determines this type.
             let found = unsafe { at.cast::<libc::sockaddr_in6>().read_unaligned() };
             Address::V6(found.sin6_addr.s6_addr.into())
         }
         libc::AF_PACKET => {
-            // SAFETY: this is the type that the family tells.
+            // SAFETY: the family determines this type.
             let found = unsafe { at.cast::<libc::sockaddr_ll>().read_unaligned() };
             let length = usize::from(found.sll_halen).min(LONGEST_MAC);
             let start = mem::offset_of!(libc::sockaddr_ll, sll_addr);
-            // SAFETY: `sll_addr` lies within the address. It may go on past the eight bytes that
-            // its type declares: the C library has put `sll_halen` bytes there.
+            // SAFETY: `sll_addr` lies within the address. It may extend beyond the eight bytes that
+            // its type declares: the C library has stored `sll_halen` bytes there.
             let bytes = unsafe { slice::from_raw_parts(at.cast::<u8>().add(start), length) };
             Address::Mac(bytes.to_vec())
         }
@@ -103,11 +103,11 @@ unsafe fn address(entry: &libc::ifaddrs) -> Address {
     }
 }
 
-/// Adds one address to the interface that it belongs to.
+/// Adds one address to its interface.
 ///
-/// An IPv4 address comes under its label, which ip-address(8) lets an administrator choose, so
-/// long as it begins with the interface's name: `eth0:1`. All interfaces come before the first
-/// IP address.
+/// getifaddrs reports an IPv4 address under its label. An administrator may choose a label by
+/// ip-address(8), as long as it starts with the interface's name: `eth0:1`. All interfaces precede
+/// the first IP address.
 fn add(links: &mut Vec<Link>, name: &str, address: Address) {
     let named = links.iter().position(|link| link.name == name);
     let labelled = || {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_join_their_interface_in_the_order_in_which_they_come() {
+    fn netif_addresses_are_grouped_by_interface_in_order() {
         let links = grouped(vec![
             ("lo", Address::Mac(vec![0; 6])),
             ("eth0", Address::Mac(vec![2, 0, 0, 0, 0, 1])),
@@ -178,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn a_label_leads_to_its_interface() {
-        // (why this row exists, label, whose address it is)
+    fn netif_label_belongs_to_its_interface() {
+        // (why this row exists, label, index of the interface with the address)
         let table = [
             ("an alias", "eth0:1", 0),
             ("an interface's name is no label", "eth0.10", 1),
@@ -199,15 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_whose_names_begin_alike_stay_apart() {
+    fn netif_names_with_a_common_prefix_are_separate() {
         let links = grouped(vec![("eth1", Address::Other), ("eth10", Address::Other)]);
         assert_eq!(links.len(), 2);
     }
 
     #[test]
-    fn the_kernel_answers() {
-        // All that is known of the machine is that each interface has a name of its own; where
-        // netlink is forbidden, the error is the kernel's.
+    fn netif_links_are_read_from_the_kernel() {
+        // The machine's interfaces are unknown, but each has a unique name. If netlink is
+        // forbidden, the error comes from the kernel.
         match links() {
             Ok(links) => {
                 let mut names: Vec<&String> = links.iter().map(|link| &link.name).collect();

@@ -1,24 +1,25 @@
-//! Opening the agent's own files where others may have put something else in their place: a link
-//! leads to another's file, a FIFO or a device may block for ever.
+//! Safe opening of files in directories where other users may create files. A link may lead to
+//! another user's file; a FIFO or device may block without a limit.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The bit of a directory's mode that lets everybody create files in it.
+/// The mode bit of a directory that lets all users create files in it.
 const WRITE_BY_ALL: u32 = 0o002;
-/// Directories in which a file need not be one: what the caller has opened has a name there.
+/// Directories that may hold other things than regular files: a path in them names a descriptor or
+/// device chosen by the caller.
 const DESCRIPTORS: [&str; 2] = ["/dev", "/proc/self/fd"];
 
-/// Opens a file that the agent keeps for itself, with `options` and without waiting.
+/// Opens a file written by the agent itself, with `options` and without blocking.
 ///
-/// Fails if it is a link, is no regular file, or has further names, and if it or a directory above
-/// it belongs to another user and lies in a directory in which everybody may create files. The
-/// error says what to do.
+/// Fails if it is a link, is not a regular file, or has several hard links. Also fails if it, or a
+/// directory above it, belongs to another user and lies in a world-writable directory. The error
+/// says what to do.
 pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     check_owners(path)?;
-    // Before it is opened: that alone may set a device in motion.
+    // Checked before opening, because opening a device may have side effects.
     match fs::symlink_metadata(path) {
         Ok(found) => check(&found)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -30,17 +31,17 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file that its user has written, to be read without waiting for it. Links are followed.
+/// Opens a file written by the user, for reading and without blocking. Links are followed.
 ///
-/// Fails if it is something that may block, unless it lies in `/dev`: `-conf /dev/stdin` is the
-/// caller's.
+/// Fails for files that may block, unless the path lies in `/dev` or `/proc/self/fd`. `-conf
+/// /dev/stdin` is the caller's choice.
 pub(super) fn open_given(path: &Path) -> io::Result<File> {
     if DESCRIPTORS.iter().any(|above| path.starts_with(above)) {
         return File::open(path);
     }
     let is_file = |found: &Metadata| match kind(found.file_type()) {
         None => Ok(()),
-        // Reading it fails in the kernel's words.
+        // Reading a directory fails with the kernel's error.
         Some(_) if found.is_dir() => Ok(()),
         Some(kind) => Err(io::Error::other(format!(
             "{kind}; a regular file is needed"
@@ -56,7 +57,7 @@ pub(super) fn open_given(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether the agent may use a file as its own.
+/// Checks that the agent may use a file as its own.
 fn check(found: &Metadata) -> io::Result<()> {
     if let Some(kind) = kind(found.file_type()) {
         let why = format!("{kind}, and the agent keeps a regular file there; remove it");
@@ -70,7 +71,7 @@ fn check(found: &Metadata) -> io::Result<()> {
     }
 }
 
-/// What a file is that is no regular one.
+/// The kind of a file that is not regular; `None` for a regular file.
 fn kind(found: FileType) -> Option<&'static str> {
     let kinds = [
         (found.is_symlink(), "a symbolic link"),
@@ -84,15 +85,16 @@ fn kind(found: FileType) -> Option<&'static str> {
         .or((!found.is_file()).then_some("a device"))
 }
 
-/// Fails if what others have created in a directory that is open to everybody is on the way to the
-/// file.
+/// Fails if any component of the path was created by another user in a world-writable directory.
+/// root counts as trusted.
 fn check_owners(path: &Path) -> io::Result<()> {
     // SAFETY: geteuid has no arguments and cannot fail.
     let own = unsafe { libc::geteuid() };
     for (at, above) in path.ancestors().zip(path.ancestors().skip(1)) {
-        let above = match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
         };
         let is_shared = fs::metadata(above).is_ok_and(|found| found.mode() & WRITE_BY_ALL != 0);
         let Ok(found) = fs::symlink_metadata(at) else {
@@ -120,8 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory with one file of each kind, and one whose owner is another user if this one may
-    /// give files away.
+    /// A directory with one file of each kind.
     fn traps() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
@@ -138,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn own_files_are_regular_files_with_one_name() {
+    fn nofollow_opens_own_files_only_if_regular_with_one_name() {
         let dir = traps();
-        // (name, why it is refused; empty: it is not)
+        // (name, why it is refused; empty: accepted)
         let table = [
             ("file", ""),
             ("new", ""),
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_swapped_after_the_look_is_refused_too() {
+    fn nofollow_refuses_what_is_swapped_after_the_check() {
         let dir = traps();
         for name in ["fifo", "link", "directory"] {
             let path = dir.path().join(name);
@@ -192,9 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn given_files_may_be_links_but_must_not_block() {
+    fn nofollow_opens_given_files_that_are_links_but_do_not_block() {
         let dir = traps();
-        // (name, why it is refused; empty: it is not)
+        // (name, why it is refused; empty: accepted)
         let table = [
             ("file", ""),
             ("link", ""),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_created_in_a_shared_directory_is_refused() {
+    fn nofollow_refuses_files_of_others_in_a_shared_directory() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| -> PathBuf { dir.path().join(name) };
         for (name, mode) in [("shared", 0o1777), ("closed", 0o755)] {

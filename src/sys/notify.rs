@@ -1,5 +1,5 @@
-//! Messages to the service manager, sd_notify(3): a datagram to the socket that `NOTIFY_SOCKET`
-//! names, by a path or, after `@`, by an abstract name.
+//! Messages to the service manager, sd_notify(3). Each is a datagram to the socket in
+//! `NOTIFY_SOCKET`, which is a path or, after `@`, an abstract name.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,18 +12,18 @@ use std::time::Duration;
 
 use super::environment;
 
-/// Characters of a status: it is shown on one line.
+/// Maximum number of characters of a status, which is shown on one line.
 const STATUS: usize = 300;
 
-/// The service manager, if there is one that wants to know.
+/// The connection to the service manager, if there is one.
 pub(crate) struct Notify {
     socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
 }
 
 impl Notify {
-    /// The service manager that the environment names. What it says is taken out: it is meant for
-    /// this process alone. To be called before any thread is started.
+    /// The service manager named in the environment. The variables are removed, because they are
+    /// meant for this process alone. Must be called before any thread is started.
     pub(crate) fn from_env() -> Notify {
         let [socket, limit, pid] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
             .map(|name| environment::take(name).filter(|value| !value.is_empty()));
@@ -42,7 +42,7 @@ impl Notify {
         notify
     }
 
-    /// Nobody wants to know.
+    /// No service manager.
     pub(crate) fn silent() -> Notify {
         Notify {
             socket: None,
@@ -50,17 +50,18 @@ impl Notify {
         }
     }
 
-    /// Within which time [`Notify::alive`] is expected again and again; `None`: never.
+    /// The watchdog's timeout, within which [`Notify::alive`] must be called repeatedly; `None` if
+    /// there is no watchdog.
     pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// It does its work, after the start or after a reload.
+    /// Sends READY=1, after the start or a reload.
     pub(crate) fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// It takes over its configuration anew; [`Notify::ready`] follows in any case.
+    /// Sends RELOADING=1. [`Notify::ready`] must follow in any case.
     pub(crate) fn reloading(&self) {
         if self.socket.is_some() {
             let now = monotonic();
@@ -69,12 +70,12 @@ impl Notify {
         }
     }
 
-    /// It is about to end.
+    /// Sends STOPPING=1.
     pub(crate) fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    /// What it is doing, for people.
+    /// Sends STATUS, a text for people.
     pub(crate) fn status(&self, text: &str) {
         if self.socket.is_some() {
             let text: String = text.chars().take(STATUS).collect();
@@ -87,7 +88,7 @@ impl Notify {
         self.send("WATCHDOG=1");
     }
 
-    /// Sends a message. One that cannot be sent now is lost: the agent does not wait for it.
+    /// Sends a message. It is dropped if it cannot be sent at once.
     fn send(&self, message: &str) {
         if let Some((socket, address)) = &self.socket
             && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
@@ -109,7 +110,7 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// The watchdog's time, if it is for the process `own`: in microseconds, not 0.
+/// The watchdog's timeout in microseconds, if it is not 0 and meant for the process `own`.
 fn watchdog(limit: Option<&OsStr>, pid: Option<&OsStr>, own: u32) -> Option<Duration> {
     let number = |text: &OsStr| text.to_str()?.parse().ok();
     let is_own = pid.is_none_or(|pid| number(pid) == Some(u64::from(own)));
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_has_a_path_or_an_abstract_name() {
+    fn notify_socket_has_a_path_or_an_abstract_name() {
         // (name, path, abstract name)
         let long = format!("/{}", "x".repeat(120));
         let table = [
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_may_be_for_another_process() {
+    fn watchdog_may_be_for_another_process() {
         // (why this row exists, limit, process, expected)
         let table = [
             ("nobody watches", None, None, None),

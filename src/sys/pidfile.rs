@@ -1,4 +1,5 @@
-//! The pid file: tells an init script whom to signal, and a second agent that there is a first.
+//! The pid file. An init script reads from it which process to signal. A second agent sees that one
+//! runs.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -9,26 +10,26 @@ use std::{env, error, fmt, process};
 use super::nofollow;
 use super::root::FileError;
 
-/// Bytes. The number of a process has 10 at most.
+/// Maximum number of bytes read. A process id has at most 10.
 const LIMIT: u64 = 64;
 /// Attempts to lock a file that another agent removes at the same time.
 const ATTEMPTS: usize = 3;
 
-/// The pid file of this process: locked as long as it lives, removed when it is dropped.
+/// The pid file of this process: locked while the process runs, removed on drop.
 pub(crate) struct PidFile {
     path: PathBuf,
     _locked: File,
-    /// Whether it was there already: the last agent has not removed it.
+    /// Whether the file existed at the start: the last agent has not removed it.
     was_left: bool,
 }
 
 impl PidFile {
-    /// Writes this process's number to `path`, without a line end. The directory is created if it
-    /// is missing.
+    /// Writes this process's id to `path`, without a newline. Creates the directory if it is
+    /// missing.
     ///
-    /// Fails if the file belongs to an agent that runs: one that holds its lock, or, of the Go
-    /// agent, which takes none, a process of this program's name. A file that is left over from
-    /// a process that has gone, or that holds no number, is overwritten, with a line in the log.
+    /// Fails if the file belongs to a running agent. Such an agent holds the lock, or is a process
+    /// with this program's name: the Go agent takes no lock. A file of a process that has exited,
+    /// or without a process id, is overwritten, and a warning is logged.
     pub(crate) fn claim(path: &Path) -> Result<PidFile, PidFileError> {
         let failed = |verb| move |error| PidFileError::File(FileError::new(verb, path, error));
         if let Some(directory) = path.parent() {
@@ -40,7 +41,7 @@ impl PidFile {
             .map_err(failed("lock"))?
             .ok_or_else(|| PidFileError::Running(path.to_owned()))?;
         let mut text = String::new();
-        // Bytes that are no text are no number either.
+        // Bytes that are not UTF-8 are not a process id either.
         drop(Read::take(&file, LIMIT).read_to_string(&mut text));
         match text.parse() {
             Ok(pid) if pid == process::id() => {}
@@ -64,7 +65,8 @@ impl PidFile {
         })
     }
 
-    /// Whether the last agent that had the file ended without removing it: it crashed or was killed.
+    /// Whether the last agent that used the file ended without removing it: it crashed or was
+    /// killed.
     pub(crate) fn was_left(&self) -> bool {
         self.was_left
     }
@@ -78,7 +80,8 @@ impl Drop for PidFile {
     }
 }
 
-/// Opens the file, which is created if it is missing, and locks it; `None` if another process has.
+/// Opens the file and locks it; `None` if another process holds the lock. Creates the file if it is
+/// missing.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -86,11 +89,11 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
         let file = nofollow::open(path, &mut options)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
-            // A file system without locks is as good as one that nobody has locked.
+            // On a file system without locks, the file counts as free.
             Err(TryLockError::Error(_)) => return Ok(Some(file)),
             Ok(()) => {}
         }
-        // An agent that ended meanwhile has removed the file that was opened.
+        // An agent that ended meanwhile may have removed the file that was opened.
         let inode = file.metadata()?.ino();
         if fs::symlink_metadata(path).is_ok_and(|there| there.ino() == inode) {
             return Ok(Some(file));
@@ -99,8 +102,8 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Whether the process `pid` is an agent that takes no lock: it has this program's name, and is
-/// not this very program, which does.
+/// Whether the process `pid` is an agent that takes no lock: it has this program's name but runs
+/// another file. An agent that runs this program's file takes the lock.
 fn is_agent(pid: u32) -> bool {
     let exe = |process: &str| {
         let file = fs::metadata(format!("/proc/{process}/exe")).ok()?;
@@ -121,12 +124,13 @@ fn is_agent(pid: u32) -> bool {
     is_named_alike
         && match exe(&pid.to_string()) {
             Some(file) => Some(file) != exe("self"),
-            // This program keeps its file from processes of its own user; no other agent does.
+            // This program hides its `exe` link from processes of its own user; other agents do
+            // not.
             None => !is_of_own_user(pid),
         }
 }
 
-/// Whether a process has the user of this one.
+/// Whether a process runs as the user of this one.
 fn is_of_own_user(pid: u32) -> bool {
     // SAFETY: geteuid has no arguments and cannot fail.
     let own = format!("\nUid:\t{}\t", unsafe { libc::geteuid() });
@@ -136,7 +140,7 @@ fn is_of_own_user(pid: u32) -> bool {
         .is_ok_and(|_| String::from_utf8_lossy(&status).contains(&own))
 }
 
-/// Why there is no pid file.
+/// Why the pid file could not be claimed.
 #[derive(Debug)]
 pub(crate) enum PidFileError {
     /// Another agent runs.
@@ -173,7 +177,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn what_is_left_over_is_overwritten_and_removed_in_the_end() {
+    fn pidfile_left_over_is_overwritten_and_removed_on_drop() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/agent.pid");
         let own = process::id().to_string();
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_locked_belongs_to_an_agent_that_runs() {
+    fn pidfile_that_is_locked_belongs_to_a_running_agent() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.pid");
         let _first = PidFile::claim(&path).unwrap();
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_used_is_named() {
+    fn pidfile_error_names_the_path() {
         let dir = tempfile::tempdir().unwrap();
         let error = PidFile::claim(dir.path()).err().unwrap();
         let line = base::report(&error);

@@ -1,8 +1,8 @@
-//! Random numbers, to spread over time what would otherwise happen at once.
+//! Random numbers, used to spread the load over time.
 
 use ring::rand::{SystemRandom, generate};
 
-/// A number from the kernel; 0 if it gives none, which spreads nothing.
+/// A random number from the kernel; 0 if it provides none, so that nothing is spread.
 pub(crate) fn random() -> u32 {
     generate(&SystemRandom::new()).map_or(0, |number| u32::from_ne_bytes(number.expose()))
 }

@@ -1,12 +1,12 @@
-//! Which processes run a program file.
+//! Finds the processes that run a program file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process;
 
-/// The numbers of the processes, but for this one, that run the file at `program` as it is now, in
-/// ascending order. Those of other users are found by root alone.
+/// The ids of the processes, except this one, that run the file now at `program`, in ascending
+/// order. Only root finds the processes of other users.
 pub(crate) fn of(program: &Path) -> Vec<u32> {
     let Ok(file) = fs::metadata(program) else {
         return Vec::new();
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a process to be found")]
-    fn a_process_is_found_by_its_file_and_not_by_its_name() {
+    fn running_process_is_found_by_its_file_and_not_by_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let [program, copy] = ["program", "copy"].map(|name| dir.path().join(name));
         for path in [&program, &copy] {
@@ -41,7 +41,7 @@ mod tests {
         }
         assert_eq!(of(&program), [0; 0]);
         let mut child = process::Command::new(&program).arg("600").spawn().unwrap();
-        // Spawned means that the program runs: std waits for exec.
+        // spawn returns only after exec, so the program is running.
         assert_eq!(of(&program), [child.id()]);
         assert_eq!(of(&copy), [0; 0]);
         fs::rename(&copy, &program).unwrap();

@@ -1,4 +1,4 @@
-//! The segments of this program, by the program headers that the kernel loaded it with.
+//! The segments of this program, from the program headers provided by the kernel.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -16,15 +16,15 @@ pub(super) type Header = libc::Elf32_Phdr;
 const PT_PHDR: u32 = 6;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
-/// Where the program was loaded.
+/// The program in memory.
 pub(super) struct Program {
-    /// What is added to the addresses of its file.
+    /// The load address, which is added to the addresses in the file.
     pub(super) base: usize,
     headers: &'static [Header],
 }
 
 impl Program {
-    /// Segments without headers if the kernel gives none.
+    /// This program. Without headers if the kernel provides none.
     pub(super) fn own() -> Program {
         // SAFETY: getauxval has no preconditions.
         let (first, count) = unsafe {
@@ -37,7 +37,8 @@ impl Program {
         if first == 0 {
             return Program { base, headers };
         }
-        // SAFETY: the kernel has put `count` program headers at this address, which stay.
+        // SAFETY: the kernel has placed `count` program headers at this address, and they stay
+        // there.
         let headers = unsafe { std::slice::from_raw_parts(first as *const Header, count as usize) };
         let mut program = Program { base, headers };
         if let Some((start, _)) = program.range(|header| header.p_type == PT_PHDR) {
@@ -46,7 +47,7 @@ impl Program {
         program
     }
 
-    /// First address of the first segment that is wanted, and the address after its last.
+    /// The address range of the first segment for which `is_wanted` is true; the end is exclusive.
     pub(super) fn range(&self, is_wanted: impl Fn(&Header) -> bool) -> Option<(usize, usize)> {
         let header = self.headers.iter().find(|header| is_wanted(header))?;
         let (start, size) = (header.p_vaddr as usize, header.p_memsz as usize);
@@ -55,8 +56,8 @@ impl Program {
     }
 }
 
-/// Makes tables of addresses read-only (RELRO): they are constant once the program is relocated.
-/// musl does not do this for a static program. To be called first. If it fails, they stay writable.
+/// Makes tables of addresses read-only (RELRO), which are constant after relocation. musl does not
+/// do this for a static program. Must be called first. If it fails, they stay writable.
 pub(crate) fn protect_relocated() {
     let Some((start, end)) = Program::own().range(|header| header.p_type == PT_GNU_RELRO) else {
         return;
@@ -69,10 +70,10 @@ pub(crate) fn protect_relocated() {
     else {
         return;
     };
-    // The page with the end may hold data that changes.
+    // The page that contains the end may hold data that changes.
     let (start, end) = (start & !mask, end & !mask);
-    // SAFETY: the segment is the program's own, and nothing writes to it after relocation: that is
-    // what its header says.
+    // SAFETY: the segment belongs to the program. Its header says that nothing writes to it after
+    // relocation.
     unsafe {
         libc::mprotect(
             start as *mut c_void,

@@ -1,5 +1,5 @@
-//! Signals, as messages: a thread takes them from the kernel and hands them on, or a process that
-//! has no other thread waits for them itself.
+//! Signals as values: a thread waits for them and passes them on, or a single-threaded process
+//! waits for them itself.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::{io, ptr};
 
 use super::thread;
 
-/// Bytes of stack for the thread that waits: it calls nothing deep.
+/// Bytes of stack for the thread that waits; it calls no deeply nested code.
 const STACK: usize = 64 << 10;
 
-/// What a signal asks of the agent.
+/// A signal that the agent handles.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Signal {
     /// SIGHUP
@@ -31,7 +31,7 @@ impl Signal {
         (libc::SIGTERM, Signal::Terminate),
     ];
 
-    /// The word for the log.
+    /// The signal's name for the log.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Signal::Hangup => "hangup",
@@ -41,19 +41,19 @@ impl Signal {
         }
     }
 
-    /// The kernel's number of it.
+    /// The kernel's number of the signal.
     pub(super) fn number(self) -> libc::c_int {
         let known = Signal::ALL.iter().find(|(_, signal)| *signal == self);
         known.map_or(0, |(number, _)| *number)
     }
 }
 
-/// Calls `tell` with every [`Signal`] from now on and, if `with_children`, when children have ended,
-/// until `tell` returns `false`; none of them ends the process any more.
+/// Calls `tell` with every [`Signal`] from now on, until `tell` returns `false`. If
+/// `with_children`, also calls it when children have ended. The signals no longer end the process.
 ///
-/// Has to be called before any other thread is started: only threads started later leave these
-/// signals alone. They are blocked rather than caught, so that they also reach an agent that is
-/// process 1 of a container. Fails if no thread can be started.
+/// Must be called before any other thread is started, because only later threads inherit the mask.
+/// The signals are blocked, not caught, so that they also reach an agent that is process 1 of a
+/// container. Fails if no thread can be started.
 pub(crate) fn watch(
     with_children: bool,
     tell: impl Fn(Woken) -> bool + Send + 'static,
@@ -85,33 +85,33 @@ pub(crate) fn watch(
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Woken {
     Signal(Signal),
-    /// A child has ended, or several.
+    /// One or more children have ended.
     Child,
-    /// Nothing did, or nothing that matters: the time may be up.
+    /// No signal came within the limit, or only one that is not handled.
     Time,
 }
 
-/// The signals of this process, which has no other thread.
+/// The blocked signals of this process, which must have no other thread.
 pub(crate) struct Signals(libc::sigset_t);
 
 impl Signals {
-    /// From now on every [`Signal`], and the end of a child, waits for [`Signals::next`].
+    /// Blocks every [`Signal`] and SIGCHLD, which then stay pending for [`Signals::next`].
     pub(crate) fn take() -> Signals {
         let [hangup, interrupt, quit, terminate] = Signal::ALL.map(|(number, _)| number);
         let set = of(&[hangup, interrupt, quit, terminate, libc::SIGCHLD]);
-        // SAFETY: setting a signal to its default touches no memory. Whoever started this process
-        // may have had it ignored, which it inherits and which would keep it from waiting.
+        // SAFETY: setting a signal to its default touches no memory. The process may have inherited
+        // an ignored SIGCHLD, which would never become pending.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         block(&set);
         Signals(set)
     }
 
-    /// Waits until one comes, or for `limit`.
+    /// Waits for a signal, at most `limit` long; `None` means without a limit.
     pub(crate) fn next(&self, limit: Option<Duration>) -> Woken {
         let limit = limit.map(timespec);
         let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the set is initialised, and the limit is null or a valid time that lives as long
-        // as the call; a null pointer for the details means that they are not wanted.
+        // SAFETY: the set is initialised. The limit is null or a valid time that outlives the call.
+        // A null pointer for the details means that they are not wanted.
         let number = unsafe { libc::sigtimedwait(&raw const self.0, ptr::null_mut(), limit) };
         match Signal::ALL.iter().find(|(known, _)| *known == number) {
             Some((_, signal)) => Woken::Signal(*signal),
@@ -122,31 +122,31 @@ impl Signals {
 }
 
 fn timespec(time: Duration) -> libc::timespec {
-    // SAFETY: zeroes are a valid value of that plain struct, which has padding on some systems.
+    // SAFETY: all bits zero is a valid value of this plain struct, which has padding on some
+    // systems.
     let mut parts: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-    // Whoever wants to wait for longer than the machine can tell waits again.
+    // A longer wait ends early, and the caller waits again.
     parts.tv_sec = time.as_secs().try_into().unwrap_or(i32::MAX.into());
-    // Below 10^9, which fits everywhere.
+    // Less than 10^9, which fits everywhere.
     parts.tv_nsec = time.subsec_nanos() as _;
     parts
 }
 
-/// The signals that are blocked in a program which takes them as this one does, from its start on,
-/// so that none is lost until it can.
+/// The signals that this program handles. They are blocked in a child that runs this program from
+/// its start on, so that none is lost before it can handle them.
 pub(super) fn mask_of_program() -> libc::sigset_t {
     of(&Signal::ALL.map(|(number, _)| number))
 }
 
-/// Blocks `set` in this thread, and so in those that it starts.
+/// Blocks `set` in this thread, and in threads started by it later.
 fn block(set: &libc::sigset_t) {
-    // SAFETY: the set is initialised; a null pointer for the former mask means that it is not
-    // wanted.
+    // SAFETY: the set is initialised; a null pointer means that the former mask is not wanted.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set, ptr::null_mut()) };
 }
 
 fn of(numbers: &[libc::c_int]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset initialises the set, so that it may be changed and read afterwards.
+    // SAFETY: sigemptyset initialises the set before it is changed and read.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         for number in numbers {

@@ -5,7 +5,7 @@
 
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-/// Whether `signature` of `message` was made with the private key of `public_key`.
+/// Whether `signature` is a valid signature of `message` for `public_key`.
 pub(crate) fn verify(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let key = UnparsedPublicKey::new(&ED25519, public_key);
     key.verify(message, signature).is_ok()

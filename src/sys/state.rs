@@ -1,4 +1,4 @@
-//! The agent's own files below its root directory.
+//! The agent's files below its root directory.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -12,18 +12,18 @@ use super::nofollow;
 use super::root::FileError;
 use crate::base::text::is_host_id;
 
-/// Bytes that are read. A host id has 64 at most; what is longer is none.
+/// Maximum number of bytes read. A host id has at most 64; anything longer is refused.
 const ID_LIMIT: u64 = 1024;
-/// What is wrong with a file that holds something else.
+/// The error for a file that holds something else.
 const NO_ID: &str = "what it holds is not a host id (1 to 64 of A-Z, a-z, 0-9, - and _); \
                      correct it, or delete the file to register a new host";
-/// The id is no secret.
+/// Readable by all users: the id is not secret.
 const ID_MODE: u32 = 0o644;
 
-/// The directory in which the agent keeps what has to outlive it.
+/// The directory for the agent's persistent files.
 pub(crate) struct State {
     root: PathBuf,
-    /// Whether the host's id is kept.
+    /// Whether the host id is stored in a file.
     keeps_id: bool,
 }
 
@@ -36,7 +36,7 @@ impl State {
         }
     }
 
-    /// The same, but the host's id is neither read nor kept there.
+    /// The same, but the host id is neither read nor stored.
     pub(crate) fn forgetful(root: impl Into<PathBuf>) -> State {
         State {
             root: root.into(),
@@ -44,15 +44,15 @@ impl State {
         }
     }
 
-    /// Where the host's id is kept.
+    /// The path of the file with the host id.
     pub(crate) fn id_path(&self) -> PathBuf {
         self.root.join("id")
     }
 
-    /// The host's id; `None` if there is no file for it or nothing in it.
+    /// The host id; `None` if its file is missing or empty.
     ///
-    /// Line ends at its end are not part of it. Fails if the file is there and cannot be read, or
-    /// holds something else than an id.
+    /// Trailing newlines are ignored. Fails if the file exists and cannot be read, or holds
+    /// anything but a host id.
     pub(crate) fn host_id(&self) -> Result<Option<String>, FileError> {
         let text = self.text()?.unwrap_or_default();
         match text.trim_end_matches(['\r', '\n']) {
@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    /// What the file of the host's id holds.
+    /// The content of the file with the host id; `None` if it is missing.
     fn text(&self) -> Result<Option<String>, FileError> {
         if !self.keeps_id {
             return Ok(None);
@@ -80,8 +80,8 @@ impl State {
         }
     }
 
-    /// Keeps the host's id, without a line end. The file is replaced as a whole and is on the disk
-    /// when this returns; a file that is so already is left alone.
+    /// Stores the host id, without a newline. The file is replaced atomically and is on the disk
+    /// when this returns. A file with this content already is not written.
     pub(crate) fn save_host_id(&self, id: &str) -> Result<(), FileError> {
         if !self.keeps_id || self.text()?.as_deref() == Some(id) {
             return Ok(());
@@ -90,7 +90,7 @@ impl State {
         file::replace_own(&self.id_path(), id.as_bytes(), ID_MODE)
     }
 
-    /// Forgets the host's id: the next agent to start registers a new host.
+    /// Removes the file with the host id: the next agent to start registers a new host.
     pub(crate) fn forget_host_id(&self) -> Result<(), FileError> {
         if !self.keeps_id {
             return Ok(());
@@ -99,7 +99,7 @@ impl State {
         fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))
     }
 
-    /// Makes sure that the host's id can be kept: creates the directory if it is missing.
+    /// Checks that the host id can be stored. Creates the directory if it is missing.
     pub(crate) fn prepare(&self) -> Result<(), FileError> {
         if !self.keeps_id {
             return Ok(());
@@ -111,7 +111,7 @@ impl State {
             .map_err(|error| FileError::new("create", &self.root, error))?;
         let path = CString::new(self.root.as_os_str().as_bytes())
             .map_err(|error| FileError::new("write to", &self.root, error.into()))?;
-        // SAFETY: `path` is a string that ends in NUL and outlives the call.
+        // SAFETY: `path` is a NUL-terminated string that outlives the call.
         match unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } {
             0 => Ok(()),
             _ => Err(FileError::new(
@@ -131,7 +131,7 @@ mod tests {
     use crate::base;
 
     #[test]
-    fn an_id_is_what_stands_before_the_line_ends() {
+    fn host_id_ends_before_the_newlines() {
         let dir = tempfile::tempdir().unwrap();
         // (why this row exists, content, id)
         let table = [
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn host_id_that_is_none_is_refused_with_its_file_and_the_remedy() {
+    fn host_id_that_is_malformed_is_refused_with_its_file_and_the_remedy() {
         let dir = tempfile::tempdir().unwrap();
         let long = [b'x'; 65];
         // (why this row exists, content)
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_kept_below_a_root_that_did_not_exist() {
+    fn host_id_is_stored_below_a_root_that_did_not_exist() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::at(dir.path().join("var/lib"));
         assert_eq!(state.host_id().unwrap(), None);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_cannot_be_a_directory_is_named() {
+    fn state_error_names_a_root_that_is_not_a_directory() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();

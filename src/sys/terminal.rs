@@ -1,8 +1,8 @@
-//! Standard input and output: whether somebody sits at them, and what is typed.
+//! Standard input and output: whether they are terminals, and reading of single bytes.
 
 use std::io;
 
-/// A stream that every process has, with its descriptor.
+/// A standard stream, with its descriptor.
 #[derive(Clone, Copy)]
 pub(crate) enum Stream {
     Input = 0,
@@ -15,12 +15,12 @@ pub(crate) fn is_terminal(stream: Stream) -> bool {
     unsafe { libc::isatty(stream as libc::c_int) == 1 }
 }
 
-/// The next byte of standard input; `None` at its end. Nothing that follows it is taken away from
-/// whoever reads next.
+/// The next byte of standard input; `None` at its end. Reads no further bytes, so that they are
+/// left for the next reader.
 pub(crate) fn next_byte() -> io::Result<Option<u8>> {
     let mut byte = 0_u8;
     loop {
-        // SAFETY: `byte` is valid for a write of the one byte that is asked for.
+        // SAFETY: `byte` is valid for a write of the one byte requested.
         match unsafe { libc::read(Stream::Input as libc::c_int, (&raw mut byte).cast(), 1) } {
             1 => return Ok(Some(byte)),
             0 => return Ok(None),

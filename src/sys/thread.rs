@@ -1,11 +1,10 @@
-//! Threads: how they are started and named.
+//! Starting and naming of threads.
 
 use std::{io, thread};
 
-/// Starts a thread that runs `body` and then ends; nobody waits for it. `name` has 15 bytes at most,
-/// `stack` is in bytes.
+/// Starts a detached thread that runs `body`. `name` has at most 15 bytes, `stack` is in bytes.
 ///
-/// Fails if the kernel has no room for another thread.
+/// Fails if the kernel cannot create another thread.
 pub(crate) fn start(
     name: &'static str,
     stack: usize,
@@ -14,26 +13,26 @@ pub(crate) fn start(
     start_boxed(name, stack, Box::new(body))
 }
 
-/// Compiled once: std's part of starting a thread is 200 bytes for each kind of body.
+/// Not generic, so that it is compiled once: std's part is 200 bytes for each kind of body.
 fn start_boxed(name: &'static str, stack: usize, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     let thread = thread::Builder::new().name(name.to_owned());
     thread.stack_size(stack).spawn(body).map(drop)
 }
 
-/// What std calls for a new thread to name itself. musl's own can also name others, by way of a file whose
-/// path it makes with printf, which nothing else here needs: 11 kB of amd64.
+/// Called by std in a new thread to set its name. musl's own version can also name other threads,
+/// through a file whose path it makes with printf. Nothing else here needs printf: 11 kB of amd64.
 ///
 /// # Safety
 ///
-/// `name` ends with a zero byte; the thread is the calling one.
+/// `name` must end with a zero byte; the thread must be the calling one.
 #[cfg(target_env = "musl")]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_setname_np(
     _: libc::pthread_t,
     name: *const std::ffi::c_char,
 ) -> std::ffi::c_int {
-    // SAFETY: the kernel reads 16 bytes at most, and none behind a zero byte.
+    // SAFETY: the kernel reads at most 16 bytes, and none after a zero byte.
     unsafe { libc::prctl(libc::PR_SET_NAME, name) };
-    // Nobody would do anything about it.
+    // Always success: no caller handles a failure.
     0
 }

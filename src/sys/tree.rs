@@ -1,5 +1,5 @@
-//! The tree of files in which the agent is installed: the host's own, or one that is to become a
-//! host's, below a directory.
+//! The file tree in which the agent is installed: the running host's, or a directory that becomes
+//! the root of another host.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,17 +10,18 @@ use super::file::Access;
 use super::root::{FileError, absent_is_none, fill};
 use super::trusted::{self, Place, Way};
 
-/// A tree of files, given by their paths below its top.
+/// A file tree. Paths are relative to its top.
 pub(crate) struct Tree {
     top: PathBuf,
+    /// Whether owners of files can be changed.
     may_give: bool,
 }
 
-/// What is at a path.
+/// What exists at a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum There {
     Nothing,
-    /// A symbolic link, and where it leads to.
+    /// A symbolic link, and its target.
     Link(String),
     Directory(Access),
     File(Access),
@@ -31,42 +32,42 @@ impl Tree {
     pub(crate) fn at(top: &Path) -> Tree {
         Tree {
             top: top.to_owned(),
-            // SAFETY: the call takes nothing and cannot fail.
+            // SAFETY: the call takes no arguments and cannot fail.
             may_give: unsafe { libc::geteuid() } == 0,
         }
     }
 
-    /// Whether it is that of the running host.
+    /// Whether this is the running host's tree.
     pub(crate) fn is_host(&self) -> bool {
         self.top == Path::new("/")
     }
 
-    /// Whether files of other users can be made in it: whether this process is root.
+    /// Whether this process is root, and so may create files of other users.
     pub(crate) fn may_give(&self) -> bool {
         self.may_give
     }
 
-    /// Where `path` is for this process.
+    /// The path for this process of `path` in the tree.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.top.join(path.trim_start_matches('/'))
     }
 
-    /// The path in the tree of what is at `at` for this process; `None` if it is not in the tree, or if
-    /// its name is no line of UTF-8.
+    /// The path in the tree of the file that this process sees at `at`. `None` if it is not in the
+    /// tree, is not UTF-8, or contains a newline.
     pub(crate) fn inside(&self, at: &Path) -> Option<String> {
         let path = at.strip_prefix(&self.top).ok()?.to_str()?;
         (!path.contains('\n')).then(|| format!("/{path}"))
     }
 
-    /// Where `path` leads to by way of symbolic links, in the tree; `None` if it leads nowhere, or out
-    /// of the tree.
+    /// The path in the tree to which `path` leads through symbolic links; `None` if it leads
+    /// nowhere, or out of the tree.
     pub(crate) fn real(&self, path: &str) -> Option<String> {
         let top = fs::canonicalize(&self.top).ok()?;
         let real = fs::canonicalize(self.path(path)).ok()?;
         Tree { top, ..*self }.inside(&real)
     }
 
-    /// The place of `path`; its last name is not followed if it is a link.
+    /// The place of `path`. A link in its last component is not followed.
     fn place(&self, path: &str) -> io::Result<Place> {
         self.find(path, false, false)
     }
@@ -75,8 +76,8 @@ impl Tree {
         trusted::find(&self.top, path, Way { to_the_end, make })
     }
 
-    /// What is at `path`. What cannot be looked at counts as nothing, and so does what lies behind a
-    /// link that others may have laid.
+    /// What exists at `path`. Files that cannot be inspected count as missing. So do files behind a
+    /// link that other users may have created.
     pub(crate) fn there(&self, path: &str) -> There {
         let Ok(place) = self.place(path) else {
             return There::Nothing;
@@ -94,9 +95,9 @@ impl Tree {
         }
     }
 
-    /// Whose the directory at `path` is, which links may lead to; `None` if there is none.
+    /// Owner and mode of the directory at `path`. Links are followed. `None` if there is none.
     ///
-    /// Fails if others may have laid one of the links.
+    /// Fails if other users may have created one of the links.
     pub(crate) fn owner(&self, path: &str) -> Result<Option<Access>, FileError> {
         let status = self
             .find(path, true, false)
@@ -105,24 +106,24 @@ impl Tree {
         Ok(status.map(|status| Access::of(&status)))
     }
 
-    /// Whether there is anything at `path`.
+    /// Whether anything exists at `path`.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.there(path) != There::Nothing
     }
 
-    /// Whether nobody but root, and this process's user, can have written what is at `path`, or can put
-    /// something else there.
+    /// Whether only root and this process's user can have written the file at `path`, or can
+    /// replace it.
     pub(crate) fn is_protected(&self, path: &str) -> bool {
         self.find(path, true, false)
             .is_ok_and(|place| place.is_protected())
     }
 
-    /// Whether nobody but root, and this process's user, can put something else at `path`.
+    /// Whether only root and this process's user can replace what is at `path`.
     pub(crate) fn is_fixed(&self, path: &str) -> bool {
         self.place(path).is_ok_and(|place| place.is_trusted)
     }
 
-    /// The content of a file; `None` if there is none.
+    /// The content of a file; `None` if it does not exist.
     pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FileError> {
         let mut bytes = Vec::new();
         let mut read = || {
@@ -137,8 +138,8 @@ impl Tree {
         })
     }
 
-    /// The content of a file, not followed if it is a link, if that is not longer than `most` bytes;
-    /// `None` if there is none.
+    /// The content of a file of at most `most` bytes; `None` if it does not exist. A link is not
+    /// followed. Fails if the file is longer.
     pub(crate) fn read_short(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, FileError> {
         let mut bytes = Vec::new();
         let mut read = || {
@@ -154,20 +155,18 @@ impl Tree {
         }
     }
 
-    /// Puts a file at `path`; whatever was there, but for a directory, is gone then. A reader finds
-    /// either that or this.
+    /// Writes a file at `path` atomically. Replaces whatever was there, except a directory.
     pub(crate) fn write(&self, path: &str, content: &[u8], to: Access) -> Result<(), FileError> {
         self.put(&mut &*content, path, to)
     }
 
-    /// Puts a copy of the file `from`, which may be anywhere, at `path`, as [`Tree::write`] does.
+    /// Copies the file `from`, which may be outside the tree, to `path`, as [`Tree::write`] does.
     pub(crate) fn copy(&self, from: &Path, path: &str, to: Access) -> Result<(), FileError> {
-        let content = File::open(from);
-        let mut content = content.map_err(|error| FileError::new("read", from, error))?;
+        let mut content = File::open(from).map_err(|error| FileError::new("read", from, error))?;
         self.put(&mut content, path, to)
     }
 
-    /// Puts a copy of the file at `from` at `path`, as [`Tree::write`] does.
+    /// Copies the file at `from` in the tree to `path`, as [`Tree::write`] does.
     pub(crate) fn copy_inside(&self, from: &str, path: &str, to: Access) -> Result<(), FileError> {
         let content = self.place(from).and_then(|place| place.read());
         self.put(&mut self.named("read", from, content)?, path, to)
@@ -179,7 +178,7 @@ impl Tree {
         self.named("write", path, put)
     }
 
-    /// Whether the file at `path` has the same content as `from`, which may be anywhere.
+    /// Whether the file at `path` has the same content as `from`, which may be outside the tree.
     pub(crate) fn is_copy(&self, from: &Path, path: &str) -> bool {
         let is_same = || {
             let mut file = self.place(path)?.read()?;
@@ -195,7 +194,8 @@ impl Tree {
         is_same().unwrap_or_default()
     }
 
-    /// Makes sure that there is a directory. A link to one is followed.
+    /// Creates a directory if it is missing, and sets its owner and mode. A link to a directory is
+    /// followed.
     pub(crate) fn directory(&self, path: &str, to: Access) -> Result<(), FileError> {
         let made = self.find(path, true, true).and_then(|place| {
             place.make_directory()?;
@@ -204,14 +204,14 @@ impl Tree {
         self.named("create", path, made)
     }
 
-    /// Gives what is at `path` away. A symbolic link is left alone, and so is what it leads to.
+    /// Sets owner and mode of what is at `path`. A symbolic link and its target are left alone.
     pub(crate) fn own(&self, path: &str, to: Access) -> Result<(), FileError> {
         let place = self.place(path);
         let given = place.and_then(|place| place.give(to, self.may_give));
         self.named("give away", path, given)
     }
 
-    /// Makes a symbolic link at `path`, which leads to `target`.
+    /// Creates a symbolic link at `path` with the target `target`.
     pub(crate) fn link(&self, path: &str, target: &str) -> Result<(), FileError> {
         let linked = self.find(path, false, true).and_then(|place| {
             place.remove()?;
@@ -220,20 +220,23 @@ impl Tree {
         self.named("link", path, linked)
     }
 
-    /// Removes what is at `path`; a directory with all that is in it if it `is_own`, and only if it
-    /// is empty otherwise.
+    /// Removes what is at `path`. A directory is removed with its content if `is_own`, else only if
+    /// it is empty.
     pub(crate) fn remove(&self, path: &str, is_own: bool) -> Result<(), FileError> {
-        let removed = self.place(path).and_then(|place| match is_own {
-            true => place.remove_all(self.may_give),
-            false => match place.remove() {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-                removed => removed,
-            },
+        let removed = self.place(path).and_then(|place| {
+            if is_own {
+                place.remove_all(self.may_give)
+            } else {
+                match place.remove() {
+                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                    removed => removed,
+                }
+            }
         });
         absent_is_none(self.named("remove", path, removed)).map(drop)
     }
 
-    /// The same with the file in an error, as this process knows it.
+    /// Adds the file's path, as seen by this process, to an error.
     fn named<T>(
         &self,
         verb: &'static str,
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_there_is_there() {
+    fn tree_holds_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let file = access(&tree, 0o640);
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_others_is_removed_only_if_it_is_empty() {
+    fn tree_removes_a_directory_of_others_only_if_empty() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let file = access(&tree, 0o600);
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_removed_and_not_followed() {
+    fn tree_removes_a_link_without_following_it() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         tree.write("/there/file", b"", access(&tree, 0o600))
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_of_the_tree_or_of_none() {
+    fn tree_path_is_inside_or_none() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         tree.write("/there/a b", b"", access(&tree, 0o600)).unwrap();
@@ -331,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_file() {
+    fn tree_error_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
         let error = tree.copy(Path::new("/nowhere"), "/a", access(&tree, 0o600));

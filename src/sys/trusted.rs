@@ -1,9 +1,9 @@
-//! Files reached one name at a time, from a directory that is trusted: whoever may write somewhere
-//! below it cannot lead this process to another file.
+//! Safe access to files below a trusted directory, one path component at a time. A user who may
+//! write somewhere below that directory cannot lead this process to another file.
 //!
-//! A directory is trusted if root or this process's user owns it and nobody else may write to it. A
-//! symbolic link is followed only where the link and its directory are; what is done to a file is done
-//! to a descriptor of it.
+//! A directory is trusted if root or this process's user owns it and no other user may write to it.
+//! A symbolic link is followed only if the link and its directory are trusted. Operations on a file
+//! use a descriptor of it.
 
 use std::ffi::{CStr, CString, c_int};
 use std::fs::{File, Metadata, Permissions};
@@ -15,45 +15,45 @@ use std::path::Path;
 
 use super::file::Access;
 
-/// Symbolic links on the way to one file: as many as the kernel follows.
+/// Maximum number of symbolic links in one path; the kernel's limit is the same.
 const LINKS: u32 = 40;
-/// The bits of a mode that are ever given to a file: no set-user-id, set-group-id or sticky bit.
+/// The mode bits that may be set on a file: no set-user-id, set-group-id or sticky bit.
 pub(super) const MODE: u32 = 0o777;
-/// Lets only owners remove what is in a directory.
+/// The mode bit of a directory in which only owners may remove files.
 const STICKY: u32 = 0o1000;
-/// Names of a directory that are read at once.
+/// Maximum number of names read from a directory at once.
 const NAMES: usize = 1024;
-/// Directories that are open at once while a tree is removed.
+/// Maximum number of directories open at once while a tree is removed.
 const DEPTH: u32 = 64;
-/// Names that are tried for a new file, where others take them.
+/// Attempts to find a free name for a new file, in case other users take them.
 const ATTEMPTS: u32 = 16;
 
-/// A name in a directory; there may or may not be a file of this name.
+/// A name in a directory. A file of this name may or may not exist.
 pub(super) struct Place {
     directory: File,
     name: CString,
-    /// Whether the directory and all those on the way to it are trusted.
+    /// Whether the directory and all directories above it are trusted.
     pub(super) is_trusted: bool,
 }
 
-/// Which symbolic links are followed, and what is made.
+/// Which symbolic links are followed, and whether directories are created.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
-    /// Whether a link in the place of the last name is followed too.
+    /// Whether a link in the last component is followed too.
     pub(super) to_the_end: bool,
-    /// Whether missing directories are made, for root, with mode 0755.
+    /// Whether missing directories are created for root, with mode 0755.
     pub(super) make: bool,
 }
 
-/// The place of `path` below the directory `top`, which is what `/` and `..` lead to at most.
+/// The place of `path` below the directory `top`. `/` and `..` never lead above `top`.
 ///
-/// Fails if a directory is missing and is not to be made, and if there is a link on the way that
-/// somebody else may have laid.
+/// Fails if a directory is missing and is not to be created, and if there is a link on the way that
+/// another user may have created.
 pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
     let top = CString::new(top.as_os_str().as_bytes())?;
     let top = open(None, &top, libc::O_PATH | libc::O_DIRECTORY)?;
     let is_trusted = is_directory_trusted(&top.metadata()?);
-    // The directories from the top on, and whether each one and those above it are trusted.
+    // The directories from the top on, each with whether it and all those above it are trusted.
     let mut above = vec![(top, is_trusted)];
     let mut left = names(path.as_bytes());
     let mut links = 0;
@@ -115,12 +115,12 @@ pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
 }
 
 impl Place {
-    /// What has this name, not followed if it is a link.
+    /// The metadata of the file; `None` if there is none. A link is not followed.
     pub(super) fn status(&self) -> io::Result<Option<Metadata>> {
         Ok(look(&self.directory, &self.name)?.map(|(_, status)| status))
     }
 
-    /// Where the symbolic link of this name leads to.
+    /// The target of the symbolic link.
     pub(super) fn target(&self) -> io::Result<Vec<u8>> {
         match look(&self.directory, &self.name)? {
             Some((link, _)) => target(&link),
@@ -128,10 +128,11 @@ impl Place {
         }
     }
 
-    /// Opens the file for reading, without waiting for anybody.
+    /// Opens the file for reading, without blocking.
     ///
-    /// Fails if it is no regular file. In a directory that others may write to it fails as well if the
-    /// file is one of root's or has another name: they may have taken it from elsewhere.
+    /// Fails if it is not a regular file. In a directory that other users may write to, also fails
+    /// if the file belongs to root or has several hard links: they may have linked it from
+    /// elsewhere.
     pub(super) fn read(&self) -> io::Result<File> {
         let (_, status) =
             look(&self.directory, &self.name)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
@@ -145,23 +146,24 @@ impl Place {
         if !status.is_file() {
             return Err(refused("it is no regular file; remove it"));
         }
-        match self.is_trusted || (status.nlink() == 1 && !is_own(status.uid())) {
-            true => Ok(()),
-            false => Err(refused(
+        if self.is_trusted || (status.nlink() == 1 && !is_own(status.uid())) {
+            Ok(())
+        } else {
+            Err(refused(
                 "others may write to its directory, and have put a file of root's there; remove it",
-            )),
+            ))
         }
     }
 
-    /// Whether the file is such that nobody but root and this process's user can have written it.
+    /// Whether only root and this process's user can have written the file.
     pub(super) fn is_protected(&self) -> bool {
         let is = |status: Metadata| is_own(status.uid()) && !is_open_to_others(&status);
         self.is_trusted && self.status().ok().flatten().is_some_and(is)
     }
 
-    /// Gives the file or directory away. A symbolic link is left alone.
+    /// Sets owner and mode of the file or directory. A symbolic link is left alone.
     ///
-    /// Fails if somebody else could have put it there, and if it is a file with several names.
+    /// Fails if another user could have put it there, and if it is a file with several hard links.
     pub(super) fn give(&self, to: Access, may_give: bool) -> io::Result<()> {
         match self.status()? {
             Some(status) if status.is_symlink() => return Ok(()),
@@ -176,13 +178,14 @@ impl Place {
         }
         let file = open(Some(&self.directory), &self.name, libc::O_RDONLY)?;
         let status = file.metadata()?;
-        match status.is_dir() || (status.is_file() && status.nlink() == 1) {
-            true => give(&file, to, may_give),
-            false => Err(refused("it is no regular file with one name; remove it")),
+        if status.is_dir() || (status.is_file() && status.nlink() == 1) {
+            give(&file, to, may_give)
+        } else {
+            Err(refused("it is no regular file with one name; remove it"))
         }
     }
 
-    /// Makes a directory of this name, unless there is one.
+    /// Creates a directory unless one exists.
     pub(super) fn make_directory(&self) -> io::Result<()> {
         match make_directory(&self.directory, &self.name, 0o700) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -190,8 +193,7 @@ impl Place {
         }
     }
 
-    /// Puts a new file in the place of what has this name; a reader finds either that or this. It is on
-    /// the disk when this returns.
+    /// Writes a new file under this name atomically. It is on the disk when this returns.
     pub(super) fn put(
         &self,
         content: &mut dyn io::Read,
@@ -217,30 +219,31 @@ impl Place {
             .and_then(|()| file.sync_all())
             .and_then(|()| {
                 let at = self.directory.as_raw_fd();
-                // SAFETY: both names end in NUL and outlive the call.
+                // SAFETY: both names are NUL-terminated and outlive the call.
                 done(unsafe { libc::renameat(at, new.as_ptr(), at, self.name.as_ptr()) })
             });
         if written.is_err() {
-            // It is of no use, and whatever kept it from being used has been noted.
+            // The partial file is useless, and the error that matters is returned below.
             drop(unlink(&self.directory, &new, 0));
             return written;
         }
-        // The rename is kept by the directory; one that cannot be synced keeps it a little later.
+        // The rename is stored in the directory. If the directory cannot be synced, it becomes
+        // durable a little later.
         if let Ok(directory) = open(Some(&self.directory), c".", libc::O_RDONLY) {
             drop(directory.sync_all());
         }
         Ok(())
     }
 
-    /// Makes a symbolic link of this name.
+    /// Creates a symbolic link.
     pub(super) fn link(&self, target: &str) -> io::Result<()> {
         let target = CString::new(target)?;
         let at = self.directory.as_raw_fd();
-        // SAFETY: both strings end in NUL and outlive the call.
+        // SAFETY: both strings are NUL-terminated and outlive the call.
         done(unsafe { libc::symlinkat(target.as_ptr(), at, self.name.as_ptr()) })
     }
 
-    /// Removes what has this name; a directory only if it is empty.
+    /// Removes the file or link; a directory only if it is empty.
     pub(super) fn remove(&self) -> io::Result<()> {
         match unlink(&self.directory, &self.name, 0) {
             Err(error) if is_directory(&error) => {
@@ -250,7 +253,8 @@ impl Place {
         }
     }
 
-    /// Removes what has this name; a directory with all that is in it, but for other file systems.
+    /// Removes the file or link; a directory with its content. Fails at other file systems mounted
+    /// in it.
     pub(super) fn remove_all(&self, may_give: bool) -> io::Result<()> {
         match unlink(&self.directory, &self.name, 0) {
             Err(error) if is_directory(&error) => {}
@@ -275,13 +279,13 @@ struct Removal<'a> {
     top: &'a File,
     device: u64,
     may_give: bool,
-    /// Directories that were too deep and have been moved to the top.
+    /// Number of directories that were too deep and have been moved to the top.
     moved: u64,
 }
 
 impl Removal<'_> {
-    /// Removes all that is in `directory`, in which nothing can be added meanwhile where this process is
-    /// root.
+    /// Removes the content of `directory`. If this process is root, no other user can add files
+    /// meanwhile.
     fn empty(&mut self, directory: &File, depth: u32) -> io::Result<()> {
         if self.may_give {
             let own = Access {
@@ -312,7 +316,7 @@ impl Removal<'_> {
             for _ in 0..ATTEMPTS {
                 self.moved += 1;
                 let to = CString::new(format!(".{}.{}", std::process::id(), self.moved))?;
-                // SAFETY: both names end in NUL and outlive the call.
+                // SAFETY: both names are NUL-terminated and outlive the call.
                 moved = done(unsafe { libc::renameat(from, name.as_ptr(), top, to.as_ptr()) });
                 if moved.is_ok() {
                     break;
@@ -329,13 +333,13 @@ impl Removal<'_> {
     }
 }
 
-/// Whether root or this process's user is the one with this number.
+/// Whether `uid` is root or this process's user.
 fn is_own(uid: u32) -> bool {
     // SAFETY: geteuid has no arguments and cannot fail.
     uid == 0 || uid == unsafe { libc::geteuid() }
 }
 
-/// Whether users besides the owner may write to it.
+/// Whether users other than the owner may write to it.
 fn is_open_to_others(status: &Metadata) -> bool {
     // SAFETY: getegid has no arguments and cannot fail.
     let is_own_group = status.gid() == 0 || status.gid() == unsafe { libc::getegid() };
@@ -343,28 +347,32 @@ fn is_open_to_others(status: &Metadata) -> bool {
     status.mode() & bits != 0
 }
 
-/// Where only owners may remove, whoever else has made a file is found by its owner.
+/// Whether a directory is trusted. A sticky one is: users cannot replace files of others there, and
+/// a file made by another user is recognised by its owner.
 fn is_directory_trusted(status: &Metadata) -> bool {
     is_own(status.uid()) && (status.mode() & STICKY != 0 || !is_open_to_others(status))
 }
 
-/// The names on the way along `path`, the last one first.
+/// The components of `path`, the last one first.
 fn names(path: &[u8]) -> Vec<Vec<u8>> {
-    let names = path.split(|byte| *byte == b'/').rev();
-    let names = names.filter(|name| !name.is_empty() && *name != b".");
-    names.map(<[u8]>::to_vec).collect()
+    path.split(|byte| *byte == b'/')
+        .rev()
+        .filter(|name| !name.is_empty() && *name != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 fn refused(why: &str) -> io::Error {
     io::Error::other(why)
 }
 
-/// Whether an error says that the file to be removed is a directory.
+/// Whether the error means that the file to be removed is a directory.
 fn is_directory(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EISDIR)
 }
 
-/// Gives an open file away. Only root may, and a new owner takes away some bits of the mode.
+/// Sets owner and mode of an open file. Only root may change the owner. That clears some mode bits,
+/// so the mode is set last.
 fn give(file: &File, to: Access, may_give: bool) -> io::Result<()> {
     if may_give {
         fchown(file, Some(to.uid), Some(to.gid))?;
@@ -372,11 +380,11 @@ fn give(file: &File, to: Access, may_give: bool) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(to.mode & MODE))
 }
 
-/// Opens `name` in `directory`, or in the working directory, and neither follows a link there nor waits
-/// for anybody. A new file is for this user alone.
+/// Opens `name` in `directory`, or in the working directory if there is none. Does not block.
+/// Follows no link in `directory`. A new file gets mode 0600.
 fn open(directory: Option<&File>, name: &CStr, flags: c_int) -> io::Result<File> {
     let at = directory.map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
-    // The top may be named through links, by whoever has started this process.
+    // The top may be given through links by the user who started this process.
     let follow = if directory.is_some() {
         libc::O_NOFOLLOW
     } else {
@@ -384,16 +392,17 @@ fn open(directory: Option<&File>, name: &CStr, flags: c_int) -> io::Result<File>
     };
     let flags = flags | follow | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let mode: libc::c_uint = 0o600;
-    // SAFETY: the name ends in NUL and outlives the call; the rest are plain integers.
+    // SAFETY: the name is NUL-terminated and outlives the call; the other arguments are plain
+    // integers.
     let fd = unsafe { libc::openat(at, name.as_ptr(), flags, mode) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just opened it, for nobody else.
+    // SAFETY: the kernel has just opened the descriptor, and no other code owns it.
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// What has this name, as a descriptor that opens nothing; `None` if nothing has.
+/// The file of this name as an O_PATH descriptor, and its metadata; `None` if there is none.
 fn look(directory: &File, name: &CStr) -> io::Result<Option<(File, Metadata)>> {
     match open(Some(directory), name, libc::O_PATH) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -405,11 +414,11 @@ fn look(directory: &File, name: &CStr) -> io::Result<Option<(File, Metadata)>> {
     }
 }
 
-/// Where a link leads to.
+/// The target of a symbolic link.
 fn target(link: &File) -> io::Result<Vec<u8>> {
     let mut target = vec![0; libc::PATH_MAX.try_into().unwrap_or(4096)];
     let (at, name) = (link.as_raw_fd(), c"".as_ptr());
-    // SAFETY: the name ends in NUL, and the pointer is to as many bytes as it says.
+    // SAFETY: the name is NUL-terminated, and the pointer is to `target.len()` bytes.
     let length = unsafe { libc::readlinkat(at, name, target.as_mut_ptr().cast(), target.len()) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     target.truncate(length);
@@ -417,48 +426,48 @@ fn target(link: &File) -> io::Result<Vec<u8>> {
 }
 
 fn make_directory(directory: &File, name: &CStr, mode: libc::mode_t) -> io::Result<()> {
-    // SAFETY: the name ends in NUL and outlives the call.
+    // SAFETY: the name is NUL-terminated and outlives the call.
     done(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) })
 }
 
-/// Removes a name; one that is not there is gone.
+/// Removes a name. Succeeds if it does not exist.
 fn unlink(directory: &File, name: &CStr, flags: c_int) -> io::Result<()> {
-    // SAFETY: the name ends in NUL and outlives the call.
+    // SAFETY: the name is NUL-terminated and outlives the call.
     match done(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), flags) }) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
 }
 
-/// Some of the names in a directory, none if it is empty.
+/// At most [`NAMES`] names in a directory; none if it is empty.
 fn some_names(directory: &File) -> io::Result<Vec<CString>> {
-    // A descriptor of its own, which is read from the beginning.
+    // A new descriptor, which is read from the beginning.
     let fresh = open(Some(directory), c".", libc::O_RDONLY | libc::O_DIRECTORY)?;
     let fd = fresh.into_raw_fd();
-    // SAFETY: the descriptor is that of a directory, and nobody else's.
+    // SAFETY: the descriptor is that of a directory, and no other code owns it.
     let stream = unsafe { libc::fdopendir(fd) };
     if stream.is_null() {
         return Err(io::Error::last_os_error());
     }
     let mut found = Vec::new();
     while found.len() < NAMES {
-        // SAFETY: the stream is open, and this thread's alone.
+        // SAFETY: the stream is open and used by this thread alone.
         let entry = unsafe { libc::readdir(stream) };
         if entry.is_null() {
             break;
         }
-        // SAFETY: the entry is valid until the next call, and its name ends in NUL.
+        // SAFETY: the entry is valid until the next call, and its name is NUL-terminated.
         let name = unsafe { CStr::from_ptr((*entry).d_name.as_ptr()) };
         if name != c"." && name != c".." {
             found.push(name.to_owned());
         }
     }
-    // SAFETY: the stream is open; it takes the descriptor with it.
+    // SAFETY: the stream is open; closing it also closes the descriptor.
     unsafe { libc::closedir(stream) };
     Ok(found)
 }
 
-/// The result of a call that returns 0 unless it fails.
+/// Converts the result of a call that returns 0 on success.
 fn done(result: c_int) -> io::Result<()> {
     match result {
         0 => Ok(()),
@@ -473,7 +482,7 @@ mod tests {
 
     use super::*;
 
-    /// Another user, whose files only root can make.
+    /// Another user, whose files only root can create.
     const OTHER: u32 = 4242;
 
     fn access() -> Access {
@@ -490,7 +499,7 @@ mod tests {
         find(top, path, Way { to_the_end, make })
     }
 
-    /// What is read at a path: its content, or why not.
+    /// The content of the file at a path, or the error.
     fn read(top: &Path, path: &str) -> String {
         let read = place(top, path, true).and_then(|place| place.read());
         match read.and_then(io::read_to_string) {
@@ -516,7 +525,7 @@ mod tests {
         ] {
             symlink(target, at(name)).unwrap();
         }
-        // (path, what is read, or the start of why not)
+        // (path, its content, or the start of the error)
         let table = [
             ("/a/b/file", "content"),
             ("a//b/./file", "content"),
@@ -542,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_may_have_put_there_is_refused() {
+    fn trusted_refuses_what_another_user_may_have_put_there() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("others")).unwrap();
@@ -558,7 +567,7 @@ mod tests {
             "only root can give a file away"
         );
         chown(at("others/own"), Some(OTHER), None).unwrap();
-        // (why this row exists, path, what is read, or the start of why not)
+        // (why this row exists, path, its content, or the start of the error)
         let table = [
             ("a file of the user's", "/others/own", "own"),
             ("by a link of root's", "/given/own", "own"),
@@ -596,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_comes_from_the_owner_and_the_mode() {
+    fn trusted_directory_is_recognised_by_owner_and_mode() {
         let dir = tempfile::tempdir().unwrap();
         let below = dir.path().join("below");
         fs::create_dir(&below).unwrap();
@@ -616,7 +625,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_a_set_id_bit() {
+    fn trusted_sets_no_set_id_bit() {
         let dir = tempfile::tempdir().unwrap();
         let file = place(dir.path(), "/file", false).unwrap();
         file.put(&mut &b"x"[..], access(), false).unwrap();
@@ -632,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_of_any_depth_is_removed_and_no_link_followed() {
+    fn trusted_removes_a_tree_of_any_depth_and_follows_no_link() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("kept")).unwrap();

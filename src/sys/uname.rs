@@ -1,9 +1,9 @@
-//! What the kernel says of itself and of the host's name: uname(2).
+//! The kernel's name and version, and the host's name: uname(2).
 
 use std::ffi::c_char;
 use std::{io, mem};
 
-/// The fields of uname(2); bytes that are not UTF-8 are U+FFFD.
+/// The fields of uname(2). Bytes that are not UTF-8 are replaced by U+FFFD.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Uname {
     /// `Linux`
@@ -18,11 +18,11 @@ pub(crate) struct Uname {
     pub(crate) machine: String,
 }
 
-/// Asks the kernel. Fails only if the system call does, which uname(2) rules out.
+/// Reads the fields. Fails only if the system call does, which uname(2) rules out.
 pub(crate) fn uname() -> io::Result<Uname> {
     // SAFETY: utsname consists of arrays of characters, for which all bits zero is a value.
     let mut fields: libc::utsname = unsafe { mem::zeroed() };
-    // SAFETY: the pointer is to a utsname that lives across the call.
+    // SAFETY: the pointer is to a utsname that outlives the call.
     if unsafe { libc::uname(&raw mut fields) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -38,8 +38,8 @@ pub(crate) fn uname() -> io::Result<Uname> {
 /// The characters before the first NUL.
 fn text(field: &[c_char]) -> String {
     // c_char is signed on some targets and not on others.
-    let bytes = field.iter().map(|c| u8::from_ne_bytes(c.to_ne_bytes()));
-    let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    let all = field.iter().map(|c| u8::from_ne_bytes(c.to_ne_bytes()));
+    let bytes: Vec<u8> = all.take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_answers() {
+    fn uname_is_read_from_the_kernel() {
         let uname = uname().unwrap();
         assert_eq!(uname.sysname, "Linux");
         assert!(!uname.release.is_empty() && !uname.machine.is_empty());
     }
 
     #[test]
-    fn a_field_ends_at_its_first_nul_or_at_its_end() {
+    fn uname_field_ends_at_its_first_nul_or_at_its_end() {
         let field = |bytes: &[u8]| -> Vec<c_char> {
             let signed = |byte: &u8| c_char::from_ne_bytes([*byte]);
             bytes.iter().map(signed).collect()

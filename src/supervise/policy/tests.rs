@@ -1,10 +1,10 @@
-//! The policy in time that the test lets pass.
+//! Tests of the policy with simulated time.
 
 use super::*;
 
 const KILLED: End = End::Signal(9);
 
-/// A supervisor and its clock.
+/// A policy and its clock.
 struct Rig {
     policy: Policy,
     now: Moment,
@@ -17,7 +17,7 @@ impl Rig {
         Rig { policy, now }
     }
 
-    /// Starts the child that is due by now.
+    /// Starts the child, which must be due now.
     #[track_caller]
     fn start(&mut self) {
         assert_eq!(self.policy.next(self.now), Next::Start);
@@ -25,8 +25,8 @@ impl Rig {
         assert_eq!(self.policy.next(self.now), Next::Wait(None));
     }
 
-    /// Lets the child live for so long; it is started if it must be. Returns the pause after
-    /// it, which passes, in seconds.
+    /// Starts a child that runs for `age` seconds. Returns the pause after it in seconds, and
+    /// advances the clock by it.
     #[track_caller]
     fn child(&mut self, age: u64, end: End) -> Option<u64> {
         self.start();
@@ -54,8 +54,8 @@ fn failed(text: &str) -> Next {
 }
 
 #[test]
-fn one_that_refuses_at_the_start_ends_the_supervisor() {
-    // (why this row exists, end, what the supervisor ends with)
+fn supervisor_ends_if_the_first_child_exits() {
+    // (why this row exists, end, result of the supervisor)
     let table = [
         ("a wrong key", End::Code(1), failed("exit status 1")),
         ("somebody ended it", End::Code(0), Next::End(Ok(()))),
@@ -68,7 +68,7 @@ fn one_that_refuses_at_the_start_ends_the_supervisor() {
 }
 
 #[test]
-fn one_that_crashes_is_started_again_with_pauses_that_grow() {
+fn supervisor_restarts_a_crashed_child_with_growing_pauses() {
     let mut rig = Rig::new();
     let pauses: Vec<_> = (0..11).map_while(|_| rig.child(1, KILLED)).collect();
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
@@ -77,7 +77,7 @@ fn one_that_crashes_is_started_again_with_pauses_that_grow() {
 }
 
 #[test]
-fn once_one_has_got_old_nothing_is_given_up() {
+fn supervisor_never_gives_up_after_a_proven_child() {
     for end in [End::Code(0), End::Code(1), KILLED] {
         let mut rig = Rig::new();
         assert_eq!(rig.child(30, end), Some(0), "{end}");
@@ -87,8 +87,8 @@ fn once_one_has_got_old_nothing_is_given_up() {
 }
 
 #[test]
-fn a_stop_ends_it_with_what_the_child_ends_with() {
-    // (how it ends, what the supervisor ends with)
+fn supervisor_stop_ends_with_the_childs_result() {
+    // (how the child ends, result of the supervisor)
     let table = [
         (End::Code(0), Next::End(Ok(()))),
         (End::Code(1), failed("exit status 1")),
@@ -108,7 +108,7 @@ fn a_stop_ends_it_with_what_the_child_ends_with() {
 }
 
 #[test]
-fn a_stop_between_two_children_is_at_once() {
+fn supervisor_stop_between_two_children_is_at_once() {
     let mut rig = Rig::new();
     rig.start();
     rig.policy.ended(KILLED, rig.now);
@@ -117,20 +117,20 @@ fn a_stop_between_two_children_is_at_once() {
 }
 
 #[test]
-fn a_reload_starts_the_next_at_once_however_young_the_last_was() {
+fn supervisor_reload_starts_the_next_child_at_once() {
     for end in [End::Code(0), End::Code(1), KILLED] {
         let mut rig = Rig::new();
         rig.start();
         assert!(rig.policy.reload(rig.now));
         assert!(!rig.policy.reload(rig.now), "it ends already");
         assert_eq!(rig.end(2, end), Some(0));
-        // That was one reload.
+        // The reload applies to one child only.
         assert_eq!(rig.child(1, KILLED), Some(1));
     }
 }
 
 #[test]
-fn a_reload_does_not_wait_for_the_pause_to_end() {
+fn supervisor_reload_does_not_wait_for_the_pause_to_end() {
     let mut rig = Rig::new();
     for _ in 0..5 {
         rig.child(0, KILLED);
@@ -142,7 +142,7 @@ fn a_reload_does_not_wait_for_the_pause_to_end() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_waited_for_only_if_it_has_been() {
+fn supervisor_waits_for_a_missing_program_only_if_it_has_run() {
     let mut rig = Rig::new();
     assert_eq!(rig.policy.not_started("no file".to_owned(), rig.now), None);
     assert_eq!(rig.next(), failed("no file"));

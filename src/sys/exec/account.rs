@@ -1,4 +1,4 @@
-//! Users and their groups as `/etc/passwd` and `/etc/group` have them: passwd(5), group(5).
+//! Users and their groups as listed in `/etc/passwd` and `/etc/group`: passwd(5), group(5).
 
 use std::path::Path;
 
@@ -11,12 +11,13 @@ use crate::sys::file;
 pub(super) struct Account {
     pub(super) uid: libc::uid_t,
     pub(super) gid: libc::gid_t,
-    /// Every group that the user belongs to.
+    /// The primary group, then the supplementary groups.
     pub(super) groups: Vec<libc::gid_t>,
 }
 
 impl Account {
-    /// The user `name`. Directories of users that are elsewhere are not asked.
+    /// The user `name`. Only `/etc/passwd` and `/etc/group` are read: users from LDAP and other
+    /// directories are not found.
     ///
     /// Fails if there is no such user, and if one of the files cannot be read.
     pub(super) fn of(name: &str) -> Result<Account, ExecError> {
@@ -33,10 +34,10 @@ impl Account {
     }
 }
 
-/// The groups of the user with this number, as [`Account::of`] finds them; none if there is no such user.
+/// The groups of the user `uid`, as [`Account::of`] finds them; empty if there is no such user.
 pub(crate) fn groups_of(uid: libc::uid_t) -> Vec<libc::gid_t> {
-    let passwd = file::read(Path::new("/etc/passwd")).unwrap_or_default();
-    let passwd = String::from_utf8_lossy(&passwd);
+    let bytes = file::read(Path::new("/etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&bytes);
     let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -86,7 +87,7 @@ mod tests {
         +\n";
 
     #[test]
-    fn a_user_has_the_group_of_the_one_file_and_those_of_the_other() {
+    fn account_has_the_groups_of_passwd_and_group() {
         let account = |uid, gid, groups: &[u32]| {
             let groups = groups.to_vec();
             Some(Account { uid, gid, groups })
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_known_and_a_user_that_is_not_is_named() {
+    fn account_of_root_is_found_and_an_unknown_user_is_named() {
         assert_eq!(Account::of("root").unwrap().uid, 0);
         assert_eq!(
             Account::of("no such user").unwrap_err().to_string(),

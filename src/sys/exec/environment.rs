@@ -1,4 +1,4 @@
-//! The environment of a command: the agent's without the API key, and what is different in it.
+//! The environment of a command: the agent's without the API key, plus the command's own changes.
 
 use std::env;
 use std::ffi::{CString, NulError, OsStr, OsString};
@@ -6,23 +6,23 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::sys::environment;
 
-/// Variables and their values; no name occurs twice.
+/// Variables and their values; each name occurs once.
 #[derive(Clone, Debug)]
 pub(super) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// What every command has: the agent's own, but for the API key.
+    /// The environment that every command gets: the agent's own without the API key.
     pub(super) fn of_agent() -> Environment {
         let all = env::vars_os().filter(|(name, _)| !environment::may_hold_key(name));
         Environment::of(all.collect())
     }
 
-    /// `variables`, none of which may be there twice.
+    /// An environment of `variables`, in which no name may occur twice.
     pub(super) fn of(variables: Vec<(OsString, OsString)>) -> Environment {
         Environment(variables)
     }
 
-    /// Gives a variable another value, or takes it away.
+    /// Sets the variable to `value`; `None` removes it.
     pub(super) fn set(&mut self, name: &str, value: Option<&OsStr>) {
         self.0.retain(|(known, _)| known != name);
         if let Some(value) = value {
@@ -30,13 +30,15 @@ impl Environment {
         }
     }
 
-    /// The directories in which programs are looked for, with colons between them.
+    /// The value of `PATH`: the directories searched for programs, separated by colons. Empty if
+    /// unset.
     pub(super) fn path(&self) -> &OsStr {
         let path = self.0.iter().find(|(name, _)| name == "PATH");
         path.map_or(OsStr::new(""), |(_, value)| value)
     }
 
-    /// As the kernel takes it: `NAME=VALUE`. Fails if there is a NUL in one of them.
+    /// The variables as `NAME=VALUE`, the form that execve(2) takes. Fails if a name or value
+    /// contains a NUL.
     pub(super) fn strings(&self) -> Result<Vec<CString>, NulError> {
         let strings = self
             .0
@@ -60,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_one_wins_and_none_is_taken_away() {
+    fn environment_set_overrides_and_removes_variables() {
         let mut environment = environment(&[("A", "1"), ("B", "1"), ("C", "1")]);
         for (name, value) in [("A", Some("2")), ("A", Some("3")), ("B", None), ("D", None)] {
             environment.set(name, value.map(OsStr::new));
@@ -70,13 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_what_it_says() {
+    fn environment_path_is_the_value_of_path() {
         assert_eq!(environment(&[("A", "1")]).path(), "");
         assert_eq!(environment(&[("PATH", "/a:/b")]).path(), "/a:/b");
     }
 
     #[test]
-    fn a_nul_is_refused() {
+    fn environment_with_a_nul_is_refused() {
         let mut environment = environment(&[]);
         environment.set("A", Some(OsStr::new("a\0b")));
         assert!(environment.strings().is_err());

@@ -1,14 +1,14 @@
-//! Why a command could not be started, in the words that Mackerel's users know.
+//! The error of a command that could not be started, worded as in the Go agent.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A command has not been run. The text names it.
+/// Why a command was not run. The text names the command.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct ExecError {
-    /// As a shell would have it: 126 if it must not be run or is no program, 127 if it is not
-    /// there, 125 otherwise.
+    /// The exit code a shell would give: 127 if the program does not exist, 126 if it may not be
+    /// executed or is not a program, 125 otherwise.
     pub(crate) code: i32,
     what: String,
 }
@@ -18,7 +18,7 @@ impl ExecError {
     const NOT_A_PROGRAM: i32 = 126;
     const NOT_FOUND: i32 = 127;
 
-    /// There is no program of this name in any directory of `PATH`.
+    /// No directory of `PATH` holds an executable file of this name.
     pub(super) fn not_in_path(name: &str) -> ExecError {
         ExecError {
             code: ExecError::NOT_FOUND,
@@ -26,7 +26,7 @@ impl ExecError {
         }
     }
 
-    /// The system refuses to start the file `program`.
+    /// The kernel refused to execute the file `program`.
     pub(super) fn refused(program: &str, error: &io::Error) -> ExecError {
         let code = match error.raw_os_error() {
             Some(libc::EACCES | libc::EPERM | libc::ENOEXEC) => ExecError::NOT_A_PROGRAM,
@@ -39,12 +39,12 @@ impl ExecError {
         }
     }
 
-    /// The system refuses `call`.
+    /// The system call `call` failed.
     pub(super) fn system(call: &str, error: &io::Error) -> ExecError {
         ExecError::other(format!("{call}: {}", reason(error)))
     }
 
-    /// What to do about it, to be added to the text; may be empty.
+    /// What the user can do about it, to be appended to the text; may be empty.
     pub(crate) fn remedy(&self) -> &'static str {
         match self.code {
             ExecError::NOT_FOUND if self.what.ends_with("$PATH") => {
@@ -61,7 +61,7 @@ impl ExecError {
         }
     }
 
-    /// What is to be run cannot be run by anyone.
+    /// Any other reason, with code 125.
     pub(super) fn other(what: impl Into<String>) -> ExecError {
         ExecError {
             code: ExecError::OTHER,
@@ -70,7 +70,7 @@ impl ExecError {
     }
 }
 
-/// The system's own words, begun in lower case.
+/// The system's message, with its first letter in lower case and without the error number.
 fn reason(error: &io::Error) -> String {
     let mut text = error.to_string();
     if let Some(at) = text.find(" (os error ") {
@@ -82,13 +82,13 @@ fn reason(error: &io::Error) -> String {
     text
 }
 
-/// In quotes, and on one line.
+/// The text in double quotes, with control characters escaped, so that it stays on one line.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            // As Go quotes it: the server gets it as a check's message.
+            // Escaped as Go does it: the server receives it as a check's message.
             c if c.is_control() => quoted.extend(c.escape_default()),
             c => quoted.push(c),
         }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_it_as_the_go_agent_does() {
+    fn exec_error_is_worded_as_in_the_go_agent() {
         let refused = |number| {
             let error = io::Error::from_raw_os_error(number);
             ExecError::refused("/x", &error).to_string()

@@ -1,13 +1,13 @@
-//! A process and its group: signalled, waited for, reaped.
+//! A child process and its process group: signalling, waiting, reaping.
 
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// The first pause between two looks at a process of which the kernel gives no descriptor (before
-/// Linux 5.3). Each further one is twice as long.
+/// The first pause between two polls of a child for which the kernel gives no pidfd (before Linux
+/// 5.3). Each further pause is twice as long.
 const FIRST_NAP: Duration = Duration::from_millis(1);
-/// The longest one.
+/// The longest pause between two polls.
 const LONGEST_NAP: Duration = Duration::from_millis(250);
 
 /// A child that leads its own process group. Dropping it kills the group and reaps the child.
@@ -17,21 +17,22 @@ pub(super) struct ProcessGroup {
     exit: Exit,
 }
 
-/// How the child's exit comes to be known.
+/// How the child's exit is noticed.
 enum Exit {
-    /// It has not been waited for.
+    /// Not waited for yet.
     Unwatched,
     Descriptor(OwnedFd),
-    /// By looking again after this pause.
+    /// By polling again after this pause.
     Naps(Duration),
 }
 
 impl ProcessGroup {
-    /// The group of the child `pid`, which nobody else may wait for.
+    /// The group led by the child `pid`, which no other code may wait for.
     pub(super) fn led_by(pid: libc::pid_t, has_pidfd: bool) -> ProcessGroup {
-        let exit = match has_pidfd {
-            true => Exit::Unwatched,
-            false => Exit::Naps(FIRST_NAP),
+        let exit = if has_pidfd {
+            Exit::Unwatched
+        } else {
+            Exit::Naps(FIRST_NAP)
         };
         ProcessGroup {
             pid,
@@ -40,16 +41,16 @@ impl ProcessGroup {
         }
     }
 
-    /// Signals every process in the group. Harmless if there is none left.
+    /// Sends a signal to every process in the group. Has no effect if none is left.
     pub(super) fn signal(&self, signal: libc::c_int) {
         if !self.is_reaped {
-            // SAFETY: kill takes plain integers. The leader has not been reaped, so that its pid,
-            // and with it the group's, cannot have been given to another process.
+            // SAFETY: kill takes plain integers. The leader has not been reaped. Its pid, which is
+            // also the group's id, cannot have been reused for another process.
             unsafe { libc::kill(-self.pid, signal) };
         }
     }
 
-    /// Whether the child has exited. It is not reaped.
+    /// Whether the child has exited. Does not reap it.
     pub(super) fn has_ended(&self) -> bool {
         let Ok(id) = libc::id_t::try_from(self.pid) else {
             return true;
@@ -57,14 +58,15 @@ impl ProcessGroup {
         let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
         // SAFETY: siginfo_t consists of integers, for which all bits zero is a value.
         let mut found: libc::siginfo_t = unsafe { mem::zeroed() };
-        // SAFETY: the pointer is to a siginfo_t that lives across the call.
+        // SAFETY: the pointer is to a siginfo_t that outlives the call.
         let asked = unsafe { libc::waitid(libc::P_PID, id, &raw mut found, options) };
-        // SAFETY: waitid has succeeded and filled in the fields of a child's signal, or left all
-        // bits zero.
+        // SAFETY: waitid has succeeded. It has filled in the fields for a child's signal, or left
+        // all bits zero.
         asked != 0 || unsafe { found.si_pid() } != 0
     }
 
-    /// A descriptor that has news once the child has exited, or the pause after which to look.
+    /// A descriptor that polls readable once the child has exited, or the pause until the next
+    /// poll.
     pub(super) fn exit(&mut self) -> (Option<RawFd>, Option<Duration>) {
         if matches!(self.exit, Exit::Unwatched) {
             self.exit = match pidfd(self.pid) {
@@ -83,24 +85,25 @@ impl ProcessGroup {
         }
     }
 
-    /// Waits for the child. Returns its exit code, or the number of the signal that ended it; 0 in
-    /// the place of the latter if nobody knows.
+    /// Waits for the child. Returns its exit code, or as an error the number of the signal that
+    /// ended it. That number is 0 if the child's status is lost.
     pub(super) fn reap(mut self) -> Result<i32, i32> {
         self.wait()
     }
 
     fn wait(&mut self) -> Result<i32, i32> {
         let mut status = 0;
-        // SAFETY: the pointer is to an integer that lives across the call. Without a flag, and
-        // with no signal caught by this program, it returns only once the child has exited.
+        // SAFETY: the pointer is to an integer that outlives the call. Without a flag, and as this
+        // program catches no signal, the call returns only once the child has exited.
         let reaped = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
         self.is_reaped = true;
         if reaped != self.pid {
             return Err(0);
         }
-        match libc::WIFSIGNALED(status) {
-            true => Err(libc::WTERMSIG(status)),
-            false => Ok(libc::WEXITSTATUS(status)),
+        if libc::WIFSIGNALED(status) {
+            Err(libc::WTERMSIG(status))
+        } else {
+            Ok(libc::WEXITSTATUS(status))
         }
     }
 }
@@ -114,12 +117,12 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// A descriptor of a child that has not been reaped; `None` where the kernel, or a filter on
-/// system calls, does not give it.
+/// A pidfd of a child that has not been reaped; `None` if the kernel does not support it or a
+/// system call filter refuses it.
 fn pidfd(pid: libc::pid_t) -> Option<OwnedFd> {
     // SAFETY: pidfd_open takes plain integers.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-    // SAFETY: the kernel has just opened it, for nobody else.
+    // SAFETY: the kernel has just opened the descriptor, and no other code owns it.
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }

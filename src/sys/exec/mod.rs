@@ -1,5 +1,5 @@
-//! Commands: started, watched, ended. Each leads a process group and has a limit; what it starts
-//! ends with it, unless it has left the group.
+//! Runs commands under a time limit. Each command leads a process group. Processes that it starts
+//! are ended with it, unless they have left the group.
 
 mod account;
 mod environment;
@@ -33,9 +33,9 @@ use plan::{Action, Cause, Plan};
 use start::Setting;
 use stop::{entry, poll};
 
-/// From the first SIGTERM until SIGKILL.
+/// Time from the first SIGTERM until SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
-/// The same when the agent itself is to end.
+/// The same when the agent itself stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 /// Bytes kept of each of stdout and stderr.
 const OUTPUT: usize = 1 << 20;
@@ -43,31 +43,31 @@ const OUTPUT: usize = 1 << 20;
 /// A command.
 #[derive(Clone, Copy)]
 pub(crate) struct Task<'a> {
-    /// Program and arguments. A program without a slash is looked for in the agent's `PATH`.
+    /// Program and arguments. A program without a slash is searched in the agent's `PATH`.
     pub(crate) argv: &'a [String],
-    /// Whom it runs as, if not as the agent: through sudo, or, where the agent is root and there
-    /// is no sudo, as a user of `/etc/passwd`.
+    /// The user that runs it, if not the agent's own. The agent uses sudo for that. If there is no
+    /// sudo and the agent is root, it switches to the user as listed in `/etc/passwd`.
     pub(crate) user: Option<&'a str>,
-    /// What is different from the agent's environment, in order: a later one wins, and `None`
-    /// takes the variable away.
+    /// Changes to the agent's environment, in order: a later entry overrides an earlier one, and
+    /// `None` removes the variable.
     pub(crate) env: &'a [(&'a str, Option<&'a OsStr>)],
 }
 
-/// What may be spent on a command.
+/// Limits of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Until SIGTERM is sent to the group, and from each SIGTERM to the next.
+    /// Time until SIGTERM is sent to the group, and from each SIGTERM to the next.
     pub(crate) time: Duration,
-    /// From the first SIGTERM until SIGKILL.
+    /// Time from the first SIGTERM until SIGKILL.
     pub(crate) grace: Duration,
-    /// The same if it is ended because the agent stops.
+    /// The same if the command is ended because the agent stops.
     pub(crate) stop_grace: Duration,
-    /// Bytes kept of each of stdout and stderr; what follows is read and dropped.
+    /// Bytes kept of each of stdout and stderr; the rest is read and dropped.
     pub(crate) output: usize,
 }
 
 impl Limits {
-    /// Those of a command that may take `time`.
+    /// The default limits of a command that may take `time`.
     pub(crate) fn of(time: Duration) -> Limits {
         Limits {
             time,
@@ -81,16 +81,16 @@ impl Limits {
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum End {
-    /// It exited, perhaps because it was asked to, or a signal that the agent did not send ended
-    /// it. The exit code; 128 and the signal's number in the second case.
+    /// The command exited, perhaps after SIGTERM, or was ended by a signal that the agent did not
+    /// send. Holds the exit code, or 128 plus the signal's number.
     Exited(i32),
-    /// It overran its limit, and a signal ended it.
+    /// The time limit was reached, and a signal ended the command.
     TimedOut,
-    /// It was ended, or not even started, because the agent stops.
+    /// The command was ended, or not started at all, because the agent stops.
     Stopped,
 }
 
-/// What a command left behind.
+/// How a command ended and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) end: End,
@@ -98,18 +98,18 @@ pub(crate) struct Outcome {
     pub(crate) stderr: Output,
 }
 
-/// Runs a command to its end and takes its output. It reads nothing.
+/// Runs a command to its end and collects its output. Its stdin is `/dev/null`.
 ///
-/// A command has ended when its process has exited and its output is closed; a process that it
-/// left running and that has its output open is waited for too. When `limits.time` is over, or
-/// `stop` says so, its group gets SIGTERM, and SIGKILL later; what is left then and has its output
-/// open, having left the group, is not waited for. Takes 24 KiB of stack. Fails if the command
-/// cannot be started.
+/// A command has ended when its process has exited and its output is closed. A process that it left
+/// running with its output open is waited for too. When `limits.time` has passed, or `stop` is set,
+/// the group gets SIGTERM, and SIGKILL later. After SIGKILL, processes that left the group and hold
+/// the output open are not waited for. Takes 24 KiB of stack. Fails if the command cannot be
+/// started.
 pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
     Setting::of_agent().run(task, limits, stop)
 }
 
-/// Whether the agent is root, and may do what its plugins may not.
+/// Whether the agent runs as root. Plugins may then have fewer rights than the agent.
 pub(crate) fn is_root() -> bool {
     Setting::is_root()
 }
@@ -131,7 +131,7 @@ impl Setting {
         ];
         let cause = attend(&mut group, &mut pipes, limits, stop)?;
         if cause.is_some() {
-            // Whoever closed its output is still in the group.
+            // Processes that closed their output may still be in the group.
             group.signal(libc::SIGKILL);
         }
         let status = group.reap();
@@ -150,8 +150,8 @@ impl Setting {
     }
 }
 
-/// Reads what the command writes until it has ended, and ends it when it is time. Returns what it
-/// had to be ended for.
+/// Reads the command's output until it has ended, and sends the signals that are due. Returns why
+/// the command had to be ended; `None` if it ended by itself.
 fn attend(
     group: &mut ProcessGroup,
     pipes: &mut [Pipe; 2],
@@ -162,7 +162,7 @@ fn attend(
     let mut plan = Plan::new(limits, clock.moment());
     let mut is_stopping = false;
     loop {
-        // After SIGKILL, whoever holds a pipe is out of reach.
+        // After SIGKILL, only processes outside the group can still hold a pipe open.
         let is_open = !plan.is_killed() && pipes.iter().any(Pipe::is_open);
         if !is_open && group.has_ended() {
             return Ok(plan.cause());
@@ -175,9 +175,12 @@ fn attend(
             exit = entry(fd);
             pause = [pause, nap].into_iter().flatten().min();
         }
-        let [stdout, stderr] = pipes.each_ref().map(|pipe| match plan.is_killed() {
-            true => entry(None),
-            false => pipe.watch(),
+        let [stdout, stderr] = pipes.each_ref().map(|pipe| {
+            if plan.is_killed() {
+                entry(None)
+            } else {
+                pipe.watch()
+            }
         });
         let sign = entry((!is_stopping).then(|| stop.fd()));
         let mut watched = [stdout, stderr, exit, sign];
@@ -196,7 +199,7 @@ fn attend(
         match plan.take(now) {
             Some(Action::Terminate) => {
                 group.signal(libc::SIGTERM);
-                // A stopped process is deaf.
+                // A stopped process handles SIGTERM only once it is continued.
                 group.signal(libc::SIGCONT);
             }
             Some(Action::Kill) => group.signal(libc::SIGKILL),

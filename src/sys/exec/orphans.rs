@@ -1,11 +1,12 @@
-//! The duty of process 1 of a container: it inherits every process whose parent has gone, and so
-//! what commands leave running, and nobody else can reap it.
+//! Reaping of orphans, needed where the agent is process 1 of a container. Process 1 inherits every
+//! process whose parent has exited, including what commands leave running. No other process can
+//! reap them.
 
 use std::ptr;
 
-/// Reaps the orphans that have ended, and no child of another thread. Returns how many.
+/// Reaps the orphans that have exited, but no child of another thread. Returns how many.
 ///
-/// The kernel hands orphans to the main thread, which has to be the one that calls this, and which
+/// The kernel assigns orphans to the main thread. This must be called there, and the main thread
 /// must not wait for children of its own meanwhile.
 pub(crate) fn reap_orphans() -> usize {
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! What a command writes: kept up to a bound, and read to the end.
+//! The output of a command: read to the end, kept up to a limit.
 
 use std::fmt;
 use std::io::{self, PipeReader, Read};
@@ -6,15 +6,15 @@ use std::os::fd::AsRawFd;
 
 use super::stop::entry;
 
-/// Bytes read at a time: a quarter of what a pipe holds.
+/// Bytes per read: a quarter of a pipe's default capacity.
 const CHUNK: usize = 16 << 10;
 
-/// What a command wrote to one of its streams.
+/// What a command wrote to stdout or stderr.
 #[derive(Default)]
 pub(crate) struct Output {
-    /// The beginning.
+    /// The beginning of the output, up to the limit.
     pub(crate) bytes: Vec<u8>,
-    /// Whether there was more.
+    /// Whether more was written than kept.
     pub(crate) was_cut: bool,
 }
 
@@ -24,9 +24,9 @@ impl fmt::Debug for Output {
     }
 }
 
-/// The end from which it is read.
+/// The reading end of a command's stdout or stderr.
 pub(super) struct Pipe {
-    /// `None` once everyone has closed the other end.
+    /// `None` once every writer has closed the other end.
     source: Option<PipeReader>,
     output: Output,
     /// Bytes that may still be kept.
@@ -42,7 +42,7 @@ impl Pipe {
         }
     }
 
-    /// Whether there may be more.
+    /// Whether there may be more to read.
     pub(super) fn is_open(&self) -> bool {
         self.source.is_some()
     }
@@ -51,7 +51,7 @@ impl Pipe {
         entry(self.source.as_ref().map(AsRawFd::as_raw_fd))
     }
 
-    /// Takes what is there: a pipe of which poll has news does not block.
+    /// Reads once. Does not block, because poll(2) has reported the pipe readable.
     pub(super) fn read_some(&mut self) {
         let mut chunk = [0; CHUNK];
         let Some(source) = &mut self.source else {

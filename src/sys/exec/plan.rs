@@ -1,30 +1,30 @@
-//! When a command is sent which signal. Pure: the clock is an argument.
+//! Which signal a command gets, and when. Pure: the time is an argument.
 
 use std::time::Duration;
 
 use super::Limits;
 use crate::base::clock::Moment;
 
-/// The shortest pause between two SIGTERM is this part of the grace.
+/// The pause between two SIGTERM is at least the grace divided by this.
 const PART: u32 = 10;
 
-/// What a command is ended for.
+/// Why a command is ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Cause {
     Limit,
     Stop,
 }
 
-/// What is to be done to its group.
+/// The signal to send to the command's group.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Action {
     Terminate,
     Kill,
 }
 
-/// The signals that one command will get unless it ends before.
+/// The signals that a command gets unless it ends earlier.
 pub(super) struct Plan {
-    /// Between two SIGTERM.
+    /// Pause between two SIGTERM.
     every: Duration,
     grace: Duration,
     stop_grace: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// That of a command which starts now.
+    /// The plan of a command that starts now.
     pub(super) fn new(limits: &Limits, now: Moment) -> Plan {
         Plan {
             every: limits.time.max(limits.grace / PART),
@@ -49,7 +49,7 @@ impl Plan {
         }
     }
 
-    /// The agent stops: the command is to be ended now.
+    /// Plans the end of the command for now, because the agent stops.
     pub(super) fn stop(&mut self, now: Moment) {
         self.cause.get_or_insert(Cause::Stop);
         self.terminate = now;
@@ -57,7 +57,7 @@ impl Plan {
         self.kill = Some(self.kill.map_or(kill, |planned| planned.min(kill)));
     }
 
-    /// When something is to be done next; `None` if there is nothing left to be done.
+    /// When the next signal is due; `None` after SIGKILL.
     pub(super) fn due(&self) -> Option<Moment> {
         if self.is_killed {
             return None;
@@ -68,7 +68,7 @@ impl Plan {
             .min()
     }
 
-    /// What is to be done now.
+    /// The signal to send now, if one is due.
     pub(super) fn take(&mut self, now: Moment) -> Option<Action> {
         if self.due()? > now {
             return None;
@@ -83,12 +83,12 @@ impl Plan {
         Some(Action::Terminate)
     }
 
-    /// What it has been ended for; `None` if it has not got any signal.
+    /// Why the command is being ended; `None` if it has not got any signal.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.cause
     }
 
-    /// Whether SIGKILL has been its turn.
+    /// Whether SIGKILL has been sent.
     pub(super) fn is_killed(&self) -> bool {
         self.is_killed
     }
@@ -102,7 +102,7 @@ mod tests {
         Moment(Duration::from_secs(seconds))
     }
 
-    /// The seconds at which a command that never ends gets SIGTERM, and the one of SIGKILL.
+    /// The seconds at which a command that never ends gets SIGTERM, and the second of SIGKILL.
     fn signals(time: u64, stop: Option<u64>) -> (Vec<u64>, u64) {
         let mut plan = Plan::new(&Limits::of(Duration::from_secs(time)), moment(0));
         let mut terminated = Vec::new();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_again_and_again_and_then_kills() {
+    fn plan_sends_sigterm_repeatedly_and_then_sigkill() {
         // (why this row exists, limit, SIGTERM, SIGKILL)
         let table: [(_, _, &[u64], _); 4] = [
             ("observed", 2, &[2, 4, 6, 8, 10], 12),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_leaves_less_time_and_never_more() {
+    fn plan_stop_leaves_less_time_and_never_more() {
         // (why this row exists, when, SIGTERM, SIGKILL)
         let table: [(_, _, &[u64], _); 3] = [
             ("before the limit", 5, &[5], 7),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cause_stays() {
+    fn plan_keeps_the_first_cause() {
         let mut plan = Plan::new(&Limits::of(Duration::ZERO), moment(0));
         assert_eq!(plan.cause(), None);
         plan.take(moment(0));

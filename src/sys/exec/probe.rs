@@ -1,4 +1,4 @@
-//! What keeps a command from being started, as far as can be seen without starting it.
+//! Finds reasons why a command cannot be started, without starting it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -10,20 +10,21 @@ use super::account::Account;
 use super::start::{Setting, find, may_execute};
 use crate::sys::log::escaped;
 
-/// Bytes of a script in which its interpreter is looked for, as the kernel does it.
+/// Bytes at the start of a script that are searched for its interpreter; the kernel's limit is the
+/// same.
 const HEAD: u64 = 256;
-/// The bits of a mode that let somebody execute a file.
+/// The mode bits that permit execution by owner, group or others.
 const EXECUTE: u32 = 0o111;
-/// What a shell runs itself, or does not run at all.
+/// Builtins and reserved words of the shell, and words that start no program.
 const BUILTIN: &str = ". : alias break case cd command continue echo eval exec exit export false for \
                        function getopts hash if kill local printf pwd read readonly return select \
                        set shift source test time times trap true type ulimit umask unset until \
                        wait while";
 
-/// Why the command could not be started, and what to do about it; `None` if nothing is seen that
-/// would keep it from starting. Of a command of the shell, the first word is looked at.
+/// Why the command could not be started, and what to do about it; `None` if no obstacle is found.
+/// For a shell command line, only the first word is checked.
 ///
-/// What this process may not look at, and what depends on its directory, is taken to be in order.
+/// Files that this process may not inspect, and paths relative to its directory, count as correct.
 pub(crate) fn probe(task: &Task<'_>) -> Option<String> {
     Setting::of_agent().probe(task)
 }
@@ -34,13 +35,11 @@ impl Setting {
         if let Some(user) = task.user
             && find("sudo", own_path).is_none()
         {
-            match self.is_root {
-                false => return Some("user needs sudo, which is not in PATH; install sudo".into()),
-                true => {
-                    if let Err(error) = Account::of(user) {
-                        return Some(format!("{error}; correct user, or install sudo"));
-                    }
-                }
+            if !self.is_root {
+                return Some("user needs sudo, which is not in PATH; install sudo".into());
+            }
+            if let Err(error) = Account::of(user) {
+                return Some(format!("{error}; correct user, or install sudo"));
             }
         }
         let (name, path) = match task.argv {
@@ -58,13 +57,13 @@ impl Setting {
         }
         let is_own_user = task.user.is_none();
         let why = if name.contains('/') {
-            // What is below the agent's directory depends on where it is started.
+            // A relative path depends on the directory in which the agent is started.
             let is_whole = name.starts_with('/');
             program(Path::new(name), is_own_user).filter(|_| is_whole)
         } else {
             match find(name, path) {
                 Some(file) => program(&file, is_own_user),
-                // The PATH of sudo may be another one.
+                // sudo may use another PATH.
                 None if !is_own_user => None,
                 None => Some("not found in PATH; install it, or write its whole path"),
             }
@@ -73,7 +72,8 @@ impl Setting {
     }
 }
 
-/// The program that a line of the shell begins with; `None` if it is something else, or unclear.
+/// The program that a shell command line starts with; `None` if it is a builtin or cannot be
+/// determined.
 fn first_word(line: &str) -> Option<&str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+@:,=-".contains(c);
     for word in line.split_ascii_whitespace() {
@@ -84,7 +84,7 @@ fn first_word(line: &str) -> Option<&str> {
         if is_settled || BUILTIN.split(' ').any(|builtin| builtin == word) {
             return None;
         }
-        // Variables may be set before it.
+        // Variables may be assigned before the program.
         if !word.contains('=') {
             return Some(word);
         }
@@ -92,7 +92,7 @@ fn first_word(line: &str) -> Option<&str> {
     None
 }
 
-/// What keeps `file` from being executed by this user, or by any user if that is another one.
+/// Why `file` cannot be executed by this process's user; if `is_own_user` is false, by any user.
 fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     let status = match fs::metadata(file) {
         Ok(status) => status,
@@ -104,9 +104,10 @@ fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     if status.is_dir() {
         return Some("is a directory; write the path of a program");
     }
-    let may_execute = match is_own_user {
-        true => may_execute(file),
-        false => status.permissions().mode() & EXECUTE != 0,
+    let may_execute = if is_own_user {
+        may_execute(file)
+    } else {
+        status.permissions().mode() & EXECUTE != 0
     };
     if !may_execute {
         return Some("the permission to execute it is missing; chmod a+rx it");
@@ -117,9 +118,10 @@ fn program(file: &Path, is_own_user: bool) -> Option<&'static str> {
     let interpreter = interpreter(file)?;
     let is_missing = interpreter.starts_with('/')
         && fs::metadata(&interpreter).is_err_and(|error| is_absent(&error));
-    is_missing.then(|| match interpreter.ends_with('\r') {
-        true => "its lines end with CRLF; end them with LF",
-        false => {
+    is_missing.then(|| {
+        if interpreter.ends_with('\r') {
+            "its lines end with CRLF; end them with LF"
+        } else {
             "the interpreter in its first line does not exist; install it, or correct the line"
         }
     })
@@ -130,17 +132,21 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// The interpreter that the first line of a script names.
+/// The interpreter named in the first line of a script.
 fn interpreter(file: &Path) -> Option<String> {
     let mut options = OpenOptions::new();
-    // It may have become a pipe meanwhile.
+    // The file may have been replaced by a FIFO since it was checked.
     let script = options.read(true).custom_flags(libc::O_NONBLOCK).open(file);
     let mut head = Vec::new();
     script.ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?;
-    let line = str::from_utf8(line).ok()?.trim_start_matches([' ', '\t']);
-    line.split([' ', '\t']).next().map(str::to_owned)
+    let command = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let words = str::from_utf8(command)
+        .ok()?
+        .trim_start_matches([' ', '\t']);
+    words.split([' ', '\t']).next().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -166,7 +172,7 @@ mod tests {
         write("lost", "#!/nowhere/perl -w\n", 0o755);
         fs::create_dir(dir.path().join("inner")).unwrap();
         let missing = "not found in PATH";
-        // (why this row exists, the command for the shell, what is said; empty: nothing)
+        // (why this row exists, the command for the shell, part of the message; empty: no message)
         let shell = [
             ("in PATH", "good -x | cat", ""),
             ("an operator at the word", "good;cat", ""),
@@ -240,7 +246,8 @@ mod tests {
             let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             check(why, &plain(&argv), expected);
         }
-        // The plugin's own PATH is the shell's, and no one else's; sudo may have another.
+        // The plugin's own PATH applies to a program started by the shell only; sudo may use
+        // another.
         let argv = ["sh", "-c", "good"].map(str::to_owned);
         let list = ["good".to_owned()];
         let env = [("PATH", Some(OsStr::new("/nowhere")))];

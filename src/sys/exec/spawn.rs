@@ -1,8 +1,8 @@
-//! A process is made: posix_spawn(3), and fork(2) where it has to become another user.
+//! Starts a process: by posix_spawn(3), or by fork(2) if it must run as another user.
 //!
-//! Not by `std::process`: it leaves a child the signal mask of the thread that starts it, in which
-//! the signals that end a process are blocked, and what it costs to change that is twice the time
-//! and some 30 kB.
+//! `std::process` is not used. With it, a child inherits the signal mask of the thread that starts
+//! it, and the agent's threads block the signals that end a process. Changing the mask there costs
+//! twice the time and some 30 kB.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io::{self, PipeReader, Read};
@@ -12,8 +12,8 @@ use std::ptr;
 
 use super::account::Account;
 
-/// The signals that do to every command what they do by default, whatever the agent was started
-/// with, and whatever Rust has made of the last but one.
+/// The signals that are reset to their default action for every command. The agent may have been
+/// started with them ignored, and Rust itself ignores SIGPIPE.
 const DEFAULT: [c_int; 6] = [
     libc::SIGHUP,
     libc::SIGINT,
@@ -24,24 +24,24 @@ const DEFAULT: [c_int; 6] = [
 ];
 const NULL: &CStr = c"/dev/null";
 
-/// A process, and what it writes to.
+/// A started process, and the reading ends of its stdout and stderr.
 pub(super) struct Spawned {
     pub(super) pid: libc::pid_t,
     pub(super) stdout: PipeReader,
     pub(super) stderr: PipeReader,
 }
 
-/// Starts `program`, as the user `account` if there is one. The process leads a group, reads
-/// nothing, writes into two pipes, has no other file open that the agent has opened, and blocks
-/// no signal.
+/// Starts `program`, as the user `account` if there is one. The process leads a group, has
+/// `/dev/null` as stdin, writes into two pipes, inherits no other file that the agent has opened,
+/// and blocks no signal.
 pub(super) fn spawn(
     program: &CStr,
     argv: &[CString],
     environment: &[CString],
     account: Option<&Account>,
 ) -> io::Result<Spawned> {
-    // An agent that was told to ignore its children would never learn how they ended.
-    // SAFETY: SIG_DFL is no handler, so that no code can run in signal context.
+    // If the agent was started with SIGCHLD ignored, the exit status of its children would be lost.
+    // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let (stdout, stdout_writer) = io::pipe()?;
     let (stderr, stderr_writer) = io::pipe()?;
@@ -64,10 +64,10 @@ pub(super) fn spawn(
     })
 }
 
-/// What the process is to be, as the system takes it.
+/// The arguments of execve(2) and the state in which the process starts.
 struct Image<'a> {
     program: &'a CStr,
-    /// Ends with null, as does the next one.
+    /// Ends with a null pointer, as does `environment`.
     argv: Vec<*mut c_char>,
     environment: Vec<*mut c_char>,
     stdout: RawFd,
@@ -84,12 +84,13 @@ fn no_signals() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is valid, and sigemptyset initialises what it points to.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: it has been initialised in the line above.
+    // SAFETY: the line above has initialised it.
     unsafe { set.assume_init() }
 }
 
 impl Image<'_> {
-    /// The cheap way: nothing of the agent's memory is copied, or looks copied.
+    /// Starts the process by posix_spawn(3). Cheap: the agent's memory is neither copied nor
+    /// reported as copied.
     fn spawn(&self) -> io::Result<libc::pid_t> {
         let mut actions = Actions::new()?;
         actions.open_nothing(libc::STDIN_FILENO)?;
@@ -98,9 +99,9 @@ impl Image<'_> {
         let mut attributes = Attributes::new()?;
         attributes.set(&self.mask)?;
         let mut pid = 0;
-        // SAFETY: program, arguments and variables are strings that end in NUL and outlive the
-        // call, and the lists of the latter two end in null; actions and attributes are
-        // initialised; `pid` is a valid place for an integer.
+        // SAFETY: program, arguments and variables are NUL-terminated strings that outlive the
+        // call. The lists of the latter two end with a null pointer. Actions and attributes are
+        // initialised. `pid` is a valid place for an integer.
         done(unsafe {
             libc::posix_spawn(
                 &raw mut pid,
@@ -114,10 +115,10 @@ impl Image<'_> {
         Ok(pid)
     }
 
-    /// The way of a process that is to become another user in between.
+    /// Starts the process by fork(2), so that the child can switch to `account` before execve(2).
     fn fork(&self, account: &Account) -> io::Result<libc::pid_t> {
         let (mut failure, writer) = io::pipe()?;
-        // SAFETY: the child calls nothing but what may be called between fork and exec: it
+        // SAFETY: between fork and exec, the child calls only async-signal-safe functions: it
         // allocates nothing and takes no lock.
         let pid = unsafe { libc::fork() };
         match pid {
@@ -125,33 +126,36 @@ impl Image<'_> {
             0 => self.be(account, writer.as_raw_fd()),
             _ => drop(writer),
         }
-        // The pipe closes when the program is there.
+        // The child's end of the pipe is closed by a successful execve(2).
         let mut number = [0; 4];
         match failure.read_exact(&mut number) {
             Err(_) => Ok(pid),
             Ok(()) => {
                 let mut status = 0;
-                // SAFETY: the child is ours and about to exit; the pointer is to an integer.
+                // SAFETY: `pid` is a child of this process and about to exit; the pointer is to an
+                // integer.
                 unsafe { libc::waitpid(pid, &raw mut status, 0) };
                 Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
             }
         }
     }
 
-    /// The life of a forked child until it is the program; tells `failure` why it is not.
+    /// Runs in the forked child: becomes the program, or writes the error number to `failure` and
+    /// exits.
     fn be(&self, account: &Account, failure: RawFd) -> ! {
         self.become_program(account);
         let error = io::Error::last_os_error().raw_os_error();
         let number = error.unwrap_or(libc::EINVAL).to_ne_bytes();
-        // SAFETY: the pointer is to as many bytes as it says.
+        // SAFETY: the pointer is to `number.len()` bytes.
         unsafe { libc::write(failure, number.as_ptr().cast(), number.len()) };
         // SAFETY: _exit runs no code of this program.
         unsafe { libc::_exit(127) }
     }
 
-    /// Returns only if something fails, which errno tells.
+    /// Switches the user and executes the program. Returns only on failure, with the reason in
+    /// errno.
     fn become_program(&self, account: &Account) {
-        // SAFETY: NULL ends in NUL.
+        // SAFETY: NULL is a NUL-terminated string.
         let nothing = unsafe { libc::open(NULL.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
         let standard = [
             (nothing, libc::STDIN_FILENO),
@@ -159,21 +163,21 @@ impl Image<'_> {
             (self.stderr, libc::STDERR_FILENO),
         ];
         for (from, to) in standard {
-            // SAFETY: dup2 takes plain integers; what it closes is the parent's as well.
+            // SAFETY: dup2 takes plain integers; the descriptors it closes stay open in the parent.
             if unsafe { libc::dup2(from, to) } < 0 {
                 return;
             }
         }
         for signal in DEFAULT {
-            // SAFETY: SIG_DFL is no handler, so that no code can run in signal context.
+            // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
-        // SAFETY: the mask is initialised; null means that the former one is not wanted.
+        // SAFETY: the mask is initialised; a null pointer means that the former mask is not wanted.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, ptr::null_mut()) };
         let groups = &account.groups;
         // SAFETY: setpgid takes plain integers.
         let is_ready = unsafe { libc::setpgid(0, 0) } == 0
-            // SAFETY: the pointer is to as many groups as it says.
+            // SAFETY: the pointer is to `groups.len()` groups.
             && unsafe { libc::setgroups(groups.len(), groups.as_ptr()) } == 0
             // SAFETY: setgid takes a plain integer.
             && unsafe { libc::setgid(account.gid) } == 0
@@ -181,13 +185,13 @@ impl Image<'_> {
             && unsafe { libc::setuid(account.uid) } == 0;
         if is_ready {
             let (argv, environment) = (self.argv.as_ptr(), self.environment.as_ptr());
-            // SAFETY: all are strings that end in NUL, in lists that end in null.
+            // SAFETY: all are NUL-terminated strings, in lists that end with a null pointer.
             unsafe { libc::execve(self.program.as_ptr(), argv.cast(), environment.cast()) };
         }
     }
 }
 
-/// The result of one of the functions of posix_spawn(3), which return their error.
+/// Converts the result of a posix_spawn(3) function, which is 0 or an error number.
 fn done(number: c_int) -> io::Result<()> {
     match number {
         0 => Ok(()),
@@ -195,8 +199,8 @@ fn done(number: c_int) -> io::Result<()> {
     }
 }
 
-/// What is done to the files of a process before it runs. It stays where it was initialised: what
-/// a copy of it means is not defined.
+/// What is done to the files of a process before it runs. Boxed so that it is never moved: the
+/// result of using a copy is undefined.
 struct Actions(Box<libc::posix_spawn_file_actions_t>);
 
 impl Actions {
@@ -210,7 +214,7 @@ impl Actions {
 
     fn open_nothing(&mut self, as_fd: RawFd) -> io::Result<()> {
         let (actions, path) = (&raw mut *self.0, NULL.as_ptr());
-        // SAFETY: the actions are initialised, and the path ends in NUL and is copied or lives on.
+        // SAFETY: the actions are initialised. The path is NUL-terminated and static.
         done(unsafe {
             libc::posix_spawn_file_actions_addopen(actions, as_fd, path, libc::O_RDONLY, 0)
         })
@@ -224,12 +228,12 @@ impl Actions {
 
 impl Drop for Actions {
     fn drop(&mut self) {
-        // SAFETY: the actions are initialised, and nobody uses them any more.
+        // SAFETY: the actions are initialised and not used afterwards.
         unsafe { libc::posix_spawn_file_actions_destroy(&raw mut *self.0) };
     }
 }
 
-/// What else is done to a process before it runs. It stays where it was initialised, likewise.
+/// The other attributes of a process. Boxed for the same reason as [`Actions`].
 struct Attributes(Box<libc::posix_spawnattr_t>);
 
 impl Attributes {
@@ -241,7 +245,8 @@ impl Attributes {
         Ok(Attributes(unsafe { attributes.assume_init() }))
     }
 
-    /// A group of its own, no signal ignored of those that count, none blocked but `mask`.
+    /// Gives the process its own group, the signal mask `mask`, and default actions for
+    /// [`DEFAULT`].
     fn set(&mut self, mask: &libc::sigset_t) -> io::Result<()> {
         let mut default = no_signals();
         for signal in DEFAULT {
@@ -253,7 +258,7 @@ impl Attributes {
             | libc::POSIX_SPAWN_SETSIGMASK;
         let flags = libc::c_short::try_from(flags).unwrap_or_default();
         let attributes = &raw mut *self.0;
-        // SAFETY: the attributes are initialised; 0 stands for the process itself.
+        // SAFETY: the attributes are initialised; 0 means the process itself.
         done(unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) })?;
         // SAFETY: the attributes and the set are initialised.
         done(unsafe { libc::posix_spawnattr_setsigdefault(attributes, &raw const default) })?;
@@ -266,7 +271,7 @@ impl Attributes {
 
 impl Drop for Attributes {
     fn drop(&mut self) {
-        // SAFETY: the attributes are initialised, and nobody uses them any more.
+        // SAFETY: the attributes are initialised and not used afterwards.
         unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
     }
 }

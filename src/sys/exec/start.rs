@@ -1,4 +1,4 @@
-//! From a task to a process: whose, with which program, in which environment.
+//! Turns a task into a process: user, program, environment.
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -10,17 +10,17 @@ use super::environment::Environment;
 use super::error::ExecError;
 use super::spawn::{Spawned, spawn};
 
-/// Where commands are started, as far as it matters.
+/// What the start of a command depends on.
 pub(super) struct Setting {
     pub(super) environment: Environment,
-    /// Whether the agent may become whom it likes.
+    /// Whether the agent is root and may switch to another user.
     pub(super) is_root: bool,
-    /// Whether the kernel may be asked for a descriptor of a process.
+    /// Whether pidfd_open(2) may be used.
     pub(super) has_pidfd: bool,
 }
 
 impl Setting {
-    /// Here and now.
+    /// The setting of this process.
     pub(super) fn of_agent() -> Setting {
         Setting {
             environment: Environment::of_agent(),
@@ -61,8 +61,10 @@ impl Setting {
         let shown = program.display();
         let invalid = |_| ExecError::other(format!("fork/exec {shown}: invalid argument"));
         let file = CString::new(program.as_os_str().as_bytes()).map_err(invalid)?;
-        let argv: Result<Vec<CString>, _> = argv.into_iter().map(CString::new).collect();
-        let argv = argv.map_err(invalid)?;
+        let words = argv.into_iter().map(CString::new);
+        let argv = words
+            .collect::<Result<Vec<CString>, _>>()
+            .map_err(invalid)?;
         let environment = environment
             .strings()
             .map_err(|_| ExecError::other("exec: environment variable contains NUL"))?;
@@ -71,8 +73,8 @@ impl Setting {
     }
 }
 
-/// The file that `name` means in the directories of `path`: the first that may be executed.
-/// Directories that are not given from the root on are passed over.
+/// The first executable file called `name` in the directories of `path`. Directories that are not
+/// absolute are skipped.
 pub(super) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     let directories = path.as_bytes().split(|byte| *byte == b':');
     directories
@@ -90,7 +92,7 @@ pub(super) fn may_execute(file: &Path) -> bool {
     let Ok(path) = CString::new(file.as_os_str().as_bytes()) else {
         return false;
     };
-    // SAFETY: `path` is a string that ends in NUL and outlives the call.
+    // SAFETY: `path` is a NUL-terminated string that outlives the call.
     unsafe { libc::access(path.as_ptr(), libc::X_OK) == 0 }
 }
 

@@ -1,5 +1,5 @@
-//! The operations on files that the journal is made of, and the directory that does them. A test has
-//! a disk of its own, which fails as it is told to.
+//! The file operations that the journal consists of, and the directory that performs them. Tests
+//! use a scripted disk, which fails on demand.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -8,39 +8,39 @@ use std::path::PathBuf;
 
 use crate::sys::nofollow;
 
-/// For the agent's user alone: messages of checks may say what is not for everybody.
+/// Readable by the agent's user only: messages of checks may be confidential.
 const MODE: u32 = 0o600;
 
 /// Files of one directory, by name.
 pub(crate) trait Disk: Send {
-    /// All of a file. Fails if it has more than `limit` bytes.
+    /// Returns the whole file. Fails if it has more than `limit` bytes.
     fn read(&mut self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
 
-    /// Bytes of a file.
+    /// The length of a file in bytes.
     fn length(&mut self, name: &str) -> io::Result<u64>;
 
-    /// Makes an empty file, in the place of one that is there.
+    /// Creates an empty file. Replaces an existing one.
     fn create(&mut self, name: &str) -> io::Result<()>;
 
-    /// Puts `bytes` at this distance from a file's beginning. It may fail with some of them there.
+    /// Writes `bytes` at the offset `at`. After an error, some of them may have been written.
     fn write(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Takes everything from a file beyond so many bytes.
+    /// Truncates a file to `length` bytes.
     fn cut(&mut self, name: &str, length: u64) -> io::Result<()>;
 
-    /// What a file holds outlasts a loss of power once this has returned.
+    /// Makes the content of a file durable: it survives a loss of power once this has returned.
     fn sync(&mut self, name: &str) -> io::Result<()>;
 
-    /// Gives a file another name, and takes the place of one that has it.
+    /// Renames a file. Replaces an existing one of that name.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     fn remove(&mut self, name: &str) -> io::Result<()>;
 
-    /// Which files there are outlasts a loss of power once this has returned.
+    /// Makes the directory's entries durable: they survive a loss of power once this has returned.
     fn sync_names(&mut self) -> io::Result<()>;
 }
 
-/// A directory of the host. Nothing is kept open between two operations.
+/// A directory of the host. No file is kept open between two operations.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
@@ -74,7 +74,7 @@ impl Disk for Directory {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(MODE);
         match options.open(&path) {
-            // Whatever it is, and wherever it leads: it is not written to.
+            // An existing file, link or FIFO is removed, never written to.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 fs::remove_file(&path)?;
                 options.open(&path).map(drop)

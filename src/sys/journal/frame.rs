@@ -1,42 +1,42 @@
-//! The shape of the journal's file: a head that says which format it is, and then frames, each with
-//! checksums of its own, so that damage costs what it has hit and nothing behind it.
+//! The format of the journal's file: a head with the format's version, followed by frames. Each
+//! frame has its own checksums, so that damage to one frame does not affect the next ones.
 //!
-//! All numbers are little-endian. Head: [`MAGIC`], the version, CRC-32C of both. Frame: [`MARK`], the
-//! length of its content, CRC-32C of the content, CRC-32C of these twelve bytes, the content.
+//! All numbers are little-endian. Head: [`MAGIC`], the version, CRC-32C of both. Frame: [`MARK`],
+//! the length of the content, CRC-32C of the content, CRC-32C of these twelve bytes, the content.
 
 use std::ops::Range;
 
-/// With what the file begins.
+/// The first bytes of the file.
 const MAGIC: &[u8; 8] = b"mkrspool";
-/// The format that this program writes, and the only one that it reads.
+/// The format version that this program writes, and the only one that it reads.
 const VERSION: u32 = 1;
 /// Bytes before the first frame.
 pub(super) const HEAD: usize = 16;
-/// With what a frame begins: bytes that no text has.
+/// The first bytes of a frame. They occur in no UTF-8 text.
 const MARK: &[u8; 4] = b"\xF1\x9Emk";
 /// Bytes of a frame before its content.
 const FRAME: usize = 16;
-/// How many times the length of a file may be read to check contents: more than once only where
-/// it is damaged, and then as often as somebody has wished who made the damage.
+/// How many times the file's length may be read to verify contents. Once is enough for an undamaged
+/// file. The limit stops a file made to cause many reads.
 const EFFORT: usize = 8;
 
-/// What a file holds.
+/// What a file contains.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(super) struct Frames {
-    /// The contents of the frames that are whole.
+    /// Where the contents of the undamaged frames lie.
     pub(super) frames: Vec<Range<usize>>,
-    /// Bytes that belong to nothing that is whole.
+    /// Bytes that belong to no undamaged frame.
     pub(super) damaged: usize,
-    /// Stretches of such bytes.
+    /// Contiguous runs of such bytes.
     pub(super) places: usize,
 }
 
-/// What a file is that is not read.
+/// Why a file is not read.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Foreign {
-    /// A journal in a format of another version.
+    /// A journal of another format version.
     Version(u32),
-    /// No journal at all.
+    /// Not a journal.
     Other,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn begin(out: &mut Vec<u8>) {
     out.extend(sum);
 }
 
-/// Appends a frame. A content whose length does not fit in 32 bits is not written.
+/// Appends a frame. A content whose length does not fit in 32 bits is skipped.
 pub(super) fn write(out: &mut Vec<u8>, content: &[u8]) {
     let Ok(length) = u32::try_from(content.len()) else {
         return;
@@ -63,7 +63,7 @@ pub(super) fn write(out: &mut Vec<u8>, content: &[u8]) {
     out.extend(content);
 }
 
-/// Finds the frames of a file. Never reads beyond [`EFFORT`] times its length.
+/// Finds the frames of a file. Reads at most [`EFFORT`] times its length.
 pub(super) fn read(file: &[u8]) -> Result<Frames, Foreign> {
     let mut found = Frames::default();
     let mut at = match head(file) {
@@ -87,20 +87,21 @@ pub(super) fn read(file: &[u8]) -> Result<Frames, Foreign> {
             at = next;
         }
     }
-    match has_head || !found.frames.is_empty() || file.is_empty() {
-        true => Ok(found),
-        false => Err(Foreign::Other),
+    if has_head || !found.frames.is_empty() || file.is_empty() {
+        Ok(found)
+    } else {
+        Err(Foreign::Other)
     }
 }
 
-/// The version that an undamaged head tells.
+/// The version in the head; `None` if the head is damaged or missing.
 fn head(file: &[u8]) -> Option<u32> {
     let (head, sum) = file.get(..HEAD)?.split_at(HEAD - 4);
     let version = head.strip_prefix(MAGIC)?;
     (sum_of(head) == sum).then(|| number(version))
 }
 
-/// Where the content of the frame lies that begins at `at`, if there is a whole one.
+/// Where the content lies of the frame that begins at `at`; `None` if there is no undamaged one.
 fn frame(file: &[u8], at: usize, effort: &mut usize) -> Option<Range<usize>> {
     let (front, sum) = file.get(at..at.checked_add(FRAME)?)?.split_at(FRAME - 4);
     let rest = front.strip_prefix(MARK)?;
@@ -115,7 +116,7 @@ fn frame(file: &[u8], at: usize, effort: &mut usize) -> Option<Range<usize>> {
     (sum_of(content) == content_sum).then_some(start..end)
 }
 
-/// Where the next frame may begin, from `from` on; the end of the file if nowhere.
+/// The offset of the next [`MARK`] from `from` on; the file's length if there is none.
 fn following_mark(file: &[u8], from: usize) -> usize {
     let rest = file.get(from..).unwrap_or_default();
     let next = rest.windows(MARK.len()).position(|bytes| bytes == MARK);
@@ -134,8 +135,8 @@ fn sum_of(bytes: &[u8]) -> [u8; 4] {
     crc32c(bytes).to_le_bytes()
 }
 
-/// CRC-32C (Castagnoli, reflected), four bits at a time: the table is 64 bytes, and a day of a plain
-/// host is summed up in milliseconds.
+/// CRC-32C (Castagnoli, reflected), four bits at a time. The table takes 64 bytes. A day of values
+/// of an ordinary host takes milliseconds.
 fn crc32c(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 16] = table();
     let mut sum = u32::MAX;
@@ -191,7 +192,7 @@ mod tests {
 
     /// RFC 3720, appendix B.4, and the catalogue of parametrised CRCs.
     #[test]
-    fn sums_are_those_of_the_standard() {
+    fn crc32c_matches_the_published_vectors() {
         let ascending: Vec<u8> = (0..32).collect();
         let table: [(&[u8], u32); 5] = [
             (b"", 0),
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_found() {
+    fn frames_written_are_found() {
         let file = file();
         assert_eq!(contents(&file), CONTENTS);
         let found = read(&file).unwrap();
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_has_changed_costs_its_frame_and_no_other() {
+    fn frame_with_a_changed_byte_is_the_only_one_lost() {
         let good = file();
         for at in 0..good.len() {
             for flip in [1, 0x80, 0xFF] {
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_missing_or_too_many_costs_its_frame_and_no_other() {
+    fn frame_with_a_missing_or_extra_byte_is_the_only_one_lost() {
         let good = file();
         for at in 0..good.len() {
             let mut missing = good.clone();
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_costs_the_frames_that_it_has_torn() {
+    fn frames_before_a_torn_tail_are_found() {
         let good = file();
         let whole = read(&good).unwrap();
         for end in 0..good.len() {
@@ -256,7 +257,8 @@ mod tests {
                 Ok(found) => assert_eq!(found.frames.len(), expected, "cut at {end}"),
                 Err(error) => assert!(end < HEAD && error == Foreign::Other, "cut at {end}"),
             }
-            // As a file system leaves it whose sizes are safe sooner than their contents.
+            // Some file systems write a file's size before its content: the tail is zeros after a
+            // crash.
             let mut zeros = torn.to_vec();
             zeros.resize(good.len(), 0);
             assert!(read(&zeros).map_or(0, |found| found.frames.len()) >= expected);
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_from_what_is_no_journal() {
+    fn frame_version_is_distinguished_from_other_files() {
         let mut later = MAGIC.to_vec();
         later.extend(7_u32.to_le_bytes());
         later.extend(sum_of(&later));
@@ -275,9 +277,9 @@ mod tests {
         }
     }
 
-    /// A file made on purpose: every sixteen bytes promise a long frame that is not there.
+    /// A malicious file: every sixteen bytes announce a long frame that is not there.
     #[test]
-    fn no_file_takes_long_to_read() {
+    fn frames_of_a_malicious_file_are_read_in_bounded_time() {
         let mut front = MARK.to_vec();
         front.extend((1_u32 << 15).to_le_bytes());
         front.extend([0; 4]);
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics() {
+    fn frames_of_damaged_files_never_panic() {
         let mut state = 1_u32;
         for _ in 0..2_000 {
             let mut file = file();

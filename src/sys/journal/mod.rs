@@ -1,9 +1,9 @@
-//! The file in which values outlive the agent. Holds frames of bytes and keeps them whole; knows
-//! nothing of what they mean, nor when to write.
+//! The file that preserves values across a restart of the agent. Stores frames of bytes and detects
+//! damage. Does not interpret them, and does not decide when to write.
 //!
-//! It is written in one go each time and is on the disk when a call returns. What is appended is
-//! synced before it counts; a file that takes another's place is synced before it gets its name,
-//! and the name after that.
+//! Each call writes once, and the data is on the disk when it returns. Appended data is synced
+//! before it counts. A file that replaces another is synced, then renamed, and then the directory
+//! is synced.
 
 mod disk;
 mod frame;
@@ -21,13 +21,13 @@ pub(crate) use disk::{Directory, Disk};
 use super::root::FileError;
 use frame::Foreign;
 
-/// Bytes of the file. What is beyond is not read, and is not written.
+/// Maximum size of the file in bytes. A larger file is neither read nor written.
 pub(crate) const LIMIT: u64 = 32 << 20;
 /// The file's name in the agent's directory.
 const NAME: &str = "spool";
-/// The name under which its successor is written.
+/// The name under which a replacement is written.
 const NEXT: &str = "spool.new";
-/// Files that are set aside, under a name each.
+/// The names of files that have been set aside.
 const ASIDES: [&str; 4] = [
     "spool.set-aside",
     "spool.set-aside.1",
@@ -35,22 +35,22 @@ const ASIDES: [&str; 4] = [
     "spool.set-aside.3",
 ];
 
-/// The file, as far as this process knows it.
+/// The file, and its state as of the last operation.
 pub(crate) struct Journal {
     disk: Box<dyn Disk>,
     root: PathBuf,
     place: Place,
 }
 
-/// What is where the file ought to be.
+/// The state of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     Nothing,
-    /// A file of so many bytes, all of them whole and on the disk.
+    /// A file of so many bytes, all of them valid and synced.
     Whole(u64),
-    /// A file to which nothing can be added.
+    /// A file that cannot be appended to.
     Damaged,
-    /// A file that cannot be read and must not be lost.
+    /// A file that cannot be read and must not be overwritten.
     Untouchable,
 }
 
@@ -59,12 +59,12 @@ enum Place {
 pub(crate) struct Found {
     file: Vec<u8>,
     frames: Vec<Range<usize>>,
-    /// What somebody ought to know.
+    /// A problem to log.
     pub(crate) notice: Option<Notice>,
 }
 
 impl Found {
-    /// The frames that are whole, in the order in which they were written.
+    /// The undamaged frames, in the order in which they were written.
     pub(crate) fn frames(&self) -> impl Iterator<Item = &[u8]> {
         self.frames
             .iter()
@@ -72,16 +72,16 @@ impl Found {
     }
 }
 
-/// Something that is wrong with the file.
+/// A problem with the file.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// So many bytes in so many places are lost, the rest is not.
+    /// So many bytes in so many places are lost; the other frames were read.
     Damaged {
         path: PathBuf,
         bytes: usize,
         places: usize,
     },
-    /// It is not for this program to read, and has another name now, or could not be given one.
+    /// The file cannot be read by this program. It was renamed to `aside`, or renaming failed.
     Foreign {
         path: PathBuf,
         why: String,
@@ -90,8 +90,8 @@ pub(crate) enum Notice {
 }
 
 impl Journal {
-    /// The journal below `root`, and what it holds. Reads, and does nothing else unless the file is
-    /// not for this program, which is set aside then.
+    /// The journal below `root`, and what it holds. Only reads, unless the file cannot be read by
+    /// this program. Such a file is set aside.
     pub(crate) fn open(mut disk: Box<dyn Disk>, root: &Path) -> (Journal, Found) {
         let read = disk.read(NAME, LIMIT);
         let mut journal = Journal {
@@ -132,7 +132,7 @@ impl Journal {
         }
     }
 
-    /// Gives a file that must not be lost another name.
+    /// Renames a file that this program cannot read, so that it is not overwritten.
     fn foreign(&mut self, why: String) -> Found {
         Found {
             notice: Some(self.move_aside(why)),
@@ -153,13 +153,13 @@ impl Journal {
         }
     }
 
-    /// Gives the file another name: what is in it is of no use for this agent. Says where it is.
+    /// Renames the file, whose content this agent cannot use. Returns a notice with its new path.
     pub(crate) fn disown(&mut self, why: &str) -> Notice {
         self.place = Place::Nothing;
         self.move_aside(why.to_owned())
     }
 
-    /// A name that no file has that was set aside; the last one if all are taken.
+    /// The first name for a file set aside that is not in use; the last one if all are.
     fn free_name(&mut self) -> &'static str {
         let [.., last] = ASIDES;
         let is_free = |name: &&str| {
@@ -169,12 +169,12 @@ impl Journal {
         ASIDES.into_iter().find(is_free).unwrap_or(last)
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub(crate) fn path(&self) -> PathBuf {
         self.root.join(NAME)
     }
 
-    /// Bytes of the file, as far as they are of use.
+    /// The length of the file in bytes; 0 if nothing can be appended to it.
     #[cfg(test)]
     pub(crate) fn length(&self) -> u64 {
         match self.place {
@@ -183,20 +183,20 @@ impl Journal {
         }
     }
 
-    /// Whether frames can be added, rather than that everything has to be written anew.
+    /// Whether frames can be appended. If not, the whole file has to be replaced.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.place, Place::Whole(_))
     }
 
-    /// Whether there may be a file.
+    /// Whether a file may exist.
     pub(crate) fn is_there(&self) -> bool {
         self.place != Place::Nothing
     }
 
-    /// Adds frames. They are on the disk when this returns.
+    /// Appends frames. They are on the disk when this returns.
     ///
-    /// If it fails, the file holds what it held before, or [`Journal::is_open`] says that it has to
-    /// be replaced.
+    /// If it fails, either the file is unchanged, or [`Journal::is_open`] is false and the file has
+    /// to be replaced.
     pub(crate) fn append(&mut self, frames: &[Vec<u8>]) -> Result<(), FileError> {
         let Place::Whole(length) = self.place else {
             let why = "there is nothing that it could be added to";
@@ -212,10 +212,11 @@ impl Journal {
         }
         let known = self.disk.length(NAME);
         if !known.as_ref().is_ok_and(|known| *known == length) {
-            // Removed, or written by somebody else.
+            // The file was removed, or changed by another process.
             self.place = Place::Damaged;
-            let why = known.err();
-            let why = why.unwrap_or_else(|| io::Error::other("somebody else has changed it"));
+            let why = known
+                .err()
+                .unwrap_or_else(|| io::Error::other("somebody else has changed it"));
             return Err(self.error("append to", why));
         }
         if let Err(error) = self.disk.write(NAME, length, &bytes) {
@@ -225,7 +226,7 @@ impl Journal {
             return Err(self.error("append to", error));
         }
         if let Err(error) = self.disk.sync(NAME) {
-            // What of it is on the disk, nobody knows, and asking again does not help.
+            // How much of it is on the disk is unknown. Another sync does not help.
             self.place = Place::Damaged;
             return Err(self.error("sync", error));
         }
@@ -233,8 +234,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts a file with these frames in the place of the one there may be. It is on the disk when
-    /// this returns. If it fails, the file holds what it held before.
+    /// Replaces the file by one with these frames. It is on the disk when this returns. If it
+    /// fails, the file is unchanged.
     pub(crate) fn replace(&mut self, frames: &[Vec<u8>]) -> Result<(), FileError> {
         if self.place == Place::Untouchable {
             let why = "what is there can neither be read nor be given another name";
@@ -245,14 +246,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps frames that are of no use for now in a file of their own. Returns where.
+    /// Writes frames that cannot be used now to a separate file. Returns its path.
     pub(crate) fn set_aside(&mut self, frames: &[Vec<u8>]) -> Result<PathBuf, FileError> {
         let name = self.free_name();
         self.put(name, frames)?;
         Ok(self.root.join(name))
     }
 
-    /// Makes a file as a whole. Returns its length.
+    /// Writes a complete file. Returns its length.
     fn put(&mut self, name: &str, frames: &[Vec<u8>]) -> Result<u64, FileError> {
         let mut bytes = Vec::new();
         frame::begin(&mut bytes);
@@ -270,16 +271,16 @@ impl Journal {
             .and_then(|()| disk.sync(NEXT))
             .and_then(|()| disk.rename(NEXT, name));
         if let Err(error) = written {
-            // It is of no use, and whatever kept it from being used has been noted.
+            // The partial file is useless, and the error that matters is returned below.
             drop(disk.remove(NEXT));
             return Err(self.error("write", error));
         }
-        // A directory that cannot be synced keeps the name a little later.
+        // If the directory cannot be synced, the name becomes durable a little later.
         drop(disk.sync_names());
         Ok(length)
     }
 
-    /// Removes the file: nothing in it is of use any more.
+    /// Removes the file, because its content is not needed any more.
     pub(crate) fn clear(&mut self) -> Result<(), FileError> {
         if matches!(self.place, Place::Nothing | Place::Untouchable) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A disk that does what a test says, and forgets at a loss of power what it was not told to keep.
+//! A disk scripted by a test. At a simulated loss of power it loses what has not been synced.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,30 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Disk;
 
-/// A disk whose other handles are its clones.
+/// A scripted disk. Its clones share one state.
 #[derive(Clone, Default)]
 pub(crate) struct ScriptedDisk(Arc<Mutex<Drive>>);
 
-/// What is wrong with the disk.
+/// The fault of the disk.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Mood {
     #[default]
     Well,
-    /// So many bytes fit, and no more.
+    /// So many more bytes can be written.
     Full(usize),
     ReadOnly,
     Denied,
-    /// Nothing reaches the medium, and it says so.
+    /// Syncing fails with an I/O error.
     Failing,
 }
 
 #[derive(Default)]
 pub(crate) struct Drive {
     pub(crate) mood: Mood,
-    /// Whether it says that it has synced, and has not: what a program amounts to that does not
+    /// Whether a sync succeeds without storing anything. This simulates a program that does not
     /// sync, or not in time.
     pub(crate) is_deaf: bool,
-    /// Operations that changed something or opened a file to change it.
+    /// Operations that changed a file or opened it for writing.
     pub(crate) touches: usize,
     /// Bytes written.
     pub(crate) written: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Drive {
     files: Vec<Content>,
 }
 
-/// What a file holds, and what it would hold after a loss of power.
+/// The current content of a file, and its content after a loss of power.
 #[derive(Clone, Default)]
 struct Content {
     now: Vec<u8>,
@@ -59,7 +59,7 @@ impl ScriptedDisk {
             .map(|file| drive.files[*file].now.clone())
     }
 
-    /// Puts a file there, on the medium.
+    /// Creates a file that is already synced.
     pub(crate) fn put(&self, name: &str, content: &[u8]) {
         let mut drive = self.drive();
         let content = content.to_vec();
@@ -76,8 +76,8 @@ impl ScriptedDisk {
         self.drive().names.keys().cloned().collect()
     }
 
-    /// What was not synced is lost, or not, or in part, as `random` has it: any number below its
-    /// argument.
+    /// Simulates a loss of power. Data not synced is lost, kept or partly kept, as `random`
+    /// decides. `random` returns any number below its argument.
     pub(crate) fn lose_power(&self, random: &mut dyn FnMut(usize) -> usize) {
         let mut drive = self.drive();
         if random(2) == 0 {
@@ -90,7 +90,7 @@ impl ScriptedDisk {
                     0 => file.now = file.kept.clone(),
                     1 => {}
                     2 => file.now.truncate(torn.max(common(&file.now, &file.kept))),
-                    // The size is kept sooner than what fills it.
+                    // The file's size was stored before its content.
                     _ => {
                         let whole = torn.max(common(&file.now, &file.kept));
                         file.now[whole..].fill(0);
@@ -103,7 +103,7 @@ impl ScriptedDisk {
     }
 }
 
-/// Bytes with which both begin.
+/// The length of the common prefix.
 fn common(one: &[u8], other: &[u8]) -> usize {
     one.iter()
         .zip(other)
@@ -134,9 +134,10 @@ impl Disk for ScriptedDisk {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let bytes = drive.files[drive.find(name)?].now.clone();
-        match bytes.len() as u64 > limit {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(bytes),
+        if bytes.len() as u64 > limit {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes)
         }
     }
 

@@ -1,4 +1,4 @@
-//! The file on a disk that a test scripts, and on one that is real.
+//! The journal on a scripted disk, and on a real one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn texts(found: &Found) -> Vec<&str> {
         .collect()
 }
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers that are the same in every run.
 fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
     move |limit| {
         state = state
@@ -35,7 +35,7 @@ fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
 }
 
 #[test]
-fn what_is_kept_is_there_for_the_next_process() {
+fn journal_is_read_by_the_next_process() {
     let disk = ScriptedDisk::default();
     let (mut journal, found) = open(&disk);
     assert_eq!(
@@ -58,7 +58,7 @@ fn what_is_kept_is_there_for_the_next_process() {
 }
 
 #[test]
-fn to_open_and_to_clear_nothing_touches_nothing() {
+fn journal_open_and_clear_without_frames_change_nothing() {
     let disk = ScriptedDisk::default();
     let (mut journal, _) = open(&disk);
     journal.clear().unwrap();
@@ -73,7 +73,7 @@ fn to_open_and_to_clear_nothing_touches_nothing() {
 }
 
 #[test]
-fn what_is_on_the_disk_outlasts_a_loss_of_power() {
+fn journal_survives_a_loss_of_power() {
     for seed in 0..300 {
         let disk = ScriptedDisk::default();
         let mut random = numbers(seed);
@@ -92,9 +92,9 @@ fn what_is_on_the_disk_outlasts_a_loss_of_power() {
     }
 }
 
-/// That the test above can fail.
+/// Proves that the test above can fail.
 #[test]
-fn without_syncing_it_would_be_lost() {
+fn journal_without_sync_would_be_lost() {
     let lost = (0..300).any(|seed| {
         let disk = ScriptedDisk::default();
         disk.drive().is_deaf = true;
@@ -107,7 +107,7 @@ fn without_syncing_it_would_be_lost() {
 }
 
 #[test]
-fn a_disk_that_fails_leaves_what_was_there() {
+fn journal_is_unchanged_if_the_disk_fails() {
     // (what is wrong, words of the error)
     let table = [
         (Mood::Full(0), "no storage space"),
@@ -134,10 +134,11 @@ fn a_disk_that_fails_leaves_what_was_there() {
         disk.drive().mood = Mood::Well;
         let (_, found) = open(&disk);
         assert_eq!(texts(&found).first(), Some(&"a"), "{mood:?}");
-        // It goes on where it was, or says that it cannot.
-        match journal.is_open() {
-            true => journal.append(&frames(&["b"])).unwrap(),
-            false => journal.replace(&frames(&["a", "b"])).unwrap(),
+        // The journal can still be appended to, or reports that it must be replaced.
+        if journal.is_open() {
+            journal.append(&frames(&["b"])).unwrap();
+        } else {
+            journal.replace(&frames(&["a", "b"])).unwrap();
         }
         assert_eq!(texts(&open(&disk).1), ["a", "b"], "{mood:?}");
         assert!(open(&disk).1.notice.is_none());
@@ -145,7 +146,7 @@ fn a_disk_that_fails_leaves_what_was_there() {
 }
 
 #[test]
-fn a_file_that_is_deleted_underneath_is_written_anew() {
+fn journal_deleted_by_others_is_written_anew() {
     for other in [None, Some(&b"short"[..])] {
         let disk = ScriptedDisk::default();
         let (mut journal, _) = open(&disk);
@@ -162,7 +163,7 @@ fn a_file_that_is_deleted_underneath_is_written_anew() {
 }
 
 #[test]
-fn damage_is_told_and_costs_what_it_has_hit() {
+fn journal_damage_is_reported_and_bounded() {
     let disk = ScriptedDisk::default();
     let (mut journal, _) = open(&disk);
     journal
@@ -189,7 +190,7 @@ fn damage_is_told_and_costs_what_it_has_hit() {
 }
 
 #[test]
-fn what_is_not_for_this_program_is_set_aside() {
+fn journal_of_another_format_is_set_aside() {
     let disk = ScriptedDisk::default();
     for (other, name) in [&b"#!/bin/sh"[..], b"something else", b"third"]
         .into_iter()
@@ -209,7 +210,7 @@ fn what_is_not_for_this_program_is_set_aside() {
 }
 
 #[test]
-fn what_can_neither_be_read_nor_renamed_is_left_alone() {
+fn journal_that_can_neither_be_read_nor_renamed_is_left_alone() {
     let disk = ScriptedDisk::default();
     disk.put(NAME, b"precious");
     disk.drive().mood = Mood::Denied;
@@ -226,7 +227,7 @@ fn what_can_neither_be_read_nor_renamed_is_left_alone() {
 }
 
 #[test]
-fn nothing_larger_than_the_limit_is_written_or_read() {
+fn journal_above_the_limit_is_neither_written_nor_read() {
     let disk = ScriptedDisk::default();
     let (mut journal, _) = open(&disk);
     let half = vec![0; usize::try_from(LIMIT).unwrap() / 2];
@@ -241,7 +242,7 @@ fn nothing_larger_than_the_limit_is_written_or_read() {
 }
 
 #[test]
-fn frames_for_later_lie_in_a_file_of_their_own() {
+fn journal_frames_set_aside_are_in_a_separate_file() {
     let disk = ScriptedDisk::default();
     let (mut journal, _) = open(&disk);
     journal.replace(&frames(&["a"])).unwrap();
@@ -252,7 +253,7 @@ fn frames_for_later_lie_in_a_file_of_their_own() {
 }
 
 #[test]
-fn a_directory_of_the_host_is_such_a_disk() {
+fn journal_works_in_a_directory_of_the_host() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Journal::open(Box::new(Directory::at(dir.path())), dir.path());
     let (mut journal, found) = open();

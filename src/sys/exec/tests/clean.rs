@@ -1,12 +1,13 @@
-//! What must not pass from the agent to a command, nor stay behind.
+//! What a command must not inherit from the agent, and what must not be left after it.
 
 use std::os::fd::AsRawFd;
 
 use super::*;
 
-/// Blocks the signals that end a process in this thread, as the agent does in all of its own.
+/// Blocks the signals that end a process in this thread, as the agent does in all its threads.
 fn block_signals() {
-    // SAFETY: the set is initialised by sigemptyset before it is used; null is no former mask.
+    // SAFETY: sigemptyset initialises the set before it is used; a null pointer means that the
+    // former mask is not wanted.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
@@ -48,13 +49,15 @@ fn a_command_blocks_no_signal_and_ignores_none_that_counts() {
 
 #[test]
 fn a_command_inherits_no_file_that_the_agent_has_opened() {
-    // Those that whoever started the tests left open are not the agent's.
+    // Files inherited from the process that started the tests were not opened by the agent.
     let inherited = |fd: &str| {
-        let flags = fs::read(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-        let flags = String::from_utf8(flags).unwrap();
-        let flags = flags.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
-        flags.is_some_and(|flags| flags & libc::O_CLOEXEC.cast_unsigned() == 0)
+        let info = fs::read(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+        let text = String::from_utf8(info).unwrap();
+        let octal = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        octal.is_some_and(|octal| {
+            let flags = u32::from_str_radix(octal.trim(), 8).unwrap();
+            flags & libc::O_CLOEXEC.cast_unsigned() == 0
+        })
     };
     let (_stop, sign) = stop().unwrap();
     let (reader, _writer) = std::io::pipe().unwrap();
@@ -74,8 +77,8 @@ fn a_command_inherits_no_file_that_the_agent_has_opened() {
         })
     });
     for thread in threads {
-        let open = thread.join().unwrap();
-        let mut open: Vec<&str> = open.lines().collect();
+        let listing = thread.join().unwrap();
+        let mut open: Vec<&str> = listing.lines().collect();
         open.retain(|fd| fd.len() == 1 && "012".contains(fd) || !inherited(fd));
         assert_eq!(open, ["0", "1", "2"]);
     }
@@ -128,7 +131,7 @@ fn a_stop_ends_every_command_at_once() {
     for thread in threads {
         assert_eq!(thread.join().unwrap(), End::Stopped);
     }
-    // And none starts any more.
+    // No command is started after the stop.
     let task = Task {
         argv: &strings(&["no-such"]),
         user: None,
@@ -140,7 +143,7 @@ fn a_stop_ends_every_command_at_once() {
     );
 }
 
-/// Runs one test of this program in a process of its own, which `prepare` starts.
+/// Runs one test of this program in its own process, started by a shell after `prepare`.
 fn run_test(prepare: &str, name: &str) {
     let itself = std::env::current_exe().unwrap();
     let script = format!("{prepare} exec \"$0\" --exact {name} --include-ignored");
@@ -150,8 +153,8 @@ fn run_test(prepare: &str, name: &str) {
 }
 
 #[test]
-fn an_agent_that_was_told_to_ignore_its_children_learns_how_they_end() {
-    let name = "sys::exec::tests::ending::tells_how_a_command_ended";
+fn command_status_is_found_if_sigchld_was_ignored_at_start() {
+    let name = "sys::exec::tests::ending::command_end_is_reported";
     run_test("trap '' CHLD;", name);
 }
 
@@ -163,7 +166,7 @@ fn process_one_reaps_orphans() {
 #[test]
 #[ignore = "needs a process of its own"]
 fn as_process_one() {
-    // SAFETY: nothing else runs in this process, so that no lock is held for ever in the copy.
+    // SAFETY: this process has no other thread, so no lock stays held in the child.
     match unsafe { libc::fork() } {
         0 => {
             let is_well = std::panic::catch_unwind(be_process_one).is_ok();
@@ -174,14 +177,14 @@ fn as_process_one() {
     }
 }
 
-/// In the main thread of its process, as a copy always is.
+/// Runs in the main thread of its process, because a forked child has only that one.
 fn be_process_one() {
     // SAFETY: prctl takes plain integers here.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
     let outcome = sh("sleep 0.01 >/dev/null 2>&1 & echo $!", &ample());
     let pid = text(&outcome.stdout);
     assert!(dies(pid) && is_alive(pid));
-    // Its own children are left to whoever waits for them.
+    // Children of other threads are left to the threads that wait for them.
     let other = thread::spawn(|| sh("exec >&- 2>&-; sleep 0.1; exit 4", &ample()).end);
     assert_eq!(reap_orphans(), 1);
     assert!(!is_alive(pid));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn tells_how_a_command_ended() {
+fn command_end_is_reported() {
     // (why this row exists, script, end)
     let table = [
         ("plain", "exit 0", End::Exited(0)),
@@ -30,7 +30,7 @@ fn tells_how_a_command_ended() {
 }
 
 #[test]
-fn ends_what_does_not_end() {
+fn command_is_ended_at_its_limit() {
     // (why this row exists, script, end)
     let table = [
         ("sleeps", "exec sleep 300", End::TimedOut),
@@ -62,7 +62,7 @@ fn ends_what_does_not_end() {
 }
 
 #[test]
-fn without_descriptors_of_processes_all_is_the_same() {
+fn command_is_handled_the_same_without_pidfd() {
     let (_stop, sign) = stop().unwrap();
     let setting = Setting {
         has_pidfd: false,
@@ -87,7 +87,7 @@ fn without_descriptors_of_processes_all_is_the_same() {
 }
 
 #[test]
-fn asks_several_times_before_it_kills() {
+fn command_gets_several_sigterm_before_sigkill() {
     let script = "trap 'echo asked' TERM; echo ready; while :; do sleep 300 & wait; done";
     let limits = Limits {
         grace: Duration::from_millis(1_300),
@@ -97,12 +97,12 @@ fn asks_several_times_before_it_kills() {
     assert_eq!(outcome.end, End::TimedOut);
     let said = text(&outcome.stdout);
     let asked = said.strip_prefix("ready\n").unwrap();
-    // Three times between the limit and the kill; a busy machine may merge them.
+    // SIGTERM comes three times between the limit and SIGKILL; a busy machine may merge them.
     assert!(matches!(asked.matches("asked\n").count(), 1..=3), "{said}");
 }
 
 #[test]
-fn what_a_command_said_before_it_was_ended_is_kept() {
+fn command_output_before_its_end_is_kept() {
     let outcome = sh("echo out; echo err >&2; exec sleep 300", &SHORT);
     assert_eq!(outcome.end, End::TimedOut);
     assert_eq!(text(&outcome.stdout), "out\n");
@@ -110,15 +110,15 @@ fn what_a_command_said_before_it_was_ended_is_kept() {
 }
 
 #[test]
-fn a_child_that_holds_the_output_is_ended_at_the_limit() {
-    // As observed with the Go agent: the code of the command itself counts.
+fn command_child_that_holds_the_output_is_ended_at_the_limit() {
+    // As observed with the Go agent: the exit code of the command itself counts.
     let outcome = sh("sleep 300 & echo $!; exit 1", &SHORT);
     assert_eq!(outcome.end, End::Exited(1));
     assert!(dies(text(&outcome.stdout)));
 }
 
 #[test]
-fn a_child_that_has_left_the_group_delays_nobody_after_the_kill() {
+fn command_child_outside_the_group_is_not_waited_for_after_sigkill() {
     let outcome = sh("setsid sh -c 'echo $$; exec sleep 300' & wait", &SHORT);
     assert_eq!(outcome.end, End::TimedOut);
     let pid = text(&outcome.stdout).trim();
@@ -127,7 +127,7 @@ fn a_child_that_has_left_the_group_delays_nobody_after_the_kill() {
 }
 
 #[test]
-fn not_even_if_it_never_stops_talking() {
+fn command_child_outside_the_group_is_not_waited_for_even_if_it_keeps_writing() {
     let outcome = sh("setsid sh -c 'echo $$; exec yes' & exit 7", &SHORT);
     assert_eq!(outcome.end, End::Exited(7));
     let (pid, _) = text(&outcome.stdout).split_once('\n').unwrap();
@@ -135,7 +135,7 @@ fn not_even_if_it_never_stops_talking() {
 }
 
 #[test]
-fn a_daemon_that_has_closed_its_output_is_neither_waited_for_nor_ended() {
+fn daemon_with_closed_output_is_neither_waited_for_nor_ended() {
     let outcome = sh("sleep 300 >/dev/null 2>&1 & echo $!", &ample());
     assert_eq!(outcome.end, End::Exited(0));
     let pid = text(&outcome.stdout);
@@ -144,7 +144,7 @@ fn a_daemon_that_has_closed_its_output_is_neither_waited_for_nor_ended() {
 }
 
 #[test]
-fn nobody_of_the_group_survives_the_limit() {
+fn command_group_has_no_process_left_after_the_limit() {
     let deaf = "(trap '' TERM; exec sleep 300)";
     let script = format!("{deaf} >/dev/null 2>&1 & echo $!; {deaf} & echo $!; echo $$; sleep 300");
     let outcome = sh(&script, &SHORT);
@@ -155,7 +155,7 @@ fn nobody_of_the_group_survives_the_limit() {
 }
 
 #[test]
-fn the_output_is_kept_apart_and_bounded_and_never_blocks() {
+fn command_output_is_separate_and_bounded_and_never_blocks() {
     let loud = "head -c 3000000 /dev/zero & head -c 3000000 /dev/zero >&2; wait; exit 8";
     let outcome = sh(loud, &ample());
     assert_eq!(outcome.end, End::Exited(8));
@@ -170,14 +170,14 @@ fn the_output_is_kept_apart_and_bounded_and_never_blocks() {
 }
 
 #[test]
-fn a_loud_command_is_ended_like_any_other() {
+fn command_that_keeps_writing_is_ended_at_its_limit() {
     let outcome = sh("yes & yes >&2 & wait", &SHORT);
     assert_eq!(outcome.end, End::TimedOut);
     assert!(outcome.stdout.was_cut && outcome.stderr.was_cut);
 }
 
 #[test]
-fn bytes_are_bytes() {
+fn command_output_is_kept_byte_for_byte() {
     let outcome = sh(r"printf 'a\0\377\n\nno line end'", &ample());
     assert_eq!(outcome.stdout.bytes, b"a\0\xff\n\nno line end");
 }

@@ -1,4 +1,4 @@
-//! Real processes, with limits of fractions of a second.
+//! Tests with real processes and limits of fractions of a second.
 
 mod clean;
 mod ending;
@@ -11,9 +11,9 @@ use std::thread;
 use super::environment::Environment;
 use super::*;
 
-/// For a command that ends by itself, however busy the machine is.
+/// Limit of a command that ends by itself, even on a busy machine.
 const AMPLE: Duration = Duration::from_secs(60);
-/// For a command that has to be ended once it has had the time to begin.
+/// Limits of a command that has to be ended after it has had time to start.
 const SHORT: Limits = Limits {
     time: Duration::from_millis(500),
     grace: Duration::from_millis(500),
@@ -33,7 +33,7 @@ fn strings(argv: &[&str]) -> Vec<String> {
     argv.iter().map(|argument| (*argument).to_owned()).collect()
 }
 
-/// A setting in which nothing depends on who runs the tests.
+/// A setting that does not depend on who runs the tests.
 fn setting() -> Setting {
     Setting {
         environment: Environment::of(vec![
@@ -63,14 +63,14 @@ fn text(output: &Output) -> &str {
     str::from_utf8(&output.bytes).unwrap()
 }
 
-/// Whether there is a process of this number, be it a zombie.
+/// Whether a process with this number exists, even as a zombie.
 fn is_alive(pid: &str) -> bool {
     assert!(pid.trim().parse::<u32>().is_ok(), "no pid: {pid}");
     Path::new("/proc").join(pid.trim()).exists()
 }
 
-/// Waits until the process has died. An orphan may be a zombie for a while: whoever inherits it
-/// reaps it in its own time.
+/// Waits until the process has exited. An orphan may stay a zombie until the process that inherits
+/// it reaps it.
 fn dies(pid: &str) -> bool {
     let has_died = || {
         let stat = fs::read(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! How commands are started, and why they are not.
+//! How commands are started, and the errors of those that cannot be started.
 
 use std::ffi::OsString;
 
 use super::*;
 
 #[test]
-fn says_why_a_command_cannot_be_started() {
+fn command_that_cannot_be_started_is_reported() {
     let file = |name: &str| format!("{FIXTURES}/{name}");
     let refused = |code, name: &str, why| {
         let file = file(name);
@@ -48,16 +48,16 @@ fn says_why_a_command_cannot_be_started() {
 }
 
 #[test]
-fn arguments_arrive_as_they_are() {
+fn command_arguments_are_passed_unchanged() {
     let outcome = run_argv(&["printf", "<%s>", "", "a b", "$HOME", "あ"], &ample()).unwrap();
     assert_eq!(text(&outcome.stdout), "<><a b><$HOME><あ>");
-    // The name by which a program is called is not its path.
+    // argv[0] is the name as given, not the path that was found.
     let outcome = run_argv(&["sh", "-c", "tr '\\0' ' ' </proc/$$/cmdline"], &ample()).unwrap();
     assert!(text(&outcome.stdout).starts_with("sh -c "));
 }
 
 #[test]
-fn the_environment_is_the_agents_and_what_the_task_changes() {
+fn command_environment_is_the_agents_plus_the_changes() {
     let (_stop, sign) = stop().unwrap();
     let argv = strings(&[
         "sh",
@@ -88,7 +88,7 @@ fn the_environment_is_the_agents_and_what_the_task_changes() {
     let expected = format!("agent|2|unset|ja_JP.UTF-8||{path}\n");
     assert_eq!(text(&outcome.stdout), expected);
 
-    // The program is found where the agent looks, not where the task says.
+    // The program is searched in the agent's PATH, not in the task's.
     let env = changes(&[("PATH", Some("/nowhere"))]);
     task.env = &env;
     assert_eq!(
@@ -107,7 +107,7 @@ fn the_environment_is_the_agents_and_what_the_task_changes() {
     );
 }
 
-/// What `argv` says when it is run as `user`.
+/// The outcome of `argv` run as `user`.
 fn run_as(user: &str, argv: &[&str], setting: &Setting) -> Result<Outcome, ExecError> {
     let (_stop, sign) = stop().unwrap();
     let task = Task {
@@ -119,7 +119,7 @@ fn run_as(user: &str, argv: &[&str], setting: &Setting) -> Result<Outcome, ExecE
 }
 
 #[test]
-fn another_user_is_a_matter_of_sudo_even_for_root() {
+fn command_of_another_user_runs_by_sudo_even_for_root() {
     for is_root in [false, true] {
         let path = [("PATH".into(), OsString::from(FIXTURES))];
         let setting = Setting {
@@ -132,7 +132,7 @@ fn another_user_is_a_matter_of_sudo_even_for_root() {
     }
 }
 
-/// A setting in which nobody has sudo.
+/// A setting in which PATH holds no sudo.
 fn no_sudo(is_root: bool) -> Setting {
     let mut setting = Setting {
         is_root,
@@ -144,7 +144,7 @@ fn no_sudo(is_root: bool) -> Setting {
 }
 
 #[test]
-fn without_sudo_only_root_becomes_another_user() {
+fn command_of_another_user_without_sudo_needs_root() {
     let error = run_as("nobody", &["/bin/sh"], &no_sudo(false)).unwrap_err();
     let expected = "exit code: 127, exec: \"sudo\": executable file not found in $PATH";
     assert_eq!(error.to_string(), expected);
@@ -156,7 +156,7 @@ fn without_sudo_only_root_becomes_another_user() {
 }
 
 #[test]
-fn root_becomes_another_user_as_a_whole() {
+fn command_of_another_user_started_by_root_has_its_ids_and_groups() {
     let script = "PATH=/bin:/usr/bin; grep -E '^(Uid|Gid|Groups|SigBlk)' /proc/self/status; \
                   echo $USER $LOGNAME; readlink /proc/self/fd/0";
     let outcome = run_as("nobody", &["/bin/sh", "-c", script], &no_sudo(true));
