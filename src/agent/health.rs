@@ -48,8 +48,10 @@ pub(crate) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
     let answer = move || {
         let (answer, heard) = channel();
         let asked = tell.send(Event::Inquiry(answer));
-        let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
-        heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
+        asked
+            .ok()
+            .and_then(|()| heard.recv_timeout(LIMIT).ok())
+            .unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
     };
     health_socket::serve(root, answer)
         .inspect_err(|error| {

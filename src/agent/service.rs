@@ -222,8 +222,8 @@ impl<'a> Agent<'a> {
             }
             let now = clock.moment();
             self.turn_plugins(now);
-            let idle = self.schedule.idle(clock.wall());
-            let mut idle = idle.min(self.idle_plugins(now)).min(self.watch(now));
+            let jobs_idle = self.schedule.idle(clock.wall());
+            let mut idle = jobs_idle.min(self.idle_plugins(now)).min(self.watch(now));
             if !self.has_poster {
                 idle = Duration::ZERO;
             }
@@ -404,9 +404,10 @@ fn gap((last, before): (Stamp, Moment), (time, now): (Stamp, Moment)) -> Option<
     }
     // The monotonic clock stands still while the host is suspended.
     let asleep = passed.saturating_sub(now.since(before).as_secs());
-    let why = match asleep >= ROUND {
-        true => "the host was suspended",
-        false => "the agent was stopped or got no CPU",
+    let why = if asleep >= ROUND {
+        "the host was suspended"
+    } else {
+        "the agent was stopped or got no CPU"
     };
     let shown = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
     Some(format!(

@@ -75,18 +75,20 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, plugin_events(tell.clone()), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    let _socket = match config.health {
-        true => super::health::serve(&config.root, tell.clone()),
-        false => None,
+    let _socket = if config.health {
+        super::health::serve(&config.root, tell.clone())
+    } else {
+        None
     };
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
     // A removed pid file shows that the last run ended cleanly. Without a pid file, or shortly
     // after a boot, that is unknown.
     let was_clean = pidfile.as_ref().is_some_and(|file| !file.was_left()) && boot::age() > SETTLED;
-    let keeper = match was_clean {
-        true => keeper(&config),
-        false => keeper(&config).hasty(),
+    let keeper = if was_clean {
+        keeper(&config)
+    } else {
+        keeper(&config).hasty()
     };
     let cancel = CancelToken::default();
     let orders = start_poster(

@@ -36,9 +36,10 @@ pub(super) const ONE_STOP: Duration = Duration::from_secs(1);
 impl Agent<'_> {
     /// How long undelivered values may be delivered for.
     pub(super) fn limit(&self, end: &End) -> Duration {
-        match self.leaves(end) {
-            true => LEAVE_LIMIT,
-            false => STOP_LIMIT,
+        if self.leaves(end) {
+            LEAVE_LIMIT
+        } else {
+            STOP_LIMIT
         }
     }
 
@@ -72,8 +73,8 @@ impl Agent<'_> {
             let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
             drop(tell.send(Event::Retired(end.map_err(|error| base::report(&error)))));
         };
-        let thread = thread::start("retire", POSTER_STACK, run);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        thread::start("retire", POSTER_STACK, run)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
         let begin = clock.moment();
         loop {
             match events.recv() {
