@@ -1,27 +1,27 @@
-//! Which messages of a plugin are logged: each once, until the plugin works again.
+//! Which messages of a plugin are logged: each one once, until the plugin works again.
 
 use crate::base::shape::digest;
 
-/// Names that the API does not take, of which so many are logged.
+/// Largest number of logged names that the API rejects.
 const NAMES: usize = 100;
-/// Messages that are remembered: of more, the one that was logged first is forgotten.
+/// Largest number of remembered messages. Then the oldest is removed.
 const MESSAGES: usize = 16;
 
-/// What has been logged of one plugin's command. Takes 1.2 kB at most.
+/// What has been logged about one plugin's command. Takes 1.2 kB at most.
 #[derive(Debug, Default)]
 pub(crate) struct PluginLog {
     trouble: Logged,
     stderr: Logged,
-    /// Digests.
+    /// Digests of rejected names.
     rejected: Vec<u64>,
 }
 
-/// Messages that have been logged, as digests without what differs each time.
+/// Digests of logged messages, without the parts that differ each time.
 #[derive(Debug, Default)]
 struct Logged(Vec<u64>);
 
 impl Logged {
-    /// Notes a message. Returns whether none like it has been logged.
+    /// Records a message. Returns whether no message like it has been recorded.
     fn is_new(&mut self, message: u64) -> bool {
         let is_new = !self.0.contains(&message);
         if is_new {
@@ -35,10 +35,11 @@ impl Logged {
 }
 
 impl PluginLog {
-    /// It failed for this reason, or did not. Returns the line to be logged, if there is one, and
-    /// whether it is good news.
+    /// Records why the command failed, or with `None` that it works. Returns the line to log, if
+    /// any, and whether the command works again.
     ///
-    /// What stands before the first colon counts as it is: an exit code is not a number like others.
+    /// The part before the first colon is compared exactly: an exit code is not a number like
+    /// others.
     pub(crate) fn trouble(&mut self, now: Option<String>) -> Option<(String, bool)> {
         let Some(reason) = now else {
             let was_on = !std::mem::take(&mut self.trouble.0).is_empty();
@@ -49,7 +50,7 @@ impl PluginLog {
         is_new.then_some((reason, false))
     }
 
-    /// It wrote this to stderr. Returns it if it is to be logged.
+    /// Records what the command wrote to stderr. Returns the text if it must be logged.
     pub(crate) fn stderr(&mut self, now: String) -> Option<String> {
         if now.is_empty() {
             self.stderr.0.clear();
@@ -59,7 +60,7 @@ impl PluginLog {
         is_new.then_some(now)
     }
 
-    /// It printed these names, which cannot be sent. Returns those that are to be logged.
+    /// Records names that the command printed and that cannot be sent. Returns those to log.
     pub(crate) fn rejected(&mut self, mut names: Vec<String>) -> Vec<String> {
         names.retain(|name| {
             let digest = digest(name, "");
@@ -83,7 +84,7 @@ mod tests {
             (Some("timed out"), Some(("timed out", false))),
             (Some("timed out"), None),
             (Some("no such file"), Some(("no such file", false))),
-            // In turns, as a service that restarts has it.
+            // Two reasons in turns, as with a service that restarts.
             (Some("timed out"), None),
             (Some("no such file"), None),
             (None, Some(("works again", true))),
