@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn voice_logs_a_reason_when_it_comes_changes_and_goes() {
+    fn plugin_log_logs_a_reason_when_it_comes_changes_and_goes() {
         // (the reason now, what is logged)
         let table = [
             (None, None),
@@ -105,9 +105,9 @@ mod tests {
             ),
             (Some("exit code 3: pid 18 has gone"), None),
         ];
-        let mut voice = PluginLog::default();
+        let mut log = PluginLog::default();
         for (reason, expected) in table {
-            let logged = voice.trouble(reason.map(str::to_owned));
+            let logged = log.trouble(reason.map(str::to_owned));
             let logged = logged
                 .as_ref()
                 .map(|(line, is_good)| (line.as_str(), *is_good));
@@ -116,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn voice_logs_stderr_when_it_is_another() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_logs_stderr_when_it_is_another() {
+        let mut log = PluginLog::default();
         for (text, expected) in [
             ("", None),
             ("warn", Some("warn")),
@@ -125,12 +125,12 @@ mod tests {
             ("", None),
             ("warn", Some("warn")),
         ] {
-            assert_eq!(voice.stderr(text.to_owned()).as_deref(), expected);
+            assert_eq!(log.stderr(text.to_owned()).as_deref(), expected);
         }
     }
 
     #[test]
-    fn voice_logs_once_what_differs_in_numbers_alone() {
+    fn plugin_log_logs_once_what_differs_in_numbers_alone() {
         // (why this row exists, one minute's error, the next one's, whether that is logged too)
         let table = [
             (
@@ -224,37 +224,35 @@ mod tests {
             ("words alone", "a", "b", true),
         ];
         for (why, one, next, is_logged) in table {
-            let mut voice = PluginLog::default();
-            assert_eq!(voice.stderr(one.to_owned()).as_deref(), Some(one), "{why}");
-            assert_eq!(voice.stderr(next.to_owned()).is_some(), is_logged, "{why}");
-            assert_eq!(voice.stderr(one.to_owned()), None, "{why}: the first again");
+            let mut log = PluginLog::default();
+            assert_eq!(log.stderr(one.to_owned()).as_deref(), Some(one), "{why}");
+            assert_eq!(log.stderr(next.to_owned()).is_some(), is_logged, "{why}");
+            assert_eq!(log.stderr(one.to_owned()), None, "{why}: the first again");
             let trouble = |text: &str| Some(format!("command: {text}"));
-            assert!(voice.trouble(trouble(one)).is_some(), "{why}");
-            assert_eq!(voice.trouble(trouble(next)).is_some(), is_logged, "{why}");
+            assert!(log.trouble(trouble(one)).is_some(), "{why}");
+            assert_eq!(log.trouble(trouble(next)).is_some(), is_logged, "{why}");
         }
     }
 
     #[test]
-    fn voice_remembers_a_limited_number() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_remembers_a_limited_number() {
+        let mut log = PluginLog::default();
         let word = |at: usize| "x".repeat(at + 1);
         for at in 0..1_000 {
-            assert!(voice.stderr(word(at)).is_some() && voice.trouble(Some(word(at))).is_some());
+            assert!(log.stderr(word(at)).is_some() && log.trouble(Some(word(at))).is_some());
         }
-        assert!(
-            voice.stderr(word(999)).is_none() && voice.stderr(word(1_000 - MESSAGES)).is_none()
-        );
-        assert!(voice.stderr(word(0)).is_some(), "the oldest is forgotten");
-        assert!(voice.stderr.0.len() + voice.trouble.0.len() <= 2 * MESSAGES);
+        assert!(log.stderr(word(999)).is_none() && log.stderr(word(1_000 - MESSAGES)).is_none());
+        assert!(log.stderr(word(0)).is_some(), "the oldest is forgotten");
+        assert!(log.stderr.0.len() + log.trouble.0.len() <= 2 * MESSAGES);
     }
 
     #[test]
-    fn voice_logs_a_name_once_and_there_is_an_end_to_it() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_logs_a_name_once_and_there_is_an_end_to_it() {
+        let mut log = PluginLog::default();
         let names = |range: std::ops::Range<usize>| range.map(|name| name.to_string()).collect();
-        assert_eq!(voice.rejected(names(0..2)), ["0", "1"]);
-        assert_eq!(voice.rejected(names(1..3)), ["2"]);
-        assert_eq!(voice.rejected(names(3..3 * NAMES)).len(), NAMES - 3);
-        assert_eq!(voice.rejected(names(0..2)), [""; 0]);
+        assert_eq!(log.rejected(names(0..2)), ["0", "1"]);
+        assert_eq!(log.rejected(names(1..3)), ["2"]);
+        assert_eq!(log.rejected(names(3..3 * NAMES)).len(), NAMES - 3);
+        assert_eq!(log.rejected(names(0..2)), [""; 0]);
     }
 }

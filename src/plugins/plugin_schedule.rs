@@ -93,15 +93,18 @@ impl PluginSchedule {
     /// Unchanged plugins keep their state. Results of runs of the others are ignored.
     pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
         let mut old = std::mem::take(&mut self.entries);
-        let metrics = config.metric_plugins.iter();
-        let metrics = metrics.map(|(name, plugin)| (name, Kind::Metric(Arc::new(plugin.clone()))));
+        let metrics = config
+            .metric_plugins
+            .iter()
+            .map(|(name, plugin)| (name, Kind::Metric(Arc::new(plugin.clone()))));
         let checks = config.check_plugins.iter().map(|(name, plugin)| {
             let kind = Kind::Check(Arc::new(plugin.clone()), History::default());
             (name, kind)
         });
-        let metadata = config.metadata_plugins.iter();
-        let metadata =
-            metadata.map(|(name, plugin)| (name, Kind::Metadata(Arc::new(plugin.clone()))));
+        let metadata = config
+            .metadata_plugins
+            .iter()
+            .map(|(name, plugin)| (name, Kind::Metadata(Arc::new(plugin.clone()))));
         for (name, kind) in metrics.chain(checks).chain(metadata) {
             let known = old
                 .iter()

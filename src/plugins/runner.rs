@@ -216,8 +216,10 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
         PluginEvent::Metadata(document, words) => {
             entry.has_ended(false);
             say_all(entry, words);
-            let document = document.map(|document| Output::Metadata(entry.name.clone(), document));
-            document.into_iter().collect()
+            document
+                .map(|document| Output::Metadata(entry.name.clone(), document))
+                .into_iter()
+                .collect()
         }
     }
 }
@@ -266,11 +268,10 @@ fn say_trouble(label: &str, kind: &Kind, voice: &mut PluginLog, trouble: Option<
 /// The remedy for an error about a missing permission. Empty for other errors, and if the agent
 /// runs as root.
 fn remedy(text: &str) -> &'static str {
-    match super::work::is_permission(text) && !exec::is_root() {
-        true => {
-            "; give the user of the agent the right to do this, or run plugins as root: \
-             mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
-        }
-        false => "",
+    if super::work::is_permission(text) && !exec::is_root() {
+        "; give the user of the agent the right to do this, or run plugins as root: \
+         mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
+    } else {
+        ""
     }
 }

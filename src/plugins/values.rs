@@ -82,11 +82,13 @@ fn by_time(mut found: Vec<(&str, usize, Unix, f64)>) -> Vec<(Unix, Values)> {
     found.dedup_by(|earlier, last| earlier.0 == last.0);
     let mut rounds: Vec<(Unix, Values)> = Vec::new();
     for (key, _, time, value) in found {
-        let at = rounds.iter().position(|(known, _)| *known == time);
-        let at = at.unwrap_or_else(|| {
-            rounds.push((time, Values::default()));
-            rounds.len() - 1
-        });
+        let at = rounds
+            .iter()
+            .position(|(known, _)| *known == time)
+            .unwrap_or_else(|| {
+                rounds.push((time, Values::default()));
+                rounds.len() - 1
+            });
         if let Some((_, values)) = rounds.get_mut(at) {
             values.put_any([PREFIX, key].concat(), value);
         }
@@ -110,8 +112,8 @@ mod tests {
         let found = understand(text, &config.metric_plugins["N"], NOW);
         let mut lines = Vec::new();
         for (time, values) in &found.rounds {
-            let values = values.iter();
-            lines.extend(values.map(|(name, value)| format!("{} {name} {value}", time.0)));
+            let shown = |(name, value)| format!("{} {name} {value}", time.0);
+            lines.extend(values.iter().map(shown));
         }
         (lines, found)
     }

@@ -96,9 +96,12 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
             words.explain(&ran, |code, first_line| {
                 let is_status = (0..=3).contains(&code);
                 let is_to_log = !is_status || (code > 0 && is_permission(first_line));
-                is_to_log.then(|| match is_status {
-                    true => first_line.to_owned(),
-                    false => format!("reported as UNKNOWN; {first_line}"),
+                is_to_log.then(|| {
+                    if is_status {
+                        first_line.to_owned()
+                    } else {
+                        format!("reported as UNKNOWN; {first_line}")
+                    }
                 })
             });
             let finding = Finding::of(ran);
@@ -106,8 +109,8 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
                 .action
                 .as_ref()
                 .filter(|_| *may_act)
-                .zip(finding.as_ref());
-            let action = action.map(|(action, finding)| (action, finding.action_env(*previous)));
+                .zip(finding.as_ref())
+                .map(|(action, finding)| (action, finding.action_env(*previous)));
             tell(PluginEvent::Check(finding, began, action.is_some(), words));
             if let Some((action, env)) = action {
                 let env = env
@@ -125,9 +128,10 @@ fn command(
     env: &[(&str, &OsStr)],
     stop: &StopSign,
 ) -> Result<Outcome, ExecError> {
-    let configured = command.env.iter();
-    let configured = configured.map(|(name, value)| (name.as_str(), OsStr::new(value)));
-    let env: Vec<_> = configured
+    let env: Vec<_> = command
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), OsStr::new(value)))
         .chain(env.iter().copied())
         .map(|(name, value)| (name, Some(value)))
         .collect();
@@ -190,12 +194,14 @@ fn first_line(stdout: &Output, stderr: &str) -> String {
         ("it printed", &*stdout),
         ("it printed nothing, and to stderr", stderr),
     ];
-    let line = named.into_iter().find_map(|(what, text)| {
-        let line = text.lines().find(|line| !line.trim().is_empty())?;
-        let line: String = line.chars().take(FIRST_LINE).collect();
-        Some(format!("{what} \"{}\"", escaped(&line)))
-    });
-    line.unwrap_or_else(|| "it printed nothing".to_owned())
+    named
+        .into_iter()
+        .find_map(|(what, text)| {
+            let line = text.lines().find(|line| !line.trim().is_empty())?;
+            let shown: String = line.chars().take(FIRST_LINE).collect();
+            Some(format!("{what} \"{}\"", escaped(&shown)))
+        })
+        .unwrap_or_else(|| "it printed nothing".to_owned())
 }
 
 /// Whether an error message is about a missing permission.

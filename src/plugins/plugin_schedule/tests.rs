@@ -87,7 +87,7 @@ fn before_the_beginning_there_are_rounds_alone() {
 }
 
 #[test]
-fn who_is_still_running_is_passed_over() {
+fn plugin_that_is_still_running_is_skipped() {
     let mut schedule = begun(ALL);
     let (id, _) = schedule.round(Unix(0)).pop().unwrap();
     assert!(schedule.round(Unix(60)).is_empty());
