@@ -77,8 +77,9 @@ fn every_golden_file_is_one_of_a_host() {
 
 /// The first line that differs, in both versions.
 fn first_difference(expected: &str, found: &str) -> String {
-    let equal = expected.lines().zip(found.lines());
-    let equal = equal
+    let equal = expected
+        .lines()
+        .zip(found.lines())
         .take_while(|(expected, found)| expected == found)
         .count();
     let line = |text: &str| text.lines().nth(equal).unwrap_or("(the end)").to_owned();
@@ -205,9 +206,8 @@ fn document(host: &host_paths::Host) -> String {
         revision: "2f531c6",
     };
     let place = Place::default();
-    let described = describe::host(&root, &mut calls, &config, &agent, place, &mut failures);
-    let described =
-        described.unwrap_or_else(|error| panic!("{}: {}", host.name, base::report(&error)));
+    let described = describe::host(&root, &mut calls, &config, &agent, place, &mut failures)
+        .unwrap_or_else(|error| panic!("{}: {}", host.name, base::report(&error)));
 
     let mut collectors = collect::builtin(&config, said.stats(&tree));
     let (mut renderer, mut before) = (Mackerel::new(&config), Readings::default());
@@ -220,11 +220,11 @@ fn document(host: &host_paths::Host) -> String {
         let now = collect::run(&mut collectors, &mut context, &mut failures);
         let values = renderer.values(&before, &now, 0);
         before.keep_counters(now);
-        let values: BTreeMap<String, f64> = values
+        let by_name: BTreeMap<String, f64> = values
             .iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        values
+        by_name
             .into_iter()
             .map(|(name, value)| (name, number(value)))
             .collect::<Map<_, _>>()

@@ -62,10 +62,10 @@ fn what_is_set(path: &Path) -> Result<Option<&'static str>, String> {
         .checked()
         .map_err(|error| error.to_string())?
         .config;
-    Ok(match (config.apikey.is_empty(), config.apikey_file) {
-        (false, _) => Some("apikey"),
-        (true, Some(_)) => Some("apikey_file"),
-        (true, None) => None,
+    Ok(if config.apikey.is_empty() {
+        config.apikey_file.map(|_| "apikey_file")
+    } else {
+        Some("apikey")
     })
 }
 

@@ -53,8 +53,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
         if let PluginEvent::Check(Some(finding), began, _, words) = told {
             let trouble = words.trouble.as_deref().map(backend::escaped);
             result = trouble.map_or(Ok(()), Err);
-            let took = clock.moment().0;
-            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let took = u64::try_from(clock.moment().0.as_millis()).unwrap_or(u64::MAX);
             say(&format!(
                 "result: {} after {took} ms",
                 finding.status.word()
@@ -149,9 +148,10 @@ fn configuration(flags: &Flags) -> Result<Config, String> {
     let mut flags = flags.clone();
     flags.apikey = Some(Secret::new("none"));
     let survey = survey(&flags);
-    match survey.problems.is_empty() {
-        true => Ok(survey.config),
-        false => Err(survey.problems.join("\n")),
+    if survey.problems.is_empty() {
+        Ok(survey.config)
+    } else {
+        Err(survey.problems.join("\n"))
     }
 }
 
@@ -165,13 +165,14 @@ fn named<P: Clone>(
     let found = name.to_str().and_then(|name| plugins.get(name));
     found.map(|plugin| Arc::new(plugin.clone())).ok_or_else(|| {
         let names: Vec<&str> = plugins.keys().map(String::as_str).collect();
-        let names = match names.is_empty() {
-            true => "none".to_owned(),
-            false => names.join(", "),
+        let listed = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
         };
         let (conf, name) = (flags.conf.display(), name.display());
         format!(
-            "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {names}"
+            "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {listed}"
         )
     })
 }
@@ -217,9 +218,10 @@ fn introduce(command: &Command) -> Result<(), String> {
 /// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => ["'", &word.replace('\'', r"'\''"), "'"].concat(),
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        ["'", &word.replace('\'', r"'\''"), "'"].concat()
     }
 }
 
@@ -250,9 +252,10 @@ fn run(
     }
     drop(stop);
     drop(worker.join());
-    match was_interrupted {
-        true => Err("interrupted".to_owned()),
-        false => Ok(()),
+    if was_interrupted {
+        Err("interrupted".to_owned())
+    } else {
+        Ok(())
     }
 }
 
@@ -307,15 +310,15 @@ fn print_trouble(trouble: Option<&str>) -> Result<(), String> {
 }
 
 fn print_stderr(text: &str) -> Result<(), String> {
-    match text.is_empty() {
-        true => Ok(()),
-        false => say(&format!("stderr: {text}")),
+    if text.is_empty() {
+        Ok(())
+    } else {
+        say(&format!("stderr: {text}"))
     }
 }
 
 fn say(text: &str) -> Result<(), String> {
-    let mut lines = text.split('\n');
-    lines
+    text.split('\n')
         .try_for_each(|line| writeln!(io::stdout(), "{}", backend::escaped(line)))
         .map_err(|error| format!("cannot print: {error}"))
 }

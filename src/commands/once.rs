@@ -108,8 +108,8 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
                 drop(tell.send(rounds.into_iter().map(of).collect()));
             });
         };
-        let thread = thread::start("plugin", STACK, run);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        thread::start("plugin", STACK, run)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
     }
     Ok(measured)
 }
@@ -121,14 +121,14 @@ fn grouped(measured: &[Measured]) -> Vec<HostValues<'_>> {
         let identifier = identifier.as_deref();
         let at = groups
             .iter()
-            .position(|group| group.custom_identifier == identifier);
-        let at = at.unwrap_or_else(|| {
-            groups.push(HostValues {
-                values: NameMap::new(),
-                custom_identifier: identifier,
+            .position(|group| group.custom_identifier == identifier)
+            .unwrap_or_else(|| {
+                groups.push(HostValues {
+                    values: NameMap::new(),
+                    custom_identifier: identifier,
+                });
+                groups.len() - 1
             });
-            groups.len() - 1
-        });
         if let Some(group) = groups.get_mut(at) {
             for (name, value) in values.iter() {
                 let point = Point { time: *time, value };

@@ -100,9 +100,10 @@ fn is_wanted(id: &str) -> Result<bool, String> {
         is_set("GO_PROMPTER_USE_PIPE"),
         is_set("GO_PROMPTER_USE_DEFAULT"),
     );
-    let answer = match is_asked {
-        true => ask(&question, &mut next_byte, &mut io::stdout()),
-        false => writeln!(io::stdout(), "{question}").map(|()| false),
+    let answer = if is_asked {
+        ask(&question, &mut next_byte, &mut io::stdout())
+    } else {
+        writeln!(io::stdout(), "{question}").map(|()| false)
     };
     answer.map_err(|error| format!("cannot ask whether to retire this host: {error}"))
 }
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_ten_times_and_no_more_of_a_server_that_refuses() {
+    fn retire_asks_ten_times_and_no_more_of_a_server_that_refuses() {
         let words =
             "failed: POST /api/v0/hosts/ID/retire: API request failed: Words of the server.";
         // (why this row exists, statuses, requests, expected error)
@@ -249,9 +250,9 @@ mod tests {
             let statuses = statuses.to_vec();
             let mut api = Api::new(Box::new(Script { statuses, lines }));
             let mut waited = Duration::ZERO;
-            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE);
-            let end = end.map_err(|error| format!("failed: {}", base::report(&error)));
-            let end = end.err();
+            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE)
+                .err()
+                .map(|error| format!("failed: {}", base::report(&error)));
             // The remedies are tested with the API.
             let words = end.as_deref().map(|text| text.split("; check").next());
             assert_eq!(words.flatten(), expected.as_deref(), "{why}");
