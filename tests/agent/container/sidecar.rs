@@ -333,7 +333,7 @@ fn what_is_not_ready_is_waited_for() {
 }
 
 #[test]
-fn a_host_is_not_told_anything_by_variables_with_plain_names() {
+fn host_ignores_variables_with_plain_names() {
     // LXC sets this variable in its containers, which count as hosts.
     for container in ["", "lxc"] {
         let fake_server = FakeServer::http();
@@ -356,7 +356,7 @@ fn a_host_is_not_told_anything_by_variables_with_plain_names() {
 }
 
 #[test]
-fn who_keeps_no_id_is_retired_by_identifier() {
+fn host_without_a_kept_id_is_retired_by_identifier() {
     let fake_server = FakeServer::http();
     require!(
         !has_configuration(),

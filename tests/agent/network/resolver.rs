@@ -63,9 +63,10 @@ fn right(_: usize, name: &str, kind: u16) -> Reply {
 }
 
 fn at_first(count: usize, number: usize, name: &str, kind: u16, reply: Reply) -> Reply {
-    match number < count {
-        true => reply,
-        false => right(number, name, kind),
+    if number < count {
+        reply
+    } else {
+        right(number, name, kind)
     }
 }
 
@@ -408,9 +409,12 @@ fn slow_a_search_domain_that_hangs_holds_up_nothing_for_good() {
             try_out(&Case {
                 what: "a search domain that hangs",
                 conf: "search a.example b.example\noptions ndots:5\nnameserver 127.0.0.1\n",
-                rule: |number, name, kind| match name.ends_with(".a.example") {
-                    true => Reply::Nothing,
-                    false => right(number, name, kind),
+                rule: |number, name, kind| {
+                    if name.ends_with(".a.example") {
+                        Reply::Nothing
+                    } else {
+                        right(number, name, kind)
+                    }
                 },
                 limit: 70,
             });

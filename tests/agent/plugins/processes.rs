@@ -354,9 +354,10 @@ fn plugin_that_fails_is_logged_with_its_exit_code_and_first_line() {
     const NOT_FOUND: &str = "exit code: 127, exec: \"no-such-program\": executable file not found in \
         $PATH; write its whole path, or add its directory to PATH";
     // Root has every permission, so no remedy is suggested.
-    let as_root = match rustix::process::geteuid().is_root() {
-        true => "",
-        false => AS_ROOT,
+    let as_root = if rustix::process::geteuid().is_root() {
+        ""
+    } else {
+        AS_ROOT
     };
     // (why this row exists, kind, command as TOML, what is logged after the name; empty for
     // nothing)

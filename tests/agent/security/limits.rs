@@ -130,9 +130,10 @@ fn excess(why: &str, agent: &Agent) -> Option<String> {
     let (peak, seconds) = (peak(agent), seconds(agent));
     eprintln!("{why}: {peak} kB, {seconds:.2} s");
     let is_shipped = std::env::var_os("AGENT_BIN").is_some();
-    let is_over = match is_shipped {
-        true => peak > SHIPPED || seconds > SECONDS,
-        false => peak > DEBUG,
+    let is_over = if is_shipped {
+        peak > SHIPPED || seconds > SECONDS
+    } else {
+        peak > DEBUG
     };
     is_over.then(|| format!("{why}: {peak} kB, {seconds:.2} s"))
 }

@@ -81,12 +81,11 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
         fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let state = root.path().join("state");
         let mut place = Place::new(&fake_server, &state);
-        match has_root {
-            true => {
-                fs::create_dir(&state).unwrap();
-                chown(&state, Some(user), None).unwrap();
-            }
-            false => place.sandbox.env("MACKEREL_HOST_ID_STORE", "memory"),
+        if has_root {
+            fs::create_dir(&state).unwrap();
+            chown(&state, Some(user), None).unwrap();
+        } else {
+            place.sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         }
         let agent = place.start_as(user);
         wait_for_health(&place, user);

@@ -67,7 +67,7 @@ fn reloads(ear: &Ear, agent: &Agent<'_>) {
 }
 
 #[test]
-fn a_life_is_told() {
+fn notify_follows_start_reload_and_stop() {
     for ear in [Ear::at_a_path, Ear::abstractly] {
         let fake_server = FakeServer::http();
         let mut sandbox = Sandbox::of(&fake_server);
@@ -91,7 +91,7 @@ fn a_life_is_told() {
 
 /// A host that boots without a network must not look like one that hangs.
 #[test]
-fn it_is_ready_without_a_server_and_says_what_is_wrong() {
+fn notify_is_ready_without_a_server_and_says_what_is_wrong() {
     let fake_server = FakeServer::http();
     fake_server.script("* = 503");
     let mut sandbox = Sandbox::of(&fake_server);
@@ -108,7 +108,7 @@ fn it_is_ready_without_a_server_and_says_what_is_wrong() {
 }
 
 #[test]
-fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
+fn watchdog_is_notified_again_and_again_by_the_process_it_watches() {
     // (why this row exists, process that is watched, whether WATCHDOG=1 is sent)
     let table = [
         ("whoever it is", "unset WATCHDOG_PID;", true),
@@ -144,7 +144,7 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
 }
 
 #[test]
-fn a_supervisor_speaks_for_its_child() {
+fn supervisor_notifies_for_its_child() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"

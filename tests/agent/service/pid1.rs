@@ -12,7 +12,7 @@ const TSDB: &str = "/api/v0/tsdb";
 /// Process 1 of a container reaps a thousand orphans, each left by the child of a child, and
 /// handles signals.
 #[test]
-fn as_process_1_it_takes_leave_of_orphans_at_once() {
+fn pid1_reaps_orphans_at_once() {
     const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
     let may = std::process::Command::new(UNSHARE[0])
         .args(&UNSHARE[1..])

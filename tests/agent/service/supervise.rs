@@ -115,7 +115,7 @@ fn each_signal_to_end_ends_both_in_good_order() {
 }
 
 #[test]
-fn it_can_be_ended_as_soon_as_it_is_there() {
+fn supervise_can_be_ended_as_soon_as_it_has_started() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"
@@ -320,7 +320,7 @@ fn the_child_dies_with_its_supervisor() {
 /// Process 1 inherits all orphaned processes. A supervisor that was a shell before has the shell's
 /// children.
 #[test]
-fn it_takes_leave_of_children_that_are_not_its_own() {
+fn supervise_reaps_children_that_are_not_its_own() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"

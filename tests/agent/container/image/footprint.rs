@@ -121,16 +121,17 @@ fn one(fake_server: &FakeServer, files: &Files, user: &str) {
     // peak of version 2.
     let is_anew = fs::write(&peak_file, "0").is_ok();
     let cpu = container.group_file("cpuacct/cpuacct.usage", "cpu.stat");
-    let spent = || match cpu.ends_with("cpu.stat") {
-        true => {
+    let spent = || {
+        if cpu.ends_with("cpu.stat") {
             let text = fs::read_to_string(&cpu).unwrap();
             text.split_whitespace()
                 .nth(1)
                 .unwrap()
                 .parse::<u64>()
                 .unwrap()
+        } else {
+            number(&cpu) / 1000
         }
-        false => number(&cpu) / 1000,
     };
     let (before, since) = (spent(), Instant::now());
     series(fake_server, &identifier, "container.cpu.app.usage", 1);
