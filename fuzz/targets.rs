@@ -244,9 +244,10 @@ fn fixtures(top: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<Vec<u8>> {
     while let Some(directory) = left.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => left.push(path),
-                false => paths.push(path),
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                paths.push(path);
             }
         }
     }

@@ -118,9 +118,10 @@ fn main() -> ExitCode {
     println!(
         "boundary: {states} of {known} states and {trials} trials of plugins, {failed} failed, {seconds} s"
     );
-    match failed == 0 && states > 0 {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if failed == 0 && states > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -154,9 +155,10 @@ fn again_inside() -> ExitCode {
         .env(INSIDE, "1")
         .status()
         .unwrap();
-    match again.success() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(u8::try_from(again.code().unwrap_or(1)).unwrap_or(1)),
+    if again.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(u8::try_from(again.code().unwrap_or(1)).unwrap_or(1))
     }
 }
 

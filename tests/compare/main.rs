@@ -47,9 +47,10 @@ struct Comparison {
 impl Comparison {
     /// Records one thing of a kind.
     fn note(&mut self, kind: &'static str, is_equal: bool, text: impl FnOnce() -> String) {
-        match is_equal {
-            true => *self.equal.entry(kind).or_default() += 1,
-            false => self.differences.push(format!("{kind}: {}", text())),
+        if is_equal {
+            *self.equal.entry(kind).or_default() += 1;
+        } else {
+            self.differences.push(format!("{kind}: {}", text()));
         }
     }
 

@@ -56,9 +56,10 @@ impl Host {
             return fs::read_to_string(tree.join("calls.json")).unwrap();
         };
         let first = home.join("t0");
-        match first.exists() {
-            true => copy(&first, tree),
-            false => copy(home, tree),
+        if first.exists() {
+            copy(&first, tree);
+        } else {
+            copy(home, tree);
         }
         fs::read_to_string(home.join("calls.json")).unwrap()
     }

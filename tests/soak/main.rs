@@ -77,9 +77,10 @@ const ROWS: [Row; 6] = [
 ];
 
 fn heap(run: &Arguments) -> u64 {
-    match run.runner.is_empty() {
-        true => 256 + run.plugins / 2,
-        false => u64::MAX / 2,
+    if run.runner.is_empty() {
+        256 + run.plugins / 2
+    } else {
+        u64::MAX / 2
     }
 }
 
@@ -186,9 +187,10 @@ fn wait_for(second: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let gone = Duration::new(now.as_secs() % 60, now.subsec_nanos());
     let wanted = Duration::from_secs(second);
-    sleep(match gone < wanted {
-        true => wanted - gone,
-        false => wanted + Duration::from_secs(60) - gone,
+    sleep(if gone < wanted {
+        wanted - gone
+    } else {
+        wanted + Duration::from_secs(60) - gone
     });
 }
 

@@ -173,9 +173,10 @@ fn unclaimed(model: &Model, name: &Value, wanted: Option<&Value>, own: &str) -> 
     let mut hosts = model.hosts.values();
     let claimed =
         hosts.any(|host| host.id != own && !host.is_retired && host.custom_identifier() == wanted);
-    match claimed && !wanted.is_empty() {
-        true => Err(bad(&format!("customIdentifier of {name} is in use"))),
-        false => Ok(()),
+    if claimed && !wanted.is_empty() {
+        Err(bad(&format!("customIdentifier of {name} is in use")))
+    } else {
+        Ok(())
     }
 }
 

@@ -58,9 +58,12 @@ pub(super) fn open(
     };
     match shake_hands(&mut socket, certificates.config(flaw)) {
         Ok((session, resumed)) => {
-            shared.change(|state| match resumed {
-                true => state.seen.counts.resumptions += 1,
-                false => state.seen.counts.full_handshakes += 1,
+            shared.change(|state| {
+                if resumed {
+                    state.seen.counts.resumptions += 1;
+                } else {
+                    state.seen.counts.full_handshakes += 1;
+                }
             });
             socket.set_read_timeout(idle)?;
             let stream = StreamOwned::new(session, socket);

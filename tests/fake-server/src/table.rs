@@ -37,9 +37,10 @@ impl Table {
                 if column > 0 {
                     line.push_str("  ");
                 }
-                line.push_str(&match self.right.contains(&column) {
-                    true => format!("{cell:>width$}"),
-                    false => format!("{cell:<width$}"),
+                line.push_str(&if self.right.contains(&column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
                 });
             }
             line.truncate(line.trim_end().len());
@@ -105,9 +106,10 @@ fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
         value /= step;
         unit = next;
     }
-    match whole {
-        true => format!("{value:.0} {unit}"),
-        false => format!("{value:.1} {unit}"),
+    if whole {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
     }
 }
 
