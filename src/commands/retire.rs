@@ -113,8 +113,8 @@ fn is_asked(is_terminal: bool, use_pipe: bool, use_default: bool) -> bool {
     (is_terminal || use_pipe) && !use_default
 }
 
-/// Asks until the answer is valid. An empty answer, the end of input, and more than [`ANSWERS`]
-/// bytes mean no.
+/// Asks until the answer is valid. An empty answer, the end of input, and [`ANSWERS`] bytes of
+/// answers mean no.
 fn ask(
     question: &str,
     next: &mut dyn FnMut() -> io::Result<Option<u8>>,
