@@ -1,4 +1,4 @@
-//! A server on loopback that answers every connection with the bytes it is given.
+//! A server on loopback that answers every connection with given bytes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -11,7 +11,8 @@ use crate::deliver::api::Api;
 use crate::sys::http::proxy::Rules;
 use crate::sys::http::{Http, Settings};
 
-/// Asks the API for a host and posts a value; both answers are what [`Answers::try_one`] is given.
+/// Requests a host from the API and posts a value. Both answers are the bytes of
+/// [`Answers::try_one`].
 pub(crate) struct Answers {
     api: Api,
     next: Sender<Vec<u8>>,
@@ -32,7 +33,7 @@ impl Answers {
                 drop(stream.read(&mut [0; 4096]));
                 drop(stream.write_all(&answer));
                 drop(stream.shutdown(Shutdown::Write));
-                // Until the client has gone: to close earlier may take the answer from it.
+                // Until the client has closed: closing earlier may discard the answer.
                 while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
             }
         });

@@ -1,4 +1,4 @@
-//! The targets as libFuzzer calls them: one, which `FUZZ_TARGET` names.
+//! The entry point of libFuzzer. It runs the target that `FUZZ_TARGET` names.
 
 use std::cell::RefCell;
 use std::env;

@@ -1,4 +1,4 @@
-//! The spool's file: what it is made of, and a disk that holds nothing else.
+//! Inputs for the spool's file, and a disk that holds nothing else.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::deliver::record::{Kind, Record, Report, Round, Rounds};
 use crate::sys::journal::{Disk, Journal};
 use crate::wire::check::{self, CheckStatus};
 
-/// With what frames begin, and numbers that promise much.
+/// Starts of frames, and large numbers for their lengths.
 pub(crate) const PIECES: &[&[u8]] = &[
     b"mkrspool",
     b"\xF1\x9Emk",
@@ -18,7 +18,7 @@ pub(crate) const PIECES: &[&[u8]] = &[
     b"\x01\x00\x00\x00",
 ];
 
-/// One file and nothing else.
+/// A disk with one file.
 #[derive(Clone, Default)]
 struct Memory(std::sync::Arc<std::sync::Mutex<Option<Vec<u8>>>>);
 
@@ -73,7 +73,7 @@ pub(crate) fn open(bytes: &[u8]) {
     drop(found.notice.map(|notice| notice.to_string()));
 }
 
-/// A file that holds every kind of record.
+/// A file with every kind of record.
 pub(crate) fn file() -> Vec<u8> {
     let memory = Memory::default();
     let (mut journal, _) = Journal::open(Box::new(memory.clone()), Path::new("/"));

@@ -1,11 +1,11 @@
 //! Feeds every parser damaged input, the same for the same seed: `make fuzz`.
 //!
-//! What is tried passes by returning, within [`PATIENCE`] and [`MEMORY`]. What does not is written
-//! to a file, and the run ends with 1. An input that kills the process as a whole (a stack that
-//! overflows) is left in that file too if `--keep` is given.
+//! An input passes if its target returns within [`PATIENCE`] and [`MEMORY`]. Otherwise it is
+//! written to a file, and the run ends with 1. An input that kills the whole process (by a stack
+//! overflow) is left in that file too if `--keep` is given.
 //!
-//! With `--cfg fuzzing` the same targets are for libFuzzer, which is led by the parts of the program
-//! that an input reaches: `make fuzz-coverage`. What it has found worth keeping is in `fuzz/corpus`.
+//! With `--cfg fuzzing` the same targets are run by libFuzzer, which is guided by the coverage of
+//! an input: `make fuzz-coverage`. Inputs worth keeping are in `fuzz/corpus`.
 
 #![cfg_attr(fuzzing, no_main)]
 #![allow(
@@ -31,16 +31,16 @@ mod sys;
 #[path = "../src/wire/mod.rs"]
 mod wire;
 
-/// What parses answers of the API, and the records of a spool.
+/// Parsers of the API's answers and of the spool's records.
 #[path = "../src/deliver"]
 mod deliver {
-    // Its tests lie where rustfmt does not look for those of an included file.
+    // rustfmt does not find the tests of an included file.
     #[rustfmt::skip]
     pub(crate) mod api;
     pub(crate) mod record;
 }
 
-/// What reads the record of an installation, and what that needs.
+/// The parser of the installation record, and the modules that it needs.
 #[path = "../src/install"]
 mod install {
     mod account;
@@ -76,11 +76,11 @@ use argh::FromArgs;
 use mutate::Mutator;
 use targets::Target;
 
-/// For one input: none needs a thousandth of it.
+/// Time limit for one input. None needs a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes that one input may make the program hold.
+/// Bytes of memory that one input may take.
 const MEMORY: usize = 16 << 20;
-/// Inputs between two looks at the clock.
+/// Inputs between two checks of the clock.
 const STRIDE: u64 = 64;
 
 /// Feeds every parser damaged input.
@@ -112,11 +112,11 @@ struct Arguments {
     names: Vec<String>,
 }
 
-/// What has been done to one target.
+/// The result of one target.
 struct Done {
     inputs: u64,
     bytes: u64,
-    /// The most that one input made the program hold.
+    /// The most bytes that the program held for one input.
     peak: usize,
     time: Duration,
 }
@@ -184,7 +184,7 @@ fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
         time: Duration::ZERO,
     };
     loop {
-        // What has been found before comes first.
+        // Inputs that were found before come first.
         let kept = kept.pop();
         if kept.is_none() && (arguments.replay || done.inputs.is_multiple_of(STRIDE)) {
             done.time = begin.elapsed();
@@ -202,7 +202,7 @@ fn run(mut target: Target, arguments: &Arguments) -> Result<Done, String> {
             write(&file, &input);
         }
         current.lock().unwrap().clone_from(&input);
-        // The watcher ends when nobody can speak to it any more, and not before.
+        // The watcher ends only when this sender is dropped.
         alive.send(()).unwrap();
         memory::begin();
         let tried = panic::catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));

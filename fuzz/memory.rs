@@ -1,4 +1,4 @@
-//! Counts what the program holds.
+//! Counts the bytes that the program holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -28,7 +28,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// From now on, [`peak`] tells what is held beyond the present.
+/// Starts a measurement: [`peak`] counts bytes beyond those held now.
 pub(crate) fn begin() {
     let held = HELD.load(Relaxed);
     FLOOR.store(held, Relaxed);

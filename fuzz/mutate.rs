@@ -1,12 +1,12 @@
 //! Damaged copies of good inputs.
 
-/// Bytes of an input.
+/// Largest number of bytes of an input.
 const LONGEST: usize = 64 << 10;
-/// Changes to one input.
+/// Largest number of changes to one input.
 const CHANGES: usize = 8;
-/// Bytes that one change touches.
+/// Largest number of bytes that one change affects.
 const SPAN: usize = 24;
-/// Texts that parsers of any kind stumble over.
+/// Texts that are difficult for parsers of any kind.
 const PIECES: &[&[u8]] = &[
     b"\0",
     b"\n",
@@ -37,7 +37,7 @@ const PIECES: &[&[u8]] = &[
     b"\\040",
 ];
 
-/// Makes inputs; equal seeds make equal ones.
+/// Makes inputs. Equal seeds make equal inputs.
 pub(crate) struct Mutator {
     state: u64,
     corpus: Vec<Vec<u8>>,
@@ -55,7 +55,7 @@ impl Mutator {
             !corpus.is_empty(),
             "{name}: run this in the project's directory"
         );
-        // FNV-1a, so that no two targets get the same changes.
+        // FNV-1a of the name, so that each target gets its own changes.
         let mut state = seed ^ 0xcbf2_9ce4_8422_2325;
         for byte in name.bytes() {
             state = (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
@@ -67,7 +67,8 @@ impl Mutator {
         }
     }
 
-    /// Marsaglia's xorshift: the quality does not matter, only that it needs no crate.
+    /// A number below `limit`, by Marsaglia's xorshift. It needs no crate, and its quality is
+    /// sufficient.
     fn random(&mut self, limit: usize) -> usize {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
@@ -101,7 +102,7 @@ impl Mutator {
                 drop(input.splice(at..at, piece));
             }
             6 => {
-                // The same again, as often as a counter may overflow or a stack grow.
+                // A repeated piece: a counter may overflow, or a stack may grow.
                 let again = input[at..end].repeat(1 << self.random(9));
                 drop(input.splice(at..at, again));
             }

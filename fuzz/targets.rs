@@ -1,4 +1,4 @@
-//! What is fed, and with what to begin.
+//! The fuzz targets and their first inputs.
 
 use std::fs;
 use std::path::Path;
@@ -17,27 +17,27 @@ use crate::parse::{
 use crate::sys::http::head;
 use crate::wire::error;
 
-/// Takes an input and is done with it when it returns.
+/// Runs one input. Returning means success.
 type Try = Box<dyn FnMut(&[u8])>;
 
-/// Something that reads what others have written.
+/// A parser of untrusted input.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// Good inputs.
     pub(crate) corpus: Vec<Vec<u8>>,
-    /// Texts that mean something to it.
+    /// Texts with a meaning for this parser.
     pub(crate) pieces: &'static [&'static [u8]],
     pub(crate) run: Try,
 }
 
 impl Target {
-    /// The files below `fuzz/corpus`: inputs that have reached parts of the program which others
-    /// have not, or on which it has failed before.
+    /// The files below `fuzz/corpus`: inputs that reached new parts of the program, or that failed
+    /// before.
     pub(crate) fn kept(&self) -> Vec<Vec<u8>> {
         fixtures(&format!("fuzz/corpus/{}", self.name), &|_| true)
     }
 
-    /// Writes the good inputs as files below `top`, and the texts as a dictionary of libFuzzer.
+    /// Writes the good inputs as files below `top`, and the texts as a libFuzzer dictionary.
     pub(crate) fn write_seeds(&self, top: &Path) {
         let directory = top.join(self.name);
         fs::create_dir_all(&directory).unwrap();
@@ -65,7 +65,7 @@ fn target(
     }
 }
 
-/// A target that takes text, as the door to the host's files hands it on.
+/// A target that takes text, as read from the host's files.
 fn text(name: &'static str, ends: &str, run: impl Fn(&str) + 'static) -> Target {
     let corpus = fixtures("tests/fixtures", &|path| path.ends_with(ends));
     target(
@@ -198,7 +198,8 @@ pub(crate) fn all() -> Vec<Target> {
     ]
 }
 
-/// A head in pieces ends where it ends as a whole, and a plain one is its own plain form.
+/// Tests HTTP heads: a head in pieces has the same end as the whole one, and a plain head is its
+/// own plain form.
 fn heads(bytes: &[u8]) {
     drop(head::begins(bytes));
     let end = head::end(bytes, 0);
@@ -216,7 +217,7 @@ fn heads(bytes: &[u8]) {
     }
 }
 
-/// The configurations of the tests, and the one that is shipped.
+/// The configurations of the tests and the shipped one.
 fn configurations() -> Vec<Vec<u8>> {
     let mut all = fixtures("tests/fixtures/config", &|_| true);
     all.extend(fixtures("packaging", &|path| path.ends_with(".conf")));
@@ -243,9 +244,10 @@ fn fixtures(top: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<Vec<u8>> {
     while let Some(directory) = left.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => left.push(path),
-                false => paths.push(path),
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                paths.push(path);
             }
         }
     }

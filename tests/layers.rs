@@ -1,4 +1,4 @@
-//! The architecture, checked: which module may use which, that none are in a cycle, and which crates
+//! Checks the architecture: which module may use which, that there are no cycles, and which crates
 //! are banned.
 
 #![allow(
@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// What every module above them may use.
+/// Modules that every module above them may use.
 const LOWER: &[&str] = &["base", "parse", "wire", "config", "sys", "describe"];
 
-/// A module of the first level, whether it may use [`LOWER`], and what it may use besides: modules
-/// of the first level, or parts of them. `main` may use everything, and so may the tests of a module
-/// that may use [`LOWER`].
+/// A module of the first level, whether it may use [`LOWER`], and what else it may use: modules of
+/// the first level, or parts of them.
+///
+/// `main` may use everything. So may the tests of a module that may use [`LOWER`].
 const ALLOWED: &[(&str, bool, &[&str])] = &[
     ("base", false, &[]),
     ("parse", false, &["base"]),
@@ -89,13 +90,13 @@ fn table_has_a_row_for_each_module_and_no_other() {
 /// A path in the source, resolved.
 struct Use {
     from: Module,
-    /// As far as it is a module.
+    /// The part of the path that is a module.
     to: Module,
-    /// How many `super` it begins with, beyond those that leave inline modules.
+    /// The number of `super` at its start, without those that leave inline modules.
     supers: usize,
-    /// As it is written.
+    /// The path as it is written.
     text: String,
-    /// Whether it is made for tests alone: cycles are of the program.
+    /// Whether it is in code for tests alone: only cycles of the program count.
     is_test: bool,
 }
 
@@ -130,7 +131,7 @@ impl Tree {
         }
     }
 
-    /// The longest beginning of `path` that is a module.
+    /// The longest prefix of `path` that is a module.
     fn module_in(&self, path: &[String]) -> Module {
         let mut path = path.to_vec();
         while !self.files.contains_key(&path) && path.pop().is_some() {}
@@ -156,7 +157,7 @@ impl Tree {
         found
     }
 
-    /// The use that a path in `module` is; `None` if it leads to no other module of this crate.
+    /// The use that a path in `module` is. `None` if it leads to no other module of this crate.
     fn resolve(&self, module: &Module, path: FoundPath) -> Option<Use> {
         let segments = path.segments;
         let head = segments.first()?.as_str();
@@ -167,7 +168,7 @@ impl Tree {
         let beyond = supers.saturating_sub(path.inline);
         let full: Module = match head {
             "crate" => segments[1..].to_vec(),
-            // Within the file.
+            // The path stays within the file.
             "super" if beyond == 0 => return None,
             "super" => {
                 let base = module.len().checked_sub(beyond)?;
@@ -186,7 +187,7 @@ impl Tree {
         })
     }
 
-    /// What is wrong with the tree by this table, one line each.
+    /// The violations of this table, one line each.
     fn wrong(&self, allowed: &[(&str, bool, &[&str])]) -> Vec<String> {
         let uses = self.uses();
         let mut wrong = Vec::new();
@@ -218,7 +219,8 @@ impl Tree {
                     wrong.push(format!("{file}: {own} may not use {name} ({text})"));
                 }
             }
-            // Its parent's parts have no business with those of its grandparent by this name.
+            // `super::super` must not lead to a neighbouring module. Ancestors, and modules below
+            // the same module of the second level, are allowed.
             let is_own = from.len() >= 2 && to.len() >= 2 && from[..2] == to[..2];
             if *supers >= 2 && !is_own && !to.is_empty() && !from.starts_with(to) {
                 let name = to.join("::");
@@ -236,7 +238,7 @@ impl Tree {
     }
 }
 
-/// The cycles between modules of the same parent, of which each has `depth` names.
+/// The cycles between modules of the same parent. Each module's path has `depth` names.
 fn cycles(uses: &[Use], depth: usize) -> Vec<String> {
     let mut edges: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
     for Use { from, to, .. } in uses.iter().filter(|path| !path.is_test) {
@@ -287,7 +289,7 @@ fn shortest_cycle<'m>(
 /// A path as it is written.
 struct FoundPath {
     segments: Vec<String>,
-    /// In how many modules of its file it is.
+    /// The number of inline modules around it.
     inline: usize,
     is_test: bool,
 }
@@ -298,7 +300,7 @@ struct Paths {
     inline: usize,
     is_test: bool,
     found: Vec<FoundPath>,
-    /// The files below it that are made for tests alone.
+    /// Files below it for tests alone.
     tests: Vec<String>,
 }
 
@@ -356,7 +358,7 @@ impl<'a> Visit<'a> for Paths {
         visit::visit_path(self, path);
     }
 
-    /// Their tokens are no syntax yet.
+    /// The tokens of a macro call are not parsed. Paths are found by their words.
     fn visit_macro(&mut self, call: &'a syn::Macro) {
         let text = call.tokens.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -376,7 +378,7 @@ impl<'a> Visit<'a> for Paths {
         visit::visit_macro(self, call);
     }
 
-    /// Who may see an item is no use.
+    /// A visibility is not a use.
     fn visit_visibility(&mut self, _: &'a syn::Visibility) {}
 }
 
@@ -410,7 +412,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The checker itself, on small trees: what it says of these files (path, text).
+/// The checker's result for a small tree of these files (path, text).
 fn said_of(files: &[(&str, &str)]) -> String {
     const TABLE: &[(&str, bool, &[&str])] = &[
         ("base", false, &[]),
@@ -424,7 +426,7 @@ fn said_of(files: &[(&str, &str)]) -> String {
 
 #[test]
 fn checker_judges_small_trees() {
-    // (why this row exists, files, what is said; empty: nothing)
+    // (why this row exists, files, expected result; empty for none)
     type Row = (
         &'static str,
         &'static [(&'static str, &'static str)],

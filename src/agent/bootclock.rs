@@ -1,11 +1,11 @@
-//! The host's clock, with what the kernel knows of the boot.
+//! The host's clock, with the boot's age and synchronisation from the kernel.
 
 use std::time::Duration;
 
 use crate::base::clock::{Clock, HostClock, Moment};
 use crate::sys::boot;
 
-/// The clock of the agent.
+/// The clock that the agent uses.
 #[derive(Clone, Copy)]
 pub(crate) struct BootClock(pub(crate) HostClock);
 

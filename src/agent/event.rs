@@ -1,4 +1,4 @@
-//! What wakes the main thread.
+//! Events of the main thread.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use crate::plugins::runner::Tell;
 use crate::plugins::work::PluginEvent;
 use crate::sys::signal::Signal;
 
-/// What can wake the main thread before its time.
+/// An event that wakes the main thread before its next job is due.
 pub(crate) enum Event {
     Signal(Signal),
     /// A child has ended. It may be an orphan that only this process can reap.
     Child,
-    /// Somebody asks how the agent is doing.
+    /// A health question. The answer goes to this sender.
     Inquiry(Sender<String>),
-    /// The host has been retired, or not, and this is why.
+    /// The result of retiring the host: the error if it failed.
     Retired(Result<(), String>),
     PosterEvent(PosterEvent),
-    /// A plugin's thread has something to tell.
+    /// A result from a plugin's thread.
     Plugin(Id, PluginEvent),
-    /// The poster has nothing more to do.
+    /// The poster's thread has ended.
     Ended(Outcome),
 }
 
@@ -47,8 +47,8 @@ impl From<Output> for PosterCommand {
     }
 }
 
-/// What sends the results of plugins to the main thread.
+/// A function that sends the results of plugins to the main thread.
 pub(crate) fn plugin_events(tell: Sender<Event>) -> Tell {
-    // No thread receives them only if the process is ending already.
+    // Sending fails only while the process ends.
     Arc::new(move |id, told| drop(tell.send(Event::Plugin(id, told))))
 }

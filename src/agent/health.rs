@@ -1,4 +1,5 @@
-//! `mackerel-agent health`: whether the agent measures, and the server takes what it posts.
+//! Answers `mackerel-agent health`: whether the agent measures, and whether the server accepts its
+//! posts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,14 +9,14 @@ use crate::base::channel::{Sender, channel};
 use crate::base::clock::Moment;
 use crate::sys::health_socket::{self, SocketFile};
 
-/// A measurement is fresh for so long: two rounds, and what they may take.
+/// Age up to which a measurement is fresh: two rounds and the time that they may take.
 const MEASURED: Duration = Duration::from_secs(150);
-/// So is a post that the server took.
+/// Age up to which an accepted post is fresh.
 const POSTED: Duration = Duration::from_secs(5 * 60);
-/// Until the main thread has to answer, which does nothing that takes long.
+/// Time limit for the main thread's answer. The main thread does nothing that takes long.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// What is known of how the agent is doing.
+/// When the agent last measured and posted.
 #[derive(Default)]
 pub(crate) struct Health {
     pub(crate) measured: Option<Moment>,
@@ -23,7 +24,7 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// The answer: whether it measures, whether it posts, and the words for people.
+    /// The answer: one digit each (1 or 0) for whether it measures and posts, then text for people.
     pub(crate) fn answer(&self, now: Moment) -> String {
         let (measures, measured) = age("measured", self.measured, now, MEASURED);
         let (posts, posted) = age("posted", self.posted, now, POSTED);
@@ -39,14 +40,18 @@ fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool,
     }
 }
 
-/// Serves health questions, which the main thread answers through `tell`, until the result is dropped.
-/// Logs if that cannot be.
+/// Answers health questions through the main thread, which receives them by `tell`.
+///
+/// Runs until the result is dropped. Logs a warning and returns `None` if questions cannot be
+/// answered.
 pub(crate) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
     let answer = move || {
         let (answer, heard) = channel();
         let asked = tell.send(Event::Inquiry(answer));
-        let heard = asked.ok().and_then(|()| heard.recv_timeout(LIMIT).ok());
-        heard.unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
+        asked
+            .ok()
+            .and_then(|()| heard.recv_timeout(LIMIT).ok())
+            .unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
     };
     health_socket::serve(root, answer)
         .inspect_err(|error| {

@@ -1,13 +1,13 @@
-//! The service: measures every minute, runs plugins, and hands what they yield to the poster.
+//! The service: measures every minute, runs plugins, and hands their results to the poster.
 //!
 //! `start` reads the configuration, claims the pid file and the lock, and starts the threads. Then
 //! `service` is the main loop. It waits on one channel for an `event::Event` (a signal, the result
-//! of a plugin, news from the poster) and no longer than until the next job of `schedule`. A job
+//! of a plugin, an event of the poster) and no longer than until the next job of `schedule`. A job
 //! measures (`collect`), starts plugins (`plugins`) or describes the host; the results go to the
 //! poster (`deliver`) as `PosterCommand`s. The loop makes no request and never waits for one.
 //!
-//! `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from what the loop
-//! knows. `readiness` holds the registration back until the configured probe succeeds.
+//! `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of
+//! the loop. `readiness` holds the registration back until the configured probe succeeds.
 
 pub(crate) mod bootclock;
 pub(crate) mod event;

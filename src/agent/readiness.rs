@@ -1,4 +1,4 @@
-//! The gate: before what the configuration names is ready, the host is not registered.
+//! The readiness gate: the host is registered only after the configured probes have succeeded.
 
 use crate::base;
 use crate::base::channel::Sender;
@@ -10,14 +10,15 @@ use crate::sys::http::probe;
 use crate::sys::log_once::LogOnce;
 use crate::sys::thread;
 
-/// Bytes of stack for the thread that asks.
+/// Bytes of stack for the thread that probes.
 const STACK: usize = 128 << 10;
 
-/// Asks again and again until all is ready, and then says [`PosterCommand::Begin`]. Fails if no thread or
-/// no pipe can be had.
+/// Probes every `readiness.period` until all probes succeed, then sends [`PosterCommand::Begin`].
+///
+/// Fails if the thread cannot be started or the pipe cannot be opened.
 pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Result<(), String> {
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
-    // A command that runs when the agent ends ends by its own limit.
+    // A command that still runs when the agent ends is ended by its own time limit.
     std::mem::forget(stop);
     let run = move || {
         pause(readiness.initial_delay);
@@ -35,7 +36,7 @@ pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Resu
         .map_err(|error| format!("cannot start a thread: {error}"))
 }
 
-/// Whether all is ready, or what is not.
+/// Runs each configured probe once. Fails with the first one that is not ready, and why.
 fn ask(readiness: &Readiness, sign: &StopSign) -> Result<(), String> {
     if let Some(place) = &readiness.tcp {
         let found = probe::connect(place, readiness.timeout);
@@ -86,7 +87,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             ..Readiness::default()
         };
-        // (what is named, what is said)
+        // (configured probes, expected result)
         let table = [
             (of(None, Vec::new()), Ok(())),
             (of(Some(&place), command("true")), Ok(())),

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use crate::base::clock::Unix;
 
-/// What can be scheduled.
+/// A job of the main thread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Job {
-    /// Take a round of metrics.
+    /// Measure a round of metrics.
     Collect,
     /// Send the host's description again.
     Describe,
-    /// Look whether the program's file is still the same.
+    /// Check whether the program's file is still the same.
     LookAtProgram,
 }
 
-/// The jobs and the moment at which each is next due.
+/// The jobs, each with the time at which it is next due.
 #[derive(Default)]
 pub(crate) struct Schedule {
     entries: Vec<Entry>,
@@ -23,7 +23,7 @@ pub(crate) struct Schedule {
 
 struct Entry {
     job: Job,
-    /// Seconds between two runs; not 0.
+    /// Seconds between two runs. Not 0.
     every: u64,
     /// Seconds after the start of each period, less than `every`.
     phase: u64,
@@ -33,7 +33,7 @@ struct Entry {
 impl Schedule {
     /// Adds a job that is due at every `k * every + phase` seconds, first after `now`.
     ///
-    /// `every` must not be 0; configuration is refused before it gets here.
+    /// `every` must not be 0: such a configuration is refused earlier.
     pub(crate) fn add(&mut self, job: Job, every: u64, phase: u64, now: Unix) {
         let phase = phase % every;
         self.entries.push(Entry {
@@ -44,10 +44,10 @@ impl Schedule {
         });
     }
 
-    /// The jobs due at `now`; each is moved on to its next slot.
+    /// The jobs due at `now`. Each is moved to its next slot.
     ///
     /// A job that missed slots (the host was suspended, the agent was busy) is returned once. A
-    /// job whose slot lies more than one period ahead is moved closer: the clock was set back.
+    /// slot more than one period ahead means that the clock was set back: the job is moved closer.
     pub(crate) fn take_due(&mut self, now: Unix) -> Vec<Job> {
         let mut due = Vec::new();
         for entry in &mut self.entries {
@@ -62,8 +62,8 @@ impl Schedule {
         due
     }
 
-    /// How long there is nothing to do, given the wall clock's time since the epoch. For ever if
-    /// there are no jobs.
+    /// Time until the next job is due, for a wall clock at `wall` since the epoch.
+    /// [`Duration::MAX`] if there are no jobs.
     pub(crate) fn idle(&self, wall: Duration) -> Duration {
         let next = self.entries.iter().map(|entry| entry.due).min();
         next.map_or(Duration::MAX, |next| {
@@ -89,7 +89,7 @@ mod tests {
         clock
     }
 
-    /// Four minutes of the loop in no time: the clock moves by what the loop would have waited.
+    /// Simulates the loop without waiting: the clock moves by what the loop would have waited.
     #[test]
     fn a_minute_job_and_an_hourly_job() {
         let clock = clock_at(1_700_002_700);

@@ -1,5 +1,4 @@
-//! The main thread: starts each job when it is due, does what signals ask for, and ends when it is
-//! told to.
+//! The main thread: starts each job when it is due, handles signals, and ends on request.
 
 mod ending;
 
@@ -32,47 +31,47 @@ use crate::sys::log as backend;
 use crate::sys::notify::Notify;
 use crate::sys::signal::Signal;
 
-/// Between two rounds, in seconds.
+/// Seconds between two rounds.
 const ROUND: u64 = 60;
-/// Seconds between two rounds by which none is missing, wherever in its minute each is.
+/// Largest number of seconds between two rounds with none missing, wherever in its minute each is.
 const GAP: u64 = 2 * ROUND;
-/// Between two descriptions of the host, in seconds.
+/// Seconds between two descriptions of the host.
 const DESCRIPTION: u64 = 60 * 60;
-/// Between two looks at the program's file, in seconds.
+/// Seconds between two checks of the program's file.
 const PROGRAM: u64 = 10;
-/// From the first request to stop until the end, whatever is left to be delivered.
+/// From the first request to stop until the end, however much is still undelivered.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// From the start until plugins begin, if the server does not answer sooner.
+/// From the start until plugins begin, unless the server answers sooner.
 const PLUGIN_DELAY: Duration = Duration::from_secs(30);
 
-/// What the main thread owns.
+/// The state of the main thread.
 pub(crate) struct Agent<'a> {
     flags: &'a Flags,
     config: Config,
     measure: Measure,
     plugins: Plugins,
-    /// When checks and the like begin; `None` once they have.
+    /// When checks, metadata and graph definitions begin. `None` once they have begun.
     plugins_due: Option<Moment>,
-    /// What the poster is told by.
+    /// Sends commands to the poster.
     orders: Sender<PosterCommand>,
-    /// Whether it still takes orders.
+    /// Whether the poster still receives commands.
     has_poster: bool,
     notify: Notify,
     schedule: Schedule,
     status: AgentStatus,
-    /// `None` if nobody wants to know whether the agent is alive.
+    /// `None` if the service manager has no watchdog for this process.
     watchdog: Option<Watchdog>,
-    /// `None` if the agent is not to end when there is another one.
+    /// The program's own file. `None` if the agent does not end when that file is replaced.
     program: Option<Executable>,
-    /// By which threads that it starts tell it how they end.
+    /// Given to threads that report their end. `None` if the host cannot be retired.
     tell: Option<Sender<Event>>,
-    /// What the server calls this host, once it is registered.
+    /// The host's id on the server. `None` before the registration.
     host_id: Option<String>,
-    /// Whether it has been told to end twice.
+    /// Whether a second signal to stop has come.
     is_forced: bool,
-    /// What gives the poster's requests little time at the end.
+    /// Shortens the time of the poster's requests at the end.
     cancel: CancelToken,
-    /// When the last round was measured.
+    /// When the last round was measured, by both clocks.
     last_round: Option<(Stamp, Moment)>,
     health: Health,
 }
@@ -116,20 +115,22 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// The same, which can retire its host.
+    /// The same agent, able to retire its host. The result of that comes through `tell`.
     pub(crate) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
         self.tell = Some(tell);
         self
     }
 
-    /// The same, whose poster's requests are cut short by `cancel` at the end.
+    /// The same agent. `cancel` shortens the requests of its poster at the end.
     pub(crate) fn cancelling_by(mut self, cancel: CancelToken) -> Agent<'a> {
         self.cancel = cancel;
         self
     }
 
-    /// Runs until a signal ends it or it cannot go on. Returns the text for the user in the second
-    /// case, and where values are left that could not be delivered.
+    /// Runs until a signal stops it or an error ends it.
+    ///
+    /// Fails with the text for the user in the case of an error, and if values were left
+    /// undelivered.
     pub(crate) fn run(mut self, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
         self.begin(clock);
         let end = self.until_stopped(clock, events);
@@ -155,7 +156,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Has the poster deliver what waits, if it is there still.
+    /// Stops the poster, which first delivers what waits. Returns how it ended.
     fn end(
         &mut self,
         end: End,
@@ -180,8 +181,10 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Takes the first round and says that the agent is at work: it need not be registered for
-    /// that, or a host that boots without a network would wait for it.
+    /// Measures the first round and sends READY=1.
+    ///
+    /// Does not wait for the registration: without a network at boot, the service would not become
+    /// ready.
     fn begin(&mut self, clock: &dyn Clock) {
         let start = clock.unix();
         self.schedule.add(Job::Collect, ROUND, 0, start);
@@ -203,9 +206,9 @@ impl<'a> Agent<'a> {
         self.notify.status(&self.status.text());
     }
 
-    /// Tells the poster.
+    /// Sends a command to the poster.
     fn order(&mut self, order: PosterCommand) {
-        // A poster that has ended says so, unless it has panicked.
+        // A poster that ends sends `Event::Ended`, unless it has panicked.
         self.has_poster &= self.orders.send(order).is_ok();
     }
 
@@ -219,8 +222,8 @@ impl<'a> Agent<'a> {
             }
             let now = clock.moment();
             self.turn_plugins(now);
-            let idle = self.schedule.idle(clock.wall());
-            let mut idle = idle.min(self.idle_plugins(now)).min(self.watch(now));
+            let jobs_idle = self.schedule.idle(clock.wall());
+            let mut idle = jobs_idle.min(self.idle_plugins(now)).min(self.watch(now));
             if !self.has_poster {
                 idle = Duration::ZERO;
             }
@@ -231,13 +234,13 @@ impl<'a> Agent<'a> {
                 Ok(Event::Plugin(id, told)) => self.hear(id, told),
                 Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
                 Ok(Event::Child) => drop(reap_orphans()),
-                // Whoever asks may have gone.
+                // The asking thread may have timed out.
                 Ok(Event::Inquiry(answer)) => {
                     drop(answer.send(self.health.answer(clock.moment())));
                 }
                 Ok(Event::Retired(_)) => {}
                 Err(_) if self.has_poster => {}
-                // It has gone without a word.
+                // The poster's thread has ended without `Event::Ended`.
                 Err(_) => {
                     return End::Outcome(Outcome::Undelivered {
                         values: 0,
@@ -248,7 +251,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Does a job, or has it done: nothing here waits for the network.
+    /// Runs a job or passes it on. Nothing here waits for the network.
     fn start(&mut self, job: Job, clock: &dyn Clock) -> Option<End> {
         match job {
             Job::Collect => {
@@ -266,13 +269,13 @@ impl<'a> Agent<'a> {
         None
     }
 
-    /// Measures, and has metric plugins measure, for the round of `time`.
+    /// Starts the metric plugins and measures, for the round of `time`.
     fn round(&mut self, time: Stamp, now: Moment) {
         let last = self.last_round.replace((time, now));
         if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
             log::warn!("{line}");
         }
-        // Plugins first: they take their time.
+        // Plugins first: they take the longest.
         self.plugins.round(time);
         let values = self.measure.round(now);
         self.health.measured = Some(now);
@@ -309,8 +312,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Tells the service manager that the agent is alive, if it is and if it is time. Returns until
-    /// when it is not.
+    /// Sends WATCHDOG=1 if it is due and the poster answers. Returns the time until the next turn.
     fn watch(&mut self, now: Moment) -> Duration {
         let Some(watchdog) = &mut self.watchdog else {
             return Duration::MAX;
@@ -336,7 +338,8 @@ impl<'a> Agent<'a> {
         {
             watchdog.answered();
         }
-        // Half of the host's own second: a fleet that starts together does not check together.
+        // Half of the host's own second: hosts that start together do not run their checks
+        // together.
         if let PosterEvent::Registered { id, .. } = &news
             && let Some(due) = &mut self.plugins_due
         {
@@ -353,8 +356,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Goes over to the configuration as it is now, unless it is broken, and has the host described
-    /// in any case.
+    /// Reloads the configuration, unless it is invalid, and has the host described in any case.
     fn reload(&mut self, now: Moment) {
         self.notify.reloading();
         let taken = reload::checked(self.flags).and_then(|config| self.configure(config, now));
@@ -369,10 +371,12 @@ impl<'a> Agent<'a> {
         self.notify.status(&self.status.text());
     }
 
-    /// Goes over to `new`, all of it or nothing. Fails if the API cannot be spoken to as it says.
+    /// Changes to the configuration `new` completely or not at all.
+    ///
+    /// Fails if no connection to the API can be prepared with its settings.
     fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
-        // Made anew in any case: certificates may have changed where their path has not.
+        // Always new: certificates may have changed where their path has not.
         let link = Cancellable::new(link(&config)?, self.cancel.clone());
         let api = Api::new(Box::new(link));
         if !staying.is_empty() {
@@ -391,17 +395,19 @@ impl<'a> Agent<'a> {
     }
 }
 
-/// What the log says of the time between two rounds, by both clocks each; nothing if no round is missing.
+/// The log line about the time between two rounds, each given by both clocks. `None` if no round is
+/// missing.
 fn gap((last, before): (Stamp, Moment), (time, now): (Stamp, Moment)) -> Option<String> {
     let passed = time.age.saturating_sub(last.age);
     if passed <= GAP {
         return None;
     }
-    // The clock that measures and waits stands still while the host is suspended.
+    // The monotonic clock stands still while the host is suspended.
     let asleep = passed.saturating_sub(now.since(before).as_secs());
-    let why = match asleep >= ROUND {
-        true => "the host was suspended",
-        false => "the agent was stopped or got no CPU",
+    let why = if asleep >= ROUND {
+        "the host was suspended"
+    } else {
+        "the agent was stopped or got no CPU"
     };
     let shown = |seconds| localtime::rfc3339(Duration::from_secs(seconds));
     Some(format!(

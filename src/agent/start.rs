@@ -1,4 +1,4 @@
-//! Starts the agent: claims what is its own, starts the threads, and hands over to the main loop.
+//! Starts the agent: claims the pid file and the lock, starts the threads, and runs the main loop.
 
 use std::process;
 use std::time::Duration;
@@ -33,12 +33,12 @@ use crate::sys::root::Root;
 use crate::sys::signal::{self, Woken};
 use crate::sys::{boot, crash, memory, thread};
 
-/// How long the host has been up when a start is none after a loss of power any more.
+/// Uptime of the host after which a start no longer counts as one after a power loss.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
 
-/// Runs the agent as `flags` and the configuration say, until a signal ends it or it cannot go on.
-/// Returns the text for the user in the second case, and where values are left that could not be
-/// delivered.
+/// Runs the agent with `flags` and the configuration until a signal stops it or an error ends it.
+///
+/// Fails with the text for the user in the case of an error, and if values were left undelivered.
 pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
     backend::install(TAGS);
     let notify = Notify::from_env();
@@ -54,7 +54,7 @@ pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
         without_userinfo(&config.apibase)
     );
     export(&config);
-    // It may be in a server's words.
+    // The text may contain a server's message.
     watch_host(&flags, config, notify).map_err(|text| backend::one_line(&text))
 }
 
@@ -64,7 +64,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let _lock = claim_root(&config)?;
     let (tell, events) = channel();
     let told = tell.clone();
-    // As process 1 of a container, this one inherits the children of others.
+    // Process 1 of a container inherits orphaned processes and must reap them.
     let with_children = process::id() == 1;
     let hear = move |woken| match woken {
         Woken::Signal(signal) => told.send(Event::Signal(signal)).is_ok(),
@@ -75,17 +75,20 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(&config, clock, plugin_events(tell.clone()), clock.moment())
         .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    let _socket = match config.health {
-        true => super::health::serve(&config.root, tell.clone()),
-        false => None,
+    let _socket = if config.health {
+        super::health::serve(&config.root, tell.clone())
+    } else {
+        None
     };
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
-    // Without a pid file, and after a loss of power, nothing tells a clean end from another.
+    // A removed pid file shows that the last run ended cleanly. Without a pid file, or shortly
+    // after a boot, that is unknown.
     let was_clean = pidfile.as_ref().is_some_and(|file| !file.was_left()) && boot::age() > SETTLED;
-    let keeper = match was_clean {
-        true => keeper(&config),
-        false => keeper(&config).hasty(),
+    let keeper = if was_clean {
+        keeper(&config)
+    } else {
+        keeper(&config).hasty()
     };
     let cancel = CancelToken::default();
     let orders = start_poster(
@@ -105,7 +108,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     agent.run(&BootClock(clock), &events)
 }
 
-/// Starts the thread that talks to the server. Returns the sender of its commands.
+/// Starts the thread that sends requests to the server. Returns the sender of its commands.
 fn start_poster(
     config: &Config,
     clock: HostClock,
@@ -129,7 +132,7 @@ fn start_poster(
         registration,
         describer(config, stats),
         config.clone(),
-        // Nobody is left to be told only if the process is ending already.
+        // Sending fails only while the process ends.
         Box::new(move |what| drop(news.send(Event::PosterEvent(what)))),
         random,
         clock.moment(),
@@ -151,7 +154,7 @@ fn start_poster(
     Ok(orders)
 }
 
-/// What keeps values that wait, and has those that an earlier agent has kept.
+/// Keeps undelivered values, and restores those that an earlier agent has kept.
 fn keeper(config: &Config) -> Persister {
     if !config.spool.on_disk || config.host_id_store == IdStore::Memory {
         return Persister::none();

@@ -1,4 +1,4 @@
-//! How the agent is doing, in one line for people: what `systemctl status` shows.
+//! The state of the agent in one line for people, as `systemctl status` shows it.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use crate::base::clock::Unix;
 use crate::deliver::message::PosterEvent;
 use crate::sys::localtime;
 
-/// What is known of the agent's dealings with the server.
+/// The state of the registration and of posting.
 #[derive(Default)]
 pub(crate) struct AgentStatus {
-    /// Its name and its id there, once it is registered.
+    /// The host's name and its id on the server. `None` before the registration.
     host: Option<String>,
     works: bool,
-    /// Since when nothing works, and why.
+    /// Since when requests fail, and why.
     trouble: Option<(Unix, String)>,
 }
 
 impl AgentStatus {
-    /// Notes what has happened at `now`. Returns whether [`AgentStatus::text`] is another one.
+    /// Records an event at `now`. Returns whether [`AgentStatus::text`] may have changed.
     pub(crate) fn note(&mut self, news: PosterEvent, now: Unix) -> bool {
         let was = self.trouble.take();
         match news {
@@ -35,7 +35,7 @@ impl AgentStatus {
         true
     }
 
-    /// The line.
+    /// The line for people.
     pub(crate) fn text(&self) -> String {
         let (is, what) = match &self.host {
             Some(host) => (format!("registered as {host}"), "posting"),
@@ -65,7 +65,7 @@ mod tests {
         };
         let failing = |why: &str| PosterEvent::Failing(why.to_owned());
         let (first, second) = (since(60), since(120));
-        // (second, what happens, what is shown from then on)
+        // (second, event, text from then on)
         let table = [
             (
                 60,

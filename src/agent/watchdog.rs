@@ -1,37 +1,37 @@
-//! When to tell the service manager that the agent is alive, and whether it is: the main thread says
-//! so, and only as long as the poster answers it.
+//! The service manager's watchdog: WATCHDOG=1 is sent by the main thread, and only while the poster
+//! answers it.
 
 use std::time::Duration;
 
 use crate::base::clock::Moment;
 
-/// How long the poster may leave the main thread without an answer: some requests, each of which
-/// may take its whole time.
+/// How long the poster may take to answer the main thread: the full time limits of some requests.
 const PATIENCE: Duration = Duration::from_secs(2 * 60);
 
-/// The service manager's watchdog, which has to be told in time.
+/// When WATCHDOG=1 is due, and whether the poster answers.
 pub(crate) struct Watchdog {
     every: Duration,
     due: Moment,
-    /// When the poster was asked for the answer that it owes.
+    /// When the poster was asked. `None` if it has answered.
     asked: Option<Moment>,
-    /// Whether it has been found to hang.
+    /// Whether the poster has been reported as hanging.
     hangs: bool,
 }
 
-/// What there is to be done.
+/// What the caller does next.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Turn {
     /// Nothing.
     Rest,
-    /// Tell the service manager, and ask the poster, unless it owes an answer.
+    /// Send WATCHDOG=1. Ask the poster too if `ask`, that is, if no answer is outstanding.
     Tell { ask: bool },
-    /// Say that the poster hangs, for which the service manager is told nothing any more.
+    /// Log that the poster hangs. WATCHDOG=1 is no longer sent.
     Complain,
 }
 
 impl Watchdog {
-    /// One that bites when it has heard nothing for `limit`.
+    /// A watchdog whose service manager waits at most `limit` for WATCHDOG=1. It is sent twice in
+    /// that time.
     pub(crate) fn new(limit: Duration, now: Moment) -> Watchdog {
         Watchdog {
             every: limit / 2,
@@ -41,12 +41,12 @@ impl Watchdog {
         }
     }
 
-    /// How long there is nothing to be done.
+    /// Time until the next turn.
     pub(crate) fn idle(&self, now: Moment) -> Duration {
         self.due.since(now)
     }
 
-    /// What there is to be done at `now`, which the caller does.
+    /// What is due at `now`. The caller does it.
     pub(crate) fn turn(&mut self, now: Moment) -> Turn {
         if self.due > now {
             return Turn::Rest;
@@ -66,7 +66,7 @@ impl Watchdog {
         }
     }
 
-    /// The poster has answered.
+    /// Records that the poster has answered.
     pub(crate) fn answered(&mut self) {
         self.asked = None;
         self.hangs = false;

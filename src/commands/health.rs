@@ -8,11 +8,13 @@ use crate::settings::tags::TAGS;
 use crate::sys::health_socket;
 use crate::sys::log as backend;
 
-/// Asks the running agent how it is doing, and prints it. Returns the text for the user if it is not
-/// well: if it does not measure or, unless `flags` say that this does not matter, does not post.
+/// Asks the running agent for its health and prints the answer.
+///
+/// Fails with the text for the user if the agent does not measure, or does not post. Posting does
+/// not count if `flags.live` is set.
 pub(crate) fn health(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
-    // What is wrong with the rest has been said by the agent.
+    // The agent itself reports errors in the rest of the configuration.
     let flags = Flags {
         apikey: Some(Secret::new("none")),
         ..flags.clone()

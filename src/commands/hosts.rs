@@ -1,5 +1,5 @@
-//! Every host of `tests/fixtures`: its whole description and metrics, as golden files. `make bless`
-//! renews them.
+//! Compares the description and the metrics of every host in `tests/fixtures` with a golden file.
+//! `make bless` renews the golden files.
 
 use crate::base::channel::channel;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ mod host_paths;
 
 const FIXTURES: &str = "tests/fixtures";
 const GOLDEN: &str = "tests/golden/hosts";
-/// Set: the golden files are renewed.
+/// Environment variable. If it is set, the golden files are renewed.
 const BLESS: &str = "BLESS";
 /// Characters of a line of a golden file, unless a single value is longer.
 const WIDTH: usize = 150;
@@ -75,10 +75,11 @@ fn every_golden_file_is_one_of_a_host() {
     assert_eq!(golden, names);
 }
 
-/// The first lines that differ.
+/// The first line that differs, in both versions.
 fn first_difference(expected: &str, found: &str) -> String {
-    let equal = expected.lines().zip(found.lines());
-    let equal = equal
+    let equal = expected
+        .lines()
+        .zip(found.lines())
         .take_while(|(expected, found)| expected == found)
         .count();
     let line = |text: &str| text.lines().nth(equal).unwrap_or("(the end)").to_owned();
@@ -90,7 +91,7 @@ fn first_difference(expected: &str, found: &str) -> String {
     )
 }
 
-/// What the system calls of a host say: what stands in its `calls.json`.
+/// The results of a host's system calls: its `calls.json`.
 struct Said(Value);
 
 impl Said {
@@ -126,8 +127,10 @@ impl Said {
         links.map(link).collect()
     }
 
-    /// Filesystems below `top` that answer as is said: with a block's bytes and the numbers of
-    /// blocks, an error, or never. What is not said is not there.
+    /// Filesystems below `top`.
+    ///
+    /// Each answers as `statvfs` in `calls.json` says: with the bytes of a block and the numbers of
+    /// blocks, with an error, or never. Others do not exist.
     fn stats(&self, top: &Path) -> FsStats {
         let sizes = self.0["statvfs"].as_object().unwrap().clone();
         let top = top.to_owned();
@@ -184,7 +187,7 @@ fn bytes(digits: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The whole golden file of a host.
+/// The content of a host's golden file.
 fn document(host: &host_paths::Host) -> String {
     let directory = tempfile::tempdir().unwrap();
     let tree: PathBuf = directory.path().join("host");
@@ -203,9 +206,8 @@ fn document(host: &host_paths::Host) -> String {
         revision: "2f531c6",
     };
     let place = Place::default();
-    let described = describe::host(&root, &mut calls, &config, &agent, place, &mut failures);
-    let described =
-        described.unwrap_or_else(|error| panic!("{}: {}", host.name, base::report(&error)));
+    let described = describe::host(&root, &mut calls, &config, &agent, place, &mut failures)
+        .unwrap_or_else(|error| panic!("{}: {}", host.name, base::report(&error)));
 
     let mut collectors = collect::builtin(&config, said.stats(&tree));
     let (mut renderer, mut before) = (Mackerel::new(&config), Readings::default());
@@ -218,11 +220,11 @@ fn document(host: &host_paths::Host) -> String {
         let now = collect::run(&mut collectors, &mut context, &mut failures);
         let values = renderer.values(&before, &now, 0);
         before.keep_counters(now);
-        let values: BTreeMap<String, f64> = values
+        let by_name: BTreeMap<String, f64> = values
             .iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        values
+        by_name
             .into_iter()
             .map(|(name, value)| (name, number(value)))
             .collect::<Map<_, _>>()
@@ -246,14 +248,13 @@ fn document(host: &host_paths::Host) -> String {
     text
 }
 
-/// A value as the API gets it: without a fraction where it has none.
+/// A value as it is sent to the API: without a fraction if it is whole.
 fn number(value: f64) -> Value {
     let point = crate::wire::once::Point { time: None, value };
     serde_json::to_value(&point).unwrap()["Value"].take()
 }
 
-/// Prints JSON with one line for each thing that fits on one and has nothing nested but texts and
-/// numbers.
+/// Prints JSON. A value without nested values, except texts and numbers, takes one line if it fits.
 fn print(value: &Value, indent: usize, out: &mut String) {
     let is_nested = |value: &Value| value.is_object() || value.is_array();
     let (members, open, close): (Vec<_>, _, _) = match value {

@@ -10,12 +10,14 @@ use crate::settings::tags::TAGS;
 use crate::sys::file;
 use crate::sys::log as backend;
 
-/// Of a new file: it holds the API key.
+/// Mode of a new file. The file holds the API key.
 const MODE: u32 = 0o600;
 
-/// Writes the API key, and the address of the API if one is given, above everything else into the
-/// configuration file, which is created if it is missing. A file that has a key already stays as
-/// it is. Returns the text for the user if that cannot be done.
+/// Writes the API key, and the address of the API if one is given, to the top of the configuration
+/// file.
+///
+/// Creates the file if it is missing. Leaves a file that already has a key unchanged. Fails with
+/// the text for the user if the file cannot be read or written, or is not valid.
 pub(crate) fn init(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     write(flags)
@@ -54,16 +56,16 @@ fn write(flags: &Flags) -> Result<(), String> {
     Ok(())
 }
 
-/// The setting with which the file, or one that it includes, gives a key already.
+/// The setting of an API key that the file, or a file that it includes, already has.
 fn what_is_set(path: &Path) -> Result<Option<&'static str>, String> {
     let config = load(path, &Beside::default())
         .checked()
         .map_err(|error| error.to_string())?
         .config;
-    Ok(match (config.apikey.is_empty(), config.apikey_file) {
-        (false, _) => Some("apikey"),
-        (true, Some(_)) => Some("apikey_file"),
-        (true, None) => None,
+    Ok(if config.apikey.is_empty() {
+        config.apikey_file.map(|_| "apikey_file")
+    } else {
+        Some("apikey")
     })
 }
 
@@ -125,7 +127,7 @@ mod tests {
                 let text = content(&path);
                 assert_eq!(text, format!("{mark}{opening}{old}"));
                 assert_eq!(mode(&path), wanted);
-                // The second time there is nothing to do.
+                // The second run changes nothing.
                 run(&path, "other", None).unwrap();
                 assert_eq!(content(&path), text);
             }
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_wrong_or_would_be_stays_as_it_is() {
-        // (file, apibase, what is said)
+        // (file, apibase, expected error)
         let table = [
             (
                 "verbose = 1",

@@ -1,5 +1,5 @@
-//! `mackerel-agent check NAME` and `mackerel-agent plugin NAME`: one run of one plugin, as the agent
-//! would run it, and what would be sent.
+//! `mackerel-agent check NAME` and `mackerel-agent plugin NAME`: run one plugin once, as the agent
+//! would, and print what would be sent.
 
 use crate::base::name_map::NameMap;
 use std::ffi::OsStr;
@@ -23,19 +23,20 @@ use crate::sys::signal;
 use crate::sys::state::State;
 use crate::sys::user;
 
-/// In place of a host's id where there is none.
+/// Printed in place of a host's id if there is none.
 const NO_ID: &str = "<the host's id>";
 
-/// What can happen while a plugin runs.
+/// An event while a plugin runs.
 enum Event {
     PluginEvent(PluginEvent),
-    /// It has told all.
+    /// The plugin's thread has ended.
     Over,
     Interrupted,
 }
 
-/// Runs the check of this name once and prints what came of it. Its action is not run. Returns the
-/// text for the user if there is no such check, or it could not be run.
+/// Runs the check of this name once and prints the result. Does not run its action.
+///
+/// Fails with the text for the user if there is no such check, or if it could not be run.
 pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<CheckPlugin> = named(name, &config.check_plugins, "checks", flags)?;
@@ -52,8 +53,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
         if let PluginEvent::Check(Some(finding), began, _, words) = told {
             let trouble = words.trouble.as_deref().map(backend::escaped);
             result = trouble.map_or(Ok(()), Err);
-            let took = clock.moment().0;
-            let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let took = u64::try_from(clock.moment().0.as_millis()).unwrap_or(u64::MAX);
             say(&format!(
                 "result: {} after {took} ms",
                 finding.status.word()
@@ -68,7 +68,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
             }
             say(&for_whom(plugin.custom_identifier.as_deref()))?;
             let id = host_id(&config, plugin.custom_identifier.as_deref());
-            // Printing is all that it does.
+            // `Show` only prints and cannot fail.
             drop(Api::new(Box::new(Show)).report_checks(&id, [report].iter()));
             if plugin.action.is_some() {
                 say("its action is not run here; the agent runs it after every check")?;
@@ -79,8 +79,10 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
     result
 }
 
-/// Runs the metric plugin of this name for its graph definitions and for its values, and prints what
-/// came of it. Returns the text for the user if there is no such plugin, or it could not be run.
+/// Runs the metric plugin of this name for its graph definitions and for its values, and prints
+/// both.
+///
+/// Fails with the text for the user if there is no such plugin, or if it could not be run.
 pub(crate) fn plugin(
     flags: &Flags,
     name: &OsStr,
@@ -140,19 +142,20 @@ pub(crate) fn plugin(
     result
 }
 
-/// The configuration, which needs no API key for this.
+/// The configuration. It needs no API key here.
 fn configuration(flags: &Flags) -> Result<Config, String> {
     backend::install(TAGS);
     let mut flags = flags.clone();
     flags.apikey = Some(Secret::new("none"));
     let survey = survey(&flags);
-    match survey.problems.is_empty() {
-        true => Ok(survey.config),
-        false => Err(survey.problems.join("\n")),
+    if survey.problems.is_empty() {
+        Ok(survey.config)
+    } else {
+        Err(survey.problems.join("\n"))
     }
 }
 
-/// The plugin of this name. Fails with the names there are.
+/// The plugin of this name. Fails with a list of the configured names.
 fn named<P: Clone>(
     name: &OsStr,
     plugins: &NameMap<P>,
@@ -162,18 +165,20 @@ fn named<P: Clone>(
     let found = name.to_str().and_then(|name| plugins.get(name));
     found.map(|plugin| Arc::new(plugin.clone())).ok_or_else(|| {
         let names: Vec<&str> = plugins.keys().map(String::as_str).collect();
-        let names = match names.is_empty() {
-            true => "none".to_owned(),
-            false => names.join(", "),
+        let listed = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
         };
         let (conf, name) = (flags.conf.display(), name.display());
         format!(
-            "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {names}"
+            "no [plugin.{kind}.{name}] in {conf} and the files that it includes; there are: {listed}"
         )
     })
 }
 
-/// Has root go on as the service runs, as far as that is possible, and says how far that is.
+/// Drops root's rights as far as the service's user and sandbox can be reproduced, and prints how
+/// far that is.
 fn be_as_service(config: &Config, is_sandboxed: fn() -> bool) -> Result<(), String> {
     let user = match owner::become_owner(&config.root)? {
         Some(user) => user,
@@ -195,14 +200,14 @@ fn be_as_service(config: &Config, is_sandboxed: fn() -> bool) -> Result<(), Stri
     ))
 }
 
-/// Says what is run.
+/// Prints the command and its settings.
 fn introduce(command: &Command) -> Result<(), String> {
     let argv: Vec<String> = command.argv.iter().map(|word| quoted(word)).collect();
     say(&format!("command: {}", argv.join(" ")))?;
     if let Some(user) = &command.user {
         say(&format!("user: {user}"))?;
     }
-    // The values may be secret.
+    // Names only: the values may be secret.
     let names: Vec<&str> = command.env.iter().map(|(name, _)| name.as_str()).collect();
     if !names.is_empty() {
         say(&format!("environment: {}", names.join(" ")))?;
@@ -210,16 +215,18 @@ fn introduce(command: &Command) -> Result<(), String> {
     say(&format!("time limit: {} s", command.timeout.as_secs()))
 }
 
-/// A word as a shell would have it.
+/// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => ["'", &word.replace('\'', r"'\''"), "'"].concat(),
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        ["'", &word.replace('\'', r"'\''"), "'"].concat()
     }
 }
 
-/// Does each of `works` in turn, and passes on what is told. A signal ends what runs.
+/// Runs `works` one after the other and passes their events to `hear`. A signal ends the running
+/// command.
 fn run(
     works: Vec<Work>,
     hear: &mut dyn FnMut(PluginEvent) -> Result<(), String>,
@@ -245,9 +252,10 @@ fn run(
     }
     drop(stop);
     drop(worker.join());
-    match was_interrupted {
-        true => Err("interrupted".to_owned()),
-        false => Ok(()),
+    if was_interrupted {
+        Err("interrupted".to_owned())
+    } else {
+        Ok(())
     }
 }
 
@@ -268,7 +276,7 @@ impl Exchange for Show {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let verb = request.method.word();
         let body = request.body.unwrap_or_default();
-        // Whoever does not listen any more misses nothing else.
+        // An error can be ignored: nothing else follows for a reader that has closed stdout.
         drop(say(&format!("{verb} {}\n{body}", request.path)));
         Ok(Answer {
             status: 200,
@@ -290,7 +298,7 @@ fn for_whom(identifier: Option<&str>) -> String {
     }
 }
 
-/// The id that the server has given this host, or what stands for one.
+/// The id that the server has given this host, or a placeholder.
 fn host_id(config: &Config, identifier: Option<&str>) -> String {
     let own = || State::at(&config.root).host_id().ok().flatten();
     let known = if identifier.is_some() { None } else { own() };
@@ -302,15 +310,15 @@ fn print_trouble(trouble: Option<&str>) -> Result<(), String> {
 }
 
 fn print_stderr(text: &str) -> Result<(), String> {
-    match text.is_empty() {
-        true => Ok(()),
-        false => say(&format!("stderr: {text}")),
+    if text.is_empty() {
+        Ok(())
+    } else {
+        say(&format!("stderr: {text}"))
     }
 }
 
 fn say(text: &str) -> Result<(), String> {
-    let mut lines = text.split('\n');
-    lines
+    text.split('\n')
         .try_for_each(|line| writeln!(io::stdout(), "{}", backend::escaped(line)))
         .map_err(|error| format!("cannot print: {error}"))
 }

@@ -1,7 +1,8 @@
-//! The commands that do one thing and end: one file each.
+//! Commands that do one thing and end: one file each.
 //!
-//! Each resolves the configuration (`settings`), does its work with the same parts as the agent, and
-//! prints to stdout. An error is returned as the text for the user; `main` prints it and exits with 1.
+//! Each resolves the configuration (`settings`), does its work with the same parts as the agent,
+//! and prints to stdout. An error is returned as the text for the user. `main` prints it and exits
+//! with 1.
 
 pub(crate) mod health;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `mackerel-agent once`: one round, printed instead of posted.
+//! `mackerel-agent once`: prints one round instead of posting it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -27,12 +27,13 @@ use crate::sys::root::Root;
 use crate::sys::thread;
 use crate::wire::once::{HostValues, Once, Point, Round};
 
-/// What the rates cover.
+/// Time that the rates cover.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// Measures for [`SPAN`] and prints the host and its metrics as one line of JSON. A configuration
-/// that cannot be used is told of, and the defaults are used instead. Returns the text for the
-/// user if the host cannot be described, or the line not be printed.
+/// Measures for [`SPAN`] and prints the host and its metrics as one line of JSON.
+///
+/// If the configuration is invalid, logs a warning and uses the defaults. Fails with the text for
+/// the user if the host cannot be described or the line cannot be printed.
 pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags).unwrap_or_else(|why| {
@@ -55,7 +56,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     pause(SPAN);
     let own = measure.sample(clock.moment());
     let mut rounds = vec![(None, None, own)];
-    // The channel is over when the last plugin is.
+    // The channel closes when the last plugin ends.
     while let Ok(measured) = plugins.recv() {
         rounds.extend(measured);
     }
@@ -73,14 +74,15 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
         .map_err(|error| format!("cannot print: {error}"))
 }
 
-/// Values, the host that they are of, and their own time if they have one.
+/// The host (`None` for this one), the values' own time if they have one, and the values.
 type Measured = (Option<String>, Option<u64>, Values);
 
-/// Runs every metric plugin at once. Each sends what it measured; what it has to say is logged.
+/// Runs all metric plugins at once. Their values come through the channel; their troubles are
+/// logged.
 fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measured>>, String> {
     let (tell, measured) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
-    // A command that this process has started ends with it, or by its own limit.
+    // The commands end with this process, or by their own time limits.
     std::mem::forget(stop);
     let now = clock.unix();
     for (name, plugin) in &config.metric_plugins {
@@ -106,27 +108,27 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
                 drop(tell.send(rounds.into_iter().map(of).collect()));
             });
         };
-        let thread = thread::start("plugin", STACK, run);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        thread::start("plugin", STACK, run)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
     }
     Ok(measured)
 }
 
-/// The values of each host together.
+/// The values grouped by host.
 fn grouped(measured: &[Measured]) -> Vec<HostValues<'_>> {
     let mut groups: Vec<HostValues<'_>> = Vec::new();
     for (identifier, time, values) in measured {
         let identifier = identifier.as_deref();
         let at = groups
             .iter()
-            .position(|group| group.custom_identifier == identifier);
-        let at = at.unwrap_or_else(|| {
-            groups.push(HostValues {
-                values: NameMap::new(),
-                custom_identifier: identifier,
+            .position(|group| group.custom_identifier == identifier)
+            .unwrap_or_else(|| {
+                groups.push(HostValues {
+                    values: NameMap::new(),
+                    custom_identifier: identifier,
+                });
+                groups.len() - 1
             });
-            groups.len() - 1
-        });
         if let Some(group) = groups.get_mut(at) {
             for (name, value) in values.iter() {
                 let point = Point { time: *time, value };

@@ -1,4 +1,4 @@
-//! Whose the agent's state is: root becomes that user before it touches any of it.
+//! The owner of the agent's state. Root changes to that user before it uses the state.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use crate::base;
 use crate::sys::tree::Tree;
 use crate::sys::user;
 
-/// Becomes the user to whom the directory `root` belongs, if this process is root and that is another
-/// user. Returns that user's number then.
+/// Changes to the user who owns the directory `root`, if this process is root and the owner is not.
+/// Returns that user's id if it has changed.
 ///
-/// To be called before any thread is started. Returns the text for the user if it cannot be done.
+/// Must be called before any thread is started. Fails with the text for the user if the user cannot
+/// be changed.
 pub(crate) fn become_owner(root: &Path) -> Result<Option<u32>, String> {
     if !user::is_root() {
         return Ok(None);

@@ -18,22 +18,22 @@ use crate::settings::tags::TAGS;
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal, next_byte};
 
-/// Requests until it is given up.
+/// Largest number of requests.
 const TRIES: u32 = 10;
-/// Between two requests.
+/// Pause between two requests.
 const PAUSE: Duration = Duration::from_secs(3);
-/// Bytes of answers that are read before the question is taken to be declined.
+/// Bytes of answers. After so many, the question counts as declined.
 const ANSWERS: usize = 4096;
 
-/// Retires this host, after a question unless `flags` say not to ask, and forgets its id. One whose id
-/// is not kept is found by its identifier, as the agent finds it. Returns the text for the user if the
-/// host is not retired.
+/// Retires this host and deletes its stored id. Asks for confirmation unless `flags.force` is set.
+///
+/// Without a stored id, the host is found by its custom identifier, as the agent does it. Fails
+/// with the text for the user if the host is not retired.
 pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags)?;
     let mut api = Api::new(Box::new(link(&config)?));
-    // The files of the state are its user's: root is not to read, or remove, what that user makes of
-    // them.
+    // Not as root: the owner of the state files could make root read or remove other files.
     owner::become_owner(&config.root)?;
     let state = state(&config);
     let kept = state.host_id().map_err(|error| base::report(&error))?;
@@ -72,8 +72,9 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     Ok(())
 }
 
-/// The id of the host that the server knows by this identifier: one whose id is kept nowhere. Returns
-/// the text for the user if there is none.
+/// The id of the host with this custom identifier on the server. Used if no id is stored.
+///
+/// Fails with the text for the user if there is no such host.
 fn find(api: &mut Api, ours: &str, wait: impl FnMut()) -> Result<String, String> {
     let mut found = None;
     let mut ask = || {
@@ -99,19 +100,21 @@ fn is_wanted(id: &str) -> Result<bool, String> {
         is_set("GO_PROMPTER_USE_PIPE"),
         is_set("GO_PROMPTER_USE_DEFAULT"),
     );
-    let answer = match is_asked {
-        true => ask(&question, &mut next_byte, &mut io::stdout()),
-        false => writeln!(io::stdout(), "{question}").map(|()| false),
+    let answer = if is_asked {
+        ask(&question, &mut next_byte, &mut io::stdout())
+    } else {
+        writeln!(io::stdout(), "{question}").map(|()| false)
     };
     answer.map_err(|error| format!("cannot ask whether to retire this host: {error}"))
 }
 
-/// Whether an answer is read, rather than taken to be no.
+/// Whether an answer is read. Otherwise it is no.
 fn is_asked(is_terminal: bool, use_pipe: bool, use_default: bool) -> bool {
     (is_terminal || use_pipe) && !use_default
 }
 
-/// Asks until the answer is one. None, the end of the answers, and too many of them mean no.
+/// Asks until the answer is valid. An empty answer, the end of input, and [`ANSWERS`] bytes of
+/// answers mean no.
 fn ask(
     question: &str,
     next: &mut dyn FnMut() -> io::Result<Option<u8>>,
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_a_y_is_a_yes() {
-        // (answers, expected, how often it was asked)
+        // (answers, expected, how often the question is asked)
         let table = [
             ("y\n", true, 1),
             ("Y\r\n", true, 1),
@@ -194,7 +197,7 @@ mod tests {
         assert!(ask("", &mut broken, &mut Vec::new()).is_err());
     }
 
-    /// Answers from a script of statuses, then with the last one for ever; 0 is no answer.
+    /// Answers with a list of statuses, and then always with the last one. 0 is no answer.
     struct Script {
         statuses: Vec<u16>,
         lines: Sender<String>,
@@ -224,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn asks_ten_times_and_no_more_of_a_server_that_refuses() {
+    fn retire_asks_ten_times_and_no_more_of_a_server_that_refuses() {
         let words =
             "failed: POST /api/v0/hosts/ID/retire: API request failed: Words of the server.";
-        // (why this row exists, statuses, requests, how it ends)
+        // (why this row exists, statuses, requests, expected error)
         let table: [(&str, &[u16], usize, Option<String>); 7] = [
             ("at once", &[200], 1, None),
             ("back again", &[0, 503, 302, 200], 4, None),
@@ -247,10 +250,10 @@ mod tests {
             let statuses = statuses.to_vec();
             let mut api = Api::new(Box::new(Script { statuses, lines }));
             let mut waited = Duration::ZERO;
-            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE);
-            let end = end.map_err(|error| format!("failed: {}", base::report(&error)));
-            let end = end.err();
-            // What to do about it is a matter of the API's tests.
+            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE)
+                .err()
+                .map(|error| format!("failed: {}", base::report(&error)));
+            // The remedies are tested with the API.
             let words = end.as_deref().map(|text| text.split("; check").next());
             assert_eq!(words.flatten(), expected.as_deref(), "{why}");
             drop(api);

@@ -1,4 +1,4 @@
-//! What one run of a check came to.
+//! The result of one run of a check.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,20 +8,21 @@ use crate::config::CheckPlugin;
 use crate::sys::exec::{End, ExecError, Outcome};
 use crate::wire::check::{CheckStatus, Report, clipped};
 
-/// Bytes of a message in the environment of an action: no variable may have more than 128 KiB with
-/// its name, or the kernel does not start the action.
+/// Bytes of a message in the environment of an action.
+///
+/// The kernel does not start a program with a variable above 128 KiB, name included.
 const MESSAGE_VARIABLE: usize = 127 << 10;
 
-/// What one run of a check came to.
+/// The result of one run of a check.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) status: CheckStatus,
-    /// What the check printed, or why it has printed nothing.
+    /// What the check printed, or why it printed nothing.
     message: Vec<u8>,
 }
 
 impl Finding {
-    /// Of a run; `None` if it was cut short because the agent stops.
+    /// The finding of a run. `None` if the agent stopped the run.
     pub(crate) fn of(run: Result<Outcome, ExecError>) -> Option<Finding> {
         let unknown = |why: String| Finding {
             status: CheckStatus::Unknown,
@@ -45,8 +46,8 @@ impl Finding {
         }
     }
 
-    /// The message as it is reported: each byte that is no text is U+FFFD, and what the API does
-    /// not take is cut off.
+    /// The message as it is reported: each invalid byte of UTF-8 becomes U+FFFD, and the text is
+    /// clipped to the API's limit.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for chunk in self.message.utf8_chunks() {
@@ -56,7 +57,7 @@ impl Finding {
         clipped(&text).to_owned()
     }
 
-    /// The report of it: `name` is that of the check, `at` when it was started.
+    /// The report of the finding. `name` is the check's name, `at` the start of the run.
     pub(crate) fn report(&self, name: &str, plugin: &CheckPlugin, at: Unix) -> Report {
         Report {
             name: name.to_owned(),
@@ -68,11 +69,10 @@ impl Finding {
         }
     }
 
-    /// The variables that tell the check's action of it. `previous` is what the run before came
-    /// to; `None` if there was none.
+    /// The environment variables for the check's action. `previous` is the status of the run
+    /// before; `None` if there was none.
     ///
-    /// The message is whole, but for what no variable can hold: NUL, and what is beyond
-    /// [`MESSAGE_VARIABLE`].
+    /// The message is complete, except for NUL bytes and what exceeds [`MESSAGE_VARIABLE`].
     pub(crate) fn action_env(
         &self,
         previous: Option<CheckStatus>,

@@ -1,8 +1,8 @@
-//! What a check found last, and so how urgent its next finding is.
+//! The last finding of a check, which decides how urgent the next one is.
 
 use crate::wire::check::CheckStatus;
 
-/// Whether a finding is to be reported.
+/// Whether and how soon a finding is reported.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Urgency {
     /// Suppressed: unchanged, or notifications disabled.
@@ -13,22 +13,23 @@ pub(crate) enum Urgency {
     Urgent,
 }
 
-/// What one check found last.
+/// The last finding of one check.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     last: Option<(CheckStatus, String)>,
 }
 
 impl History {
-    /// What the last run came to; `None` if there was none.
+    /// The status of the last run. `None` if there was none.
     pub(crate) fn previous(&self) -> Option<CheckStatus> {
         self.last.as_ref().map(|(status, _)| *status)
     }
 
-    /// Remembers a finding, with its message as it is reported.
+    /// Records a finding, with its message as it is reported. Returns its urgency.
     ///
-    /// Good news is told once; anything else every time, for the server counts. An alert is never
-    /// closed from here if `prevent_alert_auto_close`.
+    /// An unchanged OK is reported once. Any other status is reported every time, because the
+    /// server counts attempts. With `prevent_alert_auto_close`, OK is never reported: the alert
+    /// stays open.
     pub(crate) fn note(
         &mut self,
         status: CheckStatus,
@@ -63,7 +64,8 @@ mod tests {
     fn good_news_is_told_once_and_bad_news_every_time() {
         use CheckStatus::{Critical, Ok, Unknown, Warning};
         use Urgency::{No, Ordinary, Urgent};
-        // (why this row exists, findings one after the other, with alerts closed, without)
+        // (why this row exists, successive findings, expected if alerts are closed, expected if
+        // not)
         type Row = (
             &'static str,
             &'static [(CheckStatus, &'static str, Urgency, Urgency)],
@@ -104,7 +106,7 @@ mod tests {
                     (Ok, "", No, No),
                 ],
             ),
-            // What was not told is remembered all the same.
+            // What was not reported is recorded all the same.
             (
                 "flapping",
                 &[

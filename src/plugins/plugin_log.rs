@@ -1,27 +1,27 @@
-//! Which messages of a plugin are logged: each once, until the plugin works again.
+//! Which messages of a plugin are logged: each one once, until the plugin works again.
 
 use crate::base::shape::digest;
 
-/// Names that the API does not take, of which so many are logged.
+/// Largest number of logged names that the API rejects.
 const NAMES: usize = 100;
-/// Messages that are remembered: of more, the one that was logged first is forgotten.
+/// Largest number of remembered messages. Then the oldest is removed.
 const MESSAGES: usize = 16;
 
-/// What has been logged of one plugin's command. Takes 1.2 kB at most.
+/// What has been logged about one plugin's command. Takes 1.2 kB at most.
 #[derive(Debug, Default)]
 pub(crate) struct PluginLog {
     trouble: Logged,
     stderr: Logged,
-    /// Digests.
+    /// Digests of rejected names.
     rejected: Vec<u64>,
 }
 
-/// Messages that have been logged, as digests without what differs each time.
+/// Digests of logged messages, without the parts that differ each time.
 #[derive(Debug, Default)]
 struct Logged(Vec<u64>);
 
 impl Logged {
-    /// Notes a message. Returns whether none like it has been logged.
+    /// Records a message. Returns whether no message like it has been recorded.
     fn is_new(&mut self, message: u64) -> bool {
         let is_new = !self.0.contains(&message);
         if is_new {
@@ -35,10 +35,11 @@ impl Logged {
 }
 
 impl PluginLog {
-    /// It failed for this reason, or did not. Returns the line to be logged, if there is one, and
-    /// whether it is good news.
+    /// Records why the command failed, or with `None` that it works. Returns the line to log, if
+    /// any, and whether the command works again.
     ///
-    /// What stands before the first colon counts as it is: an exit code is not a number like others.
+    /// The part before the first colon is compared exactly: an exit code is not a number like
+    /// others.
     pub(crate) fn trouble(&mut self, now: Option<String>) -> Option<(String, bool)> {
         let Some(reason) = now else {
             let was_on = !std::mem::take(&mut self.trouble.0).is_empty();
@@ -49,7 +50,7 @@ impl PluginLog {
         is_new.then_some((reason, false))
     }
 
-    /// It wrote this to stderr. Returns it if it is to be logged.
+    /// Records what the command wrote to stderr. Returns the text if it must be logged.
     pub(crate) fn stderr(&mut self, now: String) -> Option<String> {
         if now.is_empty() {
             self.stderr.0.clear();
@@ -59,7 +60,7 @@ impl PluginLog {
         is_new.then_some(now)
     }
 
-    /// It printed these names, which cannot be sent. Returns those that are to be logged.
+    /// Records names that the command printed and that cannot be sent. Returns those to log.
     pub(crate) fn rejected(&mut self, mut names: Vec<String>) -> Vec<String> {
         names.retain(|name| {
             let digest = digest(name, "");
@@ -76,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn voice_logs_a_reason_when_it_comes_changes_and_goes() {
+    fn plugin_log_logs_a_reason_when_it_comes_changes_and_goes() {
         // (the reason now, what is logged)
         let table = [
             (None, None),
             (Some("timed out"), Some(("timed out", false))),
             (Some("timed out"), None),
             (Some("no such file"), Some(("no such file", false))),
-            // In turns, as a service that restarts has it.
+            // Two reasons in turns, as with a service that restarts.
             (Some("timed out"), None),
             (Some("no such file"), None),
             (None, Some(("works again", true))),
@@ -104,9 +105,9 @@ mod tests {
             ),
             (Some("exit code 3: pid 18 has gone"), None),
         ];
-        let mut voice = PluginLog::default();
+        let mut log = PluginLog::default();
         for (reason, expected) in table {
-            let logged = voice.trouble(reason.map(str::to_owned));
+            let logged = log.trouble(reason.map(str::to_owned));
             let logged = logged
                 .as_ref()
                 .map(|(line, is_good)| (line.as_str(), *is_good));
@@ -115,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn voice_logs_stderr_when_it_is_another() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_logs_stderr_when_it_is_another() {
+        let mut log = PluginLog::default();
         for (text, expected) in [
             ("", None),
             ("warn", Some("warn")),
@@ -124,12 +125,12 @@ mod tests {
             ("", None),
             ("warn", Some("warn")),
         ] {
-            assert_eq!(voice.stderr(text.to_owned()).as_deref(), expected);
+            assert_eq!(log.stderr(text.to_owned()).as_deref(), expected);
         }
     }
 
     #[test]
-    fn voice_logs_once_what_differs_in_numbers_alone() {
+    fn plugin_log_logs_once_what_differs_in_numbers_alone() {
         // (why this row exists, one minute's error, the next one's, whether that is logged too)
         let table = [
             (
@@ -223,37 +224,35 @@ mod tests {
             ("words alone", "a", "b", true),
         ];
         for (why, one, next, is_logged) in table {
-            let mut voice = PluginLog::default();
-            assert_eq!(voice.stderr(one.to_owned()).as_deref(), Some(one), "{why}");
-            assert_eq!(voice.stderr(next.to_owned()).is_some(), is_logged, "{why}");
-            assert_eq!(voice.stderr(one.to_owned()), None, "{why}: the first again");
+            let mut log = PluginLog::default();
+            assert_eq!(log.stderr(one.to_owned()).as_deref(), Some(one), "{why}");
+            assert_eq!(log.stderr(next.to_owned()).is_some(), is_logged, "{why}");
+            assert_eq!(log.stderr(one.to_owned()), None, "{why}: the first again");
             let trouble = |text: &str| Some(format!("command: {text}"));
-            assert!(voice.trouble(trouble(one)).is_some(), "{why}");
-            assert_eq!(voice.trouble(trouble(next)).is_some(), is_logged, "{why}");
+            assert!(log.trouble(trouble(one)).is_some(), "{why}");
+            assert_eq!(log.trouble(trouble(next)).is_some(), is_logged, "{why}");
         }
     }
 
     #[test]
-    fn voice_remembers_a_limited_number() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_remembers_a_limited_number() {
+        let mut log = PluginLog::default();
         let word = |at: usize| "x".repeat(at + 1);
         for at in 0..1_000 {
-            assert!(voice.stderr(word(at)).is_some() && voice.trouble(Some(word(at))).is_some());
+            assert!(log.stderr(word(at)).is_some() && log.trouble(Some(word(at))).is_some());
         }
-        assert!(
-            voice.stderr(word(999)).is_none() && voice.stderr(word(1_000 - MESSAGES)).is_none()
-        );
-        assert!(voice.stderr(word(0)).is_some(), "the oldest is forgotten");
-        assert!(voice.stderr.0.len() + voice.trouble.0.len() <= 2 * MESSAGES);
+        assert!(log.stderr(word(999)).is_none() && log.stderr(word(1_000 - MESSAGES)).is_none());
+        assert!(log.stderr(word(0)).is_some(), "the oldest is forgotten");
+        assert!(log.stderr.0.len() + log.trouble.0.len() <= 2 * MESSAGES);
     }
 
     #[test]
-    fn voice_logs_a_name_once_and_there_is_an_end_to_it() {
-        let mut voice = PluginLog::default();
+    fn plugin_log_logs_a_name_once_and_there_is_an_end_to_it() {
+        let mut log = PluginLog::default();
         let names = |range: std::ops::Range<usize>| range.map(|name| name.to_string()).collect();
-        assert_eq!(voice.rejected(names(0..2)), ["0", "1"]);
-        assert_eq!(voice.rejected(names(1..3)), ["2"]);
-        assert_eq!(voice.rejected(names(3..3 * NAMES)).len(), NAMES - 3);
-        assert_eq!(voice.rejected(names(0..2)), [""; 0]);
+        assert_eq!(log.rejected(names(0..2)), ["0", "1"]);
+        assert_eq!(log.rejected(names(1..3)), ["2"]);
+        assert_eq!(log.rejected(names(3..3 * NAMES)).len(), NAMES - 3);
+        assert_eq!(log.rejected(names(0..2)), [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
-//! The configured plugins: what of them is due, what of them runs, and what they found last. Pure:
-//! time is an argument, and nothing is started here.
+//! The configured plugins: which are due, which are running, and the last findings of checks.
+//!
+//! Time is an argument, and nothing is started here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +11,21 @@ use crate::base::clock::{Moment, Unix};
 use crate::config::{CheckPlugin, Config, MetadataPlugin, MetricPlugin};
 use crate::plugins::history::History;
 
-/// From the beginning until metadata plugins run first.
+/// From the beginning until the first run of metadata plugins.
 const METADATA_DELAY: Duration = Duration::from_secs(10);
-/// Actions of one check that may run at a time.
+/// Largest number of running actions of one check.
 const ACTIONS: usize = 4;
 
-/// Names an entry for as long as the agent runs; one that changes gets another.
+/// Identifies an entry while the agent runs. A changed plugin gets a new one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Id(u32);
 
-/// Every plugin of the configuration.
+/// All plugins of the configuration.
 #[derive(Default)]
 pub(crate) struct PluginSchedule {
     entries: Vec<Entry>,
     next: u32,
-    /// When checks and the like began; `None` before.
+    /// When checks, metadata and graph definitions began. `None` before.
     begun: Option<Moment>,
 }
 
@@ -34,21 +35,22 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) voice: PluginLog,
-    /// Of the action of a check.
+    /// The log of a check's action.
     pub(crate) action_voice: PluginLog,
-    /// When it begins, and when it is to run next, at whole intervals after that; `None` for
-    /// metric plugins, which go by rounds, and before the beginning.
+    /// When the plugin began, and when it is due, at whole intervals after that.
+    ///
+    /// `None` before the beginning, and for metric plugins, which run every round.
     turn: Option<(Moment, Moment)>,
-    /// A metric plugin that has not been asked for its graphs.
+    /// Whether a metric plugin has not been asked for its graph definitions.
     owes_graphs: bool,
     is_running: bool,
-    /// Whether it has been told of that it is still running.
+    /// Whether a skipped run has been logged.
     is_late: bool,
-    /// Number of its actions that run.
+    /// Number of its running actions.
     actions: usize,
 }
 
-/// What a plugin is.
+/// The kind of a plugin, with its settings.
 pub(crate) enum Kind {
     Metric(Arc<MetricPlugin>),
     Check(Arc<CheckPlugin>, History),
@@ -56,7 +58,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How the configuration calls the plugins of its kind.
+    /// The name of the kind in the configuration.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Kind::Metric(_) => "metrics",
@@ -65,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// Between two runs; `None` if it goes by rounds.
+    /// Interval between two runs. `None` for metric plugins, which run every round.
     fn every(&self) -> Option<Duration> {
         match self {
             Kind::Metric(_) => None,
@@ -74,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// Whether both are configured alike.
+    /// Whether both have equal settings.
     fn is_like(&self, other: &Kind) -> bool {
         match (self, other) {
             (Kind::Metric(one), Kind::Metric(other)) => one == other,
@@ -86,19 +88,23 @@ impl Kind {
 }
 
 impl PluginSchedule {
-    /// Goes over to the plugins of `config`. Those that are as they were go on as if nothing had
-    /// happened; what the others are just doing is of no interest any more.
+    /// Changes to the plugins of `config`.
+    ///
+    /// Unchanged plugins keep their state. Results of runs of the others are ignored.
     pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
         let mut old = std::mem::take(&mut self.entries);
-        let metrics = config.metric_plugins.iter();
-        let metrics = metrics.map(|(name, plugin)| (name, Kind::Metric(Arc::new(plugin.clone()))));
+        let metrics = config
+            .metric_plugins
+            .iter()
+            .map(|(name, plugin)| (name, Kind::Metric(Arc::new(plugin.clone()))));
         let checks = config.check_plugins.iter().map(|(name, plugin)| {
             let kind = Kind::Check(Arc::new(plugin.clone()), History::default());
             (name, kind)
         });
-        let metadata = config.metadata_plugins.iter();
-        let metadata =
-            metadata.map(|(name, plugin)| (name, Kind::Metadata(Arc::new(plugin.clone()))));
+        let metadata = config
+            .metadata_plugins
+            .iter()
+            .map(|(name, plugin)| (name, Kind::Metadata(Arc::new(plugin.clone()))));
         for (name, kind) in metrics.chain(checks).chain(metadata) {
             let known = old
                 .iter()
@@ -128,8 +134,8 @@ impl PluginSchedule {
         }
     }
 
-    /// Checks run from now on, metadata plugins a little later; metric plugins are asked for their
-    /// graphs.
+    /// Starts checks now and metadata plugins after [`METADATA_DELAY`]. Metric plugins are asked
+    /// for their graph definitions.
     pub(crate) fn begin(&mut self, now: Moment) {
         self.begun = Some(now);
         for entry in &mut self.entries {
@@ -142,7 +148,7 @@ impl PluginSchedule {
         self.begun.is_some()
     }
 
-    /// Every metric plugin, for the round of `time`.
+    /// The work of every metric plugin, for the round of `time`.
     pub(crate) fn round(&mut self, time: Unix) -> Vec<(Id, Work)> {
         let mut works = Vec::new();
         for entry in &mut self.entries {
@@ -155,7 +161,7 @@ impl PluginSchedule {
         works
     }
 
-    /// What else is due now.
+    /// All other work that is due at `now`.
     pub(crate) fn take_due(&mut self, now: Moment) -> Vec<(Id, Work)> {
         let mut works = Vec::new();
         if !self.has_begun() {
@@ -197,7 +203,7 @@ impl PluginSchedule {
         works
     }
 
-    /// How long nothing is due; for ever if nothing ever will be.
+    /// Time until something is due. [`Duration::MAX`] if nothing will be.
     pub(crate) fn idle(&self, now: Moment) -> Duration {
         let owes = self.has_begun() && self.entries.iter().any(|entry| entry.owes_graphs);
         if owes {
@@ -215,7 +221,7 @@ impl PluginSchedule {
 }
 
 impl Entry {
-    /// `work`, unless the plugin is still busy with the last one, which is told once.
+    /// Returns `work`, unless the last run of the plugin still runs. That is logged once.
     fn start(&mut self, work: Work) -> Option<(Id, Work)> {
         if self.is_running {
             if !std::mem::replace(&mut self.is_late, true) {
@@ -231,20 +237,20 @@ impl Entry {
         Some((self.id, work))
     }
 
-    /// Its command has ended, whose action, if any, is running now.
+    /// Records that the command has ended, and whether its action runs now.
     pub(crate) fn has_ended(&mut self, is_acting: bool) {
         self.is_running = false;
         self.is_late = false;
         self.actions += usize::from(is_acting);
     }
 
-    /// One of its actions has ended.
+    /// Records that an action has ended.
     pub(crate) fn has_acted(&mut self) {
         self.actions = self.actions.saturating_sub(1);
     }
 }
 
-/// When a plugin begins, and runs first, if the beginning is now.
+/// When a plugin begins and first runs, if the beginning is `now`.
 fn first(kind: &Kind, now: Moment) -> Option<(Moment, Moment)> {
     match kind {
         Kind::Metric(_) => None,
@@ -253,7 +259,7 @@ fn first(kind: &Kind, now: Moment) -> Option<(Moment, Moment)> {
     }
 }
 
-/// The first moment after `now` that lies whole intervals after `begin`.
+/// The first moment after `now` that is a whole number of intervals after `begin`.
 fn slot_after(begin: Moment, every: Duration, now: Moment) -> Moment {
     let every = every.max(Duration::from_secs(1));
     let passed = now.since(begin).as_secs() / every.as_secs();

@@ -1,5 +1,4 @@
-//! Plugins: each run has a thread of its own for as long as it takes, so that one that hangs holds
-//! nothing but itself.
+//! Runs plugins. Each run has its own thread, so that a plugin that hangs delays no other.
 
 use std::io;
 use std::sync::Arc;
@@ -19,21 +18,21 @@ use crate::sys::thread;
 use super::plugin_schedule::Id;
 use super::work::PluginEvent;
 
-/// Bytes of stack for a plugin's thread: running a command takes 24 KiB, a nested document 80, a
-/// pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
+/// Bytes of stack for a plugin's thread. Running a command takes 24 KiB, a nested document 80 KiB,
+/// a pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
 pub(crate) const STACK: usize = if cfg!(debug_assertions) {
     1 << 20
 } else {
     256 << 10
 };
 
-/// As what the log knows metric plugins.
+/// Log target of metric plugins.
 pub(crate) const METRICS: &str = "mackerel_agent::plugins::metrics";
 
-/// Receives what a run of a plugin yields, in the thread of that run.
+/// Receives the results of a run, in the thread of that run.
 pub(crate) type Tell = Arc<dyn Fn(Id, PluginEvent) + Send + Sync>;
 
-/// The plugins of the configuration, at work.
+/// The configured plugins and their running commands.
 pub(crate) struct Plugins {
     schedule: PluginSchedule,
     /// Ends every command when it is dropped.
@@ -41,14 +40,14 @@ pub(crate) struct Plugins {
     sign: StopSign,
     clock: HostClock,
     tell: Tell,
-    /// Number of threads.
+    /// Number of threads that run plugins.
     running: usize,
     /// When metric plugins were started last.
     last_round: Stamp,
 }
 
 impl Plugins {
-    /// Those of `config`, which have not begun. Fails if no more files can be opened.
+    /// The plugins of `config`, not begun. Fails if the process has no free file descriptor.
     pub(crate) fn new(
         config: &Config,
         clock: HostClock,
@@ -69,17 +68,17 @@ impl Plugins {
         })
     }
 
-    /// Goes over to the plugins of `config`.
+    /// Changes to the plugins of `config`.
     pub(crate) fn configure(&mut self, config: &Config, now: Moment) {
         self.schedule.configure(config, now);
     }
 
-    /// Checks, metadata and graph definitions begin now.
+    /// Begins checks, metadata and graph definitions.
     pub(crate) fn begin(&mut self, now: Moment) {
         self.schedule.begin(now);
     }
 
-    /// Has metric plugins measure for the round of `time`.
+    /// Starts the metric plugins for the round of `time`.
     pub(crate) fn round(&mut self, time: Stamp) {
         self.last_round = time;
         for (id, work) in self.schedule.round(time.wall) {
@@ -87,14 +86,14 @@ impl Plugins {
         }
     }
 
-    /// Starts what is due.
+    /// Starts the plugins that are due.
     pub(crate) fn turn(&mut self, now: Moment) {
         for (id, work) in self.schedule.take_due(now) {
             self.start(id, work);
         }
     }
 
-    /// How long nothing is due; for ever if nothing ever will be.
+    /// Time until something is due. [`Duration::MAX`] if nothing will be.
     pub(crate) fn idle(&self, now: Moment) -> Duration {
         self.schedule.idle(now)
     }
@@ -123,28 +122,28 @@ impl Plugins {
         }
     }
 
-    /// Takes what a plugin's thread tells. Returns what there is to be told to the poster.
+    /// Handles an event from a plugin's thread. Returns the results for the poster.
     pub(crate) fn hear(&mut self, id: Id, told: PluginEvent) -> Vec<Output> {
         let is_over = !matches!(told, PluginEvent::Check(_, _, true, _));
         self.running -= usize::from(is_over);
-        // It may have left the configuration meanwhile.
+        // The plugin may have been removed from the configuration meanwhile.
         let entry = self.schedule.entry_of(id);
         let last_round = self.last_round;
         entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
     }
 
-    /// Ends every command that runs, and starts no more.
+    /// Ends every running command and starts no more.
     pub(crate) fn stop(&mut self) {
         self.stop = None;
     }
 
-    /// Number of threads that have not told all.
+    /// Number of threads that still run.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
 }
 
-/// What `told` comes to for the poster, if `last_round` is when metric plugins were started last.
+/// The results of `told` for the poster. `last_round` is when metric plugins were started last.
 fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Output> {
     match told {
         PluginEvent::Values(rounds, rejected, words) => {
@@ -173,7 +172,8 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
         PluginEvent::Graphs(found, words) => {
             let label = label(entry);
             if words.trouble.is_some() {
-                // Its next run for values says the same, or that it works again.
+                // Only troubles: the next run for values also finds out whether the plugin works
+                // again.
                 say_trouble(&label, &entry.kind, &mut entry.voice, words.trouble);
             }
             match found {
@@ -216,13 +216,15 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
         PluginEvent::Metadata(document, words) => {
             entry.has_ended(false);
             say_all(entry, words);
-            let document = document.map(|document| Output::Metadata(entry.name.clone(), document));
-            document.into_iter().collect()
+            document
+                .map(|document| Output::Metadata(entry.name.clone(), document))
+                .into_iter()
+                .collect()
         }
     }
 }
 
-/// As what the log knows a kind of plugins.
+/// Log target of a kind of plugins.
 fn target(kind: &Kind) -> &'static str {
     match kind {
         Kind::Metric(_) => METRICS,
@@ -231,17 +233,17 @@ fn target(kind: &Kind) -> &'static str {
     }
 }
 
-/// Logs what is new of what a plugin's command had to say.
+/// Logs what is new in `words`.
 fn say_all(entry: &mut Entry, words: Words) {
     say(&label(entry), &entry.kind, &mut entry.voice, words);
 }
 
-/// What the log calls a plugin.
+/// The plugin's name in log lines.
 fn label(entry: &Entry) -> String {
     format!("plugin.{}.{}", entry.kind.word(), entry.name)
 }
 
-/// The same of a command that the log calls `label`.
+/// Logs what is new in `words` of a command that is named `label` in log lines.
 fn say(label: &str, kind: &Kind, voice: &mut PluginLog, words: Words) {
     say_trouble(label, kind, voice, words.trouble);
     if let Some(text) = voice.stderr(words.stderr) {
@@ -263,14 +265,13 @@ fn say_trouble(label: &str, kind: &Kind, voice: &mut PluginLog, trouble: Option<
     }
 }
 
-/// What to do about an error that says that something is not permitted; empty for any other, and if
-/// the agent is root.
+/// The remedy for an error about a missing permission. Empty for other errors, and if the agent
+/// runs as root.
 fn remedy(text: &str) -> &'static str {
-    match super::work::is_permission(text) && !exec::is_root() {
-        true => {
-            "; give the user of the agent the right to do this, or run plugins as root: \
-             mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
-        }
-        false => "",
+    if super::work::is_permission(text) && !exec::is_root() {
+        "; give the user of the agent the right to do this, or run plugins as root: \
+         mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
+    } else {
+        ""
     }
 }

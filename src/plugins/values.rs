@@ -1,4 +1,4 @@
-//! `custom.*`, from what a metric plugin printed.
+//! `custom.*` metrics, parsed from the output of a metric plugin.
 
 use std::cell::Cell;
 
@@ -9,30 +9,31 @@ use crate::base::values::Values;
 use crate::config::MetricPlugin;
 use crate::parse::plugin;
 
-/// Before every name of a plugin's metrics.
+/// Prefix of the names of a plugin's metrics.
 const PREFIX: &str = "custom.";
-/// Values of one run that are taken: with their names, and as a request, about 7 MB.
+/// Largest number of values of one run. With their names, and as a request, they take about 7 MB.
 const VALUES: usize = 20_000;
-/// Names of one run that are told of because they cannot be sent.
+/// Largest number of names of one run that are logged because they cannot be sent.
 const REJECTED: usize = 20;
 /// Characters kept of such a name.
 const SHOWN: usize = 200;
 
-/// What a metric plugin measured.
+/// The values of one run of a metric plugin.
 #[derive(Debug)]
 pub(crate) struct PluginValues {
-    /// By time: one round, unless the plugin's own times are used.
+    /// Values by time: one round, unless the plugin's own times are used.
     pub(crate) rounds: Vec<(Unix, Values)>,
-    /// Names that the API does not take, or whose value no JSON can hold: the first of them.
+    /// The first names that the API rejects, or whose value JSON cannot hold.
     pub(crate) rejected: Vec<String>,
-    /// What is wrong with the first line that could not be understood.
+    /// What is wrong with the first invalid line, or that there were too many values.
     pub(crate) trouble: Option<String>,
     /// Whether no line has the three fields of a value.
     pub(crate) is_without_value: bool,
 }
 
-/// Understands what `plugin` printed for the round of `time`. Lines that are no values cost
-/// themselves alone; of several values of one name the last counts.
+/// Parses what `plugin` printed for the round of `time`.
+///
+/// Invalid lines are skipped. Of several values of one name, the last is used.
 pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> PluginValues {
     let is_excluding = Cell::new(false);
     let wanted = |key: &str| {
@@ -74,18 +75,20 @@ pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Plugi
     }
 }
 
-/// One round for each time. A value comes with its name and the number of its line.
+/// Groups values by time. Each value comes with its name and the number of its line.
 fn by_time(mut found: Vec<(&str, usize, Unix, f64)>) -> Vec<(Unix, Values)> {
-    // Sorted by name, so that a plugin that prints in any order has the same series each time.
+    // Sorted by name: a plugin that prints in any order has the same series each time.
     found.sort_unstable_by(|one, other| (one.0, other.1).cmp(&(other.0, one.1)));
     found.dedup_by(|earlier, last| earlier.0 == last.0);
     let mut rounds: Vec<(Unix, Values)> = Vec::new();
     for (key, _, time, value) in found {
-        let at = rounds.iter().position(|(known, _)| *known == time);
-        let at = at.unwrap_or_else(|| {
-            rounds.push((time, Values::default()));
-            rounds.len() - 1
-        });
+        let at = rounds
+            .iter()
+            .position(|(known, _)| *known == time)
+            .unwrap_or_else(|| {
+                rounds.push((time, Values::default()));
+                rounds.len() - 1
+            });
         if let Some((_, values)) = rounds.get_mut(at) {
             values.put_any([PREFIX, key].concat(), value);
         }
@@ -100,7 +103,8 @@ mod tests {
 
     const NOW: Unix = Unix(1_700_000_040);
 
-    /// What a plugin with these settings makes of `text`: `time name value`, line by line.
+    /// Parses `text` as the output of a plugin with these settings. Also returns the values as
+    /// lines `time name value`.
     fn understood(settings: &str, text: &str) -> (Vec<String>, PluginValues) {
         let mut config = Config::default();
         let table = format!("[plugin.metrics.N]\ncommand = 'x'\n{settings}\n");
@@ -108,8 +112,8 @@ mod tests {
         let found = understand(text, &config.metric_plugins["N"], NOW);
         let mut lines = Vec::new();
         for (time, values) in &found.rounds {
-            let values = values.iter();
-            lines.extend(values.map(|(name, value)| format!("{} {name} {value}", time.0)));
+            let shown = |(name, value)| format!("{} {name} {value}", time.0);
+            lines.extend(values.iter().map(shown));
         }
         (lines, found)
     }
@@ -117,7 +121,7 @@ mod tests {
     #[test]
     fn values_are_understood_as_documented() {
         let now = NOW.0;
-        // (why this row exists, settings, text, what comes of it without the time of the round)
+        // (why this row exists, settings, text, expected lines without the time of the round)
         let table: [(_, _, _, &[&str]); 10] = [
             ("none", "", "", &[]),
             ("one", "", "a.b\t1.5\t0\n", &["custom.a.b 1.5"]),
@@ -207,7 +211,7 @@ mod tests {
     fn plugin_values_are_limited_in_number() {
         let lines =
             |count: usize| -> String { (0..count).map(|at| format!("a{at} 1 1\n")).collect() };
-        // (why this row exists, text, values, what is said)
+        // (why this row exists, text, number of values, expected part of the trouble)
         let table = [
             ("as many as there may be", lines(VALUES), VALUES, None),
             (

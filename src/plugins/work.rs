@@ -1,4 +1,5 @@
-//! What one thread does for a plugin: runs its command once, understands what it printed, and tells.
+//! The work of one plugin thread: runs a command once, parses what it printed, and sends the
+//! result.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,13 +17,14 @@ use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, 
 use crate::sys::log::escaped;
 use crate::wire::check::CheckStatus;
 
-/// Says whether a metric plugin is to print graph definitions; it is there in any case.
+/// Environment variable that asks a metric plugin for graph definitions. Empty if values are
+/// wanted.
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
 /// Characters of a command's stderr that are logged.
 const SHOWN: usize = 2_000;
-/// Characters of the first line that it printed, where that is logged.
+/// Characters of the first printed line, where that is logged.
 const FIRST_LINE: usize = 200;
-/// What programs say when the user of the agent may not do something, in small letters.
+/// Parts of error messages about a missing permission, in lower case.
 const PERMISSION: [&str; 8] = [
     "permission denied",
     "not permitted",
@@ -34,14 +36,15 @@ const PERMISSION: [&str; 8] = [
     "password is required",
 ];
 
-/// What is to be run once.
+/// One run of a plugin.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// The values of a metric plugin, for the round of this time.
     Values(Arc<MetricPlugin>, Unix),
-    /// Its graph definitions.
+    /// The graph definitions of a metric plugin.
     Graphs(Arc<MetricPlugin>),
-    /// A check, and its action unless too many of them are running; it found this the last time.
+    /// A check. `previous` is the status of its last run. Its action runs too unless too many of
+    /// them are running, that is, if `may_act`.
     Check {
         plugin: Arc<CheckPlugin>,
         previous: Option<CheckStatus>,
@@ -50,32 +53,33 @@ pub(crate) enum Work {
     Metadata(Arc<MetadataPlugin>),
 }
 
-/// What a command had to say to whoever looks after it.
+/// What is logged about a run.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Words {
-    /// Why it brought nothing, or not all.
+    /// Why the run has no result, or an incomplete one.
     pub(crate) trouble: Option<String>,
-    /// What it wrote to stderr, clipped.
+    /// What the command wrote to stderr, clipped.
     pub(crate) stderr: String,
 }
 
-/// What came of it. Each but the action's is told once for each [`Work`].
+/// The result of a run. Every [`Work`] sends one. A check whose action runs sends
+/// [`PluginEvent::Acted`] too.
 #[derive(Debug)]
 pub(crate) enum PluginEvent {
     /// The values by time, and the names that cannot be sent.
     Values(Vec<(Unix, Values)>, Vec<String>, Words),
-    /// Its graph definitions, or what is wrong with them.
+    /// The graph definitions, or what is wrong with them.
     Graphs(Result<Vec<Graph>, String>, Words),
-    /// `None` if it was cut short because the agent stops. It began at this time; whether its
-    /// action follows.
+    /// The finding, when the run began, and whether the action follows. No finding if the agent
+    /// stopped the run.
     Check(Option<Finding>, Unix, bool, Words),
     /// The action of a check has ended, after the check itself.
     Acted(Words),
-    /// `None` if there is no document.
+    /// The document, if there is one.
     Metadata(Option<String>, Words),
 }
 
-/// Does `work`, and tells what came of it.
+/// Runs `work` and sends its results to `tell`.
 pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dyn Fn(PluginEvent)) {
     match work {
         Work::Values(plugin, time) => tell(values(plugin, *time, stop)),
@@ -92,9 +96,12 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
             words.explain(&ran, |code, first_line| {
                 let is_status = (0..=3).contains(&code);
                 let is_to_log = !is_status || (code > 0 && is_permission(first_line));
-                is_to_log.then(|| match is_status {
-                    true => first_line.to_owned(),
-                    false => format!("reported as UNKNOWN; {first_line}"),
+                is_to_log.then(|| {
+                    if is_status {
+                        first_line.to_owned()
+                    } else {
+                        format!("reported as UNKNOWN; {first_line}")
+                    }
                 })
             });
             let finding = Finding::of(ran);
@@ -102,8 +109,8 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
                 .action
                 .as_ref()
                 .filter(|_| *may_act)
-                .zip(finding.as_ref());
-            let action = action.map(|(action, finding)| (action, finding.action_env(*previous)));
+                .zip(finding.as_ref())
+                .map(|(action, finding)| (action, finding.action_env(*previous)));
             tell(PluginEvent::Check(finding, began, action.is_some(), words));
             if let Some((action, env)) = action {
                 let env = env
@@ -115,15 +122,16 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
     }
 }
 
-/// Runs a command of the configuration, with variables over those that it adds itself.
+/// Runs a command of the configuration. The variables `env` override those of the configuration.
 fn command(
     command: &Command,
     env: &[(&str, &OsStr)],
     stop: &StopSign,
 ) -> Result<Outcome, ExecError> {
-    let configured = command.env.iter();
-    let configured = configured.map(|(name, value)| (name.as_str(), OsStr::new(value)));
-    let env: Vec<_> = configured
+    let env: Vec<_> = command
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), OsStr::new(value)))
         .chain(env.iter().copied())
         .map(|(name, value)| (name, Some(value)))
         .collect();
@@ -157,8 +165,9 @@ impl Words {
 }
 
 impl Words {
-    /// Adds what is wrong with a command that has exited, unless something is wrong already: what
-    /// `why` makes of its exit code and of the first line that it printed.
+    /// Adds what is wrong with a command that has exited, unless a trouble is recorded already.
+    ///
+    /// `why` receives the exit code and the first printed line.
     fn explain(
         &mut self,
         ran: &Result<Outcome, ExecError>,
@@ -178,34 +187,36 @@ impl Words {
     }
 }
 
-/// What a command printed first, as the log says it.
+/// The first line that a command printed, as it is logged.
 fn first_line(stdout: &Output, stderr: &str) -> String {
     let stdout = String::from_utf8_lossy(&stdout.bytes);
     let named = [
         ("it printed", &*stdout),
         ("it printed nothing, and to stderr", stderr),
     ];
-    let line = named.into_iter().find_map(|(what, text)| {
-        let line = text.lines().find(|line| !line.trim().is_empty())?;
-        let line: String = line.chars().take(FIRST_LINE).collect();
-        Some(format!("{what} \"{}\"", escaped(&line)))
-    });
-    line.unwrap_or_else(|| "it printed nothing".to_owned())
+    named
+        .into_iter()
+        .find_map(|(what, text)| {
+            let line = text.lines().find(|line| !line.trim().is_empty())?;
+            let shown: String = line.chars().take(FIRST_LINE).collect();
+            Some(format!("{what} \"{}\"", escaped(&shown)))
+        })
+        .unwrap_or_else(|| "it printed nothing".to_owned())
 }
 
-/// Whether this is what programs say when they lack a right.
+/// Whether an error message is about a missing permission.
 pub(crate) fn is_permission(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     PERMISSION.iter().any(|words| text.contains(words))
 }
 
-/// The beginning of what was written, as text.
+/// The beginning of the output, as text.
 fn clipped(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.bytes);
     text.trim_end().chars().take(SHOWN).collect()
 }
 
-/// What a command printed, as text; `None` if it did not come to its end.
+/// What a command printed, as text. `None` if its time limit or the agent ended it.
 fn printed(ran: &Result<Outcome, ExecError>) -> Option<Cow<'_, str>> {
     let outcome = ran.as_ref().ok()?;
     match outcome.end {

@@ -1,4 +1,4 @@
-//! A filesystem in user space that answers when it is asked for its size, or does not.
+//! A FUSE filesystem that answers statfs, or hangs.
 //!
 //! It speaks the protocol of `/dev/fuse` itself: linux/fuse.h.
 
@@ -18,15 +18,15 @@ const STATFS: u32 = 17;
 const INIT: u32 = 26;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
-/// No such operation.
+/// Error number: no such operation.
 const ENOSYS: i32 = 38;
-/// Bytes of a request, and more than the kernel demands room for.
+/// Bytes of the request buffer, more than the kernel requires.
 const REQUEST: usize = 1 << 20;
 
-/// What it has: blocks of 1024 bytes, all, free, available.
+/// The filesystem's blocks of 1024 bytes: all, free, available.
 pub(crate) const BLOCKS: [u64; 3] = [1000, 500, 400];
 
-/// A mounted filesystem. It goes with its process.
+/// A mounted filesystem. It ends with its process.
 pub(crate) struct Fuse {
     device: Arc<File>,
     hangs: Arc<AtomicBool>,
@@ -34,7 +34,7 @@ pub(crate) struct Fuse {
 }
 
 impl Fuse {
-    /// Mounts `source` at `point`; it hangs at once.
+    /// Mounts `source` at `point`. The filesystem hangs at once.
     pub(crate) fn mount(source: &str, point: &Path) -> Fuse {
         let device = OpenOptions::new()
             .read(true)
@@ -79,12 +79,12 @@ impl Fuse {
         fuse
     }
 
-    /// How many wait for an answer.
+    /// The number of requests that wait for an answer.
     pub(crate) fn waiting(&self) -> usize {
         self.unanswered.lock().unwrap().len()
     }
 
-    /// Lets it answer from now on, also those who wait.
+    /// Makes it answer from now on, also the requests that wait.
     pub(crate) fn wake(&self) {
         self.hangs.store(false, Ordering::SeqCst);
         for id in self.unanswered.lock().unwrap().drain(..) {
@@ -99,11 +99,11 @@ fn reply(mut device: &File, id: u64, error: i32, body: &[u8]) {
     answer.extend(error.to_ne_bytes());
     answer.extend(id.to_ne_bytes());
     answer.extend(body);
-    // Whoever asked may have gone.
+    // The asking process may have ended.
     let _ = device.write_all(&answer);
 }
 
-/// Version 7.31 of the protocol, and nothing that could be left out.
+/// The answer to INIT: version 7.31 of the protocol, without optional features.
 fn initial() -> Vec<u8> {
     let mut body: Vec<u8> = [7_u32, 31, 0, 0]
         .iter()

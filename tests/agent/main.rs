@@ -1,8 +1,8 @@
-//! The built binary from outside: what goes over the wire, how it ends, the words that matter.
+//! Tests of the built binary from outside: requests, exit codes, and important messages.
 //!
-//! `AGENT_BIN` is the binary to test if not the one just built, `AGENT_RUNNER` what to put before
-//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that take long by their
-//! nature are named `slow_`; `make test-slow` runs them.
+//! `AGENT_BIN` is the binary to test; without it, the one just built. `AGENT_RUNNER` is put before
+//! it, e.g. `qemu-arm-static -cpu arm1176`. Tests that take long by their nature are named `slow_`;
+//! `make test-slow` runs them.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! A child whose lines, output and end can be waited for, and that does not outlive the test.
+//! A child process with waits for its log lines, output and end. It does not outlive the test.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::marker::PhantomData;
@@ -14,20 +14,20 @@ use crate::sandbox::Sandbox;
 
 pub(crate) use rustix::process::Signal;
 
-/// How long a stream may stay open when everybody has been killed: only a child that left the
-/// group can be that late.
+/// How long a stream may stay open after all processes have been killed: only a child that left the
+/// group can keep it open.
 const STREAMS: Duration = Duration::from_secs(5);
 
 /// A running agent. Dropping it kills it and all its children.
 pub(crate) struct Agent<'a> {
-    /// Its files must not go before it.
+    /// Its files must outlive it.
     sandbox: PhantomData<&'a Sandbox>,
     child: Child,
     pid: Pid,
     lines: Receiver<String>,
     /// Its lines on stderr, oldest first.
     log: Vec<String>,
-    /// Everything on stdout, once it is over.
+    /// Everything on stdout, once it has ended.
     stdout: Receiver<String>,
     exited: Receiver<()>,
     ended: bool,
@@ -47,8 +47,10 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-/// A program that a test has just copied is busy for a moment where another test's child, between
-/// fork and exec, still holds the copy open.
+/// Spawns a command, again if its program is busy.
+///
+/// A program that a test has just copied can be busy for a moment: another test's child, between
+/// fork and exec, still has the copy open.
 fn spawn(command: &mut Command) -> Child {
     for _ in 0..100 {
         match command.spawn() {
@@ -62,7 +64,7 @@ fn spawn(command: &mut Command) -> Child {
 }
 
 impl Agent<'_> {
-    /// Starts a command in a sandbox, which must live as long.
+    /// Starts a command in a sandbox, which must outlive it.
     pub(crate) fn start(mut command: Command) -> Self {
         command
             .stdin(Stdio::null())
@@ -86,17 +88,17 @@ impl Agent<'_> {
         thread::spawn(move || {
             let mut bytes = Vec::new();
             pipe.read_to_end(&mut bytes).unwrap();
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             let _ = tell_output.send(String::from_utf8(bytes).unwrap());
         });
         let pid = Pid::from_child(&child);
         let (tell_exit, exited) = mpsc::channel();
         thread::spawn(move || {
-            // It stays a zombie, so that its pid means nobody else until the agent is dropped.
+            // It stays a zombie, so that its pid is not reused until the agent is dropped.
             let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             let interrupted = Some(rustix::io::Errno::INTR);
             while rustix::process::waitid(WaitId::Pid(pid), how).err() == interrupted {}
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             let _ = tell_exit.send(());
         });
         Agent {
@@ -112,13 +114,13 @@ impl Agent<'_> {
         }
     }
 
-    /// The process, or the emulator's.
+    /// The pid of the process, or of the emulator.
     pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// The first line on stderr, of all until now or within `limit`, that `look` accepts. Panics if
-    /// there is none, and shows those there are.
+    /// Waits up to `limit` for a line on stderr that `look` accepts, earlier ones included, and
+    /// returns it. Panics with all lines if there is none.
     #[track_caller]
     pub(crate) fn wait_line(
         &mut self,
@@ -182,10 +184,11 @@ impl Agent<'_> {
         }
     }
 
-    /// Kills what is left of the group, reaps the child and reads both streams to their ends, which
-    /// is when none of its children holds them any more.
+    /// Kills the rest of the group, reaps the child, and reads both streams to their ends.
+    ///
+    /// They end when no child has them open any more.
     fn end(&mut self) -> (ExitStatus, String) {
-        // There is a group until the child is reaped.
+        // The group exists until the child is reaped.
         let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         self.reaped = true;
         let status = self.child.wait().unwrap();
@@ -260,7 +263,7 @@ mod tests {
         let mut agent = shell(&sandbox, "sleep 300 & echo $! >&2; wait");
         let pid = agent.wait_line(limit(20), "pid", |line| !line.is_empty());
         drop(agent);
-        // Until it is reaped it is there, without its memory, in which the command line is.
+        // Until it is reaped, it exists without memory, and so without a command line.
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         assert_eq!(words, b"", "it lives");
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::process::Agent;
 
-/// Between two looks: nobody tells when another's child begins or ends.
+/// Pause between two looks: other processes' children cause no notification.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Looks again and again until there is something to be found.
+/// Repeats `look` until it finds something. Panics after `limit`.
 #[track_caller]
 pub(crate) fn poll_until<T>(limit: Duration, wanted: &str, look: impl Fn() -> Option<T>) -> T {
     let end = Instant::now() + limit;
@@ -22,22 +22,22 @@ pub(crate) fn poll_until<T>(limit: Duration, wanted: &str, look: impl Fn() -> Op
     }
 }
 
-/// State and parent of a process; `None` if there is none.
+/// State and parent of a process. `None` if it does not exist.
 fn stat(pid: i32) -> Option<(char, i32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold anything.
+    // The name, in brackets, may contain anything.
     let (_, rest) = text.rsplit_once(')')?;
     let mut words = rest.split_whitespace();
     let state = words.next()?.chars().next()?;
     Some((state, words.next()?.parse().ok()?))
 }
 
-/// Whether there is such a process and it has not ended.
+/// Whether the process exists and has not ended.
 pub(crate) fn is_alive(pid: i32) -> bool {
     stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
 
-/// The children of a process, those included that have ended and were not waited for.
+/// The children of a process, including ended ones that have not been reaped.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
     let all = fs::read_dir("/proc").unwrap().map_while(Result::ok);
     let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -45,19 +45,19 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// Whether the test runs as root, which reads the private files below `/proc` of every process.
+/// Whether the test runs as root, which can read private files below `/proc` of every process.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// One of the files below `/proc` of a process, NULs as blanks.
+/// A file below `/proc` of a process, with NULs as blanks.
 pub(crate) fn text(pid: i32, file: &str) -> String {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
 impl Agent<'_> {
-    /// Its child, once it has exactly one that lives.
+    /// The only living child of the process, once there is exactly one.
     #[track_caller]
     pub(crate) fn only_child(&self, limit: Duration) -> i32 {
         poll_until(limit, "only child", || match children(self.pid())[..] {
@@ -66,7 +66,7 @@ impl Agent<'_> {
         })
     }
 
-    /// Its child, once that is another one than `former`.
+    /// The only living child of the process, once it is another one than `former`.
     #[track_caller]
     pub(crate) fn next_child(&self, limit: Duration, former: i32) -> i32 {
         poll_until(limit, "other child", || match children(self.pid())[..] {

@@ -1,4 +1,4 @@
-//! A directory of its own for each agent: configuration, state, trust.
+//! A directory of its own for each agent: configuration, state, certificates.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{Agent, Finished};
 use fake_server::{FakeServer, KEY};
 
-/// What an emulated agent needs of the time that a native one needs.
+/// How many times as long an emulated agent takes as a native one.
 const EMULATED: u32 = 6;
 
 /// A time limit of so many seconds, longer if the agent is emulated.
@@ -28,8 +28,8 @@ pub(crate) fn runner() -> Vec<OsString> {
     words.split_whitespace().map(OsString::from).collect()
 }
 
-/// Whether an emulator runs the agent: then the program that the kernel knows is the emulator, and
-/// an agent cannot start another.
+/// Whether an emulator runs the agent. The kernel then runs the emulator as the program, and an
+/// agent cannot start another one.
 pub(crate) fn is_emulated() -> bool {
     !runner().is_empty()
 }
@@ -48,14 +48,14 @@ fn program() -> Vec<OsString> {
     words
 }
 
-/// The files of one agent, which go away with it.
+/// The files of one agent, which are removed with it.
 pub(crate) struct Sandbox {
     directory: TempDir,
     env: Vec<(OsString, OsString)>,
 }
 
 impl Sandbox {
-    /// A sandbox with a configuration for this server, and trust in its authority.
+    /// A sandbox with a configuration for this server, whose certificate is trusted.
     pub(crate) fn of(fake_server: &FakeServer) -> Sandbox {
         let mut sandbox = Sandbox::empty();
         sandbox.configure(&fake_server.base(), "");
@@ -116,7 +116,7 @@ impl Sandbox {
         fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
     }
 
-    /// What a file in the sandbox holds.
+    /// The content of a file in the sandbox.
     pub(crate) fn content(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
@@ -126,7 +126,7 @@ impl Sandbox {
         self.write("root/id", id);
     }
 
-    /// Writes the configuration: what keeps the agent inside the sandbox, then `more`.
+    /// Writes the configuration: settings that keep the agent inside the sandbox, then `more`.
     pub(crate) fn configure(&self, base: &str, more: &str) {
         let (root, pidfile) = (self.root(), self.pidfile());
         let text = format!(
@@ -138,7 +138,7 @@ impl Sandbox {
         self.write("agent.conf", &text);
     }
 
-    /// Adds a variable to the agent's environment, in which there is little else.
+    /// Adds a variable to the agent's environment, which has few others.
     pub(crate) fn env(&mut self, key: &str, value: impl Into<OsString>) {
         self.env.push((key.into(), value.into()));
     }
@@ -153,7 +153,7 @@ impl Sandbox {
         self.spawn(&self.words(command, flags))
     }
 
-    /// Starts a script of the shell, to which `mackerel-agent COMMAND… -conf FILE FLAGS…` is `"$@"`.
+    /// Starts a shell script, in which `"$@"` is `mackerel-agent COMMAND… -conf FILE FLAGS…`.
     pub(crate) fn through_shell(
         &self,
         script: &str,
@@ -175,8 +175,8 @@ impl Sandbox {
         words
     }
 
-    /// A copy of the program in the sandbox; the one that was there is replaced, as a package
-    /// manager does it.
+    /// Copies the program into the sandbox. An earlier copy is replaced, as a package manager does
+    /// it.
     pub(crate) fn copy_program(&self) -> PathBuf {
         let (new, path) = (self.path("new"), self.path("mackerel-agent"));
         fs::copy(binary(), &new).unwrap();
@@ -204,12 +204,12 @@ impl Sandbox {
         self.start_with(command, flags).wait_exit(limit(20))
     }
 
-    /// Starts any program where the agent would run.
+    /// Starts any program in the sandbox.
     pub(crate) fn spawn(&self, words: &[impl AsRef<OsStr>]) -> Agent<'_> {
         Agent::start(self.command(words))
     }
 
-    /// The same as another user, which takes root.
+    /// The same as another user. This needs root.
     pub(crate) fn spawn_as(&self, user: u32, words: &[impl AsRef<OsStr>]) -> Agent<'_> {
         let mut command = self.command(words);
         command.uid(user).gid(user);

@@ -1,5 +1,7 @@
-//! What a round costs on large hosts: their files are made by a rule, and are no kernel's, so that what
-//! the kernel itself needs to write them is left out.
+//! The cost of a round on large hosts.
+//!
+//! Their files are made by a rule, on a real filesystem: the kernel's own cost of generating them
+//! is left out.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +12,14 @@ use crate::process::{SystemCalls, threads};
 use crate::trees::large;
 use crate::{Bench, WARM_UP};
 
-/// Rounds that are measured, one a minute.
+/// Number of measured rounds, one a minute.
 const ROUNDS: u32 = 2;
-/// Milliseconds on a processor that a round of the largest host may take.
+/// Limit in milliseconds of processor time for a round of the largest host.
 const LIMIT: f64 = 3.0;
-/// Threads that have no part in a round.
+/// Threads that take no part in a round.
 const OTHERS: [&str; 2] = ["poster", "signal"];
 
-/// What a round of one host costs.
+/// The cost of one round of a host.
 struct Round {
     host: &'static str,
     cpu_ms: f64,
@@ -25,7 +27,7 @@ struct Round {
     limit: Option<f64>,
 }
 
-/// Measures rounds of each large host, prints them, and returns how many pass their limit.
+/// Measures rounds of each large host and prints them. Returns how many exceed their limit.
 pub(crate) fn rounds(agent: &Path) -> usize {
     let mut hosts: Vec<(&str, large::Make, Option<f64>)> = Vec::new();
     hosts.extend(large::HOSTS.iter().map(|(name, make)| (*name, *make, None)));
@@ -77,7 +79,7 @@ pub(crate) fn rounds(agent: &Path) -> usize {
     over
 }
 
-/// Time on a processor and system calls of a round.
+/// Processor time in milliseconds and number of system calls of a round.
 fn measure(agent: &Path, make: large::Make) -> (f64, f64) {
     let directory = tempfile::tempdir().unwrap();
     let tree = directory.path().join("host");

@@ -29,16 +29,18 @@ use argh::FromArgs;
 use fake_server::{FakeServer, Settings};
 use process::{Process, SystemCalls};
 
-/// Runs of which the median start is told.
+/// Number of starts, of which the median is printed.
 const STARTS: usize = 20;
-/// Until an agent has posted twice and rests, for rounds of large hosts.
+/// Time until an agent has posted twice and is idle, for rounds of large hosts.
 const WARM_UP: Duration = Duration::from_secs(100);
-/// How long a start may take until the first request.
+/// Time limit for a start until the first request.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// How long a start may take until the first values. The Go agent waits for up to half a minute,
-/// then samples for a minute, and then posts once a minute.
+/// Time limit for a start until the first values.
+///
+/// The Go agent waits for up to half a minute, then samples for a minute, and then posts once a
+/// minute.
 const FIRST_VALUES: Duration = Duration::from_secs(4 * 60);
-/// How long an agent may take to end once it is told to, until it is killed.
+/// Time limit for an agent to end after SIGTERM. Then it is killed.
 const END: Duration = Duration::from_secs(60);
 
 /// Measures what the agent costs.
@@ -67,7 +69,7 @@ struct Arguments {
     config: String,
 }
 
-/// A figure, what it may be, what it ought to be, and what the Go agent's documented one is.
+/// A figure with its limit, its aim, and the documented figure of the Go agent.
 struct Row {
     name: &'static str,
     unit: &'static str,
@@ -101,8 +103,10 @@ impl Row {
     }
 }
 
-/// The budgets stand here and nowhere else. Go's figures: version 0.87.0, stripped, over TLS and
-/// without plugins, which is what this program runs unless `--config` has some.
+/// The only place of the budgets.
+///
+/// Go's figures: version 0.87.0, stripped, over TLS and without plugins. This program runs the same
+/// way unless `--config` adds plugins.
 const ROWS: &[Row] = &[
     row("RSS", "kB", |f| f.after.rss),
     row("peak RSS", "kB", |f| f.after.peak),
@@ -137,12 +141,12 @@ const ROWS: &[Row] = &[
         .go(8_196_256.0),
 ];
 
-/// What one agent cost.
+/// The figures of one agent.
 struct Figures {
     before: Process,
     after: Process,
     minutes: f64,
-    /// `None` where strace cannot trace.
+    /// `None` if strace cannot trace.
     calls: Option<SystemCalls>,
     strace_minutes: f64,
     start_ms: f64,
@@ -154,7 +158,7 @@ impl Figures {
         grown / self.minutes
     }
 
-    /// System calls a minute; not a number where they are unknown.
+    /// System calls a minute. NaN if they are unknown.
     fn calls(&self, of: fn(&SystemCalls) -> f64) -> f64 {
         self.calls.as_ref().map_or(f64::NAN, of) / self.strace_minutes
     }
@@ -186,8 +190,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `work` returns; `None` if it panics, which is said, so that what else was measured gets
-/// printed.
+/// The result of `work`. If it panics, prints that and returns `None`, so that other figures are
+/// still printed.
 fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     result
@@ -195,7 +199,7 @@ fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
         .ok()
 }
 
-/// Prints the table and returns how many limits were passed.
+/// Prints the table. Returns how many limits were exceeded.
 fn print(ours: Option<&Figures>, go: Option<&Figures>) -> usize {
     let number = |value: Option<f64>| match value.filter(|value| value.is_finite()) {
         Some(value) => format!("{value:.1}"),
@@ -258,7 +262,7 @@ fn measure(agent: &Path, arguments: &Arguments) -> Figures {
     }
 }
 
-/// A server, and an agent that it knows.
+/// A server, and an agent that is registered there.
 struct Bench<'a> {
     agent: &'a Path,
     server: FakeServer,
@@ -293,7 +297,7 @@ impl Bench<'_> {
         bench.server.wait(PATIENCE, "registered host", |seen| {
             (!seen.model.hosts.is_empty()).then_some(())
         });
-        // And writes its id, after which it describes the host or posts.
+        // The agent then writes its id, and after that describes the host or posts.
         let id = bench.directory.path().join("id");
         let begin = Instant::now();
         while fs::metadata(&id).map_or(0, |id| id.len()) == 0 {
@@ -346,8 +350,7 @@ impl Bench<'_> {
     }
 }
 
-/// An agent that is told to stop, and waited for, when it is dropped; one that does not end is
-/// killed.
+/// A running agent. Dropping it sends SIGTERM and waits; an agent that does not end is killed.
 struct Running(Child);
 
 impl Drop for Running {

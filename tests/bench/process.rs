@@ -1,4 +1,4 @@
-//! What a process costs, as the kernel tells it.
+//! Resources of a process, read from the kernel.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// A moment in the life of a process and its children that it has waited for.
+/// The figures of a process at one moment, including children that it has reaped.
 pub(crate) struct Process {
     pub(crate) rss: f64,
     pub(crate) peak: f64,
@@ -14,9 +14,9 @@ pub(crate) struct Process {
     pub(crate) pss: f64,
     pub(crate) threads: f64,
     pub(crate) files: f64,
-    /// Time on a processor since its start, of all threads that live.
+    /// Processor time since its start, of all living threads.
     pub(crate) cpu_ms: f64,
-    /// Since its start, of all threads that live.
+    /// Voluntary context switches since its start, of all living threads.
     pub(crate) switches: f64,
 }
 
@@ -49,7 +49,7 @@ impl Process {
     }
 }
 
-/// A thread: its number, its name, and its time on a processor.
+/// A thread: its id, its name, and its processor time.
 pub(crate) struct Thread {
     pub(crate) number: u32,
     pub(crate) name: String,
@@ -72,23 +72,25 @@ pub(crate) fn threads(pid: u32) -> Vec<Thread> {
     tasks.map(|task| thread(task.unwrap())).collect()
 }
 
-/// The number behind `name` at the start of a line; 0 if there is none.
+/// The number after `name` at the start of a line. 0 if there is none.
 fn field(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.split_ascii_whitespace().next());
     number.and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
 
-/// What strace saw.
+/// Counts of system calls by strace.
 pub(crate) struct SystemCalls {
     pub(crate) all: f64,
-    /// New processes; new threads are none.
+    /// New processes. New threads do not count.
     pub(crate) forks: f64,
 }
 
 impl SystemCalls {
-    /// Follows a process, its threads and its children for `span`, and counts what those threads
-    /// call that `counts` accepts by their number. `None` where strace is missing or may not trace.
+    /// Traces a process, its threads and its children for `span`, and counts the system calls of
+    /// threads whose id `counts` accepts.
+    ///
+    /// `None` if strace is missing or may not trace.
     pub(crate) fn count(
         pid: u32,
         directory: &Path,
@@ -119,7 +121,8 @@ impl SystemCalls {
             fs::write(kept, &text).unwrap();
         }
         let calls = || {
-            // "PID call(…"; what is resumed was counted when it began, signals are no calls.
+            // Lines are "PID call(…". A resumed call was counted when it began. Signals are not
+            // calls.
             let calls = text.lines().filter_map(|line| line.split_once(' '));
             let calls = calls.filter(|(thread, _)| thread.parse().is_ok_and(&counts));
             let calls = calls.map(|(_, call)| call.trim_start());
@@ -138,7 +141,7 @@ impl SystemCalls {
     }
 }
 
-/// Asks a process to end.
+/// Sends SIGTERM to a process.
 pub(crate) fn terminate(pid: u32) {
     let told = Command::new("kill").arg(pid.to_string()).status();
     assert!(told.unwrap().success(), "kill {pid}");

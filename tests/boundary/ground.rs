@@ -14,13 +14,13 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, 
 use crate::server::Server;
 use crate::watch::Watch;
 
-/// The number of the agent's user, and of its group.
+/// The id of the agent's user, and of its group.
 pub(crate) const USER: u32 = 900;
-/// Is in files that the agent's user may not read.
+/// Content of files that the agent's user cannot read.
 pub(crate) const SECRET: &str = "SECRETofRoot";
-/// Until a command has to have ended.
+/// Time limit of a command.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Of a key that belongs to these tests alone.
+/// The seed of a signing key that only these tests use.
 const SEED: [u8; 32] = [9; 32];
 const NEWER: &str = "99.0.0";
 const PATH: &str = "PATH=/host/bin:/host/sbin:/host/usr/bin:/host/usr/sbin";
@@ -30,7 +30,8 @@ pub(crate) struct Ground {
     top: PathBuf,
     agent: PathBuf,
     pub(crate) server: Server,
-    /// Processes of root's that nobody may signal: one of another program, and one of this program.
+    /// Root's processes, which must not be signalled: one of another program, and one of this
+    /// program.
     others: Vec<Child>,
     number: u32,
 }
@@ -135,7 +136,7 @@ impl Ground {
             self.server.base()
         );
         self.write("etc/default/mackerel-agent", &options, 0o644, 0);
-        // By which root may become any user.
+        // Lets root change to any user.
         let pam = "auth sufficient pam_rootok.so
 account required pam_permit.so
 \
@@ -188,7 +189,7 @@ account required pam_permit.so
             let _ = unmount(self.path(name), UnmountFlags::DETACH);
         }
         if self.number > 0 {
-            // A tree that is too deep for its paths is removed by what can.
+            // `rm` removes a tree that is too deep for its paths.
             let _ = Command::new("rm").arg("-rf").arg(&self.top).output();
         }
         self.server.received();
@@ -228,7 +229,7 @@ account required pam_permit.so
         );
     }
 
-    /// Installs the agent for the service manager that has this file; nothing is started.
+    /// Installs the agent for the service manager that has this file. Starts nothing.
     pub(crate) fn install_for(&self, manager: &str) {
         self.write(manager, "", 0o755, 0);
         let installed = Command::new(&self.agent)
@@ -251,13 +252,13 @@ account required pam_permit.so
         self.write("var/lib/mackerel-agent/id", "3aBcDeFgHiJ", 0o600, 0);
     }
 
-    /// What the agent of a package, with the same user, has left.
+    /// Files that a packaged agent with the same user has left.
     pub(crate) fn left_over(&self) {
         self.directory("var/lib/mackerel-agent", 0o755, USER);
         self.directory("var/cache/mackerel-agent", 0o755, USER);
     }
 
-    /// What the agent has written by now.
+    /// Files that the agent has written by now.
     pub(crate) fn owned(&self, owner: u32) {
         for state in ["var/lib/mackerel-agent", "etc/mackerel-agent/state"] {
             if self.path(state).exists() {
@@ -267,9 +268,9 @@ account required pam_permit.so
         }
     }
 
-    /// Starts two processes of root's, of another program and of this one. Returns their numbers.
+    /// Starts two processes of root, of another program and of this one. Returns their pids.
     pub(crate) fn start_others(&self) -> [u32; 2] {
-        // Nobody who is chrooted there finds them by another number.
+        // A chroot keeps the pid namespace: the pids are valid inside too.
         let sleep = self.path("usr/bin/mackerel-agent");
         let program = fs::read(&sleep).unwrap();
         fs::copy("/bin/sleep", self.path("usr/bin/mackerel-agent.new")).unwrap();
@@ -285,7 +286,7 @@ account required pam_permit.so
         let children = [run("/host/bin/sleep"), run("/usr/bin/mackerel-agent")];
         let numbers = children.each_ref().map(Child::id);
         for number in numbers {
-            // Until it is the program.
+            // Waits until the process has executed the program.
             let exe = format!("/proc/{number}/exe");
             for _ in 0..400 {
                 let is = fs::read_link(&exe).unwrap_or_default();
@@ -299,13 +300,14 @@ account required pam_permit.so
         fs::write(self.path("root/pids"), pids.join(" ")).unwrap();
         drop(program);
         for child in children {
-            // They are killed by number; nobody else waits for them.
+            // They are killed by pid later, and not reaped through these values.
             drop(child);
         }
         numbers
     }
 
-    /// Runs a command there. Returns what is wrong with it: that it does not end, or what it tells.
+    /// Runs a command in the host's directory. Returns what is wrong: that it hangs, crashes, or
+    /// prints a secret or control characters.
     pub(crate) fn run(&self, words: &[&str]) -> Option<String> {
         let output = self.work.join("output");
         let file = File::create(&output).unwrap();
@@ -345,7 +347,7 @@ account required pam_permit.so
         }
     }
 
-    /// What the last command has printed.
+    /// The output of the last command.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.work.join("output")).unwrap()).into_owned()
     }
@@ -354,7 +356,7 @@ account required pam_permit.so
         Watch::of(&self.top)
     }
 
-    /// What has changed and must not have.
+    /// A change that is not allowed, if any.
     pub(crate) fn compare(&self, before: &Watch) -> Option<String> {
         let received = self.server.received();
         if received

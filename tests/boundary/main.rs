@@ -1,11 +1,14 @@
-//! What root does where the agent's user may write: nothing outside of the agent's own paths changes
-//! owner, mode or content, nothing of root's becomes readable, no process of others is signalled, and
-//! nothing hangs. AGENT_BIN is the program to try. Every seventh state is tried, or with `--all`
-//! (`make test-root-boundary`) each of them; words are parts of the names of states to try.
+//! Root's commands where the agent's user can write.
+//!
+//! Nothing outside of the agent's own paths changes owner, mode or content; nothing of root's
+//! becomes readable; no other process is signalled; nothing hangs.
+//!
+//! AGENT_BIN is the program to test. Every seventh state is tried, or each of them with `--all`
+//! (`make test-root-boundary`). Arguments are parts of the names of states to try.
 //!
 //! Each state is prepared in a tree of its own, in a mount namespace, and the commands run in it by
-//! chroot. The files are made by root as the agent's user could have made them, and a few that it could
-//! have made only without `fs.protected_hardlinks`.
+//! chroot. Root makes the files as the agent's user could have made them. A few of them need a host
+//! without `fs.protected_hardlinks`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -28,15 +31,17 @@ use ground::{Ground, USER};
 use plants::{Plant, Race};
 use server::Server;
 
-/// Set where the program runs in its namespaces.
+/// Environment variable that is set inside the namespaces.
 const INSIDE: &str = "AGENT_TEST_BOUNDARY";
-/// Of so many states one is tried, unless all are: a number that shares no factor with the number
-/// of flows, so that each flow meets each kind of state.
+/// One of this many states is tried, unless all are.
+///
+/// The number shares no factor with the number of flows, so that each flow meets each kind of
+/// state.
 const SAMPLE: usize = 7;
 /// How often each race is run.
 const RACES: usize = 4;
 
-/// What root does.
+/// The commands that root runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Flow {
     /// `install` over what is there, then `uninstall`.
@@ -113,13 +118,14 @@ fn main() -> ExitCode {
     println!(
         "boundary: {states} of {known} states and {trials} trials of plugins, {failed} failed, {seconds} s"
     );
-    match failed == 0 && states > 0 {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if failed == 0 && states > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
-/// Says why nothing has been tried, which is a failure in CI.
+/// Prints why nothing has been tried, which is a failure in CI.
 fn skipped(reason: &str) -> ExitCode {
     println!("skipped: {reason}");
     ExitCode::from(u8::from(fake_server::is_ci()))
@@ -149,18 +155,19 @@ fn again_inside() -> ExitCode {
         .env(INSIDE, "1")
         .status()
         .unwrap();
-    match again.success() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(u8::try_from(again.code().unwrap_or(1)).unwrap_or(1)),
+    if again.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(u8::try_from(again.code().unwrap_or(1)).unwrap_or(1))
     }
 }
 
 struct Rig {
     ground: Ground,
     filter: Vec<String>,
-    /// One state of so many is tried.
+    /// One of this many states is tried.
     step: usize,
-    /// States there are, and those tried.
+    /// Number of states, and of those tried.
     known: usize,
     states: usize,
     failed: usize,
@@ -242,7 +249,7 @@ impl Rig {
         self.failed += 1;
     }
 
-    /// Prepares a state, runs the commands, and returns what is not as it should be.
+    /// Prepares a state and runs the commands. Returns what is wrong.
     fn attempt(
         &mut self,
         flow: Flow,
@@ -269,7 +276,7 @@ impl Rig {
         let mut run = |words: &[&str]| {
             if why.is_none() {
                 why = ground.run(words);
-                // While names are swapped, a look at them would be misled as well.
+                // While names are swapped, the comparison itself would follow wrong paths.
                 if why.is_none() && racer.is_none() {
                     why = ground.compare(&before);
                 }

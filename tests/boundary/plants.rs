@@ -1,4 +1,4 @@
-//! What the agent's user may leave where it may write.
+//! Files that the agent's user can leave where it can write.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, RenameFlags, makedev, mknodat, renameat_wi
 
 use crate::ground::{Ground, SECRET, USER};
 
-/// Something in the place of a file or directory.
+/// A replacement of a file or directory.
 pub(crate) struct Plant {
     pub(crate) name: String,
     pub(crate) make: Make,
@@ -43,7 +43,7 @@ fn link(ground: &Ground, at: &str, target: &OsStr) {
     lchown(&path, Some(USER), Some(USER)).unwrap();
 }
 
-/// In the place of a file.
+/// Replacements of a file.
 pub(crate) fn of_file() -> Vec<Plant> {
     let mut all = Vec::new();
     // (why this row exists, target)
@@ -187,7 +187,7 @@ pub(crate) fn of_file() -> Vec<Plant> {
     all.push(plant(
         "links in the place of temporary files",
         |ground, at| {
-            // Every process of the next time.
+            // Names with the pids of the next processes.
             let next = std::process::id();
             for pid in next..next + 3000 {
                 let _ = symlink("/etc/secret", ground.path(&format!("{at}.{pid}.new")));
@@ -197,7 +197,7 @@ pub(crate) fn of_file() -> Vec<Plant> {
     all
 }
 
-/// In the place of a directory's content.
+/// Replacements of a directory's content.
 pub(crate) fn of_directory() -> Vec<Plant> {
     let mut all = Vec::new();
     for (why, target) in [
@@ -277,11 +277,12 @@ pub(crate) fn of_directory() -> Vec<Plant> {
     all
 }
 
-/// Where the directory of the configuration, or of what it includes, belongs to the agent's user.
+/// States in which the directory of the configuration, or of included files, belongs to the agent's
+/// user.
 pub(crate) fn of_configuration() -> Vec<Plant> {
     const CONF: &str = "etc/mackerel-agent/mackerel-agent.conf";
     let mut all = Vec::new();
-    // (why this row exists, what an included file says)
+    // (why this row exists, content of the included file)
     for (why, text) in [
         ("a secret as a key file", "apikey_file = '/etc/secret'\n"),
         ("the token as a key file", "apikey_file = '/etc/token'\n"),
@@ -310,7 +311,7 @@ pub(crate) fn of_configuration() -> Vec<Plant> {
             },
         ));
     }
-    // (why this row exists, what the included file is)
+    // (why this row exists, target of the included file)
     for (why, target) in [
         ("of the hashes", "/etc/shadow"),
         ("of a secret", "/etc/secret"),
@@ -383,7 +384,7 @@ pub(crate) fn of_configuration() -> Vec<Plant> {
     all
 }
 
-/// In the directory of the pid file that earlier scripts had, and the agent's own ones have.
+/// States of the directory of the pid file, that of earlier scripts and the agent's own.
 pub(crate) fn of_pid_file() -> Vec<Plant> {
     const FILE: &str = "run/mackerel-agent/mackerel-agent.pid";
     let mut all = Vec::new();
@@ -427,7 +428,7 @@ pub(crate) fn of_pid_file() -> Vec<Plant> {
     all
 }
 
-/// Where any user may have made the directory.
+/// States of a directory that any user may have made.
 pub(crate) fn of_shared_directory() -> Vec<Plant> {
     let links = ["/etc", "/etc/shadow", "/etc/cron.d", "/root"];
     let mut all: Vec<Plant> = links
@@ -476,7 +477,7 @@ impl Drop for Racer {
     }
 }
 
-/// Two names that are swapped all the time.
+/// A race: two names that are swapped all the time.
 pub(crate) struct Race {
     pub(crate) name: &'static str,
     pub(crate) begin: fn(&Ground) -> Racer,
@@ -491,7 +492,7 @@ fn swapped(ground: &Ground, one: &str, other: &str) -> Racer {
 pub(crate) fn races() -> Vec<Race> {
     fn id_and(ground: &Ground, target: &str) -> Racer {
         let state = "var/lib/mackerel-agent";
-        // Mode and owner are such that root has something to do.
+        // Mode and owner differ, so that root changes them.
         ground.write(&format!("{state}/id"), "3aBcDeFgHiJ", 0o600, USER);
         link(ground, &format!("{state}/other"), OsStr::new(target));
         swapped(ground, "id", "other")

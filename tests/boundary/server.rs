@@ -1,4 +1,4 @@
-//! The fake server, which accepts every request, and all that it has received.
+//! The fake server, which accepts every request, and everything that it has received.
 
 use fake_server::{Act, Answer, FakeServer, Rule};
 
@@ -15,7 +15,7 @@ impl Server {
         self.0.base()
     }
 
-    /// All that has been received since the last call: heads, then bodies.
+    /// Everything received since the last call: heads, then bodies.
     pub(crate) fn received(&self) -> Vec<u8> {
         let requests = self.0.seen(|seen| std::mem::take(&mut seen.requests));
         let mut bytes = Vec::new();

@@ -1,4 +1,5 @@
-//! `check NAME` and `plugin NAME`, called by root: as whom the plugin runs, and what it may gain.
+//! `check NAME` and `plugin NAME`, called by root: the plugin's user, and the rights that it can
+//! gain.
 
 use crate::ground::{Ground, USER};
 
@@ -9,8 +10,8 @@ const VALUES: &str = "while read key value more; do case $key in \
     Uid:) echo id.uid-$value 1 0 ;; Gid:) echo id.gid-$value 1 0 ;; \
     NoNewPrivs:) echo id.limit-$value 1 0 ;; esac; done </proc/self/status";
 
-/// Why a row exists, the service manager's file, the owner of the state, and what is expected: user,
-/// group, NoNewPrivs, and words about it.
+/// Why a row exists, the service manager's file, the owner of the state, the expected user, group
+/// and NoNewPrivs, and words of the output.
 type Row = (&'static str, &'static str, u32, [u32; 3], &'static str);
 
 const TABLE: [Row; 4] = [
@@ -44,7 +45,7 @@ const TABLE: [Row; 4] = [
     ),
 ];
 
-/// How many were tried, and what was wrong.
+/// Runs all rows. Returns their number, and what was wrong.
 pub(crate) fn run(ground: &mut Ground) -> (usize, Vec<String>) {
     let mut wrong = Vec::new();
     for (why, manager, owner, [uid, gid, limit], words) in TABLE {

@@ -1,4 +1,4 @@
-//! What is in a tree, and what has changed in it.
+//! The content of a tree, and changes in it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ground::{SECRET, USER};
 
-/// The largest file whose content is looked at: longer ones are sparse.
+/// The largest file whose content is read. Larger ones are sparse.
 const SIZE: u64 = 1 << 20;
 
 /// A file: kind, mode, owner, group, content or target.
@@ -17,7 +17,7 @@ type Entry = (&'static str, u32, u32, u32, Vec<u8>);
 
 pub(crate) struct Watch(BTreeMap<PathBuf, Entry>);
 
-/// What is in a file, in whose place there may be a FIFO by now.
+/// The content of a file. A FIFO may have replaced it by now.
 fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
@@ -28,7 +28,7 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 impl Watch {
-    /// All files below `top`, but for mounts.
+    /// All files below `top`, without mounted filesystems.
     pub(crate) fn of(top: &Path) -> Watch {
         let mut found = BTreeMap::new();
         let device = fs::metadata(top).unwrap().dev();
@@ -47,7 +47,7 @@ impl Watch {
                     ("link", target.as_os_str().as_bytes().to_vec())
                 }
                 kind if kind.is_dir() => {
-                    // Of what a race or a deep tree hides, the rest is looked at.
+                    // A race or a deep tree may hide entries. The others are still compared.
                     let entries = fs::read_dir(&path).into_iter().flatten().flatten();
                     let depth = path.components().count();
                     left.extend(entries.map(|entry| entry.path()).filter(|_| depth < 40));
@@ -67,7 +67,7 @@ impl Watch {
         Watch(found)
     }
 
-    /// What has changed from `before` to this, and must not have.
+    /// A change since `before` that is not allowed, if any.
     pub(crate) fn differs(&self, before: &Watch) -> Option<String> {
         let is_ours = |path: &Path| {
             path.as_os_str()
@@ -80,7 +80,7 @@ impl Watch {
             match self.0.get(path) {
                 _ if is_ours(path) => {}
                 Some(is) if is == was => {}
-                // Where a directory was made for what goes again.
+                // A directory that was made for a file which has been removed.
                 None if was.0 == "directory" && was.2 == 0 && path.starts_with("etc/systemd") => {}
                 None => return Some(format!("{shown} is gone")),
                 Some(is) if is.4 != was.4 => return Some(format!("{shown} has other content")),

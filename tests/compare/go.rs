@@ -1,20 +1,21 @@
-//! Two agents side by side, field by field.
+//! Compares the output of two agents, field by field.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Fields in which they have to differ.
+/// Fields that must differ.
 const OWN: [&str; 4] = [
     ".host.meta.agent-name",
     ".host.meta.agent-version",
     ".host.meta.agent-revision",
     ".metrics.Created",
 ];
-/// Differences between two numbers that move, as a share of the larger. Totals and sizes do not.
+/// Tolerance between two numbers that change, as a share of the larger one. Totals and sizes must
+/// be equal.
 const MOVES: f64 = 0.3;
-/// Parts of the path of numbers that may change by any amount between two agents' readings: rates
-/// over different seconds, frequencies of processors, pages that wait to be written.
+/// Parts of the paths of numbers that may differ by any amount: rates over different seconds,
+/// frequencies of processors, pages that wait to be written.
 const ANY: [&str; 6] = [
     ".delta",
     ".percentage",
@@ -24,13 +25,13 @@ const ANY: [&str; 6] = [
     ".loadavg",
 ];
 
-/// What two agents print, compared: the number of fields, and those that differ, by their path.
+/// The result of a comparison: the number of fields, and the paths of those that differ.
 pub(crate) struct Outcome {
     pub(crate) fields: usize,
     pub(crate) differences: BTreeMap<String, String>,
 }
 
-/// Compares what the Go agent prints with what this agent does, field by field.
+/// Compares the output of the Go agent with this agent's, field by field.
 pub(crate) fn compare(ours: &Value, go: &Value) -> Outcome {
     let mut outcome = Outcome {
         fields: 0,
@@ -41,7 +42,7 @@ pub(crate) fn compare(ours: &Value, go: &Value) -> Outcome {
 }
 
 impl Outcome {
-    /// Keeps of the differences those that another comparison found as well.
+    /// Keeps only differences that another comparison has too.
     pub(crate) fn keep(&mut self, other: &Outcome) {
         self.differences
             .retain(|path, _| other.differences.contains_key(path));
@@ -76,8 +77,8 @@ fn walk(path: &str, ours: &Value, go: &Value, outcome: &mut Outcome) {
     }
 }
 
-/// The Go agent's interfaces and addresses come in no order; processors have no name, and keep
-/// theirs.
+/// Sorts interfaces and addresses, which the Go agent prints in no order. Processors have no name,
+/// and keep their order.
 fn sorted(all: &[Value]) -> Vec<Value> {
     let mut all = all.to_vec();
     all.sort_by_key(|value| match value {
@@ -97,7 +98,7 @@ fn is_same(path: &str, ours: &Value, go: &Value) -> bool {
     }
 }
 
-/// A number, or a text that begins with one, as those of `/proc/meminfo` do.
+/// A number, or a text that begins with one, as in `/proc/meminfo`.
 fn number(value: &Value) -> Option<f64> {
     let text = match value {
         Value::Number(number) => return number.as_f64(),

@@ -1,4 +1,4 @@
-//! What the machine says: `df -Pkl`, `ip -j addr`, and its files.
+//! Figures of the machine: `df -Pkl`, `ip -j addr`, and its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::Comparison;
 
-/// A line of `df -Pkl`: kB in all, used, available, then the share and the mount point.
+/// A line of `df -Pkl`: total, used and available kB, then the share and the mount point.
 type Df = ([f64; 3], String, String);
 
-/// A moment of the machine.
+/// The figures of the machine at one moment.
 pub(crate) struct Machine {
-    /// By the first column; of several the last.
+    /// By the first column. Of several lines the last one counts.
     df: BTreeMap<String, Df>,
     /// Bytes by the name of the metric.
     memory: BTreeMap<&'static str, f64>,
@@ -78,7 +78,7 @@ fn read(path: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Compares what an agent said with the machine before and after.
+/// Compares an agent's values with the machine before and after.
 pub(crate) fn compare(comparison: &mut Comparison, agent: &Value, machine: [&Machine; 2]) {
     let meta = &agent["host"]["meta"];
     let values = &agent["metrics"]["Values"][0]["Values"];
@@ -107,7 +107,7 @@ pub(crate) fn compare(comparison: &mut Comparison, agent: &Value, machine: [&Mac
     blocks(comparison, &meta["block_device"]);
 }
 
-/// What is free moves up and down while nobody looks: two hundredths.
+/// Widens a range by two hundredths: free space changes between the readings.
 fn drift(range: [f64; 2]) -> [f64; 2] {
     let [low, high] = [range[0].min(range[1]), range[0].max(range[1])];
     [low * 0.98, high * 1.02]

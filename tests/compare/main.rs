@@ -1,8 +1,10 @@
-//! Compares what the agent says of this machine with what the machine's own tools say: `make compare`.
+//! Compares the agent's values with those of the machine's own tools: `make compare`.
 //!
-//! What moves is asked for before and after, and has to lie between. With `GO_AGENT` in the
-//! environment, the Go agent's `once` is compared field by field as well; both have the same
-//! configuration, without a cloud. Ends with 1 if anything differs.
+//! Values that change are read before and after, and the agent's must lie between. With `GO_AGENT`
+//! in the environment, the Go agent's `once` is compared field by field as well. Both have the same
+//! configuration, without a cloud.
+//!
+//! Ends with 1 if anything differs.
 
 #![allow(
     clippy::disallowed_methods,
@@ -24,7 +26,7 @@ use serde_json::Value;
 
 use machine::Machine;
 
-/// Times that the comparison is tried: a machine that is at work may change just in between.
+/// Number of attempts: the values of a busy machine may change just in between.
 const TRIES: usize = 3;
 
 /// Compares what the agent says of this machine with what the machine says itself.
@@ -35,7 +37,7 @@ struct Arguments {
     agent: PathBuf,
 }
 
-/// What was compared: how many things of each kind, and what differs.
+/// The compared things: how many of each kind, and what differs.
 #[derive(Default)]
 struct Comparison {
     equal: BTreeMap<&'static str, usize>,
@@ -43,11 +45,12 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// Notes one thing of a kind.
+    /// Records one thing of a kind.
     fn note(&mut self, kind: &'static str, is_equal: bool, text: impl FnOnce() -> String) {
-        match is_equal {
-            true => *self.equal.entry(kind).or_default() += 1,
-            false => self.differences.push(format!("{kind}: {}", text())),
+        if is_equal {
+            *self.equal.entry(kind).or_default() += 1;
+        } else {
+            self.differences.push(format!("{kind}: {}", text()));
         }
     }
 
@@ -63,7 +66,7 @@ impl Comparison {
         });
     }
 
-    /// A number that has to lie between two others, in either order.
+    /// Records whether a number lies between two others, in either order.
     fn between(&mut self, kind: &'static str, what: &str, agent: f64, machine: [f64; 2]) {
         let [low, high] = [machine[0].min(machine[1]), machine[0].max(machine[1])];
         self.note(kind, (low..=high).contains(&agent), || {
@@ -102,8 +105,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints in which fields the Go agent says something else each time, and returns how many there
-/// are.
+/// Prints the fields that differ from the Go agent's each time, and returns their number.
 fn beside(agent: &Path, go: &Path, conf: &Path) -> usize {
     let mut outcome = go::compare(&once(agent, conf), &once(go, conf));
     for _ in 1..TRIES {
@@ -132,8 +134,9 @@ fn compare(agent: &Path, conf: &Path) -> Comparison {
     comparison
 }
 
-/// Writes the configuration of every agent into `directory`. Without a key the Go agent ignores all
-/// of it, and asks metadata services of clouds.
+/// Writes the configuration of every agent into `directory`.
+///
+/// Without a key, the Go agent ignores all of it and queries the metadata services of clouds.
 fn conf(directory: &Path) -> PathBuf {
     let path = directory.join("mackerel-agent.conf");
     let root = directory.display();
@@ -142,9 +145,9 @@ fn conf(directory: &Path) -> PathBuf {
     path
 }
 
-/// What an agent prints when it is asked once.
+/// The output of an agent's `once`.
 fn once(agent: &Path, conf: &Path) -> Value {
-    // No other variable is a setting of one agent alone.
+    // Without other variables, no setting is for one agent alone.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let output = Command::new(agent)
         .args(["once", "-conf"])

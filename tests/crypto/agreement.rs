@@ -22,14 +22,14 @@ fn group(name: NamedGroup) -> &'static dyn SupportedKxGroup {
     *groups.find(|group| group.name() == name).unwrap()
 }
 
-/// The shared secret of this private key and the peer's public key; `None` if either is refused.
+/// The shared secret of this private key and the peer's public key. `None` if either is rejected.
 fn agree(group: &dyn SupportedKxGroup, private: &[u8], peer: &[u8]) -> Option<Vec<u8>> {
     let key = with_random(private, || group.start()).ok()?;
     let shared = key.complete(peer).ok()?;
     Some(shared.secret_bytes().to_vec())
 }
 
-/// `size` bytes of a number that the vectors write with more or fewer zeros before it.
+/// A number as `size` bytes. The vectors write it with more or fewer leading zeros.
 fn padded(number: &[u8], size: usize) -> Option<Vec<u8>> {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     let digits = &number[zeros..];
@@ -58,8 +58,10 @@ fn curve(name: &'static str, named: NamedGroup, size: usize, expected: usize) ->
     set.finish()
 }
 
-/// Vectors with an unusual public key are called acceptable. All are accepted, except those whose
-/// shared secret is zero, which does not depend on the private key (RFC 8446, 7.4.2).
+/// Vectors with an unusual public key are called acceptable.
+///
+/// All of them are accepted, except those whose shared secret is zero, which does not depend on the
+/// private key (RFC 8446, 7.4.2).
 fn x25519(expected: usize) -> Set {
     let mut set = Set::new("x25519", expected);
     let group = group(NamedGroup::X25519);

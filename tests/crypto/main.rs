@@ -32,7 +32,7 @@ const SHOWN: usize = 5;
 
 /// The outcome of one set of vectors.
 struct Set {
-    /// Of its file in the repository of Project Wycheproof, where `_test.json` follows.
+    /// The file's name in the repository of Project Wycheproof, without `_test.json`.
     name: &'static str,
     /// Vectors that the set must have.
     expected: usize,
@@ -50,8 +50,11 @@ impl Set {
         }
     }
 
-    /// Counts one vector, and reports it if the agent accepts what is not valid, or the reverse.
-    /// Acceptable means legal but not used by TLS here, such as compressed points: to be refused.
+    /// Counts one vector, and records a failure if the agent accepts an invalid one, or the
+    /// reverse.
+    ///
+    /// Acceptable means legal but not used by TLS here, such as compressed points. These must be
+    /// rejected.
     fn count(&mut self, id: usize, comment: &str, result: TestResult, is_accepted: bool) {
         self.expect(id, comment, result == TestResult::Valid, is_accepted);
     }

@@ -5,10 +5,10 @@
 
 use std::sync::Mutex;
 
-/// What getrandom(2) answers to a request of the same length; `None` for the system's answer.
+/// The bytes that getrandom(2) returns for a request of the same length. `None` for the system's.
 static FORCED: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
-/// Calls `make` while getrandom(2) answers `bytes`.
+/// Calls `make` while getrandom(2) returns `bytes`.
 pub(crate) fn with_random<T>(bytes: &[u8], make: impl FnOnce() -> T) -> T {
     *FORCED.lock().unwrap() = Some(bytes.to_vec());
     let made = make();
@@ -16,7 +16,7 @@ pub(crate) fn with_random<T>(bytes: &[u8], make: impl FnOnce() -> T) -> T {
     made
 }
 
-// Other programs than those of `cross/build` are not linked so.
+// Only programs of `cross/build` are linked like this.
 #[cfg(target_env = "musl")]
 mod wrapped {
     use std::ffi::{c_long, c_void};

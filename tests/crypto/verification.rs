@@ -12,7 +12,7 @@ use crate::signature;
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
-/// The key's and the signature's kind.
+/// The algorithms of the key and of the signature.
 type Kind = (AlgorithmIdentifier, AlgorithmIdentifier);
 
 const P256_SHA256: Kind = (alg_id::ECDSA_P256, alg_id::ECDSA_SHA256);
@@ -48,8 +48,10 @@ const PKCS1: &[(&str, Kind, usize)] = &[
     ("rsa_signature_8192_sha512", PKCS1_SHA512, 259),
 ];
 
-/// (set, vectors). Those of the second half have salts or mask functions that TLS does not have:
-/// of them count the valid ones, which must be refused.
+/// (set, vectors).
+///
+/// Sets of the second half have salts or mask functions that TLS does not use. Only their valid
+/// vectors count, and these must be rejected.
 const PSS: &[(&str, usize)] = &[
     ("rsa_pss_2048_sha256_mgf1_32", 108),
     ("rsa_pss_2048_sha384_mgf1_48", 141),
@@ -63,7 +65,7 @@ const PSS: &[(&str, usize)] = &[
     ("rsa_pss_misc", 90),
 ];
 
-/// Algorithms of the agent without a set of their own, and what tests the same code.
+/// The agent's algorithms without a set of their own, and the sets that test the same code.
 static ALIKE: [(Algorithm, &str); 4] = [
     (
         webpki::ring::ECDSA_P256_SHA384,
@@ -115,7 +117,7 @@ pub(crate) fn sets() -> Vec<Set> {
     sets
 }
 
-/// The agent's algorithms that no set tests, and that are not known to be like one that is tested.
+/// The agent's algorithms that no set tests, and that are not in [`ALIKE`].
 pub(crate) fn untested() -> Vec<String> {
     let ecdsa = ECDSA.iter().map(|&(_, kind, _)| kind);
     let pkcs1 = PKCS1.iter().map(|&(_, kind, _)| kind);
@@ -171,7 +173,7 @@ fn pss(name: &'static str, expected: usize) -> Set {
     set.finish()
 }
 
-/// The algorithm with this digest, and bytes of the digest and so of the salt.
+/// The algorithm with this digest, and the bytes of the digest, and so of the salt.
 fn pss_kind(hash: HashFunction) -> Option<(Kind, usize)> {
     match hash {
         Sha2_256 => Some((PSS_SHA256, 32)),

@@ -1,4 +1,4 @@
-//! Hosts that are too large to be kept as files: made by a rule, the same each time.
+//! Hosts that are too large to be kept as files. They are made by a rule, the same each time.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,8 +24,8 @@ Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 ";
 
-/// A host with so many cores, mounts of disks, and interfaces, of which all but two are one end of a
-/// container's link.
+/// Makes a host with this number of cores, mounts of disks, and interfaces. All interfaces but two
+/// are one end of a container's link.
 fn make(tree: &Path, cores: usize, mounts: usize, interfaces: usize) {
     let write = |name: &str, text: &str| {
         let path = tree.join(name);
@@ -52,7 +52,7 @@ fn make(tree: &Path, cores: usize, mounts: usize, interfaces: usize) {
     for disk in 0..mounts {
         write(&format!("sys/block/{}/size", device(disk)), "20971520\n");
         write(&format!("sys/block/{}/removable", device(disk)), "0\n");
-        // Someone may ask for the size of what is mounted.
+        // The sizes of mounted filesystems may be read.
         fs::create_dir_all(tree.join(point(disk).trim_start_matches('/'))).unwrap();
     }
     write("calls.json", &calls(mounts, interfaces));

@@ -1,6 +1,7 @@
-//! Hosts that stand in `tests/fixtures`, or are made by a rule because they are large; and what
-//! becomes of them within a minute. Shared by the tests of the program's parts, those of the whole,
-//! and the bench.
+//! Hosts of `tests/fixtures`, and large hosts that are made by a rule, each also as it is a minute
+//! later.
+//!
+//! Shared by the tests of the program's parts, those of the whole program, and the bench.
 
 #![allow(
     dead_code,
@@ -46,8 +47,8 @@ pub(crate) fn all(fixtures: &Path) -> Vec<Host> {
 }
 
 impl Host {
-    /// Makes a copy of its files, as they are at first, in `tree`, a new directory. Returns what its
-    /// system calls say.
+    /// Copies the host's first files into `tree`, a new directory. Returns the results of its
+    /// system calls.
     pub(crate) fn settle(&self, tree: &Path) -> String {
         fs::create_dir(tree).unwrap();
         let Some(home) = &self.home else {
@@ -55,15 +56,16 @@ impl Host {
             return fs::read_to_string(tree.join("calls.json")).unwrap();
         };
         let first = home.join("t0");
-        match first.exists() {
-            true => copy(&first, tree),
-            false => copy(home, tree),
+        if first.exists() {
+            copy(&first, tree);
+        } else {
+            copy(home, tree);
         }
         fs::read_to_string(home.join("calls.json")).unwrap()
     }
 
-    /// Makes of `tree`, a copy, what it is a minute later: by [`a_minute_later`], and by the files
-    /// that the host has for that moment.
+    /// Changes `tree`, a copy, to the state a minute later: by [`a_minute_later`], and by the
+    /// host's files for that moment.
     pub(crate) fn age(&self, tree: &Path) {
         a_minute_later(tree);
         let later = self.home.as_ref().map(|home| home.join("t60"));
@@ -73,7 +75,7 @@ impl Host {
     }
 }
 
-/// Copies what `from`, a directory, holds into the directory `to`, links as links.
+/// Copies the content of the directory `from` into the directory `to`, links as links.
 pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -92,13 +94,15 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What each core of each host has spent its minute on, in ticks: user, nice, system, idle, iowait,
-/// irq, softirq, steal, guest (which user contains), guest of nice (which nice contains).
+/// The ticks that each core of each host spends in its minute: user, nice, system, idle, iowait,
+/// irq, softirq, steal, guest (included in user), guest of nice (included in nice).
 const MINUTE: [u64; 10] = [1800, 60, 600, 3000, 300, 6, 54, 180, 600, 30];
 
-/// Lets a minute pass in the files of a host. Every core spends it as [`MINUTE`] says; the first
-/// interface receives 60,000 bytes and sends 6,000, the second twice as much, and so on; likewise
-/// disks: 60 reads and 120 writes. A disk that has never done anything stays idle.
+/// Lets a minute pass in the files of a host.
+///
+/// Every core spends it as [`MINUTE`] says. The first interface receives 60,000 bytes and sends
+/// 6,000, the second twice as much, and so on. Likewise disks: 60 reads and 120 writes. A disk that
+/// has never done anything stays idle.
 pub(crate) fn a_minute_later(tree: &Path) {
     let rewrite = |name: &str, line: &mut dyn FnMut(&str) -> String| {
         let path = tree.join("proc").join(name);

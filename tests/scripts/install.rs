@@ -1,4 +1,4 @@
-//! `install.sh`: what a download that is cut does, and from where it downloads.
+//! `install.sh`: effects of a truncated download, and its download sources.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use super::{Programs, Said, TOP};
 use fake_server::{Act, Answer, FakeServer, Rule};
 
 const SCRIPT: &str = "packaging/install.sh";
-/// Bytes of its end that are cut off one by one.
+/// Bytes at its end that are cut off one by one.
 const END: usize = 300;
 /// Bytes around each end of a line where it is cut.
 const NEAR: usize = 2;
-/// What a program of a release is called here.
+/// The name of a release's program in these tests.
 const NAME: &str = "mackerel-agent_linux_amd64";
-/// A program of a release: it says its version, and writes down how it is started.
+/// A program of a release. It prints its version and records its arguments.
 const PROGRAM: &str = "#!/bin/sh\n[ \"$1\" = version ] || { echo \"$*\" >>\"$LOG\"; exit 0; }\n\
                        echo 'mackerel-agent version 1.2.3 (rev x) [linux amd64] '\n";
 
@@ -33,12 +33,12 @@ fn programs() -> Programs {
     programs
 }
 
-/// How the program was started; nothing if it was not.
+/// The program's arguments. Empty if it was not started.
 fn started(programs: &Programs) -> String {
     fs::read_to_string(programs.path("log")).unwrap_or_default()
 }
 
-/// Runs the script by `sh -s -- -as-root`, with the file of a release that is here.
+/// Pipes the script to `sh -s -- -as-root`, with the local file of a release.
 fn piped(programs: &Programs, shell: &str, script: &[u8]) -> Said {
     let path = programs.path("script");
     fs::write(&path, script).unwrap();
@@ -64,7 +64,7 @@ fn install_sh_that_is_cut_does_nothing() {
     let mut cuts: Vec<usize> = ends
         .flat_map(|at| at.saturating_sub(NEAR)..=at + NEAR)
         .chain(script.len() - END..script.len())
-        // The last byte is the end of the last line, without which the script is whole.
+        // The last byte is a line end. The script is complete without it.
         .filter(|length| *length < script.len() - 1)
         .collect();
     cuts.sort_unstable();
@@ -74,7 +74,7 @@ fn install_sh_that_is_cut_does_nothing() {
     for shell in shells.iter().filter(|shell| shell.exists()) {
         let shell = shell.to_str().unwrap();
         let programs = programs();
-        // Whatever is run first says so.
+        // Any program that is run prints its name.
         programs.make(
             "bin/id",
             &format!("echo id >>{}; echo 0", programs.path("ran").display()),
@@ -93,7 +93,7 @@ fn install_sh_that_is_cut_does_nothing() {
             assert_eq!(started(&programs), "install -as-root\n", "{shell}");
             fs::remove_file(programs.path("log")).unwrap();
         }
-        // What somebody appends is not run either.
+        // Appended text is not run either.
         let more = [&script[..], b"echo appended\n"].concat();
         assert!(
             !piped(&programs, shell, &more).text.contains("appended"),
@@ -111,7 +111,7 @@ fn serve(programs: &Programs, fake_server: &FakeServer, path: &str) {
     }
 }
 
-/// Has whoever asks for a file of the newest release sent to `base`.
+/// Redirects requests for a file of the newest release to `base`.
 fn redirect(fake_server: &FakeServer, base: &str) {
     for name in [NAME, "SHA256SUMS"] {
         let answer = Answer::new(302, "").header("Location", &format!("{base}/{name}"));
@@ -122,8 +122,8 @@ fn redirect(fake_server: &FakeServer, base: &str) {
     }
 }
 
-/// Makes `client`, curl or wget, the only one there is; false, which is said, if it is not
-/// installed.
+/// Makes `client`, curl or wget, the only one. If it is not installed, prints that and returns
+/// false.
 fn has(programs: &Programs, client: &str) -> bool {
     let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(client));
     let Some(path) = places.iter().find(|path| path.exists()) else {
@@ -140,13 +140,13 @@ fn has(programs: &Programs, client: &str) -> bool {
 #[test]
 fn install_sh_downloads_over_tls_alone() {
     const PLACE: &str = "/latest/download";
-    /// What is served by the one with TLS and by the one without.
+    /// Sets up the server with TLS and the one without.
     type Serve = fn(&Programs, &FakeServer, &FakeServer);
     let whole: Serve = |p, tls, plain| {
         serve(p, tls, PLACE);
         serve(p, plain, PLACE);
     };
-    // (why, what is served, where releases are, whether it is for a test, what is said)
+    // (why, what is served, where releases are, whether it is for a test, expected message)
     let table: [(&str, Serve, &str, &str, &str); 10] = [
         ("a release", whole, "TLS", "", ""),
         (
@@ -274,7 +274,7 @@ fn install_sh_downloads_over_tls_alone() {
 
 #[test]
 fn install_sh_says_which_client_it_takes() {
-    // (what is there, what it prints as its version, what is said)
+    // (what is installed, what it prints as its version, expected message)
     let table = [
         (
             "",

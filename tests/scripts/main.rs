@@ -1,4 +1,4 @@
-//! The shell scripts of this project, each in a directory of programs made for it.
+//! Tests of the shell scripts, each with a directory of programs made for it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,7 +18,7 @@ use std::process::{Command, Output, Stdio};
 
 /// The directory of this project.
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
-/// What every script may use.
+/// Programs that every script may use.
 const COMMON: [&str; 22] = [
     "awk",
     "basename",
@@ -44,12 +44,12 @@ const COMMON: [&str; 22] = [
     "tr",
 ];
 
-/// A directory of programs, which is all of a script's `PATH`.
+/// A directory of programs, the only one in a script's `PATH`.
 struct Programs {
     directory: tempfile::TempDir,
 }
 
-/// How a script ended, and what it printed: on both, and on standard output alone.
+/// The exit code of a script and its output: stdout with stderr, and stdout alone.
 struct Said {
     code: Option<i32>,
     text: String,
@@ -68,7 +68,7 @@ impl From<Output> for Said {
 }
 
 impl Programs {
-    /// Those that every script may use.
+    /// A directory with the programs of [`COMMON`].
     fn new() -> Programs {
         let programs = Programs {
             directory: tempfile::tempdir().unwrap(),
@@ -87,7 +87,7 @@ impl Programs {
         self.directory.path().join(name)
     }
 
-    /// Makes a program of these lines of shell.
+    /// Makes a program from these lines of shell.
     fn make(&self, path: &str, lines: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -95,7 +95,8 @@ impl Programs {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the words with these programs alone and no terminal, in the directory of this project.
+    /// Runs a command with these programs only and without a terminal, in the directory of this
+    /// project.
     fn run(&self, words: &[&str], variables: &[(&str, &str)]) -> Said {
         let mut command = Command::new(words[0]);
         command

@@ -1,4 +1,4 @@
-//! What prepares a machine for building: which Rust is used, and what is installed how.
+//! The preparation of a machine for building: which Rust is used, and what is installed.
 
 use super::{Programs, Said};
 
@@ -10,7 +10,7 @@ fn rust(programs: &Programs, place: &str, version: &str) {
     }
 }
 
-/// Makes a rustup of `place` with these toolchains, and cargo and rustc that ask for one.
+/// Makes a rustup in `place` with these toolchains, and a cargo and a rustc that select one.
 fn rustup(programs: &Programs, place: &str, toolchains: &[&str]) {
     let list = toolchains.join("\n");
     programs.make(
@@ -20,7 +20,7 @@ fn rustup(programs: &Programs, place: &str, toolchains: &[&str]) {
         ),
     );
     for name in ["cargo", "rustc"] {
-        // The first word of a toolchain's name is its version, the last one marks the default.
+        // The first word of a toolchain's name is its version. The last one marks the default.
         let line = format!(
             "toolchain=${{RUSTUP_TOOLCHAIN:-$(echo '{list}' | sed -n 's/ (default)//p')}}\n\
              [ -n \"$toolchain\" ] || {{ echo 'error: no default toolchain' >&2; exit 1; }}\n\
@@ -42,7 +42,7 @@ fn used(programs: &Programs, places: &str) -> Said {
 
 #[test]
 fn rust_is_the_first_one_that_is_new_enough() {
-    // (why, what is there, where else is looked, what is used or said)
+    // (why, what is installed, where else to look, what is used or printed)
     type Make = fn(&Programs);
     let table: [(&str, Make, &str, &str); 12] = [
         (
@@ -162,7 +162,7 @@ fn rust_needed_is_that_of_the_manifest() {
     assert!(manifest.contains(&expected), "{expected}");
 }
 
-/// An apt-get that writes down what it is asked for, and what `plan` says.
+/// An apt-get that records its arguments and prints `plan`.
 fn apt(programs: &Programs, plan: &str) {
     let log = programs.path("log");
     programs.make(
@@ -174,7 +174,7 @@ fn apt(programs: &Programs, plan: &str) {
     );
 }
 
-/// What apt-get was asked for.
+/// The recorded arguments of apt-get.
 fn asked(programs: &Programs) -> String {
     std::fs::read_to_string(programs.path("log")).unwrap_or_default()
 }
@@ -187,7 +187,7 @@ fn apt_installs_or_says_what_is_missing() {
     type Make = fn(&Programs);
     let root = "echo 0";
     let user = "echo 1000";
-    // (why, who this is, what is there, what apt-get is asked for, what is said)
+    // (why, user, what is installed, arguments of apt-get, expected message)
     let table: [(&str, &str, Make, &str, &str); 10] = [
         (
             "root installs",
@@ -322,7 +322,7 @@ fn setup_installs_what_each_work_takes() {
             "{work}: {}",
             asked(&programs)
         );
-        // What apt-get has installed is checked again.
+        // Packages that apt-get has installed are checked again.
         assert!(
             said.text
                 .contains("no Rust is here, and 1.91 or later is needed"),
@@ -336,7 +336,7 @@ fn setup_installs_what_each_work_takes() {
 #[test]
 fn setup_is_quiet_where_all_is_there_and_refuses_what_is_old() {
     type Make = fn(&Programs);
-    // (why, what else is there, exit code, what is said)
+    // (why, what else is installed, exit code, expected message)
     let table: [(&str, Make, i32, &str); 4] = [
         ("all is there", |_| {}, 0, ""),
         (

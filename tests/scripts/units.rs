@@ -1,4 +1,4 @@
-//! The units of systemd: how exposed they are, and whether the drop-ins fit them.
+//! The systemd units: their exposure, and whether the drop-ins fit them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(TOP).join("packaging/systemd").join(name)).unwrap()
 }
 
-/// The settings below `[Service]` from the first sandbox setting on, by name.
+/// The settings of `[Service]` from the first sandbox setting on, by name.
 fn sandbox(text: &str) -> BTreeSet<&str> {
     let service = text.split("[Service]").nth(1).unwrap();
     let service = service.split("[Install]").next().unwrap();
@@ -29,7 +29,7 @@ fn sandbox(text: &str) -> BTreeSet<&str> {
 fn units_as_root_have_no_sandbox_left() {
     let (unit, root) = (read(AGENT), read("plugins-as-root.conf"));
     for setting in sandbox(&unit) {
-        // Without a filter there is no error of one.
+        // Without a filter of system calls, its error number has no effect.
         let is_taken_back = root
             .lines()
             .any(|line| line.starts_with(&format!("{setting}=")));
@@ -66,7 +66,7 @@ fn units_are_exposed_as_little_as_readme_says() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("etc/systemd/system");
     let readme = fs::read_to_string(Path::new(TOP).join("README.md")).unwrap();
-    // (unit, its drop-in, exposure, what README says of it)
+    // (unit, its drop-in, exposure, words of README)
     let table = [
         (AGENT, None, "2.1", "(`systemd-analyze security`: 2.1, OK)"),
         (

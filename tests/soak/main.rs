@@ -26,11 +26,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use fake_server::{FakeServer, KEY, Settings};
 
-/// Seconds of a minute at which the agent is asked for its health, and at which it is
-/// measured: by then all plugins have ended and all values have been posted.
+/// Seconds of a minute at which the agent is asked for its health, and at which it is measured.
+///
+/// By the second one, all plugins have ended and all values have been posted.
 const ASK: u64 = 30;
 const MEASURE: u64 = 55;
-/// A connection without a request for so long is closed by the server: each minute has its own.
+/// Idle time after which the server closes a connection, so that each minute has its own.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Runs an agent with thousands of plugins and watches what it holds.
@@ -50,16 +51,18 @@ struct Arguments {
     runner: String,
 }
 
-/// A resource, and by how much it may have grown since the first minute.
+/// A resource, and by how much it may grow after the first minute.
 struct Row {
     name: &'static str,
     tolerance: fn(&Arguments) -> u64,
     of: fn(&Held) -> u64,
 }
 
-/// kB and mappings. The heap settles within some minutes: after 20 of them with 5,000 plugins it had
-/// 1,520 kB and 36 mappings more. An emulator keeps about a megabyte of its own for each thread that
-/// has ended, but no mapping.
+/// Tolerances in kB and mappings.
+///
+/// The heap settles within some minutes: after 20 of them with 5,000 plugins it had 1,520 kB and 36
+/// mappings more. An emulator keeps about a megabyte of its own for each thread that has ended, but
+/// no mapping.
 const ROWS: [Row; 6] = [
     row("VmSize kB", heap, |held| held.size),
     row(
@@ -74,9 +77,10 @@ const ROWS: [Row; 6] = [
 ];
 
 fn heap(run: &Arguments) -> u64 {
-    match run.runner.is_empty() {
-        true => 256 + run.plugins / 2,
-        false => u64::MAX / 2,
+    if run.runner.is_empty() {
+        256 + run.plugins / 2
+    } else {
+        u64::MAX / 2
     }
 }
 
@@ -88,7 +92,7 @@ const fn row(name: &'static str, tolerance: fn(&Arguments) -> u64, of: fn(&Held)
     }
 }
 
-/// What a process holds, and the number of files that it keeps.
+/// The resources of a process, and the number of files that it keeps.
 struct Held {
     size: u64,
     resident: u64,
@@ -114,7 +118,7 @@ impl Held {
     }
 }
 
-/// The number behind `name` at the start of a line.
+/// The number after `name` at the start of a line.
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.split_ascii_whitespace().next());
@@ -135,12 +139,12 @@ fn main() -> ExitCode {
         "minute", "VmSize kB", "mappings", "threads", "descriptors", "RSS kB", "files"
     );
     let mut all = Vec::new();
-    // The minute in which it starts has no round of its own.
+    // The minute of the start has no round.
     wait_for(0);
     for minute in 1..=arguments.minutes {
         wait_for(ASK);
         if minute == 1 {
-            // What a configuration leaves behind in the heap is there from then on.
+            // Memory that a reload leaves in the heap is there from then on.
             signal("HUP", pid);
         }
         soak.ask_health(&arguments);
@@ -183,9 +187,10 @@ fn wait_for(second: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let gone = Duration::new(now.as_secs() % 60, now.subsec_nanos());
     let wanted = Duration::from_secs(second);
-    sleep(match gone < wanted {
-        true => wanted - gone,
-        false => wanted + Duration::from_secs(60) - gone,
+    sleep(if gone < wanted {
+        wanted - gone
+    } else {
+        wanted + Duration::from_secs(60) - gone
     });
 }
 
@@ -196,7 +201,7 @@ fn signal(name: &str, pid: u32) {
     assert!(sent.unwrap().success(), "kill -s {name} {pid}");
 }
 
-/// A server, and the files of the agent that it knows.
+/// A server, and the files of an agent that is registered there.
 struct Soak {
     server: FakeServer,
     directory: tempfile::TempDir,
@@ -287,7 +292,7 @@ impl Soak {
         assert!(asked.unwrap().success(), "it is not alive: {}", self.log());
     }
 
-    /// Number of values of plugins that have arrived.
+    /// Number of plugin values that have arrived.
     fn runs(&self) -> u64 {
         self.server.seen(|seen| {
             let series = &seen.model.hosts[&self.id].series;
@@ -305,7 +310,7 @@ impl Soak {
     }
 }
 
-/// An agent that is told to stop, and waited for, when it is dropped.
+/// A running agent. Dropping it sends SIGTERM and waits for its end.
 struct Running(Child);
 
 impl Drop for Running {

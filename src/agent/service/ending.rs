@@ -1,4 +1,4 @@
-//! How the agent ends, and takes its host with it if that is asked for.
+//! How the agent ends, and retires its host if `auto_retirement` is set.
 
 use std::time::Duration;
 
@@ -16,39 +16,43 @@ use crate::sys::exec::reap_orphans;
 use crate::sys::signal::Signal;
 use crate::sys::thread;
 
-/// The same as [`STOP_LIMIT`], where the host is retired afterwards: whoever stops a container kills
-/// it after ten seconds, or after thirty.
+/// Replaces [`STOP_LIMIT`] if the host is retired afterwards.
+///
+/// Container runtimes send SIGKILL ten or thirty seconds after the request to stop.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
-/// For each request to retire the host.
+/// Time limit of each request to retire the host.
 const RETIRE_REQUEST: Duration = Duration::from_secs(5);
-/// How often that is asked for, and the pause between.
+/// Requests to retire the host.
 const RETIRE_TRIES: u32 = 3;
 const RETIRE_PAUSE: Duration = Duration::from_secs(1);
 
-/// From the end of all else until the commands that still run are left to themselves.
+/// From the end of everything else until commands that still run are left running.
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
-/// How much longer a request that is under way at the limit gets to be told of.
+/// Added to the limit, so that the result of a request that was under way at the limit arrives.
 pub(super) const END_GRACE: Duration = Duration::from_millis(500);
-/// Signals within this time are one request to stop.
+/// Signals within this time count as one request to stop.
 pub(super) const ONE_STOP: Duration = Duration::from_secs(1);
 
 impl Agent<'_> {
-    /// For how long what waits is delivered.
+    /// How long undelivered values may be delivered for.
     pub(super) fn limit(&self, end: &End) -> Duration {
-        match self.leaves(end) {
-            true => LEAVE_LIMIT,
-            false => STOP_LIMIT,
+        if self.leaves(end) {
+            LEAVE_LIMIT
+        } else {
+            STOP_LIMIT
         }
     }
 
-    /// Whether the host is to be retired after this: whoever starts the agent again says so by another
-    /// signal than those that end a container.
+    /// Whether the host is retired after `end`.
+    ///
+    /// Only SIGTERM and SIGINT do that, for they end a container. A restart uses another signal.
     pub(super) fn leaves(&self, end: &End) -> bool {
         self.config.auto_retirement
             && matches!(end, End::Signal(Signal::Terminate | Signal::Interrupt))
     }
 
-    /// Retires the host, unless a signal says that nobody wants to wait. `ended` is how the poster did.
+    /// Retires the host, unless a second signal to stop arrives first. `ended` is how the poster
+    /// ended.
     pub(super) fn leave(
         &mut self,
         ended: Result<Outcome, String>,
@@ -62,15 +66,15 @@ impl Agent<'_> {
             log::info!("this host is not registered, and so need not be retired");
             return Ok(());
         };
-        // By another connection: the poster's may hang.
+        // Through a connection of its own: the poster's may hang.
         let mut api = Api::new(Box::new(link_within(&self.config, RETIRE_REQUEST)?));
         let retired = id.clone();
         let run = move || {
             let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
             drop(tell.send(Event::Retired(end.map_err(|error| base::report(&error)))));
         };
-        let thread = thread::start("retire", POSTER_STACK, run);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        thread::start("retire", POSTER_STACK, run)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
         let begin = clock.moment();
         loop {
             match events.recv() {
@@ -94,8 +98,9 @@ impl Agent<'_> {
             .map_err(|error| base::report(&error))
     }
 
-    /// Waits for the poster's last word until [`STOP_LIMIT`] after `begin`, or until a signal says
-    /// that nobody wants to wait any longer.
+    /// Waits for the poster to end, until `limit` after `begin` or until a second signal to stop.
+    ///
+    /// Fails if the poster has not ended by then.
     pub(super) fn wait_for_end(
         &mut self,
         clock: &dyn Clock,
@@ -105,15 +110,15 @@ impl Agent<'_> {
     ) -> Result<Outcome, String> {
         loop {
             let passed = clock.moment().since(begin);
-            // A request that is under way at the limit gets a little longer to be told of.
+            // The result of a request that is under way at the limit may arrive a little later.
             match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
                 // The host may be registered only now.
                 Ok(Event::PosterEvent(news)) => self.note(news, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(Event::Signal(Signal::Hangup) | Event::Inquiry(_) | Event::Retired(_)) => {}
-                // What a plugin brings now comes too late, but it has ended.
+                // Values of a plugin come too late now, but its end counts.
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                // Whoever stops a unit signals every process of it, and so does a supervisor.
+                // systemd and other supervisors signal every process of a unit.
                 Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
                 Ok(Event::Signal(signal)) => {
                     self.is_forced = true;
@@ -126,7 +131,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Gives the commands that still run the time to end as they have been told to.
+    /// Waits up to [`COMMAND_GRACE`] for commands that still run. They have been signalled before.
     pub(super) fn await_commands(&mut self, clock: &dyn Clock, events: &Receiver<Event>) {
         let begin = clock.moment();
         while self.plugins.running() > 0 {
@@ -137,7 +142,7 @@ impl Agent<'_> {
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(Event::Inquiry(_) | Event::Retired(_)) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}
-                // Somebody is in a hurry, or a command cannot be killed.
+                // A second signal to stop, or a command that cannot be killed.
                 Ok(Event::Signal(_)) | Err(_) => return,
             }
         }

@@ -1,4 +1,4 @@
-//! The main loop, with a poster that only listens.
+//! The main loop, with a poster that only records its commands.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::base::clock::{FakeClock, HostClock, Unix};
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 
-/// What an agent is told and tells.
+/// The channels and the clock of an agent.
 struct Rig {
     tell: Sender<Event>,
     events: Receiver<Event>,
@@ -19,7 +19,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// An agent with this configuration, two minutes after the epoch, and all that belongs to it.
+    /// An agent with this configuration, two minutes after the epoch, and its rig.
     fn agent<'a>(flags: &'a Flags, config: &Config) -> (Agent<'a>, Rig) {
         let (tell, events) = channel();
         let (tell_poster, orders) = channel();
@@ -52,7 +52,7 @@ impl Rig {
         self.tell.send(event).unwrap();
     }
 
-    /// The names of the poster's orders until now.
+    /// The names of the commands sent to the poster since the last call.
     fn orders(&self) -> Vec<&'static str> {
         let name = |order| match order {
             PosterCommand::Round(..) => "round",
@@ -203,7 +203,7 @@ fn a_poster_that_vanished_ends_the_agent() {
     assert_eq!(end, Err("0 values could not be delivered".to_owned()));
 }
 
-/// What waiting comes to if the agent is told to stop, and again after `pause`.
+/// The result of waiting when a second signal to stop arrives `pause` after the first.
 fn told_again(pause: Duration) -> Result<Outcome, String> {
     let (tell, events) = channel();
     tell.send(Event::Signal(Signal::Hangup)).unwrap();
@@ -225,8 +225,8 @@ fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
 #[test]
 fn gap_is_told_in_one_line_that_says_from_when_to_when() {
     const NOW: u64 = 1_700_000_040;
-    // (why this row exists, seconds between two rounds by the wall clock, since the host's start, and by
-    // the clock that waits, what the log says after the times)
+    // (why this row exists, seconds between two rounds by the wall clock, since the host's start,
+    // and by the monotonic clock, what the log says after the times)
     let table = [
         ("a minute", 60, 60, 60, None),
         ("the longest time between two minutes", 120, 120, 120, None),

@@ -1,4 +1,4 @@
-//! A schedule in time that the test lets pass.
+//! The schedule with injected time.
 
 use super::*;
 
@@ -23,7 +23,7 @@ command = 'd'
 execution_interval = 10
 ";
 
-/// A schedule that has begun at 0, and whose plugins have not run yet.
+/// A schedule that began at 0, and whose plugins have not run yet.
 fn begun(text: &str) -> PluginSchedule {
     let mut schedule = PluginSchedule::default();
     schedule.configure(&config(text), moment(0));
@@ -31,7 +31,7 @@ fn begun(text: &str) -> PluginSchedule {
     schedule
 }
 
-/// Kind and name of what is due at a second; all of it has ended at once.
+/// Kind and name of the plugins due at a second. Each run ends at once.
 fn due(schedule: &mut PluginSchedule, second: u64) -> Vec<String> {
     let works = schedule.take_due(moment(second));
     let shown = works.into_iter().map(|(id, work)| {
@@ -87,7 +87,7 @@ fn before_the_beginning_there_are_rounds_alone() {
 }
 
 #[test]
-fn who_is_still_running_is_passed_over() {
+fn plugin_that_is_still_running_is_skipped() {
     let mut schedule = begun(ALL);
     let (id, _) = schedule.round(Unix(0)).pop().unwrap();
     assert!(schedule.round(Unix(60)).is_empty());

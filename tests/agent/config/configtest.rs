@@ -1,10 +1,10 @@
-//! `configtest`: what it says, where, and how it ends.
+//! `configtest`: its messages, their places, and exit codes.
 
 use crate::process::Finished;
 use crate::sandbox::Sandbox;
 use fake_server::{FakeServer, KEY};
 
-/// The lines on stderr that are not of the log.
+/// The lines on stderr that are not log lines.
 fn verdict(finished: &Finished) -> Vec<&str> {
     assert_eq!(finished.stdout, "");
     assert!(!finished.stderr.contains(KEY), "{}", finished.stderr);
@@ -135,8 +135,8 @@ fn all_that_is_wrong_is_told_at_once() {
     }
 }
 
-/// How what is wrong in the sandbox's own file is told: the line, and words that name the key and
-/// what to do.
+/// An error in the sandbox's own file: the invalid text, its line, and words of the message that
+/// name the key and the remedy.
 type Row = (&'static str, usize, &'static [&'static str]);
 
 /// The sandbox's own part of the configuration is five lines long.
@@ -311,7 +311,7 @@ fn a_broken_file_is_told_with_line_key_and_remedy() {
     sandbox.write("empty", "\n");
     let conf = sandbox.conf().display().to_string();
     for (more, line, words) in BROKEN {
-        // Certificates are read only where they are needed.
+        // Certificates are read only for HTTPS.
         sandbox.configure("https://127.0.0.1:1", more);
         let finished = sandbox.run(&["configtest"], &[]);
         assert_eq!(finished.code, Some(1), "{more}: {}", finished.stderr);
@@ -327,7 +327,7 @@ fn a_broken_file_is_told_with_line_key_and_remedy() {
         for word in *words {
             assert!(said.contains(word), "{word}: {said}");
         }
-        // The agent itself says the same.
+        // The agent itself logs the same.
         let why = said.trim_start_matches("[CRITICAL] failed to test config: ");
         let finished = sandbox.run(&[], &[]);
         assert_eq!(finished.code, Some(1), "{more}: {}", finished.stderr);
@@ -384,7 +384,7 @@ fn harmless_oddities_are_logged_before_success() {
     assert!(lines[2].starts_with("SUCCESS ("));
 }
 
-/// The server refuses these words; the agent cannot start with the first of them.
+/// The server rejects these values. The agent cannot start with the first of them.
 #[test]
 fn host_status_that_mackerel_does_not_have_is_a_failure() {
     // (why this row exists, line, key, exit code)
@@ -433,7 +433,7 @@ fn host_status_that_mackerel_does_not_have_is_a_failure() {
     }
 }
 
-/// The lines of the log that are warnings or errors.
+/// The log lines that are warnings or errors.
 fn warnings(finished: &Finished) -> Vec<&str> {
     let lines = finished.stderr.lines();
     lines
@@ -448,7 +448,7 @@ fn values_out_of_bounds_are_reported_and_are_no_failure() {
     let memo = format!("{check}memo = \"{}\"\n", "0123456789".repeat(26));
     let action = format!("{check}action = {{ command = \"true\", timeout_seconds = -1 }}\n");
     let with = |table: &str, line: &str| format!("{table}{line}\n");
-    // (why this row exists, configuration, what is said; empty: nothing)
+    // (why this row exists, configuration, expected message; empty for none)
     let table = [
         (
             "a status",
@@ -582,7 +582,7 @@ fn commands_that_cannot_be_started_are_reported_and_are_no_failure() {
             "[WARNING] plugin.checks.a.action.command: {plain}: the permission to execute it \
              is missing; chmod a+rx it ({conf}:9)"
         ),
-        // The included file's replaces the other one.
+        // The plugin of the included file replaces the other one.
         format!("[WARNING] plugin.checks.b.command: gone-too: {path} ({inner}:2)"),
         format!("[WARNING] readiness_probe.exec: gone: {path}"),
         format!("SUCCESS ({conf})"),
@@ -593,7 +593,7 @@ fn commands_that_cannot_be_started_are_reported_and_are_no_failure() {
 #[test]
 fn implausible_api_keys_are_reported_with_their_source() {
     let good = "2w9Xk3bTqLr7VnYp4sDfGhJkZ8cMxE6uAeRiOo5tUyQ1";
-    // (why this row exists, key, exit code, what is said; empty: nothing)
+    // (why this row exists, key, exit code, expected message; empty for none)
     let table = [
         ("a key", good.to_owned(), 0, ""),
         (
@@ -677,7 +677,7 @@ fn implausible_api_keys_are_reported_with_their_source() {
             assert_eq!(told.contains("SUCCESS"), code == 0, "{why}: {told}");
         }
     }
-    // A line end within the key; in a file, it is refused altogether.
+    // A line end within the key. In a file, it is refused altogether.
     let sandbox = Sandbox::empty();
     sandbox.write("agent.conf", &format!("apikey = \"{good}\\n\"\n"));
     let finished = sandbox.run(&["configtest"], &[]);
@@ -744,7 +744,7 @@ fn lookalikes_that_break_a_file_are_reported_with_their_column() {
 fn misplaced_keys_are_reported_with_their_place() {
     let above = |key: &str| format!("{key} belongs above the first [section] of the file.");
     let meant = |key: &str| format!("Did you mean {key} ?");
-    // (why this row exists, configuration, key, what is said)
+    // (why this row exists, configuration, key, expected message)
     let table = [
         (
             "as reported",

@@ -1,9 +1,9 @@
-//! What is wrong with a configuration or a command line, said so that it can be found.
+//! Errors in a configuration file or on a command line: the message says where.
 
 use crate::sandbox::{Sandbox, limit};
 use fake_server::{FakeServer, KEY};
 
-/// Ends with 1, names `words`, and connects nowhere.
+/// Panics unless the agent exits with 1, its message contains `words`, and it connects nowhere.
 #[track_caller]
 fn refuses(sandbox: &Sandbox, fake_server: &FakeServer, words: &[&str]) {
     let finished = sandbox.run(&[], &[]);
@@ -36,7 +36,7 @@ fn a_missing_file_is_named() {
     refuses(&sandbox, &fake_server, &words);
 }
 
-/// Each command that reads the configuration names what creates one.
+/// Each command that reads the configuration names the command that creates one.
 #[test]
 fn missing_file_is_reported_with_the_remedies_by_every_command() {
     let sandbox = Sandbox::empty();
@@ -72,7 +72,7 @@ fn missing_file_is_reported_with_the_remedies_by_every_command() {
     }
 }
 
-/// The agent runs, as the Go agent does, and logs the keys that it does not read.
+/// The agent runs with unknown keys, as the Go agent does, and logs them.
 #[test]
 fn unknown_keys_are_logged_at_start() {
     let fake_server = FakeServer::http();
@@ -102,10 +102,10 @@ fn unknown_keys_are_logged_at_start() {
     agent.wait_line(limit(10), "start", |line| line.contains("Start: "));
 }
 
-/// Windows editors end lines with CRLF; a shell takes the CR for part of the last word.
+/// Windows editors end lines with CRLF. A shell takes the CR as a part of the last word.
 #[test]
 fn crlf_files_yield_commands_with_lf() {
-    // It counts the CRs of a text of two lines.
+    // The plugin counts the CRs of a text of two lines.
     let out = "printf 'a.b\\t%s\\t1\\n' \"$(printf 'one\ntwo' | tr -dc '\\r' | wc -c)\"\n";
     // (why this row exists, how the text is quoted)
     let table = [

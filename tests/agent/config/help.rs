@@ -1,4 +1,4 @@
-//! What the program says about itself.
+//! The help, the version, and usage errors.
 
 use crate::sandbox::Sandbox;
 
@@ -65,7 +65,7 @@ fn help_flags_of_every_command_exit_with_0() {
         (&["uninstall"], "-restore"),
         (&["upgrade"], "-from string"),
     ];
-    // The last one: however much else is wrong.
+    // The last row: `-help` wins over an invalid flag.
     let flags: [&[&str]; 4] = [&["-h"], &["-help"], &["--help"], &["-help", "-nonsense"]];
     for (command, word) in table {
         for flags in flags {
@@ -109,7 +109,7 @@ fn version_is_a_flag_too() {
     }
 }
 
-/// The usage comes first, so that the last line is what is wrong.
+/// The usage comes first, so that the last line is the error.
 #[test]
 fn usage_errors_of_every_command_end_with_the_reason() {
     let sandbox = Sandbox::empty();
@@ -137,7 +137,7 @@ fn usage_errors_of_every_command_end_with_the_reason() {
         let operand = matches!(command, "check" | "plugin" | "help").then_some("once");
         let words: Vec<&str> = [command].into_iter().chain(operand).collect();
         table.push(([words.clone(), vec!["extra"]].concat(), extra));
-        // These two read no flags.
+        // `help` and `version` read no flags.
         if !matches!(command, "help" | "version") {
             table.push(([words, vec!["-nonsense"]].concat(), undefined));
         }

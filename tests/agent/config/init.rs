@@ -1,4 +1,4 @@
-//! `init`: the key comes into the file, once, and into nothing else.
+//! `init`: the key is written to the file once, and the rest of the file is unchanged.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -28,7 +28,7 @@ fn a_new_file_is_made_for_its_owner_alone() {
     assert_eq!(mode(&conf), 0o600);
     assert_eq!(mode(conf.parent().unwrap()) & 0o700, 0o700);
 
-    // Again: as containers do at each start.
+    // A second time, as containers do at each start.
     let finished = sandbox.run_bare(&flags);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert_eq!(finished.stderr.lines().count(), 1);
@@ -59,10 +59,10 @@ fn a_key_is_quoted_as_go_quotes_it() {
     assert_eq!(sandbox.content("agent.conf"), "apikey = \"a\\\"b\"\n");
 }
 
-/// The Go agent writes any text, so that is no failure.
+/// The Go agent writes any text, so an implausible key is no error.
 #[test]
 fn a_key_that_cannot_be_one_is_written_with_a_warning() {
-    // (key, what is said; empty: nothing)
+    // (key, expected warning; empty for none)
     let table = [
         (
             "<your API key>",
@@ -104,7 +104,7 @@ fn a_file_that_others_can_read_keeps_its_mode_and_is_told_of() {
 
 #[test]
 fn what_cannot_be_done_changes_nothing() {
-    // (file, flags, what is said)
+    // (file, flags, expected message)
     let table: [(&str, &[&str], &str); 4] = [
         ("root = \"/x\"\n", &[], "-apikey option is required"),
         (

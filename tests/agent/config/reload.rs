@@ -1,4 +1,5 @@
-//! HUP to an agent without a supervisor: another configuration, or the old one if that is broken.
+//! SIGHUP to an agent without a supervisor: the new configuration is used, or the old one if the
+//! new one is invalid.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use fake_server::FakeServer;
 
 const TSDB: &str = "/api/v0/tsdb";
 
-/// A host with a configuration and its server.
+/// A host with a configuration, and its server.
 struct Rig {
     fake_server: FakeServer,
     sandbox: Sandbox,
@@ -28,7 +29,7 @@ impl Rig {
         }
     }
 
-    /// Starts the agent and waits until the server has its values and its description.
+    /// Starts the agent and waits until the server has received values and a description.
     #[track_caller]
     fn start(&self) -> Agent<'_> {
         let agent = self.sandbox.start();
@@ -88,7 +89,7 @@ fn a_broken_configuration_is_told_of_and_the_old_one_goes_on() {
     let rig = Rig::new("display_name = \"old\"\n");
     let mut agent = rig.start();
     let (mut last, _) = rig.description(0);
-    // (what is wrong, words about it)
+    // (invalid configuration, words of the message)
     let table = [
         ("display_name = 1\n", "line 6"),
         ("display_name = \n", "line 6"),
@@ -169,7 +170,7 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
     let rig = Rig::new("");
     let program = rig.sandbox.copy_program();
     let conf = rig.sandbox.conf().into_os_string();
-    // Of two agents in one directory, the second one would be refused.
+    // Another root: a second agent in one directory would be refused.
     let root = rig.sandbox.conf().with_file_name("other").into_os_string();
     let common = [program.as_os_str(), "-conf".as_ref(), &conf];
     let start = |more: &[&OsStr]| rig.sandbox.spawn(&[&common, more].concat());
@@ -179,7 +180,7 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
         (seen.to("POST", TSDB).count() > 1).then_some(())
     });
     rig.sandbox.copy_program();
-    // It looks every ten seconds.
+    // The agent checks the file every ten seconds.
     let finished = ends.wait_exit(Duration::from_secs(15));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stderr.contains("replaced"), "{}", finished.stderr);

@@ -1,5 +1,7 @@
-//! The image, run by a container engine as users run it. `make test-sidecar` builds the image, brings
-//! the engine, and runs these as root; they are ignored otherwise.
+//! The image, run by a container engine as users run it.
+//!
+//! `make test-sidecar` builds the image, installs the engine, and runs these tests as root; they
+//! are ignored otherwise.
 //!
 //! `AGENT_IMAGE` is the image, `AGENT_ENGINE` podman (the default) or docker.
 
@@ -13,11 +15,11 @@ use crate::process_tree::{children, poll_until};
 use container::{Container, Files, engine, said};
 use fake_server::{FakeServer, KEY};
 
-/// For all that an engine does with a container.
+/// Time limit for anything that an engine does with a container.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How fast a container is to have gone once it has been told to.
+/// Time in which a container must end after it has been stopped.
 const GONE: Duration = Duration::from_secs(2);
-/// What leaves a thousand orphans, each the child of a child, to process 1.
+/// Shell script that leaves a thousand orphans to process 1, each the child of a child.
 const ORPHANS: &str = "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done";
 
 /// Waits until values of `hosts` hosts that are not retired have been posted.
@@ -29,7 +31,7 @@ fn posted(fake_server: &FakeServer, hosts: usize) {
     });
 }
 
-/// Starts a container and waits until the `count`-th request of all with values has been answered.
+/// Starts a container and waits until the `count`-th post of values has been answered.
 fn started<'a>(
     files: &'a Files,
     fake_server: &FakeServer,
@@ -69,7 +71,7 @@ fn a_container_that_is_killed_is_the_same_host_again_and_a_replica_another() {
     assert_eq!(named("a.kubernetes", 2), 1, "a new container of that pod");
     assert_eq!(named("b.kubernetes", 3), 2, "another replica");
 
-    // Without a word: by the container's own id.
+    // Without a custom identifier: the container's own id is used.
     let container = started(&files, &fake_server, 4, &memory);
     assert_eq!(hosts(&fake_server), 3);
     container.kill("KILL");
@@ -78,7 +80,7 @@ fn a_container_that_is_killed_is_the_same_host_again_and_a_replica_another() {
     assert_eq!(hosts(&fake_server), 3, "the container has been restarted");
     let _replica = started(&files, &fake_server, 6, &memory);
     assert_eq!(hosts(&fake_server), 4);
-    // By hand, as long as it runs.
+    // `retire` called while the agent runs.
     let retired = container.exec(&["/usr/bin/mackerel-agent", "retire", "-force"]);
     assert!(retired.status.success(), "{}", said(&retired));
     let left = fake_server.seen(|seen| {
@@ -108,7 +110,7 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
                 &probe,
                 "--env",
                 "MACKEREL_READINESS_PROBE_TIMEOUT_SECONDS=60",
-                // For the shell's processes, as many as wait to be run at a time.
+                // Memory for the shell's processes that wait to run at one time.
                 "--memory=64m",
                 "--memory-swap=64m",
                 "--volume",
@@ -153,7 +155,7 @@ fn as_process_1_it_reaps_what_others_leave_and_heeds_signals() {
 fn health_follows_what_the_server_takes() {
     let fake_server = FakeServer::https();
     let files = Files::of(&fake_server);
-    // Until the second try.
+    // The first post fails.
     fake_server.script("tsdb #1 = 503");
     let container = Container::start(
         &files,

@@ -1,4 +1,5 @@
-//! Beside other containers: configured by environment, found again, retired, asked for its health.
+//! An agent beside other containers: configured by environment, found again, retired, asked for its
+//! health.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,12 +12,12 @@ use fake_server::{FakeServer, KEY};
 
 const TSDB: &str = "/api/v0/tsdb";
 
-/// Whether the machine has a configuration of an agent, which would be read.
+/// Whether the machine has an agent's configuration file, which would be read.
 fn has_configuration() -> bool {
     Path::new("/etc/mackerel-agent/mackerel-agent.conf").exists()
 }
 
-/// A sandbox without a file, in whose environment is what an agent needs.
+/// A sandbox without a configuration file. Its environment has the settings that an agent needs.
 fn sandbox(fake_server: &FakeServer) -> Sandbox {
     let mut sandbox = Sandbox::empty();
     let root = sandbox.root();
@@ -27,7 +28,7 @@ fn sandbox(fake_server: &FakeServer) -> Sandbox {
     sandbox
 }
 
-/// Whether control groups are mounted, from which the values of a container are read.
+/// Whether control groups are mounted, which the values of a container are read from.
 fn has_control_groups() -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     mounts.lines().any(|line| {
@@ -38,7 +39,7 @@ fn has_control_groups() -> bool {
     })
 }
 
-/// Waits until values have been posted; the host's id.
+/// Waits until values have been posted `count` times.
 #[track_caller]
 fn posted(fake_server: &FakeServer, count: usize) {
     fake_server.wait(limit(15), "values", |seen| {
@@ -48,7 +49,7 @@ fn posted(fake_server: &FakeServer, count: usize) {
     });
 }
 
-/// Ends an agent; what it said.
+/// Ends an agent by a signal and returns its log. Panics unless it exits with 0.
 #[track_caller]
 fn ended(agent: Agent<'_>, signal: Signal) -> String {
     agent.signal(signal);
@@ -155,7 +156,7 @@ fn an_identifier_finds_the_host_again_and_another_one_another() {
         let mut sandbox = sandbox(&fake_server);
         sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         sandbox.env("MACKEREL_CUSTOM_IDENTIFIER", identifier);
-        // Values of the host, which are there at once on any machine.
+        // Only values of the host, which are available at once on any machine.
         sandbox.env("MACKEREL_CONTAINER_METRICS", "none");
         let agent = sandbox.start_bare(&[], &[]);
         posted(&fake_server, count);
@@ -173,7 +174,7 @@ fn an_identifier_finds_the_host_again_and_another_one_another() {
 
 #[test]
 fn only_some_signals_retire() {
-    // (signal, is retired)
+    // (signal, whether the host is retired)
     for (signal, expected) in [(Signal::INT, true), (Signal::QUIT, false)] {
         let fake_server = FakeServer::http();
         let sandbox = Sandbox::of(&fake_server);
@@ -209,7 +210,7 @@ fn a_supervisor_that_reloads_does_not_retire() {
 
 #[test]
 fn retiring_is_tried_again_and_not_for_ever() {
-    // (what the server says, exit code)
+    // (the server's answers, exit code)
     for (script, code) in [
         ("retire #1-2 = 503", 0),
         ("retire = 503", 1),
@@ -324,7 +325,7 @@ fn what_is_not_ready_is_waited_for() {
     let _listener = TcpListener::bind(place).unwrap();
     posted(&fake_server, 1);
     ended(agent, Signal::TERM);
-    // One that ends before it is ready has nobody to tell.
+    // An agent that ends before it is ready has no host to retire.
     sandbox.env("MACKEREL_READINESS_PROBE_TCP", "127.0.0.1:1");
     let mut agent = sandbox.start();
     agent.wait_line(limit(10), "word", |line| line.contains("not ready: tcp "));
@@ -332,8 +333,8 @@ fn what_is_not_ready_is_waited_for() {
 }
 
 #[test]
-fn a_host_is_not_told_anything_by_variables_with_plain_names() {
-    // As LXC marks a host of its own.
+fn host_ignores_variables_with_plain_names() {
+    // LXC sets this variable in its containers, which count as hosts.
     for container in ["", "lxc"] {
         let fake_server = FakeServer::http();
         let mut sandbox = Sandbox::of(&fake_server);
@@ -355,7 +356,7 @@ fn a_host_is_not_told_anything_by_variables_with_plain_names() {
 }
 
 #[test]
-fn who_keeps_no_id_is_retired_by_identifier() {
+fn host_without_a_kept_id_is_retired_by_identifier() {
     let fake_server = FakeServer::http();
     require!(
         !has_configuration(),

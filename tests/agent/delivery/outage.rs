@@ -1,4 +1,5 @@
-//! Stops and crashes while the server is away: how long they take, and what they cost.
+//! Stops and crashes while the server is unreachable: how long they take, and which values are
+//! lost.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ const TSDB: &str = "/api/v0/tsdb";
 const ON_STOP: &str = "[host_status]\non_stop = \"poweroff\"\n";
 const LITTLE: &str = "[filesystems]\nignore = \".\"\n[interfaces]\nignore = \".\"\n";
 
-/// A known host whose values the server does not take, and its id.
+/// A registered host whose values the server rejects. Returns its sandbox and its id.
 fn known(fake_server: &FakeServer, more: &str) -> (Sandbox, String) {
     let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
     let sandbox = Sandbox::of(fake_server);
@@ -33,7 +34,7 @@ fn until_tsdb(fake_server: &FakeServer) {
     });
 }
 
-/// Sends TERM and waits for the end. Returns the exit code, the log and how long that took.
+/// Sends SIGTERM and waits for the end. Returns the exit code, the log and how long that took.
 fn stopped(agent: Agent<'_>) -> (Option<i32>, String, Duration) {
     let begin = Instant::now();
     agent.signal(Signal::TERM);
@@ -41,11 +42,11 @@ fn stopped(agent: Agent<'_>) -> (Option<i32>, String, Duration) {
     (finished.code, finished.stderr, begin.elapsed())
 }
 
-/// What is in the spool need not be waited for: one attempt is enough.
+/// With values in the spool, one attempt to deliver them is enough.
 #[test]
 fn stop_during_an_outage_ends_within_seconds_with_success() {
     std::thread::scope(|scope| {
-        // (why this row exists, what the server does with values, whether the failure is awaited,
+        // (why this row exists, the server's answer to values, whether the failure is awaited,
         // seconds until the end, whether the status arrives)
         let table = [
             ("an error at once", "500", true, 2, true),
@@ -106,7 +107,7 @@ fn stop_without_a_server_ends_within_seconds_with_success() {
     });
 }
 
-/// Without a spool there is nothing but the server: the Go agent's 30 seconds count.
+/// Without a spool, values are delivered for up to 30 seconds, as by the Go agent.
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_stop_without_a_spool_tries_for_its_time() {
@@ -121,7 +122,7 @@ fn slow_stop_without_a_spool_tries_for_its_time() {
     assert!(took >= Duration::from_secs(29), "{took:?}");
 }
 
-/// Each life is far shorter than the spool's window, and leaves its first round all the same.
+/// Each life is far shorter than the spool's window, and still keeps its first round.
 #[test]
 fn crash_loop_keeps_the_first_round_of_every_life() {
     for what in ["tsdb = 503", "* = hang"] {
@@ -129,7 +130,7 @@ fn crash_loop_keeps_the_first_round_of_every_life() {
         let (sandbox, _) = known(&fake_server, LITTLE);
         let spool = sandbox.root().join("spool");
         fake_server.script(what);
-        // The first one has no reason to expect a crash.
+        // The first agent finds no sign of a crash.
         let agent = sandbox.start();
         fake_server.wait(limit(20), "request", |seen| seen.requests.back().map(drop));
         agent.signal(Signal::KILL);
@@ -149,7 +150,8 @@ fn crash_loop_keeps_the_first_round_of_every_life() {
         fake_server.clear_script();
         let _agent = sandbox.start();
         fake_server.wait(limit(20), "every first round", |seen| {
-            // Lives that begin in the same second give a value the same time.
+            // Counted in the posts: values of lives that begin in the same second have the same
+            // time.
             let posts = seen
                 .to("POST", TSDB)
                 .filter(|post| post.status == Some(200));
@@ -174,7 +176,7 @@ fn clean_end_is_not_taken_for_a_crash() {
     fake_server.wait(limit(20), "values again", |seen| {
         (seen.to("POST", TSDB).count() > 1).then_some(())
     });
-    // On a machine that has just started it is written and removed.
+    // Shortly after a boot, the spool is written and removed.
     poll_until(limit(10), "end of the spool", || {
         (!sandbox.root().join("spool").exists()).then_some(())
     });

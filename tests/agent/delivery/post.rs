@@ -1,4 +1,4 @@
-//! What the agent measures and how stubbornly it delivers it.
+//! What the agent posts, and how it retries.
 
 use std::collections::BTreeSet;
 
@@ -104,8 +104,10 @@ fn values_arrive_soon_after_the_start() {
     );
 }
 
-/// Lets the first post of values end as the script says, then asks the agent to end, which makes
-/// it deliver what it still has. Returns how it ended and the host.
+/// Lets the first post of values end as the script says, then sends the agent a signal to stop, so
+/// that it delivers the rest.
+///
+/// Returns the exit code, the host and the log.
 fn deliver_after(what: &str) -> (Option<i32>, Host, String) {
     let fake_server = FakeServer::http();
     let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
@@ -209,7 +211,7 @@ fn a_redirection_elsewhere_does_not_carry_the_key_there() {
     fake_server.wait(limit(10), "post", |seen| {
         seen.to("POST", TSDB).next().map(drop)
     });
-    // It either follows or complains.
+    // The agent either follows or logs a warning.
     agent.wait_line(limit(10), "complaint", is_trouble);
     elsewhere.seen(|seen| {
         for request in &seen.requests {

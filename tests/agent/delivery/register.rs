@@ -1,4 +1,4 @@
-//! How the agent becomes a host, or does not.
+//! Registration of the host, and failures of it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use fake_server::{Door, FakeServer, KEY, Settings};
 
 const HOSTS: &str = "/api/v0/hosts";
 
-/// Waits until the description has been put, which is after registration. Returns the host's id.
+/// Waits until the description has been put, which follows the registration. Returns the host's id.
 #[track_caller]
 fn described(fake_server: &FakeServer) -> String {
     fake_server.wait(limit(15), "description", |seen| {
@@ -22,7 +22,7 @@ fn described(fake_server: &FakeServer) -> String {
 
 #[test]
 fn a_mask_keeps_nobody_from_reading_the_id() {
-    // Other programs of the host look it up there, as any user. (mask, why this row exists)
+    // Other programs read the id there as any user. (mask, why this row exists)
     let table = [
         ("022", "a shell's"),
         ("027", "the unit's"),
@@ -138,7 +138,7 @@ fn a_second_start_is_the_same_host() {
     let id = described(&fake_server);
     drop(agent);
     fake_server.seen(|seen| seen.requests.clear());
-    // Killed as it was, it left its pidfile, which must not matter.
+    // The killed agent left its pid file, which must not matter.
     let _agent = sandbox.start();
     fake_server.wait(limit(15), "second description", |seen| {
         (seen.model.hosts[&id].updates > 1).then_some(())
@@ -253,7 +253,7 @@ fn a_key_that_may_only_read_ends_the_agent() {
 
 #[test]
 fn a_server_in_trouble_is_asked_again() {
-    // All at once: each needs the pause between two tries.
+    // All rows at once: each needs the pause between two tries.
     let table = [
         "500",
         "503",
@@ -301,7 +301,7 @@ fn a_server_that_refuses_connections_is_waited_for() {
 fn a_state_directory_that_cannot_be_written_ends_the_agent() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    // Below a file nobody can make a directory, not even the superuser.
+    // Not even the superuser can create a directory below a file.
     sandbox.write("root", "");
     let finished = sandbox.run(&[], &[]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);

@@ -1,11 +1,11 @@
-//! `retire`: asked for, agreed to, done, forgotten.
+//! `retire`: question, answer, request, and the removal of the id.
 
 use crate::process::{Finished, Signal};
 use crate::process_tree::text;
 use crate::sandbox::{Sandbox, limit, runner};
 use fake_server::FakeServer;
 
-/// A sandbox whose agent is a host that the server knows; the host's id.
+/// A sandbox whose agent is a host on the server. Also returns the host's id.
 fn host(fake_server: &FakeServer) -> (Sandbox, String) {
     let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
     let sandbox = Sandbox::of(fake_server);
@@ -17,7 +17,7 @@ fn is_retired(fake_server: &FakeServer) -> bool {
     fake_server.seen(|seen| seen.model.only_host().is_retired)
 }
 
-/// Retires the host, with this line as the answer.
+/// Runs `retire` with this line as the answer.
 fn answered(sandbox: &Sandbox, answer: &str) -> Finished {
     let script = format!("printf '{answer}' | \"$@\"");
     sandbox
@@ -29,7 +29,7 @@ fn answered(sandbox: &Sandbox, answer: &str) -> Finished {
 fn force_retires_without_a_question() {
     let fake_server = FakeServer::http();
     let (sandbox, id) = host(&fake_server);
-    // What units and scripts pass, whether it is of use or not.
+    // Flags that units and scripts pass, used or not.
     let more = sandbox.path("other.pid").display().to_string();
     let flags = [
         "-force",
@@ -54,7 +54,7 @@ fn force_retires_without_a_question() {
         let request = seen.to("POST", &path).next().unwrap();
         assert_eq!(request.body, b"null");
     });
-    // There is no second time.
+    // A second time fails.
     let finished = sandbox.run(&["retire"], &["-force"]);
     assert_eq!(finished.code, Some(1));
     let said = "hostID file is not found or empty";
@@ -77,7 +77,7 @@ fn nobody_to_ask_means_no() {
 
 #[test]
 fn a_pipe_may_answer_if_it_is_told_to() {
-    // (answer, GO_PROMPTER_USE_DEFAULT, questions, whether it is retired)
+    // (answer, GO_PROMPTER_USE_DEFAULT, questions, whether the host is retired)
     let table = [
         ("y\\n", false, 1, true),
         ("maybe\\nY\\n", false, 2, true),
@@ -136,7 +136,7 @@ fn slow_an_outage_is_waited_out() {
     );
 }
 
-/// Whether this process, and so what it starts, ignores a signal.
+/// Whether this process ignores a signal, and so do the processes that it starts.
 fn is_ignored(signal: Signal) -> bool {
     let own = i32::try_from(std::process::id()).unwrap();
     let status = text(own, "status");
@@ -148,7 +148,8 @@ fn is_ignored(signal: Signal) -> bool {
 #[test]
 fn a_signal_ends_the_waiting() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        // Nohup, or a shell that runs this in the background, has the agent ignore it too.
+        // Under nohup, or in the background of a shell, the agent inherits that the signal is
+        // ignored.
         if is_ignored(signal) {
             continue;
         }

@@ -1,6 +1,6 @@
-//! What outlives the agent: killed at any moment, and with any byte of its spool damaged.
+//! What the spool keeps of agents that are killed at any moment, and with any byte of it damaged.
 //!
-//! `make test-spool` runs the long ones, which are ignored otherwise.
+//! `make test-spool` runs the long tests, which are ignored otherwise.
 
 mod damage;
 
@@ -17,10 +17,10 @@ use crate::sandbox::{Sandbox, limit};
 use fake_server::FakeServer;
 
 const LITTLE: &str = "[filesystems]\nignore = \".\"\n[interfaces]\nignore = \".\"\n";
-/// The metric that every round has, the first one too.
+/// A metric that every round has, also the first one.
 const SERIES: &str = "loadavg5";
 
-/// Numbers that follow from a seed, which the output of a failed test shows.
+/// Pseudo-random numbers. The output of a failed test shows the seed.
 struct Random(u64);
 
 impl Random {
@@ -30,7 +30,7 @@ impl Random {
         Random(seed)
     }
 
-    /// Less than `limit`.
+    /// A number below `limit`.
     fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -47,7 +47,7 @@ fn spool(sandbox: &Sandbox) -> PathBuf {
     sandbox.root().join("spool")
 }
 
-/// A host that the server knows, and from which it takes no values.
+/// A registered host whose values the server rejects.
 fn away(fake_server: &FakeServer, more: &str) -> (Sandbox, String) {
     let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
     let sandbox = Sandbox::of(fake_server);
@@ -56,7 +56,8 @@ fn away(fake_server: &FakeServer, more: &str) -> (Sandbox, String) {
     (sandbox, id)
 }
 
-/// How many values and reports an agent says an earlier one has left; none if it says nothing.
+/// The numbers of values and reports that the log gives as left by an earlier agent; 0 if it gives
+/// none.
 fn left(log: &[String]) -> (usize, usize) {
     let line = log.iter().find(|line| line.contains("of an earlier agent"));
     let Some((_, told)) = line.and_then(|line| line.split_once("> ")) else {
@@ -66,8 +67,9 @@ fn left(log: &[String]) -> (usize, usize) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// Waits until the server has refused the first values, or could not be reached: what the spool holds
-/// has been read by then, and the first round is measured.
+/// Waits until the server has rejected the first values, or could not be reached.
+///
+/// The spool has been read and the first round measured by then.
 fn until_refused(agent: &mut Agent<'_>) {
     agent.wait_line(limit(20), "failure", |line| {
         line.contains("the values are kept") || line.contains("this is tried again")
@@ -82,14 +84,14 @@ fn until_changed(sandbox: &Sandbox, before: &Option<Vec<u8>>) {
     }
 }
 
-/// Starts and kills an agent so often, most of the time while it writes.
+/// Starts and kills an agent `lives` times, mostly while it writes.
 fn killed(lives: usize) {
     let mut random = Random::new("kills");
     let fake_server = FakeServer::http();
     fake_server.script("tsdb = 503");
     let (sandbox, id) = away(&fake_server, LITTLE);
     let begin = now();
-    // When what is in the file was measured, and how much of it there is.
+    // The times of the values in the file, and their number.
     let (mut kept, mut values) = (Vec::new(), 0);
     let (mut early, mut late) = (0, 0);
     for life in 0..lives {
@@ -112,7 +114,7 @@ fn killed(lives: usize) {
         }
         agent.signal(Signal::KILL);
         let finished = agent.wait_exit(limit(20));
-        // It may have ended meanwhile: what is in the file is not waited for.
+        // The agent may have ended by itself: it does not wait for values in the file.
         let has_ended = finished.signal == Some(9) || finished.code == Some(0);
         assert!(has_ended, "{}", finished.stderr);
         for wrong in ["damaged", "cannot be used", "make no sense", "lost"] {
@@ -157,12 +159,14 @@ fn what_was_written_outlives_two_hundred_kills() {
     killed(200);
 }
 
-/// How long something may wait in memory, at least; one lives longer to see it written.
+/// Seconds that values may at least wait in memory: the spool's window. An agent that lives longer
+/// writes them.
 const WINDOW: u64 = 120;
-/// Seconds that a machine that is busy needs to measure.
+/// Seconds that a busy machine needs to measure.
 const SLACK: u64 = 10;
 
-/// An agent that is killed again and again while nobody takes its values. Returns when it lived.
+/// Starts and kills an agent several times while the server rejects its values. Returns when each
+/// of them lived.
 fn live_and_die(sandbox: &Sandbox, lives: &[u64]) -> Vec<Range<u64>> {
     let live = |seconds: &u64| {
         let start = now();
@@ -178,8 +182,10 @@ fn live_and_die(sandbox: &Sandbox, lives: &[u64]) -> Vec<Range<u64>> {
     lives.iter().map(live).collect()
 }
 
-/// Agents killed at any moment of an outage of minutes: what they measured reaches the server when it
-/// is back, each minute that was older than the window when its agent was killed.
+/// Agents are killed at any moment of an outage of minutes.
+///
+/// Afterwards the server receives every minute that was older than the window when its agent was
+/// killed.
 #[test]
 #[ignore = "takes ten minutes: make test-spool"]
 fn an_outage_with_two_hundred_kills_costs_no_more_than_the_window() {

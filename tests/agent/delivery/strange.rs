@@ -1,5 +1,7 @@
-//! Answers that are not what the API promises: hosts are not created twice, ids are checked, times
-//! are plausible, and nothing of it can forge a line of the log.
+//! Answers that break the API's rules.
+//!
+//! Hosts are not created twice, ids are checked, times are plausible, and no answer can forge a log
+//! line.
 
 use std::fs;
 
@@ -9,7 +11,7 @@ use fake_server::{Act, Answer, FakeServer, Rule};
 
 const HOSTS: &str = "/api/v0/hosts";
 
-/// Starts an agent whose requests to create a host meet `acts`, the last of them for good.
+/// Starts an agent whose requests to create a host meet `acts`, the last of them from then on.
 fn creating<'a>(fake_server: &FakeServer, sandbox: &'a Sandbox, acts: Vec<Act>) -> Agent<'a> {
     let last = acts.len();
     for (at, act) in acts.into_iter().enumerate() {
@@ -27,7 +29,7 @@ fn instead(body: &str) -> Act {
 #[test]
 fn register_creates_one_host_whatever_the_answer_looks_like() {
     std::thread::scope(|scope| {
-        // (why this row exists, what happens to every request to create a host)
+        // (why this row exists, fault of every request to create a host)
         let table: Vec<(&str, Act)> = vec![
             ("a page", instead("<html>")),
             ("nothing", instead("")),
@@ -53,7 +55,7 @@ fn register_creates_one_host_whatever_the_answer_looks_like() {
                     let fake_server = FakeServer::http();
                     let sandbox = Sandbox::of(&fake_server);
                     sandbox.configure(&fake_server.base(), identifier);
-                    // One of the same name that was there before is somebody else's.
+                    // An existing host of the same name belongs to another machine.
                     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
                     let stranger = fake_server.seen(|seen| {
                         let id = seen.model.add_host(name.trim_end(), "");
@@ -83,7 +85,7 @@ fn register_creates_one_host_whatever_the_answer_looks_like() {
     });
 }
 
-/// Nothing was created as far as can be seen: it is tried a few times, and not for ever.
+/// No host seems to have been created: the agent retries a few times only.
 #[test]
 fn register_gives_up_creating_hosts_after_a_few_attempts() {
     let fake_server = FakeServer::http();
@@ -101,7 +103,7 @@ fn register_gives_up_creating_hosts_after_a_few_attempts() {
     agent.assert_running();
 }
 
-/// Whether a host was created is not known: none is created until it is.
+/// It is unknown whether a host was created: the agent creates none until it is known.
 #[test]
 fn register_creates_no_host_while_the_server_will_not_look() {
     for what in ["403", "404", "500", "hang", "portal"] {
@@ -194,7 +196,7 @@ fn log_shows_foreign_text_on_one_line_without_control_characters() {
     }
 }
 
-/// A refusal ends the agent with a text without a time, which is one line all the same.
+/// A refusal ends the agent with a message without a time, which is one line too.
 #[test]
 fn refusal_at_the_start_is_one_line() {
     let fake_server = FakeServer::http();
@@ -208,7 +210,8 @@ fn refusal_at_the_start_is_one_line() {
     assert!(!finished.stderr.contains('\x1b'), "{}", finished.stderr);
 }
 
-/// The kernel of this machine may vouch for its clock; then nothing of this matters.
+/// If the kernel of this machine reports its clock as synchronised, the Date header does not
+/// matter.
 #[test]
 fn date_header_that_cannot_be_right_is_not_believed() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();

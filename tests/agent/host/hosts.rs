@@ -1,5 +1,6 @@
-//! The hosts of `tests/fixtures`, described and measured by the built program: what comes from files
-//! is as the golden files say, on every processor.
+//! The hosts of `tests/fixtures`, described and measured by the built program.
+//!
+//! What comes from files is as the golden files say, on every processor.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -17,11 +18,11 @@ use crate::sandbox::{Sandbox, limit};
 #[path = "../../hosts/mod.rs"]
 mod trees;
 
-/// Hosts that are measured at the same time: each spends most of it waiting.
+/// Hosts that are measured at the same time. Each mostly waits.
 const AT_ONCE: usize = 6;
 /// Seconds between the two rounds of a golden file.
 const MINUTE: f64 = 60.0;
-/// What a rate may be off, as a share of it: a number is printed with so many digits.
+/// Relative tolerance of a rate: numbers are printed with a limited number of digits.
 const TOLERANCE: f64 = 1e-6;
 
 #[test]
@@ -39,11 +40,11 @@ fn every_host_is_as_its_golden_file_says() {
     });
 }
 
-/// A link of the host leads to the host's own file, not to one of this machine, whatever the kernel
-/// offers to find the way.
+/// A link of the host leads to the host's own file, not to one of this machine, whatever system
+/// calls the kernel offers for path lookup.
 #[test]
 fn links_of_the_host_stay_in_the_host() {
-    // (why this row exists, where the link leads, what its file is, the distribution)
+    // (why this row exists, target of the link, content of its file, the distribution)
     let table = [
         (
             "absolute",
@@ -107,7 +108,7 @@ fn compare(host: &trees::Host) {
     sandbox.env("HOST_ROOT", &tree);
     let mut mounts = Gate::at(&tree);
     let agent = sandbox.start_with(&["once"], &[]);
-    // The description, and the last of the files of the first round.
+    // Readers are the description, the first round (its last file), and the second round.
     mounts.pass(|| ());
     mounts.pass(|| host.age(&tree));
     mounts.pass(|| ());
@@ -135,8 +136,10 @@ fn compare(host: &trees::Host) {
     );
 }
 
-/// Compares the metrics. What is asked of filesystems is not in files, and neither is which of them
-/// are mounted after which some disks are named.
+/// Compares the metrics.
+///
+/// The sizes of filesystems are not in files. Neither is which of them are mounted, and some disks
+/// are named after that.
 fn rates(host: &str, found: &Value, golden: &Value, has_own_names: bool) {
     let is_compared = |name: &&String| {
         let is_left_out =
@@ -165,7 +168,7 @@ fn rates(host: &str, found: &Value, golden: &Value, has_own_names: bool) {
             assert_eq!(value, expected, "{host}: {name}");
             continue;
         }
-        // All of one round cover the same time, whatever that was.
+        // All rates of one round cover the same time, whatever that was.
         let covered = expected * MINUTE / value;
         let span = *span.get_or_insert(covered);
         assert!(
@@ -177,7 +180,7 @@ fn rates(host: &str, found: &Value, golden: &Value, has_own_names: bool) {
     assert!(span.is_none_or(is_possible), "{host}: {span:?}");
 }
 
-/// The mount table of a host, which nobody can read before it is let pass.
+/// The mount table of a host. Reads of it block until the test lets them pass.
 struct Gate {
     path: PathBuf,
     content: Vec<u8>,
@@ -195,7 +198,7 @@ impl Gate {
         gate
     }
 
-    /// Whoever opens it from now on has to wait.
+    /// Makes the next reader block.
     fn close(&self) {
         fs::remove_file(&self.path).unwrap();
         assert!(
@@ -207,7 +210,7 @@ impl Gate {
         );
     }
 
-    /// Waits for the next reader, does something meanwhile, and lets it read.
+    /// Waits for the next reader, calls `act`, and lets the reader continue.
     fn pass(&mut self, act: impl FnOnce()) {
         let end = Instant::now() + limit(20);
         let mut pipe: File = loop {
@@ -223,7 +226,7 @@ impl Gate {
             }
         };
         act();
-        // The next reader is another one.
+        // Blocks the next reader.
         self.close();
         pipe.write_all(&self.content).unwrap();
     }

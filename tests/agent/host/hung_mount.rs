@@ -1,4 +1,4 @@
-//! A filesystem that does not answer: it costs its own values, and nothing else.
+//! A filesystem that hangs: only its own values are missing.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::fuse::{BLOCKS, Fuse};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 
-/// What it is called in the mount table.
+/// Its source in the mount table.
 const SOURCE: &str = "/dev/hung";
 
-/// Runs [`with_a_filesystem_that_hangs`] where it may mount one.
+/// Runs [`with_a_filesystem_that_hangs`] where it may mount a filesystem.
 #[test]
 fn a_filesystem_that_hangs_costs_its_own_values() {
     let may_mount = std::fs::File::open("/dev/fuse").is_ok()
@@ -24,7 +24,7 @@ fn a_filesystem_that_hangs_costs_its_own_values() {
         may_mount,
         "no /dev/fuse, or no user namespaces: nothing can be mounted"
     );
-    // Should the test fail, the agent could not be ended before the filesystem goes.
+    // With a time limit: if the test fails, the agent cannot end before the filesystem does.
     let test = Command::new("timeout")
         .args(["60", "unshare", "-rm"])
         .arg(std::env::current_exe().unwrap())
@@ -70,7 +70,7 @@ fn with_a_filesystem_that_hangs() {
     assert_eq!(size(&hanging), None);
     let described = hanging["host"]["meta"]["filesystem"].as_object().unwrap();
     assert!(!described.is_empty() && !described.contains_key(SOURCE));
-    // The description asked; both rounds left it alone.
+    // The description has asked for its size. Both rounds have not.
     assert_eq!(fuse.waiting(), 1);
 
     fuse.wake();

@@ -1,4 +1,4 @@
-//! What is read from the host.
+//! Values read from the host.
 
 mod hosts;
 mod hung_mount;

@@ -1,5 +1,6 @@
-//! Hosts in clouds: what the agent asks of a metadata service at its real address, and what it makes
-//! of the answers. Each test has a network namespace of its own.
+//! Hosts in clouds: requests to a metadata service at its real address, and the use of its answers.
+//!
+//! Each test has a network namespace of its own.
 
 pub(crate) mod namespace;
 mod service;
@@ -20,7 +21,7 @@ const HOSTS: &str = "/api/v0/hosts";
 const IDENTIFIER: &str = "i-4f90d537.ec2.amazonaws.com";
 const TOKEN: &str = "AQAEAGx0b2tlbg==";
 
-/// A sandbox whose host has the firmware of a fixture, and which is to find out where it runs.
+/// A sandbox whose host has the firmware of a fixture, and whose agent detects the cloud.
 fn on(fixture: &str, fake_server: &FakeServer) -> Sandbox {
     let mut sandbox = Sandbox::of(fake_server);
     let conf = sandbox.content("agent.conf");
@@ -28,12 +29,12 @@ fn on(fixture: &str, fake_server: &FakeServer) -> Sandbox {
     sandbox.write("agent.conf", &conf);
     let sys = Path::new("tests/fixtures").join(fixture).join("t0/sys");
     sandbox.env("HOST_SYS", std::path::absolute(sys).unwrap());
-    // Nobody is there: what is not a host of its own goes that way.
+    // A dead proxy: requests that do not bypass it fail.
     sandbox.env("HTTP_PROXY", "http://127.0.0.1:9");
     sandbox
 }
 
-/// EC2's service: of version 2 alone, if there is a token.
+/// EC2's metadata service, of version 2 only if there is a token.
 fn ec2(token: Option<&'static str>) -> Service {
     Service::start(move |request| {
         if request.line == "PUT /latest/api/token" {
@@ -68,7 +69,7 @@ fn described(fake_server: &FakeServer, seconds: u64) -> Value {
     })
 }
 
-/// Seconds from `start` to the time that the first values bear, and to their arrival.
+/// Seconds from `start` to the time of the first values, and to their arrival.
 #[track_caller]
 fn first_round(fake_server: &FakeServer, start: Duration) -> (u64, u64) {
     let first = fake_server.wait(limit(40), "values", |seen| {
@@ -119,7 +120,7 @@ fn ec2_of_both_versions_is_described_and_found_again() {
                 );
                 assert_eq!(asked.len(), 13, "{asked:?}");
 
-                // The machine is the same even when its disk is not.
+                // The machine is the same one even if its state is lost.
                 drop(agent);
                 fs::remove_file(sandbox.id_file()).unwrap();
                 fake_server.seen(|seen| seen.requests.clear());
@@ -226,7 +227,7 @@ fn a_host_that_is_in_no_cloud_sends_nothing() {
     );
 }
 
-/// Waits out the limits of a service that never answers.
+/// Waits for the time limits of a service that never answers.
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
@@ -235,7 +236,8 @@ fn slow_nobody_answers_and_the_first_round_is_as_early_as_ever() {
         || {
             namespace::packets_vanish();
             let before = namespace::sent();
-            // (firmware, seconds that a new host looks for its identity, one that is known)
+            // (firmware, seconds that a new host looks for its identity, and that a registered one
+            // does)
             let table = [
                 ("cloud-ec2-nitro", 16),
                 ("cloud-gce", 8),

@@ -1,4 +1,4 @@
-//! What the agent asks of networks: names, TLS, metadata services.
+//! Names, TLS, metadata services.
 
 mod cloud;
 mod resolver;

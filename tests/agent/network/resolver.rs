@@ -1,5 +1,7 @@
-//! Name servers that are dead, silent or lie: how long the first post takes then, and that measuring
-//! does not wait for it. In a network and a mount namespace, with a resolver on loopback.
+//! Name servers that are dead, silent, or answer wrongly: time until the first post. Measuring does
+//! not wait for it.
+//!
+//! The tests run in a network and a mount namespace, with a resolver on loopback.
 
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -15,20 +17,20 @@ use fake_server::FakeServer;
 
 const NAME: &str = "api.mackerel.example";
 const SERVER: &str = "127.0.0.1:53";
-/// Nobody answers there.
+/// The address of a name server that does not answer.
 const DEAD: &str = "127.0.0.2:53";
-/// Types of a question: an IPv4 address, an IPv6 address.
+/// Query types: an IPv4 address, an IPv6 address.
 const A: u16 = 1;
 const AAAA: u16 = 28;
-/// Bytes of a question before the name.
+/// Bytes of a query before the name.
 const HEAD: usize = 12;
 
-/// What a name server says.
+/// An answer of a name server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Reply {
-    /// The address that the name has.
+    /// The right address.
     Here,
-    /// One where nobody listens.
+    /// An address without a listener.
     Elsewhere,
     /// The name exists, without an address of this family.
     NoAddress,
@@ -41,7 +43,7 @@ enum Reply {
     Nothing,
 }
 
-/// What the server says to the question with this number, from 0 on, for this name and type.
+/// The server's answer to a query with this number, from 0 on, for this name and type.
 type Rule = fn(usize, &str, u16) -> Reply;
 
 struct Case {
@@ -61,13 +63,14 @@ fn right(_: usize, name: &str, kind: u16) -> Reply {
 }
 
 fn at_first(count: usize, number: usize, name: &str, kind: u16, reply: Reply) -> Reply {
-    match number < count {
-        true => reply,
-        false => right(number, name, kind),
+    if number < count {
+        reply
+    } else {
+        right(number, name, kind)
     }
 }
 
-/// Answers questions until the process ends. Returns how many there were.
+/// Answers queries until the process ends. Returns the counter of queries.
 fn serve(rule: Rule) -> Arc<AtomicUsize> {
     let socket = UdpSocket::bind(SERVER).unwrap();
     let asked = Arc::<AtomicUsize>::default();
@@ -83,7 +86,7 @@ fn serve(rule: Rule) -> Arc<AtomicUsize> {
     asked
 }
 
-/// RFC 1035, 4.1.
+/// The answer to a query, if there is one (RFC 1035, section 4.1).
 fn answer(question: &[u8], count: &AtomicUsize, rule: Rule) -> Option<Vec<u8>> {
     let (mut at, mut labels) = (HEAD, Vec::new());
     while question[at] > 0 {
@@ -133,10 +136,10 @@ fn answer(question: &[u8], count: &AtomicUsize, rule: Rule) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Puts a file with this text in the place of another, for this process and its children.
+/// Mounts a file with this text over another, for this process and its children.
 fn mount(sandbox: &Sandbox, text: &str, place: &str) {
     let file = sandbox.write(place.trim_start_matches('/'), text);
-    // The agent may be somebody else.
+    // The agent may run as another user.
     sandbox.mode(place.trim_start_matches('/'), 0o644);
     let done = Command::new("mount")
         .arg("--bind")
@@ -161,7 +164,7 @@ fn try_out(case: &Case) {
     );
 }
 
-/// Seconds until the agent has posted to the server, which it knows by `name`.
+/// Seconds until the agent has posted to the server at `name`.
 fn first_post(
     fake_server: &FakeServer,
     sandbox: &Sandbox,
@@ -188,7 +191,7 @@ fn first_post(
     took
 }
 
-/// What is wrong with one family of addresses, and the first label of the name of which it is so.
+/// Faults of one address family, with the first label of the name that has the fault.
 const FAULTS: [(&str, Reply); 8] = [
     ("no-address", Reply::NoAddress),
     ("nxdomain", Reply::NoSuchName),
@@ -200,8 +203,10 @@ const FAULTS: [(&str, Reply); 8] = [
     ("no-answer", Reply::Nothing),
 ];
 
-/// One family of `FAULT.v4.example` and `FAULT.v6.example` is [`Reply::Here`], the other one has the
-/// fault. Both do of all other names but those of search domains, which have none.
+/// The rule for names with one fault.
+///
+/// One family of `FAULT.v4.example` and `FAULT.v6.example` is [`Reply::Here`], the other one has
+/// the fault. Other names are refused. Names of search domains do not exist.
 fn one_family(_: usize, name: &str, kind: u16) -> Reply {
     let mut labels = name.split('.');
     let fault = labels.next().unwrap_or_default();
@@ -219,7 +224,7 @@ fn one_family(_: usize, name: &str, kind: u16) -> Reply {
     }
 }
 
-/// Passes what comes to [::1] on to the same port of 127.0.0.1, until the process ends.
+/// Forwards connections to [::1] to the same port of 127.0.0.1, until the process ends.
 fn also_by_ipv6(port: u16) {
     let listener = TcpListener::bind(("::1", port)).unwrap();
     thread::spawn(move || {
@@ -248,7 +253,7 @@ fn one_address_family_is_enough() {
         let search = "search a.example b.example\noptions ndots:5\nnameserver 127.0.0.1\n";
         mount(&conf, search, "/etc/resolv.conf");
         mount(&conf, "hosts: files dns\n", "/etc/nsswitch.conf");
-        // The one name of which the server knows nothing.
+        // A name that the server does not have.
         mount(&conf, "127.0.0.1 listed.v4.hosts.example\n", "/etc/hosts");
         serve(one_family);
         let names = FAULTS
@@ -256,7 +261,7 @@ fn one_address_family_is_enough() {
             .flat_map(|(fault, _)| ["v4", "v6"].map(|family| format!("{fault}.{family}.example")));
         let mut names: Vec<_> = names.collect();
         names.push("listed.v4.hosts.example".to_owned());
-        // All at once: several wait for what does not come.
+        // All rows at once: several wait for answers that do not come.
         thread::scope(|scope| {
             for name in &names {
                 scope.spawn(move || {
@@ -404,9 +409,12 @@ fn slow_a_search_domain_that_hangs_holds_up_nothing_for_good() {
             try_out(&Case {
                 what: "a search domain that hangs",
                 conf: "search a.example b.example\noptions ndots:5\nnameserver 127.0.0.1\n",
-                rule: |number, name, kind| match name.ends_with(".a.example") {
-                    true => Reply::Nothing,
-                    false => right(number, name, kind),
+                rule: |number, name, kind| {
+                    if name.ends_with(".a.example") {
+                        Reply::Nothing
+                    } else {
+                        right(number, name, kind)
+                    }
                 },
                 limit: 70,
             });

@@ -1,4 +1,4 @@
-//! HTTPS: who is believed, and what a broken handshake does.
+//! HTTPS: which certificates are accepted, and failed handshakes.
 
 use crate::process::is_trouble;
 use crate::sandbox::{Sandbox, limit};
@@ -38,14 +38,16 @@ fn both_versions_of_tls_are_spoken() {
     }
 }
 
-/// 24 handshakes: the server offers one version, one group and certificates with one kind of key, so
-/// that a registered host means that this combination was negotiated.
+/// 24 handshakes.
+///
+/// The server offers one version, one group, and certificates with one kind of key: a registered
+/// host means that this combination was negotiated.
 #[test]
 fn handshakes_of_every_version_group_and_kind_of_certificate() {
     use rustls::NamedGroup::{X25519, secp256r1, secp384r1};
     static ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
     static ONLY_13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
-    // Twelve at a time: each agent waits for more than it works.
+    // Twelve at a time: each agent mostly waits.
     for versions in [ONLY_12, ONLY_13] {
         std::thread::scope(|scope| {
             for keys in KeyKind::ALL {
@@ -77,7 +79,7 @@ fn handshakes_of_every_version_group_and_kind_of_certificate() {
 
 #[test]
 fn a_certificate_that_must_not_be_believed_is_reported_and_survived() {
-    // All at once: each needs the pause between two tries.
+    // All rows at once: each needs the pause between two tries.
     std::thread::scope(|scope| {
         for (name, _) in Flaw::ALL {
             scope.spawn(move || {
@@ -107,7 +109,7 @@ fn a_self_signed_certificate_of_an_authority_is_accepted_where_it_is_named() {
         ..Settings::default()
     });
     let fake_server = fake_server.unwrap();
-    // (variable or key that names it, whether it is accepted)
+    // (variable or key that names the certificate, whether it is accepted)
     for (named, is_accepted) in [("ca_file", true), ("SSL_CERT_FILE", true), ("", false)] {
         let mut sandbox = Sandbox::empty();
         let ca = sandbox.write("ca.pem", fake_server.ca());

@@ -1,4 +1,4 @@
-//! `install` and `uninstall`, into a tree of files that stands for a host.
+//! `install` and `uninstall`, into a directory that stands for a host.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
@@ -33,7 +33,7 @@ pub(crate) fn run(sandbox: &Sandbox, command: &str, flags: &[&str]) -> Finished 
     sandbox.run_bare(&words)
 }
 
-/// The same, which has to work. Returns what it says.
+/// The same. Panics if it fails. Returns its output.
 fn said(sandbox: &Sandbox, command: &str, flags: &[&str]) -> String {
     let finished = run(sandbox, command, flags);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
@@ -42,7 +42,7 @@ fn said(sandbox: &Sandbox, command: &str, flags: &[&str]) -> String {
     finished.stdout
 }
 
-/// A host that has been given a key, with `-apikey-file` alone.
+/// Writes a key file and returns the flag `-apikey-file` for it.
 pub(crate) fn key_file(sandbox: &Sandbox) -> String {
     let path = sandbox.write("key", &format!("{SECRET}\n"));
     format!("-apikey-file={}", path.display())
@@ -81,7 +81,8 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
-    // (a file of the manager, a file, the start of it, a link, what it leads to, the state)
+    // (a file of the service manager, a file that is installed, its first line, a link, its target,
+    // the state directory)
     let table = [
         (
             "bin/systemctl",
@@ -127,7 +128,7 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
     for (manager, script, start, link, target, state) in table {
         let sandbox = host(manager);
         if manager.starts_with("etc/rc.d") {
-            // As Red Hat has it.
+            // As on Red Hat.
             symlink("rc.d/init.d", sandbox.path("host/etc/init.d")).unwrap();
         }
         let before = everything(&sandbox);
@@ -153,7 +154,7 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
         let passwd = sandbox.content("host/etc/passwd");
         assert!(passwd.contains("\nmackerel-agent:*:999:999:"), "{passwd}");
 
-        // The second time there is nothing to do, and no key is asked for.
+        // The second run changes nothing and needs no key.
         let installed = everything(&sandbox);
         assert_eq!(
             said(&sandbox, "install", &[]),
@@ -161,7 +162,8 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
         );
         assert_eq!(everything(&sandbox), installed);
 
-        // What the agent leaves goes as well, and it is said that the host stays in Mackerel.
+        // The agent's own files are removed too, and the message says that the host stays in
+        // Mackerel.
         let id = sandbox.write(&format!("host/{state}/id"), "3aBcDeFgHiJ");
         let owner = fs::metadata(path(state)).unwrap();
         chown(&id, Some(owner.uid()), Some(owner.gid())).unwrap();
@@ -191,7 +193,7 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
 
 #[test]
 fn an_edited_configuration_stays_unless_it_is_purged() {
-    // (what is done to it, flags, whether it stays)
+    // (edit of the configuration, flags, whether the configuration stays)
     type Edit = fn(&Sandbox);
     let edit: Edit = |s| drop(s.write(&format!("host/{CONF}"), "apikey = 'k'\nroles = ['a:b']\n"));
     let table: [(Edit, &[&str], bool); 4] = [
@@ -210,13 +212,14 @@ fn an_edited_configuration_stays_unless_it_is_purged() {
         let path = sandbox.path("host").join(CONF);
         assert_eq!(path.exists(), stays, "{flags:?}: {text}");
         assert_eq!(text.contains("stays; -purge removes it"), stays, "{text}");
-        match stays {
-            // Its group is gone, whose number may be another's.
-            true => assert_eq!(mode(&path), 0o600),
-            false => assert_eq!(everything(&sandbox), before, "{flags:?}"),
+        if stays {
+            // The agent's group is removed, and its id may be given to another group.
+            assert_eq!(mode(&path), 0o600);
+        } else {
+            assert_eq!(everything(&sandbox), before, "{flags:?}");
         }
     }
-    // One that was there before is given back as it was, or stays as it is now.
+    // A configuration that existed before is restored, or stays if it has been edited.
     for (edit, expected) in [
         (false, "root = '/opt'\n"),
         (true, "apikey = 'k'\nroles = ['a:b']\n"),
@@ -256,7 +259,7 @@ fn the_daily_upgrade_goes_with_the_agent() {
         .into_iter()
         .filter(|e| !before.contains(e))
         .collect();
-    // The directory of the link is not install's.
+    // The directory of the link was not made by `install`.
     assert!(left.iter().all(|(path, ..)| path.is_dir()), "{left:?}");
 }
 
@@ -279,7 +282,7 @@ fn health_is_enabled_by_the_service_and_not_in_the_configuration() {
 
 #[test]
 fn what_the_user_has_put_in_the_place_of_its_id_is_left_and_told_of() {
-    // (why this row exists, what is there instead)
+    // (why this row exists, what is there instead of the id file)
     type Put = fn(&Path);
     let table: [(&str, Put); 5] = [
         ("a link", |at| symlink("../../../etc/passwd", at).unwrap()),
@@ -307,7 +310,7 @@ fn what_the_user_has_put_in_the_place_of_its_id_is_left_and_told_of() {
     }
 }
 
-/// The host of a Go agent: program, script, configuration, id.
+/// A host with a Go agent: program, script, configuration, id.
 fn go_host(conf: &str) -> Sandbox {
     let sandbox = host("etc/init.d/README");
     for (name, text, mode) in [
@@ -357,7 +360,7 @@ fn a_go_agent_is_adopted_and_handed_back_to() {
     said(&sandbox, "uninstall", &["-restore"]);
     assert_eq!(everything(&sandbox), before);
 
-    // Not handed back: its program and service go, what it has been told and its id stay.
+    // Not restored: its program and service are removed, its configuration and id stay.
     said(&sandbox, "install", &[]);
     said(&sandbox, "uninstall", &["-restore=false"]);
     assert!(!sandbox.path("host").join(PROGRAM).exists());
@@ -414,7 +417,7 @@ fn the_key_comes_from_the_environment_as_well() {
 
 #[test]
 fn what_cannot_be_done_changes_nothing() {
-    // (files, flags, what is said)
+    // (files, flags, expected message)
     type Files = &'static [(&'static str, &'static str)];
     let table: [(Files, &[&str], &str); 5] = [
         (&[("bin/systemctl", "")], &[], "there is no API key: "),
@@ -429,7 +432,7 @@ fn what_cannot_be_done_changes_nothing() {
             &["-apikey-file=/nowhere"],
             "-apikey-file /nowhere cannot be used: ",
         ),
-        // The link to the service cannot be made, late: everything before it is undone.
+        // The link to the service cannot be made. This fails late: everything before it is undone.
         (
             &[
                 ("sbin/openrc-run", ""),

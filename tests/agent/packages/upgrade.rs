@@ -1,4 +1,4 @@
-//! `upgrade`: what is put in the place of the program, and what is not.
+//! `upgrade`: which releases replace the program, and which do not.
 
 mod server;
 
@@ -10,7 +10,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use crate::packages::install::{everything, host, key_file, run};
 use crate::sandbox::{Sandbox, is_emulated};
 
-/// Of a key that belongs to these tests alone.
+/// The seed of a signing key that only these tests use.
 const SEED: [u8; 32] = [7; 32];
 const NEWER: &str = "99.0.0";
 
@@ -18,7 +18,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The names of the program that releases have.
+/// The names of the program in a release.
 fn names() -> Vec<String> {
     let archs = [std::env::consts::ARCH, "amd64", "arm64", "armv7", "armv6"];
     archs
@@ -26,12 +26,12 @@ fn names() -> Vec<String> {
         .into()
 }
 
-/// A program that says it is of this version.
+/// A program that prints this version.
 fn program(version: &str) -> String {
     format!("#!/bin/sh\necho 'mackerel-agent version {version} (rev x) [linux] '\n")
 }
 
-/// The day, in UTC, that is so many days from now.
+/// The date in UTC, this number of days from now.
 fn day(from_now: i64) -> String {
     let then = format!("@{}", seconds(from_now));
     let output = std::process::Command::new("date")
@@ -43,19 +43,19 @@ fn day(from_now: i64) -> String {
         .to_owned()
 }
 
-/// Seconds since 1970 of the moment that is so many days from now.
+/// The time in seconds since 1970, this number of days from now.
 fn seconds(from_now: i64) -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(now.unwrap().as_secs()).unwrap() + from_now * 86_400
 }
 
-/// A release of this program, which is said to be of `version`, and is valid.
+/// Writes a valid release of this program with this version.
 fn release(sandbox: &Sandbox, version: &str, program: &str) {
     let days = format!("issued {}\nexpires {}\n", day(-1), day(30));
     release_of(sandbox, version, program, &days);
 }
 
-/// A release with these lines about its validity.
+/// Writes a release with these lines about its validity.
 fn release_of(sandbox: &Sandbox, version: &str, program: &str, days: &str) {
     let mut text = format!("mackerel-agent {version}\n{days}");
     for name in names() {
@@ -137,7 +137,7 @@ fn what_is_not_right_is_not_installed() {
         !is_emulated(),
         "the program is asked for its version, which needs the emulator"
     );
-    // (how the release is spoilt, what is said)
+    // (fault of the release, expected message)
     type Spoil = fn(&Sandbox);
     let edit = |sandbox: &Sandbox, name: &str, from: &str, to: &str| {
         let text = sandbox.content(name);
@@ -225,7 +225,7 @@ fn a_release_that_is_not_valid_now_is_not_installed() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     let before = everything(&sandbox);
     let valid = |from: i64, to: i64| format!("issued {}\nexpires {}\n", day(from), day(to));
-    // (why this row exists, version, lines about the validity, what is said)
+    // (why this row exists, version, lines about the validity, expected message)
     let table = [
         (
             "it expired yesterday",
@@ -299,7 +299,7 @@ fn a_release_that_is_not_valid_now_is_not_installed() {
         );
         assert_eq!(everything(&sandbox), before, "{why}");
     }
-    // The days themselves are signed.
+    // The dates themselves are signed.
     release_of(&sandbox, NEWER, &program(NEWER), &valid(-100, -1));
     let text = sandbox
         .content("release/manifest")
@@ -331,13 +331,13 @@ fn what_is_missing_is_asked_for() {
     release(&sandbox, NEWER, &program(NEWER));
     let flags = flags(&sandbox);
     let no_install = "not one of mackerel-agent install";
-    // What a release has built in is not asked for.
+    // A key or address that is built into a release is not asked for.
     let asked = |built_in: Option<&str>, what| if built_in.is_some() { no_install } else { what };
     let (key, releases) = (
         option_env!("MACKEREL_AGENT_RELEASE_KEY"),
         option_env!("MACKEREL_AGENT_RELEASES"),
     );
-    // (flags, what is said)
+    // (flags, expected message)
     let table: [(&[&str], &str); 3] = [
         (&[], asked(key, "-key names a file")),
         (

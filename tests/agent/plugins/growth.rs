@@ -1,5 +1,6 @@
-//! What is left of plugins that have run: nothing, in address space as well as in memory. Over many
-//! minutes the same is watched by `make soak`.
+//! Plugins that have run leave nothing behind in address space or memory.
+//!
+//! `make soak` watches the same over many minutes.
 
 use std::fs;
 
@@ -11,10 +12,10 @@ use fake_server::FakeServer;
 
 /// Plugins of each kind.
 const PLUGINS: usize = 200;
-/// kB. What the configuration of so many plugins and their names take.
+/// kB that the configuration of so many plugins and their names may take.
 const TOLERANCE: u64 = 2048;
 
-/// The number behind `name` in a process's status.
+/// The number after `name` in a process's status.
 fn status(agent: &Agent<'_>, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -22,8 +23,9 @@ fn status(agent: &Agent<'_>, name: &str) -> u64 {
     number.unwrap().parse().unwrap()
 }
 
-/// kB of address space of an agent whose plugins have run: they have written `runs` letters into the
-/// file that `plugins` calls `@@`.
+/// kB of address space of an agent whose plugins have run.
+///
+/// They have written `runs` letters into the file that is `@@` in `plugins`.
 fn address_space(plugins: &str, runs: usize) -> u64 {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
@@ -37,7 +39,8 @@ fn address_space(plugins: &str, runs: usize) -> u64 {
     });
     let size = poll_until(limit(30), "an end of all plugins", || {
         let done = fs::read(&log).map_or(0, |text| text.len());
-        // main, signal, poster, request, and what asks for the sizes of file systems for the first and the last
+        // main, signal, poster, request, and two threads that ask for the sizes of filesystems: for
+        // the description and for the rounds
         let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 6;
         (done >= runs && is_idle).then(|| status(&agent, "VmSize:"))
     });
@@ -57,7 +60,7 @@ fn plugins_that_have_run_leave_no_mapping() {
         "glibc keeps the stacks of threads; AGENT_BIN names a shipped program"
     );
     let plain = address_space("", 0);
-    // (why this row exists, a plugin, letters that a run of it writes)
+    // (why this row exists, a plugin, letters that one run writes)
     let table = [
         (
             "each round",

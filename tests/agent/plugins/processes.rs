@@ -1,4 +1,4 @@
-//! Plugins of the ecosystem, as real processes: what arrives, and what is left of those that misbehave.
+//! Plugins as real processes: their results, and what is left of those that misbehave.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Rig {
         rig
     }
 
-    /// Writes the configuration, in which `@@` is the sandbox.
+    /// Writes the configuration. `@@` in it stands for the sandbox.
     fn configure(&self, plugins: &str) {
         let directory = self.sandbox.path("").display().to_string();
         let plugins = plugins.replace("@@", directory.trim_end_matches('/'));
@@ -77,7 +77,7 @@ impl Rig {
         })
     }
 
-    /// Waits until a plugin has left a file and returns what it holds.
+    /// Waits until a plugin has written a file and returns its content.
     #[track_caller]
     fn file(&self, name: &str) -> String {
         let path = self.sandbox.path(name);
@@ -89,7 +89,7 @@ impl Rig {
     }
 }
 
-/// Ends the agent and returns what it said.
+/// Ends the agent and returns its log.
 fn end(agent: Agent<'_>) -> String {
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(15));
@@ -152,7 +152,7 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
         (seen.model.graphs.get("custom.dice")?["unit"] == "integer").then_some(())
     });
     rig.file("metadata");
-    // What a command has printed is taken when it has ended.
+    // The output of a command is used when the command has ended.
     poll_until(limit(10), "an end of all commands", || {
         children(agent.pid()).is_empty().then_some(())
     });
@@ -171,7 +171,7 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
     }
 }
 
-/// A plugin that has hung itself up: deaf to TERM, with a child that holds its output open.
+/// A plugin that hangs: it ignores SIGTERM and has a child that keeps its output open.
 const HUNG: &str = r#"
 [plugin.metrics.hung]
 command = "trap '' TERM; echo $$ >@@/hung; sleep 600 & wait; sleep 600"
@@ -214,8 +214,7 @@ command = "ls -l /proc/self/fd | grep -v '/proc/' | awk '/->/ { print $NF }' | s
     let agent = rig.sandbox.start();
     rig.report("look");
     let open = rig.file("fds");
-    // Whoever starts the tests may leave files open, a lock for instance; those are not the
-    // agent's.
+    // The parent of the tests may leave files open, such as a lock. Those are not the agent's.
     let inherited = inherited();
     for line in open.lines() {
         let is_known = line == "/dev/null"
@@ -236,7 +235,7 @@ command = "ls -l /proc/self/fd | grep -v '/proc/' | awk '/->/ { print $NF }' | s
     end(agent);
 }
 
-/// What this process has open and gives to every program that it starts.
+/// The files of this process that every child inherits.
 fn inherited() -> Vec<String> {
     let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
     let inherited = open.filter(|entry| {
@@ -282,7 +281,7 @@ fn a_plugin_can_be_tried_out() {
                  env = { TOKEN = \"secret\" }\n\
                  [plugin.checks.missing]\ncommand = [\"no-such-program\"]\n";
     sandbox.write("agent.conf", table);
-    // (words, code, what stdout holds, what stderr holds)
+    // (arguments, exit code, parts of stdout, part of stderr)
     let rows: [(&[&str], i32, &[&str], &str); 4] = [
         (
             &["check", "c"],
@@ -354,12 +353,14 @@ fn plugin_that_fails_is_logged_with_its_exit_code_and_first_line() {
         mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)";
     const NOT_FOUND: &str = "exit code: 127, exec: \"no-such-program\": executable file not found in \
         $PATH; write its whole path, or add its directory to PATH";
-    // Root may do everything, and nothing is suggested to it.
-    let as_root = match rustix::process::geteuid().is_root() {
-        true => "",
-        false => AS_ROOT,
+    // Root has every permission, so no remedy is suggested.
+    let as_root = if rustix::process::geteuid().is_root() {
+        ""
+    } else {
+        AS_ROOT
     };
-    // (why this row exists, kind, command as TOML, what is logged after the name, "" if nothing)
+    // (why this row exists, kind, command as TOML, what is logged after the name; empty for
+    // nothing)
     let table: Vec<(&str, &str, &str, String)> = vec![
         ("well", "metrics", "'echo a.b 1 0'", "".into()),
         ("some lines are no values", "metrics", "'echo hello; echo a.b 1 0'", "".into()),

@@ -1,4 +1,4 @@
-//! Where the API key comes from, and where it never shows.
+//! Sources of the API key, and places where it must not appear.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::process_tree::{poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit, runner};
 use fake_server::{FakeServer, KEY};
 
-/// A sandbox whose configuration holds another key than the server's, and then `more`.
+/// A sandbox whose configuration has another key than the server's, and then `more`.
 fn with_wrong_key(fake_server: &FakeServer, more: &str) -> Sandbox {
     let sandbox = Sandbox::of(fake_server);
     sandbox.configure(&fake_server.base(), more);
@@ -17,7 +17,7 @@ fn with_wrong_key(fake_server: &FakeServer, more: &str) -> Sandbox {
     sandbox
 }
 
-/// Waits until the server knows the host, which takes the right key.
+/// Waits until the host is registered, which takes the right key.
 #[track_caller]
 fn registered(fake_server: &FakeServer) {
     fake_server.wait(limit(10), "host", |seen| {
@@ -25,7 +25,7 @@ fn registered(fake_server: &FakeServer) {
     });
 }
 
-/// What other users see of the agent.
+/// The agent's command line as other users see it.
 fn command_line(agent: &Agent<'_>) -> String {
     let bytes = fs::read(format!("/proc/{}/cmdline", agent.pid())).unwrap();
     String::from_utf8(bytes).unwrap()
@@ -48,7 +48,7 @@ fn a_key_comes_from_the_environment_a_credential_or_a_file() {
         let directory = sandbox.path("credentials");
         sandbox.env("CREDENTIALS_DIRECTORY", directory);
     };
-    // (configuration, what is given)
+    // (configuration, sources of the key)
     let table: [(&str, &[Give]); 3] = [
         (file, &[give_file]),
         (file, &[wrong_file, give_credential]),
@@ -112,7 +112,7 @@ fn a_key_that_the_server_refuses_is_not_shown() {
 
 #[test]
 fn a_file_with_a_key_that_others_can_read_is_told_of() {
-    // (modes of configuration, included file and key file, how many are told of)
+    // (modes of configuration, included file and key file, number of warnings)
     let table = [
         ([0o600, 0o600, 0o600], 0),
         ([0o640, 0o660, 0o440], 0),
@@ -124,7 +124,7 @@ fn a_file_with_a_key_that_others_can_read_is_told_of() {
     let more = "apikey_file = \"key\"\ninclude = \"more*.conf\"\n";
     sandbox.configure("http://127.0.0.1:1", more);
     sandbox.write("more.conf", &format!("apikey = \"{KEY}\"\n"));
-    // It holds none, so that anybody may read it.
+    // This file has no key, so that any user may read it.
     sandbox.write("more2.conf", "verbose = false\n");
     sandbox.mode("more2.conf", 0o644);
     sandbox.write("key", KEY);
@@ -143,7 +143,7 @@ fn a_file_with_a_key_that_others_can_read_is_told_of() {
     }
 }
 
-/// What plugins of each kind find in their environment, one after the other.
+/// The variable that plugins of each kind find in their environment, one after the other.
 fn environment_of_plugins(
     fake_server: &FakeServer,
     sandbox: &Sandbox,
@@ -173,7 +173,8 @@ fn environment_of_plugins(
 fn plugins_do_not_inherit_the_key() {
     type Variables = &'static [(&'static str, &'static str)];
     const OCI: (&str, &str) = ("container", "oci");
-    // (why this row exists, the agent's variables, flags, the plugin's, what it finds three times)
+    // (why this row exists, the agent's variables, flags, the plugin's variables, what the plugins
+    // find three times)
     let table: [(&str, Variables, &[&str], &str, &str); 8] = [
         ("the variable", &[("MACKEREL_APIKEY", KEY)], &[], "", ""),
         ("a flag", &[], &["-apikey", KEY], "", ""),
@@ -254,7 +255,8 @@ fn a_crash_leaves_no_core_dump_and_other_programs_may() {
     });
     require!(dumped(other), "this machine writes no core dumps");
     for command in [&[][..], &["supervise"]] {
-        // A server and a directory each: what the run before sent and wrote says nothing of this one.
+        // A server and a directory for each run: requests and files of an earlier run prove
+        // nothing.
         let fake_server = FakeServer::http();
         let sandbox = Sandbox::of(&fake_server);
         let at = sandbox.path("limit").display().to_string();

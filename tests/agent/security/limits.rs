@@ -1,5 +1,5 @@
-//! What a hostile server or plugin costs the agent: memory, of which a container has 16 MiB, and
-//! processor time.
+//! Memory and processor time that a hostile server or plugin can make the agent use. A container
+//! has 16 MiB.
 
 use std::fs;
 
@@ -8,30 +8,30 @@ use crate::process_tree::{poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{Act, Answer, FakeServer, Rule};
 
-/// KiB that the agent may take, of the 16 MiB of the documented container.
+/// KiB that the agent may use, of the 16 MiB of the documented container.
 const SHIPPED: u64 = 14 << 10;
-/// The same of a build that is not optimised, which has ten times the code.
+/// The same for a build that is not optimised, which has ten times the code.
 const DEBUG: u64 = 36 << 10;
-/// Seconds of processor time; those of the plugins themselves do not count.
+/// Seconds of processor time that the agent may use. Those of plugins do not count.
 const SECONDS: f64 = 3.0;
-/// Of `/proc/PID/stat`, in a second, on every Linux that the agent is made for.
+/// Ticks of `/proc/PID/stat` in a second, on every Linux that the agent is built for.
 const TICKS: f64 = 100.0;
-/// Bytes that are read of an answer or of what a plugin prints.
+/// Bytes that the agent reads of an answer, or of a plugin's output.
 const READ: usize = 1 << 20;
-/// Before the graph definitions of a plugin.
+/// The line before the graph definitions of a plugin.
 const META: &str = "# mackerel-agent-plugin\n";
 
-/// `one`, as often as it fits into so many bytes, between `begin` and `end`.
+/// `one`, repeated up to `bytes` bytes, between `begin` and `end`.
 fn filled(bytes: usize, begin: &str, one: &str, end: &str) -> String {
     let count = (bytes - begin.len() - end.len()) / one.len();
     let mut text = begin.to_owned();
     text.extend(std::iter::repeat_n(one, count));
-    // The last one ends in a comma where the others are apart by one.
+    // The commas are between elements: the last one must not end in one.
     text.truncate(text.trim_end_matches(',').len());
     text + end
 }
 
-/// The same with a number in each.
+/// The same with a number in each element.
 fn numbered(bytes: usize, begin: &str, one: &str, end: &str) -> String {
     let mut text = begin.to_owned();
     for number in 0.. {
@@ -45,7 +45,7 @@ fn numbered(bytes: usize, begin: &str, one: &str, end: &str) -> String {
     text + end
 }
 
-/// Documents that cost much. Each begins with what it is good for.
+/// Expensive documents, each with its description.
 fn documents() -> Vec<(&'static str, String)> {
     let size = READ - 1;
     vec![
@@ -101,7 +101,7 @@ fn documents() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// KiB of memory: the most until now.
+/// Peak memory in KiB until now.
 fn peak(agent: &Agent) -> u64 {
     let status = text(agent.pid(), "status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -112,7 +112,7 @@ fn peak(agent: &Agent) -> u64 {
         .unwrap()
 }
 
-/// Seconds of processor time.
+/// Seconds of processor time until now.
 fn seconds(agent: &Agent) -> f64 {
     let stat = text(agent.pid(), "stat");
     let (_, rest) = stat.rsplit_once(')').unwrap();
@@ -125,14 +125,15 @@ fn seconds(agent: &Agent) -> f64 {
     ticks.iter().sum::<f64>() / TICKS
 }
 
-/// What an agent has cost: `None` if that is within the limits.
+/// What an agent has used. `None` if that is within the limits.
 fn excess(why: &str, agent: &Agent) -> Option<String> {
     let (peak, seconds) = (peak(agent), seconds(agent));
     eprintln!("{why}: {peak} kB, {seconds:.2} s");
     let is_shipped = std::env::var_os("AGENT_BIN").is_some();
-    let is_over = match is_shipped {
-        true => peak > SHIPPED || seconds > SECONDS,
-        false => peak > DEBUG,
+    let is_over = if is_shipped {
+        peak > SHIPPED || seconds > SECONDS
+    } else {
+        peak > DEBUG
     };
     is_over.then(|| format!("{why}: {peak} kB, {seconds:.2} s"))
 }
@@ -177,7 +178,7 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
     for (at, (why, document)) in documents().into_iter().enumerate() {
         let as_graphs = format!("{META}{{\"graphs\":{document}}}");
         rows.push(("metadata", why.to_owned(), document));
-        // They are read by the same code.
+        // Both kinds are parsed by the same code.
         if at < 2 {
             rows.push(("metrics", format!("{why}, as graphs"), as_graphs));
         }
@@ -253,7 +254,7 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
     let agents: Vec<_> = runs.iter().map(|(.., sandbox)| sandbox.start()).collect();
     let mut excesses = Vec::new();
     for ((kind, why, fake_server, sandbox), mut agent) in runs.iter().zip(agents) {
-        // A metric plugin is asked for its graphs too.
+        // A metric plugin is run for its graph definitions too.
         let count = if **kind == "metrics" { 2 } else { 1 };
         poll_until(limit(60), "run", || {
             let ran = fs::read_to_string(sandbox.path("ran")).unwrap_or_default();
@@ -274,7 +275,7 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
     assert!(excesses.is_empty(), "{}", excesses.join("\n"));
 }
 
-/// Whether the agent has a thread that deals with a plugin.
+/// Whether the agent has a thread that runs a plugin.
 fn is_plugin_running(agent: &Agent) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
     let names =

@@ -9,7 +9,7 @@ use fake_server::FakeServer;
 
 const PT_LOAD: u64 = 1;
 const PT_GNU_RELRO: u64 = 0x6474_e552;
-/// Bytes; what the kernel of the machine has.
+/// Bytes of a page of the machine's kernel.
 const PAGE: u64 = 4096;
 
 /// One mapping of `/proc/PID/maps`.
@@ -36,7 +36,7 @@ fn mappings(maps: &str) -> Vec<Mapping> {
         .collect()
 }
 
-/// Addresses in a 64-bit ELF file of its first segment of this kind.
+/// Addresses of the first segment of this kind in a 64-bit ELF file.
 fn segment(elf: &[u8], kind: u64) -> Option<Range<u64>> {
     let number = |at: usize, size: usize| {
         let mut bytes = [0; 8];

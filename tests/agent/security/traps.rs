@@ -1,5 +1,7 @@
-//! FIFOs, links, directories and devices in the place of files that the agent keeps or reads: they
-//! do not block it, what they lead to is not changed, and the message names the file.
+//! FIFOs, links, directories and devices in the place of the agent's files.
+//!
+//! They do not block the agent, the targets of links are not changed, and the message names the
+//! file.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,11 +14,11 @@ use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::FakeServer;
 
-/// What the files hold that are not the agent's.
+/// The content of files that are not the agent's.
 const PRECIOUS: &str = "precious";
 const TSDB: &str = "/api/v0/tsdb";
 
-/// What is put in the place of a file, and the word for it in the message.
+/// What replaces a file, and the word for it in the message.
 const TRAPS: [(&str, &str); 6] = [
     ("fifo", "a FIFO"),
     ("link", "a symbolic link"),
@@ -26,12 +28,12 @@ const TRAPS: [(&str, &str); 6] = [
     ("second name", "a file with 2 names"),
 ];
 
-/// Puts a trap at `path`, which is in the sandbox. Whatever was there is gone then.
+/// Puts a trap at `path` in the sandbox. Removes what was there.
 fn lay(sandbox: &Sandbox, trap: &str, path: &Path) {
     let precious = sandbox.path("precious");
     fs::write(&precious, PRECIOUS).unwrap();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    // It may not be there.
+    // The file may not exist.
     let _ = fs::remove_file(path);
     match trap {
         "fifo" => mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap(),
@@ -44,14 +46,14 @@ fn lay(sandbox: &Sandbox, trap: &str, path: &Path) {
     }
 }
 
-/// Panics if something was changed that is not the agent's.
+/// Panics if a file was changed that is not the agent's.
 #[track_caller]
 fn assert_unharmed(sandbox: &Sandbox, why: &str) {
     assert_eq!(sandbox.content("precious"), PRECIOUS, "{why}");
     assert!(!sandbox.path("nowhere").exists(), "{why}");
 }
 
-/// Does the same for each trap, all at a time.
+/// Runs `test` for each trap, all at the same time.
 fn with_each(test: impl Fn(&str, &str) + Sync) {
     thread::scope(|scope| {
         for (trap, word) in TRAPS {
@@ -109,10 +111,10 @@ fn slow_a_spool_that_is_a_trap_is_set_aside() {
         let sandbox = Sandbox::of(&fake_server);
         lay(&sandbox, trap, &sandbox.path("root/spool"));
         if trap != "second name" {
-            // It would be a third one.
+            // A second name here would be a third one.
             lay(&sandbox, trap, &sandbox.path("root/spool.new"));
         }
-        // What cannot be posted is written when it ends.
+        // Values that cannot be posted are written when the agent ends.
         fake_server.script("tsdb = 503");
         let agent = sandbox.start();
         fake_server.wait(limit(15), "values", |seen| {
@@ -125,7 +127,7 @@ fn slow_a_spool_that_is_a_trap_is_set_aside() {
             "{trap}: {}",
             finished.stderr
         );
-        // What is in a directory is not the agent's to remove.
+        // The agent must not remove the content of a directory.
         if trap != "directory" {
             assert_eq!(finished.code, Some(0), "{trap}: {}", finished.stderr);
         }
@@ -185,7 +187,7 @@ fn a_file_that_its_user_writes_must_not_block_but_may_be_a_link() {
             lay(&sandbox, trap, &path);
             let finished = sandbox.run(command, &[]);
             assert_eq!(finished.code, Some(1), "{why}: {}", finished.stderr);
-            // `health` says only that no agent answers.
+            // `health` only reports that no agent answers.
             if command != ["health"] {
                 let said = format!("{}: {word}; a regular file is needed", path.display());
                 let short = format!("{name}: {word}; a regular file is needed");

@@ -1,4 +1,4 @@
-//! `mackerel-agent health` where others share the machine: which agent answers, and whom.
+//! `mackerel-agent health` on a shared machine: which agent answers, and to which users.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -16,7 +16,7 @@ use fake_server::{FakeServer, KEY};
 const ONE: u32 = 65534;
 const OTHER: u32 = 4242;
 
-/// A sandbox that every user may look into, with a copy of the program, whose settings are variables.
+/// A sandbox that every user can read, with a copy of the program. Its settings are variables.
 struct Place {
     sandbox: Sandbox,
     program: PathBuf,
@@ -36,7 +36,7 @@ impl Place {
         Place { sandbox, program }
     }
 
-    /// The program and these arguments, with a configuration that says nothing.
+    /// The program with these arguments and an empty configuration.
     fn words<'a>(&'a self, before: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
         let program = [self.program.to_str().unwrap()];
         let flags = ["-conf", "/dev/null", "-pidfile="];
@@ -81,23 +81,22 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
         fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let state = root.path().join("state");
         let mut place = Place::new(&fake_server, &state);
-        match has_root {
-            true => {
-                fs::create_dir(&state).unwrap();
-                chown(&state, Some(user), None).unwrap();
-            }
-            false => place.sandbox.env("MACKEREL_HOST_ID_STORE", "memory"),
+        if has_root {
+            fs::create_dir(&state).unwrap();
+            chown(&state, Some(user), None).unwrap();
+        } else {
+            place.sandbox.env("MACKEREL_HOST_ID_STORE", "memory");
         }
         let agent = place.start_as(user);
         wait_for_health(&place, user);
-        // Without a directory nothing says whose agent is meant.
+        // Without a directory, nothing shows which user's agent is meant.
         let by_root = place.health_as(0);
         let expected = if has_root || user == 0 { 0 } else { 1 };
         assert_eq!(by_root.code, Some(expected), "{why}: {}", by_root.stderr);
         assert_eq!(state.join("health.socket").exists(), has_root, "{why}");
         let refused = place.health_as(OTHER);
         assert_eq!(refused.code, Some(1), "{why}: {}", refused.stderr);
-        // It does not believe another user's socket itself, unless that is root's.
+        // The caller rejects another user's socket itself, unless the owner is root.
         let said = if has_root || user == 0 {
             "as root or as the agent's user"
         } else {
@@ -163,7 +162,7 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
         probe.is_ok_and(|status| status.success()),
         "no mount namespace can be created here, as in a chroot"
     );
-    // (why this row exists, what makes the directory another one in each mount namespace, variables)
+    // (why this row exists, command that gives each mount namespace its own directory, variables)
     let table = [
         ("a volume", "mount --bind \"$0\" @", "file"),
         ("nothing to write to", "mount -t tmpfs none @/..", "memory"),
@@ -252,7 +251,7 @@ fn a_flood_of_questions_costs_little_and_keeps_nothing_from_being_posted() {
     assert_eq!(agent.wait_exit(limit(20)).code, Some(0));
 }
 
-/// Time on a processor since the start, in hundredths of a second.
+/// Processor time since the start, in hundredths of a second.
 fn cpu_ticks(agent: &Agent<'_>) -> u64 {
     let stat = text(agent.pid(), "stat");
     let (_, rest) = stat.rsplit_once(')').unwrap();

@@ -1,4 +1,4 @@
-//! The lines of the log: form, level, and how often.
+//! The log lines: form, level, and how often.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,7 @@ use crate::process::{Signal, has_level};
 use crate::sandbox::{Sandbox, limit};
 use fake_server::FakeServer;
 
-/// All lines of an agent with these settings that has posted values and was told to stop.
+/// All lines of an agent with these settings that has posted values and was then stopped.
 fn log(more: &str, flags: &[&str]) -> Vec<String> {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
@@ -59,7 +59,7 @@ fn the_journal_gets_levels_and_no_time() {
             .metadata()
             .map(|file| (file.dev(), file.ino()))
             .unwrap();
-        // Whoever starts the agent may have sent its stderr elsewhere.
+        // The variable may be that of a parent with another stderr.
         let inode = inode + u64::from(!is_journal);
         sandbox.env("JOURNAL_STREAM", format!("{device}:{inode}"));
         let script = "exec \"$@\" 2>log";
@@ -86,7 +86,7 @@ fn a_failure_of_every_round_is_told_once() {
     let fake_server = FakeServer::http();
     let mut sandbox = Sandbox::of(&fake_server);
     sandbox.env("HOST_PROC", "/nowhere");
-    // It measures twice.
+    // `once` measures twice.
     let finished = sandbox.run(&["once"], &[]);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     for line in ["<metrics> collect loadavg: ", "<spec> describe memory: "] {

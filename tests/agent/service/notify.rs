@@ -1,4 +1,4 @@
-//! What a service manager is told, on a socket of its kind.
+//! Messages to a service manager, on a socket of its kind.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -8,18 +8,18 @@ use crate::process::{Agent, Signal};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::FakeServer;
 
-/// A service manager's ear.
+/// The socket of a service manager.
 struct Ear(UnixDatagram);
 
 impl Ear {
-    /// At a path in the sandbox, whose agent is told of it.
+    /// A socket at a path in the sandbox, in NOTIFY_SOCKET of its agent.
     fn at_a_path(sandbox: &mut Sandbox) -> Ear {
         let path = sandbox.path("notify");
         sandbox.env("NOTIFY_SOCKET", path.clone());
         Ear(UnixDatagram::bind(path).unwrap())
     }
 
-    /// Under a name that is no path.
+    /// An abstract socket.
     fn abstractly(sandbox: &mut Sandbox) -> Ear {
         let name = sandbox.path("abstract").into_os_string().into_string();
         let name = name.unwrap();
@@ -28,7 +28,7 @@ impl Ear {
         Ear(UnixDatagram::bind_addr(&address).unwrap())
     }
 
-    /// The next message.
+    /// The next message. Panics if none comes.
     #[track_caller]
     fn next(&self, wanted: &str) -> String {
         let mut buffer = [0; 4096];
@@ -38,7 +38,7 @@ impl Ear {
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
 
-    /// The first message, from the next on, that begins so, and those before it.
+    /// The next message that begins like this, and the messages before it.
     #[track_caller]
     fn until(&self, start: &str) -> (String, Vec<String>) {
         let end = Instant::now() + limit(15);
@@ -60,14 +60,14 @@ fn reloads(ear: &Ear, agent: &Agent<'_>) {
     let (_, microseconds) = message.split_once("\nMONOTONIC_USEC=").unwrap();
     let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
     let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-    // Both count from the boot; the uptime includes the time that the host was suspended.
+    // Both count from the boot. The uptime includes the time that the host was suspended.
     let told: f64 = microseconds.parse::<f64>().unwrap() / 1e6;
     assert!(told > 0.0 && told <= uptime + 1.0, "{told} of {uptime}");
     assert_eq!(ear.next("end of the reload"), "READY=1");
 }
 
 #[test]
-fn a_life_is_told() {
+fn notify_follows_start_reload_and_stop() {
     for ear in [Ear::at_a_path, Ear::abstractly] {
         let fake_server = FakeServer::http();
         let mut sandbox = Sandbox::of(&fake_server);
@@ -89,9 +89,9 @@ fn a_life_is_told() {
     }
 }
 
-/// A host that boots without a network is not to be taken for one that hangs.
+/// A host that boots without a network must not look like one that hangs.
 #[test]
-fn it_is_ready_without_a_server_and_says_what_is_wrong() {
+fn notify_is_ready_without_a_server_and_says_what_is_wrong() {
     let fake_server = FakeServer::http();
     fake_server.script("* = 503");
     let mut sandbox = Sandbox::of(&fake_server);
@@ -108,8 +108,8 @@ fn it_is_ready_without_a_server_and_says_what_is_wrong() {
 }
 
 #[test]
-fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
-    // (why this row exists, which process is watched, whether it is told)
+fn watchdog_is_notified_again_and_again_by_the_process_it_watches() {
+    // (why this row exists, process that is watched, whether WATCHDOG=1 is sent)
     let table = [
         ("whoever it is", "unset WATCHDOG_PID;", true),
         ("this one", "WATCHDOG_PID=$$;", true),
@@ -134,7 +134,7 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
                 (0..3).for_each(|_| drop(ear.until("WATCHDOG=1")));
                 continue;
             }
-            // It would have been told when the waiting began.
+            // WATCHDOG=1 would have been sent before STATUS=.
             ear.until("STATUS=");
             agent.signal(Signal::HUP);
             let (_, others) = ear.until("RELOADING=1");
@@ -144,7 +144,7 @@ fn the_watchdog_is_told_again_and_again_by_the_process_it_watches() {
 }
 
 #[test]
-fn a_supervisor_speaks_for_its_child() {
+fn supervisor_notifies_for_its_child() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"

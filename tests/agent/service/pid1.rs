@@ -1,4 +1,4 @@
-//! Process 1 of a namespace: what it inherits, and the signals that it heeds.
+//! Process 1 of a namespace: orphaned processes, and signals.
 
 use rustix::process::Pid;
 
@@ -9,10 +9,10 @@ use fake_server::FakeServer;
 
 const TSDB: &str = "/api/v0/tsdb";
 
-/// What process 1 of a container has to do: a thousand orphans, each left by the child of a child,
-/// and the signals.
+/// Process 1 of a container reaps a thousand orphans, each left by the child of a child, and
+/// handles signals.
 #[test]
-fn as_process_1_it_takes_leave_of_orphans_at_once() {
+fn pid1_reaps_orphans_at_once() {
     const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
     let may = std::process::Command::new(UNSHARE[0])
         .args(&UNSHARE[1..])
@@ -54,7 +54,7 @@ fn as_process_1_it_takes_leave_of_orphans_at_once() {
                 (hosts.map(|host| host.updates).max() >= Some(times)).then_some(())
             });
         };
-        // One that is under way serves both.
+        // A signal during a description would be served by the same one.
         described(1);
         tell(Signal::HUP);
         described(2);

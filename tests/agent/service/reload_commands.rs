@@ -1,5 +1,6 @@
-//! What each service manager runs on a reload: a broken configuration is refused, with its file and
-//! key, before any signal is sent.
+//! The reload command of each service manager.
+//!
+//! A broken configuration is refused, with its file and key, before any signal is sent.
 
 use std::fs;
 use std::path::Path;
@@ -23,8 +24,8 @@ fn replaced(mut text: String, pairs: &[(&str, &str)]) -> String {
     text
 }
 
-/// The reload of a service manager as a script of the shell, for the program, the configuration and
-/// the state of the sandbox. `$MAINPID` is the agent's process.
+/// The reload of a service manager as a shell script for the program, the configuration and the
+/// state of the sandbox. `$MAINPID` is the agent's process.
 fn reload_of(manager: &str, sandbox: &Sandbox, program: &str) -> String {
     let (root, conf) = (sandbox.root(), sandbox.conf());
     let (root, conf) = (root.display(), conf.display());
@@ -38,7 +39,7 @@ fn reload_of(manager: &str, sandbox: &Sandbox, program: &str) -> String {
             let commands = unit
                 .lines()
                 .filter_map(|line| line.strip_prefix("ExecReload="));
-            // The first one that fails is the last one that is run.
+            // The first command that fails is the last one that is run.
             let commands = commands.collect::<Vec<_>>().join(" && ");
             variables + &replaced(commands, &[own])
         }

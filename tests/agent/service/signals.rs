@@ -1,4 +1,4 @@
-//! How the agent ends when it is told to, and what it does on HUP.
+//! How the agent stops on signals, and what SIGHUP does.
 
 use std::fs;
 use std::time::Duration;
@@ -67,7 +67,7 @@ fn without_on_stop_the_status_stays() {
 fn a_second_signal_ends_it_at_once() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    // What is in a file need not be waited for.
+    // Without a spool: values in a spool are not waited for.
     let more = "[host_status]\non_stop = \"poweroff\"\n[spool]\non_disk = false\n";
     sandbox.configure(&fake_server.base(), more);
     fake_server.script("tsdb = 500");
@@ -79,7 +79,7 @@ fn a_second_signal_ends_it_at_once() {
             (seen.to("POST", TSDB).count() > count).then_some(())
         });
     };
-    // Tries are a second apart, and signals within a second are one request to stop.
+    // Tries are a second apart. Signals within a second are one request to stop.
     more(3);
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(5));
@@ -104,7 +104,7 @@ fn a_request_that_hangs_does_not_keep_it() {
     assert!(!sandbox.pidfile().exists());
 }
 
-/// What was measured is worth some patience: the server may come back.
+/// Undelivered values are worth some patience: the server may come back.
 #[test]
 #[ignore = "slow: make test-slow"]
 fn slow_it_can_be_ended_before_it_is_registered() {
@@ -126,7 +126,7 @@ fn slow_it_can_be_ended_before_it_is_registered() {
     });
 }
 
-/// The addresses are those that `cross/where` turns into functions and lines.
+/// `cross/where` turns the addresses into functions and lines.
 #[test]
 fn a_crash_leaves_a_line_that_says_where_it_happened() {
     let fake_server = FakeServer::http();

@@ -12,7 +12,9 @@ use fake_server::{FakeServer, KEY};
 const TSDB: &str = "/api/v0/tsdb";
 
 /// Waits until values have been posted by `count` children: by then the last one has everything in
-/// place. Values follow the start at once, and then a minute later.
+/// place.
+///
+/// Values follow the start at once, and then a minute later.
 #[track_caller]
 fn posted(fake_server: &FakeServer, count: usize) {
     fake_server.wait(limit(15), "values", |seen| {
@@ -26,7 +28,7 @@ fn kill(pid: i32, signal: Signal) {
     rustix::process::kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
-/// Starts a supervisor as the packages' unit does, and waits until its child is at work.
+/// Starts a supervisor as the packages' unit does, and waits until its child has posted.
 #[track_caller]
 fn start<'a>(sandbox: &'a Sandbox, fake_server: &FakeServer, flags: &[&str]) -> (Agent<'a>, i32) {
     let agent = sandbox.start_with(&["supervise"], flags);
@@ -52,14 +54,14 @@ fn the_child_is_this_program_with_the_same_flags() {
     assert_eq!(text(child, "cmdline"), expected);
     assert!(text(child, "comm").starts_with("mackerel-agent"));
     assert!(sandbox.path("elsewhere/id").exists());
-    // The supervisor's, and of its child none.
+    // The supervisor's pid. The child has no pid file.
     let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
     assert_eq!(pid, agent.pid().to_string());
     require!(
         is_root(),
         "only root reads the environment of another process"
     );
-    // What it inherits is what plugins inherit.
+    // Plugins inherit the child's environment.
     let environ = text(child, "environ");
     for word in [
         "PATH=/sbin:/usr/sbin:/bin:/usr/bin:",
@@ -74,7 +76,7 @@ fn the_child_is_this_program_with_the_same_flags() {
         fs::read_link(format!("/proc/{child}/fd/0")).unwrap(),
         fs::canonicalize("/dev/null").unwrap()
     );
-    // One thread is all that a supervisor needs.
+    // A supervisor has one thread.
     let threads = fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
     assert_eq!(threads.count(), 1);
 }
@@ -97,7 +99,7 @@ fn each_signal_to_end_ends_both_in_good_order() {
             sandbox.configure(&fake_server.base(), more);
             let (agent, child) = start(&sandbox, &fake_server, &[]);
             if is_to_both {
-                // As systemd does, which signals the whole unit.
+                // systemd signals the whole unit.
                 kill(child, signal);
             }
             agent.signal(signal);
@@ -113,7 +115,7 @@ fn each_signal_to_end_ends_both_in_good_order() {
 }
 
 #[test]
-fn it_can_be_ended_as_soon_as_it_is_there() {
+fn supervise_can_be_ended_as_soon_as_it_has_started() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"
@@ -137,7 +139,7 @@ fn a_second_signal_is_handed_on_too() {
     );
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    // What is in a file need not be waited for.
+    // Without a spool: values in a spool are not waited for.
     sandbox.configure(&fake_server.base(), "[spool]\non_disk = false\n");
     fake_server.script("tsdb = 500");
     let agent = sandbox.start_with(&["supervise"], &[]);
@@ -148,7 +150,7 @@ fn a_second_signal_is_handed_on_too() {
     };
     tries(1);
     agent.signal(Signal::TERM);
-    // Tries are a second apart, and signals within a second are one request to stop.
+    // Tries are a second apart. Signals within a second are one request to stop.
     tries(4);
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(5));
@@ -253,7 +255,7 @@ fn a_stop_does_not_wait_for_a_pause() {
     assert!(!sandbox.pidfile().exists());
 }
 
-/// Starting it again would not help.
+/// Another start would not help.
 #[test]
 fn a_child_that_is_refused_at_the_start_ends_the_supervisor() {
     only_if!(
@@ -308,17 +310,17 @@ fn the_child_dies_with_its_supervisor() {
         (!is_alive(child)).then_some(())
     });
     assert_eq!(agent.wait_exit(limit(5)).signal, Some(9));
-    // What it left behind is in nobody's way.
+    // The files that it left do not disturb the next start.
     let agent = sandbox.start_with(&["supervise"], &[]);
     posted(&fake_server, 2);
     let pid = fs::read_to_string(sandbox.pidfile()).unwrap();
     assert_eq!(pid, agent.pid().to_string());
 }
 
-/// Process 1 inherits all processes whose parents have ended; so does one that the kernel takes for
-/// their parent because it was a shell before.
+/// Process 1 inherits all orphaned processes. A supervisor that was a shell before has the shell's
+/// children.
 #[test]
-fn it_takes_leave_of_children_that_are_not_its_own() {
+fn supervise_reaps_children_that_are_not_its_own() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"

@@ -1,5 +1,5 @@
-//! Mackerel's API v0 as far as an agent uses it, and what gives its values back: routes, permissions,
-//! status codes.
+//! Mackerel's API v0 as far as an agent uses it, and reading of values: routes, permissions, status
+//! codes.
 
 use serde_json::{Value, json};
 
@@ -8,20 +8,21 @@ use super::http::{Answer, Request, decode};
 use super::model::{Host, Model};
 use super::shared::now;
 
-/// Bytes of one metadata document.
+/// Largest number of bytes of one metadata document.
 const METADATA: usize = 100 << 10;
-/// Metadata namespaces of one host.
+/// Largest number of metadata namespaces of one host.
 const NAMESPACES: usize = 50;
-/// Metric names of one host. The real API's limit is a matter of the contract; this one keeps the
-/// stand-in small.
+/// Largest number of metric names of one host. The real API has its own limit; this one limits the
+/// memory of the fake server.
 const SERIES: usize = 10_000;
-/// Graph definitions of the organisation, likewise.
+/// Largest number of graph definitions of the organisation, for the same reason.
 const GRAPHS: usize = 10_000;
 
 const STATUSES: &[&str] = &["working", "standby", "maintenance", "poweroff"];
 
-/// The right answer to a request, and its effect on `model`. `key` is the only one that is
-/// accepted; any is if it is `None`.
+/// The right answer to a request. Applies the request to `model`.
+///
+/// `key` is the only accepted key. With `None`, any key is accepted.
 pub(super) fn answer(model: &mut Model, key: Option<&str>, request: &Request) -> Answer {
     let (head, body) = (&request.head, &request.body);
     let Some(path) = head.path.strip_prefix("/api/v0/") else {
@@ -78,7 +79,7 @@ pub(super) fn answer(model: &mut Model, key: Option<&str>, request: &Request) ->
     result.unwrap_or_else(|answer| answer)
 }
 
-/// `Err` is an answer too: the one that says what is wrong.
+/// `Err` is an error answer.
 type Handled = Result<Answer, Answer>;
 
 fn bad(message: &str) -> Answer {
@@ -118,7 +119,8 @@ fn find(model: &Model, query: &str) -> Answer {
     Answer::json(&json!({"hosts": hosts}))
 }
 
-/// A metric's values, by `name`, and `from` and `to` in seconds since the epoch, which count too.
+/// A metric's values between `from` and `to`, in seconds since the epoch and inclusive. The query
+/// has these and `name`.
 fn points(host: &Host, query: &str) -> Handled {
     let of = |wanted: &str| {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -165,15 +167,16 @@ fn update(model: &mut Model, id: &str, document: Value) -> Handled {
     Ok(Answer::json(&json!({"id": id})))
 }
 
-/// Custom identifiers are unique among the hosts of an organisation.
+/// Fails if another host has this custom identifier: they are unique in an organisation.
 fn unclaimed(model: &Model, name: &Value, wanted: Option<&Value>, own: &str) -> Result<(), Answer> {
     let wanted = wanted.and_then(Value::as_str).unwrap_or_default();
     let mut hosts = model.hosts.values();
     let claimed =
         hosts.any(|host| host.id != own && !host.is_retired && host.custom_identifier() == wanted);
-    match claimed && !wanted.is_empty() {
-        true => Err(bad(&format!("customIdentifier of {name} is in use"))),
-        false => Ok(()),
+    if claimed && !wanted.is_empty() {
+        Err(bad(&format!("customIdentifier of {name} is in use")))
+    } else {
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The requests of one connection, and what the script does to them.
+//! The requests of one connection, and their faults by the script.
 
 use std::io;
 use std::net::TcpStream;
@@ -9,12 +9,12 @@ use super::script::{Act, Fault};
 use super::shared::Shared;
 use super::table;
 
-/// Bytes that follow a body although its length says that it is over.
+/// Bytes after the end of a body by its `Content-Length`.
 const SURPLUS: &[u8] = b"}}surplus";
 
 /// Serves the connection until either side ends it, or the server stops.
 pub(super) fn serve(shared: &Shared, socket: TcpStream, number: usize, fault: Option<Fault>) {
-    // An error is the end of a connection, which a server does not mind.
+    // An error ends only this connection.
     let Ok(Some(link)) = open(shared, socket, fault) else {
         return;
     };
@@ -32,13 +32,13 @@ struct Connection<'a> {
     shared: &'a Shared,
     number: usize,
     link: Link,
-    /// Bytes that have been read and not been used.
+    /// Bytes that have been read and not yet parsed.
     ahead: Vec<u8>,
     served: usize,
 }
 
 impl Connection<'_> {
-    /// One request and its answer; whether there may be another.
+    /// Reads one request and answers it. Returns whether another may follow.
     fn exchange(&mut self) -> io::Result<bool> {
         let head = match http::read_head(&mut self.link, &mut self.ahead) {
             Ok(head) => head,
@@ -77,7 +77,8 @@ impl Connection<'_> {
         Ok(false)
     }
 
-    /// Does what the script says, or the right thing; whether the connection is still good.
+    /// Answers as `act` says, or with the right answer. Returns whether the connection is still
+    /// usable.
     fn play(&mut self, act: Option<Act>, request: &Request, announce: bool) -> io::Result<bool> {
         let shared = self.shared;
         match act {
@@ -184,7 +185,7 @@ impl Connection<'_> {
         Ok(true)
     }
 
-    /// Lets the model take the request; the right answer.
+    /// Applies the request to the model. Returns the right answer.
     fn take(&self, request: &Request, announce: bool) -> Answer {
         let mut answer = self.shared.take(request);
         if announce {
@@ -217,7 +218,7 @@ impl Connection<'_> {
     }
 }
 
-/// The middle of an encoded answer's body.
+/// The index of the middle of an encoded answer's body.
 fn half_way(bytes: &[u8]) -> usize {
     let body = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let start = body.map_or(0, |at| at + 4);

@@ -1,17 +1,19 @@
-//! Whether a posted document is one that Mackerel documents. Stricter than the real API where that
-//! shows a mistake of the agent: meta is checked too.
+//! Checks posted documents by Mackerel's documentation.
+//!
+//! Stricter than the real API where that shows a mistake of the agent: meta is checked too.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value};
 
-/// Check reports in one request.
+/// Largest number of check reports in one request.
 const REPORTS: usize = 100;
-/// Characters of a check report's message. The page says "under"; the Go agent sends as many.
+/// Largest number of characters of a check report's message. The page says "under"; the Go agent
+/// sends as many.
 const MESSAGE: usize = 1024;
-/// Characters of a check's memo.
+/// Largest number of characters of a check's memo.
 const MEMO: usize = 250;
-/// Characters of each half of a role's full name.
+/// Number of characters of each half of a role's full name.
 const ROLE: std::ops::RangeInclusive<usize> = 2..=63;
 
 const UNITS: &[&str] = &[
@@ -26,7 +28,7 @@ const UNITS: &[&str] = &[
     "iops",
 ];
 
-/// What is wrong with the document, for its sender.
+/// `Err` is what is wrong with the document, for its sender.
 type Checked<T> = Result<T, String>;
 
 /// One value of `POST tsdb`.
@@ -38,7 +40,7 @@ pub(super) struct MetricValue {
     pub(super) value: f64,
 }
 
-/// The document of `POST hosts` and `PUT hosts/<id>`.
+/// Checks the document of `POST hosts` and `PUT hosts/<id>`.
 pub(super) fn host(document: Value) -> Checked<Map<String, Value>> {
     let Value::Object(document) = document else {
         return Err("a host is an object".to_owned());
@@ -67,7 +69,7 @@ pub(super) fn host(document: Value) -> Checked<Map<String, Value>> {
     Ok(document)
 }
 
-/// Applies `rule` to each element; absent and null are empty.
+/// Applies `rule` to each element. Absent and null count as empty.
 fn each(array: Option<&Value>, rule: impl Fn(&Value) -> Checked<()>) -> Checked<()> {
     match array {
         None | Some(Value::Null) => Ok(()),
@@ -177,7 +179,7 @@ fn is_graph_name(text: &str) -> bool {
         && segments.is_some_and(|mut segments| segments.all(|s| s == "*" || s == "#" || is_word(s)))
 }
 
-/// The document of `POST tsdb`. All values are good, or none is taken.
+/// Checks the document of `POST tsdb`. All values are valid, or none is accepted.
 pub(super) fn values(document: &Value) -> Checked<Vec<MetricValue>> {
     let elements = document.as_array().ok_or("metric values are an array")?;
     elements.iter().map(metric_value).collect()
@@ -195,7 +197,7 @@ fn metric_value(element: &Value) -> Checked<MetricValue> {
     })
 }
 
-/// The reports of `POST monitoring/checks/report`.
+/// Checks the reports of `POST monitoring/checks/report`.
 pub(super) fn reports(document: &Value) -> Checked<Vec<Value>> {
     let reports = document["reports"].as_array().ok_or("no reports")?;
     if reports.len() > REPORTS {
@@ -232,7 +234,7 @@ pub(super) fn reports(document: &Value) -> Checked<Vec<Value>> {
     Ok(reports.clone())
 }
 
-/// The definitions of `POST graph-defs/create`, with their names.
+/// Checks the definitions of `POST graph-defs/create`. Returns them with their names.
 pub(super) fn graphs(document: &Value) -> Checked<Vec<(String, Value)>> {
     let graphs = document.as_array().ok_or("definitions are an array")?;
     let checked = graphs.iter().map(|graph| {
@@ -255,7 +257,7 @@ pub(super) fn graphs(document: &Value) -> Checked<Vec<(String, Value)>> {
     checked.collect()
 }
 
-/// A namespace of host metadata.
+/// Whether the text is a valid namespace of host metadata.
 pub(super) fn is_namespace(text: &str) -> bool {
     is_word(text) && !text.starts_with("mackerel")
 }

@@ -1,13 +1,14 @@
-//! HTTP/1.1 as far as the fake server speaks it: requests whose body has a `Content-Length`, answers.
+//! HTTP/1.1 as far as the fake server speaks it: requests whose body has a `Content-Length`, and
+//! answers.
 
 use std::io::{self, Read};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// Bytes of a request line and its headers together.
+/// Largest number of bytes of a request line and its headers together.
 const HEAD_LIMIT: usize = 64 << 10;
-/// Bytes of a request's body. A day of a busy host's metrics is well below.
+/// Largest number of bytes of a request's body. A day of a busy host's metrics is well below.
 const BODY_LIMIT: usize = 16 << 20;
 
 /// One request as it arrived.
@@ -23,12 +24,12 @@ pub struct Request {
     pub time: u64,
     pub head: Head,
     pub body: Vec<u8>,
-    /// What it was answered; `None` if it was not.
+    /// Status of its answer. `None` if it was not answered.
     pub status: Option<u16>,
 }
 
 impl Request {
-    /// Whether it is this method on this path, whatever the query.
+    /// Whether it has this method and path. The query does not count.
     pub fn is(&self, method: &str, path: &str) -> bool {
         self.head.method == method && self.head.path == path
     }
@@ -45,7 +46,7 @@ pub struct Head {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// What follows `?`; empty if nothing does.
+    /// The part after `?`. Empty if there is none.
     pub query: String,
     /// e.g. `HTTP/1.1`
     pub version: String,
@@ -70,12 +71,12 @@ impl Head {
     }
 }
 
-/// Why there is no request.
+/// Why no request was read.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The client has ended the connection, or has been silent for too long.
+    /// The client has closed the connection, or was silent for too long.
     Gone,
-    /// The client sent something else; the answer says what is wrong.
+    /// The client sent an invalid request. The answer says why.
     Malformed(Answer),
 }
 
@@ -85,7 +86,7 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Takes a request's head from `link`. Bytes that follow it stay in `ahead`.
+/// Reads a request's head from `link`. Bytes that follow it stay in `ahead`.
 pub(super) fn read_head(link: &mut impl Read, ahead: &mut Vec<u8>) -> Result<Head, Broken> {
     let end = loop {
         if let Some(at) = ahead.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -101,7 +102,7 @@ pub(super) fn read_head(link: &mut impl Read, ahead: &mut Vec<u8>) -> Result<Hea
     parse_head(&text).ok_or_else(|| malformed(400, "not an HTTP request"))
 }
 
-/// Takes the body that `head` announces from `link`.
+/// Reads the body that `head` announces from `link`.
 pub(super) fn read_body(
     link: &mut impl Read,
     ahead: &mut Vec<u8>,
@@ -161,7 +162,7 @@ fn malformed(status: u16, message: &str) -> Broken {
     Broken::Malformed(Answer::error(status, message))
 }
 
-/// What is said in return.
+/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -170,7 +171,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A status and a body, with no header beyond the length.
+    /// An answer with a status and a body, and no header beyond the length.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer {
             status,
@@ -198,21 +199,21 @@ impl Answer {
         }
     }
 
-    /// What a hotel's network says to everything: 200 and a page to log in.
+    /// The answer of a captive portal to every request: 200 and a login page.
     pub fn portal() -> Answer {
         let page = "<!DOCTYPE html><html><title>Welcome</title><form>Room number?</form></html>";
         Answer::new(200, page).header("Content-Type", "text/html; charset=utf-8")
     }
 
-    /// Success, compressed, as no client has asked for.
+    /// A compressed success, which no client has asked for.
     pub fn gzip() -> Answer {
         let mut answer = Answer::new(200, "").header("Content-Encoding", "gzip");
         answer.body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0".to_vec();
         answer
     }
 
-    /// Everything, below 150 headers, one folded, one with a space before its colon, as the one with
-    /// the length has, and one of 20 kB.
+    /// The whole answer with 150 more headers before it: one folded, one with a space before its
+    /// colon (as the one with the length has), and one of 20 kB.
     pub(super) fn odd(&self) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for number in 0..150 {
@@ -237,8 +238,8 @@ impl Answer {
         self
     }
 
-    /// Status line and headers, with the empty line, announcing a body of `length` bytes; chunked
-    /// if there is none.
+    /// Status line and headers, with the empty line. They announce a body of `length` bytes, or a
+    /// chunked one if there is none.
     pub(super) fn head(&self, length: Option<usize>) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
@@ -251,7 +252,7 @@ impl Answer {
         text.into_bytes()
     }
 
-    /// Everything, as it goes over the wire.
+    /// The whole answer as it is sent.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.head(Some(self.body.len()));
         bytes.extend_from_slice(&self.body);
@@ -259,7 +260,7 @@ impl Answer {
     }
 }
 
-/// The words that go with a status code; they mean nothing.
+/// The reason phrase of a status code. It has no meaning for clients.
 pub(super) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -285,7 +286,7 @@ pub(super) fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Undoes `%41` and, in a query, `+`. Sequences that are not UTF-8 become U+FFFD.
+/// Decodes `%41` and, in a query, `+`. Sequences that are not UTF-8 become U+FFFD.
 pub(super) fn decode(text: &str, plus: bool) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

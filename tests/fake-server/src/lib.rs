@@ -1,8 +1,10 @@
 //! A server that implements Mackerel's API v0 as far as an agent uses it, over HTTP and TLS, with
-//! faults on demand. A program of its own (`cargo run -p fake-server`), and the other side of the
-//! tests of the agent's parts and of the built program. The crate is for tests alone.
+//! faults on demand.
 //!
-//! [`FakeServer`] answers as the API does; [`steps`] is a server that follows a list of bytes, for
+//! It is a program (`cargo run -p fake-server`), and the server for tests of the agent's parts and
+//! of the built program. The crate is for tests alone.
+//!
+//! [`FakeServer`] answers as the API does. [`steps`] is a server that follows a list of bytes, for
 //! tests of HTTP and TLS below the API. Unlike the agent, the server keeps one state behind one
 //! lock: tests read it from outside, at any time.
 

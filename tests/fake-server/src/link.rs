@@ -1,4 +1,4 @@
-//! A connection before and below its requests: faults of the whole, TLS, how it ends.
+//! A connection below its requests: faults of the whole connection, TLS, and its end.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,10 +12,10 @@ use super::shared::Shared;
 
 /// How long a client may be silent during a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(60);
-/// What a server that is something else altogether says.
+/// The greeting of a server with another protocol.
 pub(super) const GARBAGE: &[u8] = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n";
 
-/// Commits the fault, if any, or gets ready for requests.
+/// Performs the fault, if any, or prepares the connection for requests.
 pub(super) fn open(
     shared: &Shared,
     mut socket: TcpStream,
@@ -58,9 +58,12 @@ pub(super) fn open(
     };
     match shake_hands(&mut socket, certificates.config(flaw)) {
         Ok((session, resumed)) => {
-            shared.change(|state| match resumed {
-                true => state.seen.counts.resumptions += 1,
-                false => state.seen.counts.full_handshakes += 1,
+            shared.change(|state| {
+                if resumed {
+                    state.seen.counts.resumptions += 1;
+                } else {
+                    state.seen.counts.full_handshakes += 1;
+                }
             });
             socket.set_read_timeout(idle)?;
             let stream = StreamOwned::new(session, socket);
@@ -73,7 +76,7 @@ pub(super) fn open(
     }
 }
 
-/// The session, and whether it takes up an earlier one.
+/// Performs a handshake. Returns the session, and whether it was resumed.
 fn shake_hands(
     socket: &mut TcpStream,
     config: Arc<ServerConfig>,
@@ -86,7 +89,7 @@ fn shake_hands(
     Ok((session, resumed))
 }
 
-/// Reads the client's hello and sends the first `after` bytes of what it asks for.
+/// Reads the client's hello and sends the first `after` bytes of the answer.
 fn stall(socket: &mut TcpStream, config: Arc<ServerConfig>, after: usize) -> io::Result<()> {
     let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
     while !session.wants_write() {
@@ -102,7 +105,7 @@ fn stall(socket: &mut TcpStream, config: Arc<ServerConfig>, after: usize) -> io:
     socket.write_all(flight.get(..after).unwrap_or(&flight))
 }
 
-/// Reads until the client, or the end of the server, ends the connection.
+/// Reads until the client or the stopping server ends the connection.
 pub(super) fn discard(from: &mut impl Read) {
     let mut chunk = [0; 4096];
     loop {
@@ -117,7 +120,7 @@ pub(super) fn discard(from: &mut impl Read) {
     }
 }
 
-/// Makes the kernel end the connection by RST when it is closed.
+/// Makes the kernel send RST when the connection is closed.
 pub(super) fn reset(socket: &TcpStream) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_linger(
         socket,
@@ -125,8 +128,9 @@ pub(super) fn reset(socket: &TcpStream) -> io::Result<()> {
     )?)
 }
 
-/// Ends the connection by FIN. Closing it while bytes are unread would make that RST, and might
-/// take back what has been sent.
+/// Ends the connection by FIN.
+///
+/// Closing it with unread bytes would send RST instead, and might discard sent data.
 pub(super) fn finish(socket: &mut TcpStream) -> io::Result<()> {
     socket.shutdown(Shutdown::Write)?;
     discard(socket);
@@ -159,7 +163,7 @@ impl Link {
         }
     }
 
-    /// Says that no more will come, where the protocol has a word for that.
+    /// Sends close_notify over TLS. Plain TCP has no such message.
     pub(super) fn say_goodbye(&mut self) -> io::Result<()> {
         if let Link::Tls(stream) = self {
             stream.conn.send_close_notify();

@@ -13,10 +13,10 @@ use fake_server::{FakeServer, Printer, Rule, Settings};
 /// A stand-in for Mackerel's API v0. Its first line of output is its URL.
 ///
 /// A script is WHERE [#FIRST[-[LAST]]] = WHAT[:HOW]. WHERE is `connect`, or [METHOD] and a path, a
-/// start of one that ends in `*`, or one segment of it. For `connect`, WHAT is silence, stall:BYTES,
-/// reset, close, garbage, expired, early, wrong-name or unknown-ca. Otherwise it is a status
-/// (429:30 adds Retry-After), hang, hang-midway, drip:20ms, delay:3s, reset, close, lost, cut,
-/// surplus, garbage, huge:BYTES, chunked, interim, portal, redirect:URL or unread:STATUS.
+/// start of one that ends in `*`, or one segment of it. For `connect`, WHAT is silence,
+/// stall:BYTES, reset, close, garbage, expired, early, wrong-name or unknown-ca. Otherwise it is a
+/// status (429:30 adds Retry-After), hang, hang-midway, drip:20ms, delay:3s, reset, close, lost,
+/// cut, surplus, garbage, huge:BYTES, chunked, interim, portal, redirect:URL or unread:STATUS.
 #[derive(FromArgs)]
 struct Arguments {
     /// address to listen on (127.0.0.1:0, a free port)
@@ -47,11 +47,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
-    // Held until the URL is out, so that nothing else is the first line.
+    // Locked until the URL is printed, so that nothing else is the first line.
     let mut out = std::io::stdout().lock();
     match run(&arguments) {
         Ok(fake_server) => {
-            // Without a reader it is of use to others all the same.
+            // Without a reader of its output, the server is still useful.
             drop(writeln!(out, "{}\n", fake_server.base()).and_then(|()| out.flush()));
             drop(out);
             loop {

@@ -1,4 +1,4 @@
-//! What a Mackerel organisation knows: hosts, their values, check reports, graph definitions.
+//! The state of a Mackerel organisation: hosts, their values, check reports, graph definitions.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,16 +11,16 @@ pub(super) const HORIZON: u64 = 24 * 3600;
 /// Seconds. Check reports older than this are dropped.
 pub(super) const REPORT_HORIZON: u64 = 6 * 3600;
 
-/// Hosts held; registering one more is refused.
+/// Largest number of hosts. Registering one more is refused.
 const HOSTS: usize = 1000;
-/// Points held of one series, the newest ones.
+/// Largest number of points of one series. The newest ones are kept.
 const POINTS: usize = 4096;
-/// Check reports held, the newest ones.
+/// Largest number of check reports. The newest ones are kept.
 const REPORTS: usize = 10_000;
 
-/// The letters of a host id: neither 0, O, I nor l.
+/// The letters of a host id: without 0, O, I and l.
 const LETTERS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// Letters of a host id.
+/// Number of letters of a host id.
 const ID_LENGTH: usize = 11;
 
 /// The organisation.
@@ -31,7 +31,8 @@ pub struct Model {
     pub graphs: BTreeMap<String, Value>,
     /// Accepted check reports, oldest first.
     pub reports: Vec<Value>,
-    /// Values and reports that were answered with 200 and dropped: too old, too far ahead, repeated.
+    /// Values and reports that were answered with 200 and dropped: too old, too far ahead,
+    /// repeated.
     pub ignored: usize,
     /// Whether the key may only read: then changes are answered with 403.
     pub read_only: bool,
@@ -43,13 +44,13 @@ pub struct Host {
     pub id: String,
     /// As last posted or put.
     pub document: Map<String, Value>,
-    /// Those of every document: a document adds roles and takes none away.
+    /// The roles of all documents: a document adds roles and removes none.
     pub roles: BTreeSet<String>,
     pub status: String,
     pub is_retired: bool,
     /// Seconds since the epoch.
     pub created_at: u64,
-    /// How often the document was put.
+    /// Number of times that the document was put.
     pub updates: usize,
     /// By metric name, then by time in seconds since the epoch.
     pub series: BTreeMap<String, BTreeMap<u64, f64>>,
@@ -62,7 +63,7 @@ impl Host {
         self.text("name")
     }
 
-    /// Empty if there is none.
+    /// The custom identifier. Empty if there is none.
     pub fn custom_identifier(&self) -> &str {
         self.text("customIdentifier")
     }
@@ -119,8 +120,8 @@ impl Host {
 }
 
 impl Model {
-    /// A new host with this document, which has been checked. Returns its id; `None` if there are
-    /// too many hosts.
+    /// Registers a host with this document, which has been checked. Returns its id. `None` if there
+    /// are too many hosts.
     pub fn register(&mut self, document: Map<String, Value>, now: u64) -> Option<String> {
         if self.hosts.len() >= HOSTS {
             return None;
@@ -142,8 +143,7 @@ impl Model {
         Some(id)
     }
 
-    /// A host as a test wants it to be there already, of this name and custom identifier (none if
-    /// empty). Returns its id.
+    /// Adds a host of this name and custom identifier (none if empty), for a test. Returns its id.
     pub fn add_host(&mut self, name: &str, custom_identifier: &str) -> String {
         let mut document = Map::new();
         document.insert("name".to_owned(), json!(name));
@@ -170,7 +170,7 @@ impl Model {
         }
     }
 
-    /// A value at a time replaces the one that was there.
+    /// Adds a value. It replaces an earlier one of the same time.
     pub(super) fn put_value(&mut self, id: &str, name: &str, time: u64, value: f64, now: u64) {
         let Some(host) = self.hosts.get_mut(id) else {
             return;
@@ -215,8 +215,8 @@ impl Model {
     }
 }
 
-/// Whether the name of a metric in a graph definition, in which `*` and `#` stand for one segment
-/// each, means this metric.
+/// Whether the metric's name in a graph definition covers this metric. `*` and `#` in it stand for
+/// one segment each.
 fn covers(pattern: &str, metric: &str) -> bool {
     let (mut wanted, mut given) = (pattern.split('.'), metric.split('.'));
     loop {

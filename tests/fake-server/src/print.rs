@@ -1,4 +1,4 @@
-//! What arrives, for a person to read: `--print`.
+//! Received requests in readable form: `--print`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,17 +11,17 @@ use super::model::Model;
 use super::table::{Table, Unit, clip, utc};
 use super::values;
 
-/// Characters of a text of which only the start is shown.
+/// Largest number of characters of a printed text.
 pub(super) const CLIP: usize = 100;
 
-/// Writes each request as it has been answered.
+/// Prints each request when it has been answered.
 pub struct Printer {
     out: Mutex<Box<dyn Write + Send>>,
     colour: bool,
 }
 
 impl Printer {
-    /// `colour` is whether `out` is a terminal that wants escape sequences.
+    /// `colour` is whether `out` is a terminal that supports escape sequences.
     pub fn new(out: Box<dyn Write + Send>, colour: bool) -> Printer {
         Printer {
             out: Mutex::new(out),
@@ -29,7 +29,7 @@ impl Printer {
         }
     }
 
-    /// Shows a request, what was answered (if anything), and what is in it.
+    /// Prints a request, its answer (if any), and its content.
     pub(super) fn show(&self, request: &Request, answer: Option<&Answer>, model: &Model) {
         let head = &request.head;
         let (_, time) = utc(request.time);
@@ -52,19 +52,20 @@ impl Printer {
         }
         text.push('\n');
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody may be reading any more; the server goes on all the same.
+        // The reader may be gone. The server goes on all the same.
         drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
     fn paint(&self, code: u8, text: &str) -> String {
-        match self.colour {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_owned(),
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
         }
     }
 }
 
-/// One line of what is shown, by what it is.
+/// A printed line by its kind.
 pub(super) enum Line {
     Heading(String),
     /// Names of columns.
@@ -72,7 +73,7 @@ pub(super) enum Line {
     Text(String),
 }
 
-/// A table's lines, the first of which names the columns, below an empty one.
+/// An empty line, then a table's lines. The first line of the table names the columns.
 pub(super) fn labelled(table: &Table) -> Vec<Line> {
     let mut lines = table.lines().into_iter();
     let labels = lines.next().map(Line::Labels);
@@ -126,7 +127,7 @@ fn describe(request: &Request, model: &Model) -> Vec<Line> {
     }
 }
 
-/// A host by the name it goes by, with its id.
+/// The name of a host, with its id.
 pub(super) fn name(model: &Model, id: &str) -> String {
     let host = model.hosts.get(id);
     clip(
@@ -183,7 +184,7 @@ fn host(document: &Value, id: &str) -> Vec<Line> {
     lines
 }
 
-/// Models of processors, with how many there are of each.
+/// Processor models, with the number of each.
 fn processors(cpus: &Value) -> BTreeMap<String, usize> {
     let mut models = BTreeMap::new();
     for cpu in cpus.as_array().into_iter().flatten() {

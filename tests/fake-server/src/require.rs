@@ -1,8 +1,10 @@
-//! Test cases that cannot run everywhere: they say so, and never pass by a bare `return`.
+//! Test cases that cannot run everywhere. They print that they are skipped, and never pass by a
+//! bare `return`.
 
-/// Ends the test, as skipped, unless the condition holds: for what the machine may lack, such as a
-/// program, root or a feature of the kernel. Prints `skipped: REASON`; where `CI` is set the test
-/// fails.
+/// Skips the test unless the condition holds, for features that the machine may lack: a program,
+/// root, a kernel feature.
+///
+/// Prints `skipped: REASON`. If `CI` is set, the test fails.
 #[macro_export]
 macro_rules! require {
     ($condition:expr, $($reason:tt)+) => {
@@ -13,9 +15,10 @@ macro_rules! require {
     };
 }
 
-/// Ends the test, as skipped, unless the condition holds: for a case about another program than the
-/// one under test, such as one that is not emulated. Another step of CI runs it. Prints
-/// `skipped: REASON`.
+/// Skips the test unless the condition holds, for a case about another program than the one under
+/// test, such as one that is not emulated.
+///
+/// Another step of CI runs it. Prints `skipped: REASON`.
 #[macro_export]
 macro_rules! only_if {
     ($condition:expr, $($reason:tt)+) => {
@@ -39,7 +42,7 @@ pub fn skip(reason: &str, is_failure: bool) {
         "CI is set, and this machine cannot run the case: {reason}"
     );
     let name = std::thread::current().name().unwrap_or("?").to_owned();
-    // The harness captures the macros' output of a test that passes, but not this.
+    // The harness captures the output of the printing macros in a test that passes, but not this.
     let line = format!("skipped: {name}: {reason}\n");
     drop(std::io::Write::write_all(
         &mut std::io::stderr(),

@@ -1,15 +1,15 @@
-//! What is to go wrong, and when: rules that a test adds while the server runs, or that the command
-//! line gives.
+//! Faults and their times: rules that a test adds while the server runs, or that the command line
+//! gives.
 
 use std::time::Duration;
 
 use super::http::{Answer, Head};
 use super::tls::Flaw;
 
-/// What happens to a whole connection, before any request is read.
+/// A fault of a whole connection, before any request is read.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It is accepted; nothing is read and nothing said.
+    /// It is accepted. Nothing is read or sent.
     Silence,
     /// The handshake stops for good after so many bytes of the server's first flight.
     Stall(usize),
@@ -17,18 +17,18 @@ pub enum Fault {
     Reset,
     /// It ends by FIN.
     Close,
-    /// Bytes arrive that are neither TLS nor HTTP, then FIN.
+    /// Bytes that are neither TLS nor HTTP, then FIN.
     Garbage,
-    /// The handshake shows a certificate that must not be believed.
+    /// The handshake has a certificate that clients must reject.
     Certificate(Flaw),
 }
 
-/// What happens to one request. Those that say "taken" reach the model first.
+/// A fault of one request. With "Taken" in its description, the model accepts the request first.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// This answer instead of the right one.
     Answer(Answer),
-    /// This answer up to half of its body; then the connection ends without goodbye.
+    /// This answer up to half of its body. Then the connection ends without close_notify.
     Partial(Answer),
     /// This answer before the body has been read, as proxies give; then FIN.
     Unread(Answer),
@@ -42,11 +42,11 @@ pub enum Act {
     Delay(Duration),
     /// RST.
     Reset,
-    /// The connection is closed in good order, without an answer.
+    /// The connection is closed properly, without an answer.
     Close,
-    /// Taken, and then as [`Act::Close`]: the client cannot know.
+    /// Taken, and then as [`Act::Close`]: the client cannot find out.
     Lost,
-    /// Taken. The connection ends, without goodbye, half-way through the body.
+    /// Taken. The connection ends half-way through the body, without close_notify.
     Cut,
     /// Taken. More bytes than `Content-Length` says.
     Surplus,
@@ -56,11 +56,11 @@ pub enum Act {
     Huge(usize),
     /// Taken. The right answer in chunks, without a length.
     Chunked,
-    /// Taken. The right answer after a `100 Continue` that nobody asked for.
+    /// Taken. The right answer after a `100 Continue` that the client did not request.
     Interim,
-    /// Taken. The right answer below headers as some proxies write them: see [`Answer::odd`].
+    /// Taken. The right answer after headers as some proxies write them: see [`Answer::odd`].
     OddHead,
-    /// Taken. This answer instead of the right one: the client cannot know.
+    /// Taken. This answer instead of the right one: the client cannot find out.
     Instead(Answer),
     /// Taken. The right answer, with the time of the server in seconds since the epoch.
     Dated(u64),
@@ -72,12 +72,13 @@ enum Effect {
     Request(Act),
 }
 
-/// One thing that goes wrong, and where.
+/// One fault, and where it occurs.
 ///
-/// As text: `WHERE [#FIRST[-[LAST]]] = WHAT[:HOW]`, e.g. `tsdb #1-3 = 500` or `connect #2 = expired`.
+/// As text: `WHERE [#FIRST[-[LAST]]] = WHAT[:HOW]`, e.g. `tsdb #1-3 = 500` or `connect #2 =
+/// expired`.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Empty for any.
+    /// Empty for any method.
     method: String,
     /// A whole path, a beginning of one that ends in `*`, or one segment.
     path: String,
@@ -153,7 +154,7 @@ impl Rule {
         path && (self.method.is_empty() || self.method == head.method)
     }
 
-    /// Counts one match; whether it is one of those that are meant.
+    /// Counts one match. Returns whether the rule applies to it.
     fn counts(&mut self) -> bool {
         self.matched += 1;
         (self.first..=self.last).contains(&self.matched)
@@ -212,7 +213,7 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The rules in force. Each counts what matches it; the first that is due decides.
+/// The current rules. Each counts its matches. The first rule that applies is used.
 #[derive(Debug, Default)]
 pub(super) struct Script(Vec<Rule>);
 
@@ -225,7 +226,7 @@ impl Script {
         self.0.clear();
     }
 
-    /// What is to happen to the connection that has just been accepted.
+    /// The fault of the connection that has just been accepted.
     pub(super) fn fault(&mut self) -> Option<Fault> {
         let mut due = None;
         for rule in &mut self.0 {
@@ -240,7 +241,7 @@ impl Script {
         due
     }
 
-    /// What is to happen to the request whose head has just been read.
+    /// The fault of the request whose head has just been read.
     pub(super) fn act(&mut self, head: &Head) -> Option<Act> {
         let mut due = None;
         for rule in &mut self.0 {

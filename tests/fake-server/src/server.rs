@@ -22,7 +22,7 @@ const DOOR_LIMIT: Duration = Duration::from_secs(5);
 /// Pause after an attempt to open the door that failed.
 const TURN_AGAIN: Duration = Duration::from_millis(5);
 
-/// How the server is to be. [`Settings::default`] is plain HTTP on a free port of 127.0.0.1.
+/// The settings of the server. [`Settings::default`] is plain HTTP on a free port of 127.0.0.1.
 pub struct Settings {
     pub listen: SocketAddr,
     pub tls: bool,
@@ -34,15 +34,15 @@ pub struct Settings {
     pub keys: KeyKind,
     /// The only group for key exchange; all that ring has if `None`.
     pub group: Option<rustls::NamedGroup>,
-    /// Whether TLS sessions may be taken up again.
+    /// Whether TLS sessions may be resumed.
     pub resume: bool,
-    /// The key that is accepted; any if `None`.
+    /// The accepted key. With `None`, any key is accepted.
     pub key: Option<String>,
-    /// A connection without a request for so long is closed.
+    /// A connection without a request for this time is closed.
     pub idle: Duration,
-    /// A connection is closed after so many requests.
+    /// A connection is closed after this number of requests.
     pub requests_per_connection: usize,
-    /// Whether the last answer on a connection says so (`Connection: close`).
+    /// Whether the last answer on a connection has the header `Connection: close`.
     pub announce_close: bool,
     /// Shows what arrives.
     pub printer: Option<Printer>,
@@ -91,7 +91,7 @@ impl FakeServer {
         .unwrap()
     }
 
-    /// Fails if the address cannot be had.
+    /// Starts a server. Fails if the address cannot be bound.
     pub fn start(settings: Settings) -> io::Result<FakeServer> {
         let listener = TcpListener::bind(settings.listen)?;
         let address = listener.local_addr()?;
@@ -131,24 +131,24 @@ impl FakeServer {
         certificates.map_or("", |certificates| certificates.ca.as_str())
     }
 
-    /// Adds a rule given as text: [`Rule::parse`]. Panics if it is nonsense.
+    /// Adds a rule given as text: [`Rule::parse`]. Panics if it is invalid.
     pub fn script(&self, text: &str) {
         self.rule(Rule::parse(text).unwrap());
     }
 
-    /// Adds a rule. Of those that are due, the one added first decides.
+    /// Adds a rule. Of several rules that apply, the one added first is used.
     pub fn rule(&self, rule: Rule) {
         self.shared.change(|state| state.script.add(rule));
     }
 
-    /// Removes all rules. What hangs goes on hanging.
+    /// Removes all rules. Requests that hang go on hanging.
     pub fn clear_script(&self) {
         self.shared.change(|state| state.script.clear());
     }
 
-    /// Changes whether the server can be reached, and returns when it is so.
+    /// Changes whether the server can be reached. Returns after the change.
     pub fn door(&self, door: Door) {
-        // Taken first: the accepting thread may have the next one ready before it is woken.
+        // Read first: the accepting thread may have the next one ready before it is woken.
         let listener = self.listener.get();
         self.shared.change(|state| state.door = door);
         wake(listener);
@@ -162,13 +162,12 @@ impl FakeServer {
         }
     }
 
-    /// Looks at, or changes, what has arrived so far.
+    /// Reads or changes what has been received so far.
     pub fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         self.shared.change(|state| look(&mut state.seen))
     }
 
-    /// Waits until `look` finds what is wanted. Panics, and says what did arrive, if it does not
-    /// within `limit`.
+    /// Waits until `look` finds something. Panics after `limit`, with a list of what was received.
     #[track_caller]
     pub fn wait<T>(
         &self,
@@ -192,13 +191,13 @@ impl Drop for FakeServer {
         wake(self.listener.get());
         self.shared.cut_all();
         if let Some(thread) = self.thread.take() {
-            // A panic in there has been shown; a second one here would hide it.
+            // A panic of that thread has been printed. A second one here would hide it.
             drop(thread.join());
         }
     }
 }
 
-/// The listening socket, if there is one, where others than the accepting thread can wake it.
+/// The listening socket, if there is one. Other threads than the accepting one can wake it.
 struct Listener(Mutex<Option<Arc<TcpListener>>>);
 
 impl Listener {
@@ -214,7 +213,7 @@ impl Listener {
 /// Ends `accept`, now and in future.
 fn wake(listener: Option<Arc<TcpListener>>) {
     if let Some(listener) = listener {
-        // It fails only if the socket no longer listens, and then nobody is in `accept`.
+        // It fails only if the socket no longer listens. Then no thread is in `accept`.
         let _ = rustix::net::shutdown(&*listener, Shutdown::Both);
     }
 }
@@ -237,7 +236,7 @@ fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
                     filler = new;
                     shared.change(|state| state.door_is = door);
                 }
-                // Whoever woke this thread may still hold the old socket for an instant.
+                // The thread that woke this one may still hold the old socket for an instant.
                 Err(_) => drop(shared.pause(TURN_AGAIN)),
             }
             continue;
@@ -260,13 +259,13 @@ fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
         }
     }
     for thread in threads {
-        // Its panic, if any, has been shown.
+        // Its panic, if any, has been printed.
         drop(thread.join());
     }
 }
 
-/// Closes the socket that listens and opens the one that the door needs. Returns the connection
-/// that keeps a deaf door shut.
+/// Closes the listening socket and opens the one that the door needs. Returns the connection that
+/// keeps a deaf door shut.
 fn turn(slot: &Listener, address: SocketAddr, door: Door) -> io::Result<Option<TcpStream>> {
     slot.set(None);
     let mut filler = None;

@@ -1,4 +1,4 @@
-//! What the fake server's threads have in common: one state, one lock, one condition.
+//! The shared state of the fake server's threads: one state, one lock, one condition.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, TcpStream};
@@ -12,21 +12,20 @@ use super::script::{Act, Fault, Script};
 use super::server::Settings;
 use super::tls::Certificates;
 
-/// Requests kept for tests to look at, newest last.
+/// Largest number of requests kept for tests. The newest ones are kept.
 const REQUESTS: usize = 10_000;
-/// Connections served at a time; one more is closed at once.
+/// Largest number of connections at a time. One more is closed at once.
 const CONNECTIONS: usize = 256;
-/// Reasons kept of handshakes that failed, the first ones.
+/// Largest number of kept reasons of failed handshakes. The first ones are kept.
 const HANDSHAKE_ERRORS: usize = 1000;
 
 /// Whether the server can be reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Door {
     Open,
-    /// As if it had died: connections are closed, new ones refused.
+    /// As after a crash: connections are closed, new ones refused.
     Refusing,
-    /// As behind a broken network: attempts to connect go unanswered, and so do requests on
-    /// connections that exist.
+    /// As behind a broken network: new connections and requests on existing ones are not answered.
     Deaf,
 }
 
@@ -35,21 +34,21 @@ pub enum Door {
 pub struct Counts {
     /// TCP connections accepted.
     pub connections: usize,
-    /// TLS handshakes from nothing.
+    /// Full TLS handshakes.
     pub full_handshakes: usize,
-    /// TLS handshakes that took up an earlier session.
+    /// TLS handshakes that resumed an earlier session.
     pub resumptions: usize,
-    /// TLS handshakes that came to nothing, whoever broke them off.
+    /// TLS handshakes that failed on either side.
     pub failed_handshakes: usize,
     /// Connections that are being served.
     pub open: usize,
 }
 
-/// Everything that has arrived.
+/// Everything that has been received.
 #[derive(Default)]
 pub struct Seen {
     pub counts: Counts,
-    /// Why each failed handshake failed, as this side saw it.
+    /// Why each failed handshake failed, as the server saw it.
     pub handshake_errors: Vec<String>,
     pub requests: VecDeque<Request>,
     pub model: Model,
@@ -81,9 +80,9 @@ impl Seen {
 
 pub(super) struct State {
     pub(super) stopping: bool,
-    /// How the door shall be.
+    /// The requested state of the door.
     pub(super) door: Door,
-    /// How it is.
+    /// The present state of the door.
     pub(super) door_is: Door,
     pub(super) script: Script,
     pub(super) seen: Seen,
@@ -115,13 +114,15 @@ impl Shared {
         }
     }
 
-    /// The state. A test that panicked while it looked has changed nothing, so that poison is no
-    /// reason to stop.
+    /// The state.
+    ///
+    /// A test that panicked while it read has changed nothing, so a poisoned lock is used all the
+    /// same.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes everybody who waits for it.
+    /// Changes the state and wakes all waiting threads.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.notify_all();
@@ -146,7 +147,7 @@ impl Shared {
         }
     }
 
-    /// Lets `time` pass, unless the server stops; whether it still runs.
+    /// Waits for `time`, or until the server stops. Returns whether it still runs.
     pub(super) fn pause(&self, time: Duration) -> bool {
         self.wait(time, |state| state.stopping.then_some(()))
             .is_none()
@@ -157,8 +158,8 @@ impl Shared {
         while self.pause(Duration::from_secs(3600)) {}
     }
 
-    /// Notes a connection and says what its number and its fate are; `None` if there are too many,
-    /// or the server stops.
+    /// Records a connection. Returns its number and its fault, if any. `None` if there are too many
+    /// connections, or if the server stops.
     pub(super) fn admit(&self, socket: &TcpStream) -> Option<(usize, Option<Fault>)> {
         let copy = socket.try_clone().ok()?;
         self.change(|state| {
@@ -173,7 +174,7 @@ impl Shared {
         })
     }
 
-    /// Forgets a connection.
+    /// Removes a connection.
     pub(super) fn dismiss(&self, number: usize) {
         self.change(|state| {
             state.open.remove(&number);
@@ -181,7 +182,7 @@ impl Shared {
         });
     }
 
-    /// What the script has for a request; [`Act::Hang`] behind a deaf door.
+    /// The script's fault for a request. [`Act::Hang`] behind a deaf door.
     pub(super) fn act(&self, head: &Head) -> Option<Act> {
         self.change(|state| match state.door {
             Door::Deaf => Some(Act::Hang),
@@ -189,7 +190,7 @@ impl Shared {
         })
     }
 
-    /// Notes a handshake that came to nothing.
+    /// Records a failed handshake.
     pub(super) fn note_failure(&self, reason: String) {
         self.change(|state| {
             state.seen.counts.failed_handshakes += 1;
@@ -199,7 +200,7 @@ impl Shared {
         });
     }
 
-    /// Notes a request as arrived and returns its number.
+    /// Records a received request and returns it with its number.
     pub(super) fn note(&self, connection: usize, head: Head, body: Vec<u8>) -> Request {
         self.change(|state| {
             let seen = &mut state.seen;
@@ -221,7 +222,7 @@ impl Shared {
         })
     }
 
-    /// Lets the model take a request and returns the right answer to it.
+    /// Applies a request to the model and returns the right answer.
     pub(super) fn take(&self, request: &Request) -> Answer {
         self.change(|state| {
             let key = self.settings.key.as_deref();
@@ -229,7 +230,7 @@ impl Shared {
         })
     }
 
-    /// Notes what is about to be answered, and prints it.
+    /// Records the answer that is about to be sent, and prints it.
     pub(super) fn answered(&self, request: &Request, answer: &Answer) {
         self.change(|state| {
             let mut requests = state.seen.requests.iter_mut().rev();
@@ -241,7 +242,7 @@ impl Shared {
         self.print(request, Some(answer));
     }
 
-    /// Shows a request to whoever watches.
+    /// Prints a request if there is a printer.
     pub(super) fn print(&self, request: &Request, answer: Option<&Answer>) {
         if let Some(printer) = &self.settings.printer {
             printer.show(request, answer, &self.lock().seen.model);
@@ -251,7 +252,7 @@ impl Shared {
     /// Ends every connection that is being served.
     pub(super) fn cut_all(&self) {
         for socket in self.lock().open.values() {
-            // One that has ended by itself needs no ending.
+            // A connection may have ended by itself.
             drop(socket.shutdown(Shutdown::Both));
         }
     }

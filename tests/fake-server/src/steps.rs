@@ -1,4 +1,4 @@
-//! A server on loopback, for tests: it follows a script and remembers what it was asked.
+//! A server on loopback, for tests: it follows a script and records the requests.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,26 +18,26 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
-/// A span in which every test is run.
+/// Years of validity that contain the time of every test run.
 pub const YEARS: (i32, i32) = (2000, 4000);
 
-/// What the server does next on a connection, which it closes after the last step.
+/// The server's next step on a connection. After the last step it closes the connection.
 pub enum Step {
-    /// Takes a request and says this.
+    /// Reads a request and sends this.
     Answer(String),
-    /// Takes a request.
+    /// Reads a request.
     Take,
-    /// Says this.
+    /// Sends this.
     Say(&'static str),
-    /// Says one byte after the other, until nobody listens any more.
+    /// Sends one byte after the other, until the client has closed.
     Drip,
     /// Waits until the client closes.
     Wait,
-    /// Waits until something comes, and does not take it: to close now is to break off.
+    /// Waits for a byte and does not read it: closing then sends RST.
     Hear,
-    /// Says that nothing more will come, on a connection that stays open below.
+    /// Sends close_notify. The TCP connection stays open.
     Bye,
-    /// Goes on encrypted.
+    /// Continues over TLS.
     Encrypt(Arc<ServerConfig>),
 }
 
@@ -49,8 +49,8 @@ pub fn ok(body: &str) -> Step {
     ))
 }
 
-/// Starts a server that takes as many connections as there are scripts, one after the other.
-/// Joining yields the requests, the number of their connection before each.
+/// Starts a server that accepts one connection for each script, one after the other. Joining
+/// returns the requests, each after the number of its connection.
 pub fn serve(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -58,7 +58,7 @@ pub fn serve(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
         let mut taken = Vec::new();
         for (number, script) in scripts.into_iter().enumerate() {
             let mut stream = Stream::Plain(listener.accept().unwrap().0);
-            // A client that goes away ends its script.
+            // A client that closes ends its script.
             let end = script.into_iter().try_for_each(|step| {
                 match step {
                     Step::Encrypt(config) => stream.encrypt(config),
@@ -118,14 +118,14 @@ impl Stream {
             .set_read_timeout(Some(Duration::from_millis(20)))?;
         loop {
             self.say(b"x")?;
-            // The only reason for something to come is that the client closes.
+            // Something can only arrive because the client closes.
             if self.tcp().peek(&mut [0]).is_ok() {
                 return Ok(());
             }
         }
     }
 
-    /// One request, head and body.
+    /// Reads one request, head and body.
     fn request(&mut self) -> io::Result<String> {
         let mut text = Vec::new();
         let mut byte = [0];
@@ -173,7 +173,7 @@ impl Write for Stream {
     }
 }
 
-/// An authority that nobody else knows.
+/// A certificate authority that no other program trusts.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -193,7 +193,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for `key`, and what it says.
+    /// A certificate for `key` with these contents.
     pub fn sign(&self, params: &CertificateParams, key: &KeyPair) -> Certificate {
         params.signed_by(key, &self.0).unwrap()
     }
@@ -211,7 +211,7 @@ impl Authority {
         self.server_of(name, years, version, key, provider)
     }
 
-    /// The same with a key and with cryptography that are given.
+    /// The same with a given key and cryptography provider.
     pub fn server_of(
         &self,
         name: &str,
@@ -234,7 +234,8 @@ impl Authority {
     }
 }
 
-/// What `openssl req -x509` puts into a certificate for `name` in these [`YEARS`]: an authority's.
+/// The contents of a certificate for `name` as `openssl req -x509` makes it, valid in [`YEARS`]:
+/// that of an authority.
 pub fn own(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -244,7 +245,7 @@ pub fn own(name: &str) -> CertificateParams {
     params
 }
 
-/// A server that presents these certificates, whether or not they fit each other and the key.
+/// A server that presents these certificates. They need not match each other or the key.
 pub fn presenting(
     chain: Vec<CertificateDer<'static>>,
     key: &KeyPair,
@@ -262,7 +263,7 @@ pub fn presenting(
     Arc::new(config)
 }
 
-/// A file that goes when its test ends.
+/// A file that is removed when dropped.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {

@@ -1,6 +1,6 @@
-//! Text in columns, and numbers as people read them.
+//! Text in columns, and numbers in readable form.
 
-/// Cells in rows; a row may be shorter than others.
+/// Cells in rows. A row may be shorter than others.
 #[derive(Default)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
-    /// One line a row, the columns below each other, nothing at the end of a line.
+    /// One line for each row, with aligned columns and no trailing blanks.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
@@ -37,9 +37,10 @@ impl Table {
                 if column > 0 {
                     line.push_str("  ");
                 }
-                line.push_str(&match self.right.contains(&column) {
-                    true => format!("{cell:>width$}"),
-                    false => format!("{cell:<width$}"),
+                line.push_str(&if self.right.contains(&column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
                 });
             }
             line.truncate(line.trim_end().len());
@@ -65,7 +66,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// The unit of a graph definition; [`Unit::Number`] if it is none that is known.
+    /// The unit of a graph definition. [`Unit::Number`] if it is unknown.
     pub(super) fn named(name: &str) -> Unit {
         match name {
             "percentage" => Unit::Percent,
@@ -105,9 +106,10 @@ fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
         value /= step;
         unit = next;
     }
-    match whole {
-        true => format!("{value:.0} {unit}"),
-        false => format!("{value:.1} {unit}"),
+    if whole {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
     }
 }
 
@@ -153,8 +155,8 @@ pub(super) fn http_date(seconds: u64) -> String {
     format!("Thu, {} {month} {} {time} GMT", parts[2], parts[0])
 }
 
-/// The first `limit` characters of the first line, without control characters, which might do
-/// something to a terminal.
+/// The first `limit` characters of the first line, without control characters, which a terminal
+/// might interpret.
 pub(super) fn clip(text: &str, limit: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     let more = line.chars().count() > limit || text.lines().nth(1).is_some();

@@ -1,4 +1,4 @@
-//! A certificate authority that lives as long as the process, and what it signs.
+//! A certificate authority of this process, and its certificates.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use rustls::server::NoServerSessionStorage;
 
 use super::server::Settings;
 
-/// The names the fake server is reached by.
+/// The names and addresses of the fake server.
 const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
 
 /// What is wrong with a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flaw {
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYetValid,
-    /// It is somebody else's.
+    /// It is for another name.
     WrongName,
     /// It is signed by an authority that the client does not know.
     UnknownCa,
 }
 
 impl Flaw {
-    /// All of them, with the name each has in a script.
+    /// All flaws, with their names in a script.
     pub const ALL: [(&str, Flaw); 4] = [
         ("expired", Flaw::Expired),
         ("early", Flaw::NotYetValid),
@@ -75,14 +75,14 @@ impl KeyKind {
 
 /// The authority's certificate and the server's sides of a handshake.
 pub(super) struct Certificates {
-    /// PEM, for the client to trust.
+    /// The authority's certificate as PEM, for clients.
     pub(super) ca: String,
     good: Arc<ServerConfig>,
     flawed: Vec<(Flaw, Arc<ServerConfig>)>,
 }
 
 impl Certificates {
-    /// Makes everything anew.
+    /// Makes all keys and certificates.
     pub(super) fn make(settings: &Settings) -> Certificates {
         let ca = authority("Stand-in test authority", settings.keys);
         let stranger = authority("Somebody else's authority", settings.keys);
@@ -132,7 +132,7 @@ fn authority(name: &str, keys: KeyKind) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, keys.key()).unwrap()
 }
 
-/// What a server's certificate says.
+/// The contents of a server's certificate.
 fn params(flaw: Option<Flaw>) -> CertificateParams {
     let names: Vec<String> = match flaw {
         Some(Flaw::WrongName) => vec!["elsewhere.example".to_owned()],

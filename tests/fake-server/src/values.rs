@@ -107,7 +107,7 @@ fn pivot(round: &BTreeMap<&str, f64>, group: &str, columns: [&str; 2], unit: Uni
     labelled(&table)
 }
 
-/// Names and values side by side, below a title; nothing if there are none.
+/// Names and values side by side, below a title. Empty if there are none.
 fn grid(title: &str, cells: &[(String, String)]) -> Vec<Line> {
     if cells.is_empty() {
         return Vec::new();

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use fake_server::{FakeServer, KEY};
 
-/// How long the server may be silent before it is taken to hang.
+/// Time of silence after which the server counts as hanging.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// How long it may take to answer when it is meant to.
+/// Time limit for an expected answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
 trait Stream: Read + Write {}
@@ -27,7 +27,7 @@ pub(crate) struct Client {
     ahead: Vec<u8>,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -55,7 +55,7 @@ pub(crate) enum End {
     Status(u16),
     /// Nothing more came, and the connection stayed open.
     Silence,
-    /// FIN, after so many bytes; over TLS with a close_notify before it.
+    /// FIN, after this number of bytes. Over TLS with a close_notify before it.
     Closed(usize),
     /// FIN without a close_notify.
     Truncated,
@@ -65,7 +65,7 @@ pub(crate) enum End {
     NoHttp,
 }
 
-/// A client's side of TLS that believes the fake server's authority.
+/// A TLS client that trusts the fake server's authority.
 pub(crate) fn trusting(fake_server: &FakeServer) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(fake_server.ca().as_bytes()).unwrap();
@@ -80,7 +80,7 @@ pub(crate) fn trusting(fake_server: &FakeServer) -> Arc<ClientConfig> {
 }
 
 impl Client {
-    /// Plain HTTP or TLS, as the fake server wants it.
+    /// A client over plain HTTP or TLS, as the fake server needs it.
     pub(crate) fn of(fake_server: &FakeServer) -> Client {
         match fake_server.ca() {
             "" => Client::plain(fake_server).unwrap(),
@@ -98,7 +98,7 @@ impl Client {
         })
     }
 
-    /// Shakes hands at once.
+    /// A TLS client. Performs the handshake at once.
     pub(crate) fn tls(fake_server: &FakeServer, config: &Arc<ClientConfig>) -> io::Result<Client> {
         let mut socket = TcpStream::connect_timeout(&fake_server.address(), LIMIT)?;
         socket.set_read_timeout(Some(LIMIT))?;
@@ -115,7 +115,7 @@ impl Client {
         })
     }
 
-    /// From now on, silence means that nothing will come.
+    /// From now on, silence counts as a hanging server.
     pub(crate) fn lose_patience(&self) {
         self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
     }
@@ -125,12 +125,12 @@ impl Client {
         self.stream.flush()
     }
 
-    /// A request with the right key, as an agent sends it.
+    /// Sends a request with the right key, as an agent does.
     pub(crate) fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<()> {
         self.request_with(method, path, &format!("X-Api-Key: {KEY}\r\n"), body)
     }
 
-    /// A request with these header lines, each with its line end.
+    /// Sends a request with these header lines, each with its line end.
     pub(crate) fn request_with(
         &mut self,
         method: &str,
@@ -145,7 +145,7 @@ impl Client {
         self.send(format!("{head}{body}").as_bytes())
     }
 
-    /// A request and its answer, which must come.
+    /// Sends a request and returns its answer. Panics if none comes.
     #[track_caller]
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Reply {
         self.request(method, path, body).unwrap();
@@ -153,7 +153,7 @@ impl Client {
             .unwrap_or_else(|end| panic!("{method} {path}: {end:?}"))
     }
 
-    /// A request and how it ends.
+    /// Sends a request and returns how the exchange ends.
     pub(crate) fn end(&mut self, method: &str, path: &str, body: &str) -> End {
         if self.request(method, path, body).is_err() {
             return End::Reset;
@@ -210,7 +210,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// Waits for the end of a connection on which nothing is due.
+    /// Waits for the end of a connection on which no answer is due.
     pub(crate) fn rest(&mut self) -> End {
         loop {
             if let Err(end) = self.more() {

@@ -1,4 +1,4 @@
-//! A server that cannot be reached, comes back, or tires of a connection.
+//! A server that cannot be reached, comes back, or closes connections.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use crate::client::{Client, End};
 use fake_server::{Door, FakeServer, Settings};
 
 const TSDB: &str = "/api/v0/tsdb";
-/// Longer than a connection on loopback takes.
+/// Longer than connecting on loopback takes.
 const SHORT: Duration = Duration::from_millis(150);
 
 fn connect(fake_server: &FakeServer) -> Result<(), ErrorKind> {

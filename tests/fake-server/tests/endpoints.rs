@@ -1,4 +1,4 @@
-//! Hosts and permissions: the answers of a server in good order.
+//! Hosts and permissions: answers without faults.
 
 use serde_json::{Value, json};
 

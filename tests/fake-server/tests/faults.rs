@@ -1,4 +1,4 @@
-//! What the script does to requests and connections, over HTTP and over TLS.
+//! The script's faults of requests and connections, over HTTP and over TLS.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -10,9 +10,9 @@ use crate::client::{Client, End};
 use fake_server::{Act, Answer, FakeServer, Fault, Rule};
 
 const TSDB: &str = "/api/v0/tsdb";
-/// How long the server may take to do what it is meant to.
+/// Time limit for a fault to occur.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long it must do nothing to be believed that it hangs.
+/// Time of silence after which the server counts as hanging.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Both kinds of server.
@@ -133,7 +133,7 @@ fn some_acts_reach_the_model_and_some_do_not() {
             .request("POST", "/api/v0/hosts", r#"{"name":"h","meta":{}}"#)
             .unwrap();
         if !what.starts_with("hang") {
-            // However it ends, the model has had its chance then.
+            // However the exchange ends, the model has seen the request by then.
             drop(client.reply());
         }
         fake_server.wait(LIMIT, "request", |seen| {

@@ -1,4 +1,4 @@
-//! The fake server itself, driven by a client that takes nothing for granted.
+//! Tests of the fake server, by a client that assumes nothing.
 
 #![allow(
     clippy::disallowed_methods,

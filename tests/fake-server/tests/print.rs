@@ -1,4 +1,4 @@
-//! What a person sees.
+//! The printed form of requests.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use fake_server::{FakeServer, Printer, Settings};
 
-/// A page that the test keeps a copy of.
+/// Output of which the test keeps a copy.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -23,7 +23,7 @@ impl Write for Page {
 }
 
 impl Page {
-    /// What has been printed since the last time. `ID` stands for the host's id, and the time of
+    /// What has been printed since the last call. `ID` stands for the host's id, and the time of
     /// day at the start is left out.
     fn take(&self, id: &str) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
@@ -131,7 +131,7 @@ POST /api/v0/graph-defs/create  200 OK
         ("loadavg1", 1.0),
         ("loadavg5", 0.5),
     ];
-    // The past is dropped and shown all the same.
+    // Old values are dropped and printed all the same.
     let time = 951_868_740;
     let mut values: Vec<Value> = values
         .iter()

@@ -1,4 +1,4 @@
-//! Handshakes: versions, resumption, certificates that must not be believed.
+//! Handshakes: versions, resumption, certificates that clients must reject.
 
 use crate::client::{Client, End, trusting};
 use fake_server::{Counts, FakeServer, Fault, Flaw, Rule, Settings};

@@ -1,4 +1,4 @@
-//! Posted values, and what the server remembers of requests.
+//! Posted values, and recorded requests.
 
 use serde_json::{Value, json};
 

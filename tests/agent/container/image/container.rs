@@ -1,4 +1,4 @@
-//! Containers that go away with the test, and the files that they are given.
+//! Containers and their files, which are removed at the end of the test.
 
 use std::fs::{self, Permissions};
 use std::hash::{BuildHasher, RandomState};
@@ -13,7 +13,8 @@ use super::LIMIT;
 use crate::process_tree::{is_alive, poll_until, text};
 use fake_server::{FakeServer, KEY};
 
-/// What every container is denied: the root file system, capabilities, more than 16 MiB.
+/// Options that make the root file system read-only, drop all capabilities, and limit memory to 16
+/// MiB.
 pub(super) const DENIED: [&str; 9] = [
     "--read-only",
     "--cap-drop=ALL",
@@ -26,13 +27,14 @@ pub(super) const DENIED: [&str; 9] = [
     "--detach",
 ];
 
-/// The engine.
+/// The engine's program.
 fn program() -> String {
     std::env::var("AGENT_ENGINE").unwrap_or_else(|_| "podman".to_owned())
 }
 
-/// Whether the engine runs the health check of the image by itself: Podman has none in OCI images, and
-/// leaves the turns to systemd.
+/// Whether the engine itself runs the image's health check.
+///
+/// Podman has none in OCI images, and leaves the schedule to systemd.
 pub(super) fn checks_health() -> bool {
     program() == "docker"
 }
@@ -41,18 +43,18 @@ fn image() -> String {
     std::env::var("AGENT_IMAGE").expect("AGENT_IMAGE names the image; make test-sidecar sets it")
 }
 
-/// Has the engine do something, to its end.
+/// Runs the engine until it exits.
 pub(super) fn engine(words: &[&str]) -> Output {
     Command::new(program()).args(words).output().unwrap()
 }
 
-/// What a program said.
+/// The output of a program.
 pub(super) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     [text(&output.stdout), text(&output.stderr)].concat()
 }
 
-/// The same, of one that has to succeed.
+/// The output of a program. Panics unless it has succeeded.
 #[track_caller]
 fn done(words: &[&str]) -> String {
     let output = engine(words);
@@ -60,14 +62,14 @@ fn done(words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// A directory that containers see, whoever their user is, and a name that nobody else has.
+/// A directory that containers of any user can read, and a unique name.
 pub(super) struct Files {
     directory: TempDir,
     unique: String,
 }
 
 impl Files {
-    /// With the certificate of the fake server's authority, and its key.
+    /// The directory, with the certificate of the fake server's authority and the API key.
     pub(super) fn of(fake_server: &FakeServer) -> Files {
         let directory = tempfile::Builder::new().prefix("image-").tempdir().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
@@ -90,24 +92,24 @@ impl Files {
         self.directory.path().display().to_string()
     }
 
-    /// A volume of the engine's, which goes away with this.
+    /// A volume of the engine, which is removed with this.
     pub(super) fn volume(&self) -> String {
         self.unique.clone()
     }
 
-    /// A shell that needs no other file.
+    /// The path of a statically linked busybox.
     pub(super) fn busybox(&self) -> String {
         let found = ["/bin/busybox", "/usr/bin/busybox"];
         let found = found.into_iter().find(|path| Path::new(path).exists());
         found.expect("busybox-static is installed").to_owned()
     }
 
-    /// A directory with a `docker` that is the engine, uses the image under test in the place of the
-    /// one that is named, and lets the container reach the fake server.
+    /// A directory with a program `docker` that calls the engine. It replaces the named image by
+    /// the image under test, and makes the fake server reachable.
     pub(super) fn shim(&self, fake_server: &FakeServer) -> PathBuf {
         let directory = self.directory.path().join("bin");
         fs::create_dir(&directory).unwrap();
-        // Found before this one is the first in PATH.
+        // Looked up before the directory of the replacement is the first in PATH.
         let real = Command::new("sh")
             .args(["-c", "command -v \"$0\"", &program()])
             .output()
@@ -132,21 +134,21 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // There may be none.
+        // There may be no volume.
         drop(engine(&["volume", "rm", &self.unique]));
     }
 }
 
-/// A container that has been started. Dropping it removes it.
+/// A started container. Dropping it removes it.
 pub(super) struct Container<'a> {
-    /// They must not go before it.
+    /// Must outlive the container.
     _files: &'a Files,
     name: String,
 }
 
 impl<'a> Container<'a> {
-    /// Starts one that knows the fake server, and is denied all that can be denied; `more` are the
-    /// engine's options.
+    /// Starts a container that is configured for the fake server and has [`DENIED`]. `more` are
+    /// further options of the engine.
     #[track_caller]
     pub(super) fn start(
         files: &'a Files,
@@ -171,7 +173,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// One that somebody else has started.
+    /// A container of this name that is already running.
     pub(super) fn named(files: &'a Files, name: &str) -> Container<'a> {
         Container {
             _files: files,
@@ -187,12 +189,12 @@ impl<'a> Container<'a> {
         done(&["inspect", "--format", format, &self.name])
     }
 
-    /// Its process 1, as the host numbers it.
+    /// The pid of the container's process 1 on the host.
     pub(super) fn pid(&self) -> i32 {
         self.inspect("{{.State.Pid}}").parse().unwrap()
     }
 
-    /// Runs a program in it.
+    /// Runs a program in the container.
     pub(super) fn exec(&self, words: &[&str]) -> Output {
         engine(&[&["exec", &self.name], words].concat())
     }
@@ -201,7 +203,7 @@ impl<'a> Container<'a> {
         done(&["kill", "--signal", signal, &self.name]);
     }
 
-    /// Starts the same container again, once it has ended.
+    /// Starts the container again after it has ended.
     pub(super) fn again(&self) {
         poll_until(LIMIT, "end of the container", || {
             (self.inspect("{{.State.Running}}") == "false").then_some(())
@@ -209,7 +211,8 @@ impl<'a> Container<'a> {
         done(&["start", &self.name]);
     }
 
-    /// Ends it by a signal; how long that took. Panics unless it ends with 0, or is killed.
+    /// Ends the container by a signal and returns how long that took. Panics unless it exits with 0
+    /// or is killed.
     #[track_caller]
     pub(super) fn end(&self, signal: &str) -> Duration {
         let pid = self.pid();
@@ -223,7 +226,8 @@ impl<'a> Container<'a> {
         took
     }
 
-    /// Stops it as its user would; how long that took. Panics unless it ends with 0.
+    /// Stops the container as a user would and returns how long that took. Panics unless it exits
+    /// with 0.
     #[track_caller]
     pub(super) fn stop(&self) -> Duration {
         let begin = Instant::now();
@@ -234,7 +238,7 @@ impl<'a> Container<'a> {
         took
     }
 
-    /// A file of its group, by what version 1 and version 2 of control groups call it.
+    /// A file of the container's control group, by its names in versions 1 and 2.
     pub(super) fn group_file(&self, v1: &str, v2: &str) -> PathBuf {
         let groups = text(self.pid(), "cgroup");
         let controller = v1.split('/').next().unwrap();

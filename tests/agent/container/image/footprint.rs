@@ -1,4 +1,5 @@
-//! What the container needs, and how fast it is: configured by environment alone, in 16 MiB, as nobody.
+//! Memory, CPU and start time of the container: configured by environment alone, in 16 MiB, as an
+//! unprivileged user.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +10,13 @@ use super::{GONE, LIMIT};
 use crate::process_tree::{poll_until, text};
 use fake_server::{FakeServer, Host, Seen};
 
-/// The limit of its memory, in bytes.
+/// The container's memory limit, in bytes.
 const MEMORY: u64 = 16 << 20;
-/// Rounds are a minute apart, rates need two after the first, and are posted within the minute after.
+/// Rounds are a minute apart. Rates need two rounds after the first, and are posted within the
+/// minute after.
 const ROUNDS: Duration = Duration::from_secs(200);
-/// Who runs it: the image's own user; one that a platform made up, of the group that it gives to all;
-/// one who may not even use the state's directory, and so keeps nothing.
+/// Users of the container: the image's own; an id that a platform generates, in the common group;
+/// one that cannot write the state directory, and so keeps nothing.
 const USERS: [&str; 3] = ["65534:65534", "10001:0", "10002:10002"];
 
 fn number(path: &Path) -> u64 {
@@ -29,13 +31,13 @@ fn line(pid: i32, file: &str, name: &str) -> String {
     found.unwrap_or_default().trim().to_owned()
 }
 
-/// The host by this identifier.
+/// The host with this identifier.
 fn host<'s>(seen: &'s Seen, identifier: &str) -> Option<&'s Host> {
     let mut hosts = seen.model.hosts.values();
     hosts.find(|host| host.custom_identifier() == identifier)
 }
 
-/// Waits until the host has so many values of this series.
+/// Waits until the host has `count` values of this series.
 fn series(fake_server: &FakeServer, identifier: &str, name: &str, count: usize) {
     fake_server.wait(ROUNDS, name, |seen| {
         let values = host(seen, identifier)?.series.get(name)?;
@@ -73,13 +75,14 @@ fn one(fake_server: &FakeServer, files: &Files, user: &str) {
         "--env=MACKEREL_HOST_ID_STORE=memory",
         "--env=MACKEREL_AUTO_RETIREMENT=true",
     ];
-    // Each check is a process of its own in the group, so that the others show the agent alone.
+    // Each health check is a process in the control group. The other users' figures are of the
+    // agent alone.
     let is_checked = user == USERS[0] && checks_health();
     if !is_checked {
         more.push("--no-healthcheck");
     }
     if user != USERS[0] {
-        // A secret in a file, instead of the environment.
+        // A secret in a file instead of the environment.
         more.extend([
             "--env=MACKEREL_APIKEY=",
             "--env=MACKEREL_APIKEY_FILE=/files/key",
@@ -114,19 +117,21 @@ fn one(fake_server: &FakeServer, files: &Files, user: &str) {
 
     let peak_file = container.group_file("memory/memory.max_usage_in_bytes", "memory.peak");
     let peak = number(&peak_file);
-    // From here on, nothing of the engine is in the group. Kernels before 6.12 keep the peak of version 2.
+    // From here on, no process of the engine is in the group. Kernels before 6.12 cannot reset the
+    // peak of version 2.
     let is_anew = fs::write(&peak_file, "0").is_ok();
     let cpu = container.group_file("cpuacct/cpuacct.usage", "cpu.stat");
-    let spent = || match cpu.ends_with("cpu.stat") {
-        true => {
+    let spent = || {
+        if cpu.ends_with("cpu.stat") {
             let text = fs::read_to_string(&cpu).unwrap();
             text.split_whitespace()
                 .nth(1)
                 .unwrap()
                 .parse::<u64>()
                 .unwrap()
+        } else {
+            number(&cpu) / 1000
         }
-        false => number(&cpu) / 1000,
     };
     let (before, since) = (spent(), Instant::now());
     series(fake_server, &identifier, "container.cpu.app.usage", 1);

@@ -10,16 +10,16 @@ use crate::process::Signal;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::FakeServer;
 
-/// Has something to say at once.
+/// A check that reports at once.
 const CHECK: &str = "[plugin.checks.bad]\ncommand = \"echo bad; exit 2\"\n";
 /// Bytes of a spool before its first record, and of a record before its content.
 const HEAD: usize = 16;
 
-/// What a real spool holds and nobody has delivered.
+/// A real spool with undelivered records.
 struct Victim {
     host: String,
     file: Vec<u8>,
-    /// Where its records lie.
+    /// The byte ranges of the records.
     records: Vec<Range<usize>>,
 }
 
@@ -33,7 +33,7 @@ impl Victim {
             let before = fs::read(spool(&sandbox)).ok();
             let mut agent = sandbox.start();
             if life == 0 {
-                // No check runs before a post has worked.
+                // Checks start only after a successful post.
                 fake_server.wait(limit(30), "report", |seen| {
                     let mut reports = seen.to("POST", "/api/v0/monitoring/checks/report");
                     reports.next().map(drop)
@@ -45,7 +45,7 @@ impl Victim {
             agent.signal(Signal::TERM);
             until_changed(&sandbox, &before);
             drop(agent);
-            // Other series are another record.
+            // Other series make another record.
             sandbox.configure(&fake_server.base(), "");
         }
         let file = fs::read(spool(&sandbox)).unwrap();
@@ -65,7 +65,7 @@ impl Victim {
         }
     }
 
-    /// The file without those records that a test says.
+    /// The file without the records that `is_lost` accepts.
     fn without(&self, is_lost: impl Fn(&Range<usize>) -> bool) -> Vec<u8> {
         let mut file = self.file[..HEAD].to_vec();
         let kept = self.records.iter().filter(|record| !is_lost(record));
@@ -73,7 +73,7 @@ impl Victim {
         file
     }
 
-    /// A host whose agent reaches nobody.
+    /// A host whose agent reaches no server.
     fn sandbox(&self) -> Sandbox {
         let sandbox = Sandbox::empty();
         sandbox.configure("http://127.0.0.1:9", "");
@@ -81,8 +81,8 @@ impl Victim {
         sandbox
     }
 
-    /// Damages bytes from `first` on, `step` apart: turns each of these bits, and cuts the file there.
-    /// Returns how often an agent was started.
+    /// Damages bytes from `first` on, `step` apart: flips each of these bits, and truncates the
+    /// file there. Returns how often an agent was started.
     fn damage(&self, first: usize, step: usize, bits: &[u8]) -> usize {
         let sandbox = self.sandbox();
         let mut starts = 0;
@@ -112,7 +112,7 @@ impl Victim {
             let (left, log) = found(&self.file[..at]);
             let whole = self.records.iter().filter(|record| record.end <= at);
             assert_eq!(left, up_to[whole.count()], "cut at {at}: {log}");
-            // Between two records nobody can tell that there were more.
+            // A file that ends between two records looks complete.
             let is_smooth = at == 0 || at == HEAD || self.records.iter().any(|r| r.end == at);
             let is_told = ["spool is damaged", "cannot be used"]
                 .iter()
@@ -123,7 +123,7 @@ impl Victim {
     }
 }
 
-/// What an agent finds in such a file, and what it says.
+/// The numbers of values and reports that an agent finds in such a file, and its log.
 fn found_in(sandbox: &Sandbox, file: &[u8]) -> ((usize, usize), String) {
     fs::write(spool(sandbox), file).unwrap();
     let mut agent = sandbox.start();
@@ -132,8 +132,8 @@ fn found_in(sandbox: &Sandbox, file: &[u8]) -> ((usize, usize), String) {
     (left(agent.log()), agent.log().join("\n"))
 }
 
-/// Damages every byte of a real spool: an agent starts, loses the record that was hit and no other,
-/// and says so.
+/// Damages every byte of a real spool. Each time, an agent starts, loses only the record that was
+/// hit, and logs it.
 fn damaged(bits: &[u8]) {
     let victim = &Victim::new();
     let begin = Instant::now();

@@ -1,28 +1,29 @@
-//! A network namespace for a test: the test runs again in a process of its own, in which there is
-//! no network but what the test makes.
+//! A network namespace for a test: the test runs again in a process whose only network is made by
+//! the test.
 
 use std::fs;
 use std::process::Command;
 
-/// Set where a test is run the second time.
+/// Environment variable that is set in the second run of a test.
 const INSIDE: &str = "AGENT_TEST_NAMESPACE";
 const ADDRESS: &str = "169.254.169.254/32";
 
-/// Runs `body` in a network namespace of its own, with loopback up. `test` is the name of the test
-/// that calls this. Where the machine does not allow it, prints `skipped` and the reason; with `CI`
-/// set, fails.
+/// Runs `body` in a network namespace of its own, with loopback up. `test` is the name of the
+/// calling test.
+///
+/// Without the permission, prints `skipped` and the reason; with `CI` set, fails.
 #[track_caller]
 pub(crate) fn inside(test: &str, body: fn()) {
     within(test, body, ["-n", "-rn"]);
 }
 
-/// The same, and what is mounted is mounted for the test alone.
+/// The same, with a mount namespace of its own too.
 #[track_caller]
 pub(crate) fn inside_with_mounts(test: &str, body: fn()) {
     within(test, body, ["-nm", "-rnm"]);
 }
 
-/// `options` are those of `unshare`: the superuser's, and anybody's.
+/// `options` are those of `unshare`: for the superuser, and for any user.
 #[track_caller]
 fn within(test: &str, body: fn(), options: [&'static str; 2]) {
     if std::env::var_os(INSIDE).is_some() {
@@ -57,17 +58,16 @@ fn allowed(options: [&'static str; 2]) -> Option<&'static str> {
     })
 }
 
-/// The metadata services' address is one of this host's.
+/// Gives this host the metadata services' address.
 pub(crate) fn address_here() {
     ip(&format!("address add {ADDRESS} dev lo"));
 }
 
-/// The metadata services' address is somewhere beyond the interface `way`, where what is sent to it
-/// vanishes.
+/// Routes the metadata services' address to the interface `way`, which drops all packets.
 pub(crate) fn packets_vanish() {
     ip("link add way type veth peer name nowhere");
     for name in ["way", "nowhere"] {
-        // Without an address the kernel itself has nothing to say.
+        // Without an address, the kernel itself sends nothing.
         ip(&format!("link set {name} addrgenmode none"));
         ip(&format!("link set {name} arp off up"));
     }
@@ -75,7 +75,7 @@ pub(crate) fn packets_vanish() {
     ip(&format!("route add {ADDRESS} dev way"));
 }
 
-/// Packets that have been sent to where [`packets_vanish`].
+/// Packets that have been sent to the interface of [`packets_vanish`].
 pub(crate) fn sent() -> u64 {
     let all = fs::read_to_string("/proc/self/net/dev").unwrap();
     let mut lines = all.lines().filter_map(|line| line.trim().split_once(':'));
@@ -83,7 +83,7 @@ pub(crate) fn sent() -> u64 {
     counts.split_whitespace().nth(9).unwrap().parse().unwrap()
 }
 
-/// Runs `ip` with these words.
+/// Runs `ip` with these arguments. Panics if it fails.
 #[track_caller]
 pub(crate) fn ip(words: &str) {
     let done = Command::new("ip").args(words.split(' ')).output().unwrap();

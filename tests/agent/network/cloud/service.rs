@@ -1,4 +1,4 @@
-//! A metadata service at its real address: answers by a rule, and remembers what it was asked.
+//! A metadata service at its real address. It answers by a rule and records the requests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,16 +7,16 @@ use std::thread;
 
 const ADDRESS: &str = "169.254.169.254:80";
 
-/// A request as it arrived.
+/// A received request.
 pub(crate) struct Request {
     /// e.g. `GET /latest/meta-data/instance-id`
     pub(crate) line: String,
-    /// In lower case.
+    /// Header names in lower case.
     headers: Vec<(String, String)>,
 }
 
 impl Request {
-    /// The value of a header; empty if there is none.
+    /// The value of a header. Empty if there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut headers = self.headers.iter();
         let found = headers.find(|(known, _)| known == name);
@@ -24,10 +24,10 @@ impl Request {
     }
 }
 
-/// What it says to a request: a status and a text.
+/// The answer to a request: a status and a body.
 type Rule = dyn Fn(&Request) -> (u16, String) + Send + Sync;
 
-/// The service, until it is dropped.
+/// The service. It stops when dropped.
 pub(crate) struct Service {
     asked: Arc<Mutex<Vec<String>>>,
     listener: TcpListener,
@@ -50,7 +50,7 @@ impl Service {
         Service { asked, listener }
     }
 
-    /// The lines of the requests until now.
+    /// The request lines until now.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -58,7 +58,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Wakes the thread that accepts, which then closes.
+        // Wakes the accepting thread, which then ends.
         rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).unwrap();
     }
 }
@@ -76,7 +76,7 @@ fn serve(stream: &TcpStream, rule: &Rule, noted: &Mutex<Vec<String>>) {
             break;
         }
     }
-    // The peer may be gone already.
+    // The peer may have closed already.
     let _ = stream.shutdown(Shutdown::Both);
 }
 

@@ -1,4 +1,4 @@
-//! Releases that a server has: how they are fetched, and what it may do wrong.
+//! Releases on a server: downloads, and faults of the server.
 
 use std::fs;
 
@@ -8,8 +8,9 @@ use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{Act, Answer, FakeServer, Rule};
 
-/// A server of releases by TLS and, at another port, one that has the files, as GitHub has them.
-/// Both are named by their address: not every machine knows `localhost`.
+/// An HTTPS server of releases and, at another port, one that has the files, as on GitHub.
+///
+/// Both are addressed by IP: not every machine resolves `localhost`.
 struct Servers {
     releases: FakeServer,
     files: FakeServer,
@@ -17,7 +18,7 @@ struct Servers {
 }
 
 impl Servers {
-    /// The agent trusts both.
+    /// Starts both servers. The agent trusts their certificates.
     fn start() -> Servers {
         let (releases, files) = (FakeServer::https(), FakeServer::https());
         let mut sandbox = installed();
@@ -30,8 +31,8 @@ impl Servers {
         }
     }
 
-    /// Sends whoever asks for a file of the newest release first to that of its version, on the same
-    /// server, and then to the other one, which has what lies in `release/`.
+    /// Redirects requests for a file of the newest release: first to the file of its version on the
+    /// same server, then to the other server, which serves `release/`.
     fn serve(&self) {
         for name in names().iter().map(String::as_str).chain(["manifest"]) {
             let (newest, versioned) = (format!("/latest/{name}"), format!("/v{NEWER}/{name}"));
@@ -48,7 +49,7 @@ impl Servers {
         }
     }
 
-    /// Serves a release, with something that goes wrong first, and upgrades to it.
+    /// Serves a release with a fault that takes effect first, and upgrades to it.
     fn upgrade(&self, version: &str, wrong: &dyn Fn(&Servers)) -> Finished {
         release(&self.sandbox, version, &program(version));
         wrong(self);
@@ -56,7 +57,7 @@ impl Servers {
         let key = flags(&self.sandbox)[1].clone();
         let from = format!("-from={}/latest", self.releases.base());
         let words = ["upgrade", "-prefix", &top, &from, &key];
-        // A server that is silent is given up after half a minute.
+        // The program gives up on a silent server after half a minute.
         self.sandbox.start_bare(&[], &words).wait_exit(limit(60))
     }
 }
@@ -98,11 +99,12 @@ fn a_release_is_fetched_by_tls_and_through_redirections() {
     }
 }
 
-/// The version of a release, what is wrong with its servers, and what is said about it. Of the
-/// rules for one file the first one counts.
+/// The version of a release, the fault of its servers, and the expected message.
+///
+/// Of the rules for one file the first one is used.
 type Wrong = (&'static str, fn(&Servers), &'static str);
 
-/// Tries to upgrade with each thing that is wrong, all at once.
+/// Tries to upgrade with each fault, all at once. Nothing may change.
 fn nothing_is_changed_by(table: &[Wrong]) {
     std::thread::scope(|scope| {
         for (version, wrong, expected) in table {
@@ -123,7 +125,7 @@ fn nothing_is_changed_by(table: &[Wrong]) {
     });
 }
 
-/// Has the server of files answer so for each program.
+/// Makes the server of files answer like this for each program.
 fn programs(servers: &Servers, act: &Act) {
     for name in names() {
         let place = format!("/stored/{name}");
@@ -168,7 +170,7 @@ fn what_is_wrong_with_a_server_changes_nothing() {
         ),
         (NEWER, |s| programs(s, &Act::Reset), "download https://"),
         (NEWER, |s| programs(s, &answer(404, "")), ": status 404"),
-        // More than any program has.
+        // Larger than any program.
         (
             NEWER,
             |s| programs(s, &answer(200, vec![b' '; 8 << 20])),
