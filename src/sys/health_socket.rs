@@ -162,7 +162,7 @@ fn abstract_address(root: &Path) -> io::Result<SocketAddr> {
 
 /// Connects within [`LIMIT`]: where too many wait already, the kernel would wait for ever.
 /// `directory` stays open meanwhile.
-fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
+pub(super) fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
     let (tell, connected) = channel();
     let run = move || {
         drop(tell.send(UnixStream::connect_addr(&address)));
