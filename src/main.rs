@@ -9,6 +9,7 @@ mod config;
 mod deliver;
 mod describe;
 mod install;
+mod listen;
 mod measure;
 mod parse;
 mod plugins;

@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, bool, &[&str])] = &[
     ("collect", true, &[]),
     ("render", true, &["collect::readings"]),
     ("measure", true, &["collect", "render"]),
+    ("listen", true, &["render"]),
     ("settings", true, &[]),
     ("plugins", true, &[]),
     ("deliver", true, &["render"]),
@@ -41,14 +42,14 @@ const ALLOWED: &[(&str, bool, &[&str])] = &[
         "agent",
         true,
         &[
-            "collect", "render", "measure", "deliver", "plugins", "settings",
+            "collect", "render", "measure", "deliver", "listen", "plugins", "settings",
         ],
     ),
     (
         "commands",
         true,
         &[
-            "collect", "render", "measure", "deliver", "plugins", "settings",
+            "collect", "render", "measure", "deliver", "listen", "plugins", "settings",
         ],
     ),
     ("supervise", true, &["settings"]),

@@ -103,6 +103,7 @@ impl Said {
             release: field("release"),
             version: field("version"),
             machine: field("machine"),
+            domainname: String::new(),
         }
     }
 

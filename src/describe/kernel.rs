@@ -166,6 +166,7 @@ mod tests {
             release: "6.1.0-37-arm64".to_owned(),
             version: "#1 SMP Debian 6.1.140-1 (2025-05-22)".to_owned(),
             machine: "aarch64".to_owned(),
+            domainname: String::new(),
         };
         let root = Root::at("tests/fixtures/debian/t0");
         let kernel = kernel(&root, &uname, &mut Failures::new());

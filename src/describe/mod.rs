@@ -193,6 +193,7 @@ mod tests {
             release: "6.12.25+rpt-rpi-v8".to_owned(),
             version: "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)".to_owned(),
             machine: "aarch64".to_owned(),
+            domainname: String::new(),
         })
     }
 

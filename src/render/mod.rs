@@ -6,3 +6,4 @@
 //! which the poster sends.
 
 pub(crate) mod mackerel;
+pub(crate) mod prometheus;

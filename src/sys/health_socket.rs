@@ -165,7 +165,7 @@ fn abstract_address(root: &Path) -> io::Result<SocketAddr> {
 
 /// Connects within [`LIMIT`]. If the backlog is full, the kernel would wait without a limit.
 /// `directory` stays open meanwhile.
-fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
+pub(super) fn connect(address: SocketAddr, directory: Option<File>) -> io::Result<UnixStream> {
     let (tell, connected) = channel();
     let run = move || {
         drop(tell.send(UnixStream::connect_addr(&address)));

@@ -29,6 +29,7 @@ pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod running;
 pub(crate) mod segments;
+pub(crate) mod server;
 pub(crate) mod signal;
 pub(crate) mod signature;
 pub(crate) mod state;

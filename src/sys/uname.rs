@@ -16,6 +16,8 @@ pub(crate) struct Uname {
     pub(crate) version: String,
     /// e.g. `aarch64`
     pub(crate) machine: String,
+    /// The NIS domain, often `(none)`.
+    pub(crate) domainname: String,
 }
 
 /// Reads the fields. Fails only if the system call does, which uname(2) rules out.
@@ -32,6 +34,7 @@ pub(crate) fn uname() -> io::Result<Uname> {
         release: text(&fields.release),
         version: text(&fields.version),
         machine: text(&fields.machine),
+        domainname: text(&fields.domainname),
     })
 }
 

@@ -42,6 +42,39 @@ pub(crate) struct Local<'a> {
 /// mounts at and below it count. `own` is this process's mount table, given if `mounts` is the
 /// table of a process whose root directory is `top`.
 pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>) -> Vec<Local<'a>> {
+    let mut chosen: Vec<(&Mount<'_>, &Path)> = Vec::new();
+    let mut marks = Vec::new();
+    for (mount, point) in reachable(mounts, top, own) {
+        let mark = fnv1a(mount.filesystem);
+        let same = if marks.contains(&mark) {
+            chosen.iter_mut().find(|(other, _)| other.shows_same(mount))
+        } else {
+            None
+        };
+        match same {
+            None => {
+                marks.push(mark);
+                chosen.push((mount, point));
+            }
+            Some(other) if mount.is_preferred_to(other.0) => *other = (mount, point),
+            Some(_) => {}
+        }
+    }
+    let shown = chosen.into_iter().map(|(mount, point)| Local {
+        device: mount.device(),
+        point,
+    });
+    shown.filter(|local| !local.is_of_docker()).collect()
+}
+
+/// The mounts that may be asked for their size, each with its mount point as the host knows it:
+/// neither pseudo nor remote filesystems, and none that is hidden below another mount. Arguments are
+/// those of [`local`].
+pub(crate) fn reachable<'a, 'b>(
+    mounts: &'a [Mount<'b>],
+    top: &Path,
+    own: Option<&[u8]>,
+) -> Vec<(&'a Mount<'b>, &'a Path)> {
     let tree = Tree::new(mounts);
     let own = own.map(|own| super::parse(own).unwrap_or_default());
     let reach = own.as_ref().and_then(|own| Reach::new(own, top));
@@ -50,37 +83,18 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
         None => mounts.iter().find(|mount| mount.point() == top),
     };
     let top = at_top.map_or(Path::new("/"), Mount::point);
-    let mut chosen: Vec<&Mount<'_>> = Vec::new();
-    let mut marks = Vec::new();
     let mut kinds = Kinds::default();
+    let mut found = Vec::new();
     for mount in mounts {
-        let counts = mount.point().starts_with(top)
+        let may_be_asked = mount.point().starts_with(top)
             && !mount.has_source_elsewhere()
             && kinds.are_local(mount.kind);
         let is_reached = || reach.as_ref().is_none_or(|reach| reach.has(mount));
-        if !counts || tree.hides(mount) || !is_reached() {
-            continue;
-        }
-        let mark = fnv1a(mount.filesystem);
-        let same = if marks.contains(&mark) {
-            chosen.iter_mut().find(|other| other.shows_same(mount))
-        } else {
-            None
-        };
-        match same {
-            None => {
-                marks.push(mark);
-                chosen.push(mount);
-            }
-            Some(other) if mount.is_preferred_to(other) => *other = mount,
-            Some(_) => {}
+        if may_be_asked && !tree.hides(mount) && is_reached() {
+            found.push((mount, below(top, mount.point())));
         }
     }
-    let shown = chosen.into_iter().map(|mount| Local {
-        device: mount.device(),
-        point: below(top, mount.point()),
-    });
-    shown.filter(|local| !local.is_of_docker()).collect()
+    found
 }
 
 /// Whether [`local`] selects the same mounts with the table `own` as with `other`. Most mounts of

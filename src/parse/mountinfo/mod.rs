@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::ParseError;
 
-pub(crate) use local::{local, reaches_same};
+pub(crate) use local::{local, reachable, reaches_same};
 
 /// A mount in the mount namespace of a process. Paths may contain any bytes.
 pub(crate) struct Mount<'a> {
@@ -35,6 +35,7 @@ pub(crate) struct Mount<'a> {
     source: Cow<'a, [u8]>,
     /// btrfs: id of the subvolume. Empty for other filesystems and before Linux 4.2.
     subvolume: &'a [u8],
+    is_read_only: bool,
 }
 
 impl Mount<'_> {
@@ -46,6 +47,16 @@ impl Mount<'_> {
     /// The mount point, relative to the root directory of the process.
     pub(crate) fn point(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.point))
+    }
+
+    /// The filesystem's type, e.g. `ext4`.
+    pub(crate) fn kind(&self) -> &OsStr {
+        OsStr::from_bytes(self.kind)
+    }
+
+    /// Whether the mount, or the filesystem as a whole, is read-only.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 }
 
@@ -75,7 +86,7 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
     let filesystem = fields.next().filter(|field| field.contains(&b':'))?;
     let root = unescape(fields.next()?);
     let point = unescape(fields.next()?);
-    let _mount_options = fields.next()?;
+    let mount_options = fields.next()?;
     // Any number of optional fields.
     fields.find(|field| field == b"-")?;
     let kind = fields.next()?;
@@ -94,7 +105,15 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
         kind,
         source,
         subvolume: subvolume.unwrap_or_default(),
+        is_read_only: [mount_options, options].into_iter().any(is_read_only),
     })
+}
+
+/// Whether a list of options has `ro`.
+fn is_read_only(options: &[u8]) -> bool {
+    options
+        .split(|&byte| byte == b',')
+        .any(|option| option == b"ro")
 }
 
 fn number(field: &[u8]) -> Option<u32> {

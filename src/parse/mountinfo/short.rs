@@ -1,7 +1,7 @@
 //! `/proc/self/mounts`: the older mount table. It lacks parent mounts and the identity of
 //! filesystems. Format: fstab(5), with the kernel's escapes.
 
-use super::{Mount, unescape};
+use super::{Mount, is_read_only, unescape};
 
 /// Number of fields in a line; the last two are numbers.
 const FIELDS: usize = 6;
@@ -26,7 +26,7 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
     for field in &mut fields {
         *field = words.next()?;
     }
-    let [source, point, kind, _options, dump, pass] = fields;
+    let [source, point, kind, options, dump, pass] = fields;
     let is_number = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
     let is_one = point.starts_with(b"/") && is_number(dump) && is_number(pass);
     (is_one && words.next().is_none()).then(|| Mount {
@@ -42,6 +42,7 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
         kind,
         source: unescape(source),
         subvolume: b"",
+        is_read_only: is_read_only(options),
     })
 }
 

@@ -35,6 +35,26 @@ const WAITS: usize = 5;
 /// as many, no filesystem is asked.
 const MAX_STUCK: usize = 16;
 
+/// What is known of a filesystem after it was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reply {
+    Usage(Usage),
+    /// It has no blocks, or `df` would not show it for another reason ([`Usage::new`]).
+    NoBlocks,
+    /// It is not there, is forbidden, has failed, or has not answered.
+    Failed,
+}
+
+impl Reply {
+    /// The usage, if there is one.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        match self {
+            Reply::Usage(usage) => Some(usage),
+            Reply::NoBlocks | Reply::Failed => None,
+        }
+    }
+}
+
 /// What a path was answered; `None` if `df` would not show it.
 type Answer = io::Result<Option<Usage>>;
 /// Those of the paths of one round, in their order.
@@ -137,6 +157,28 @@ impl FsStats {
     /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
     /// that fails, or that has not answered in this round or an earlier one.
     pub(crate) fn usage(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Option<Usage>> {
+        let mut usage = vec![None; paths.len()];
+        self.ask_each(paths, &mut |at, answer| {
+            if let Some(usage) = usage.get_mut(at) {
+                *usage = answer.ok().flatten();
+            }
+        });
+        usage
+    }
+
+    /// The same, with the difference between a filesystem without blocks and one that failed.
+    pub(crate) fn replies(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Reply> {
+        let mut replies = vec![Reply::Failed; paths.len()];
+        self.ask_each(paths, &mut |at, answer| {
+            if let (Some(reply), Ok(answer)) = (replies.get_mut(at), answer) {
+                *reply = answer.map_or(Reply::NoBlocks, Reply::Usage);
+            }
+        });
+        replies
+    }
+
+    /// Asks each of `paths`, and passes on the answers with their indices.
+    fn ask_each(&mut self, paths: &Arc<[PathBuf]>, answered_at: &mut dyn FnMut(usize, Answer)) {
         self.release();
         let hanging = self.hanging().clone();
         let mut asked: Vec<usize> = (0..paths.len())
@@ -158,13 +200,9 @@ impl FsStats {
         let answered = asked.iter().filter_map(|at| paths.get(*at));
         self.failing
             .note(answered.map(PathBuf::as_path).zip(&answers));
-        let mut usage = vec![None; paths.len()];
         for (at, answer) in asked.iter().zip(answers) {
-            if let Some(usage) = usage.get_mut(*at) {
-                *usage = answer.ok().flatten();
-            }
+            answered_at(*at, answer);
         }
-        usage
     }
 
     /// A thread that is free to ask.

@@ -19,6 +19,9 @@ pub(crate) struct Usage {
     pub(crate) used_bytes: u64,
     /// Left for users other than the superuser.
     pub(crate) available_bytes: u64,
+    /// Inodes; 0 where the filesystem has no fixed number.
+    pub(crate) files: u64,
+    pub(crate) files_free: u64,
 }
 
 impl Usage {
@@ -37,7 +40,18 @@ impl Usage {
             total_bytes,
             used_bytes: used.saturating_mul(block_bytes),
             available_bytes: bavail.min(bfree).saturating_mul(block_bytes),
+            files: 0,
+            files_free: 0,
         })
+    }
+
+    /// The same, with numbers of inodes.
+    fn with_files(self, files: u64, files_free: u64) -> Usage {
+        Usage {
+            files,
+            files_free,
+            ..self
+        }
     }
 }
 
@@ -82,12 +96,13 @@ fn answer(
         0 => stat.f_bsize,
         bytes => bytes,
     };
-    Ok(Usage::new(
+    let usage = Usage::new(
         wide(block_bytes),
         wide(stat.f_blocks),
         wide(stat.f_bfree),
         wide(stat.f_bavail),
-    ))
+    );
+    Ok(usage.map(|usage| usage.with_files(wide(stat.f_files), wide(stat.f_ffree))))
 }
 
 /// The C library's numbers are of 32 bits on some targets.
@@ -106,6 +121,8 @@ mod tests {
                 total_bytes,
                 used_bytes,
                 available_bytes,
+                files: 0,
+                files_free: 0,
             })
         };
         // (why this row exists, blocks, free, available, bytes)

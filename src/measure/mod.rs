@@ -1,4 +1,7 @@
 //! Takes rounds: runs the collectors, renders values, and keeps the counters for the next round.
+//! `scrape` reads the host for one exposition, beside the rounds.
+
+pub(crate) mod scrape;
 
 use std::time::Duration;
 

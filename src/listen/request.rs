@@ -1,0 +1,82 @@
+//! The head of a request.
+
+use crate::config::Secret;
+use crate::sys::digest::sha256;
+
+use super::response::Status;
+
+/// Headers of a request.
+const HEADERS: usize = 64;
+
+/// What counts of a head.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// Without the query.
+    pub(super) path: &'a str,
+    /// Whether the method is HEAD, not GET.
+    pub(super) is_head: bool,
+    /// Name and port that the client means; `None` in HTTP/1.0.
+    pub(super) host: Option<&'a str>,
+    /// What a browser says of the page that asks.
+    pub(super) site: Option<&'a str>,
+    authorization: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// Parses a whole head. Fails with the status of the answer.
+    pub(super) fn parse(head: &'a [u8]) -> Result<Request<'a>, Status> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut parsed = httparse::Request::new(&mut headers);
+        match parsed.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Status::HeadTooLong),
+            Err(httparse::Error::Version) => return Err(Status::VersionNotSupported),
+            Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+        }
+        let is_head = match parsed.method {
+            Some("GET") => false,
+            Some("HEAD") => true,
+            _ => return Err(Status::MethodNotAllowed),
+        };
+        let target = parsed.path.filter(|target| target.starts_with('/'));
+        let target = target.ok_or(Status::BadRequest)?;
+        // Twice the same header: what the one sees need not be what the other one does.
+        let once = |name: &str| -> Result<Option<&'a str>, Status> {
+            let mut found = parsed
+                .headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case(name));
+            let value = found.next().map(|header| str::from_utf8(header.value));
+            if found.next().is_some() {
+                return Err(Status::BadRequest);
+            }
+            value.transpose().map_err(|_| Status::BadRequest)
+        };
+        let has_body = once("content-length")?.is_some_and(|length| length != "0")
+            || once("transfer-encoding")?.is_some();
+        if has_body {
+            return Err(Status::BodyNotAllowed);
+        }
+        let host = once("host")?;
+        if host.is_none() && parsed.version == Some(1) {
+            return Err(Status::BadRequest);
+        }
+        Ok(Request {
+            path: target.split('?').next().unwrap_or_default(),
+            is_head,
+            host,
+            site: once("sec-fetch-site")?,
+            authorization: once("authorization")?,
+        })
+    }
+
+    /// Whether the request has this bearer token.
+    pub(super) fn has_token(&self, token: &Secret) -> bool {
+        let words = self.authorization.and_then(|value| value.split_once(' '));
+        let given = words.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        // The time that comparing digests takes says nothing of the token.
+        given.is_some_and(|(_, given)| {
+            sha256(given.trim_ascii().as_bytes()) == sha256(token.as_bytes())
+        })
+    }
+}
