@@ -12,6 +12,7 @@ mod flags;
 pub(crate) mod item;
 pub(crate) mod key;
 mod opening;
+pub(crate) mod outputs;
 mod spoolfile;
 pub(crate) mod syntax;
 pub(crate) mod unread;
@@ -31,6 +32,7 @@ pub(crate) use container::{Container, IdStore, Readiness, Scope};
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
 pub(crate) use flags::{Flags, Setup};
 pub(crate) use opening::opening;
+pub(crate) use outputs::{Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed};
 pub(crate) use spoolfile::SpoolFile;
 pub(crate) use unread::UnknownKey;
 
@@ -100,6 +102,24 @@ pub(crate) struct Config {
     /// Matched against the interface's name in the metric.
     pub(crate) interfaces_ignore: Option<Pattern>,
     pub(crate) spool: SpoolFile,
+    /// Whether Mackerel's API is used. `settings/resolve.rs` sets it to false where there is no API
+    /// key and another output.
+    pub(crate) mackerel: bool,
+    /// Destinations of metrics over OTLP.
+    pub(crate) otlp: Vec<Otlp>,
+    /// The organisations besides the one of `apikey`.
+    pub(crate) organizations: Vec<Organization>,
+    /// The name of the organisation that this configuration is for; `None`: the one of `apikey`.
+    /// Not a setting: [`Config::for_organization`] sets it.
+    pub(crate) organization: Option<String>,
+    /// Where `/metrics` is served; `None`: nowhere.
+    pub(crate) listen: Option<Placed<Listen>>,
+    /// Host names that requests to the listener may contain, besides the host's own.
+    pub(crate) listen_hosts: Vec<String>,
+    /// The file that holds the bearer token for the listener.
+    pub(crate) listen_token_file: Option<NamedFile>,
+    /// The bearer token; empty if there is none. Not a setting: `settings/resolve.rs` reads it.
+    pub(crate) listen_token: Secret,
     /// Whether the agent ends when its program file has been replaced.
     pub(crate) autoshutdown: bool,
     pub(crate) metric_plugins: NameMap<MetricPlugin>,
@@ -140,6 +160,14 @@ impl Default for Config {
             disks_ignore: None,
             interfaces_ignore: None,
             spool: SpoolFile::default(),
+            mackerel: true,
+            otlp: Vec::new(),
+            organizations: Vec::new(),
+            organization: None,
+            listen: None,
+            listen_hosts: Vec::new(),
+            listen_token_file: None,
+            listen_token: Secret::default(),
             autoshutdown: false,
             metric_plugins: NameMap::new(),
             check_plugins: NameMap::new(),
@@ -217,7 +245,7 @@ pub(crate) enum CloudPlatform {
 
 /// The section `[host_status]`: each value is `working`, `standby`, `maintenance` or `poweroff`.
 /// Another word gets a warning and is sent, because the server decides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct HostStatus {
     pub(crate) on_start: Option<String>,
     pub(crate) on_stop: Option<String>,
