@@ -1,4 +1,4 @@
-//! Layer 1: the documents of Mackerel's API, one file per resource.
+//! Layer 1: the documents of Mackerel's API, one file per resource, and of what else the agent speaks.
 
 pub(crate) mod check;
 pub(crate) mod error;
@@ -6,3 +6,4 @@ pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod metric;
 pub(crate) mod once;
+pub(crate) mod rpc_status;

@@ -1,15 +1,17 @@
 //! The certification authorities that are trusted: Mozilla's, built in, and those of files.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
-use super::verify::{Fingerprint, Trust};
+use super::crypto;
+use super::verify::{Fingerprint, Trust, Verifier};
 use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
@@ -20,12 +22,32 @@ const CERTIFICATES: usize = 1000;
 /// Files looked at in one directory.
 const FILES: usize = 1000;
 
+/// Whom to trust, shared by clients that trust the same.
+#[derive(Clone)]
+pub(crate) struct Roots(Arc<Verifier>);
+
+impl Roots {
+    /// What [`trusted`] finds in this environment.
+    pub(super) fn load(ca_file: Option<&Path>) -> Result<Roots, FileError> {
+        trusted(ca_file, |name| env::var_os(name)).map(Roots::new)
+    }
+
+    pub(super) fn new(trust: Trust) -> Roots {
+        let algorithms = crypto::provider().signature_verification_algorithms;
+        Roots(Arc::new(Verifier { trust, algorithms }))
+    }
+
+    pub(super) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0)
+    }
+}
+
 /// Mozilla's authorities, those in `ca_file`, and those in the file and the directories that the
 /// variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 ///
 /// Fails if `ca_file` cannot be read or has no certificate. What the variables name and cannot be
 /// used is logged: the agent may well do without.
-pub(super) fn trusted(
+fn trusted(
     ca_file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Trust, FileError> {
@@ -49,7 +71,7 @@ pub(super) fn trusted(
     }
     let directories = named("SSL_CERT_DIR").unwrap_or_default();
     // No directory is split into one without a name.
-    let directories = std::env::split_paths(&directories).filter(|path| path != Path::new(""));
+    let directories = env::split_paths(&directories).filter(|path| path != Path::new(""));
     for path in directories {
         if let Err(error) = add_directory(&mut trust, &path) {
             warn("SSL_CERT_DIR", &path, error);
