@@ -1,4 +1,4 @@
-//! The documents of Mackerel's API, one file per resource.
+//! The documents of Mackerel's API, one file per resource, and those of gRPC and OTLP.
 
 pub(crate) mod check;
 pub(crate) mod error;
@@ -6,3 +6,4 @@ pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod metric;
 pub(crate) mod once;
+pub(crate) mod rpc_status;

@@ -2,12 +2,12 @@
 //! short, that thread is abandoned. So a hanging request does not delay the agent's exit.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Answer, Exchange, Http, Kind, LinkError, Method, Request};
+use super::{Answer, Exchange, Http, Kind, LinkError, Request};
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::base::clock::Deadline;
 use crate::sys::crash;
@@ -51,9 +51,8 @@ impl CancelToken {
     }
 }
 
-/// An [`Http`] whose requests end early while a token is on.
-pub(crate) struct Cancellable {
-    http: Arc<Http>,
+/// Runs requests in a thread, which is left behind with one that is cut short.
+pub(super) struct Runner {
     token: CancelToken,
     /// The thread that sends requests. `None` before the first request, and after one was cut
     /// short.
@@ -62,32 +61,61 @@ pub(crate) struct Cancellable {
     has_failed: bool,
 }
 
+/// Makes a request and puts the answer where it is looked for.
+type Job = Box<dyn FnOnce() + Send>;
+
 struct Worker {
-    requests: Sender<Owned>,
-    answers: Receiver<Result<Answer, LinkError>>,
+    jobs: Sender<Job>,
+    done: Receiver<()>,
 }
 
-/// A [`Request`] that owns its data, for use by another thread.
-struct Owned {
-    method: Method,
-    path: String,
-    body: Option<String>,
-    is_repeatable: bool,
-}
-
-impl Cancellable {
-    /// Cuts the requests of `http` short while `token` is on.
-    pub(crate) fn new(http: Http, token: CancelToken) -> Cancellable {
-        Cancellable {
-            http: Arc::new(http),
+impl Runner {
+    pub(super) fn new(token: CancelToken) -> Runner {
+        Runner {
             token,
             worker: None,
             has_failed: false,
         }
     }
 
-    /// Waits for the answer. `None` if the request is cut short.
-    fn wait(&self, worker: &Worker) -> Option<Result<Answer, LinkError>> {
+    /// Waits for the answer to `request`; `None` if it is cut short.
+    pub(super) fn run<T: Send + 'static, E: Send + 'static>(
+        &mut self,
+        request: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Option<Result<T, E>> {
+        let place = Arc::new(Mutex::new(None));
+        let there = Arc::clone(&place);
+        let job = move || {
+            let answer = request();
+            *there.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        };
+        let is_done = self.finish(Box::new(job));
+        let answer = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = answer.filter(|_| is_done);
+        self.has_failed = !matches!(answer, Some(Ok(_)));
+        answer
+    }
+
+    /// Runs `job`. False if it is cut short.
+    fn finish(&mut self, job: Job) -> bool {
+        let Some(worker) = self.worker.take().or_else(|| Worker::start().ok()) else {
+            // Without a thread to spare it cannot be cut short.
+            job();
+            return true;
+        };
+        // It ends only if its jobs end, or by a panic, which ends the process.
+        drop(worker.jobs.send(job));
+        let is_done = self.wait(&worker);
+        if is_done {
+            self.worker = Some(worker);
+        } else {
+            self.token.0.has_cut.store(true, Ordering::Relaxed);
+        }
+        is_done
+    }
+
+    /// Waits for the end of a job. False if it is cut short.
+    fn wait(&self, worker: &Worker) -> bool {
         let whole = Deadline::after(WHOLE);
         let mut by: Option<Deadline> = None;
         loop {
@@ -100,70 +128,68 @@ impl Cancellable {
                 by = Some(Deadline::after(left));
             }
             let left = by.map_or(LOOK, Deadline::remaining);
-            match worker.answers.recv_timeout(left) {
-                Ok(answer) => return Some(answer),
+            match worker.done.recv_timeout(left) {
+                Ok(()) => return true,
                 Err(RecvTimeoutError::Timeout) if by.is_none() => {}
-                Err(_) => return None,
-            }
-        }
-    }
-}
-
-impl Exchange for Cancellable {
-    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
-        let started = || Worker::start(Arc::clone(&self.http)).ok();
-        let Some(worker) = self.worker.take().or_else(started) else {
-            // If no thread can be started, the request is sent here and cannot be cut short.
-            return self.http.say(request, None);
-        };
-        let owned = Owned {
-            method: request.method,
-            path: request.path.to_owned(),
-            body: request.body.map(str::to_owned),
-            is_repeatable: request.is_repeatable,
-        };
-        // Sending does not fail. The worker ends only when its channel closes, or by a panic, which
-        // ends the process.
-        drop(worker.requests.send(owned));
-        let answer = self.wait(&worker);
-        self.has_failed = !matches!(answer, Some(Ok(_)));
-        match answer {
-            Some(answer) => {
-                self.worker = Some(worker);
-                answer
-            }
-            None => {
-                self.token.0.has_cut.store(true, Ordering::Relaxed);
-                let doing = format!("wait for the answer of {}", self.http.peer);
-                let why = io::Error::other("the agent is about to end");
-                Err(LinkError::new(Kind::Timeout, doing, why))
+                Err(_) => return false,
             }
         }
     }
 }
 
 impl Worker {
-    fn start(http: Arc<Http>) -> io::Result<Worker> {
-        let (requests, inbox) = channel::<Owned>();
-        let (outbox, answers) = channel();
+    fn start() -> io::Result<Worker> {
+        let (jobs, inbox) = channel::<Job>();
+        let (outbox, done) = channel();
         let run = move || {
             let _stack = crash::watch_stack();
-            while let Ok(request) = inbox.recv() {
-                let answer = http.say(
-                    &Request {
-                        method: request.method,
-                        path: &request.path,
-                        body: request.body.as_deref(),
-                        is_repeatable: request.is_repeatable,
-                    },
-                    None,
-                );
-                if outbox.send(answer).is_err() {
+            while let Ok(job) = inbox.recv() {
+                job();
+                if outbox.send(()).is_err() {
                     break;
                 }
             }
         };
         thread::start("request", STACK, run)?;
-        Ok(Worker { requests, answers })
+        Ok(Worker { jobs, done })
+    }
+}
+
+/// An [`Http`] whose requests end early while a token is on.
+pub(crate) struct Cancellable {
+    http: Arc<Http>,
+    runner: Runner,
+}
+
+impl Cancellable {
+    /// Cuts the requests of `http` short while `token` is on.
+    pub(crate) fn new(http: Http, token: CancelToken) -> Cancellable {
+        Cancellable {
+            http: Arc::new(http),
+            runner: Runner::new(token),
+        }
+    }
+}
+
+impl Exchange for Cancellable {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let http = Arc::clone(&self.http);
+        let (method, is_repeatable) = (request.method, request.is_repeatable);
+        let path = request.path.to_owned();
+        let body = request.body.map(str::to_owned);
+        let say = move || {
+            let request = Request {
+                method,
+                path: &path,
+                body: body.as_deref(),
+                is_repeatable,
+            };
+            http.say(&request, None)
+        };
+        self.runner.run(say).unwrap_or_else(|| {
+            let doing = format!("wait for the answer of {}", self.http.peer);
+            let why = io::Error::other("the agent is about to end");
+            Err(LinkError::new(Kind::Timeout, doing, why))
+        })
     }
 }

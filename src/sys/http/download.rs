@@ -35,7 +35,7 @@ impl Http {
             body: None,
             is_repeatable: true,
         };
-        let by = Deadline::after(self.peer.limit);
+        let by = Deadline::after(self.limit);
         let answer = self.send(&request, None, by).and_then(|answer| {
             let (head, body) = answer.into_parts();
             let location = head.headers.get(LOCATION);

@@ -83,6 +83,8 @@ pub(crate) enum SetupError {
     },
     /// A header's value has a control character, which could end the header.
     Header { what: String },
+    /// A header of a call cannot be sent: its name, or its number, and why.
+    Metadata { what: String, wrong: &'static str },
     /// The trusted certificates cannot be read.
     Roots(FileError),
     /// TLS cannot be set up.
@@ -94,6 +96,7 @@ impl fmt::Display for SetupError {
         match self {
             SetupError::Url { what, wrong } => write!(f, "{what} is no usable URL: {wrong}"),
             SetupError::Header { what } => write!(f, "the value of {what} has a control character"),
+            SetupError::Metadata { what, wrong } => write!(f, "header {what}: {wrong}"),
             SetupError::Roots(_) => f.write_str("cannot trust"),
             SetupError::Tls(_) => f.write_str("cannot set up TLS"),
         }
@@ -103,7 +106,9 @@ impl fmt::Display for SetupError {
 impl Error for SetupError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SetupError::Url { .. } | SetupError::Header { .. } => None,
+            SetupError::Url { .. } | SetupError::Header { .. } | SetupError::Metadata { .. } => {
+                None
+            }
             SetupError::Roots(error) => Some(error),
             SetupError::Tls(error) => Some(error),
         }

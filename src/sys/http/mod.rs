@@ -4,8 +4,11 @@
 pub(crate) mod cancel;
 mod crypto;
 mod date;
+mod dial;
 pub(crate) mod download;
 mod error;
+pub(crate) mod grpc;
+pub(crate) mod h2;
 pub(crate) mod head;
 mod link;
 mod lookup;
@@ -21,31 +24,25 @@ mod url;
 mod verify;
 mod wire;
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fmt, io};
 
-use rustls::ClientConfig;
 use ureq::config::AutoHeaderValue;
 use ureq::http::header::{CONTENT_TYPE, HeaderMap};
 use ureq::{Agent, AsSendBody, Body, http};
 
+use self::dial::{Dialer, Peer};
 use self::error::Kind;
 pub(crate) use self::error::{LinkError, SetupError};
-use self::lookup::Lookup;
 use self::message::{headers, read};
+pub(crate) use self::roots::Roots;
 use self::url::{Origin, Scheme};
 use self::wire::{Dial, NotHere, Progress, Stage};
 use crate::base::clock::{Deadline, Unix};
 use crate::base::url::encoded_path;
 
-/// Time limit for resolving a name.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
-/// Time limit for a TCP connection, for all addresses of a name together.
-const CONNECT_LIMIT: Duration = Duration::from_secs(15);
-/// Time limit for the agreement with a proxy, and for a TLS handshake: the full time for each.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Longest time for which an unused connection is kept. After that, a device on the path, such as a
 /// NAT router, may have dropped its state.
 const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
@@ -154,14 +151,8 @@ pub(crate) struct Http {
     headers: HeaderMap,
     peer: Arc<Peer>,
     progress: Arc<Progress>,
-}
-
-/// The server, and how connections to it are made.
-struct Peer {
-    origin: Origin,
-    proxy: Option<Origin>,
-    tls: Option<Arc<ClientConfig>>,
-    user_agent: String,
+    /// `None` if neither the server nor a proxy is one of https.
+    roots: Option<Roots>,
     /// Time limit of a whole request.
     limit: Duration,
 }
@@ -180,27 +171,29 @@ impl Http {
             .map_err(|wrong| SetupError::Url { what, wrong })?;
         let proxy = settings.proxy.serving(&origin)?;
         let is_tls = |origin: &Origin| origin.scheme == Scheme::Https;
-        let tls = if is_tls(&origin) || proxy.as_ref().is_some_and(is_tls) {
-            let roots = roots::trusted(settings.ca_file.as_deref(), |name| env::var_os(name));
-            Some(tls::config(roots.map_err(SetupError::Roots)?).map_err(SetupError::Tls)?)
+        let roots = if is_tls(&origin) || proxy.as_ref().is_some_and(is_tls) {
+            let ca_file = settings.ca_file.as_deref();
+            Some(Roots::load(ca_file).map_err(SetupError::Roots)?)
         } else {
             None
         };
+        let tls = roots.as_ref().map(|roots| tls::config(roots, tls::HTTP_1));
+        let tls = tls.transpose().map_err(SetupError::Tls)?;
         let scheme = if is_tls(&origin) { "https" } else { "http" };
         let base = format!("{scheme}://{}", origin.authority());
         let peer = Arc::new(Peer {
             origin,
             proxy,
+            proxy_tls: tls.clone(),
             tls,
             user_agent: settings.user_agent.clone(),
-            limit: settings.limit,
         });
+        let limit = settings.limit;
         let headers = headers(settings, &peer.origin)?;
         let progress = Arc::<Progress>::default();
         let dial = Dial {
-            peer: Arc::clone(&peer),
+            dialer: Dialer::new(Arc::clone(&peer)),
             progress: Arc::clone(&progress),
-            lookup: Mutex::new(Lookup::new()),
         };
         let none = || AutoHeaderValue::None;
         let config = Agent::config_builder()
@@ -221,7 +214,15 @@ impl Http {
             headers,
             peer,
             progress,
+            roots,
+            limit,
         })
+    }
+
+    /// The trusted roots, for another client; `None` if no connection is encrypted.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the destinations of OTLP"))]
+    pub(crate) fn roots(&self) -> Option<Roots> {
+        self.roots.clone()
     }
 
     /// Sends a request and reads the answer before `by`.
@@ -305,7 +306,7 @@ impl Http {
         request: &Request<'_>,
         header: Option<(&'static str, &str)>,
     ) -> Result<Answer, LinkError> {
-        let by = Deadline::after(self.peer.limit);
+        let by = Deadline::after(self.limit);
         let connections = self.progress.connections();
         let answer = match self.attempt(request, header, by) {
             // The server may close an idle connection while the next request is on its way.
@@ -352,14 +353,4 @@ impl Fetch for Http {
 /// The earlier of `by` and the end of `limit` from now.
 fn sooner(by: Deadline, limit: Duration) -> Deadline {
     Deadline::after(by.remaining().min(limit))
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin.address())?;
-        match &self.proxy {
-            Some(proxy) => write!(f, " through proxy {}", proxy.address()),
-            None => Ok(()),
-        }
-    }
 }

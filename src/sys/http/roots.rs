@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fs};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
-use super::verify::{Fingerprint, Trust};
+use super::crypto;
+use super::verify::{Fingerprint, Trust, Verifier};
 use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
@@ -20,12 +22,32 @@ const CERTIFICATES: usize = 1000;
 /// Maximum number of entries examined in one directory.
 const FILES: usize = 1000;
 
+/// Trusted roots, shared by clients with the same settings.
+#[derive(Clone)]
+pub(crate) struct Roots(Arc<Verifier>);
+
+impl Roots {
+    /// Loads the roots of `ca_file` and of this process's environment ([`trusted`]).
+    pub(super) fn load(ca_file: Option<&Path>) -> Result<Roots, FileError> {
+        trusted(ca_file, |name| env::var_os(name)).map(Roots::new)
+    }
+
+    pub(super) fn new(trust: Trust) -> Roots {
+        let algorithms = crypto::provider().signature_verification_algorithms;
+        Roots(Arc::new(Verifier { trust, algorithms }))
+    }
+
+    pub(super) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.0)
+    }
+}
+
 /// Mozilla's authorities, those in `ca_file`, those in the file that `SSL_CERT_FILE` names, and
 /// those in the directories that `SSL_CERT_DIR` names.
 ///
 /// Fails if `ca_file` cannot be read or has no usable certificate. An unusable file or directory in
 /// a variable is only logged, since the agent may not need it.
-pub(super) fn trusted(
+fn trusted(
     ca_file: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Trust, FileError> {

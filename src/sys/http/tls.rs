@@ -11,7 +11,7 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible}
 use super::Kind;
 use super::crypto::provider;
 use super::link::Link;
-use super::verify::{Trust, Verifier};
+use super::roots::Roots;
 use crate::base::clock::Deadline;
 
 /// Maximum number of unsent bytes in rustls's buffer: one record.
@@ -20,21 +20,23 @@ const OUTGOING: usize = 16 << 10;
 /// rustls decides how many sessions it keeps for one server.
 const SESSIONS: usize = 1;
 
+/// HTTP/1.1, as ALPN names it (RFC 7301).
+pub(super) const HTTP_1: &[u8] = b"http/1.1";
+/// HTTP/2 over TLS, as ALPN names it (RFC 9113, 3.1).
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 /// The configuration that all connections share: trust, and the sessions that can be resumed. TLS
-/// 1.2 and 1.3.
+/// 1.2 and 1.3. Only `protocol` is offered by ALPN.
 ///
 /// Fails if the provider's algorithms do not fit these versions.
-pub(super) fn config(trust: Trust) -> io::Result<Arc<ClientConfig>> {
-    let provider = provider();
-    let algorithms = provider.signature_verification_algorithms;
-    let verifier = Verifier { trust, algorithms };
-    let mut config = ClientConfig::builder_with_provider(provider)
+pub(super) fn config(roots: &Roots, protocol: &[u8]) -> io::Result<Arc<ClientConfig>> {
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| told(&error).1)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(roots.verifier())
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(Arc::new(config))
 }
@@ -48,7 +50,8 @@ pub(super) struct Tls {
 impl Tls {
     /// Performs the handshake with `host` over `below`.
     ///
-    /// Fails if the peer has not authenticated itself as `host` by `by`.
+    /// Fails if the peer has not authenticated itself as `host` by `by`, and if HTTP/2 is offered
+    /// but not chosen. HTTP/1.1 need not be chosen.
     pub(super) fn handshake(
         config: &Arc<ClientConfig>,
         host: &str,
@@ -70,6 +73,11 @@ impl Tls {
                 Err(Failure::Link(error)) => return Err((Kind::of(&error), error)),
                 Err(Failure::Tls(error)) => return Err(told(&error)),
             }
+        }
+        let is_for_2 = config.alpn_protocols.iter().all(|name| name == HTTP_2);
+        if is_for_2 && tls.session.alpn_protocol() != Some(HTTP_2) {
+            let text = "the peer does not choose HTTP/2 (ALPN h2); is this its port for gRPC?";
+            return Err((Kind::Tls, io::Error::other(text)));
         }
         // The rest of the handshake is sent together with the request.
         Ok(tls)
@@ -335,6 +343,7 @@ mod tests {
     use rustls::{HandshakeKind, RootCertStore};
 
     use super::super::link::{Tcp, is_open};
+    use super::super::verify::Trust;
     use super::*;
     use fake_server::steps::{Authority, Step, YEARS, ok, serve};
 
@@ -346,7 +355,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(authority.der()).unwrap();
         let named = Vec::new();
-        config(Trust { roots, named }).unwrap()
+        config(&Roots::new(Trust { roots, named }), HTTP_1).unwrap()
     }
 
     fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -11,12 +11,10 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
+use super::dial::Dialer;
 use super::head;
-use super::link::{self, Link, Tcp};
-use super::lookup::Lookup;
-use super::tls::Tls;
-use super::url::{Origin, Scheme};
-use super::{CONNECT_LIMIT, HANDSHAKE_LIMIT, Kind, LinkError, Peer, RESOLVE_LIMIT, sooner, tunnel};
+use super::link::{self, Link};
+use super::url::Scheme;
 use crate::base::clock::Deadline;
 
 /// Bytes of each of a connection's two buffers: the size of a TLS record. One has to hold the head
@@ -64,13 +62,10 @@ impl Progress {
     }
 }
 
-/// Opens connections to one peer.
+/// Opens the connections of one client.
 pub(super) struct Dial {
-    pub(super) peer: Arc<Peer>,
+    pub(super) dialer: Dialer,
     pub(super) progress: Arc<Progress>,
-    /// In a mutex, since ureq shares its connector between the threads that share a client. Here,
-    /// one thread uses it.
-    pub(super) lookup: Mutex<Lookup>,
 }
 
 impl Connector for Dial {
@@ -82,6 +77,7 @@ impl Connector for Dial {
         _: Option<()>,
     ) -> Result<Option<Wire>, ureq::Error> {
         let link = self
+            .dialer
             .open(Deadline::after(*details.timeout.after))
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
         self.progress.connections.fetch_add(1, Ordering::Relaxed);
@@ -90,72 +86,8 @@ impl Connector for Dial {
             buffers: LazyBuffers::new(BUFFER, BUFFER),
             head: Vec::new(),
             progress: Arc::clone(&self.progress),
-            is_tls: self.peer.origin.scheme == Scheme::Https,
+            is_tls: self.dialer.peer.origin.scheme == Scheme::Https,
         }))
-    }
-}
-
-impl Dial {
-    /// A new connection that is ready for the first byte of a request.
-    fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
-        let Peer { origin, proxy, .. } = self.peer.as_ref();
-        let next = proxy.as_ref().unwrap_or(origin);
-        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
-        let addresses = lookup
-            .find(&next.host, next.port, sooner(by, RESOLVE_LIMIT))
-            .map_err(|cause| {
-                LinkError::new(Kind::Resolve, format!("resolve {}", next.host), cause)
-            })?;
-        drop(lookup);
-        let tcp = Tcp::connect(&addresses, sooner(by, CONNECT_LIMIT)).map_err(|(at, cause)| {
-            let mut doing = format!("connect to {}", next.address());
-            // For a numeric host, the address would appear twice.
-            if let Some(at) = at.filter(|at| at.ip().to_string() != next.host) {
-                doing.push_str(&format!(" at {}", at.ip()));
-            }
-            LinkError::new(Kind::Connect, doing, cause)
-        })?;
-        let mut link: Box<dyn Link> = Box::new(tcp);
-        if let Some(proxy) = proxy {
-            if proxy.scheme == Scheme::Https {
-                link = self.secure(proxy, link, by)?;
-            }
-            let by = sooner(by, HANDSHAKE_LIMIT);
-            let agreed = match proxy.scheme {
-                Scheme::Socks5 => tunnel::socks5(link.as_mut(), proxy, origin, by),
-                _ => tunnel::connect(link.as_mut(), proxy, origin, &self.peer.user_agent, by),
-            };
-            agreed.map_err(|cause| {
-                let (proxy, origin) = (proxy.address(), origin.address());
-                LinkError::new(
-                    Kind::Proxy,
-                    format!("ask proxy {proxy} for {origin}"),
-                    cause,
-                )
-            })?;
-        }
-        if origin.scheme == Scheme::Https {
-            link = self.secure(origin, link, by)?;
-        }
-        Ok(link)
-    }
-
-    fn secure(
-        &self,
-        whom: &Origin,
-        link: Box<dyn Link>,
-        by: Deadline,
-    ) -> Result<Box<dyn Link>, LinkError> {
-        let Some(config) = &self.peer.tls else {
-            return Ok(link);
-        };
-        match Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT)) {
-            Ok(tls) => Ok(Box::new(tls)),
-            Err((kind, cause)) => {
-                let doing = format!("TLS with {}", whom.address());
-                Err(LinkError::new(kind, doing, cause))
-            }
-        }
     }
 }
 

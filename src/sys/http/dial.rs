@@ -1,0 +1,120 @@
+//! New connections to one peer: name, addresses, proxy, TLS.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+use super::error::{Kind, LinkError};
+use super::link::{Link, Tcp};
+use super::lookup::Lookup;
+use super::tls::Tls;
+use super::url::{Origin, Scheme};
+use super::{sooner, tunnel};
+use crate::base::clock::Deadline;
+
+/// Until a name's addresses must be known.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+/// Until one of a name's addresses must have answered.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// Until a proxy must have agreed, and until a session must be: each.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Whom connections go to, and how.
+pub(super) struct Peer {
+    pub(super) origin: Origin,
+    pub(super) proxy: Option<Origin>,
+    /// For an origin of https.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// For a proxy of https.
+    pub(super) proxy_tls: Option<Arc<ClientConfig>>,
+    /// Sent to a proxy.
+    pub(super) user_agent: String,
+}
+
+/// Makes connections to one peer.
+pub(super) struct Dialer {
+    pub(super) peer: Arc<Peer>,
+    /// Shared by the threads that share a client; in general there is one.
+    lookup: Mutex<Lookup>,
+}
+
+impl Dialer {
+    pub(super) fn new(peer: Arc<Peer>) -> Dialer {
+        let lookup = Mutex::new(Lookup::new());
+        Dialer { peer, lookup }
+    }
+
+    /// A new connection, as far as the first byte of a request.
+    pub(super) fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
+        let Peer { origin, proxy, .. } = self.peer.as_ref();
+        let next = proxy.as_ref().unwrap_or(origin);
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        let addresses = lookup
+            .find(&next.host, next.port, sooner(by, RESOLVE_LIMIT))
+            .map_err(|cause| {
+                LinkError::new(Kind::Resolve, format!("resolve {}", next.host), cause)
+            })?;
+        drop(lookup);
+        let tcp = Tcp::connect(&addresses, sooner(by, CONNECT_LIMIT)).map_err(|(at, cause)| {
+            let mut doing = format!("connect to {}", next.address());
+            // Digits would be told twice.
+            if let Some(at) = at.filter(|at| at.ip().to_string() != next.host) {
+                doing.push_str(&format!(" at {}", at.ip()));
+            }
+            LinkError::new(Kind::Connect, doing, cause)
+        })?;
+        let mut link: Box<dyn Link> = Box::new(tcp);
+        if let Some(proxy) = proxy {
+            if proxy.scheme == Scheme::Https {
+                link = secure(self.peer.proxy_tls.as_ref(), proxy, link, by)?;
+            }
+            let by = sooner(by, HANDSHAKE_LIMIT);
+            let agreed = match proxy.scheme {
+                Scheme::Socks5 => tunnel::socks5(link.as_mut(), proxy, origin, by),
+                _ => tunnel::connect(link.as_mut(), proxy, origin, &self.peer.user_agent, by),
+            };
+            agreed.map_err(|cause| {
+                let (proxy, origin) = (proxy.address(), origin.address());
+                LinkError::new(
+                    Kind::Proxy,
+                    format!("ask proxy {proxy} for {origin}"),
+                    cause,
+                )
+            })?;
+        }
+        if origin.scheme == Scheme::Https {
+            link = secure(self.peer.tls.as_ref(), origin, link, by)?;
+        }
+        Ok(link)
+    }
+}
+
+fn secure(
+    config: Option<&Arc<ClientConfig>>,
+    whom: &Origin,
+    link: Box<dyn Link>,
+    by: Deadline,
+) -> Result<Box<dyn Link>, LinkError> {
+    let Some(config) = config else {
+        return Ok(link);
+    };
+    match Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT)) {
+        Ok(tls) => Ok(Box::new(tls)),
+        Err((kind, cause)) => {
+            let doing = format!("TLS with {}", whom.address());
+            Err(LinkError::new(kind, doing, cause))
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin.address())?;
+        match &self.proxy {
+            Some(proxy) => write!(f, " through proxy {}", proxy.address()),
+            None => Ok(()),
+        }
+    }
+}

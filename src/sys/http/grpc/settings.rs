@@ -1,0 +1,140 @@
+//! Where calls go, and what they say besides their message.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::Channel;
+use crate::sys::http::dial::{Dialer, Peer};
+use crate::sys::http::error::SetupError;
+use crate::sys::http::h2::hpack;
+use crate::sys::http::proxy;
+use crate::sys::http::roots::Roots;
+use crate::sys::http::tls;
+use crate::sys::http::url::{Origin, Scheme};
+
+/// Bytes of all headers, encoded: with the rest of a request they fit into one frame.
+const HEADERS: usize = 8 << 10;
+
+/// Where calls go and what they say; what is empty is not said. Not `Debug`: it holds secrets.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// `host:port`, or a URL of `http` (without TLS) or `https`. Its path is ignored. The port is 80
+    /// or 443 if there is none.
+    pub(crate) target: String,
+    /// Whether a target that is no URL is called without TLS.
+    pub(crate) insecure: bool,
+    /// Names and values, which are in no log or error.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) user_agent: String,
+    pub(crate) proxy: proxy::Rules,
+    /// Certificates, in PEM, to trust besides those built in.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What another client trusts that has the same `ca_file`; `None`: it is read.
+    pub(crate) roots: Option<Roots>,
+}
+
+impl Channel {
+    /// Connects to nobody yet.
+    ///
+    /// Fails on settings with which no call can succeed.
+    pub(crate) fn new(settings: Settings) -> Result<Channel, SetupError> {
+        let what = "endpoint";
+        let scheme = match settings.insecure {
+            _ if settings.target.contains("://") => "",
+            true => "http://",
+            false => "https://",
+        };
+        let origin = Origin::parse(&format!("{scheme}{}", settings.target))
+            .and_then(|origin| match origin.scheme {
+                Scheme::Socks5 => Err("its scheme is neither http nor https"),
+                _ => Ok(origin),
+            })
+            .map_err(|wrong| SetupError::Url { what, wrong })?;
+        let proxy = settings.proxy.serving(&origin)?;
+        let mut peer = Peer {
+            origin,
+            proxy,
+            tls: None,
+            proxy_tls: None,
+            user_agent: settings.user_agent.clone(),
+        };
+        let is_tls = peer.origin.scheme == Scheme::Https;
+        let is_proxy_tls = matches!(&peer.proxy, Some(proxy) if proxy.scheme == Scheme::Https);
+        if is_tls || is_proxy_tls {
+            let roots = match &settings.roots {
+                Some(roots) => roots.clone(),
+                None => Roots::load(settings.ca_file.as_deref()).map_err(SetupError::Roots)?,
+            };
+            peer.tls = Some(tls::config(&roots, tls::HTTP_2).map_err(SetupError::Tls)?);
+            if is_proxy_tls {
+                peer.proxy_tls = Some(tls::config(&roots, tls::HTTP_1).map_err(SetupError::Tls)?);
+            }
+        }
+        Ok(Channel {
+            scheme: match is_tls {
+                true => hpack::SCHEME_HTTPS,
+                false => hpack::SCHEME_HTTP,
+            },
+            authority: peer.origin.authority(),
+            fields: fields(&settings, &peer.origin)?,
+            dialer: Dialer::new(Arc::new(peer)),
+            kept: Mutex::new(None),
+        })
+    }
+}
+
+/// The fields that every call has, encoded.
+fn fields(settings: &Settings, origin: &Origin) -> Result<Vec<u8>, SetupError> {
+    let mut fields = Vec::new();
+    hpack::put(&mut fields, "content-type", "application/grpc");
+    hpack::put(&mut fields, "user-agent", &settings.user_agent);
+    if let Some(login) = origin.basic() {
+        hpack::put(&mut fields, "authorization", &login);
+    }
+    for (at, (name, value)) in settings.headers.iter().enumerate() {
+        let name = name.to_ascii_lowercase();
+        let wrong = if !is_name(&name) {
+            "its name has a character that no name of a header can have"
+        } else if is_reserved(&name) {
+            "the client itself sets this one, or HTTP/2 has none such"
+        } else if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            "its value has a character other than those of printable ASCII"
+        } else {
+            hpack::put(&mut fields, &name, value.trim_matches(' '));
+            continue;
+        };
+        // A name that is none may be a secret out of place.
+        let what = if is_name(&name) {
+            name
+        } else {
+            (at + 1).to_string()
+        };
+        return Err(SetupError::Metadata { what, wrong });
+    }
+    if fields.len() > HEADERS {
+        let (what, wrong) = ("s".to_owned(), "all together are longer than 8 kB");
+        return Err(SetupError::Metadata { what, wrong });
+    }
+    Ok(fields)
+}
+
+/// Whether this can be the name of a header (RFC 9110, 5.6.2), in lower case.
+fn is_name(name: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_good)
+}
+
+fn is_reserved(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    name.starts_with("grpc-") || NAMES.contains(&name)
+}
