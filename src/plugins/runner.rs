@@ -165,7 +165,8 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             rounds
                 .into_iter()
                 .map(|(time, values)| {
-                    Output::Round(last_round.at(time), destination.map(Into::into), values)
+                    let destination = destination.map(Into::into);
+                    Output::Round(last_round.at(time), destination, values.into())
                 })
                 .collect()
         }

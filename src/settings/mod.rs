@@ -34,6 +34,7 @@ pub(crate) mod key;
 mod kind;
 pub(crate) mod load;
 pub(crate) mod opening;
+pub(crate) mod organizations;
 mod overlay;
 mod plugin;
 #[cfg(test)]
