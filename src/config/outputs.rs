@@ -4,11 +4,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::name_map::NameMap;
 
+use super::key::quoted;
 use super::{Config, HostStatus, NamedFile, Secret};
 
 /// The default time limit of one export.
@@ -180,7 +181,8 @@ impl Families {
         match FAMILIES.iter().position(|family| *family == short) {
             Some(at) => Ok(Families(1 << at)),
             None => Err(format!(
-                "unknown metric \"{name}\"; write {}",
+                "unknown metric {}; write {}",
+                quoted(name),
                 FAMILIES.join(", ")
             )),
         }
@@ -243,6 +245,34 @@ pub(crate) enum Listen {
 }
 
 impl Config {
+    /// Names the file or variable `by` in all places that do not name one yet.
+    pub(crate) fn name_places(&mut self, by: &Path) {
+        let name = |at: &mut PathBuf| {
+            if at.as_os_str().is_empty() {
+                by.clone_into(at);
+            }
+        };
+        let mut named = vec![
+            &mut self.apikey_file,
+            &mut self.ca_file,
+            &mut self.listen_token_file,
+        ];
+        for otlp in &mut self.otlp {
+            name(&mut otlp.place.by);
+            named.extend([&mut otlp.headers_file, &mut otlp.ca_file]);
+        }
+        for organization in &mut self.organizations {
+            name(&mut organization.place.by);
+            named.push(&mut organization.apikey_file);
+        }
+        if let Some(listen) = &mut self.listen {
+            name(&mut listen.place.by);
+        }
+        for named in named.into_iter().flatten() {
+            name(&mut named.by);
+        }
+    }
+
     /// The configuration of `organization`, for its poster: its own key, roles and server, and what
     /// else it sets in place of the settings at the top of the file.
     pub(crate) fn for_organization(&self, organization: &Organization) -> Config {

@@ -4,7 +4,10 @@
 //! To add a setting, add a field with its default to [`Config`], and a row here. `make bless` then
 //! updates the documentation and the sample.
 
+pub(super) mod outputs;
 pub(super) mod plugin;
+
+use std::mem;
 
 use super::command::argv;
 use super::kind::{Kind, store, swap};
@@ -12,15 +15,16 @@ use super::row::{Restart, Row, Section, section};
 use crate::config::apibase::apibase;
 use crate::config::container;
 use crate::config::item::Item;
-use crate::config::{CloudPlatform, Config, Include, PIDFILE, ROOT, Secret};
+use crate::config::key::quoted;
+use crate::config::{CloudPlatform, Config, Include, Listen, PIDFILE, Place, Placed, ROOT, Secret};
 
 /// A row of this table.
 const fn row(key: &'static str, kind: Kind<Config>) -> Row<Config> {
     Row::new(key, kind)
 }
 
-/// All sections. The first one is the top of the file; the tables of plugins are in
-/// [`plugin`](mod@plugin).
+/// All sections. The first one is the top of the file; tables that may be repeated
+/// are in [`plugin`](mod@plugin) and [`outputs`].
 pub(super) static SECTIONS: &[Section<Config>] = &[
     section("", TOP, ""),
     section(
@@ -228,6 +232,38 @@ pub(super) const TOP: &[Row<Config>] = &[
     .example("\"none\"")
     .values("auto, none, ec2, gce or azurevm")
     .about("Cloud whose metadata is read: auto, none, ec2, gce or azurevm."),
+    row("mackerel", Kind::Bool(|c| &mut c.mackerel))
+        .default("true")
+        .example("false")
+        .restart(Restart::Key)
+        .about("Whether anything is sent to Mackerel's API.")
+        .more("It is off too if there is no API key, and `[[otlp]]` or `listen` is set."),
+    row(
+        "listen",
+        Kind::Own(
+            |c, v| store(&mut c.listen, listen(v)?),
+            Some(|one, other| swap(&mut one.listen, &mut other.listen)),
+        ),
+    )
+    .example("\"127.0.0.1:9100\"")
+    .values("address and port, or path of a unix socket")
+    .restart(Restart::Key)
+    .about("Where /metrics is served to Prometheus. Other addresses need listen_token_file."),
+    row("listen_hosts", Kind::Texts(|c| &mut c.listen_hosts))
+        .example("[\"metrics.example\"]")
+        .restart(Restart::Key)
+        .about("Names of this host in requests, besides its own, localhost and addresses."),
+    row(
+        "listen_token_file",
+        Kind::Own(
+            |c, v| store(&mut c.listen_token_file, v.named()?),
+            Some(swap_token),
+        ),
+    )
+    .example("\"/etc/mackerel-agent/token\"")
+    .values("path")
+    .restart(Restart::Key)
+    .about("File that holds the bearer token that requests have to contain."),
     row(
         "include",
         Kind::Own(|c, v| store(&mut c.include, include(v)?), None),
@@ -434,6 +470,39 @@ fn include(item: Item<'_>) -> Result<Option<Include>, String> {
     let pattern = item.string()?.to_owned();
     let line = item.line;
     Ok(Some(Include { pattern, line }).filter(|include| !include.pattern.is_empty()))
+}
+
+/// Where the listener accepts connections; `None` if the text is empty.
+fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
+    let text = item.string()?;
+    let value = match text.parse() {
+        _ if text.is_empty() => return Ok(None),
+        Ok(address) => Listen::Tcp(address),
+        Err(_) if text.starts_with('/') => Listen::Unix(text.into()),
+        Err(_) => {
+            let remedy = "write one such as 127.0.0.1:9100, or the path of a unix socket";
+            return Err(format!(
+                "{} is no address with a port; {remedy}",
+                quoted(text)
+            ));
+        }
+    };
+    let place = Place {
+        line: item.line,
+        ..Place::default()
+    };
+    Ok(Some(Placed { value, place }))
+}
+
+/// Swaps token and file if the token or the path differs. Returns whether one does.
+fn swap_token(one: &mut Config, other: &mut Config) -> bool {
+    let path = |c: &Config| c.listen_token_file.as_ref().map(|named| named.path.clone());
+    let differs = one.listen_token != other.listen_token || path(one) != path(other);
+    if differs {
+        mem::swap(&mut one.listen_token, &mut other.listen_token);
+        mem::swap(&mut one.listen_token_file, &mut other.listen_token_file);
+    }
+    differs
 }
 
 /// The cloud platform of that name. An empty name is `auto`.
