@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::base::name_map::NameMap;
 
-use super::key::quoted;
 use super::{Config, HostStatus, NamedFile, Secret};
 
 /// The default time limit of one export.
@@ -180,11 +179,7 @@ impl Families {
         let short = name.strip_prefix("system.").unwrap_or(name);
         match FAMILIES.iter().position(|family| *family == short) {
             Some(at) => Ok(Families(1 << at)),
-            None => Err(format!(
-                "unknown metric {}; write {}",
-                quoted(name),
-                FAMILIES.join(", ")
-            )),
+            None => Err(["unknown metric; write ", &FAMILIES.join(", ")].concat()),
         }
     }
 
@@ -200,7 +195,7 @@ impl Families {
 }
 
 /// A table `[[organization]]`: a further organisation of Mackerel that receives everything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Organization {
     /// 1 to 32 characters of a-z, 0-9, `-` and `_`. No other organisation has it.
     pub(crate) name: String,
@@ -217,6 +212,29 @@ pub(crate) struct Organization {
     /// Whether the reports of checks are sent.
     pub(crate) checks: bool,
     pub(crate) place: Place,
+}
+
+impl Organization {
+    /// The texts that it consists of, besides the roles.
+    fn texts(&self) -> [Option<&str>; 7] {
+        [
+            Some(&self.name),
+            Some(&self.apikey),
+            self.apibase.as_deref(),
+            self.display_name.as_deref(),
+            self.memo.as_deref(),
+            self.host_status.on_start.as_deref(),
+            self.host_status.on_stop.as_deref(),
+        ]
+    }
+}
+
+impl PartialEq for Organization {
+    /// Whether both describe the same poster. Places do not count, and `apikey_file` only by the
+    /// key that was read from it.
+    fn eq(&self, other: &Organization) -> bool {
+        self.texts() == other.texts() && self.roles == other.roles && self.checks == other.checks
+    }
 }
 
 impl Default for Organization {
@@ -346,7 +364,7 @@ mod tests {
         }
         assert_eq!(
             Families::named("disk.iotime").unwrap_err(),
-            "unknown metric \"disk.iotime\"; write disk.io_time, disk.operation_time, \
+            "unknown metric; write disk.io_time, disk.operation_time, \
              disk.weighted_io_time, disk.pending_operations, disk.merged, network.packets, \
              network.errors, network.dropped, filesystem.inodes, paging.faults, paging.operations"
         );

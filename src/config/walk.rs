@@ -114,23 +114,18 @@ impl<'t> Walk<'t> {
         true
     }
 
-    /// Calls `act` for each table of the array `item`. Any other value is recorded as a problem.
-    pub(crate) fn each_table(
-        &mut self,
-        item: Item<'_>,
-        mut act: impl FnMut(&mut Walk<'t>, Item<'_>),
-    ) {
+    /// The tables of the array `item`. Any other value is recorded as a problem.
+    pub(crate) fn tables<'a>(&mut self, item: Item<'a>) -> Vec<Item<'a>> {
         let values = item.value.as_array();
         let is_table = |value: &Spanned<DeValue<'_>>| value.get_ref().is_table();
-        let Some(values) = values.filter(|values| values.iter().all(is_table)) else {
-            let found = item.value.type_str();
-            let name = dotted(&self.path);
-            let why = format!("{found} in place of tables; write its keys below a line [[{name}]]");
-            return self.wrong(item.line, &why);
-        };
-        for value in values.iter() {
-            let item = self.item(value);
-            act(self, item);
+        match values.filter(|values| values.iter().all(is_table)) {
+            Some(values) => values.iter().map(|value| self.item(value)).collect(),
+            None => {
+                let name = dotted(&self.path);
+                let why = format!("no array of tables; write its keys below a line [[{name}]]");
+                self.wrong(item.line, &why);
+                Vec::new()
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::connection::link;
 use super::resolve::{ConfigReport, survey};
 use super::tags::TAGS;
-use crate::config::{APIBASE, Command, Config, Flags};
+use crate::config::{Command, Config, Flags};
 use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
@@ -57,22 +57,12 @@ pub(crate) fn check(flags: &Flags) -> ConfigReport {
     survey
 }
 
-/// What prevents the setup of HTTP clients and of TLS, for all destinations.
+/// What prevents the setup of the HTTP clients for Mackerel.
 fn connections(config: &Config) -> Vec<String> {
-    let mut problems: Vec<_> = link(config).err().into_iter().collect();
+    let mut problems = Vec::from_iter(link(config).err());
     for organization in &config.organizations {
-        let (place, name) = (&organization.place, &organization.name);
         let why = link(&config.for_organization(organization)).err();
-        problems.extend(why.map(|why| format!("{place}: organization {name}: {why}")));
-    }
-    for otlp in config.otlp.iter().filter(|otlp| otlp.ca_file.is_some()) {
-        // The certificates are loaded for an address with TLS only.
-        let config = Config {
-            apibase: APIBASE.to_owned(),
-            ca_file: otlp.ca_file.clone(),
-            ..config.clone()
-        };
-        problems.extend(link(&config).err());
+        problems.extend(why.map(|why| format!("{}: {why}", organization.place)));
     }
     problems
 }

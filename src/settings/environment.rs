@@ -78,7 +78,7 @@ impl Variables {
     pub(crate) fn of(all: impl Iterator<Item = (OsString, OsString)>, is_image: bool) -> Variables {
         let is_meant = |name: &str| match name.strip_prefix(PREFIX) {
             Some(rest) => !rest.starts_with("PLUGIN_"),
-            None => (is_image && OF_IMAGE.contains(&name)) || otel::is_meant(name),
+            None => name.starts_with(otel::PREFIX) || (is_image && OF_IMAGE.contains(&name)),
         };
         let mut found: Vec<(String, OsString)> = Vec::new();
         let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -164,7 +164,7 @@ impl Config {
             }
             PLATFORM | DOCKER_PLUGIN => {}
             // Read by `otel`, if at all.
-            name if otel::is_meant(name) => {}
+            name if name.starts_with(otel::PREFIX) => {}
             name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
             name => match key(name) {
                 Some(row) => return self.store(name, &row.kind, value),

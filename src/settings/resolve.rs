@@ -133,7 +133,7 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         }
         Err(error) => problems.push(base::report(&error)),
     }
-    problems.extend(secrets::read(&mut config, doubt));
+    problems.extend(secrets::read(&mut config, &mut doubt));
     mistakes.extend(config.doubt_hosts());
     let root = Root::of(&config.host);
     if config.container.metrics.is_narrow() {

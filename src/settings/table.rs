@@ -7,16 +7,13 @@
 pub(super) mod outputs;
 pub(super) mod plugin;
 
-use std::mem;
-
 use super::command::argv;
 use super::kind::{Kind, store, swap};
 use super::row::{Restart, Row, Section, section};
 use crate::config::apibase::apibase;
 use crate::config::container;
 use crate::config::item::Item;
-use crate::config::key::quoted;
-use crate::config::{CloudPlatform, Config, Include, Listen, PIDFILE, Place, Placed, ROOT, Secret};
+use crate::config::{CloudPlatform, Config, Include, PIDFILE, ROOT, Secret};
 
 /// A row of this table.
 const fn row(key: &'static str, kind: Kind<Config>) -> Row<Config> {
@@ -241,7 +238,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     row(
         "listen",
         Kind::Own(
-            |c, v| store(&mut c.listen, listen(v)?),
+            |c, v| store(&mut c.listen, outputs::listen(v)?),
             Some(|one, other| swap(&mut one.listen, &mut other.listen)),
         ),
     )
@@ -257,13 +254,14 @@ pub(super) const TOP: &[Row<Config>] = &[
         "listen_token_file",
         Kind::Own(
             |c, v| store(&mut c.listen_token_file, v.named()?),
-            Some(swap_token),
+            Some(outputs::swap_token),
         ),
     )
     .example("\"/etc/mackerel-agent/token\"")
     .values("path")
     .restart(Restart::Key)
-    .about("File that holds the bearer token that requests have to contain."),
+    .about("File that holds the bearer token that requests have to contain.")
+    .more("It is read at the start."),
     row(
         "include",
         Kind::Own(|c, v| store(&mut c.include, include(v)?), None),
@@ -470,39 +468,6 @@ fn include(item: Item<'_>) -> Result<Option<Include>, String> {
     let pattern = item.string()?.to_owned();
     let line = item.line;
     Ok(Some(Include { pattern, line }).filter(|include| !include.pattern.is_empty()))
-}
-
-/// Where the listener accepts connections; `None` if the text is empty.
-fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
-    let text = item.string()?;
-    let value = match text.parse() {
-        _ if text.is_empty() => return Ok(None),
-        Ok(address) => Listen::Tcp(address),
-        Err(_) if text.starts_with('/') => Listen::Unix(text.into()),
-        Err(_) => {
-            let remedy = "write one such as 127.0.0.1:9100, or the path of a unix socket";
-            return Err(format!(
-                "{} is no address with a port; {remedy}",
-                quoted(text)
-            ));
-        }
-    };
-    let place = Place {
-        line: item.line,
-        ..Place::default()
-    };
-    Ok(Some(Placed { value, place }))
-}
-
-/// Swaps token and file if the token or the path differs. Returns whether one does.
-fn swap_token(one: &mut Config, other: &mut Config) -> bool {
-    let path = |c: &Config| c.listen_token_file.as_ref().map(|named| named.path.clone());
-    let differs = one.listen_token != other.listen_token || path(one) != path(other);
-    if differs {
-        mem::swap(&mut one.listen_token, &mut other.listen_token);
-        mem::swap(&mut one.listen_token_file, &mut other.listen_token_file);
-    }
-    differs
 }
 
 /// The cloud platform of that name. An empty name is `auto`.

@@ -26,9 +26,9 @@ written with commas between its elements.
 
 Where there is no configuration file, one destination of OTLP may be set by variables of
 OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
-`OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TIMEOUT` and their variants with `OTLP_METRICS`,
-which win, and `OTEL_RESOURCE_ATTRIBUTES`. The protocol is then `http/protobuf`, unless the variable
-says `grpc`. With a configuration file these variables have no effect.
+`OTEL_EXPORTER_OTLP_PROTOCOL`, their variants `OTEL_EXPORTER_OTLP_METRICS_...`, which win, and
+`OTEL_RESOURCE_ATTRIBUTES`. The protocol is then `http/protobuf`, unless the variable says `grpc`.
+With a configuration file these variables have no effect.
 ";
 
 #[test]

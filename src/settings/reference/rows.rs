@@ -182,9 +182,7 @@ fn check_table<T: Debug>(rows: &[Row<T>], begin: &str, first: fn(&Config) -> &T)
 
 #[test]
 fn settings_of_repeated_tables_have_a_row_for_each_field() {
-    check_table(OTLP_KEYS, "[[otlp]]\nendpoint = 'a:1'\n", |c| {
-        &c.otlp[0]
-    });
+    check_table(OTLP_KEYS, "[[otlp]]\nendpoint = 'a:1'\n", |c| &c.otlp[0]);
     check_table(ORGANIZATION_KEYS, "[[organization]]\nname = 'a'\n", |c| {
         &c.organizations[0]
     });

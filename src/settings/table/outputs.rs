@@ -1,9 +1,16 @@
 //! The keys of `[[otlp]]` and `[[organization]]`.
 
+use std::mem;
+use std::net::SocketAddr;
+
 use super::STATUS;
+use crate::base::url::host_and_port;
 use crate::config::apibase::apibase;
+use crate::config::item::Item;
 use crate::config::key::quoted;
-use crate::config::{Families, Organization, Otlp, OtlpProtocol, Secret};
+use crate::config::{
+    Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
+};
 use crate::settings::kind::{Kind, store};
 use crate::settings::outputs::{headers, resource};
 use crate::settings::row::{Row, read_table};
@@ -78,8 +85,7 @@ pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
     otlp("headers_file", Kind::File(|o| &mut o.headers_file))
         .of(&[(OTLP, "")])
         .example("\"/etc/mackerel-agent/headers\"")
-        .about("File with further headers, each a line `name: value`.")
-        .more("Empty lines, and lines that begin with `#`, are skipped."),
+        .about("File with further headers, each a line `name: value`."),
     otlp("resource", Kind::Table(resource))
         .of(&[(OTLP, "")])
         .example("{ \"service.name\" = \"web\" }")
@@ -208,4 +214,38 @@ pub(in crate::settings) fn protocol(name: &str) -> Result<OtlpProtocol, String> 
         "http/protobuf" => Ok(OtlpProtocol::Http),
         _ => Err(format!("{}; write grpc or http/protobuf", quoted(name))),
     }
+}
+
+/// Where the listener accepts connections; `None` if the text is empty.
+pub(super) fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
+    let text = item.string()?;
+    let tcp = || {
+        let (host, port) = host_and_port(text)?;
+        Some(Listen::Tcp(SocketAddr::new(host.parse().ok()?, port?)))
+    };
+    let value = if text.is_empty() {
+        return Ok(None);
+    } else if text.starts_with('/') {
+        Listen::Unix(text.into())
+    } else {
+        tcp().ok_or("no address with a port; write \"127.0.0.1:9100\", or the path of a socket")?
+    };
+    let place = Place {
+        line: item.line,
+        ..Place::default()
+    };
+    Ok(Some(Placed { value, place }))
+}
+
+/// Swaps the files of the token if their paths differ. Returns whether they do.
+pub(super) fn swap_token(one: &mut Config, other: &mut Config) -> bool {
+    let (one, other) = (&mut one.listen_token_file, &mut other.listen_token_file);
+    let differs = match (&*one, &*other) {
+        (Some(one), Some(other)) => one.path.as_os_str() != other.path.as_os_str(),
+        (one, other) => one.is_some() != other.is_some(),
+    };
+    if differs {
+        mem::swap(one, other);
+    }
+    differs
 }
