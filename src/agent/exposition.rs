@@ -14,12 +14,13 @@ use crate::measure::scrape::Scraper;
 use crate::parse::process;
 use crate::plugins::plugin_schedule::Id;
 use crate::render::prometheus::{self, AgentState, Exposition};
+use crate::settings::key;
 use crate::sys::fsstat::FsStats;
 use crate::sys::log_once::LogOnce;
 use crate::sys::root::Root;
 use crate::sys::server::{Listener, Place, Server, SocketPath};
 use crate::sys::uname::uname;
-use crate::sys::{crash, file, thread};
+use crate::sys::{crash, thread};
 
 /// Bytes of stack for the listener's thread. Code that is not optimised takes a multiple of it.
 const STACK: usize = if cfg!(debug_assertions) {
@@ -147,15 +148,9 @@ fn with_resources(state: AgentState, root: &Root) -> AgentState {
 /// The token in the file. Read for each request, so that it can be replaced at any time. Fails
 /// with the place of the setting, the file and the reason.
 fn token(named: &NamedFile) -> Result<Secret, String> {
-    let path = named.path.display();
-    let bytes = file::read(&named.path)
-        .map_err(|error| format!("{named}: {path}: {}", base::report(&error)))?;
-    match str::from_utf8(&bytes).map(str::trim_ascii) {
-        Ok("") | Err(_) => Err(format!(
-            "{named}: {path} holds no token; write it into the file, on a single line"
-        )),
-        Ok(token) => Ok(Secret::new(token)),
-    }
+    let source = format!("{named}: {}", named.path.display());
+    let token = key::of_file(&source, &named.path, &key::TOKEN_WORDS);
+    token.map_err(|error| base::report(&error))
 }
 
 /// Listens, as soon as that is possible. `by` is the place of the setting.

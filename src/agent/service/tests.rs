@@ -1,6 +1,7 @@
 //! The main loop, with a poster that only records its commands.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::ending::ONE_STOP;
 use super::*;
@@ -11,6 +12,8 @@ use crate::base::clock::{FakeClock, HostClock, Unix};
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::root::Root;
+
+mod organizations;
 
 /// The channels and the clock of an agent.
 struct Rig {
