@@ -1,0 +1,27 @@
+//! What the exporter needs to know of the rounds that it sends.
+
+use crate::base::clock::Stamp;
+
+/// Writes rounds as messages of OTLP. An implementation holds the resource, which all rounds share.
+pub(crate) trait Encode: Send {
+    /// What was measured at one time, or a part of it.
+    type Round: Send;
+
+    /// When it was measured.
+    fn stamp(round: &Self::Round) -> Stamp;
+
+    /// Bytes of memory that it occupies.
+    fn held(round: &Self::Round) -> usize;
+
+    /// About its bytes in a message.
+    fn size(round: &Self::Round) -> usize;
+
+    /// Appends an `ExportMetricsServiceRequest` with `rounds` to `message`. `time_of` is the Unix time
+    /// of a stamp in nanoseconds.
+    fn encode(
+        &self,
+        rounds: &[&Self::Round],
+        time_of: &dyn Fn(Stamp) -> Option<u64>,
+        message: &mut Vec<u8>,
+    );
+}
