@@ -1,6 +1,7 @@
 //! What the exporter needs to know of the rounds that it sends.
 
 use crate::base::clock::Stamp;
+use crate::render::otlp::{Resource, Round, encode};
 
 /// Writes rounds as messages of OTLP. An implementation holds the resource, which all rounds share.
 pub(crate) trait Encode: Send {
@@ -24,4 +25,29 @@ pub(crate) trait Encode: Send {
         time_of: &dyn Fn(Stamp) -> Option<u64>,
         message: &mut Vec<u8>,
     );
+}
+
+impl Encode for Resource {
+    type Round = Round;
+
+    fn stamp(round: &Round) -> Stamp {
+        round.stamp()
+    }
+
+    fn held(round: &Round) -> usize {
+        round.held_bytes()
+    }
+
+    fn size(round: &Round) -> usize {
+        round.encoded_bytes()
+    }
+
+    fn encode(
+        &self,
+        rounds: &[&Round],
+        time_of: &dyn Fn(Stamp) -> Option<u64>,
+        message: &mut Vec<u8>,
+    ) {
+        encode(rounds, self, time_of, message);
+    }
 }

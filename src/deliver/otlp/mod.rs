@@ -20,6 +20,7 @@ use self::transport::{Transport, connect};
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, Moment};
 use crate::config::outputs::Otlp;
+use crate::render::otlp::Resource;
 use crate::sys::crash;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::http::proxy::Rules;
@@ -61,6 +62,9 @@ impl<E> Destination<E> {
         })
     }
 }
+
+/// Commands to the exporter of the agent's rounds.
+pub(crate) type OtlpCommand = Command<Resource>;
 
 /// Commands to an exporter.
 pub(crate) enum Command<E: Encode> {

@@ -11,10 +11,9 @@ use crate::config::outputs::{Otlp, OtlpProtocol};
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::http::grpc::{self, Channel, Unary};
 use crate::sys::http::proxy::Rules;
-use crate::sys::http::{Http, Method, PROTOBUF, Request, Settings, SetupError};
 
-/// The method of gRPC that takes metrics.
-const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+use crate::sys::http::{Http, Method, PROTOBUF, Request, Settings, SetupError};
+use crate::wire::otlp::EXPORT;
 
 /// A success.
 #[derive(Debug, Default)]

@@ -8,7 +8,8 @@ use crate::base::url::without_userinfo;
 use crate::sys::http::grpc::{self, Code};
 use crate::sys::http::{Answer, LinkError};
 use crate::sys::log::escaped;
-use crate::wire::{error, otlp_answer, rpc_status};
+use crate::wire::otlp::{self, PartialSuccess};
+use crate::wire::{error, rpc_status};
 
 /// Characters of a server's text that a message shows.
 const TEXT: usize = 500;
@@ -104,18 +105,16 @@ impl Failure {
 /// The warning about a success whose answer is `answer`; `None` if the server has taken all of it
 /// without a remark.
 pub(super) fn warning(answer: &[u8]) -> Option<String> {
-    match otlp_answer::complaint(answer) {
-        Ok(None) => None,
-        Ok(Some((0, text))) => Some(format!("the server warns: {}", shown(&text))),
-        Ok(Some((count, text))) => Some(format!(
-            "the server has rejected {count} of the data points: {}; they are not sent again",
-            shown(&text)
-        )),
-        Err(_) => Some(
-            "the server reports success, but its answer is not one of OTLP; check endpoint"
-                .to_owned(),
-        ),
-    }
+    let Ok(partial) = otlp::partial_success(answer) else {
+        let text = "the server reports success, but its answer is not one of OTLP; check endpoint";
+        return Some(text.to_owned());
+    };
+    let PartialSuccess { rejected, message } = partial?;
+    let text = shown(&message);
+    Some(match rejected {
+        0 => format!("the server warns: {text}"),
+        _ => format!("data points rejected by the server: {rejected}: {text}; not sent again"),
+    })
 }
 
 /// A server's text as a log can have it.
