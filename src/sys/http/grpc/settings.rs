@@ -109,10 +109,11 @@ fn fields(settings: &Settings, origin: &Origin) -> Result<Vec<u8>, SetupError> {
         } else {
             (at + 1).to_string()
         };
+        let what = format!("header {what}");
         return Err(SetupError::Metadata { what, wrong });
     }
     if fields.len() > HEADERS {
-        let (what, wrong) = ("s".to_owned(), "all together are longer than 8 kB");
+        let (what, wrong) = ("headers".to_owned(), "all together are longer than 8 kB");
         return Err(SetupError::Metadata { what, wrong });
     }
     Ok(fields)

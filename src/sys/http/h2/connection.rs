@@ -7,8 +7,8 @@ use super::hpack::{Decoder, Field, LIST_LIMIT, Wrong};
 const BODY: usize = 32 << 10;
 /// Bytes of a header block, before it is decoded.
 const BLOCK: usize = 16 << 10;
-/// Frames from one answer to the end of the next. One more is allowed for each KiB of a request's
-/// body, since a server may return its window in small parts.
+/// Frames from one answer to the end of the next. A server may return its windows in small parts:
+/// one more is allowed for each KiB of a request's body, and two for each frame that it is sent in.
 const FRAMES: usize = 1_000;
 /// Bytes that wait to be written; more of a body is added when they are gone.
 const OUTPUT: usize = 80 << 10;
@@ -185,6 +185,7 @@ impl Connection {
             // Both windows have at least these bytes.
             let count = i32::try_from(part.len()).unwrap_or(0);
             stream.sent += part.len();
+            self.frames_left += 2;
             stream.window -= count;
             self.window -= count;
         }
@@ -490,6 +491,14 @@ impl Connection {
             stream.window = widened(stream.window, by)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// Leaves a single stream.
+    pub(super) fn use_up_streams(&mut self) {
+        self.next = 0x7fff_ffff;
     }
 }
 
