@@ -1,4 +1,4 @@
-//! A server that does one of [`SCENARIOS`], and what a scenario is made of.
+//! A server that does one of [`scenarios`], and what a scenario is made of.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +8,7 @@ use std::thread;
 
 use rustls::ServerConfig;
 
-use super::scenarios::SCENARIOS;
+use super::scenarios::scenarios;
 use super::server::open;
 use super::wire::{self, Wire};
 
@@ -64,7 +64,7 @@ pub fn evil(name: &str) -> Evil {
 
 /// The same with a listener and TLS of choice.
 pub fn evil_on(listener: TcpListener, tls: Option<Arc<ServerConfig>>, name: &str) -> Evil {
-    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    let scenario = scenarios().find(|scenario| scenario.name == name);
     let scenario = scenario.unwrap_or_else(|| panic!("no scenario {name}"));
     let port = listener.local_addr().unwrap().port();
     let connections = Arc::<AtomicUsize>::default();

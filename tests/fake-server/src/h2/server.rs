@@ -1,4 +1,5 @@
-//! A server of gRPC that follows the rules: it receives unary calls and answers as it is told to.
+//! A server of gRPC that follows the rules: it receives unary calls and sends the answers that it is
+//! given.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
