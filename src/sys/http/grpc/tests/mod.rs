@@ -2,6 +2,7 @@
 
 mod connections;
 mod evil;
+mod peers;
 mod settings;
 
 use std::net::TcpListener;
