@@ -19,7 +19,7 @@ use self::exporter::Exporter;
 use self::transport::{Transport, connect};
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, Moment};
-use crate::config::outputs::Otlp;
+use crate::config::Otlp;
 use crate::render::otlp::Resource;
 use crate::sys::crash;
 use crate::sys::http::cancel::CancelToken;

@@ -7,7 +7,7 @@ use crate::base;
 use crate::base::clock::{Deadline, Unix};
 use crate::base::program;
 use crate::base::url::{Url, without_userinfo};
-use crate::config::outputs::{Otlp, OtlpProtocol};
+use crate::config::{Otlp, OtlpProtocol};
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::http::grpc::{self, Channel, Unary};
 use crate::sys::http::proxy::Rules;

@@ -22,6 +22,7 @@ pub(super) fn checked(at: usize, name: &str, value: &str) -> Result<String, Setu
     } else {
         (at + 1).to_string()
     };
+    let what = format!("header {what}");
     Err(SetupError::Metadata { what, wrong })
 }
 

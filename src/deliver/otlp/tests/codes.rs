@@ -9,7 +9,7 @@ const RETRY: &[u8] = b"\x08\x08\x12\x09slow down\x1a\x36\x0a\x28type.googleapis.
     RetryInfo\x12\x0a\x0a\x08\x08\x07\x10\x80\xca\xb5\xee\x01";
 
 /// Whether rounds are sent again, sent as smaller messages, or dropped.
-fn name(verdict: Verdict) -> &'static str {
+pub(super) fn name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Later => "later",
         Verdict::TooLarge => "smaller",

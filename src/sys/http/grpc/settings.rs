@@ -97,7 +97,7 @@ fn fields(settings: &Settings, origin: &Origin) -> Result<Vec<u8>, SetupError> {
         hpack::put(&mut fields, &name, value.trim_matches(' '));
     }
     if fields.len() > HEADERS {
-        let (what, wrong) = ("s".to_owned(), "all together are longer than 8 kB");
+        let (what, wrong) = ("headers".to_owned(), "all together are longer than 8 kB");
         return Err(SetupError::Metadata { what, wrong });
     }
     Ok(fields)
