@@ -6,12 +6,14 @@ pub(crate) mod scrape;
 use std::time::Duration;
 
 use crate::base::Failures;
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, Stamp};
 use crate::base::values::Values;
 use crate::collect::readings::Readings;
+use crate::collect::readings::extra::Wanted;
 use crate::collect::{self, CollectContext, Collector};
 use crate::config::Config;
 use crate::render::mackerel::Mackerel;
+use crate::render::otlp::{Otlp, Round};
 use crate::sys::fsstat::FsStats;
 use crate::sys::log_once::LogEachOnce;
 use crate::sys::root::Root;
@@ -25,6 +27,11 @@ pub(crate) struct Measure {
     root: Root,
     collectors: Vec<Box<dyn Collector>>,
     renderer: Mackerel,
+    /// A renderer for each OTLP destination, and what they need together.
+    otlp: Vec<Otlp>,
+    wanted: Wanted,
+    /// The rounds of the last measurement, one for each OTLP destination.
+    rounds: Vec<Round>,
     /// The counters of the previous round.
     before: Readings,
     troubles: LogEachOnce,
@@ -41,6 +48,9 @@ impl Measure {
             root,
             collectors: collect::builtin(config, stats),
             renderer: Mackerel::new(config),
+            otlp: otlp(config),
+            wanted: Wanted::of(config),
+            rounds: Vec::new(),
             before: Readings::default(),
             troubles: LogEachOnce::new("collect", "mackerel_agent::collect"),
             last: None,
@@ -55,6 +65,9 @@ impl Measure {
             collector.configure(config);
         }
         self.renderer = Mackerel::new(config);
+        self.otlp = otlp(config);
+        self.wanted = Wanted::of(config);
+        self.rounds.clear();
         if !config.diagnostic {
             // If `diagnostic` is set again later, the CPU share must not cover the time between.
             self.before.agent_cpu = None;
@@ -78,13 +91,38 @@ impl Measure {
             buffer: &mut self.buffer,
         };
         let mut failures = Failures::new();
-        let now = collect::run(&mut self.collectors, &mut context, &mut failures);
+        let now = collect::run(
+            &mut self.collectors,
+            &mut context,
+            self.wanted,
+            &mut failures,
+        );
         let values = self.renderer.values(&self.before, &now, self.expected);
+        let renderers = self.otlp.iter_mut();
+        self.rounds = renderers.map(|otlp| otlp.round(&now)).collect();
         self.before.keep_counters(now);
         self.expected = values.len();
         self.troubles.are(failures);
         values
     }
+
+    /// Takes the rounds of the last measurement: one for each OTLP destination, in their order, all
+    /// with this stamp. Empty if they have been taken before.
+    pub(crate) fn take_otlp(&mut self, stamp: Stamp) -> Vec<Round> {
+        let mut rounds = std::mem::take(&mut self.rounds);
+        for round in &mut rounds {
+            round.set_stamp(stamp);
+        }
+        rounds
+    }
+}
+
+/// A renderer for each OTLP destination.
+fn otlp(config: &Config) -> Vec<Otlp> {
+    let destinations = config.otlp.iter();
+    destinations
+        .map(|destination| Otlp::new(config, destination))
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,12 +22,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Fails if `table` cannot be understood.
+    /// Fails if `table` cannot be understood. `has_kinds`: whether the types of filesystems are kept.
     pub(super) fn new(
         root: &Root,
         table: &[u8],
         own: Option<Vec<u8>>,
         config: &Filesystems,
+        has_kinds: bool,
     ) -> Result<Plan, ParseError> {
         let parsed = mountinfo::parse(table)?;
         let mut paths = Vec::new();
@@ -52,6 +53,12 @@ impl Plan {
                 device: device.into(),
                 point: mounted.point.to_owned(),
                 is_ignored,
+                kind: if has_kinds {
+                    mounted.kind.to_string_lossy().into()
+                } else {
+                    Box::default()
+                },
+                is_read_only: mounted.is_read_only,
             });
         }
         Ok(Plan {
