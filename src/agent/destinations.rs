@@ -160,7 +160,7 @@ impl Destinations {
             .map(|(at, _)| at)
     }
 
-    /// Records an event of the poster of `at`. Returns whether [`Destinations::text`] may have
+    /// Records an event of the poster of `at`. Returns whether [`Destinations::texts`] may have
     /// changed.
     pub(crate) fn note(&mut self, at: usize, news: PosterEvent, now: Moment, wall: Unix) -> bool {
         let Some(destination) = self.0.get_mut(at) else {
@@ -170,7 +170,7 @@ impl Destinations {
             PosterEvent::Alive => destination.owes_answer = false,
             PosterEvent::Registered { id, .. } => destination.host_id = Some(id.clone()),
             PosterEvent::Working | PosterEvent::Posted => destination.posted = Some(now),
-            PosterEvent::Failing(_) => {}
+            PosterEvent::Failing(_) | PosterEvent::Trusted(_) => {}
         }
         destination.status.note(news, wall)
     }
@@ -202,22 +202,16 @@ impl Destinations {
         })
     }
 
-    /// The state of all destinations in one line for people.
-    pub(crate) fn text(&self) -> String {
-        if self.0.is_empty() {
-            return "measuring".to_owned();
-        }
+    /// The state of each destination for people.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter().enumerate();
-        let texts: Vec<String> = all
-            .map(|(at, destination)| {
-                let text = match destination.stage {
-                    Stage::Ended => "refused for good, see the log".to_owned(),
-                    Stage::Running | Stage::Vanished => destination.status.text(),
-                };
-                [self.label(at), text].concat()
-            })
-            .collect();
-        texts.join("; ")
+        all.map(|(at, destination)| {
+            let text = match destination.stage {
+                Stage::Ended => "refused for good, see the log".to_owned(),
+                Stage::Running | Stage::Vanished => destination.status.text(),
+            };
+            [self.label(at), text].concat()
+        })
     }
 }
 

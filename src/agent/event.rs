@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::channel::Sender;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
+use crate::deliver::otlp::OtlpEvent;
 use crate::plugins::output::Output;
 use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Tell;
@@ -24,6 +25,8 @@ pub(crate) enum Event {
     Retired(usize, Result<(), String>),
     /// An event of the poster of this destination.
     PosterEvent(usize, PosterEvent),
+    /// An event of the exporter of this number.
+    Otlp(usize, OtlpEvent),
     /// A result from a plugin's thread.
     Plugin(Id, PluginEvent),
     /// The thread of this destination's poster has ended.

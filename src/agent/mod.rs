@@ -13,6 +13,7 @@
 pub(crate) mod bootclock;
 mod destinations;
 pub(crate) mod event;
+mod exporters;
 mod exposition;
 mod health;
 mod readiness;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::destinations::{self, Destinations};
 use super::event::Event;
+use super::exporters::{Exporters, want_checks};
 use super::exposition::Latest;
 use super::health;
 use super::watchdog::{Turn, Watchdog};
@@ -17,6 +18,7 @@ use crate::base::name_map::NameMap;
 use crate::config::{Config, Flags};
 use crate::deliver::api::Api;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
+use crate::deliver::otlp::OtlpEvent;
 use crate::measure::Measure;
 use crate::plugins::output::Output;
 use crate::plugins::plugin_schedule::Id;
@@ -60,6 +62,7 @@ pub(crate) struct Agent<'a> {
     plugins_due: Option<Moment>,
     /// The posters.
     destinations: Destinations,
+    exporters: Exporters,
     notify: Notify,
     schedule: Schedule,
     /// `None` if the service manager has no watchdog for this process.
@@ -92,6 +95,7 @@ impl<'a> Agent<'a> {
         measure: Measure,
         plugins: Plugins,
         destinations: Destinations,
+        exporters: Exporters,
         notify: Notify,
     ) -> Agent<'a> {
         Agent {
@@ -102,6 +106,7 @@ impl<'a> Agent<'a> {
             latest: config.listen.as_ref().map(|_| Latest::default()),
             config,
             destinations,
+            exporters,
             notify,
             schedule: Schedule::default(),
             watchdog: None,
@@ -157,6 +162,7 @@ impl<'a> Agent<'a> {
                 for (_, destination) in self.destinations.left() {
                     destination.cancel.cancel();
                 }
+                self.exporters.stop(begin, end);
                 self.wait_for_end(clock, events, begin, limit)
             }
         }
@@ -166,6 +172,17 @@ impl<'a> Agent<'a> {
     fn result(&self, at: usize, outcome: Outcome) -> Result<(), String> {
         let label = self.destinations.label(at);
         destinations::result(outcome).map_err(|text| [label, text].concat())
+    }
+
+    /// The state of all destinations in one line for people.
+    fn text(&self) -> String {
+        let all = self.destinations.texts().chain(self.exporters.texts());
+        let texts: Vec<String> = all.collect();
+        if texts.is_empty() {
+            "measuring".to_owned()
+        } else {
+            texts.join("; ")
+        }
     }
 
     /// Measures the first round and sends READY=1.
@@ -190,7 +207,7 @@ impl<'a> Agent<'a> {
         self.round(clock.stamp().at(start), now);
         self.plugins_due = Some(Moment(now.0 + PLUGIN_DELAY));
         self.notify.ready();
-        self.notify.status(&self.destinations.text());
+        self.notify.status(&self.text());
     }
 
     /// Starts every job when it is due, until an event ends the loop.
@@ -213,7 +230,8 @@ impl<'a> Agent<'a> {
                 Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
                 Ok(Event::Signal(signal)) => return End::Signal(signal),
                 Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
-                Ok(Event::Plugin(id, told)) => self.hear(id, told, clock.moment()),
+                Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
+                Ok(Event::Plugin(id, told)) => self.hear(id, told, clock),
                 Ok(Event::Ended(at, outcome)) => {
                     if let Some(end) = self.on_ended(at, outcome) {
                         return end;
@@ -245,7 +263,7 @@ impl<'a> Agent<'a> {
     fn on_ended(&mut self, at: usize, outcome: Outcome) -> Option<End> {
         self.destinations.ended(at);
         self.settle_watchdog();
-        let serves_others = !self.config.otlp.is_empty() || self.config.listen.is_some();
+        let serves_others = !self.exporters.is_empty() || self.config.listen.is_some();
         if !self.destinations.is_any_left() && !serves_others {
             return Some(End::Outcome(at, outcome));
         }
@@ -254,20 +272,21 @@ impl<'a> Agent<'a> {
                 "{text}; nothing is sent there until the agent is restarted, the rest goes on"
             );
         }
-        self.notify.status(&self.destinations.text());
+        self.notify.status(&self.text());
         None
     }
 
     /// The answer to a health question.
     fn health(&self, now: Moment) -> String {
         let measured = self.last_round.map(|(_, moment)| moment);
-        health::answer(measured, self.destinations.posts(), now)
+        let posts = self.destinations.posts().chain(self.exporters.posts());
+        health::answer(measured, posts, now)
     }
 
     /// What an exposition says of the agent. The listener adds what the kernel says of it.
     fn state(&self, now: Moment) -> AgentState {
         let ago = |then: Moment| now.since(then).as_secs();
-        let posted = self.destinations.posted();
+        let posted = self.destinations.posted().chain(self.exporters.posted());
         AgentState {
             measured_ago: self.last_round.map(|(_, moment)| ago(moment)),
             posted_ago: posted.map(|(name, then)| (name, then.map(ago))).collect(),
@@ -310,6 +329,7 @@ impl<'a> Agent<'a> {
         backend::debug("metrics", format_args!("measured {count} values"));
         let round = Output::Round(time, None, values.into());
         self.destinations.output(round);
+        self.exporters.rounds(self.measure.take_otlp(time));
     }
 
     /// Starts the plugins that are due.
@@ -336,11 +356,21 @@ impl<'a> Agent<'a> {
         }
     }
 
-    fn hear(&mut self, id: Id, told: PluginEvent, now: Moment) {
+    fn hear(&mut self, id: Id, told: PluginEvent, clock: &dyn Clock) {
+        if let PluginEvent::Check(Some(finding), began, ..) = &told
+            && self.exporters.take_checks()
+            && let Some(name) = self.plugins.name_of(id)
+        {
+            let stamp = clock.stamp().at(*began);
+            self.exporters.check(&name, finding.status, stamp);
+        }
         for output in self.plugins.hear(id, told) {
-            // The values of other hosts are not exposed as those of this one.
-            if let (Some(latest), Output::Round(_, None, values)) = (&mut self.latest, &output) {
-                latest.put(id, now, values);
+            // The values of other hosts are not given out as those of this one.
+            if let Output::Round(stamp, None, values) = &output {
+                self.exporters.custom(values, *stamp);
+                if let Some(latest) = &mut self.latest {
+                    latest.put(id, clock.moment(), values);
+                }
             }
             self.destinations.output(output);
         }
@@ -357,13 +387,15 @@ impl<'a> Agent<'a> {
             Turn::Rest => {}
             Turn::Complain => {
                 let silent = self.destinations.silent();
-                let labels: String = silent.map(|at| self.destinations.label(at)).collect();
+                let silent = silent.map(|at| self.destinations.label(at));
+                let labels: String = silent.chain(self.exporters.silent()).collect();
                 log::error!("{labels}the thread that posts hangs: the watchdog is not told");
             }
             Turn::Tell { ask } => {
                 self.notify.alive();
                 if ask {
                     self.destinations.ask();
+                    self.exporters.ask();
                     self.settle_watchdog();
                 }
             }
@@ -375,12 +407,25 @@ impl<'a> Agent<'a> {
     fn settle_watchdog(&mut self) {
         if let Some(watchdog) = &mut self.watchdog
             && self.destinations.silent().next().is_none()
+            && self.exporters.silent().next().is_none()
         {
             watchdog.answered();
         }
     }
 
+    /// Records an event of the exporter `number`.
+    fn note_otlp(&mut self, number: usize, event: OtlpEvent, clock: &dyn Clock) {
+        let (now, wall) = (clock.moment(), clock.unix());
+        if self.exporters.note(number, event, now, wall) {
+            self.notify.status(&self.text());
+        }
+        self.settle_watchdog();
+    }
+
     fn note(&mut self, at: usize, news: PosterEvent, clock: &dyn Clock) {
+        if let PosterEvent::Trusted(start) = news {
+            self.exporters.trust(start);
+        }
         // Half of the host's own second: hosts that start together do not run their checks
         // together.
         if let PosterEvent::Registered { id, .. } = &news
@@ -392,7 +437,7 @@ impl<'a> Agent<'a> {
         let is_answer = news == PosterEvent::Alive;
         let (now, wall) = (clock.moment(), clock.unix());
         if self.destinations.note(at, news, now, wall) {
-            self.notify.status(&self.destinations.text());
+            self.notify.status(&self.text());
         }
         if is_answer {
             self.settle_watchdog();
@@ -411,7 +456,7 @@ impl<'a> Agent<'a> {
         }
         self.destinations.order_all(|| PosterCommand::Describe);
         self.notify.ready();
-        self.notify.status(&self.destinations.text());
+        self.notify.status(&self.text());
     }
 
     /// Changes to the configuration `new` completely or not at all.
@@ -419,6 +464,7 @@ impl<'a> Agent<'a> {
     /// Fails if no connection to an API can be prepared with its settings.
     fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
+        let exporters = self.exporters.prepare(&config)?;
         let mut orders = Vec::new();
         let all: Vec<_> = organizations(&config).collect();
         for (at, destination) in self.destinations.left() {
@@ -437,6 +483,7 @@ impl<'a> Agent<'a> {
         }
         set_level(&config);
         self.measure.configure(&config);
+        self.exporters.configure(exporters, now);
         self.plugins.configure(&plugin_config(&config), now);
         if config.diagnostic && !self.config.diagnostic {
             let graphs = mackerel::agent::graphs();
@@ -461,7 +508,7 @@ pub(super) fn plugin_config(config: &Config) -> Cow<'_, Config> {
     }
     let mut config = config.clone();
     config.metadata_plugins = NameMap::new();
-    if !config.otlp.iter().any(|otlp| otlp.checks) {
+    if !want_checks(&config.otlp) {
         config.check_plugins = NameMap::new();
     }
     Cow::Owned(config)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bootclock::BootClock;
 use super::destinations::{Destination, Destinations};
 use super::event::{Event, plugin_events};
+use super::exporters::Exporters;
 use super::exposition;
 use super::service::{Agent, plugin_config};
 use crate::base::channel::{Sender, channel};
@@ -16,6 +17,7 @@ use crate::config::{Config, Flags, IdStore};
 use crate::deliver::api::Api;
 use crate::deliver::cloud_lookup::CloudLookup;
 use crate::deliver::message::PosterCommand;
+use crate::deliver::otlp;
 use crate::deliver::poster::{Persister, Poster};
 use crate::deliver::registration::Registration;
 use crate::describe::describer::describer;
@@ -123,7 +125,29 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let _listener = exposition::serve(&config, root.clone(), stats.beside(), clock, tell.clone())?;
     let measure = Measure::new(&config, root, stats);
     let destinations = Destinations::new(all);
-    let agent = Agent::new(flags, config, measure, plugins, destinations, notify);
+    let told = tell.clone();
+    let mut exporters = Exporters::new(Box::new(move |number, destination| {
+        let told = told.clone();
+        // Sending fails only while the process ends.
+        let tell = move |event| drop(told.send(Event::Otlp(number, event)));
+        otlp::start(
+            destination,
+            Box::new(BootClock(clock)),
+            Box::new(tell),
+            random,
+        )
+    }));
+    let prepared = exporters.prepare(&config)?;
+    exporters.configure(prepared, clock.moment());
+    let agent = Agent::new(
+        flags,
+        config,
+        measure,
+        plugins,
+        destinations,
+        exporters,
+        notify,
+    );
     agent.told_through(tell).run(&BootClock(clock), &events)
 }
 

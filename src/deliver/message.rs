@@ -54,6 +54,9 @@ pub(crate) enum PosterEvent {
     Failing(String),
     /// It works again.
     Working,
+    /// The time is known: the host started at this Unix time. Sent only if there are other
+    /// destinations that need it.
+    Trusted(u64),
     /// The server has accepted values again. Sent only if there is a health socket.
     Posted,
 }

@@ -121,12 +121,13 @@ impl Agent<'_> {
         limit: Duration,
     ) -> Result<(), String> {
         let mut failures = Vec::new();
-        while self.destinations.is_any_left() {
+        while self.destinations.is_any_left() || self.exporters.is_any_left() {
             let passed = clock.moment().since(begin);
             // The result of a request that is under way at the limit may arrive a little later.
             match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
                 // The host may be registered only now.
                 Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
+                Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(
                     Event::Signal(Signal::Hangup)
@@ -165,7 +166,9 @@ impl Agent<'_> {
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 Ok(Event::Signal(Signal::Hangup) | Event::PosterEvent(..) | Event::Ended(..)) => {}
                 Ok(Event::Child) => drop(reap_orphans()),
-                Ok(Event::Inquiry(_) | Event::Exposition(_) | Event::Retired(..)) => {}
+                Ok(
+                    Event::Inquiry(_) | Event::Exposition(_) | Event::Otlp(..) | Event::Retired(..),
+                ) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}
                 // A second signal to stop, or a command that cannot be killed.
                 Ok(Event::Signal(_)) | Err(_) => return,

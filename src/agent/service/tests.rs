@@ -45,12 +45,14 @@ impl Rig {
         .unwrap();
         let destination = Destination::new(None, tell_poster, CancelToken::default());
         let destinations = Destinations::new(vec![destination]);
+        let exporters = Exporters::new(Box::new(|_, _| Ok(channel().0)));
         let agent = Agent::new(
             flags,
             config.clone(),
             measure,
             plugins,
             destinations,
+            exporters,
             notify,
         );
         let rig = Rig {

@@ -62,7 +62,7 @@ fn organization_that_refuses_does_not_end_the_others() {
         assert!(text.starts_with("10 "), "{text}");
         let expected = format!("{label}: refused for good");
         assert!(text.contains(&expected), "{text}");
-        assert!(agent.destinations.text().contains(&expected));
+        assert!(agent.text().contains(&expected));
         drop(rig.orders());
         while others.try_recv().is_ok() {}
         for _ in 0..3 {

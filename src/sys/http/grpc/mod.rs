@@ -5,11 +5,6 @@
 //! knowledge). Before a call, what has come on the kept connection since the last one is read and
 //! answered, without waiting. If it has been closed, the call takes a new one.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "for the destinations of OTLP")
-)]
-
 mod settings;
 mod status;
 #[cfg(test)]
