@@ -48,7 +48,7 @@ impl Collector for Filesystem {
         }
         out.filesystems = Some(FilesystemReadings {
             mounts: Arc::clone(&self.plan.mounts),
-            usage: self.stats.usage(&self.plan.paths),
+            usage: self.stats.usage(&self.plan.points),
         });
         ended(cut)
     }

@@ -1,12 +1,12 @@
 //! What is to be asked of which mount, kept for as long as the mounts stay as they are.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::collect::readings::Mounted;
 use crate::config::Filesystems;
 use crate::parse::{ParseError, mountinfo};
 use crate::sys::device::{device_name, is_looked_up};
+use crate::sys::fsstat::Point;
 use crate::sys::root::Root;
 
 /// What is to be asked, as long as the mounts stay as they are.
@@ -18,7 +18,7 @@ pub(super) struct Plan {
     own: Option<Vec<u8>>,
     pub(super) mounts: Arc<[Mounted]>,
     /// One for each of the mounts that are not ignored.
-    pub(super) paths: Arc<[PathBuf]>,
+    pub(super) points: Arc<[Point]>,
 }
 
 impl Plan {
@@ -30,7 +30,7 @@ impl Plan {
         config: &Filesystems,
     ) -> Result<Plan, ParseError> {
         let parsed = mountinfo::parse(table)?;
-        let mut paths = Vec::new();
+        let mut points = Vec::new();
         let mut mounts = Vec::new();
         let mut lasts = true;
         for mounted in mountinfo::local(&parsed, &root.path("/"), own.as_deref()) {
@@ -43,7 +43,7 @@ impl Plan {
             let ignore = config.ignore.as_ref();
             let is_ignored = ignore.is_some_and(|ignore| ignore.matches(&device));
             if !is_ignored {
-                paths.push(root.path(mounted.point));
+                points.push(Point::from(root.path(mounted.point)));
             } else if !config.use_mountpoint {
                 // Where a disk is mounted counts only if it is named after that.
                 continue;
@@ -58,7 +58,7 @@ impl Plan {
             table: lasts.then(|| table.to_vec()),
             own,
             mounts: mounts.into(),
-            paths: paths.into(),
+            points: points.into(),
         })
     }
 

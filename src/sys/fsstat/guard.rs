@@ -1,12 +1,11 @@
 //! The thread that asks.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::TryRecvError;
 
-use super::{Answers, Ask, Wait};
+use super::{Answers, Ask, Point, Wait};
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::sys::thread;
 
@@ -21,8 +20,8 @@ pub(super) struct Guard {
     at: Arc<AtomicUsize>,
 }
 
-/// Paths, and which of them to ask.
-type Request = (Arc<[PathBuf]>, Vec<usize>);
+/// Mount points, and which of them to ask.
+type Request = (Arc<[Point]>, Vec<usize>);
 
 impl Guard {
     pub(super) fn start(ask: Arc<Ask>) -> io::Result<Guard> {
@@ -39,16 +38,16 @@ impl Guard {
         })
     }
 
-    /// The answers of those of `paths` that are `asked`; `None` if they take longer than `wait`
+    /// The answers of those of `points` that are `asked`; `None` if they take longer than `wait`
     /// waits.
     pub(super) fn answers(
         &self,
-        paths: &Arc<[PathBuf]>,
+        points: &Arc<[Point]>,
         asked: &[usize],
         wait: &Wait,
     ) -> Option<Answers> {
         self.at.store(0, Ordering::Relaxed);
-        let request = (Arc::clone(paths), asked.to_vec());
+        let request = (Arc::clone(points), asked.to_vec());
         self.requests.send(request).ok()?;
         wait(&self.answers, &self.at)
     }
@@ -61,12 +60,12 @@ impl Guard {
 
 /// The thread's life.
 fn serve(inbox: &Receiver<Request>, outbox: &Sender<Answers>, progress: &AtomicUsize, ask: &Ask) {
-    while let Ok((paths, asked)) = inbox.recv() {
+    while let Ok((points, asked)) = inbox.recv() {
         let mut answers = Vec::with_capacity(asked.len());
-        let asked = asked.iter().filter_map(|at| paths.get(*at));
-        for (at, path) in asked.enumerate() {
+        let asked = asked.iter().filter_map(|at| points.get(*at));
+        for (at, point) in asked.enumerate() {
             progress.store(at, Ordering::Relaxed);
-            let answer = ask(path);
+            let answer = ask(point);
             // Given up meanwhile? Another thread asks for the rest.
             if matches!(inbox.try_recv(), Err(TryRecvError::Disconnected)) {
                 return;

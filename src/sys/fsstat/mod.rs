@@ -6,6 +6,7 @@
 
 mod failing;
 mod guard;
+mod point;
 mod usage;
 
 use std::io;
@@ -21,6 +22,7 @@ use crate::base::channel::Receiver;
 use failing::Failing;
 use guard::Guard;
 
+pub(crate) use point::Point;
 pub(crate) use usage::Usage;
 
 /// Between two looks at the thread that asks. A filesystem that holds it at two of them running does
@@ -39,8 +41,8 @@ const MAX_STUCK: usize = 16;
 type Answer = io::Result<Option<Usage>>;
 /// Those of the paths of one round, in their order.
 type Answers = Vec<Answer>;
-/// Asks for the filesystem at a path; may never return.
-type Ask = dyn Fn(&Path) -> Answer + Send + Sync;
+/// Asks for the filesystem at a mount point; may never return.
+type Ask = dyn Fn(&Point) -> Answer + Send + Sync;
 /// Waits for answers while the thread gets on, as its progress in the paths tells.
 type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
 /// Paths that have not answered, for all who ask.
@@ -68,16 +70,7 @@ impl FsStats {
     /// Asks the kernel for what lies at paths that [`Root::path`] gives.
     pub(crate) fn new(root: &Root) -> FsStats {
         let places = root.places().clone();
-        let ask = move |path: &Path| match places.inside(path) {
-            Some(path) => match usage::fstatvfs(&places.open(&path, libc::O_PATH)?) {
-                Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                    places.with_path(&path, usage::statvfs)
-                }
-                answer => answer,
-            },
-            None => usage::statvfs(path),
-        };
-        FsStats::asking(ask, patient)
+        FsStats::asking(move |point: &Point| point.ask(&places), patient)
     }
 
     /// Asks the kernel, too, but for another thread. What has not answered the one is left alone by
@@ -96,7 +89,7 @@ impl FsStats {
     /// Asks `ask`, which always answers.
     #[cfg(test)]
     pub(crate) fn answering(ask: impl Fn(&Path) -> Answer + Send + Sync + 'static) -> FsStats {
-        FsStats::asking(ask, |answers, _| answers.recv().ok())
+        FsStats::asking(by_path(ask), |answers, _| answers.recv().ok())
     }
 
     /// Asks `ask`, which may never answer, and waits until it has said over `held` that it will not.
@@ -105,7 +98,7 @@ impl FsStats {
         ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
         held: Receiver<()>,
     ) -> FsStats {
-        FsStats::asking(ask, move |answers, _| {
+        FsStats::asking(by_path(ask), move |answers, _| {
             loop {
                 match answers.try_recv() {
                     Ok(answers) => return Some(answers),
@@ -118,7 +111,7 @@ impl FsStats {
     }
 
     fn asking(
-        ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
+        ask: impl Fn(&Point) -> Answer + Send + Sync + 'static,
         wait: impl Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send + 'static,
     ) -> FsStats {
         FsStats {
@@ -131,16 +124,18 @@ impl FsStats {
         }
     }
 
-    /// The usage of the filesystem at each of `paths`, in their order, within [`WAITS`] times
+    /// The usage of the filesystem at each of `points`, in their order, within [`WAITS`] times
     /// [`LOOKS`] times [`LOOK`]; one that does not answer costs two looks, once.
     ///
     /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
     /// that fails, or that has not answered in this round or an earlier one.
-    pub(crate) fn usage(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Option<Usage>> {
+    pub(crate) fn usage(&mut self, points: &Arc<[Point]>) -> Vec<Option<Usage>> {
         self.release();
         let hanging = self.hanging().clone();
-        let mut asked: Vec<usize> = (0..paths.len())
-            .filter(|at| !paths.get(*at).is_some_and(|path| hanging.contains(path)))
+        let path = |at: &usize| points.get(*at).map(Point::path);
+        let is_hanging = |path: &Path| hanging.iter().any(|hanging| hanging == path);
+        let mut asked: Vec<usize> = (0..points.len())
+            .filter(|at| !path(at).is_some_and(is_hanging))
             .collect();
         let mut answers = Vec::new();
         for _ in 0..WAITS {
@@ -148,17 +143,16 @@ impl FsStats {
                 break;
             }
             let Some(guard) = self.guard() else { break };
-            if let Some(found) = guard.answers(paths, &asked, &*self.wait) {
+            if let Some(found) = guard.answers(points, &asked, &*self.wait) {
                 self.guard = Some(guard);
                 answers = found;
                 break;
             }
-            self.leave(guard, paths, &mut asked);
+            self.leave(guard, points, &mut asked);
         }
-        let answered = asked.iter().filter_map(|at| paths.get(*at));
         self.failing
-            .note(answered.map(PathBuf::as_path).zip(&answers));
-        let mut usage = vec![None; paths.len()];
+            .note(asked.iter().filter_map(path).zip(&answers));
+        let mut usage = vec![None; points.len()];
         for (at, answer) in asked.iter().zip(answers) {
             if let Some(usage) = usage.get_mut(*at) {
                 *usage = answer.ok().flatten();
@@ -182,12 +176,12 @@ impl FsStats {
     }
 
     /// Leaves a thread with the path of `asked` that holds it, which is taken out.
-    fn leave(&mut self, guard: Guard, paths: &[PathBuf], asked: &mut Vec<usize>) {
+    fn leave(&mut self, guard: Guard, points: &[Point], asked: &mut Vec<usize>) {
         let (at, answers) = guard.leave();
         if at < asked.len()
-            && let Some(path) = paths.get(asked.remove(at))
+            && let Some(point) = points.get(asked.remove(at))
         {
-            let path = path.clone();
+            let path = point.path().to_owned();
             log::warn!("filesystem {} does not answer: left alone", path.display());
             self.hanging().push(path.clone());
             self.stuck.push(Stuck { path, answers });
@@ -234,6 +228,12 @@ fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answer
     None
 }
 
+/// Asks at the path of a point.
+#[cfg(test)]
+fn by_path(ask: impl Fn(&Path) -> Answer) -> impl Fn(&Point) -> Answer {
+    move |point| ask(point.path())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::base::channel::{Sender, channel};
@@ -241,8 +241,9 @@ mod tests {
 
     use super::*;
 
-    fn paths(names: &[&str]) -> Arc<[PathBuf]> {
-        names.iter().map(PathBuf::from).collect()
+    fn points(names: &[&str]) -> Arc<[Point]> {
+        let points = names.iter().map(PathBuf::from);
+        points.map(Point::from).collect()
     }
 
     /// Filesystems of which those named `hung*` hold whoever asks, until they are repaired. No
@@ -278,7 +279,7 @@ mod tests {
 
         /// Which of the filesystems have answered.
         fn answered(&mut self, names: &[&str]) -> Vec<bool> {
-            let usage = self.stats.usage(&paths(names));
+            let usage = self.stats.usage(&points(names));
             usage.iter().map(Option::is_some).collect()
         }
 
@@ -302,11 +303,11 @@ mod tests {
             "pseudo" => Ok(None),
             name => Ok(of(name.parse().unwrap())),
         });
-        let names = paths(&["1", "gone", "2", "pseudo", "3"]);
+        let names = points(&["1", "gone", "2", "pseudo", "3"]);
         for _ in 0..2 {
             assert_eq!(stats.usage(&names), [of(1), None, of(2), None, of(3)]);
         }
-        assert_eq!(stats.usage(&paths(&[])), []);
+        assert_eq!(stats.usage(&points(&[])), []);
     }
 
     #[test]
@@ -331,7 +332,7 @@ mod tests {
         };
         let names = ["a", "hung", "b"];
         let asked = |other: &mut FsStats| {
-            let usage = other.usage(&paths(&names));
+            let usage = other.usage(&points(&names));
             usage.iter().map(Option::is_some).collect::<Vec<_>>()
         };
         assert_eq!(asked(&mut other), [true; 3]);

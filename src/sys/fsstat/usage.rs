@@ -41,8 +41,17 @@ impl Usage {
     }
 }
 
-/// The usage of the filesystem at `path`; `None` if [`Usage::new`] says so. May never return.
-pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
+/// What statvfs(3) returns for a path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stat {
+    /// The number of the filesystem, `f_fsid`, of which musl has 32 bits; 0 if it has none.
+    pub(super) id: usize,
+    /// `None` if [`Usage::new`] returns that.
+    pub(super) usage: Option<Usage>,
+}
+
+/// The number and usage of the filesystem at `path`. May never return.
+pub(super) fn statvfs(path: &Path) -> io::Result<Stat> {
     let path = path.as_os_str().as_bytes();
     let mut short = [0; SHORT];
     let long;
@@ -63,15 +72,13 @@ pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
 /// The same for the filesystem of an open file or directory, which may be open with `O_PATH`.
 ///
 /// Fails with `EBADF` for `O_PATH` before Linux 3.12.
-pub(super) fn fstatvfs(file: &File) -> io::Result<Option<Usage>> {
+pub(super) fn fstatvfs(file: &File) -> io::Result<Stat> {
     // SAFETY: `file` is open, and both it and `stat` outlive the call.
     answer(|stat| unsafe { libc::fstatvfs(file.as_raw_fd(), stat.as_mut_ptr()) })
 }
 
 /// What `ask`, which returns 0 if it has filled its argument, says of a filesystem.
-fn answer(
-    ask: impl FnOnce(&mut MaybeUninit<libc::statvfs>) -> libc::c_int,
-) -> io::Result<Option<Usage>> {
+fn answer(ask: impl FnOnce(&mut MaybeUninit<libc::statvfs>) -> libc::c_int) -> io::Result<Stat> {
     let mut stat = MaybeUninit::uninit();
     if ask(&mut stat) != 0 {
         return Err(io::Error::last_os_error());
@@ -82,12 +89,15 @@ fn answer(
         0 => stat.f_bsize,
         bytes => bytes,
     };
-    Ok(Usage::new(
-        wide(block_bytes),
-        wide(stat.f_blocks),
-        wide(stat.f_bfree),
-        wide(stat.f_bavail),
-    ))
+    Ok(Stat {
+        id: usize::try_from(stat.f_fsid).unwrap_or_default(),
+        usage: Usage::new(
+            wide(block_bytes),
+            wide(stat.f_blocks),
+            wide(stat.f_bfree),
+            wide(stat.f_bavail),
+        ),
+    })
 }
 
 /// The C library's numbers are of 32 bits on some targets.

@@ -77,7 +77,7 @@ impl Places {
     }
 
     /// The whole tree below `top`.
-    pub(super) fn at(top: PathBuf) -> Places {
+    pub(in crate::sys) fn at(top: PathBuf) -> Places {
         Places {
             top: Tree::new("/", top),
             moved: Vec::new(),
@@ -87,7 +87,7 @@ impl Places {
 
     /// The same, found as on a kernel before Linux 5.6.
     #[cfg(test)]
-    pub(super) fn without_openat2(mut self) -> Places {
+    pub(in crate::sys) fn without_openat2(mut self) -> Places {
         self.has_openat2 = false;
         self
     }
