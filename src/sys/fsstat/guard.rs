@@ -1,4 +1,4 @@
-//! The thread that asks.
+//! The thread that calls statvfs(3).
 
 use std::io;
 use std::sync::Arc;
@@ -9,11 +9,10 @@ use super::{Answers, Ask, Point, Wait};
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::sys::thread;
 
-/// Bytes. Only what is used of them takes memory.
+/// Bytes of the thread's stack. Only pages that are used take memory.
 const STACK: usize = 64 << 10;
 
-/// A thread that asks, and how far it has come in the paths that it was given. It ends once this
-/// is dropped, as soon as it can.
+/// The thread and its progress. Once this is dropped, the thread ends after its current call.
 pub(super) struct Guard {
     requests: Sender<Request>,
     answers: Receiver<Answers>,
@@ -38,8 +37,8 @@ impl Guard {
         })
     }
 
-    /// The answers of those of `points` that are `asked`; `None` if they take longer than `wait`
-    /// waits.
+    /// The answers of the points whose indices are `asked`, in that order; `None` if `wait` gives
+    /// up.
     pub(super) fn answers(
         &self,
         points: &Arc<[Point]>,
@@ -52,13 +51,14 @@ impl Guard {
         wait(&self.answers, &self.at)
     }
 
-    /// Gives the thread up: which path it has come to, and what closes when it has returned.
+    /// Abandons the thread. Returns the position in `asked` of the path that it is asking, and a
+    /// channel that closes when the thread ends.
     pub(super) fn leave(self) -> (usize, Receiver<Answers>) {
         (self.at.load(Ordering::Relaxed), self.answers)
     }
 }
 
-/// The thread's life.
+/// The thread's loop; returns when the guard is dropped.
 fn serve(inbox: &Receiver<Request>, outbox: &Sender<Answers>, progress: &AtomicUsize, ask: &Ask) {
     while let Ok((points, asked)) = inbox.recv() {
         let mut answers = Vec::with_capacity(asked.len());
@@ -66,7 +66,7 @@ fn serve(inbox: &Receiver<Request>, outbox: &Sender<Answers>, progress: &AtomicU
         for (at, point) in asked.enumerate() {
             progress.store(at, Ordering::Relaxed);
             let answer = ask(point);
-            // Given up meanwhile? Another thread asks for the rest.
+            // The guard has been dropped: another thread asks the rest.
             if matches!(inbox.try_recv(), Err(TryRecvError::Disconnected)) {
                 return;
             }

@@ -1,8 +1,8 @@
-//! Sizes of mounted filesystems, from statvfs(3), with a time limit: a filesystem whose disk or
-//! daemon is gone blocks whoever asks, beyond the reach of any signal.
+//! Sizes of mounted filesystems, from statvfs(3), with a time limit: if a filesystem's disk or
+//! daemon is gone, the call blocks its thread, and no signal interrupts it.
 //!
-//! So a thread of its own asks, all paths of a round in one go. When it gets stuck, it is left
-//! with the path that holds it until that answers, and a new thread asks for the others.
+//! One thread asks all paths of a round. If a path blocks it, the thread is abandoned until the
+//! call returns, and a new thread asks the other paths.
 
 mod failing;
 mod guard;
@@ -25,56 +25,55 @@ use guard::Guard;
 pub(crate) use point::Point;
 pub(crate) use usage::Usage;
 
-/// Between two looks at the thread that asks. A filesystem that holds it at two of them running does
-/// not answer. They do so from memory, even if a disk sleeps; only vfat has to read before its first
-/// answer.
+/// Time between two looks at the thread. If it is at the same path at two looks in a row, that
+/// filesystem hangs. Filesystems answer from memory even if the disk sleeps; only vfat has to read
+/// before its first answer.
 const LOOK: Duration = Duration::from_millis(250);
-/// Looks at a thread that gets on, but slowly.
+/// Looks at a thread that makes progress, until it is given up.
 const LOOKS: usize = 8;
-/// Threads that may get stuck in one round.
+/// Threads that may block in one round.
 const WAITS: usize = 5;
-/// Threads that may be stuck at the same time, each with a filesystem of its own. When there are
-/// as many, no filesystem is asked.
+/// Threads that may be blocked at the same time, each by another filesystem. At this number no
+/// filesystem is asked any more.
 const MAX_STUCK: usize = 16;
 
-/// What a path was answered; `None` if `df` would not show it.
+/// The usage at one path; `None` if `df` would not show it.
 type Answer = io::Result<Option<Usage>>;
-/// Those of the paths of one round, in their order.
+/// The answers of one round, in the order of its paths.
 type Answers = Vec<Answer>;
 /// Asks for the filesystem at a mount point; may never return.
 type Ask = dyn Fn(&Point) -> Answer + Send + Sync;
-/// Waits for answers while the thread gets on, as its progress in the paths tells.
+/// Waits for answers while the thread makes progress, which is the second argument.
 type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
-/// Paths that have not answered, for all who ask.
+/// Paths that hang, shared by all users of the same filesystems.
 type Hanging = Arc<Mutex<Vec<PathBuf>>>;
 
-/// Asks filesystems for their size. Remembers which of them do not answer, and which fail, and
-/// logs when that begins and when it ends.
+/// Asks filesystems for their size. Keeps which of them hang and which fail, and logs the begin and
+/// the end of either.
 pub(crate) struct FsStats {
     ask: Arc<Ask>,
     wait: Box<Wait>,
-    /// `None` before the first round and after one that got stuck.
+    /// `None` before the first round and after the thread was abandoned.
     guard: Option<Guard>,
     stuck: Vec<Stuck>,
     hanging: Hanging,
     failing: Failing,
 }
 
-/// A path that has not answered, and where its answer would come from.
+/// A path that hangs, and the channel of its thread.
 struct Stuck {
     path: PathBuf,
     answers: Receiver<Answers>,
 }
 
 impl FsStats {
-    /// Asks the kernel for what lies at paths that [`Root::path`] gives.
+    /// Asks the kernel, for paths that [`Root::path`] returns.
     pub(crate) fn new(root: &Root) -> FsStats {
         let places = root.places().clone();
         FsStats::asking(move |point: &Point| point.ask(&places), patient)
     }
 
-    /// Asks the kernel, too, but for another thread. What has not answered the one is left alone by
-    /// the other as well.
+    /// Another one for another thread, which shares the list of paths that hang.
     pub(crate) fn beside(&self) -> FsStats {
         FsStats {
             ask: Arc::clone(&self.ask),
@@ -86,13 +85,13 @@ impl FsStats {
         }
     }
 
-    /// Asks `ask`, which always answers.
+    /// Asks `ask`, which always returns.
     #[cfg(test)]
     pub(crate) fn answering(ask: impl Fn(&Path) -> Answer + Send + Sync + 'static) -> FsStats {
         FsStats::asking(by_path(ask), |answers, _| answers.recv().ok())
     }
 
-    /// Asks `ask`, which may never answer, and waits until it has said over `held` that it will not.
+    /// Asks `ask`, which sends to `held` before it blocks.
     #[cfg(test)]
     pub(crate) fn patient_until(
         ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
@@ -124,11 +123,11 @@ impl FsStats {
         }
     }
 
-    /// The usage of the filesystem at each of `points`, in their order, within [`WAITS`] times
-    /// [`LOOKS`] times [`LOOK`]; one that does not answer costs two looks, once.
+    /// The usage of the filesystem at each of `points`, in their order. Takes at most [`WAITS`]
+    /// times [`LOOKS`] times [`LOOK`]; a filesystem that hangs costs two looks, once.
     ///
-    /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
-    /// that fails, or that has not answered in this round or an earlier one.
+    /// `None` if `df` would not show it ([`Usage::new`]), if it does not exist, is forbidden or
+    /// fails, or if it hangs since this round or an earlier one.
     pub(crate) fn usage(&mut self, points: &Arc<[Point]>) -> Vec<Option<Usage>> {
         self.release();
         let hanging = self.hanging().clone();
@@ -161,7 +160,7 @@ impl FsStats {
         usage
     }
 
-    /// A thread that is free to ask.
+    /// The idle thread, or a new one; `None` if too many are blocked.
     fn guard(&mut self) -> Option<Guard> {
         let start = || match Guard::start(Arc::clone(&self.ask)) {
             Err(error) => {
@@ -175,7 +174,7 @@ impl FsStats {
         idle.or_else(|| may_start.then(start).flatten())
     }
 
-    /// Leaves a thread with the path of `asked` that holds it, which is taken out.
+    /// Abandons a blocked thread, and removes its path from `asked`.
     fn leave(&mut self, guard: Guard, points: &[Point], asked: &mut Vec<usize>) {
         let (at, answers) = guard.leave();
         if at < asked.len()
@@ -191,7 +190,7 @@ impl FsStats {
         }
     }
 
-    /// Takes back the paths that have answered meanwhile.
+    /// Removes paths from the list of those that hang if their threads have ended.
     fn release(&mut self) {
         let is_stuck =
             |stuck: &mut Stuck| matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
@@ -205,13 +204,13 @@ impl FsStats {
         }
     }
 
-    /// Whoever held it has not left it half done: nothing in between can fail.
+    /// The list. Poisoning is ignored: no change of it can fail half-way.
     fn hanging(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for answers until the thread is at the same path at two looks running.
+/// Waits for answers until the thread is at the same path at two looks in a row.
 fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answers> {
     let mut last = None;
     for _ in 0..LOOKS {
@@ -228,7 +227,7 @@ fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answer
     None
 }
 
-/// Asks at the path of a point.
+/// Makes a function of paths one of points.
 #[cfg(test)]
 fn by_path(ask: impl Fn(&Path) -> Answer) -> impl Fn(&Point) -> Answer {
     move |point| ask(point.path())
@@ -246,8 +245,8 @@ mod tests {
         points.map(Point::from).collect()
     }
 
-    /// Filesystems of which those named `hung*` hold whoever asks, until they are repaired. No
-    /// clock runs: patience is at its end as soon as one of them has been asked.
+    /// Filesystems of which those named `hung*` block until they are repaired. No clock runs: the
+    /// wait ends as soon as one of them is asked.
     struct Rig {
         stats: FsStats,
         repaired: Arc<AtomicBool>,
@@ -277,13 +276,13 @@ mod tests {
             }
         }
 
-        /// Which of the filesystems have answered.
+        /// Whether each of the filesystems has answered.
         fn answered(&mut self, names: &[&str]) -> Vec<bool> {
             let usage = self.stats.usage(&points(names));
             usage.iter().map(Option::is_some).collect()
         }
 
-        /// Lets all go that are stuck, and waits until they have gone.
+        /// Releases all blocked threads, and waits until they have ended.
         fn repair(&mut self) {
             self.repaired.store(true, Ordering::Relaxed);
             for _ in &self.stats.stuck {

@@ -1,10 +1,10 @@
 //! A mount point: its path, and how its filesystem is asked below another root directory.
 //!
-//! There a path is resolved inside that root, which takes three system calls for each mount, and one
-//! call with the plain path would do: the kernel's table has no mount point below a symbolic link.
-//! But somebody may replace a directory above it by a link, even while the path is followed. So the
-//! plain path is asked first, and its answer counts if it comes from the filesystem that was found
-//! inside the root the last time. Any other answer is asked for again inside the root.
+//! Resolving a path inside that root takes three system calls for each mount. One call with the
+//! plain path is enough while no symbolic link is on the way, and the kernel's table has no mount
+//! point below a link. But a user may replace a directory above it by a link at any time. So the
+//! plain path is asked first. Its answer counts if it comes from the filesystem that was found
+//! inside the root the last time; otherwise the path is resolved inside the root again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use super::Answer;
 use super::usage::{self, Stat};
 use crate::sys::root::Places;
 
-/// A path to ask, and which filesystem it leads to.
+/// A path to ask, and the filesystem that it led to.
 pub(crate) struct Point {
     path: PathBuf,
-    /// The number of the filesystem found inside the root the last time; 0 if it has none, and before
-    /// the first time.
+    /// The number of the filesystem found inside the root the last time; 0 if it has no number, and
+    /// before the first time.
     inside: AtomicUsize,
 }
 
@@ -34,7 +34,8 @@ impl Point {
         &self.path
     }
 
-    /// Asks the kernel for the filesystem at this path, one of the paths of `places`. May never return.
+    /// The usage of the filesystem at this path, one that [`Places::path`] returns. May never
+    /// return.
     pub(super) fn ask(&self, places: &Places) -> Answer {
         let plain = || usage::statvfs(&self.path);
         let inside = || {
@@ -51,7 +52,7 @@ impl Point {
         Ok(self.ask_by(plain, inside)?.usage)
     }
 
-    /// Asks by the plain path, and inside the root if that answer does not count.
+    /// The answer for the plain path if it counts, otherwise the one inside the root.
     fn ask_by(
         &self,
         plain: impl Fn() -> io::Result<Stat>,
