@@ -30,6 +30,7 @@ use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
+use crate::sys::segments;
 use crate::sys::signal::Signal;
 
 /// Between two rounds, in seconds.
@@ -74,6 +75,8 @@ pub(crate) struct Agent<'a> {
     cancel: CancelToken,
     /// When the last round was measured.
     last_round: Option<(Stamp, Moment)>,
+    /// Whether the code that only the start used has been unmapped.
+    has_released_code: bool,
     health: Health,
 }
 
@@ -112,6 +115,7 @@ impl<'a> Agent<'a> {
             is_forced: false,
             cancel: CancelToken::default(),
             last_round: None,
+            has_released_code: false,
             health: Health::default(),
         }
     }
@@ -271,6 +275,10 @@ impl<'a> Agent<'a> {
         let last = self.last_round.replace((time, now));
         if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
             log::warn!("{line}");
+        }
+        if last.is_some() && !self.has_released_code {
+            self.has_released_code = true;
+            segments::release_code();
         }
         // Plugins first: they take their time.
         self.plugins.round(time);
