@@ -176,8 +176,9 @@ fn main() -> ExitCode {
     if !arguments.rounds {
         let ours = attempt("this agent", || measure(&arguments.agent, &arguments));
         failures += usize::from(ours.is_none());
-        let go = std::env::var_os("GO_AGENT").map(PathBuf::from);
-        let go = go.map(|path| attempt("GO_AGENT", || measure(&path, &arguments)));
+        let go = std::env::var_os("GO_AGENT")
+            .map(PathBuf::from)
+            .map(|path| attempt("GO_AGENT", || measure(&path, &arguments)));
         failures += usize::from(matches!(go, Some(None)));
         failures += print(ours.as_ref(), go.flatten().as_ref());
     }
