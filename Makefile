@@ -43,7 +43,7 @@ FUZZ_SECONDS := 20
 FUZZ_SEED := 1
 
 # Of `make bless`: what it writes.
-BLESSED := tests/golden/hosts docs/configuration.md packaging/mackerel-agent.conf
+BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean

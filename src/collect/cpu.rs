@@ -1,5 +1,6 @@
 //! Collector for CPU time by state, from `/proc/stat`.
 
+use super::readings::extra::{CpuTicks, Wanted};
 use super::readings::{Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::stat;
@@ -20,6 +21,14 @@ impl Collector for Cpu {
         let (text, _) = context.root.table("/proc/stat", context.buffer)?;
         let mut reading = stat::parse(&text)?;
         let damage = reading.damage.take();
+        if let Some(extra) = &mut out.extra
+            && extra.wants(Wanted::PER_CPU)
+        {
+            stat::each_core(&text, &mut |name, ticks| {
+                let name = name.into();
+                extra.cpus.push(CpuTicks { name, ticks });
+            });
+        }
         out.cpu = Some(Timed {
             moment: context.now,
             reading,

@@ -27,12 +27,16 @@ impl Collector for Disk {
         };
         let mut names = self.0.list();
         let mut counters = Vec::with_capacity(names.expected());
+        let extra = &mut out.extra;
         diskstats::parse(&text, &mut |now| {
             if !now.device.starts_with(MAPPED) && names.add(now.device) {
                 counters.push(DiskCounters {
                     reads: now.counters[READS],
                     writes: now.counters[WRITES],
                 });
+                if let Some(extra) = extra {
+                    extra.disks.push(now.counters);
+                }
             }
         })?;
         out.disks = Some(Timed {

@@ -44,7 +44,8 @@ impl Collector for Filesystem {
         let (table, cut) = root.mounts(context.buffer)?;
         // The table is parsed only when its text has changed, which is seldom.
         if !self.plan.is_of(root, table, own.as_deref()) {
-            self.plan = Plan::new(root, table, own, &self.config)?;
+            let has_kinds = out.extra.is_some();
+            self.plan = Plan::new(root, table, own, &self.config, has_kinds)?;
         }
         out.filesystems = Some(FilesystemReadings {
             mounts: Arc::clone(&self.plan.mounts),

@@ -1,6 +1,7 @@
 //! Collector for network interface counters, from `/proc/net/dev`.
 
 use super::devices::DeviceNames;
+use super::readings::extra::Wanted;
 use super::readings::{Devices, InterfaceCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
 use crate::parse::netdev;
@@ -26,12 +27,18 @@ impl Collector for Interface {
         let (text, cut) = root.table(path, context.buffer)?;
         let mut names = self.0.list();
         let mut counters = Vec::with_capacity(names.expected());
+        let extra = &mut out.extra;
         netdev::parse(&text, is_wanted, &mut |now| {
             if names.add(now.interface) {
                 counters.push(InterfaceCounters {
                     received_bytes: now.received_bytes,
                     sent_bytes: now.sent_bytes,
                 });
+                if let Some(extra) = extra
+                    && extra.wants(Wanted::TRAFFIC)
+                {
+                    extra.interfaces.push(now.packets());
+                }
             }
         })?;
         out.interfaces = Some(Timed {

@@ -23,6 +23,7 @@ use crate::parse::ParseError;
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::{FileError, Root};
 use readings::Readings;
+use readings::extra::Wanted;
 
 /// A collector reads one group.
 pub(crate) trait Collector: Send {
@@ -73,13 +74,18 @@ pub(crate) fn builtin(config: &Config, stats: FsStats) -> Vec<Box<dyn Collector>
     all
 }
 
-/// Runs each collector once. Errors are added to `failures`; the other collectors still run.
+/// Runs each collector once. Errors are added to `failures`; the other collectors still run. What
+/// is `wanted` for OTLP is read besides.
 pub(crate) fn run(
     collectors: &mut [Box<dyn Collector>],
     context: &mut CollectContext<'_>,
+    wanted: Wanted,
     failures: &mut Failures,
 ) -> Readings {
-    let mut readings = Readings::default();
+    let mut readings = Readings {
+        extra: wanted.room(),
+        ..Readings::default()
+    };
     for collector in collectors {
         if let Err(error) = collector.collect(context, &mut readings) {
             failures.push((collector.name(), base::report(&error)));

@@ -1,6 +1,8 @@
 //! The readings of a round: counters and gauges as the kernel reports them, under the kernel's
 //! names. Rates, metric names and units are added by `render`.
 
+pub(crate) mod extra;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use crate::parse::meminfo::Meminfo;
 use crate::parse::process::ProcessStatus;
 use crate::parse::stat::Stat;
 use crate::sys::fsstat::Usage;
+use extra::Extra;
 
 /// The readings of one round. `None`: the group was not requested or could not be read.
 #[derive(Default)]
@@ -26,6 +29,8 @@ pub(crate) struct Readings {
     /// CPU time used by this process, in seconds.
     pub(crate) agent_cpu: Option<Timed<f64>>,
     pub(crate) containers: Option<Timed<ContainerReadings>>,
+    /// `None` if no OTLP destination is configured.
+    pub(crate) extra: Option<Box<Extra>>,
 }
 
 impl Readings {
@@ -33,6 +38,7 @@ impl Readings {
     /// `now` lacks keeps its older reading, so that the next rate covers both rounds.
     pub(crate) fn keep_counters(&mut self, mut now: Readings) {
         now.filesystems = None;
+        now.extra = None;
         if now.cpu.is_none() {
             std::mem::swap(&mut now.cpu, &mut self.cpu);
         }
@@ -105,6 +111,9 @@ pub(crate) struct Mounted {
     pub(crate) point: PathBuf,
     /// Whether the settings exclude it; then it has no usage.
     pub(crate) is_ignored: bool,
+    /// The filesystem's type, e.g. `ext4`; empty if no OTLP destination is configured.
+    pub(crate) kind: Box<str>,
+    pub(crate) is_read_only: bool,
 }
 
 /// The control groups of containers, and the host's totals that limit them.

@@ -15,6 +15,7 @@ use crate::base::clock::Moment;
 use crate::base::host_paths::HostPaths;
 use crate::base::{self, Failures};
 use crate::collect::readings::Readings;
+use crate::collect::readings::extra::Wanted;
 use crate::collect::{self, CollectContext};
 use crate::config::Config;
 use crate::describe::{self, Calls, Place};
@@ -218,7 +219,12 @@ fn document(host: &host_paths::Host) -> String {
             now: Moment(Duration::from_secs(seconds)),
             buffer: &mut Vec::new(),
         };
-        let now = collect::run(&mut collectors, &mut context, &mut failures);
+        let now = collect::run(
+            &mut collectors,
+            &mut context,
+            Wanted::default(),
+            &mut failures,
+        );
         let values = renderer.values(&before, &now, 0);
         before.keep_counters(now);
         let by_name: BTreeMap<String, f64> = values

@@ -6,12 +6,14 @@ pub(crate) mod scrape;
 use std::time::Duration;
 
 use crate::base::Failures;
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, Stamp};
 use crate::base::values::Values;
 use crate::collect::readings::Readings;
+use crate::collect::readings::extra::Wanted;
 use crate::collect::{self, CollectContext, Collector};
 use crate::config::Config;
 use crate::render::mackerel::Mackerel;
+use crate::render::otlp::{Otlp, Round};
 use crate::sys::fsstat::FsStats;
 use crate::sys::log_once::LogEachOnce;
 use crate::sys::root::Root;
@@ -25,6 +27,11 @@ pub(crate) struct Measure {
     root: Root,
     collectors: Vec<Box<dyn Collector>>,
     renderer: Mackerel,
+    /// A renderer for each OTLP destination, and what they need together.
+    otlp: Vec<Otlp>,
+    wanted: Wanted,
+    /// The rounds of the last measurement, one for each OTLP destination.
+    rounds: Vec<Round>,
     /// The counters of the previous round.
     before: Readings,
     troubles: LogEachOnce,
@@ -41,6 +48,9 @@ impl Measure {
             root,
             collectors: collect::builtin(config, stats),
             renderer: Mackerel::new(config),
+            otlp: otlp(config),
+            wanted: Wanted::of(config),
+            rounds: Vec::new(),
             before: Readings::default(),
             troubles: LogEachOnce::new("collect", "mackerel_agent::collect"),
             last: None,
@@ -55,6 +65,9 @@ impl Measure {
             collector.configure(config);
         }
         self.renderer = Mackerel::new(config);
+        self.otlp = otlp(config);
+        self.wanted = Wanted::of(config);
+        self.rounds.clear();
         if !config.diagnostic {
             // If `diagnostic` is set again later, the CPU share must not cover the time between.
             self.before.agent_cpu = None;
@@ -78,18 +91,44 @@ impl Measure {
             buffer: &mut self.buffer,
         };
         let mut failures = Failures::new();
-        let now = collect::run(&mut self.collectors, &mut context, &mut failures);
+        let now = collect::run(
+            &mut self.collectors,
+            &mut context,
+            self.wanted,
+            &mut failures,
+        );
         let values = self.renderer.values(&self.before, &now, self.expected);
+        let renderers = self.otlp.iter_mut();
+        self.rounds = renderers.map(|otlp| otlp.round(&now)).collect();
         self.before.keep_counters(now);
         self.expected = values.len();
         self.troubles.are(failures);
         values
     }
+
+    /// Takes the rounds of the last measurement: one for each OTLP destination, in their order, all
+    /// with this stamp. Empty if they have been taken before.
+    pub(crate) fn take_otlp(&mut self, stamp: Stamp) -> Vec<Round> {
+        let mut rounds = std::mem::take(&mut self.rounds);
+        for round in &mut rounds {
+            round.set_stamp(stamp);
+        }
+        rounds
+    }
+}
+
+/// A renderer for each OTLP destination.
+fn otlp(config: &Config) -> Vec<Otlp> {
+    let destinations = config.otlp.iter();
+    destinations
+        .map(|destination| Otlp::new(config, destination))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Unix;
 
     fn measure(tree: &str) -> Measure {
         let config = Config::default();
@@ -185,6 +224,28 @@ mod tests {
                 expected,
                 "{series}"
             );
+        }
+    }
+
+    #[test]
+    fn rounds_for_otlp_are_taken_once_by_each_destination() {
+        let mut config = Config::default();
+        let mut measure = measure("t0");
+        let stamp = Stamp {
+            wall: Unix(1_700_000_000),
+            age: 7,
+        };
+        // (destinations, seconds)
+        for (destinations, seconds) in [(0, 0), (2, 60), (1, 120)] {
+            config.otlp = vec![crate::config::Otlp::default(); destinations];
+            measure.configure(&config);
+            assert!(measure.take_otlp(stamp).is_empty());
+            measure.round(after(seconds));
+            let rounds = measure.take_otlp(stamp);
+            assert_eq!(rounds.len(), destinations);
+            let is_whole = |round: &Round| round.stamp() == stamp && round.len() > 30;
+            assert!(rounds.iter().all(is_whole));
+            assert!(measure.take_otlp(stamp).is_empty());
         }
     }
 }

@@ -101,6 +101,16 @@ pub(crate) fn parse(text: &str) -> Result<Meminfo, ParseError> {
     })
 }
 
+/// The bytes of the kernel's objects that can be freed, and of those that cannot. `None` for a line
+/// that is missing, holds no number or an impossible one.
+pub(crate) fn slab(text: &str) -> [Option<u64>; 2] {
+    ["SReclaimable:", "SUnreclaim:"].map(|key| {
+        let rest = lines(text).find_map(|line| line.strip_prefix(key))?;
+        let kib: u64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
+        kib.checked_mul(KIB).filter(|bytes| *bytes < IMPOSSIBLE)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn slab_is_what_the_kernel_keeps() {
+        assert_eq!(slab(TWO_CORE), [Some(20 << 20), Some(10 << 20)]);
+        assert_eq!(slab("SUnreclaim: x\nSReclaimable 4 kB\n"), [None, None]);
+        let huge = "SReclaimable: 18446744073709551608 kB\nSUnreclaim: 0 kB\n";
+        assert_eq!(slab(huge), [None, Some(0)]);
+    }
+
+    #[test]
     fn never_panics() {
-        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+        crate::parse::survives_damage(TWO_CORE, |text| {
+            drop(parse(text));
+            slab(text);
+        });
     }
 }

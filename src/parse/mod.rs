@@ -17,6 +17,8 @@ pub(crate) mod process;
 pub(crate) mod release;
 pub(crate) mod route;
 pub(crate) mod stat;
+pub(crate) mod swaps;
+pub(crate) mod vmstat;
 
 use std::error::Error;
 use std::fmt;

@@ -19,6 +19,20 @@ pub(crate) struct Traffic<'a> {
     pub(crate) received_bytes: u64,
     /// Wraps like [`Traffic::received_bytes`].
     pub(crate) sent_bytes: u64,
+    /// The text of all columns.
+    columns: &'a str,
+}
+
+impl Traffic<'_> {
+    /// Packets, errors and drops received, then those sent. Each is [`UNKNOWN`] if the column is not
+    /// a number.
+    pub(crate) fn packets(&self) -> [u64; 6] {
+        const COLUMNS: [usize; 6] = [1, 2, 3, SENT + 1, SENT + 2, SENT + 3];
+        COLUMNS.map(|at| {
+            let word = self.columns.split_ascii_whitespace().nth(at);
+            word.and_then(|word| word.parse().ok()).unwrap_or(UNKNOWN)
+        })
+    }
 }
 
 /// Parses `/proc/net/dev` and calls `found` for the interfaces whose name is `wanted`, in the
@@ -60,7 +74,7 @@ pub(crate) fn parse<'a>(
     Ok(())
 }
 
-fn traffic<'a>(interface: &'a str, line: &str) -> Option<Traffic<'a>> {
+fn traffic<'a>(interface: &'a str, line: &'a str) -> Option<Traffic<'a>> {
     let mut columns = line.split_ascii_whitespace();
     let received = columns.nth(RECEIVED)?;
     let sent = columns.nth(SENT - RECEIVED - 1)?;
@@ -77,6 +91,7 @@ fn traffic<'a>(interface: &'a str, line: &str) -> Option<Traffic<'a>> {
         interface,
         received_bytes: received.unwrap_or(UNKNOWN),
         sent_bytes: sent.unwrap_or(UNKNOWN),
+        columns: line,
     })
 }
 
@@ -116,6 +131,13 @@ mod tests {
                 ("veth12ab", 700, 800),
             ]
         );
+    }
+
+    #[test]
+    fn packets_are_those_of_both_directions() {
+        let text = "e0: 1 2 3 4 5 6 7 8 9 10 11 x 13 14 15 16\n";
+        let found = found_of(text, |_| true);
+        assert_eq!(found[0].packets(), [2, 3, 4, 10, 11, UNKNOWN]);
     }
 
     #[test]

@@ -70,6 +70,16 @@ pub(crate) fn parse(text: &str) -> Result<Stat, ParseError> {
     }
 }
 
+/// Calls `found` with the name of each `cpuN` line and its columns before `guest`. A column is `None`
+/// if the kernel lacks it or it holds no number.
+pub(crate) fn each_core<'a>(text: &'a str, found: &mut dyn FnMut(&'a str, [Option<u64>; GUEST])) {
+    for line in lines(text).skip(1).take_while(is_core) {
+        let mut words = line.split_ascii_whitespace();
+        let name = words.next().unwrap_or_default();
+        found(name, [(); GUEST].map(|()| words.next()?.parse().ok()));
+    }
+}
+
 /// The number of `cpuN` lines; `None` without such a line.
 pub(crate) fn cores(text: &str) -> Option<usize> {
     let count = lines(text).skip(1).take_while(is_core).count();
@@ -139,7 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn each_core_has_its_columns() {
+        let mut found = Vec::new();
+        let text = "cpu 1 2 3 4\ncpu0 1 x 3 4\ncpu12 5 6 7 8 9 10 11 12 13\nintr 5\ncpu3 1\n";
+        each_core(text, &mut |name, ticks| found.push((name, ticks)));
+        let first = [Some(1), None, Some(3), Some(4), None, None, None, None];
+        let second = [5, 6, 7, 8, 9, 10, 11, 12].map(Some);
+        assert_eq!(found, [("cpu0", first), ("cpu12", second)]);
+    }
+
+    #[test]
     fn never_panics() {
-        crate::parse::survives_damage(TWO_CORE, |text| drop(parse(text)));
+        crate::parse::survives_damage(TWO_CORE, |text| {
+            drop(parse(text));
+            each_core(text, &mut |_, _| ());
+        });
     }
 }

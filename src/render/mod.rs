@@ -6,4 +6,5 @@
 //! which the poster sends.
 
 pub(crate) mod mackerel;
+pub(crate) mod otlp;
 pub(crate) mod prometheus;

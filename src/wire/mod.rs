@@ -6,4 +6,5 @@ pub(crate) mod graph;
 pub(crate) mod host;
 pub(crate) mod metric;
 pub(crate) mod once;
+pub(crate) mod otlp;
 pub(crate) mod rpc_status;

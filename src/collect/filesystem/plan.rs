@@ -23,12 +23,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for these mount tables. Fails if `table` cannot be parsed.
+    /// The plan for these mount tables. `has_kinds`: whether the types of filesystems are kept. Fails
+    /// if `table` cannot be parsed.
     pub(super) fn new(
         root: &Root,
         table: &[u8],
         own: Option<Vec<u8>>,
         config: &Filesystems,
+        has_kinds: bool,
     ) -> Result<Plan, ParseError> {
         let parsed = mountinfo::parse(table)?;
         let mut points = Vec::new();
@@ -53,6 +55,12 @@ impl Plan {
                 device: device.into(),
                 point: mounted.point.to_owned(),
                 is_ignored,
+                kind: if has_kinds {
+                    mounted.kind.to_string_lossy().into()
+                } else {
+                    Box::default()
+                },
+                is_read_only: mounted.is_read_only,
             });
         }
         Ok(Plan {

@@ -31,6 +31,9 @@ pub(crate) struct Local<'a> {
     pub(crate) device: &'a OsStr,
     /// The mount point as a path on the host.
     pub(crate) point: &'a Path,
+    /// The filesystem's type, e.g. `ext4`.
+    pub(crate) kind: &'a OsStr,
+    pub(crate) is_read_only: bool,
 }
 
 /// Selects the mounts that `df -l` shows, in the same order. Pseudo filesystems, remote filesystems
@@ -63,6 +66,8 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
     let shown = chosen.into_iter().map(|(mount, point)| Local {
         device: mount.device(),
         point,
+        kind: mount.kind(),
+        is_read_only: mount.is_read_only(),
     });
     shown.filter(|local| !local.is_of_docker()).collect()
 }
