@@ -37,6 +37,7 @@ use crate::sys::http::cancel::Cancellable;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
+use crate::sys::segments;
 use crate::sys::signal::Signal;
 
 /// Seconds between two rounds.
@@ -77,6 +78,8 @@ pub(crate) struct Agent<'a> {
     last_round: Option<(Stamp, Moment)>,
     /// The values that plugins have printed. `None` if nobody serves them.
     latest: Option<Latest>,
+    /// Whether the code that only the start used has been unmapped.
+    has_released_code: bool,
 }
 
 /// Why the main loop ended.
@@ -114,6 +117,7 @@ impl<'a> Agent<'a> {
             tell: None,
             is_forced: false,
             last_round: None,
+            has_released_code: false,
         }
     }
 
@@ -321,6 +325,10 @@ impl<'a> Agent<'a> {
         let last = self.last_round.replace((time, now));
         if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
             log::warn!("{line}");
+        }
+        if last.is_some() && !self.has_released_code {
+            self.has_released_code = true;
+            segments::release_code();
         }
         // Plugins first: they take the longest.
         self.plugins.round(time);

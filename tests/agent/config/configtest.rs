@@ -81,8 +81,10 @@ fn every_unknown_key_is_told_in_its_order() {
 fn unknown_keys_of_an_included_file_are_told_and_are_no_failure() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    let included = sandbox.write("conf.d/a.conf", "verbos = true\n[disks]\nunk = 1\n");
-    let included = included.display().to_string();
+    let included = sandbox
+        .write("conf.d/a.conf", "verbos = true\n[disks]\nunk = 1\n")
+        .display()
+        .to_string();
     let more = format!(
         "include = \"{}\"\n",
         sandbox.path("conf.d/*.conf").display()

@@ -79,6 +79,7 @@ pub(crate) enum Kind {
 /// There is no answer, or one that is not OK.
 #[derive(Debug)]
 pub(crate) struct Error {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub(crate) kind: Kind,
     /// The server's code. Without an answer: `DeadlineExceeded` if the time was over, `Cancelled`
     /// if the agent ends, else the code for what HTTP/2 reported, in general `Unavailable`.
