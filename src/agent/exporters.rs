@@ -306,3 +306,116 @@ impl Exporters {
 pub(super) fn want_checks(all: &[Otlp]) -> bool {
     all.iter().any(|otlp| otlp.checks)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::base::channel::{Receiver, channel};
+
+    /// The commands to the exporters that were started, by their numbers.
+    type Started = Arc<Mutex<Vec<Receiver<OtlpCommand>>>>;
+
+    fn exporters() -> (Exporters, Started) {
+        let started = Started::default();
+        let all = Arc::clone(&started);
+        let start = move |number: usize, _| {
+            let (orders, received) = channel();
+            let mut all = all.lock().unwrap();
+            assert_eq!(all.len(), number);
+            all.push(received);
+            Ok(orders)
+        };
+        (Exporters::new(Box::new(start)), started)
+    }
+
+    fn config(endpoints: &[&str]) -> Config {
+        let otlp = |endpoint: &&str| Otlp {
+            endpoint: (*endpoint).to_owned(),
+            insecure: true,
+            ..Otlp::default()
+        };
+        Config {
+            otlp: endpoints.iter().map(otlp).collect(),
+            ..Config::default()
+        }
+    }
+
+    /// The commands to each exporter since the last call.
+    fn commands(started: &Started) -> Vec<Vec<&'static str>> {
+        let name = |command| match command {
+            OtlpCommand::Round(_) => "round",
+            OtlpCommand::Configure(_) => "configure",
+            OtlpCommand::Trusted(_) => "trusted",
+            OtlpCommand::Answer => "answer",
+            OtlpCommand::Stop(_) => "stop",
+            OtlpCommand::Resource(_) => "resource",
+        };
+        let all = started.lock().unwrap();
+        all.iter()
+            .map(|one| {
+                std::iter::from_fn(|| one.try_recv().ok())
+                    .map(name)
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn exporters_keep_their_endpoints_at_a_reload() {
+        let (mut exporters, started) = exporters();
+        let now = Moment::default();
+        let mut configure = |endpoints: &[&str]| {
+            let prepared = exporters.prepare(&config(endpoints)).unwrap();
+            exporters.configure(prepared, now);
+            commands(&started)
+        };
+        assert_eq!(configure(&["a:1", "b:1"]), [[""; 0]; 2]);
+        // The first is removed: what waits for it does not go to the second.
+        let expected = [vec!["stop"], vec!["configure"]];
+        assert_eq!(configure(&["b:1"]), expected);
+        let expected = [vec![], vec!["configure"], vec![]];
+        assert_eq!(configure(&["c:1", "b:1"]), expected);
+        // Twice the same endpoint: two exporters.
+        let expected = [vec![], vec!["configure"], vec!["stop"], vec![]];
+        assert_eq!(configure(&["b:1", "b:1"]), expected);
+    }
+
+    #[test]
+    fn exporters_get_what_concerns_them() {
+        let (mut exporters, started) = exporters();
+        let now = Moment::default();
+        exporters.trust(1);
+        let mut config = config(&["a:1", "b:1"]);
+        config.otlp[1].checks = true;
+        let prepared = exporters.prepare(&config).unwrap();
+        exporters.configure(prepared, now);
+        assert_eq!(commands(&started), [["trusted"], ["trusted"]]);
+        exporters.check("c", CheckStatus::Critical, Stamp::default());
+        assert_eq!(commands(&started), [vec![], vec!["round"]]);
+        let mut values = Values::default();
+        values.put("custom.a", 1.0);
+        exporters.custom(&values, Stamp::default());
+        assert_eq!(commands(&started), [["round"], ["round"]]);
+        exporters.ask();
+        assert_eq!(exporters.silent().count(), 2);
+        exporters.note(0, OtlpEvent::Alive, now, Unix(0));
+        let silent: Vec<String> = exporters.silent().collect();
+        assert_eq!(silent, ["otlp b:1: "]);
+        exporters.note(1, OtlpEvent::Failing("no".to_owned()), now, Unix(60));
+        exporters.note(0, OtlpEvent::Working, now, Unix(60));
+        let texts: Vec<String> = exporters.texts().collect();
+        let since = localtime::rfc3339(Duration::from_secs(60));
+        let expected = [
+            "otlp a:1: exporting works".to_owned(),
+            format!("otlp b:1: exporting fails since {since}: no"),
+        ];
+        assert_eq!(texts, expected);
+        exporters.stop(now, Moment(Duration::from_secs(30)));
+        exporters.note(0, OtlpEvent::Ended(0), now, Unix(61));
+        assert!(exporters.is_any_left());
+        exporters.note(1, OtlpEvent::Ended(3), now, Unix(61));
+        assert!(!exporters.is_any_left());
+    }
+}
