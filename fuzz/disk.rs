@@ -66,7 +66,7 @@ impl Disk for Memory {
 pub(crate) fn open(bytes: &[u8]) {
     let memory = Memory::default();
     *memory.0.lock().unwrap() = Some(bytes.to_vec());
-    let (_, found) = Journal::open(Box::new(memory), Path::new("/"));
+    let (_, found) = Journal::open(Box::new(memory), Path::new("/"), "spool");
     for frame in found.frames() {
         drop(Record::read(frame));
     }
@@ -76,7 +76,7 @@ pub(crate) fn open(bytes: &[u8]) {
 /// A file with every kind of record.
 pub(crate) fn file() -> Vec<u8> {
     let memory = Memory::default();
-    let (mut journal, _) = Journal::open(Box::new(memory.clone()), Path::new("/"));
+    let (mut journal, _) = Journal::open(Box::new(memory.clone()), Path::new("/"), "spool");
     journal.replace(&records()).unwrap();
     let mut file = memory.0.lock().unwrap();
     file.take().unwrap()

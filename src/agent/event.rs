@@ -24,7 +24,7 @@ pub(crate) enum Event {
     /// The result of retiring the host of this destination: the error if it failed.
     Retired(usize, Result<(), String>),
     /// An event of the poster of this destination.
-    PosterEvent(usize, PosterEvent),
+    Poster(usize, PosterEvent),
     /// An event of the exporter of this number.
     Otlp(usize, OtlpEvent),
     /// A result from a plugin's thread.

@@ -233,7 +233,7 @@ impl<'a> Agent<'a> {
             match events.recv_timeout(idle) {
                 Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
                 Ok(Event::Signal(signal)) => return End::Signal(signal),
-                Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
+                Ok(Event::Poster(at, news)) => self.note(at, news, clock),
                 Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Plugin(id, told)) => self.hear(id, told, clock),
                 Ok(Event::Ended(at, outcome)) => {

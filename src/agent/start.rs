@@ -202,7 +202,7 @@ impl Start {
             describer(config, stats),
             config.clone(),
             // Sending fails only while the process ends.
-            Box::new(move |what| drop(news.send(Event::PosterEvent(at, what)))),
+            Box::new(move |what| drop(news.send(Event::Poster(at, what)))),
             random,
             clock.moment(),
         );

@@ -126,7 +126,7 @@ impl Agent<'_> {
             // The result of a request that is under way at the limit may arrive a little later.
             match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
                 // The host may be registered only now.
-                Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
+                Ok(Event::Poster(at, news)) => self.note(at, news, clock),
                 Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(
@@ -164,7 +164,7 @@ impl Agent<'_> {
             let passed = clock.moment().since(begin);
             match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                Ok(Event::Signal(Signal::Hangup) | Event::PosterEvent(..) | Event::Ended(..)) => {}
+                Ok(Event::Signal(Signal::Hangup) | Event::Poster(..) | Event::Ended(..)) => {}
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(
                     Event::Inquiry(_) | Event::Exposition(_) | Event::Otlp(..) | Event::Retired(..),
