@@ -1,4 +1,4 @@
-//! Layer 1: the documents of Mackerel's API, one file per resource, and of what else the agent speaks.
+//! Layer 1: the documents of Mackerel's API, one file per resource, and those of other protocols.
 
 pub(crate) mod check;
 pub(crate) mod error;
