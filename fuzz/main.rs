@@ -59,6 +59,7 @@ mod answers;
 #[cfg(fuzzing)]
 mod coverage;
 mod disk;
+mod h2;
 mod memory;
 mod mutate;
 mod targets;

@@ -10,6 +10,7 @@ use crate::base::report;
 use crate::config::{Config, Flags};
 use crate::deliver::record::Record;
 use crate::disk;
+use crate::h2;
 use crate::install;
 use crate::parse::{
     cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
@@ -199,6 +200,8 @@ pub(crate) fn all() -> Vec<Target> {
             ],
             move |bytes| answers.get_or_insert_with(Answers::new).try_one(bytes),
         ),
+        target("h2", h2::answers(), h2::FRAMES, h2::connection),
+        target("hpack", h2::blocks(), h2::INSTRUCTIONS, h2::block),
     ]
 }
 

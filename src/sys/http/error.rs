@@ -83,7 +83,7 @@ pub(crate) enum SetupError {
     },
     /// A header's value has a control character, which could end the header.
     Header { what: String },
-    /// A header of a call cannot be sent: its name, or its number, and why.
+    /// A header of a call cannot be sent: which, by its name or its number, and why.
     Metadata { what: String, wrong: &'static str },
     /// The trusted certificates cannot be read.
     Roots(FileError),
@@ -96,7 +96,7 @@ impl fmt::Display for SetupError {
         match self {
             SetupError::Url { what, wrong } => write!(f, "{what} is no usable URL: {wrong}"),
             SetupError::Header { what } => write!(f, "the value of {what} has a control character"),
-            SetupError::Metadata { what, wrong } => write!(f, "header {what}: {wrong}"),
+            SetupError::Metadata { what, wrong } => write!(f, "{what}: {wrong}"),
             SetupError::Roots(_) => f.write_str("cannot trust"),
             SetupError::Tls(_) => f.write_str("cannot set up TLS"),
         }

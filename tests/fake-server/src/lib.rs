@@ -5,8 +5,9 @@
 //! of the built program. The crate is for tests alone.
 //!
 //! [`FakeServer`] answers as the API does. [`steps`] is a server that follows a list of bytes, for
-//! tests of HTTP and TLS below the API. Unlike the agent, the server keeps one state behind one
-//! lock: tests read it from outside, at any time.
+//! tests of HTTP and TLS below the API. [`h2`] speaks gRPC over HTTP/2, by the rules or against
+//! them. Unlike the agent, the servers keep one state behind one lock: tests read it from outside,
+//! at any time.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +15,7 @@
     reason = "side effects are restricted in the agent alone; a failed expectation is a panic here"
 )]
 
+pub mod h2;
 mod require;
 pub mod steps;
 

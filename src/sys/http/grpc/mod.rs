@@ -1,7 +1,7 @@
 //! Unary calls of gRPC over HTTP/2: one connection kept, every wait limited.
 //!
-//! A [`Channel`] opens connections as [`super::Http`] does: names, addresses, proxies, TLS. Over TLS
-//! the server has to choose HTTP/2 (ALPN `h2`); without TLS it is spoken at once (h2c by prior
+//! A [`Channel`] opens connections as [`super::Http`] does: names, addresses, proxies, TLS. Over
+//! TLS the server has to choose HTTP/2 (ALPN `h2`); without TLS it is used at once (h2c by prior
 //! knowledge). Before a call, what has come on the kept connection since the last one is read and
 //! answered, without waiting. If it has been closed, the call takes a new one.
 
@@ -22,19 +22,18 @@ use std::time::Duration;
 
 pub(crate) use self::settings::Settings;
 pub(crate) use self::status::Code;
+use super::IDLE_LIMIT;
 use super::cancel::{CancelToken, Runner};
 use super::dial::Dialer;
-use super::error::{Kind as LinkKind, LinkError};
 use super::h2::{Connection, Outcome, Violation, hpack};
 use super::link::{Link, is_timeout};
-use super::{IDLE_LIMIT, h2};
 use crate::base;
 use crate::base::clock::Deadline;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 4 << 10;
 /// Milliseconds that `grpc-timeout` can say: it has eight digits.
-const TIMEOUT: u128 = 99_999_999;
+const TIMEOUT: u64 = 99_999_999;
 /// Bytes before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 /// A time that has come: takes what is there, without waiting.
@@ -132,14 +131,12 @@ impl Channel {
             match outcome.map_err(|cause| self.broken(cause))? {
                 Outcome::Refused if !is_repeated => is_repeated = true,
                 Outcome::Refused => {
-                    let text = format!("call {}: refused unprocessed, twice", self.dialer.peer);
-                    return Err(Error::new(Kind::Unsent, Code::Unavailable, text));
+                    let text = "refused unprocessed, twice";
+                    return Err(self.failed(Kind::Unsent, Code::Unavailable, text));
                 }
                 Outcome::Reset(code) => {
-                    let peer = &self.dialer.peer;
-                    let name = h2::error_name(code);
-                    let text = format!("call {peer}: stream ended by error {code} {name}");
-                    return Err(Error::new(Kind::Unknown, Code::of_reset(code), text));
+                    let text = format!("stream ended by error {code} of HTTP/2");
+                    return Err(self.failed(Kind::Unknown, Code::of_reset(code), &text));
                 }
                 Outcome::Answer(answer) => {
                     self.keep(open);
@@ -164,7 +161,8 @@ impl Channel {
         hpack::put_known(&mut block, hpack::PATH, path);
         hpack::put_known(&mut block, hpack::AUTHORITY, &self.authority);
         hpack::put(&mut block, "te", "trailers");
-        let millis = by.remaining().as_millis().clamp(1, TIMEOUT);
+        let millis = u64::try_from(by.remaining().as_millis()).unwrap_or(TIMEOUT);
+        let millis = millis.clamp(1, TIMEOUT);
         hpack::put(&mut block, "grpc-timeout", &format!("{millis}m"));
         block.extend_from_slice(&self.fields);
         block
@@ -198,9 +196,11 @@ impl Channel {
         } else {
             Code::Unavailable
         };
-        let doing = format!("call {}", self.dialer.peer);
-        let error = LinkError::new(LinkKind::of(&cause), doing, cause);
-        Error::new(Kind::Unknown, code, base::report(&error))
+        self.failed(Kind::Unknown, code, &cause.to_string())
+    }
+
+    fn failed(&self, kind: Kind, code: Code, why: &str) -> Error {
+        Error::new(kind, code, format!("call {}: {why}", self.dialer.peer))
     }
 }
 
@@ -297,11 +297,8 @@ impl Unary for Cancellable {
         let (path, message) = (path.to_owned(), message.to_vec());
         let answer = self.runner.run(move || channel.call(&path, &message, by));
         answer.unwrap_or_else(|| {
-            let text = format!(
-                "call {}: the agent is about to end",
-                self.channel.dialer.peer
-            );
-            Err(Error::new(Kind::Unknown, Code::Cancelled, text))
+            let text = "the agent is about to end";
+            Err(self.channel.failed(Kind::Unknown, Code::Cancelled, text))
         })
     }
 }

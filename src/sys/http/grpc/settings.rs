@@ -18,8 +18,8 @@ const HEADERS: usize = 8 << 10;
 /// Where calls go and what they say; what is empty is not said. Not `Debug`: it holds secrets.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// `host:port`, or a URL of `http` (without TLS) or `https`. Its path is ignored. The port is 80
-    /// or 443 if there is none.
+    /// `host:port`, or a URL of `http` (without TLS) or `https`. Its path is ignored. The port is
+    /// 80 or 443 if there is none.
     pub(crate) target: String,
     /// Whether a target that is no URL is called without TLS.
     pub(crate) insecure: bool,
@@ -109,10 +109,11 @@ fn fields(settings: &Settings, origin: &Origin) -> Result<Vec<u8>, SetupError> {
         } else {
             (at + 1).to_string()
         };
+        let what = format!("header {what}");
         return Err(SetupError::Metadata { what, wrong });
     }
     if fields.len() > HEADERS {
-        let (what, wrong) = ("s".to_owned(), "all together are longer than 8 kB");
+        let (what, wrong) = ("headers".to_owned(), "all together are longer than 8 kB");
         return Err(SetupError::Metadata { what, wrong });
     }
     Ok(fields)

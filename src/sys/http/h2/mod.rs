@@ -15,5 +15,4 @@ mod huffman;
 mod tests;
 
 pub(crate) use connection::{Answer, Connection, Outcome, Violation};
-pub(crate) use frame::error_name;
 pub(crate) use hpack::Field;
