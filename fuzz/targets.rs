@@ -46,8 +46,12 @@ impl Target {
             fs::write(directory.join(number.to_string()), input).unwrap();
         }
         let hex = |text: &&[u8]| text.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-        let words = self.pieces.iter().map(hex);
-        let words: Vec<_> = words.map(|word: String| format!("\"{word}\"\n")).collect();
+        let words: Vec<_> = self
+            .pieces
+            .iter()
+            .map(hex)
+            .map(|word: String| format!("\"{word}\"\n"))
+            .collect();
         fs::write(directory.with_extension("dict"), words.concat()).unwrap();
     }
 }

@@ -420,8 +420,9 @@ fn said_of(files: &[(&str, &str)]) -> String {
         ("a", true, &["b::open"]),
         ("b", true, &[]),
     ];
-    let files = files.iter();
-    let files = files.map(|(path, text)| (Path::new("src").join(path), (*text).to_owned()));
+    let files = files
+        .iter()
+        .map(|(path, text)| (Path::new("src").join(path), (*text).to_owned()));
     Tree::of(Path::new("src"), files).wrong(TABLE).join("\n")
 }
 

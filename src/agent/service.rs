@@ -29,6 +29,7 @@ use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
+use crate::sys::segments;
 use crate::sys::signal::Signal;
 
 /// Seconds between two rounds.
@@ -73,6 +74,8 @@ pub(crate) struct Agent<'a> {
     cancel: CancelToken,
     /// When the last round was measured, by both clocks.
     last_round: Option<(Stamp, Moment)>,
+    /// Whether the code that only the start used has been unmapped.
+    has_released_code: bool,
     health: Health,
 }
 
@@ -111,6 +114,7 @@ impl<'a> Agent<'a> {
             is_forced: false,
             cancel: CancelToken::default(),
             last_round: None,
+            has_released_code: false,
             health: Health::default(),
         }
     }
@@ -274,6 +278,10 @@ impl<'a> Agent<'a> {
         let last = self.last_round.replace((time, now));
         if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
             log::warn!("{line}");
+        }
+        if last.is_some() && !self.has_released_code {
+            self.has_released_code = true;
+            segments::release_code();
         }
         // Plugins first: they take the longest.
         self.plugins.round(time);

@@ -103,8 +103,9 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         super::readiness::watch(config.readiness.clone(), orders.clone())?;
     }
     let measure = Measure::new(&config, root, stats);
-    let agent = Agent::new(flags, config, measure, plugins, orders, notify);
-    let agent = agent.told_through(tell).cancelling_by(cancel);
+    let agent = Agent::new(flags, config, measure, plugins, orders, notify)
+        .told_through(tell)
+        .cancelling_by(cancel);
     agent.run(&BootClock(clock), &events)
 }
 

@@ -1,4 +1,4 @@
-//! What mounted disks hold, from the mount table and statvfs(3).
+//! Sizes and usage of mounted disks, from the mount table and statvfs(3).
 
 mod plan;
 
@@ -11,7 +11,7 @@ use crate::sys::fsstat::FsStats;
 
 use plan::Plan;
 
-/// All rounds are of one host.
+/// Collects the usage of one host's disks.
 pub(super) struct Filesystem {
     config: Filesystems,
     stats: FsStats,
@@ -19,7 +19,7 @@ pub(super) struct Filesystem {
 }
 
 impl Filesystem {
-    /// Sizes are asked of `stats`.
+    /// `stats` asks the filesystems.
     pub(super) fn new(config: Filesystems, stats: FsStats) -> Filesystem {
         Filesystem {
             config,
@@ -42,14 +42,14 @@ impl Collector for Filesystem {
         let root = context.root;
         let own = root.own_mounts();
         let (table, cut) = root.mounts(context.buffer)?;
-        // A host seldom mounts anything.
+        // The table is parsed only when its text has changed, which is seldom.
         if !self.plan.is_of(root, table, own.as_deref()) {
             let has_kinds = out.extra.is_some();
             self.plan = Plan::new(root, table, own, &self.config, has_kinds)?;
         }
         out.filesystems = Some(FilesystemReadings {
             mounts: Arc::clone(&self.plan.mounts),
-            usage: self.stats.usage(&self.plan.paths),
+            usage: self.stats.usage(&self.plan.points),
         });
         ended(cut)
     }

@@ -171,8 +171,9 @@ mod tests {
         for (text, apibase, expected) in table {
             let directory = TempDir::new().unwrap();
             let path = file(&directory, text, 0o600);
-            let error = run(&path, "SECRET", apibase).unwrap_err();
-            let error = error.replace(&path.display().to_string(), "PATH");
+            let error = run(&path, "SECRET", apibase)
+                .unwrap_err()
+                .replace(&path.display().to_string(), "PATH");
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("SECRET"), "{error}");
             assert_eq!(content(&path), text);

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::name_map::NameMap;
@@ -179,10 +179,7 @@ impl Families {
         let short = name.strip_prefix("system.").unwrap_or(name);
         match FAMILIES.iter().position(|family| *family == short) {
             Some(at) => Ok(Families(1 << at)),
-            None => Err(format!(
-                "unknown metric \"{name}\"; write {}",
-                FAMILIES.join(", ")
-            )),
+            None => Err(["unknown metric; write ", &FAMILIES.join(", ")].concat()),
         }
     }
 
@@ -198,7 +195,7 @@ impl Families {
 }
 
 /// A table `[[organization]]`: a further organisation of Mackerel that receives everything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Organization {
     /// 1 to 32 characters of a-z, 0-9, `-` and `_`. No other organisation has it.
     pub(crate) name: String,
@@ -215,6 +212,29 @@ pub(crate) struct Organization {
     /// Whether the reports of checks are sent.
     pub(crate) checks: bool,
     pub(crate) place: Place,
+}
+
+impl Organization {
+    /// The texts that it consists of, besides the roles.
+    fn texts(&self) -> [Option<&str>; 7] {
+        [
+            Some(&self.name),
+            Some(&self.apikey),
+            self.apibase.as_deref(),
+            self.display_name.as_deref(),
+            self.memo.as_deref(),
+            self.host_status.on_start.as_deref(),
+            self.host_status.on_stop.as_deref(),
+        ]
+    }
+}
+
+impl PartialEq for Organization {
+    /// Whether both describe the same poster. Places do not count, and `apikey_file` only by the
+    /// key that was read from it.
+    fn eq(&self, other: &Organization) -> bool {
+        self.texts() == other.texts() && self.roles == other.roles && self.checks == other.checks
+    }
 }
 
 impl Default for Organization {
@@ -243,6 +263,34 @@ pub(crate) enum Listen {
 }
 
 impl Config {
+    /// Names the file or variable `by` in all places that do not name one yet.
+    pub(crate) fn name_places(&mut self, by: &Path) {
+        let name = |at: &mut PathBuf| {
+            if at.as_os_str().is_empty() {
+                by.clone_into(at);
+            }
+        };
+        let mut named = vec![
+            &mut self.apikey_file,
+            &mut self.ca_file,
+            &mut self.listen_token_file,
+        ];
+        for otlp in &mut self.otlp {
+            name(&mut otlp.place.by);
+            named.extend([&mut otlp.headers_file, &mut otlp.ca_file]);
+        }
+        for organization in &mut self.organizations {
+            name(&mut organization.place.by);
+            named.push(&mut organization.apikey_file);
+        }
+        if let Some(listen) = &mut self.listen {
+            name(&mut listen.place.by);
+        }
+        for named in named.into_iter().flatten() {
+            name(&mut named.by);
+        }
+    }
+
     /// The configuration of `organization`, for its poster: its own key, roles and server, and what
     /// else it sets in place of the settings at the top of the file.
     pub(crate) fn for_organization(&self, organization: &Organization) -> Config {
@@ -316,7 +364,7 @@ mod tests {
         }
         assert_eq!(
             Families::named("disk.iotime").unwrap_err(),
-            "unknown metric \"disk.iotime\"; write disk.io_time, disk.operation_time, \
+            "unknown metric; write disk.io_time, disk.operation_time, \
              disk.weighted_io_time, disk.pending_operations, disk.merged, network.packets, \
              network.errors, network.dropped, filesystem.inodes, paging.faults, paging.operations"
         );

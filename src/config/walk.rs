@@ -114,6 +114,21 @@ impl<'t> Walk<'t> {
         true
     }
 
+    /// The tables of the array `item`. Any other value is recorded as a problem.
+    pub(crate) fn tables<'a>(&mut self, item: Item<'a>) -> Vec<Item<'a>> {
+        let values = item.value.as_array();
+        let is_table = |value: &Spanned<DeValue<'_>>| value.get_ref().is_table();
+        match values.filter(|values| values.iter().all(is_table)) {
+            Some(values) => values.iter().map(|value| self.item(value)).collect(),
+            None => {
+                let name = dotted(&self.path);
+                let why = format!("no array of tables; write its keys below a line [[{name}]]");
+                self.wrong(item.line, &why);
+                Vec::new()
+            }
+        }
+    }
+
     /// The value of `item` as a table; `None` for any other type, which is recorded as a problem.
     /// `kind` is the table's name in messages.
     pub(crate) fn expect_table<'a>(

@@ -1,13 +1,12 @@
 //! `meta.filesystem`: sizes of all local filesystems, including those in memory, by device.
 
 use crate::base::name_map::NameMap;
-use std::path::PathBuf;
 
 use super::DescribeError;
 use crate::base::{self, Failures};
 use crate::parse::mountinfo;
 use crate::sys::device::device_name;
-use crate::sys::fsstat::{FsStats, Usage};
+use crate::sys::fsstat::{FsStats, Point, Usage};
 use crate::sys::root::Root;
 use crate::wire::host::Filesystem;
 
@@ -29,8 +28,9 @@ pub(super) fn filesystems(
     failures.extend(cut.map(|error| ("filesystem", base::report(&error))));
     let mounts = mountinfo::parse(table)?;
     let mounted = mountinfo::local(&mounts, &root.path("/"), own.as_deref());
-    let paths: Vec<PathBuf> = mounted.iter().map(|local| root.path(local.point)).collect();
-    let known = mounted.iter().zip(stats.usage(&paths.into()));
+    let points = mounted.iter().map(|local| root.path(local.point));
+    let points = points.map(Point::from).collect();
+    let known = mounted.iter().zip(stats.usage(&points));
     let known = known.filter_map(|(local, usage)| {
         let device = device_name(root, local.device).to_string_lossy().into();
         Some((

@@ -128,6 +128,7 @@ fn otlp(config: &Config) -> Vec<Otlp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Unix;
 
     fn measure(tree: &str) -> Measure {
         let config = Config::default();
@@ -223,6 +224,28 @@ mod tests {
                 expected,
                 "{series}"
             );
+        }
+    }
+
+    #[test]
+    fn rounds_for_otlp_are_taken_once_by_each_destination() {
+        let mut config = Config::default();
+        let mut measure = measure("t0");
+        let stamp = Stamp {
+            wall: Unix(1_700_000_000),
+            age: 7,
+        };
+        // (destinations, seconds)
+        for (destinations, seconds) in [(0, 0), (2, 60), (1, 120)] {
+            config.otlp = vec![crate::config::Otlp::default(); destinations];
+            measure.configure(&config);
+            assert!(measure.take_otlp(stamp).is_empty());
+            measure.round(after(seconds));
+            let rounds = measure.take_otlp(stamp);
+            assert_eq!(rounds.len(), destinations);
+            let is_whole = |round: &Round| round.stamp() == stamp && round.len() > 30;
+            assert!(rounds.iter().all(is_whole));
+            assert!(measure.take_otlp(stamp).is_empty());
         }
     }
 }

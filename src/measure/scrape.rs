@@ -129,11 +129,9 @@ fn filesystems(
             });
         }
     }
-    let paths = all
-        .iter()
-        .map(|mounted| root.path(&mounted.point))
-        .collect();
-    prometheus::filesystems(&all, &stats.replies(&paths), out);
+    let points = all.iter().map(|mounted| root.path(&mounted.point).into());
+    let points = points.collect();
+    prometheus::filesystems(&all, &stats.replies(&points), out);
     true
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::connection::link;
 use super::resolve::{ConfigReport, survey};
 use super::tags::TAGS;
-use crate::config::{Command, Flags};
+use crate::config::{Command, Config, Flags};
 use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
@@ -51,9 +51,20 @@ pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
 pub(crate) fn check(flags: &Flags) -> ConfigReport {
     let mut survey = survey(flags);
     if survey.problems.is_empty() {
-        survey.problems.extend(link(&survey.config).err());
+        let problems = connections(&survey.config);
+        survey.problems.extend(problems);
     }
     survey
+}
+
+/// What prevents the setup of the HTTP clients for Mackerel.
+fn connections(config: &Config) -> Vec<String> {
+    let mut problems = Vec::from_iter(link(config).err());
+    for organization in &config.organizations {
+        let why = link(&config.for_organization(organization)).err();
+        problems.extend(why.map(|why| format!("{}: {why}", organization.place)));
+    }
+    problems
 }
 
 impl ConfigReport {

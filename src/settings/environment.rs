@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::kind::{Kind, doubt};
+use super::otel;
 use super::row::Row;
 use super::table::SECTIONS;
 use super::unknown_keys::nearest;
@@ -77,7 +78,7 @@ impl Variables {
     pub(crate) fn of(all: impl Iterator<Item = (OsString, OsString)>, is_image: bool) -> Variables {
         let is_meant = |name: &str| match name.strip_prefix(PREFIX) {
             Some(rest) => !rest.starts_with("PLUGIN_"),
-            None => is_image && OF_IMAGE.contains(&name),
+            None => name.starts_with(otel::PREFIX) || (is_image && OF_IMAGE.contains(&name)),
         };
         let mut found: Vec<(String, OsString)> = Vec::new();
         let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -162,6 +163,8 @@ impl Config {
                 drop(self.read(DOCKER.as_bytes()));
             }
             PLATFORM | DOCKER_PLUGIN => {}
+            // Read by `otel`, if at all.
+            name if name.starts_with(otel::PREFIX) => {}
             name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
             name => match key(name) {
                 Some(row) => return self.store(name, &row.kind, value),
@@ -192,13 +195,7 @@ impl Config {
             explicit: true,
         };
         kind.store(self, item)?;
-        for named in [&mut self.apikey_file, &mut self.ca_file] {
-            if let Some(named) = named
-                && named.by.as_os_str().is_empty()
-            {
-                named.by = name.into();
-            }
-        }
+        self.name_places(name.as_ref());
         let doubt = doubt(item, kind.words());
         Ok(doubt.map(|doubt| (Level::Mistake, format!("the variable {name}: {doubt}"))))
     }

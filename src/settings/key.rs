@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Flags, Secret};
+use crate::config::{Config, Flags, NamedFile, Secret};
 use crate::sys::environment::{APIKEY, APIKEY_OF_IMAGE};
 use crate::sys::file;
 use crate::sys::root::FileError;
@@ -15,6 +15,28 @@ use crate::sys::root::FileError;
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// The name of the credential that holds the API key.
 const CREDENTIAL: &str = "apikey";
+
+/// The words for a secret in messages.
+#[derive(Debug)]
+pub(crate) struct What {
+    whole: &'static str,
+    one: &'static str,
+    short: &'static str,
+}
+
+pub(crate) static APIKEY_WORDS: What = What {
+    whole: "the API key of your organization",
+    one: "an API key",
+    short: "the key",
+};
+pub(crate) static TOKEN_WORDS: What = What {
+    whole: "a token",
+    one: "a token",
+    short: "the token",
+};
+/// The words for secrets in the warning about files that every user can read.
+const KEY: &str = "the API key";
+const HEADERS: &str = "the headers for OTLP";
 
 /// The API key of the first source that is set, and the name of that source for messages. The key
 /// is empty if `-apikey` is empty, or if no source is set. `variable` looks up an environment
@@ -68,18 +90,53 @@ pub(crate) fn given(
         .transpose()
 }
 
-/// The files that hold an API key and that every user of the host can read.
+/// The secret of the file at `path`. `source` and `what` are for messages. Fails if the file cannot
+/// be read, is empty or holds more than the secret.
+pub(crate) fn of_file(source: &str, path: &Path, what: &'static What) -> Result<Secret, KeyError> {
+    Ok(secret(source.to_owned(), file::read(path), what)?.0)
+}
+
+/// The files that hold a secret and that every user of the host can read, each with the words for
+/// the secret. No file occurs twice.
 pub(crate) fn exposed<'a>(
     config: &'a Config,
     with_apikey: &'a [PathBuf],
-) -> impl Iterator<Item = &'a Path> {
-    let named = config.apikey_file.as_ref().map(|named| &named.path);
-    let all = with_apikey.iter().chain(named).map(PathBuf::as_path);
-    all.filter(|path| file::is_open_to_all(path))
+) -> Vec<(&'static str, &'a Path)> {
+    let path = |named: &'a Option<NamedFile>| named.as_ref().map(|named| &named.path);
+    let mut all: Vec<_> = with_apikey.iter().map(|path| (KEY, path)).collect();
+    all.extend(path(&config.apikey_file).map(|path| (KEY, path)));
+    for organization in &config.organizations {
+        let has_key = !organization.apikey.is_empty();
+        all.extend(has_key.then_some((KEY, &organization.place.by)));
+        all.extend(path(&organization.apikey_file).map(|path| (KEY, path)));
+    }
+    for otlp in &config.otlp {
+        let has_headers = !otlp.headers.is_empty();
+        all.extend(has_headers.then_some((HEADERS, &otlp.place.by)));
+        all.extend(path(&otlp.headers_file).map(|path| (HEADERS, path)));
+    }
+    all.extend(path(&config.listen_token_file).map(|path| ("the token", path)));
+    let mut exposed: Vec<(_, &Path)> = Vec::new();
+    for (what, path) in all {
+        let is_known = exposed.iter().any(|(_, known)| known == path);
+        if !is_known && file::is_open_to_all(path) {
+            exposed.push((what, path));
+        }
+    }
+    exposed
 }
 
 /// The key in the bytes of a source, and the source.
 fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, String), KeyError> {
+    secret(source, read, &APIKEY_WORDS)
+}
+
+/// The secret in the bytes of a source, and the source.
+fn secret(
+    source: String,
+    read: Result<Vec<u8>, FileError>,
+    what: &'static What,
+) -> Result<(Secret, String), KeyError> {
     let why = match read {
         Err(error) => Why::Unreadable(error),
         Ok(bytes) => match str::from_utf8(&bytes).map(|text| text.trim_end_matches(['\r', '\n'])) {
@@ -88,14 +145,15 @@ fn key(source: String, read: Result<Vec<u8>, FileError>) -> Result<(Secret, Stri
             _ => Why::NoKey,
         },
     };
-    Err(KeyError { source, why })
+    Err(KeyError { source, what, why })
 }
 
-/// A source of the API key cannot be used. The message contains nothing of its content.
+/// A source of a secret cannot be used. The message contains nothing of its content.
 #[derive(Debug)]
 pub(crate) struct KeyError {
     /// The source, as messages show it.
     source: String,
+    what: &'static What,
     why: Why,
 }
 
@@ -110,13 +168,15 @@ enum Why {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
-        f.write_str(match self.why {
-            Why::Unreadable(_) => " cannot be used",
-            Why::Empty => " is empty; write the API key of your organization into it",
-            Why::NoKey => {
-                " holds more than an API key; write the key alone into it, on a single line"
-            }
-        })
+        let What { whole, one, short } = self.what;
+        match self.why {
+            Why::Unreadable(_) => f.write_str(" cannot be used"),
+            Why::Empty => write!(f, " is empty; write {whole} into it"),
+            Why::NoKey => write!(
+                f,
+                " holds more than {one}; write {short} alone into it, on a single line"
+            ),
+        }
     }
 }
 
@@ -138,7 +198,6 @@ mod tests {
 
     use super::*;
     use crate::base;
-    use crate::config::NamedFile;
 
     /// The sources of a test case and their content; `None`: not set.
     #[derive(Clone, Copy, Default)]

@@ -127,7 +127,6 @@ impl<T> Kind<T> {
         !matches!(
             self,
             Kind::File(_)
-                | Kind::Texts(_)
                 | Kind::Pattern(_)
                 | Kind::Minutes(_)
                 | Kind::Own(_, None)
@@ -142,6 +141,7 @@ impl<T> Kind<T> {
             Kind::Text(at) | Kind::Word(at, _) => swap(at(one), at(other)),
             Kind::Path(at) => swap(at(one), at(other)),
             Kind::PathOr(at, _) => swap(at(one), at(other)),
+            Kind::Texts(at) => swap(at(one), at(other)),
             Kind::MinutesWithin(at, _) | Kind::Seconds(at, _) => swap(at(one), at(other)),
             Kind::Own(_, Some(swap)) => swap(one, other),
             // `Row::restart` does not compile with these.

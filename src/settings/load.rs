@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::otel;
 use crate::base;
 use crate::config::{CONFFILE, Config, ConfigError, Findings, UnknownKey, Warning};
 use crate::settings::Variables;
@@ -104,6 +105,12 @@ pub(crate) fn load(path: &Path, beside: &Beside) -> Loaded {
     let said = loaded.config.read_variables(&beside.variables);
     loaded.problems.extend(said.problems);
     loaded.warnings.extend(said.warnings);
+    if loaded.is_alone {
+        match otel::otlp(&beside.variables) {
+            Ok(otlp) => loaded.config.otlp.extend(otlp),
+            Err(why) => loaded.problems.push(why),
+        }
+    }
     loaded
 }
 
@@ -194,12 +201,7 @@ impl Loaded {
 
     /// Records the findings of the file at `path`, together with its name.
     fn note(&mut self, found: Findings, path: &Path, is_included: bool) {
-        let named = [&mut self.config.apikey_file, &mut self.config.ca_file];
-        for named in named.into_iter().flatten() {
-            if named.by.as_os_str().is_empty() {
-                named.by = path.to_owned();
-            }
-        }
+        self.config.name_places(path);
         self.names_apikey |= found.names_apikey;
         if found.names_apikey && !self.config.apikey.is_empty() {
             self.with_apikey.push(path.to_owned());

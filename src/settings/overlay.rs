@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::table::SECTIONS;
+use crate::base::url::host_and_port;
+use crate::config::key::quoted;
 use crate::config::{Config, Flags, Level, Warning};
 
 /// A flag has a value that cannot be used. Holds the text for the user.
@@ -69,7 +71,7 @@ impl Config {
             self.pidfile = PathBuf::new();
         }
         let mut warnings = Vec::new();
-        self.roles.retain(|role| {
+        let mut keep = |role: &String| {
             let keep = is_role(role);
             if !keep {
                 let text = format!(
@@ -84,7 +86,11 @@ impl Config {
                 });
             }
             keep
-        });
+        };
+        self.roles.retain(&mut keep);
+        for organization in &mut self.organizations {
+            organization.roles.retain(&mut keep);
+        }
         if self.verbose && self.silent {
             let text = "both of `verbose` and `silent` option are specified. In this case, \
                         `verbose` get preference over `silent`";
@@ -97,12 +103,29 @@ impl Config {
         Ok((self, warnings))
     }
 
-    /// Fails if there is no API key.
-    pub(crate) fn require_apikey(&self) -> Result<(), NoApikey> {
-        if self.apikey.is_empty() {
+    /// Fails if there is no API key, and one is needed. It is not needed if Mackerel's API is off.
+    /// Turns the API off if there is another output and no organisation.
+    pub(crate) fn require_apikey(&mut self) -> Result<(), NoApikey> {
+        if !self.mackerel || !self.apikey.is_empty() {
+            return Ok(());
+        }
+        let has_other = !self.otlp.is_empty() || self.listen.is_some();
+        if !has_other || !self.organizations.is_empty() {
             return Err(NoApikey);
         }
+        log::info!("no API key: nothing is sent to Mackerel's API; to change that, set apikey");
+        self.mackerel = false;
         Ok(())
+    }
+
+    /// One text for each of `listen_hosts` that is no name of a host.
+    pub(super) fn doubt_hosts(&self) -> impl Iterator<Item = String> {
+        let is_host = |name: &str| host_and_port(name).is_some_and(|(_, port)| port.is_none());
+        let wrong = self.listen_hosts.iter().filter(move |name| !is_host(name));
+        wrong.map(|name| {
+            let name = quoted(name);
+            format!("listen_hosts: {name} is no name of a host; write it without a port")
+        })
     }
 
     /// The environment variables that the configured proxies set, also for plugins. The proxy for

@@ -82,4 +82,42 @@ mod tests {
         assert_eq!((taken.root, taken.http_proxy), (old.root, None));
         assert_eq!(as_far_as_possible(&new, new.clone()).1, [""; 0]);
     }
+
+    #[test]
+    fn reload_keeps_api_and_organisations_and_replaces_otlp() {
+        let second = "[[organization]]\nname = 'b'\napikey = 'k'\n";
+        let otlp = "[[otlp]]\nendpoint = 'a:1'\n";
+        let old = config(&format!("apikey = 'a'\n{second}"));
+        // (new file, whether the organisations stay)
+        let table = [
+            (format!("apikey = 'c'\n\n{second}{otlp}"), false),
+            (format!("apikey = 'c'\n{otlp}"), true),
+            (
+                format!("apikey = 'c'\n{otlp}{}", second.replace("'k'", "'l'")),
+                true,
+            ),
+            (format!("apikey = 'c'\n{otlp}{second}memo = 'm'\n"), true),
+            (
+                format!("apikey = 'c'\n{otlp}{second}checks = false\n"),
+                true,
+            ),
+            (
+                format!("apikey = 'c'\n{otlp}{second}roles = ['s:r']\n"),
+                true,
+            ),
+        ];
+        for (text, stays) in table {
+            let (taken, staying) = as_far_as_possible(&old, config(&text));
+            let expected = Vec::from_iter(stays.then_some("organization"));
+            assert_eq!(staying, expected, "{text}");
+            assert_eq!(taken.organizations, old.organizations, "{text}");
+            assert_eq!((taken.otlp.len(), &*taken.apikey), (1, "c"), "{text}");
+        }
+        // The key was removed, which turns the API off at the next start.
+        let mut new = config(&format!("{otlp}{second}"));
+        new.mackerel = false;
+        let (taken, staying) = as_far_as_possible(&old, new);
+        assert_eq!(staying, ["mackerel"]);
+        assert_eq!((taken.mackerel, &*taken.apikey), (true, "a"));
+    }
 }

@@ -4,7 +4,7 @@
 use std::env;
 
 use super::load::{Beside, Unknown, load};
-use super::{identity, key};
+use super::{identity, key, secrets};
 use crate::base;
 use crate::base::host_paths::HostPaths;
 use crate::config::{CONFFILE, Config, Flags, Level, doubt_key};
@@ -73,12 +73,13 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     let (unknown, commands) = (loaded.unknown, loaded.commands);
     // Without a configuration file the agent is alone in a container, where no other user can reach
     // the key. Container engines mount secrets readable for every user.
-    let exposed = key::exposed(&loaded.config, &loaded.with_apikey);
-    for path in exposed.filter(|_| !is_alone) {
-        log::warn!(
-            "every user of this host can read the API key in {path}; chmod o-r {path} ends that",
-            path = path.display()
-        );
+    if !is_alone {
+        for (what, path) in key::exposed(&loaded.config, &loaded.with_apikey) {
+            log::warn!(
+                "every user of this host can read {what} in {path}; chmod o-r {path} ends that",
+                path = path.display()
+            );
+        }
     }
     loaded.config.host = host(&Flags::default(), loaded.config.host);
     let (mut config, warnings) = match loaded.config.overlay(flags) {
@@ -105,33 +106,35 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         environment::APIKEY_OF_IMAGE if !environment::is_of_image() => None,
         name => env::var_os(name),
     };
+    let mut doubt = |source: &str, key: &str| {
+        if let Some(doubt) = doubt_key(key).filter(|_| !key.is_empty()) {
+            let list = if doubt.is_certain {
+                &mut mistakes
+            } else {
+                &mut advice
+            };
+            list.push(format!("{source}: {}", doubt.why));
+        }
+    };
     match key::find(flags, &config, variable) {
         Ok((key, source)) => {
             let source = match loaded.with_apikey.last() {
                 Some(path) if source == "apikey" => format!("{}: apikey", path.display()),
                 _ => source,
             };
-            if let Some(doubt) = doubt_key(&key).filter(|_| !key.is_empty()) {
-                let list = if doubt.is_certain {
-                    &mut mistakes
-                } else {
-                    &mut advice
-                };
-                list.push(format!("{source}: {}", doubt.why));
-            }
+            doubt(&source, &key);
             config.apikey = key;
             // A file with problems may contain a key, which must not be reported as missing.
             let is_missing = problems.is_empty() || !loaded.names_apikey;
-            if let Err(error) = config
-                .require_apikey()
-                .map_err(|error| base::report(&error))
-                && is_missing
-            {
+            if is_missing && let Err(error) = config.require_apikey() {
+                let error = base::report(&error);
                 problems.push(format!("{error} ({})", flags.conf.display()));
             }
         }
         Err(error) => problems.push(base::report(&error)),
     }
+    problems.extend(secrets::read(&mut config, &mut doubt));
+    mistakes.extend(config.doubt_hosts());
     let root = Root::of(&config.host);
     if config.container.metrics.is_narrow() {
         config.container.task = identity::task(&root, |name| env::var_os(name));
@@ -149,15 +152,22 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
 }
 
 /// The variables of the environment. The configuration file may be missing if `-conf` does not name
-/// another and if a variable or a flag gives the API key or its file.
+/// another and if a variable or a flag gives the API key, its file, or another output.
 fn beside(flags: &Flags) -> Beside {
     let is_image = environment::is_of_image();
     let variables = Variables::of(env::vars_os(), is_image);
-    let keys = ["MACKEREL_APIKEY", "MACKEREL_APIKEY_FILE", "apikey"];
-    let has_key = keys.iter().any(|name| variables.get(name).is_some());
+    let outputs = [
+        "MACKEREL_APIKEY",
+        "MACKEREL_APIKEY_FILE",
+        "apikey",
+        "MACKEREL_LISTEN",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    ];
+    let has_output = outputs.iter().any(|name| variables.get(name).is_some());
     let is_named = flags.conf.as_os_str() != CONFFILE;
     Beside {
-        may_be_alone: !is_named && (has_key || flags.apikey.is_some()),
+        may_be_alone: !is_named && (has_output || flags.apikey.is_some()),
         variables,
         top: None,
     }

@@ -1,6 +1,8 @@
 //! The part of a changed configuration that a running agent applies.
 
+use super::kind::swap;
 use super::table::SECTIONS;
+use super::table::outputs::ORGANIZATION;
 use crate::config::Config;
 
 /// `new` as far as an agent that runs with `old` can apply it, and the names of the changed
@@ -17,6 +19,13 @@ pub(crate) fn as_far_as_possible(old: &Config, mut new: Config) -> (Config, Vec<
                 staying.push(name);
             }
         }
+    }
+    if swap(&mut old.organizations, &mut new.organizations) {
+        staying.push(ORGANIZATION.to_owned());
+    }
+    // The API stays in use, and so does its key if the new configuration has none.
+    if new.mackerel && !old.mackerel && new.apikey.is_empty() {
+        new.apikey = old.apikey;
     }
     (new, staying)
 }

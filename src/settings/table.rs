@@ -4,6 +4,7 @@
 //! To add a setting, add a field with its default to [`Config`], and a row here. `make bless` then
 //! updates the documentation and the sample.
 
+pub(super) mod outputs;
 pub(super) mod plugin;
 
 use super::command::argv;
@@ -19,8 +20,8 @@ const fn row(key: &'static str, kind: Kind<Config>) -> Row<Config> {
     Row::new(key, kind)
 }
 
-/// All sections. The first one is the top of the file; the tables of plugins are in
-/// [`plugin`](mod@plugin).
+/// All sections. The first one is the top of the file; tables that may be repeated
+/// are in [`plugin`](mod@plugin) and [`outputs`].
 pub(super) static SECTIONS: &[Section<Config>] = &[
     section("", TOP, ""),
     section(
@@ -228,6 +229,39 @@ pub(super) const TOP: &[Row<Config>] = &[
     .example("\"none\"")
     .values("auto, none, ec2, gce or azurevm")
     .about("Cloud whose metadata is read: auto, none, ec2, gce or azurevm."),
+    row("mackerel", Kind::Bool(|c| &mut c.mackerel))
+        .default("true")
+        .example("false")
+        .restart(Restart::Key)
+        .about("Whether anything is sent to Mackerel's API.")
+        .more("It is off too if there is no API key, and `[[otlp]]` or `listen` is set."),
+    row(
+        "listen",
+        Kind::Own(
+            |c, v| store(&mut c.listen, outputs::listen(v)?),
+            Some(|one, other| swap(&mut one.listen, &mut other.listen)),
+        ),
+    )
+    .example("\"127.0.0.1:9100\"")
+    .values("address and port, or path of a unix socket")
+    .restart(Restart::Key)
+    .about("Where /metrics is served to Prometheus. Other addresses need listen_token_file."),
+    row("listen_hosts", Kind::Texts(|c| &mut c.listen_hosts))
+        .example("[\"metrics.example\"]")
+        .restart(Restart::Key)
+        .about("Names of this host in requests, besides its own, localhost and addresses."),
+    row(
+        "listen_token_file",
+        Kind::Own(
+            |c, v| store(&mut c.listen_token_file, v.named()?),
+            Some(outputs::swap_token),
+        ),
+    )
+    .example("\"/etc/mackerel-agent/token\"")
+    .values("path")
+    .restart(Restart::Key)
+    .about("File that holds the bearer token that requests have to contain.")
+    .more("It is read at the start."),
     row(
         "include",
         Kind::Own(|c, v| store(&mut c.include, include(v)?), None),

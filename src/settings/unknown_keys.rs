@@ -1,6 +1,9 @@
 //! Unknown keys of a file, and the suggestions for them.
 
 use super::row::{Row, Section};
+use super::table::outputs::{
+    HOST_STATUS, ORGANIZATION, ORGANIZATION_KEYS, OTLP, OTLP_KEYS, STATUS_KEYS,
+};
 use super::table::plugin::{self, COMMAND, KINDS};
 use super::table::{SECTIONS, TOP};
 use crate::config::key::dotted;
@@ -57,6 +60,13 @@ pub(super) fn is_key(word: &str) -> bool {
             .iter()
             .any(|section| has(section.rows, word).is_some())
         || is_of_plugin(word)
+        || of_array(word).is_some()
+}
+
+/// The key of `[[otlp]]` or `[[organization]]` that equals `word`, with the name of the array.
+fn of_array(word: &str) -> Option<(&'static str, &'static str)> {
+    let of_otlp = has(OTLP_KEYS, word).map(|key| (OTLP, key));
+    of_otlp.or_else(|| Some((ORGANIZATION, has(ORGANIZATION_KEYS, word)?)))
 }
 
 fn is_of_plugin(word: &str) -> bool {
@@ -70,7 +80,8 @@ fn sections() -> impl Iterator<Item = &'static Section<Config>> {
 
 /// The names of the tables at the top of the file.
 fn tables() -> impl Iterator<Item = &'static str> {
-    sections().map(|section| section.name).chain([PLUGIN])
+    let sections = sections().map(|section| section.name);
+    sections.chain([PLUGIN, OTLP, ORGANIZATION])
 }
 
 /// The name of the key or table at the top of the file that equals `word`, ignoring case, and
@@ -103,16 +114,32 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
             format!("{name} belongs above the first [section] of the file.")
         });
     }
+    let is_in = |name: &str| {
+        parents
+            .first()
+            .is_some_and(|it| it.eq_ignore_ascii_case(name))
+    };
     if parents.len() < 2 {
+        if is_in(ORGANIZATION)
+            && let Some(key) = has(STATUS_KEYS, word)
+        {
+            let meant = [ORGANIZATION, HOST_STATUS, key].join(".");
+            return Some(did_you_mean(&meant));
+        }
         let elsewhere =
             |section: &Section<Config>| Some(beside(section.name, has(section.rows, word)?));
         let in_plugin = || is_of_plugin(word).then(|| beside(EXAMPLE, word));
-        if let Some(meant) = sections().find_map(elsewhere).or_else(in_plugin) {
+        let in_array = || of_array(word).map(|(array, key)| beside(array, key));
+        let meant = sections().find_map(elsewhere).or_else(in_plugin);
+        if let Some(meant) = meant.or_else(in_array) {
             return Some(did_you_mean(&meant));
         }
     }
     let near = match parents {
         [] => names(TOP).into_iter().chain(tables()).collect(),
+        [_] if is_in(OTLP) => names(OTLP_KEYS),
+        [_] if is_in(ORGANIZATION) => names(ORGANIZATION_KEYS),
+        [_, _] if is_in(ORGANIZATION) => names(STATUS_KEYS),
         [name] => sections()
             .find(|section| section.name.eq_ignore_ascii_case(name))
             .map_or_else(Vec::new, |section| names(section.rows)),

@@ -25,8 +25,6 @@ const FATAL: [c_int; 6] = [
     libc::SIGFPE,
     libc::SIGSEGV,
 ];
-/// Flag of a program header: the segment is executable.
-const PF_X: u32 = 1;
 /// Maximum number of callers printed. More would be older guesses.
 const CALLERS: usize = 12;
 /// Bytes of stack searched for callers, and the range in which they may lie. After a stack
@@ -51,8 +49,7 @@ pub(crate) fn install() {
     // Never unmapped: the main thread lasts as long as the process.
     std::mem::forget(watch_stack());
     let program = Program::own();
-    let code = program.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0);
-    let (start, end) = code.unwrap_or((0, usize::MAX));
+    let (start, end) = program.code().unwrap_or((0, usize::MAX));
     BASE.store(program.base, Ordering::Relaxed);
     START.store(start, Ordering::Relaxed);
     END.store(end, Ordering::Relaxed);

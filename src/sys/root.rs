@@ -1,4 +1,4 @@
-//! The host's files: below `/` in production, below a fixture directory in tests.
+//! Reads the host's files: below `/` or `HOST_ROOT`, in tests below a fixture directory.
 
 mod places;
 
@@ -13,18 +13,18 @@ use crate::base::host_paths::HostPaths;
 
 pub(crate) use places::Places;
 
-/// Bytes. More than files hold here; of tables, what lies beyond is not read.
+/// Bytes read of one file. No file that is read here is larger; longer tables are cut.
 const LIMIT: usize = 4 << 20;
-/// Bytes of a table that is read line by line: a router has a million routes.
+/// Bytes read of a table that is read line by line. A router may have a million routes.
 const LONGEST: usize = 256 << 20;
 /// Bytes of a line of such a table.
 const LINE: usize = 16 << 10;
-/// The tables of a process's mounts. The second is for kernels that lack the first, and says less.
+/// Mount tables of a process. The second has fewer fields; old kernels have no other.
 const MOUNTS: [&str; 2] = ["mountinfo", "mounts"];
-/// Bytes by which a buffer grows when a file does not fit: one page-cache page of kernel text.
+/// Bytes of the first buffer: kernels write files of `/proc` by pages.
 const STEP: usize = 4096;
 
-/// The trees that stand for the host, and whose view of it their process files give.
+/// The host's trees, and which process's network and mounts count as the host's.
 #[derive(Clone)]
 pub(crate) struct Root {
     places: Places,
@@ -34,19 +34,20 @@ pub(crate) struct Root {
     are_mounts_of_init: bool,
 }
 
-/// A table of the kernel as far as it was read, and why no further if it is longer than [`LIMIT`].
+/// The first [`LIMIT`] bytes of a kernel's table, and an error if it is longer.
 type Table<T> = (T, Option<FileError>);
 
 impl Root {
-    /// The trees of `places`, and `/` for what they do not name.
+    /// The trees of `places`, and `/` for those that are not set.
     ///
-    /// Where `/proc` is another one than this process's, the first process of that one tells of the
-    /// network, and of the mounts if their sizes can be asked for. It does not where it cannot be
-    /// seen (`hidepid`); then this process's own mounts below the host's root directory count.
+    /// If `/proc` is not this process's own, network and mounts are those of process 1 there.
+    /// Mounts are so only if the host's root directory is set, so that their sizes can be asked. If
+    /// process 1 is hidden (`hidepid`), this process's own mounts below the host's root directory
+    /// count.
     pub(crate) fn of(places: &HostPaths) -> Root {
         let mut root = Root::with(Places::of(places));
         if root.path("/proc") != Path::new("/proc") {
-            // A link leads to this process's network: what is missing then is not to be had there.
+            // `/proc/net` as a link leads to the network of the process that follows it.
             let net = root
                 .places
                 .open(Path::new("/proc/net"), libc::O_PATH | libc::O_NOFOLLOW);
@@ -61,12 +62,12 @@ impl Root {
         root
     }
 
-    /// The files of this process, as if nothing else were said.
+    /// The files of this process, whatever the settings are.
     pub(crate) fn own() -> Root {
         Root::with(Places::at(PathBuf::from("/")))
     }
 
-    /// The whole tree below `top`, as if this process were one of its host.
+    /// The tree below `top`, with the network and mounts of `/proc/self` in it.
     #[cfg(test)]
     pub(crate) fn at(top: impl Into<PathBuf>) -> Root {
         Root::with(Places::at(top.into()))
@@ -80,7 +81,7 @@ impl Root {
         }
     }
 
-    /// The directory whose files tell of the host's network.
+    /// The directory with the files of the host's network.
     pub(crate) fn network(&self) -> &'static str {
         match self.is_network_of_init {
             true => "/proc/1/net",
@@ -88,12 +89,12 @@ impl Root {
         }
     }
 
-    /// Whether only files, and no system call, tell of the host's network.
+    /// Whether the host's network is another one than this process's, so that only its files count.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.is_network_of_init
     }
 
-    /// Reads the table of the host's mounts, in either of the kernel's forms, into `buffer`.
+    /// The table of the host's mounts, as `mountinfo` or `mounts`, read into `buffer`.
     pub(crate) fn mounts<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<Table<&'b [u8]>, FileError> {
         let process = match self.are_mounts_of_init {
             true => "/proc/1",
@@ -110,8 +111,8 @@ impl Root {
         self.whole_lines(&path, file, buffer)
     }
 
-    /// The mounts of this process, among which the host's are found below [`Root::path`] of `/`;
-    /// `None` if [`Root::mounts`] are its own, or if it cannot be found out.
+    /// The mount table of this process, in which the host's mounts lie below [`Root::path`] of `/`;
+    /// `None` if [`Root::mounts`] returns the same table, or if it cannot be read.
     pub(crate) fn own_mounts(&self) -> Option<Vec<u8>> {
         if !self.are_mounts_of_init {
             return None;
@@ -123,19 +124,19 @@ impl Root {
         Some(table)
     }
 
-    /// Where `path`, as the host knows it, is for this process, if no link is on the way: to be shown
-    /// and compared. What is there is asked for by the other methods.
+    /// This process's path of the host's `path`, if no symbolic link is on the way. Use it to show
+    /// and compare paths; the other methods resolve links.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.places.path(path.as_ref())
     }
 
-    /// The places of the host's trees.
+    /// The host's trees and their paths.
     pub(super) fn places(&self) -> &Places {
         &self.places
     }
 
-    /// Reads a whole file, given by its path on the host, e.g. `/proc/stat`, into `buffer`, whose
-    /// former content is lost and whose memory is used again.
+    /// The content of a file, read into `buffer`, which is overwritten. `path` is the host's, e.g.
+    /// `/proc/stat`.
     ///
     /// Fails if the file cannot be read or holds more than [`LIMIT`].
     pub(crate) fn read<'b>(
@@ -150,7 +151,8 @@ impl Root {
         Ok(&buffer[..length])
     }
 
-    /// Like [`Root::read`], as text: bytes that are not UTF-8 become U+FFFD.
+    /// The content of a file as text; bytes that are not UTF-8 become U+FFFD. Fails as
+    /// [`Root::read`].
     pub(crate) fn text<'b>(
         &self,
         path: impl AsRef<Path>,
@@ -159,8 +161,8 @@ impl Root {
         Ok(text(self.read(path, buffer)?))
     }
 
-    /// Like [`Root::text`], for a table of which each line stands for itself: of one that holds more
-    /// than [`LIMIT`], the lines up to there.
+    /// The content of a table as text, like [`Root::text`]. Of one longer than [`LIMIT`], the lines
+    /// that fit, and an error beside them.
     pub(crate) fn table<'b>(
         &self,
         path: impl AsRef<Path>,
@@ -196,7 +198,7 @@ impl Root {
         Ok((&read[..end], Some(error(why))))
     }
 
-    /// Calls `each` with every line of a table of the kernel, which may be far longer than [`LIMIT`].
+    /// Calls `each` with every line of a kernel's table of up to [`LONGEST`] bytes.
     ///
     /// Fails if the table cannot be read or holds more than [`LONGEST`].
     pub(crate) fn each_line(
@@ -223,7 +225,7 @@ impl Root {
         read().map_err(|source| FileError::new("read", &self.path(path), source))
     }
 
-    /// Like [`Root::text`], but `None` where the host lacks the file.
+    /// The content of a file as text; `None` if there is no such file.
     pub(crate) fn text_if_present(
         &self,
         path: impl AsRef<Path>,
@@ -232,14 +234,14 @@ impl Root {
         absent_is_none(self.text(path, &mut buffer).map(Cow::into_owned))
     }
 
-    /// The names in a directory, in no order; `None` where the host lacks the directory.
+    /// The names in a directory, in no order; `None` if there is no such directory.
     pub(crate) fn names(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
         absent_is_none(self.entries(path.as_ref(), &|_| true))
     }
 
-    /// The names of the directories in a directory, in no order; none where the host lacks it.
+    /// The names of the directories in a directory, in no order; none if it does not exist.
     pub(crate) fn directories(&self, path: impl AsRef<Path>) -> Vec<OsString> {
-        // The kind is read together with the name.
+        // The entry holds the kind: no system call.
         let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
         self.entries(path.as_ref(), &is_directory)
             .unwrap_or_default()
@@ -269,20 +271,19 @@ impl Root {
         self.places.metadata(path.as_ref()).is_ok()
     }
 
-    /// Where `path` leads to by way of symbolic links, as the host knows it; `None` if it leads nowhere.
+    /// The host's path that `path` leads to once links are resolved; `None` if that does not exist.
     pub(crate) fn real(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         self.places.real(path.as_ref()).ok()
     }
 
-    /// Bytes of the file itself, or of what a symbolic link leads to; `None` where the host lacks
-    /// it or it is no regular file.
+    /// Bytes of a file, links resolved; `None` if it does not exist or is no regular file.
     pub(crate) fn size(&self, path: impl AsRef<Path>) -> Option<u64> {
         let metadata = self.places.metadata(path.as_ref()).ok()?;
         metadata.is_file().then_some(metadata.len())
     }
 }
 
-/// Nearly always it is UTF-8, and that is found out many bytes at a time.
+/// Bytes as text. The check for UTF-8 is the faster way, and nearly always enough.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -290,7 +291,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Like [`fill_up`], but fails if the file holds more than [`LIMIT`].
+/// Reads a file into `buffer` and returns its length. Fails if it is longer than [`LIMIT`].
 pub(super) fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     match fill_up(file, buffer)? {
         (length, true) => Ok(length),
@@ -298,8 +299,8 @@ pub(super) fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     }
 }
 
-/// Reads up to [`LIMIT`], and returns the length and whether that was all. Kernel files report a size
-/// of 0, so only reading tells; `buffer` keeps its length, and with it its memory, for the next file.
+/// Reads up to [`LIMIT`] bytes; returns their number and whether the file has no more. Kernel files
+/// report a size of 0, so the file is read to its end. `buffer` keeps its length for the next file.
 fn fill_up(mut file: File, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
     let mut length = 0;
     loop {
@@ -318,7 +319,7 @@ fn fill_up(mut file: File, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
     }
 }
 
-/// Tells a file that the host lacks, `None`, from one that it has and that cannot be read.
+/// `None` in place of the error of a file that does not exist.
 pub(crate) fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match read {
         Err(error) if error.is_absent() => Ok(None),
@@ -326,7 +327,7 @@ pub(crate) fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>,
     }
 }
 
-/// A file operation that failed: what was tried, on which file, and why.
+/// An error of a file operation: verb, path and cause.
 #[derive(Debug)]
 pub(crate) struct FileError {
     /// A verb in the infinitive: `read`, `write`, `rename`.
@@ -344,12 +345,12 @@ impl FileError {
         }
     }
 
-    /// Whether the host lacks the file.
+    /// Whether the file does not exist.
     pub(crate) fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
-    /// Whether what the file is about went away while it was read.
+    /// Whether the device that the file describes was removed while the file was read.
     pub(crate) fn is_gone(&self) -> bool {
         self.source.raw_os_error() == Some(libc::ENODEV)
     }
@@ -401,7 +402,7 @@ mod tests {
         assert!(text.ends_with(b"\n") && !text.ends_with(b"before"));
     }
 
-    /// A host's tree, and beside it what no path of the host leads to.
+    /// A host's tree in `host`, and beside it a file that no path of the host may lead to.
     fn linked() -> tempfile::TempDir {
         use std::os::unix::fs::symlink;
         let directory = tempfile::tempdir().unwrap();
@@ -452,7 +453,7 @@ mod tests {
     fn links_are_resolved_inside_the_root() {
         let directory = linked();
         let host = directory.path().join("host");
-        // (path, what is read; `None`: it is not there)
+        // (path, content; `None` if it does not exist)
         let table = [
             ("/etc/plain", Some("plain")),
             ("/etc/../etc/./plain", Some("plain")),
@@ -512,7 +513,7 @@ mod tests {
     fn a_moved_tree_leads_to_the_others_and_not_to_the_agents_own() {
         let directory = linked();
         let host = directory.path().join("host");
-        // (why this row exists, root, etc, proc, path, what is read)
+        // (why this row exists, root, etc and proc set, path, content)
         let table = [
             ("etc alone", false, true, false, "/etc/plain", Some("plain")),
             (
@@ -597,7 +598,7 @@ mod tests {
         }
     }
 
-    /// The same trees, found with and without openat2.
+    /// The same trees, with paths resolved by openat2 and without it.
     fn branches(trees: &HostPaths) -> [Root; 2] {
         let root = Root::of(trees);
         let by_hand = Root {

@@ -13,6 +13,8 @@ pub(super) type Header = libc::Elf64_Phdr;
 #[cfg(target_pointer_width = "32")]
 pub(super) type Header = libc::Elf32_Phdr;
 
+/// Of a program header: the segment is executable.
+const PF_X: u32 = 1;
 const PT_PHDR: u32 = 6;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
@@ -47,6 +49,11 @@ impl Program {
         program
     }
 
+    /// The address range of the code; the end is exclusive.
+    pub(super) fn code(&self) -> Option<(usize, usize)> {
+        self.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0)
+    }
+
     /// The address range of the first segment for which `is_wanted` is true; the end is exclusive.
     pub(super) fn range(&self, is_wanted: impl Fn(&Header) -> bool) -> Option<(usize, usize)> {
         let header = self.headers.iter().find(|header| is_wanted(header))?;
@@ -62,14 +69,7 @@ pub(crate) fn protect_relocated() {
     let Some((start, end)) = Program::own().range(|header| header.p_type == PT_GNU_RELRO) else {
         return;
     };
-    // SAFETY: sysconf has no preconditions.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    let Some(mask) = usize::try_from(page)
-        .ok()
-        .and_then(|page| page.checked_sub(1))
-    else {
-        return;
-    };
+    let Some(mask) = page_mask() else { return };
     // The page that contains the end may hold data that changes.
     let (start, end) = (start & !mask, end & !mask);
     // SAFETY: the segment belongs to the program. Its header says that nothing writes to it after
@@ -81,4 +81,43 @@ pub(crate) fn protect_relocated() {
             libc::PROT_READ,
         )
     };
+}
+
+/// Unmaps the pages of the program's code. A page that is used again is mapped from the page cache
+/// again; the others take no memory of this process. `cross/discard.ld` puts together what only the
+/// start uses.
+pub(crate) fn release_code() {
+    let (Some((start, end)), Some(mask)) = (Program::own().code(), page_mask()) else {
+        return;
+    };
+    let start = start & !mask;
+    // SAFETY: nothing writes to code, so its pages are those of the file. Where they cannot be
+    // unmapped, they stay.
+    unsafe {
+        libc::madvise(
+            start as *mut c_void,
+            end.saturating_sub(start),
+            libc::MADV_DONTNEED,
+        );
+    }
+}
+
+/// The bits of an address that lie within a page.
+fn page_mask() -> Option<usize> {
+    // SAFETY: sysconf has no preconditions.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).ok()?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_code_is_mapped_again_when_it_is_used() {
+        let (start, end) = Program::own().code().unwrap();
+        assert!((start..end).contains(&(release_code as *const () as usize)));
+        release_code();
+        assert!(Program::own().code() == Some((start, end)));
+    }
 }

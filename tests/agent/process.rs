@@ -285,8 +285,11 @@ mod tests {
     fn the_environment_is_clean() {
         let sandbox = Sandbox::empty();
         let finished = sandbox.spawn(&["env"]).wait_exit(limit(20));
-        let keys = finished.stdout.lines().map(|line| line.split('=').next());
-        let mut keys: Vec<&str> = keys.flatten().collect();
+        let mut keys: Vec<&str> = finished
+            .stdout
+            .lines()
+            .filter_map(|line| line.split('=').next())
+            .collect();
         keys.sort_unstable();
         assert_eq!(keys, ["HOME", "PATH", "TMPDIR"]);
     }

@@ -39,8 +39,10 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 
 /// The children of a process, including ended ones that have not been reaped.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
-    let all = fs::read_dir("/proc").unwrap().map_while(Result::ok);
-    let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let all = fs::read_dir("/proc")
+        .unwrap()
+        .map_while(Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     all.filter(|child| stat(*child).is_some_and(|(_, parent)| parent == pid))
         .collect()
 }

@@ -38,18 +38,20 @@ pub(crate) fn rounds(agent: &Path) -> usize {
         2 * ROUNDS + 2
     );
     let rounds: Vec<Round> = thread::scope(|scope| {
-        let each = hosts.into_iter().map(|(host, make, limit)| {
-            scope.spawn(move || {
-                let (cpu_ms, calls) = measure(agent, make);
-                Round {
-                    host,
-                    cpu_ms,
-                    calls,
-                    limit,
-                }
+        let each: Vec<_> = hosts
+            .into_iter()
+            .map(|(host, make, limit)| {
+                scope.spawn(move || {
+                    let (cpu_ms, calls) = measure(agent, make);
+                    Round {
+                        host,
+                        cpu_ms,
+                        calls,
+                        limit,
+                    }
+                })
             })
-        });
-        let each: Vec<_> = each.collect();
+            .collect();
         each.into_iter()
             .map(|round| round.join().unwrap())
             .collect()

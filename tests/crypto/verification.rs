@@ -141,8 +141,11 @@ fn kind(algorithm: Algorithm) -> Kind {
 
 /// Whether the agent's algorithm of this kind accepts a signature.
 fn verifies(wanted: Kind, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let all = provider().signature_verification_algorithms.all;
-    let mut all = all.iter().copied();
+    let mut all = provider()
+        .signature_verification_algorithms
+        .all
+        .iter()
+        .copied();
     let algorithm = all.find(|&algorithm| kind(algorithm) == wanted).unwrap();
     algorithm.verify_signature(key, message, signature).is_ok()
 }

@@ -113,11 +113,13 @@ pub(crate) fn a_minute_later(tree: &Path) {
         fs::write(path, lines.collect::<String>()).unwrap();
     };
     let stat = fs::read_to_string(tree.join("proc/stat")).unwrap_or_default();
-    let cores = stat.lines().filter(|line| {
-        let rest = line.strip_prefix("cpu");
-        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    });
-    let cores = cores.count() as u64;
+    let cores = stat
+        .lines()
+        .filter(|line| {
+            let rest = line.strip_prefix("cpu");
+            rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+        .count() as u64;
     rewrite("stat", &mut |line| {
         let times = match line.split(' ').next() {
             Some("cpu") => cores,
@@ -132,8 +134,7 @@ pub(crate) fn a_minute_later(tree: &Path) {
             return line.to_owned();
         };
         interfaces += 1;
-        let grown = [60_000, 80, 0, 0, 0, 0, 0, 0, 6_000, 50];
-        let grown = grown.map(|number| number * interfaces);
+        let grown = [60_000, 80, 0, 0, 0, 0, 0, 0, 6_000, 50].map(|number| number * interfaces);
         format!("{name}: {}", add(numbers, 0, &grown))
     };
     rewrite("net/dev", &mut interface);
@@ -153,8 +154,7 @@ pub(crate) fn a_minute_later(tree: &Path) {
 
 /// Adds `grown` to the numbers of a line, from the word at `skip` on, as far as there are any.
 fn add(line: &str, skip: usize, grown: &[u64]) -> String {
-    let words = line.split_ascii_whitespace().enumerate();
-    let words = words.map(|(at, word)| {
+    let words = line.split_ascii_whitespace().enumerate().map(|(at, word)| {
         let grown = at.checked_sub(skip).and_then(|at| grown.get(at));
         match (grown, word.parse::<u64>()) {
             (Some(grown), Ok(number)) => (number + grown).to_string(),

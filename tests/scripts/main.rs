@@ -76,8 +76,10 @@ impl Programs {
         fs::create_dir(programs.path("bin")).unwrap();
         for name in COMMON {
             let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(name));
-            let program = places.iter().find(|place| place.exists());
-            let program = program.unwrap_or_else(|| panic!("{name} is not installed"));
+            let program = places
+                .iter()
+                .find(|place| place.exists())
+                .unwrap_or_else(|| panic!("{name} is not installed"));
             symlink(program, programs.path("bin").join(name)).unwrap();
         }
         programs

@@ -16,8 +16,13 @@ fn read(name: &str) -> String {
 
 /// The settings of `[Service]` from the first sandbox setting on, by name.
 fn sandbox(text: &str) -> BTreeSet<&str> {
-    let service = text.split("[Service]").nth(1).unwrap();
-    let service = service.split("[Install]").next().unwrap();
+    let service = text
+        .split("[Service]")
+        .nth(1)
+        .unwrap()
+        .split("[Install]")
+        .next()
+        .unwrap();
     let at = service.find("CapabilityBoundingSet=").unwrap();
     let settings = service[at..].lines().filter(|line| !line.starts_with('#'));
     settings
@@ -57,8 +62,10 @@ fn units_say_what_plugins_lose() {
 #[test]
 fn units_are_exposed_as_little_as_readme_says() {
     let tool = Path::new("/usr/bin/systemd-analyze");
-    let help = Command::new(tool).arg("--help").output();
-    let help = help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let help = Command::new(tool)
+        .arg("--help")
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     fake_server::require!(
         help.is_ok_and(|help| help.contains("--offline")),
         "no systemd-analyze of systemd 250 or later; make needs-test installs it"
@@ -94,8 +101,8 @@ fn units_are_exposed_as_little_as_readme_says() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let found = said
             .lines()
-            .find_map(|line| line.split_once(": ").filter(|_| line.contains("Overall")));
-        let found = found.map(|(_, level)| level.split(' ').next().unwrap_or_default());
+            .find_map(|line| line.split_once(": ").filter(|_| line.contains("Overall")))
+            .map(|(_, level)| level.split(' ').next().unwrap_or_default());
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(found, Some(exposure), "{unit} {drop_in:?}: {said}{errors}");
         assert!(readme.contains(text), "README.md: {text}");

@@ -1,28 +1,30 @@
-//! What is to be asked of which mount, kept for as long as the mounts stay as they are.
+//! The mounts to report and to ask, kept until the mount table changes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::collect::readings::Mounted;
 use crate::config::Filesystems;
 use crate::parse::{ParseError, mountinfo};
 use crate::sys::device::{device_name, is_looked_up};
+use crate::sys::fsstat::Point;
 use crate::sys::root::Root;
 
-/// What is to be asked, as long as the mounts stay as they are.
+/// The mounts to report and to ask, and the mount tables from which they were chosen.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// The host's mounts; `None` if the plan is for one round.
+    /// The host's mount table; `None` if the plan is for one round, because a device's name is a
+    /// link that may change.
     table: Option<Vec<u8>>,
-    /// The mounts of this process, if those are others.
+    /// The mount table of this process, if that is another one.
     own: Option<Vec<u8>>,
     pub(super) mounts: Arc<[Mounted]>,
-    /// One for each of the mounts that are not ignored.
-    pub(super) paths: Arc<[PathBuf]>,
+    /// Mount points to ask, one for each of `mounts` that is not ignored.
+    pub(super) points: Arc<[Point]>,
 }
 
 impl Plan {
-    /// Fails if `table` cannot be understood. `has_kinds`: whether the types of filesystems are kept.
+    /// The plan for these mount tables. `has_kinds`: whether the types of filesystems are kept. Fails
+    /// if `table` cannot be parsed.
     pub(super) fn new(
         root: &Root,
         table: &[u8],
@@ -31,7 +33,7 @@ impl Plan {
         has_kinds: bool,
     ) -> Result<Plan, ParseError> {
         let parsed = mountinfo::parse(table)?;
-        let mut paths = Vec::new();
+        let mut points = Vec::new();
         let mut mounts = Vec::new();
         let mut lasts = true;
         for mounted in mountinfo::local(&parsed, &root.path("/"), own.as_deref()) {
@@ -44,9 +46,9 @@ impl Plan {
             let ignore = config.ignore.as_ref();
             let is_ignored = ignore.is_some_and(|ignore| ignore.matches(&device));
             if !is_ignored {
-                paths.push(root.path(mounted.point));
+                points.push(Point::from(root.path(mounted.point)));
             } else if !config.use_mountpoint {
-                // Where a disk is mounted counts only if it is named after that.
+                // An ignored mount is needed only for the names of its disk's values.
                 continue;
             }
             mounts.push(Mounted {
@@ -65,11 +67,11 @@ impl Plan {
             table: lasts.then(|| table.to_vec()),
             own,
             mounts: mounts.into(),
-            paths: paths.into(),
+            points: points.into(),
         })
     }
 
-    /// Whether it is a plan for these mounts.
+    /// Whether the plan holds for these mount tables.
     pub(super) fn is_of(&self, root: &Root, table: &[u8], own: Option<&[u8]>) -> bool {
         let is_reached = match (self.own.as_deref(), own) {
             (Some(before), Some(now)) => mountinfo::reaches_same(before, now, &root.path("/")),

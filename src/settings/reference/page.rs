@@ -4,6 +4,7 @@ use super::{check, default, dotted, example, variable, wrap};
 use crate::settings::kind::Kind;
 use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
+use crate::settings::table::outputs::{ARRAYS, ORGANIZATION_KEYS, OTLP, OTLP_KEYS};
 use crate::settings::table::plugin::{COMMAND, EXAMPLES, PLUGIN};
 
 const PAGE: &str = "docs/configuration.md";
@@ -22,6 +23,12 @@ or only after a restart. A supervisor starts another child, which reads everythi
 
 Variables that are true or false take `true`, `yes`, `on`, `1` and their opposites. A list is
 written with commas between its elements.
+
+Where there is no configuration file, one destination of OTLP may be set by variables of
+OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
+`OTEL_EXPORTER_OTLP_PROTOCOL`, their variants `OTEL_EXPORTER_OTLP_METRICS_...`, which win, and
+`OTEL_RESOURCE_ATTRIBUTES`. The protocol is then `http/protobuf`, unless the variable says `grpc`.
+With a configuration file these variables have no effect.
 ";
 
 #[test]
@@ -40,6 +47,16 @@ fn page_is_made_of_the_table() {
         for row in section.rows {
             let more = setting(section.name, row);
             describe(&mut out, &dotted(section.name, row.key), row, &more);
+        }
+    }
+    for (array, about, reload) in ARRAYS {
+        out += &format!("\n## `[[{array}]]`\n\n");
+        wrap(&mut out, "", &format!("{about} {reload}"));
+        for row in OTLP_KEYS.iter().filter(|_| array == OTLP) {
+            describe(&mut out, &dotted(array, row.key), row, "");
+        }
+        for row in ORGANIZATION_KEYS.iter().filter(|_| array != OTLP) {
+            describe(&mut out, &dotted(array, row.key), row, "");
         }
     }
     out += "\n## Plugins\n\n";

@@ -1,15 +1,21 @@
 //! Tests that compare the rows with the fields of [`Config`] and with the code that reads them.
 
+use std::fmt::Debug;
+
 use super::{default, dotted, example, flags, variable};
 use crate::config::Config;
 use crate::settings::kind::Kind;
 use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
+use crate::settings::table::outputs::{ORGANIZATION_KEYS, OTLP_KEYS};
 use crate::settings::{Variables, as_far_as_possible};
 
 /// Fields that are not settings.
-const UNSET: &[&str] = &["container.task"];
-const PLUGINS: [&str; 3] = [
+const UNSET: &[&str] = &["container.task", "organization", "listen_token"];
+/// One table of each kind that may be repeated.
+const TABLES: [&str; 5] = [
+    "[[otlp]]\nendpoint = 'a:1'",
+    "[[organization]]\nname = 'a'",
     "[plugin.metrics.a]\ncommand = 'x'",
     "[plugin.checks.a]\ncommand = 'x'",
     "[plugin.metadata.a]\ncommand = 'x'",
@@ -18,7 +24,19 @@ const PLUGINS: [&str; 3] = [
 /// The fields of a configuration and of the structures in it, each with its value, taken from the
 /// `Debug` output. A new field is therefore included without being listed.
 fn fields(config: &Config) -> Vec<(String, String)> {
-    let text = format!("{config:#?}");
+    let mut all = fields_of(config);
+    for (name, value) in &mut all {
+        // `Debug` does not show the secret.
+        if name == "apikey" {
+            *value = config.apikey.to_string();
+        }
+    }
+    all
+}
+
+/// Like [`fields`], for any structure, without secrets.
+fn fields_of(structure: &impl Debug) -> Vec<(String, String)> {
+    let text = format!("{structure:#?}");
     let mut all: Vec<(String, String)> = Vec::new();
     let mut structure = String::new();
     for line in text.lines().skip(1) {
@@ -39,12 +57,6 @@ fn fields(config: &Config) -> Vec<(String, String)> {
                 .last_mut()
                 .into_iter()
                 .for_each(|(_, value)| *value += inner),
-        }
-    }
-    for (name, value) in &mut all {
-        // `Debug` does not show the secret.
-        if name == "apikey" {
-            *value = config.apikey.to_string();
         }
     }
     all
@@ -89,7 +101,7 @@ fn settings_have_a_row_for_each_field() {
     let mut set = Vec::new();
     let examples = settings()
         .map(|(section, row)| format!("{} = {}", dotted(section, row.key), example(row)))
-        .chain(PLUGINS.map(str::to_owned));
+        .chain(TABLES.map(str::to_owned));
     for text in examples {
         let (config, unknown) = read(&text);
         assert_eq!(unknown, "", "{text}");
@@ -118,6 +130,62 @@ fn settings_have_a_row_for_each_field() {
     ] {
         assert!(set.iter().any(|name| name == field), "{field}: {set:?}");
     }
+}
+
+/// Checks that each of `rows` changes one field of the table that `first` reads from a text, and
+/// that each field but the place has a row. `begin` is the text before the row's line.
+fn check_table<T: Debug>(rows: &[Row<T>], begin: &str, first: fn(&Config) -> &T) {
+    let without = fields_of(first(&read(begin).0));
+    let mut set: Vec<String> = Vec::new();
+    for row in rows {
+        let given = begin.lines().find(|line| line.starts_with(row.key));
+        if let Some(given) = given {
+            set.push(given.split(' ').next().unwrap().to_owned());
+            continue;
+        }
+        let mut text = format!("{begin}{} = {}\n", row.key, example(row));
+        if row.key == "protocol" {
+            text = text.replace("'a:1'", "'https://a:1'");
+        }
+        let (config, unknown) = read(&text);
+        assert_eq!(unknown, "", "{text}");
+        let fields = fields_of(first(&config)).into_iter().zip(&without);
+        let changed = fields.filter(|(field, without)| field != *without);
+        let mut changed: Vec<_> = changed.map(|((name, _), _)| name).collect();
+        if row.key == "apikey" {
+            // `Debug` does not show it.
+            assert_eq!(changed, [""; 0]);
+            changed.push("apikey".to_owned());
+        }
+        if row.key == "protocol" {
+            // The endpoint has another form.
+            changed.retain(|name| name != "endpoint");
+        }
+        assert_eq!(changed.len(), 1, "{text} changes {changed:?}");
+        set.extend(changed);
+        if !default(row).is_empty() {
+            let text = format!("{begin}{} = {}\n", row.key, default(row));
+            assert_eq!(fields_of(first(&read(&text).0)), without, "{text}");
+        }
+        let misspelt = &row.key[..row.key.len() - 1];
+        let (_, unknown) = read(&format!("{begin}{misspelt} = {}\n", example(row)));
+        let hint = format!(".{misspelt} is unexpected key. Did you mean ");
+        assert!(unknown.contains(&hint), "{unknown}");
+        assert!(unknown.ends_with(&format!(".{} ?", row.key)), "{unknown}");
+    }
+    let mut expected: Vec<_> = without.into_iter().map(|(name, _)| name).collect();
+    expected.retain(|name| !name.starts_with("place.") && name != "host_status.on_stop");
+    set.sort();
+    expected.sort();
+    assert_eq!(set, expected, "write a row with an example for each field");
+}
+
+#[test]
+fn settings_of_repeated_tables_have_a_row_for_each_field() {
+    check_table(OTLP_KEYS, "[[otlp]]\nendpoint = 'a:1'\n", |c| &c.otlp[0]);
+    check_table(ORGANIZATION_KEYS, "[[organization]]\nname = 'a'\n", |c| {
+        &c.organizations[0]
+    });
 }
 
 #[test]
@@ -204,10 +272,13 @@ fn settings_take_effect_at_a_reload_or_need_a_restart() {
             "{key}"
         );
     }
-    for text in PLUGINS {
+    for text in TABLES {
         let (set, _) = read(text);
         let (taken, staying) = as_far_as_possible(&default, set.clone());
-        assert_eq!((shown(&taken), staying.len()), (shown(&set), 0), "{text}");
+        let stays = text.starts_with("[[organization]]");
+        let expected = if stays { &default } else { &set };
+        assert_eq!(staying.len(), usize::from(stays), "{text}");
+        assert_eq!(shown(&taken), shown(expected), "{text}");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{check, default, example, wrap};
 use crate::settings::row::Row;
 use crate::settings::table::SECTIONS;
+use crate::settings::table::outputs::{ARRAYS, ORGANIZATION_KEYS, OTLP_KEYS};
 use crate::settings::table::plugin::{COMMAND, EXAMPLES, PLUGIN};
 
 const SAMPLE: &str = "packaging/mackerel-agent.conf";
@@ -39,6 +40,13 @@ fn sample_is_made_of_the_table() {
             out += &format!("# {} = {value}\n", row.key);
         }
     }
+    for (array, about, _) in ARRAYS {
+        out.push('\n');
+        wrap(&mut out, "# ", &format!("{about} Example:"));
+        out += &format!("# [[{array}]]\n");
+        out += &shown(OTLP_KEYS, array);
+        out += &shown(ORGANIZATION_KEYS, array);
+    }
     for (kind, name, about) in EXAMPLES {
         out.push('\n');
         wrap(&mut out, "# ", &format!("{about} Example:"));
@@ -49,7 +57,7 @@ fn sample_is_made_of_the_table() {
     check(SAMPLE, &out);
 }
 
-/// The lines of the sample's plugin of this kind.
+/// The lines of the sample's plugin of this kind, or of the block of this array.
 fn shown<T>(rows: &[Row<T>], kind: &str) -> String {
     let line = |row: &Row<T>| {
         let (_, value) = row.doc.of.iter().find(|(of, _)| *of == kind)?;

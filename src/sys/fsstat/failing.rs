@@ -1,21 +1,21 @@
-//! Filesystems that answer, but with an error: logged when that begins and when it ends.
+//! Filesystems that return an error: the log has one line when that begins, one when it ends.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Answer;
 
-/// Those that failed in the latest round.
+/// Paths that failed in the latest round.
 #[derive(Default)]
 pub(super) struct Failing(Vec<PathBuf>);
 
 impl Failing {
-    /// Takes note of a round's answers.
+    /// Compares a round's answers with the last round's, and logs changes.
     pub(super) fn note<'a>(&mut self, answers: impl Iterator<Item = (&'a Path, &'a Answer)>) {
         let mut failing: Vec<PathBuf> = Vec::new();
         for (path, answer) in answers {
             let Err(error) = answer else { continue };
-            // Nothing is wrong: a mount may have gone meanwhile, or be its user's alone.
+            // No fault: unmounted meanwhile, or mounted for one user alone (FUSE).
             let (gone, forbidden) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
             if error.kind() == gone || error.kind() == forbidden {
                 continue;

@@ -1,28 +1,26 @@
-//! The thread that asks.
+//! The thread that calls statvfs(3).
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::TryRecvError;
 
-use super::{Answers, Ask, Wait};
+use super::{Answers, Ask, Point, Wait};
 use crate::base::channel::{Receiver, Sender, channel};
 use crate::sys::thread;
 
-/// Bytes. Only what is used of them takes memory.
+/// Bytes of the thread's stack. Only pages that are used take memory.
 const STACK: usize = 64 << 10;
 
-/// A thread that asks, and how far it has come in the paths that it was given. It ends once this
-/// is dropped, as soon as it can.
+/// The thread and its progress. Once this is dropped, the thread ends after its current call.
 pub(super) struct Guard {
     requests: Sender<Request>,
     answers: Receiver<Answers>,
     at: Arc<AtomicUsize>,
 }
 
-/// Paths, and which of them to ask.
-type Request = (Arc<[PathBuf]>, Vec<usize>);
+/// Mount points, and which of them to ask.
+type Request = (Arc<[Point]>, Vec<usize>);
 
 impl Guard {
     pub(super) fn start(ask: Arc<Ask>) -> io::Result<Guard> {
@@ -39,35 +37,36 @@ impl Guard {
         })
     }
 
-    /// The answers of those of `paths` that are `asked`; `None` if they take longer than `wait`
-    /// waits.
+    /// The answers of the points whose indices are `asked`, in that order; `None` if `wait` gives
+    /// up.
     pub(super) fn answers(
         &self,
-        paths: &Arc<[PathBuf]>,
+        points: &Arc<[Point]>,
         asked: &[usize],
         wait: &Wait,
     ) -> Option<Answers> {
         self.at.store(0, Ordering::Relaxed);
-        let request = (Arc::clone(paths), asked.to_vec());
+        let request = (Arc::clone(points), asked.to_vec());
         self.requests.send(request).ok()?;
         wait(&self.answers, &self.at)
     }
 
-    /// Gives the thread up: which path it has come to, and what closes when it has returned.
+    /// Abandons the thread. Returns the position in `asked` of the path that it is asking, and a
+    /// channel that closes when the thread ends.
     pub(super) fn leave(self) -> (usize, Receiver<Answers>) {
         (self.at.load(Ordering::Relaxed), self.answers)
     }
 }
 
-/// The thread's life.
+/// The thread's loop; returns when the guard is dropped.
 fn serve(inbox: &Receiver<Request>, outbox: &Sender<Answers>, progress: &AtomicUsize, ask: &Ask) {
-    while let Ok((paths, asked)) = inbox.recv() {
+    while let Ok((points, asked)) = inbox.recv() {
         let mut answers = Vec::with_capacity(asked.len());
-        let asked = asked.iter().filter_map(|at| paths.get(*at));
-        for (at, path) in asked.enumerate() {
+        let asked = asked.iter().filter_map(|at| points.get(*at));
+        for (at, point) in asked.enumerate() {
             progress.store(at, Ordering::Relaxed);
-            let answer = ask(path);
-            // Given up meanwhile? Another thread asks for the rest.
+            let answer = ask(point);
+            // The guard has been dropped: another thread asks the rest.
             if matches!(inbox.try_recv(), Err(TryRecvError::Disconnected)) {
                 return;
             }

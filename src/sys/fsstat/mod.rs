@@ -1,11 +1,12 @@
-//! Sizes of mounted filesystems, from statvfs(3), with a time limit: a filesystem whose disk or
-//! daemon is gone blocks whoever asks, beyond the reach of any signal.
+//! Sizes of mounted filesystems, from statvfs(3), with a time limit: if a filesystem's disk or
+//! daemon is gone, the call blocks its thread, and no signal interrupts it.
 //!
-//! So a thread of its own asks, all paths of a round in one go. When it gets stuck, it is left
-//! with the path that holds it until that answers, and a new thread asks for the others.
+//! One thread asks all paths of a round. If a path blocks it, the thread is abandoned until the
+//! call returns, and a new thread asks the other paths.
 
 mod failing;
 mod guard;
+mod point;
 mod usage;
 
 use std::io;
@@ -21,18 +22,19 @@ use crate::base::channel::Receiver;
 use failing::Failing;
 use guard::Guard;
 
+pub(crate) use point::Point;
 pub(crate) use usage::Usage;
 
-/// Between two looks at the thread that asks. A filesystem that holds it at two of them running does
-/// not answer. They do so from memory, even if a disk sleeps; only vfat has to read before its first
-/// answer.
+/// Time between two looks at the thread. If it is at the same path at two looks in a row, that
+/// filesystem hangs. Filesystems answer from memory even if the disk sleeps; only vfat has to read
+/// before its first answer.
 const LOOK: Duration = Duration::from_millis(250);
-/// Looks at a thread that gets on, but slowly.
+/// Looks at a thread that makes progress, until it is given up.
 const LOOKS: usize = 8;
-/// Threads that may get stuck in one round.
+/// Threads that may block in one round.
 const WAITS: usize = 5;
-/// Threads that may be stuck at the same time, each with a filesystem of its own. When there are
-/// as many, no filesystem is asked.
+/// Threads that may be blocked at the same time, each by another filesystem. At this number no
+/// filesystem is asked any more.
 const MAX_STUCK: usize = 16;
 
 /// What is known of a filesystem after it was asked.
@@ -55,53 +57,43 @@ impl Reply {
     }
 }
 
-/// What a path was answered; `None` if `df` would not show it.
+/// The usage at one path; `None` if `df` would not show it.
 type Answer = io::Result<Option<Usage>>;
-/// Those of the paths of one round, in their order.
+/// The answers of one round, in the order of its paths.
 type Answers = Vec<Answer>;
-/// Asks for the filesystem at a path; may never return.
-type Ask = dyn Fn(&Path) -> Answer + Send + Sync;
-/// Waits for answers while the thread gets on, as its progress in the paths tells.
+/// Asks for the filesystem at a mount point; may never return.
+type Ask = dyn Fn(&Point) -> Answer + Send + Sync;
+/// Waits for answers while the thread makes progress, which is the second argument.
 type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
-/// Paths that have not answered, for all who ask.
+/// Paths that hang, shared by all users of the same filesystems.
 type Hanging = Arc<Mutex<Vec<PathBuf>>>;
 
-/// Asks filesystems for their size. Remembers which of them do not answer, and which fail, and
-/// logs when that begins and when it ends.
+/// Asks filesystems for their size. Keeps which of them hang and which fail, and logs the begin and
+/// the end of either.
 pub(crate) struct FsStats {
     ask: Arc<Ask>,
     wait: Box<Wait>,
-    /// `None` before the first round and after one that got stuck.
+    /// `None` before the first round and after the thread was abandoned.
     guard: Option<Guard>,
     stuck: Vec<Stuck>,
     hanging: Hanging,
     failing: Failing,
 }
 
-/// A path that has not answered, and where its answer would come from.
+/// A path that hangs, and the channel of its thread.
 struct Stuck {
     path: PathBuf,
     answers: Receiver<Answers>,
 }
 
 impl FsStats {
-    /// Asks the kernel for what lies at paths that [`Root::path`] gives.
+    /// Asks the kernel, for paths that [`Root::path`] returns.
     pub(crate) fn new(root: &Root) -> FsStats {
         let places = root.places().clone();
-        let ask = move |path: &Path| match places.inside(path) {
-            Some(path) => match usage::fstatvfs(&places.open(&path, libc::O_PATH)?) {
-                Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                    places.with_path(&path, usage::statvfs)
-                }
-                answer => answer,
-            },
-            None => usage::statvfs(path),
-        };
-        FsStats::asking(ask, patient)
+        FsStats::asking(move |point: &Point| point.ask(&places), patient)
     }
 
-    /// Asks the kernel, too, but for another thread. What has not answered the one is left alone by
-    /// the other as well.
+    /// Another one for another thread, which shares the list of paths that hang.
     pub(crate) fn beside(&self) -> FsStats {
         FsStats {
             ask: Arc::clone(&self.ask),
@@ -113,19 +105,19 @@ impl FsStats {
         }
     }
 
-    /// Asks `ask`, which always answers.
+    /// Asks `ask`, which always returns.
     #[cfg(test)]
     pub(crate) fn answering(ask: impl Fn(&Path) -> Answer + Send + Sync + 'static) -> FsStats {
-        FsStats::asking(ask, |answers, _| answers.recv().ok())
+        FsStats::asking(by_path(ask), |answers, _| answers.recv().ok())
     }
 
-    /// Asks `ask`, which may never answer, and waits until it has said over `held` that it will not.
+    /// Asks `ask`, which sends to `held` before it blocks.
     #[cfg(test)]
     pub(crate) fn patient_until(
         ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
         held: Receiver<()>,
     ) -> FsStats {
-        FsStats::asking(ask, move |answers, _| {
+        FsStats::asking(by_path(ask), move |answers, _| {
             loop {
                 match answers.try_recv() {
                     Ok(answers) => return Some(answers),
@@ -138,7 +130,7 @@ impl FsStats {
     }
 
     fn asking(
-        ask: impl Fn(&Path) -> Answer + Send + Sync + 'static,
+        ask: impl Fn(&Point) -> Answer + Send + Sync + 'static,
         wait: impl Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send + 'static,
     ) -> FsStats {
         FsStats {
@@ -151,14 +143,14 @@ impl FsStats {
         }
     }
 
-    /// The usage of the filesystem at each of `paths`, in their order, within [`WAITS`] times
-    /// [`LOOKS`] times [`LOOK`]; one that does not answer costs two looks, once.
+    /// The usage of the filesystem at each of `points`, in their order. Takes at most [`WAITS`]
+    /// times [`LOOKS`] times [`LOOK`]; a filesystem that hangs costs two looks, once.
     ///
-    /// `None` for one that `df` would not show ([`Usage::new`]), that is not there or forbidden,
-    /// that fails, or that has not answered in this round or an earlier one.
-    pub(crate) fn usage(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Option<Usage>> {
-        let mut usage = vec![None; paths.len()];
-        self.ask_each(paths, &mut |at, answer| {
+    /// `None` if `df` would not show it ([`Usage::new`]), if it does not exist, is forbidden or
+    /// fails, or if it hangs since this round or an earlier one.
+    pub(crate) fn usage(&mut self, points: &Arc<[Point]>) -> Vec<Option<Usage>> {
+        let mut usage = vec![None; points.len()];
+        self.ask_each(points, &mut |at, answer| {
             if let Some(usage) = usage.get_mut(at) {
                 *usage = answer.ok().flatten();
             }
@@ -167,9 +159,9 @@ impl FsStats {
     }
 
     /// The same, with the difference between a filesystem without blocks and one that failed.
-    pub(crate) fn replies(&mut self, paths: &Arc<[PathBuf]>) -> Vec<Reply> {
-        let mut replies = vec![Reply::Failed; paths.len()];
-        self.ask_each(paths, &mut |at, answer| {
+    pub(crate) fn replies(&mut self, points: &Arc<[Point]>) -> Vec<Reply> {
+        let mut replies = vec![Reply::Failed; points.len()];
+        self.ask_each(points, &mut |at, answer| {
             if let (Some(reply), Ok(answer)) = (replies.get_mut(at), answer) {
                 *reply = answer.map_or(Reply::NoBlocks, Reply::Usage);
             }
@@ -177,12 +169,14 @@ impl FsStats {
         replies
     }
 
-    /// Asks each of `paths`, and passes on the answers with their indices.
-    fn ask_each(&mut self, paths: &Arc<[PathBuf]>, answered_at: &mut dyn FnMut(usize, Answer)) {
+    /// Asks each of `points`, and passes on the answers with their indices.
+    fn ask_each(&mut self, points: &Arc<[Point]>, answered_at: &mut dyn FnMut(usize, Answer)) {
         self.release();
         let hanging = self.hanging().clone();
-        let mut asked: Vec<usize> = (0..paths.len())
-            .filter(|at| !paths.get(*at).is_some_and(|path| hanging.contains(path)))
+        let path = |at: &usize| points.get(*at).map(Point::path);
+        let is_hanging = |path: &Path| hanging.iter().any(|hanging| hanging == path);
+        let mut asked: Vec<usize> = (0..points.len())
+            .filter(|at| !path(at).is_some_and(is_hanging))
             .collect();
         let mut answers = Vec::new();
         for _ in 0..WAITS {
@@ -190,22 +184,21 @@ impl FsStats {
                 break;
             }
             let Some(guard) = self.guard() else { break };
-            if let Some(found) = guard.answers(paths, &asked, &*self.wait) {
+            if let Some(found) = guard.answers(points, &asked, &*self.wait) {
                 self.guard = Some(guard);
                 answers = found;
                 break;
             }
-            self.leave(guard, paths, &mut asked);
+            self.leave(guard, points, &mut asked);
         }
-        let answered = asked.iter().filter_map(|at| paths.get(*at));
         self.failing
-            .note(answered.map(PathBuf::as_path).zip(&answers));
+            .note(asked.iter().filter_map(path).zip(&answers));
         for (at, answer) in asked.iter().zip(answers) {
             answered_at(*at, answer);
         }
     }
 
-    /// A thread that is free to ask.
+    /// The idle thread, or a new one; `None` if too many are blocked.
     fn guard(&mut self) -> Option<Guard> {
         let start = || match Guard::start(Arc::clone(&self.ask)) {
             Err(error) => {
@@ -219,13 +212,13 @@ impl FsStats {
         idle.or_else(|| may_start.then(start).flatten())
     }
 
-    /// Leaves a thread with the path of `asked` that holds it, which is taken out.
-    fn leave(&mut self, guard: Guard, paths: &[PathBuf], asked: &mut Vec<usize>) {
+    /// Abandons a blocked thread, and removes its path from `asked`.
+    fn leave(&mut self, guard: Guard, points: &[Point], asked: &mut Vec<usize>) {
         let (at, answers) = guard.leave();
         if at < asked.len()
-            && let Some(path) = paths.get(asked.remove(at))
+            && let Some(point) = points.get(asked.remove(at))
         {
-            let path = path.clone();
+            let path = point.path().to_owned();
             log::warn!("filesystem {} does not answer: left alone", path.display());
             self.hanging().push(path.clone());
             self.stuck.push(Stuck { path, answers });
@@ -235,7 +228,7 @@ impl FsStats {
         }
     }
 
-    /// Takes back the paths that have answered meanwhile.
+    /// Removes paths from the list of those that hang if their threads have ended.
     fn release(&mut self) {
         let is_stuck =
             |stuck: &mut Stuck| matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
@@ -249,13 +242,13 @@ impl FsStats {
         }
     }
 
-    /// Whoever held it has not left it half done: nothing in between can fail.
+    /// The list. Poisoning is ignored: no change of it can fail half-way.
     fn hanging(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for answers until the thread is at the same path at two looks running.
+/// Waits for answers until the thread is at the same path at two looks in a row.
 fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answers> {
     let mut last = None;
     for _ in 0..LOOKS {
@@ -272,6 +265,12 @@ fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answer
     None
 }
 
+/// Makes a function of paths one of points.
+#[cfg(test)]
+fn by_path(ask: impl Fn(&Path) -> Answer) -> impl Fn(&Point) -> Answer {
+    move |point| ask(point.path())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::base::channel::{Sender, channel};
@@ -279,12 +278,13 @@ mod tests {
 
     use super::*;
 
-    fn paths(names: &[&str]) -> Arc<[PathBuf]> {
-        names.iter().map(PathBuf::from).collect()
+    fn points(names: &[&str]) -> Arc<[Point]> {
+        let points = names.iter().map(PathBuf::from);
+        points.map(Point::from).collect()
     }
 
-    /// Filesystems of which those named `hung*` hold whoever asks, until they are repaired. No
-    /// clock runs: patience is at its end as soon as one of them has been asked.
+    /// Filesystems of which those named `hung*` block until they are repaired. No clock runs: the
+    /// wait ends as soon as one of them is asked.
     struct Rig {
         stats: FsStats,
         repaired: Arc<AtomicBool>,
@@ -314,13 +314,13 @@ mod tests {
             }
         }
 
-        /// Which of the filesystems have answered.
+        /// Whether each of the filesystems has answered.
         fn answered(&mut self, names: &[&str]) -> Vec<bool> {
-            let usage = self.stats.usage(&paths(names));
+            let usage = self.stats.usage(&points(names));
             usage.iter().map(Option::is_some).collect()
         }
 
-        /// Lets all go that are stuck, and waits until they have gone.
+        /// Releases all blocked threads, and waits until they have ended.
         fn repair(&mut self) {
             self.repaired.store(true, Ordering::Relaxed);
             for _ in &self.stats.stuck {
@@ -340,11 +340,11 @@ mod tests {
             "pseudo" => Ok(None),
             name => Ok(of(name.parse().unwrap())),
         });
-        let names = paths(&["1", "gone", "2", "pseudo", "3"]);
+        let names = points(&["1", "gone", "2", "pseudo", "3"]);
         for _ in 0..2 {
             assert_eq!(stats.usage(&names), [of(1), None, of(2), None, of(3)]);
         }
-        assert_eq!(stats.usage(&paths(&[])), []);
+        assert_eq!(stats.usage(&points(&[])), []);
     }
 
     #[test]
@@ -369,7 +369,7 @@ mod tests {
         };
         let names = ["a", "hung", "b"];
         let asked = |other: &mut FsStats| {
-            let usage = other.usage(&paths(&names));
+            let usage = other.usage(&points(&names));
             usage.iter().map(Option::is_some).collect::<Vec<_>>()
         };
         assert_eq!(asked(&mut other), [true; 3]);

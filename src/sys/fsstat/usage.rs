@@ -1,4 +1,4 @@
-//! The question itself: statvfs(3).
+//! The call itself: statvfs(3).
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -8,16 +8,16 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Bytes of a path, with its end, for which no memory has to be had: there may be hundreds to ask.
+/// Bytes of a path with its NUL that are copied to the stack: there may be hundreds of paths.
 const SHORT: usize = 256;
 
-/// What a filesystem holds, in bytes.
+/// The usage of a filesystem, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Usage {
-    /// Everything, including what only the superuser may fill.
+    /// Size, with what is reserved for the superuser.
     pub(crate) total_bytes: u64,
     pub(crate) used_bytes: u64,
-    /// Left for users other than the superuser.
+    /// Free for users other than the superuser.
     pub(crate) available_bytes: u64,
     /// Inodes; 0 where the filesystem has no fixed number.
     pub(crate) files: u64,
@@ -25,16 +25,16 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Counts of blocks of `block_bytes` each, as statvfs(3) calls them.
+    /// The usage from the numbers of statvfs(3), in blocks of `block_bytes`.
     ///
-    /// `None` for a filesystem that has no blocks, or says that it has used and left none, or has
-    /// fewer than none: `df` shows no line or no numbers then. `None` also for more bytes than an i64
-    /// has, which no disk holds. No more is available than is free.
+    /// `None` if there are no blocks, if neither used nor available ones, or if a number is
+    /// negative: `df` shows no line or no numbers then. `None` also for more bytes than an i64 has.
+    /// The available bytes are limited to the free ones.
     pub(crate) fn new(block_bytes: u64, blocks: u64, bfree: u64, bavail: u64) -> Option<Usage> {
         let used = blocks.checked_sub(bfree)?;
         let is_negative = |count: u64| count.leading_zeros() == 0;
         let total_bytes = blocks.checked_mul(block_bytes)?;
-        // A negative number, though of an unsigned type.
+        // Negative numbers appear as large unsigned ones.
         let makes_sense = !is_negative(total_bytes) && !is_negative(bavail);
         (makes_sense && blocks > 0 && (used > 0 || bavail > 0)).then(|| Usage {
             total_bytes,
@@ -55,8 +55,17 @@ impl Usage {
     }
 }
 
-/// The usage of the filesystem at `path`; `None` if [`Usage::new`] says so. May never return.
-pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
+/// The parts of a result of statvfs(3) that are used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stat {
+    /// `f_fsid`, the number of the filesystem, of which musl returns 32 bits; 0 if it has none.
+    pub(super) id: usize,
+    /// The usage, if [`Usage::new`] returns one.
+    pub(super) usage: Option<Usage>,
+}
+
+/// The number and usage of the filesystem at `path`. May never return.
+pub(super) fn statvfs(path: &Path) -> io::Result<Stat> {
     let path = path.as_os_str().as_bytes();
     let mut short = [0; SHORT];
     let long;
@@ -74,18 +83,16 @@ pub(super) fn statvfs(path: &Path) -> io::Result<Option<Usage>> {
     answer(|stat| unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) })
 }
 
-/// The same for the filesystem of an open file or directory, which may be open with `O_PATH`.
+/// The number and usage of the filesystem of an open file, which may be open with `O_PATH`.
 ///
 /// Fails with `EBADF` for `O_PATH` before Linux 3.12.
-pub(super) fn fstatvfs(file: &File) -> io::Result<Option<Usage>> {
+pub(super) fn fstatvfs(file: &File) -> io::Result<Stat> {
     // SAFETY: `file` is open, and both it and `stat` outlive the call.
     answer(|stat| unsafe { libc::fstatvfs(file.as_raw_fd(), stat.as_mut_ptr()) })
 }
 
-/// What `ask`, which returns 0 if it has filled its argument, says of a filesystem.
-fn answer(
-    ask: impl FnOnce(&mut MaybeUninit<libc::statvfs>) -> libc::c_int,
-) -> io::Result<Option<Usage>> {
+/// The result of `ask`, which fills its argument and returns 0, or sets errno.
+fn answer(ask: impl FnOnce(&mut MaybeUninit<libc::statvfs>) -> libc::c_int) -> io::Result<Stat> {
     let mut stat = MaybeUninit::uninit();
     if ask(&mut stat) != 0 {
         return Err(io::Error::last_os_error());
@@ -102,10 +109,13 @@ fn answer(
         wide(stat.f_bfree),
         wide(stat.f_bavail),
     );
-    Ok(usage.map(|usage| usage.with_files(wide(stat.f_files), wide(stat.f_ffree))))
+    Ok(Stat {
+        id: usize::try_from(stat.f_fsid).unwrap_or_default(),
+        usage: usage.map(|usage| usage.with_files(wide(stat.f_files), wide(stat.f_ffree))),
+    })
 }
 
-/// The C library's numbers are of 32 bits on some targets.
+/// Widens a number of the C library, which has 32 bits on some targets.
 fn wide(number: impl Into<u64>) -> u64 {
     number.into()
 }

@@ -1,5 +1,5 @@
-//! Where the host's trees are for this process, and the paths below them: a symbolic link of the host
-//! leads to another path of the host, never to a file of this process. Source: openat2(2).
+//! Paths of the host's trees in this process. A symbolic link of the host is resolved inside the
+//! host's trees and never leads to a file of this process. Source: openat2(2).
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -14,29 +14,29 @@ use libc::c_int;
 
 use crate::base::host_paths::HostPaths;
 
-/// Symbolic links on the way to one file; the kernel follows as many.
+/// Symbolic links followed on the way to one file, as many as in the kernel.
 const LINKS: usize = 40;
-/// Bytes of the target of a symbolic link; the kernel's PATH_MAX.
+/// Bytes of the target of a symbolic link: PATH_MAX.
 const TARGET: usize = 4096;
 
-/// The host's trees.
+/// The host's trees: its root directory, and those that are set apart.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     top: Tree,
-    /// Trees that do not lie below `top`.
+    /// Trees with a path of their own: `HOST_PROC`, `HOST_SYS`, `HOST_ETC`.
     moved: Vec<Tree>,
-    /// `false` in tests of the way without the system call.
+    /// `false` in tests of kernels without openat2.
     has_openat2: bool,
 }
 
-/// A tree of the host.
+/// One of the host's trees.
 #[derive(Clone, Debug)]
 struct Tree {
-    /// The path of its top directory on the host: `/`, or a path of one component.
+    /// The host's path of its top directory: `/`, or a path of one component.
     at: &'static str,
-    /// The path of its top directory for this process.
+    /// This process's path of its top directory.
     place: PathBuf,
-    /// The top directory, once it was opened; shared by all clones.
+    /// The open top directory, shared by all clones; unset before the first use.
     directory: Arc<OnceLock<File>>,
 }
 
@@ -49,7 +49,7 @@ impl Tree {
         }
     }
 
-    /// The top directory. Opened at the first use and kept open: a round opens hundreds of files below it.
+    /// The open top directory. It stays open: a round opens hundreds of files below it.
     fn directory(&self) -> io::Result<&File> {
         if let Some(directory) = self.directory.get() {
             return Ok(directory);
@@ -69,15 +69,15 @@ impl Places {
         let moved = moved.into_iter();
         let moved = moved.filter_map(|(at, place)| Some(Tree::new(at, place.clone()?)));
         let mut places = Places::at(trees.root.clone().unwrap_or_else(|| PathBuf::from("/")));
-        // This process's own tree is no other place, unless the rest of the host is elsewhere.
+        // `HOST_PROC=/proc` changes something only if `HOST_ROOT` is set.
         places.moved = moved
             .filter(|tree| !places.is_own() || tree.place != Path::new(tree.at))
             .collect();
         places
     }
 
-    /// The whole tree below `top`.
-    pub(super) fn at(top: PathBuf) -> Places {
+    /// All of the host's trees below `top`.
+    pub(in crate::sys) fn at(top: PathBuf) -> Places {
         Places {
             top: Tree::new("/", top),
             moved: Vec::new(),
@@ -85,25 +85,25 @@ impl Places {
         }
     }
 
-    /// The same, found as on a kernel before Linux 5.6.
+    /// The same trees, with paths resolved as on a kernel before Linux 5.6.
     #[cfg(test)]
-    pub(super) fn without_openat2(mut self) -> Places {
+    pub(in crate::sys) fn without_openat2(mut self) -> Places {
         self.has_openat2 = false;
         self
     }
 
-    /// Whether the root directory of the host is that of this process.
+    /// Whether the host's root directory is this process's own.
     pub(super) fn is_own(&self) -> bool {
         self.top.place == Path::new("/")
     }
 
-    /// Where `path`, as the host knows it, is for this process if no link is on the way.
+    /// This process's path of the host's `path`, if no symbolic link is on the way.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         let (tree, rest) = self.tree(path);
         tree.place.join(rest)
     }
 
-    /// The tree that has `path`, and the path below it.
+    /// The tree in which the host's `path` lies, and the rest of the path below its top.
     fn tree<'p>(&'p self, path: &'p Path) -> (&'p Tree, &'p Path) {
         for tree in &self.moved {
             if let Ok(rest) = path.strip_prefix(tree.at) {
@@ -113,13 +113,13 @@ impl Places {
         (&self.top, path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Whether `path` is in a tree of this process, where its own links are the right ones.
+    /// Whether the host's `path` is this process's own, so that links need no care.
     fn is_own_path(&self, path: &Path) -> bool {
         self.is_own() && !self.moved.iter().any(|tree| path.starts_with(tree.at))
     }
 
-    /// The host's path of `path`, which [`Places::path`] has returned; `None` if it is in none of the
-    /// trees that are elsewhere.
+    /// The host's path of this process's `path`: the reverse of [`Places::path`]. `None` if `path`
+    /// is below no tree but this process's own root directory.
     pub(in crate::sys) fn inside(&self, path: &Path) -> Option<PathBuf> {
         for tree in &self.moved {
             if let Ok(rest) = path.strip_prefix(&tree.place) {
@@ -130,10 +130,9 @@ impl Places {
         (!self.is_own()).then(|| Path::new("/").join(rest))
     }
 
-    /// Opens a file or a directory of the host with these flags of open(2): to read it, or, with
-    /// `O_PATH`, to ask about it.
+    /// Opens a file or a directory of the host for reading, with these further flags of open(2).
     ///
-    /// Fails as open(2) does. What lies outside the host's trees is not there.
+    /// Fails as open(2) does. A path that leads out of the host's trees does not exist.
     pub(in crate::sys) fn open(&self, path: &Path, flags: c_int) -> io::Result<File> {
         if self.is_own_path(path) {
             return own(path, flags);
@@ -147,7 +146,7 @@ impl Places {
         self.walk(path, flags).map(|(file, _)| file)
     }
 
-    /// What `path`, or the file that a link leads to, is.
+    /// Metadata of the host's `path`, links resolved.
     pub(super) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         match self.is_own_path(path) {
             true => fs::metadata(path),
@@ -155,7 +154,7 @@ impl Places {
         }
     }
 
-    /// Where `path` leads to by way of symbolic links, as the host knows it.
+    /// The host's path that `path` leads to once links are resolved.
     pub(super) fn real(&self, path: &Path) -> io::Result<PathBuf> {
         match self.is_own_path(path) {
             true => fs::canonicalize(path),
@@ -163,8 +162,8 @@ impl Places {
         }
     }
 
-    /// Calls `ask` with a path of this process that leads to the same as `path` does on the host. The
-    /// answer must not depend on the path itself.
+    /// Calls `ask` with a path of this process for the host's `path`, links resolved. It may be one
+    /// below `/proc/self/fd`, so the result must not depend on the path's text.
     pub(in crate::sys) fn with_path<T>(
         &self,
         path: &Path,
@@ -177,8 +176,8 @@ impl Places {
         ask(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))
     }
 
-    /// Lets the kernel find the way. Where trees have places of their own, it follows no link out of
-    /// the tree in which it begins.
+    /// Opens by openat2(2). If some trees have paths of their own, a link out of the tree in which
+    /// the path begins is an error (EXDEV).
     fn openat2(&self, path: &Path, flags: c_int) -> io::Result<File> {
         let (tree, rest) = self.tree(path);
         let rest = match rest.as_os_str().is_empty() {
@@ -187,7 +186,7 @@ impl Places {
         };
         let tree = tree.directory()?;
         let rest = CString::new(rest.as_os_str().as_bytes())?;
-        // Large files have to be asked for by name, as the C library does, but only to be read.
+        // The C library adds O_LARGEFILE to each open; openat2 refuses it together with O_PATH.
         let large = match flags & libc::O_PATH {
             0 => libc::O_LARGEFILE,
             _ => 0,
@@ -200,7 +199,7 @@ impl Places {
             false => libc::RESOLVE_BENEATH,
         };
         loop {
-            // SAFETY: the path ends in NUL, and both it and `how`, of the size named, outlive the call.
+            // SAFETY: the path ends in NUL, `how` has the size named, and both outlive the call.
             let opened = unsafe {
                 libc::syscall(
                     libc::SYS_openat2,
@@ -222,8 +221,8 @@ impl Places {
         }
     }
 
-    /// Finds the way component by component, each link by hand. Returns also where it has led to, as
-    /// the host knows it.
+    /// Opens component by component and resolves each link itself. Returns the file and the host's
+    /// path of it.
     fn walk(&self, path: &Path, flags: c_int) -> io::Result<(File, PathBuf)> {
         let mut ahead = Vec::new();
         add(&mut ahead, path);
@@ -231,7 +230,7 @@ impl Places {
         let mut links = 0;
         while let Some(name) = ahead.pop() {
             if name == ".." {
-                // The directory above the root directory is the root directory.
+                // At the root directory, `..` is the root directory.
                 way.pop();
                 continue;
             }
@@ -263,8 +262,8 @@ impl Places {
         Ok((file, found))
     }
 
-    /// Opens what the directory `above` has under this name, `None` being the host's root directory. A
-    /// link is not followed.
+    /// Opens an entry of the directory `above`, or of the host's root directory if that is `None`.
+    /// A link is not followed.
     fn child(&self, above: Option<&File>, name: &OsStr, flags: c_int) -> io::Result<File> {
         if let Some(above) = above {
             return openat(above, name, flags);
@@ -272,16 +271,16 @@ impl Places {
         let mut moved = self.moved.iter();
         match moved.find(|tree| tree.at.as_bytes().get(1..) == Some(name.as_bytes())) {
             Some(tree) => own(&tree.place, flags & !libc::O_NOFOLLOW),
-            // What else the host has is unknown.
+            // Without `HOST_ROOT`, only the trees that are set apart exist.
             None if self.is_own() => Err(io::ErrorKind::NotFound.into()),
             None => openat(self.top.directory()?, name, flags),
         }
     }
 }
 
-/// Whether an error of openat2 says nothing about the file: the kernel is older than Linux 5.6; an older
-/// filter on system calls forbids what it does not know; a link leads out of the tree; a directory was
-/// moved meanwhile.
+/// Whether an error of openat2 is a reason to resolve the path without it: the kernel is older than
+/// Linux 5.6 (ENOSYS), a filter on system calls forbids it (EPERM, EINVAL), a link leads out of the
+/// tree (EXDEV), or a directory was moved meanwhile (EAGAIN).
 fn is_to_be_walked(error: &io::Error) -> bool {
     let codes = [
         libc::ENOSYS,
@@ -295,7 +294,7 @@ fn is_to_be_walked(error: &io::Error) -> bool {
         .is_some_and(|code| codes.contains(&code))
 }
 
-/// Opens a path of this process.
+/// Opens a path of this process for reading.
 fn own(path: &Path, flags: c_int) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
@@ -317,7 +316,7 @@ fn openat(above: &File, name: &OsStr, flags: c_int) -> io::Result<File> {
     }
 }
 
-/// What a link that was opened by itself leads to.
+/// The target of a symbolic link that is open itself (`O_PATH | O_NOFOLLOW`).
 fn target(link: &File) -> io::Result<PathBuf> {
     let mut buffer = vec![0_u8; TARGET];
     // SAFETY: the empty name ends in NUL; `buffer` has the length named and outlives the call.
@@ -334,7 +333,7 @@ fn target(link: &File) -> io::Result<PathBuf> {
     Ok(PathBuf::from(OsString::from_vec(buffer)))
 }
 
-/// Puts the components of `path` before those that are `ahead`, whose next one is the last.
+/// Pushes the components of `path` on the stack `ahead`, the first one on top.
 fn add(ahead: &mut Vec<OsString>, path: &Path) {
     for component in path.components().rev() {
         match component {

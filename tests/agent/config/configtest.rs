@@ -81,8 +81,10 @@ fn every_unknown_key_is_told_in_its_order() {
 fn unknown_keys_of_an_included_file_are_told_and_are_no_failure() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    let included = sandbox.write("conf.d/a.conf", "verbos = true\n[disks]\nunk = 1\n");
-    let included = included.display().to_string();
+    let included = sandbox
+        .write("conf.d/a.conf", "verbos = true\n[disks]\nunk = 1\n")
+        .display()
+        .to_string();
     let more = format!(
         "include = \"{}\"\n",
         sandbox.path("conf.d/*.conf").display()
@@ -303,6 +305,81 @@ const BROKEN: &[Row] = &[
         6,
         &["ca_file empty", "no certificate that can be used"],
     ),
+    (
+        "listen = \"localhost\"\n",
+        6,
+        &["listen", "write \"127.0.0.1:9100\", or the path"],
+    ),
+    (
+        "listen = \"0.0.0.0:9100\"\n",
+        6,
+        &["listen", "write listen_token_file = "],
+    ),
+    (
+        "listen_token_file = \"nowhere\"\n",
+        6,
+        &["listen_token_file nowhere", "No such file or directory"],
+    ),
+    (
+        "listen_token_file = \"empty\"\n",
+        6,
+        &["listen_token_file empty", "write a token"],
+    ),
+    (
+        "[[otlp]]\n",
+        6,
+        &["otlp", "endpoint", "write \"host:4317\""],
+    ),
+    (
+        "[otlp]\nendpoint = \"a:1\"\n",
+        6,
+        &["otlp", "write its keys below a line [[otlp]]"],
+    ),
+    (
+        "[[otlp]]\nendpoint = \"a:1\"\nprotocol = \"http\"\n",
+        8,
+        &["otlp.protocol", "write grpc or http/protobuf"],
+    ),
+    (
+        "[[otlp]]\nendpoint = \"a:1\"\nmetrics = [\"disk\"]\n",
+        8,
+        &["otlp.metrics", "write disk.io_time, ", "paging.operations"],
+    ),
+    (
+        "[[otlp]]\nendpoint = \"a:1\"\nheaders = { te = \"x\" }\n",
+        8,
+        &["otlp.headers.te", "remove it"],
+    ),
+    (
+        "[[otlp]]\nendpoint = \"a:1\"\nheaders_file = \"nowhere\"\n",
+        8,
+        &["headers_file nowhere", "No such file or directory"],
+    ),
+    (
+        "[[otlp]]\nendpoint = \"a:1\"\ntimeout = 90\n",
+        8,
+        &["otlp.timeout", "1 to 60"],
+    ),
+    (
+        "[[organization]]\nname = \"A B\"\n",
+        6,
+        &["organization", "write name = "],
+    ),
+    (
+        "[[organization]]\nname = \"b\"\n",
+        6,
+        &["organization", "write apikey = "],
+    ),
+    (
+        "[[organization]]\nname = \"b\"\napikey_file = \"empty\"\n",
+        8,
+        &["apikey_file empty", "write the API key"],
+    ),
+    (
+        "mackerel = false\n[[organization]]\nname = \"b\"\napikey = \"2w9Xk3bTqLr7VnYp4sDf\"\n",
+        7,
+        &["organization", "mackerel = false", "remove one of the two"],
+    ),
 ];
 
 #[test]
@@ -367,6 +444,116 @@ fn what_has_no_line_is_told_with_the_file() {
         assert_eq!(finished.code, Some(1), "{text}: {}", finished.stderr);
         assert!(finished.stderr.contains(word), "{}", finished.stderr);
     }
+}
+
+/// Nothing of Mackerel's API is needed if there is another output.
+#[test]
+fn api_key_is_needed_unless_there_is_another_output() {
+    const OFF: &str = " no API key: nothing is sent to Mackerel's API; to change that, set apikey";
+    let otlp = "[[otlp]]\nendpoint = \"127.0.0.1:1\"\n";
+    let organization = "[[organization]]\nname = \"b\"\napikey = \"k\"\n";
+    // (configuration, whether it is accepted, whether the log says that the API is off)
+    let table = [
+        (String::new(), false, false),
+        ("mackerel = false\n".to_owned(), true, false),
+        (otlp.to_owned(), true, true),
+        (format!("apikey = \"\"\n{otlp}"), true, true),
+        (format!("apikey = \"k\"\n{otlp}"), true, false),
+        (format!("mackerel = false\n{otlp}"), true, false),
+        ("listen = \"127.0.0.1:1\"\n".to_owned(), true, true),
+        ("listen = \"/run/a.sock\"\n".to_owned(), true, true),
+        (organization.to_owned(), false, false),
+        (format!("{otlp}{organization}"), false, false),
+    ];
+    let sandbox = Sandbox::empty();
+    for (text, is_accepted, is_off) in table {
+        sandbox.write("agent.conf", &text);
+        let finished = sandbox.run(&["configtest"], &[]);
+        let said = finished.stderr;
+        assert_eq!(finished.code == Some(0), is_accepted, "{text}: {said}");
+        assert_eq!(said.contains(OFF), is_off, "{text}: {said}");
+        let is_missing = said.contains("apikey must be specified in the config file");
+        assert_eq!(is_missing, !is_accepted, "{text}: {said}");
+    }
+}
+
+#[test]
+fn otlp_by_variables_needs_no_file() {
+    let mut sandbox = Sandbox::empty();
+    let conf = sandbox.conf();
+    sandbox.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    sandbox.env("OTEL_EXPORTER_OTLP_HEADERS", "SECRET");
+    // The variables have no effect beside a file, not even a wrong one.
+    sandbox.write(
+        "agent.conf",
+        "apikey = \"2w9Xk3bTqLr7VnYp4sDfGhJkZ8cMxE6uAeRiOo5tUyQ1\"\n",
+    );
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.stderr, format!("SUCCESS ({})", conf.display()));
+}
+
+#[test]
+fn files_with_secrets_that_every_user_can_read_are_reported() {
+    let sandbox = Sandbox::empty();
+    for name in ["headers", "key", "token", "conf.d/a.conf", "conf.d/b.conf"] {
+        let text = match name {
+            "headers" => "a: SECRET\n",
+            "conf.d/a.conf" => "[[otlp]]\nendpoint = \"a:1\"\nheaders = { a = \"SECRET\" }\n",
+            "conf.d/b.conf" => "[[organization]]\nname = \"c\"\napikey = \"SECRET\"\n",
+            _ => "SECRET\n",
+        };
+        sandbox.write(name, text);
+        sandbox.mode(name, 0o644);
+    }
+    let more = format!(
+        "listen_token_file = \"token\"\ninclude = \"{}\"\n\
+         [[otlp]]\nendpoint = \"a:1\"\nheaders_file = \"headers\"\n\
+         [[organization]]\nname = \"b\"\napikey_file = \"key\"\n",
+        sandbox.path("conf.d/*.conf").display()
+    );
+    sandbox.configure("http://127.0.0.1:1", &more);
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(!finished.stderr.contains("SECRET"), "{}", finished.stderr);
+    let directory = sandbox.path("").display().to_string();
+    let said = finished.stderr.replace(&directory, "");
+    let said: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("every user"))
+        .collect();
+    for what in [
+        "the API key in key; chmod o-r key ends that",
+        "the API key in conf.d/b.conf; ",
+        "the headers for OTLP in headers; ",
+        "the headers for OTLP in conf.d/a.conf; ",
+        "the token in token; ",
+    ] {
+        let text = format!("every user of this host can read {what}");
+        let count = said.iter().filter(|line| line.contains(&text)).count();
+        assert_eq!(count, 1, "{what}: {said:#?}");
+    }
+    assert_eq!(said.len(), 5, "{said:#?}");
+}
+
+#[test]
+fn unknown_keys_of_repeated_tables_are_told_with_a_suggestion() {
+    let sandbox = Sandbox::empty();
+    let conf = sandbox.conf().display().to_string();
+    let more = "[[otlp]]\nendpont = 1\nendpoint = \"a:1\"\n\
+                [[organization]]\nname = \"b\"\napikey = \"k\"\nrole = []\n";
+    sandbox.configure("http://127.0.0.1:1", more);
+    let finished = sandbox.run(&["configtest"], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let expected = [
+        format!(
+            "[WARNING] organization.role is unexpected key. Did you mean organization.roles ? \
+             ({conf}:12)"
+        ),
+        format!(
+            "[WARNING] otlp.endpont is unexpected key. Did you mean otlp.endpoint ? ({conf}:7)"
+        ),
+    ];
+    assert_eq!(verdict(&finished)[..2], expected);
 }
 
 #[test]

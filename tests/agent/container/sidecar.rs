@@ -43,8 +43,9 @@ fn has_control_groups() -> bool {
 #[track_caller]
 fn posted(fake_server: &FakeServer, count: usize) {
     fake_server.wait(limit(15), "values", |seen| {
-        let posts = seen.to("POST", TSDB);
-        let posts = posts.filter(|request| request.status == Some(200));
+        let posts = seen
+            .to("POST", TSDB)
+            .filter(|request| request.status == Some(200));
         (posts.count() >= count).then_some(())
     });
 }

@@ -170,8 +170,8 @@ fn a_server_that_closes_after_each_answer_is_no_trouble() {
             requests_per_connection: 1,
             announce_close,
             ..Settings::default()
-        });
-        let fake_server = fake_server.unwrap();
+        })
+        .unwrap();
         let sandbox = Sandbox::of(&fake_server);
         let mut agent = sandbox.start();
         measured(&fake_server);

@@ -197,11 +197,13 @@ fn an_outage_with_two_hundred_kills_costs_no_more_than_the_window() {
     let more = format!("{LITTLE}[spool]\nwindow = \"2m\"\n");
     let hosts: Vec<_> = (0..AGENTS).map(|_| away(fake_server, &more)).collect();
     let lived: Vec<_> = thread::scope(|scope| {
-        let spawned = hosts.iter().map(|(sandbox, _)| {
-            let lives = [(); LIVES].map(|()| 1 + random.below(2 * WINDOW));
-            scope.spawn(move || live_and_die(sandbox, &lives))
-        });
-        let spawned: Vec<_> = spawned.collect();
+        let spawned: Vec<_> = hosts
+            .iter()
+            .map(|(sandbox, _)| {
+                let lives = [(); LIVES].map(|()| 1 + random.below(2 * WINDOW));
+                scope.spawn(move || live_and_die(sandbox, &lives))
+            })
+            .collect();
         spawned
             .into_iter()
             .map(|agent| agent.join().unwrap())

@@ -24,8 +24,9 @@ const TOKEN: &str = "AQAEAGx0b2tlbg==";
 /// A sandbox whose host has the firmware of a fixture, and whose agent detects the cloud.
 fn on(fixture: &str, fake_server: &FakeServer) -> Sandbox {
     let mut sandbox = Sandbox::of(fake_server);
-    let conf = sandbox.content("agent.conf");
-    let conf = conf.replace("cloud_platform = \"none\"", "cloud_platform = \"auto\"");
+    let conf = sandbox
+        .content("agent.conf")
+        .replace("cloud_platform = \"none\"", "cloud_platform = \"auto\"");
     sandbox.write("agent.conf", &conf);
     let sys = Path::new("tests/fixtures").join(fixture).join("t0/sys");
     sandbox.env("HOST_SYS", std::path::absolute(sys).unwrap());

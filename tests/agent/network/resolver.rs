@@ -256,10 +256,10 @@ fn one_address_family_is_enough() {
         // A name that the server does not have.
         mount(&conf, "127.0.0.1 listed.v4.hosts.example\n", "/etc/hosts");
         serve(one_family);
-        let names = FAULTS
+        let mut names: Vec<_> = FAULTS
             .iter()
-            .flat_map(|(fault, _)| ["v4", "v6"].map(|family| format!("{fault}.{family}.example")));
-        let mut names: Vec<_> = names.collect();
+            .flat_map(|(fault, _)| ["v4", "v6"].map(|family| format!("{fault}.{family}.example")))
+            .collect();
         names.push("listed.v4.hosts.example".to_owned());
         // All rows at once: several wait for answers that do not come.
         thread::scope(|scope| {

@@ -22,8 +22,8 @@ fn both_versions_of_tls_are_spoken() {
             tls: true,
             versions,
             ..Settings::default()
-        });
-        let fake_server = fake_server.unwrap();
+        })
+        .unwrap();
         let sandbox = Sandbox::of(&fake_server);
         let _agent = sandbox.start();
         described(&fake_server);
@@ -59,8 +59,8 @@ fn handshakes_of_every_version_group_and_kind_of_certificate() {
                             keys,
                             group: Some(group),
                             ..Settings::default()
-                        });
-                        let server = server.unwrap();
+                        })
+                        .unwrap();
                         let sandbox = Sandbox::of(&server);
                         let _agent = sandbox.start();
                         let what = format!("host by {versions:?} {keys:?} {group:?}");
@@ -107,8 +107,8 @@ fn a_self_signed_certificate_of_an_authority_is_accepted_where_it_is_named() {
         tls: true,
         self_signed: true,
         ..Settings::default()
-    });
-    let fake_server = fake_server.unwrap();
+    })
+    .unwrap();
     // (variable or key that names the certificate, whether it is accepted)
     for (named, is_accepted) in [("ca_file", true), ("SSL_CERT_FILE", true), ("", false)] {
         let mut sandbox = Sandbox::empty();
@@ -193,8 +193,8 @@ fn a_session_is_taken_up_again() {
         requests_per_connection: 1,
         announce_close: true,
         ..Settings::default()
-    });
-    let fake_server = fake_server.unwrap();
+    })
+    .unwrap();
     let sandbox = Sandbox::of(&fake_server);
     let _agent = sandbox.start();
     described(&fake_server);

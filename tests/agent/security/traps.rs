@@ -239,8 +239,8 @@ fn the_init_script_neither_follows_nor_waits_for_what_is_no_pid_file() {
     let script = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/packaging/sysv/mackerel-agent"
-    ));
-    let script = script.unwrap();
+    ))
+    .unwrap();
     with_each(|trap, _| {
         let sandbox = Sandbox::empty();
         let file = format!("pidfile={}", sandbox.path("mackerel-agent.pid").display());

@@ -191,8 +191,11 @@ fn health_is_that_of_the_own_container_where_neighbours_share_the_network() {
                 &script,
                 volume.to_str().unwrap(),
             ];
-            let words = place.words(&begin, &[]);
-            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            let words: Vec<String> = place
+                .words(&begin, &[])
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
             words
         };
         let sick_agent = sick_place.sandbox.spawn(&start(&sick_place));

@@ -21,8 +21,11 @@ impl Ear {
 
     /// An abstract socket.
     fn abstractly(sandbox: &mut Sandbox) -> Ear {
-        let name = sandbox.path("abstract").into_os_string().into_string();
-        let name = name.unwrap();
+        let name = sandbox
+            .path("abstract")
+            .into_os_string()
+            .into_string()
+            .unwrap();
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         sandbox.env("NOTIFY_SOCKET", format!("@{name}"));
         Ear(UnixDatagram::bind_addr(&address).unwrap())
@@ -33,8 +36,10 @@ impl Ear {
     fn next(&self, wanted: &str) -> String {
         let mut buffer = [0; 4096];
         self.0.set_read_timeout(Some(limit(15))).unwrap();
-        let length = self.0.recv(&mut buffer);
-        let length = length.unwrap_or_else(|error| panic!("no {wanted}: {error}"));
+        let length = self
+            .0
+            .recv(&mut buffer)
+            .unwrap_or_else(|error| panic!("no {wanted}: {error}"));
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
 
@@ -58,8 +63,13 @@ fn reloads(ear: &Ear, agent: &Agent<'_>) {
     agent.signal(Signal::HUP);
     let (message, _) = ear.until("RELOADING=1");
     let (_, microseconds) = message.split_once("\nMONOTONIC_USEC=").unwrap();
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
-    let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    let uptime: f64 = std::fs::read_to_string("/proc/uptime")
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     // Both count from the boot. The uptime includes the time that the host was suspended.
     let told: f64 = microseconds.parse::<f64>().unwrap() / 1e6;
     assert!(told > 0.0 && told <= uptime + 1.0, "{told} of {uptime}");

@@ -49,8 +49,7 @@ fn pid1_reaps_orphans_at_once() {
         };
         let described = |times| {
             fake_server.wait(limit(10), "description", |seen| {
-                let hosts = seen.model.hosts.values();
-                let hosts = hosts.filter(|host| !host.is_retired);
+                let hosts = seen.model.hosts.values().filter(|host| !host.is_retired);
                 (hosts.map(|host| host.updates).max() >= Some(times)).then_some(())
             });
         };

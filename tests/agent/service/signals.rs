@@ -141,8 +141,8 @@ fn a_crash_leaves_a_line_that_says_where_it_happened() {
     let line = finished
         .stderr
         .lines()
-        .find(|line| line.contains("crashed: signal 11, at"));
-    let line = line.unwrap_or_else(|| panic!("{}", finished.stderr));
+        .find(|line| line.contains("crashed: signal 11, at"))
+        .unwrap_or_else(|| panic!("{}", finished.stderr));
     assert!(
         line.starts_with("mackerel-agent ") && line.contains(" +0x"),
         "{line}"

@@ -18,8 +18,9 @@ const TSDB: &str = "/api/v0/tsdb";
 #[track_caller]
 fn posted(fake_server: &FakeServer, count: usize) {
     fake_server.wait(limit(15), "values", |seen| {
-        let posts = seen.to("POST", TSDB);
-        let posts = posts.filter(|request| request.status == Some(200));
+        let posts = seen
+            .to("POST", TSDB)
+            .filter(|request| request.status == Some(200));
         (posts.count() >= count).then_some(())
     });
 }

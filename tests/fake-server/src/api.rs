@@ -132,10 +132,13 @@ fn points(host: &Host, query: &str) -> Handled {
         second.ok_or_else(|| bad(&format!("{key} is missing")))
     };
     let (from, to) = (second("from")?, second("to")?);
-    let series = of("name").and_then(|name| host.series.get(&name));
-    let series = series.ok_or_else(|| not_found("metric not found"))?;
-    let points = series.iter().filter(|(time, _)| (from..=to).contains(time));
-    let points = points.map(|(time, value)| json!({"time": time, "value": value}));
+    let series = of("name")
+        .and_then(|name| host.series.get(&name))
+        .ok_or_else(|| not_found("metric not found"))?;
+    let points = series
+        .iter()
+        .filter(|(time, _)| (from..=to).contains(time))
+        .map(|(time, value)| json!({"time": time, "value": value}));
     Ok(Answer::json(
         &json!({"metrics": points.collect::<Vec<_>>()}),
     ))
@@ -149,8 +152,9 @@ fn register(model: &mut Model, document: Value) -> Handled {
         document.get("customIdentifier"),
         "",
     )?;
-    let id = model.register(document, now());
-    let id = id.ok_or_else(|| bad("too many hosts"))?;
+    let id = model
+        .register(document, now())
+        .ok_or_else(|| bad("too many hosts"))?;
     Ok(Answer::json(&json!({"id": id})))
 }
 

@@ -245,8 +245,11 @@ pub(super) fn graphs(document: &Value) -> Checked<Vec<(String, Value)>> {
             return Err(format!("no unit in {graph}"));
         }
         each(graph.get("metrics"), |metric| {
-            let below = metric["name"].as_str().unwrap_or_default();
-            let below = below.strip_prefix(name).and_then(|r| r.strip_prefix('.'));
+            let below = metric["name"]
+                .as_str()
+                .unwrap_or_default()
+                .strip_prefix(name)
+                .and_then(|r| r.strip_prefix('.'));
             if below.is_none() || !metric["name"].as_str().is_some_and(is_graph_name) {
                 return Err(format!("no name below {name} in {metric}"));
             }

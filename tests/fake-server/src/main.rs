@@ -66,8 +66,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<FakeServer, String> {
-    let rules = arguments.script.iter().map(|text| Rule::parse(text));
-    let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
+    let rules: Vec<Rule> = arguments
+        .script
+        .iter()
+        .map(|text| Rule::parse(text))
+        .collect::<Result<_, _>>()?;
     let stdout = std::io::stdout();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = stdout.is_terminal() && !plain;

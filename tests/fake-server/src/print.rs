@@ -173,8 +173,12 @@ fn host(document: &Value, id: &str) -> Vec<Line> {
     }
     fact("cloud", text(&meta["cloud"]["provider"]));
     fact("roles", words(document, "roleFullnames").join(", "));
-    let checks = document["checks"].as_array().into_iter().flatten();
-    let checks: Vec<&str> = checks.filter_map(|check| check["name"].as_str()).collect();
+    let checks: Vec<&str> = document["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|check| check["name"].as_str())
+        .collect();
     fact("checks", checks.join(", "));
 
     let mut lines = vec![Line::Heading(text(&document["name"]))];
@@ -251,12 +255,15 @@ fn graphs(document: &Value) -> Vec<Line> {
     table.row(["graph", "label", "unit", "metrics"]);
     for graph in document.as_array().into_iter().flatten() {
         let of = |value: &Value| clip(value.as_str().unwrap_or(""), CLIP);
-        let metrics = graph["metrics"].as_array().into_iter().flatten();
-        let metrics = metrics.map(|metric| {
-            let name = metric["name"].as_str().unwrap_or("?");
-            name.rsplit('.').next().unwrap_or(name)
-        });
-        let metrics: Vec<&str> = metrics.collect();
+        let metrics: Vec<&str> = graph["metrics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|metric| {
+                let name = metric["name"].as_str().unwrap_or("?");
+                name.rsplit('.').next().unwrap_or(name)
+            })
+            .collect();
         let (name, label) = (of(&graph["name"]), of(&graph["displayName"]));
         table.row([name, label, of(&graph["unit"]), metrics.join(", ")]);
     }

@@ -160,8 +160,9 @@ pub(super) fn http_date(seconds: u64) -> String {
 pub(super) fn clip(text: &str, limit: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     let more = line.chars().count() > limit || text.lines().nth(1).is_some();
-    let shown = line.chars().take(limit);
-    let mut shown: String = shown
+    let mut shown: String = line
+        .chars()
+        .take(limit)
         .map(|c| if c.is_control() { '\u{b7}' } else { c })
         .collect();
     if more {

@@ -25,7 +25,7 @@ pub enum Flaw {
     NotYetValid,
     /// It is for another name.
     WrongName,
-    /// It is signed by an authority that the client does not know.
+    /// It is signed by an authority that the client does not trust.
     UnknownCa,
 }
 

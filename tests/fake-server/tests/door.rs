@@ -57,8 +57,8 @@ fn an_idle_connection_is_closed() {
             tls,
             idle: Duration::from_millis(300),
             ..Settings::default()
-        });
-        let fake_server = fake_server.unwrap();
+        })
+        .unwrap();
         let mut client = Client::of(&fake_server);
         assert_eq!(client.end("POST", TSDB, "[]"), End::Status(200));
         assert_eq!(client.rest(), End::Closed(0), "tls {tls}");
@@ -72,8 +72,8 @@ fn a_connection_is_closed_after_so_many_requests() {
             requests_per_connection: 2,
             announce_close,
             ..Settings::default()
-        });
-        let fake_server = fake_server.unwrap();
+        })
+        .unwrap();
         let mut client = Client::of(&fake_server);
         let first = client.ask("POST", TSDB, "[]");
         assert_eq!(first.header("connection"), None);

@@ -200,8 +200,8 @@ fn who_may_do_what() {
     let anyone = FakeServer::start(Settings {
         key: None,
         ..Settings::default()
-    });
-    let anyone = anyone.unwrap();
+    })
+    .unwrap();
     let mut client = Client::of(&anyone);
     client
         .request_with("GET", HOSTS, "X-Api-Key: whatever\r\n", "")

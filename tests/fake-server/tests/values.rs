@@ -129,8 +129,8 @@ fn every_request_is_remembered() {
             (1, 1, "POST /api/v0/tsdb?", "[]", 200),
             (2, 1, "GET /api/v0/nothing?a=b", "", 404),
             (3, 2, "POST /api/v0/tsdb?", "nonsense", 400),
-        ];
-        let want = want.map(|(number, connection, line, body, status)| {
+        ]
+        .map(|(number, connection, line, body, status)| {
             (number, connection, line.to_owned(), body.to_owned(), status)
         });
         assert_eq!(seen, want);

@@ -99,8 +99,9 @@ impl Files {
 
     /// The path of a statically linked busybox.
     pub(super) fn busybox(&self) -> String {
-        let found = ["/bin/busybox", "/usr/bin/busybox"];
-        let found = found.into_iter().find(|path| Path::new(path).exists());
+        let found = ["/bin/busybox", "/usr/bin/busybox"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
         found.expect("busybox-static is installed").to_owned()
     }
 

@@ -52,8 +52,10 @@ fn environment_alone_runs_it_in_16_mebibytes_as_anybody() {
     let files = Files::of(&fake_server);
     let run = |user: &&str| one(&fake_server, &files, user);
     std::thread::scope(|scope| {
-        let runs = USERS.iter().map(|user| scope.spawn(move || run(user)));
-        let runs: Vec<_> = runs.collect();
+        let runs: Vec<_> = USERS
+            .iter()
+            .map(|user| scope.spawn(move || run(user)))
+            .collect();
         for run in runs {
             run.join().unwrap();
         }

@@ -156,8 +156,10 @@ fn what_is_wrong_with_a_server_changes_nothing() {
         (
             NEWER,
             |s| {
-                let text = s.sandbox.content("release/manifest");
-                let text = text.replace(NEWER, "99.0.1");
+                let text = s
+                    .sandbox
+                    .content("release/manifest")
+                    .replace(NEWER, "99.0.1");
                 s.files.rule(Rule::on("manifest", answer(200, text)));
             },
             "not signed with the key",

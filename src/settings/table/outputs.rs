@@ -1,0 +1,251 @@
+//! The keys of `[[otlp]]` and `[[organization]]`.
+
+use std::mem;
+use std::net::SocketAddr;
+
+use super::STATUS;
+use crate::base::url::host_and_port;
+use crate::config::apibase::apibase;
+use crate::config::item::Item;
+use crate::config::key::quoted;
+use crate::config::{
+    Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
+};
+use crate::settings::kind::{Kind, store};
+use crate::settings::outputs::{headers, resource};
+use crate::settings::row::{Row, read_table};
+
+/// The names of the arrays of tables.
+pub(in crate::settings) const OTLP: &str = "otlp";
+pub(in crate::settings) const ORGANIZATION: &str = "organization";
+/// The table of [`ORGANIZATION_KEYS`] that has keys of its own.
+pub(in crate::settings) const HOST_STATUS: &str = "host_status";
+
+/// Each array, its description, and further sentences that the sample leaves out.
+#[cfg(test)]
+pub(in crate::settings) const ARRAYS: [(&str, &str, &str); 2] = [
+    (
+        OTLP,
+        "Destination of metrics over OTLP. One such block for each destination, up to 8.",
+        "The blocks of all files are used. There are no variables with the prefix `MACKEREL_`. A \
+         change takes effect at a reload.",
+    ),
+    (
+        ORGANIZATION,
+        "Further organization of Mackerel that receives everything too. One such block for each, \
+         up to 8.",
+        "The blocks of all files are used. There are no variables. Each organization has its own \
+         host. A change needs a restart.",
+    ),
+];
+
+const fn otlp(key: &'static str, kind: Kind<Otlp>) -> Row<Otlp> {
+    Row::new(key, kind)
+}
+
+const fn row(key: &'static str, kind: Kind<Organization>) -> Row<Organization> {
+    Row::new(key, kind)
+}
+
+/// The keys of `[[otlp]]`.
+pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
+    otlp(
+        "endpoint",
+        Kind::Own(
+            |o, v| {
+                o.place.line = v.line;
+                store(&mut o.endpoint, v.string()?.to_owned())
+            },
+            None,
+        ),
+    )
+    .of(&[(OTLP, "\"otlp.mackerelio.com:4317\"")])
+    .example("\"otlp.mackerelio.com:4317\"")
+    .values("host:port for gRPC, URL for HTTP")
+    .about("Address of the destination. Required.")
+    .more(
+        "For HTTP, `/v1/metrics` is appended to a URL without a path. For \
+         `otlp.mackerelio.com:4317`, the agent's API key is sent as the header \
+         `mackerel-api-key`, unless `headers` or `headers_file` has it.",
+    ),
+    otlp(
+        "protocol",
+        Kind::Own(|o, v| store(&mut o.protocol, protocol(v.string()?)?), None),
+    )
+    .of(&[(OTLP, "")])
+    .default("\"grpc\"")
+    .example("\"http/protobuf\"")
+    .values("grpc or http/protobuf")
+    .about("How it is reached."),
+    otlp("headers", Kind::Table(headers))
+        .of(&[(OTLP, "")])
+        .example("{ authorization = \"Bearer TOKEN\" }")
+        .values("table of texts")
+        .about("Headers that are sent, such as a key. They are not logged."),
+    otlp("headers_file", Kind::File(|o| &mut o.headers_file))
+        .of(&[(OTLP, "")])
+        .example("\"/etc/mackerel-agent/headers\"")
+        .about("File with further headers, each a line `name: value`."),
+    otlp("resource", Kind::Table(resource))
+        .of(&[(OTLP, "")])
+        .example("{ \"service.name\" = \"web\" }")
+        .values("table of texts")
+        .about("Resource attributes besides `host.name` and `os.type`."),
+    otlp("per_cpu", Kind::Bool(|o| &mut o.per_cpu))
+        .of(&[(OTLP, "")])
+        .about("Send CPU time for each CPU."),
+    otlp("insecure", Kind::Bool(|o| &mut o.insecure))
+        .of(&[(OTLP, "")])
+        .about("Speak gRPC without TLS.")
+        .more("`http://` before the endpoint has the same effect."),
+    otlp("ca_file", Kind::File(|o| &mut o.ca_file))
+        .of(&[(OTLP, "")])
+        .example("\"/etc/mackerel-agent/ca.pem\"")
+        .about("Certificates, in PEM, to trust besides the public authorities."),
+    otlp(
+        "metrics",
+        Kind::Own(
+            |o, v| {
+                let mut all = Families::default();
+                for name in v.strings()? {
+                    all = all.with(Families::named(&name)?);
+                }
+                store(&mut o.metrics, all)
+            },
+            None,
+        ),
+    )
+    .of(&[(OTLP, "[\"disk.io_time\", \"network.errors\"]")])
+    .example("[\"disk.io_time\", \"network.errors\"]")
+    .values("list of names")
+    .about("Extra metrics.")
+    .more(
+        "The names are `disk.io_time`, `disk.operation_time`, `disk.weighted_io_time`, \
+         `disk.pending_operations`, `disk.merged`, `network.packets`, `network.errors`, \
+         `network.dropped`, `filesystem.inodes`, `paging.faults` and `paging.operations`. \
+         `system.` before a name is accepted.",
+    ),
+    otlp("timeout", Kind::Seconds(|o| &mut o.timeout, (1, 60)))
+        .of(&[(OTLP, "")])
+        .default("10")
+        .example("7")
+        .about("Seconds after which an export has failed."),
+    otlp("checks", Kind::Bool(|o| &mut o.checks))
+        .of(&[(OTLP, "")])
+        .about("Send the states of checks as gauges."),
+];
+
+/// The keys of `[[organization]]`.
+pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
+    row(
+        "name",
+        Kind::Own(|o, v| store(&mut o.name, v.string()?.to_owned()), None),
+    )
+    .of(&[(ORGANIZATION, "\"second\"")])
+    .example("\"second\"")
+    .values("1 to 32 characters of a-z, 0-9, - and _")
+    .about("Name in messages, and in the files `id.NAME` and `spool.NAME` below root. Required."),
+    row(
+        "apikey",
+        Kind::Own(|o, v| store(&mut o.apikey, Secret::new(v.string()?)), None),
+    )
+    .of(&[(ORGANIZATION, "")])
+    .example("\"KEY\"")
+    .values("text")
+    .about("API key of the organization, with write permission."),
+    row("apikey_file", Kind::File(|o| &mut o.apikey_file))
+        .of(&[(ORGANIZATION, "\"/etc/mackerel-agent/apikey.second\"")])
+        .example("\"/etc/mackerel-agent/apikey.second\"")
+        .about("File that holds the API key in place of apikey."),
+    row(
+        "apibase",
+        Kind::Own(
+            |o, v| store(&mut o.apibase, Some(apibase(v.string()?)?)),
+            None,
+        ),
+    )
+    .of(&[(ORGANIZATION, "")])
+    .example("\"http://mackerel.example:8080\"")
+    .values("URL of an HTTP or HTTPS server")
+    .about("Address of the API, if not that at the top of the file."),
+    row("roles", Kind::Texts(|o| &mut o.roles))
+        .of(&[(ORGANIZATION, "[\"My-Service:app\"]")])
+        .example("[\"My-Service:app\"]")
+        .about("Roles of this host there. Those at the top of the file are not added."),
+    row("display_name", Kind::Text(|o| &mut o.display_name))
+        .of(&[(ORGANIZATION, "")])
+        .example("\"web server 1\"")
+        .about("Name of the host there, if not that at the top of the file."),
+    row("memo", Kind::Text(|o| &mut o.memo))
+        .of(&[(ORGANIZATION, "")])
+        .example("\"behind the door\"")
+        .about("Memo of the host there, if not that at the top of the file."),
+    row(
+        HOST_STATUS,
+        Kind::Table(|walk, o, v| read_table(walk, o, STATUS_KEYS, v, HOST_STATUS)),
+    )
+    .of(&[(ORGANIZATION, "")])
+    .example("{ on_start = \"working\" }")
+    .values("table with `on_start` and `on_stop`")
+    .about("Statuses there, if not those of `[host_status]`."),
+    row("checks", Kind::Bool(|o| &mut o.checks))
+        .of(&[(ORGANIZATION, "")])
+        .default("true")
+        .example("false")
+        .about("Send the reports of checks there too."),
+];
+
+/// The keys of an organisation's table `host_status`.
+pub(in crate::settings) const STATUS_KEYS: &[Row<Organization>] = &[
+    row(
+        "on_start",
+        Kind::Word(|o| &mut o.host_status.on_start, &STATUS),
+    ),
+    row(
+        "on_stop",
+        Kind::Word(|o| &mut o.host_status.on_stop, &STATUS),
+    ),
+];
+
+/// The protocol of that name. An empty name is `grpc`.
+pub(in crate::settings) fn protocol(name: &str) -> Result<OtlpProtocol, String> {
+    match name {
+        "" | "grpc" => Ok(OtlpProtocol::Grpc),
+        "http/protobuf" => Ok(OtlpProtocol::Http),
+        _ => Err(format!("{}; write grpc or http/protobuf", quoted(name))),
+    }
+}
+
+/// Where the listener accepts connections; `None` if the text is empty.
+pub(super) fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
+    let text = item.string()?;
+    let tcp = || {
+        let (host, port) = host_and_port(text)?;
+        Some(Listen::Tcp(SocketAddr::new(host.parse().ok()?, port?)))
+    };
+    let value = if text.is_empty() {
+        return Ok(None);
+    } else if text.starts_with('/') {
+        Listen::Unix(text.into())
+    } else {
+        tcp().ok_or("no address with a port; write \"127.0.0.1:9100\", or the path of a socket")?
+    };
+    let place = Place {
+        line: item.line,
+        ..Place::default()
+    };
+    Ok(Some(Placed { value, place }))
+}
+
+/// Swaps the files of the token if their paths differ. Returns whether they do.
+pub(super) fn swap_token(one: &mut Config, other: &mut Config) -> bool {
+    let (one, other) = (&mut one.listen_token_file, &mut other.listen_token_file);
+    let differs = match (&*one, &*other) {
+        (Some(one), Some(other)) => one.path.as_os_str() != other.path.as_os_str(),
+        (one, other) => one.is_some() != other.is_some(),
+    };
+    if differs {
+        mem::swap(one, other);
+    }
+    differs
+}

@@ -1,0 +1,174 @@
+"""otlp.py AGENT: a running agent with several OTLP destinations, each a server of grpcio that
+behaves in its own way. Messages are parsed by OTLP's own classes."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import grpc
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+
+import sandbox
+
+METHOD = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+# Seconds for everything: without NTP the agent waits a minute for a confirmation of its clock.
+LIMIT = 200
+# google.rpc.Status with RetryInfo of 3 s: code 8, details [type_url, value].
+RETRY_INFO = (b"\x08\x08\x1a\x32\n*type.googleapis.com/google.rpc.RetryInfo\x12\x04\n\x02\x08\x03")
+# Lines of a plugin whose values make a message of a megabyte.
+LINES = 20_000
+
+
+class Server:
+    """One destination. `answer(number, context)` gives the answer to a call, counted from 1."""
+
+    def __init__(self, name, answer, credentials=None, more=""):
+        self.name, self.answer, self.more = name, answer, more
+        self.calls, self.lock = [], threading.Lock()
+        # As large as the messages of the plugin: grpcio's own limit is 4 MiB.
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+        handler = grpc.unary_unary_rpc_method_handler(self.call)
+        handlers = grpc.method_handlers_generic_handler(METHOD, {"Export": handler})
+        self.server.add_generic_rpc_handlers((handlers,))
+        if credentials:
+            self.port = self.server.add_secure_port("localhost:0", credentials)
+        else:
+            self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def call(self, raw, context):
+        message = ExportMetricsServiceRequest.FromString(raw)
+        with self.lock:
+            self.calls.append((time.monotonic(), message, raw, dict(context.invocation_metadata())))
+            number = len(self.calls)
+        return self.answer(number, context).SerializeToString()
+
+    def settings(self):
+        host = "localhost" if "ca_file" in self.more else "127.0.0.1"
+        return f'[[otlp]]\nendpoint = "{host}:{self.port}"\n{self.more}\n'
+
+
+def ok(_number, _context):
+    return ExportMetricsServiceResponse()
+
+
+def partial(_number, _context):
+    answer = ExportMetricsServiceResponse()
+    answer.partial_success.rejected_data_points = 2
+    answer.partial_success.error_message = "zwei Punkte abgelehnt: größer"
+    return answer
+
+
+def failing(code, times, details=None):
+    def answer(number, context):
+        if number <= times:
+            if details:
+                context.set_trailing_metadata((("grpc-status-details-bin", details),))
+            context.abort(code, f"as the test wants, {number}")
+        return ExportMetricsServiceResponse()
+
+    return answer
+
+
+def certificates(directory):
+    """A certificate for localhost, which is its own authority."""
+    key, pem = os.path.join(directory, "key.pem"), os.path.join(directory, "ca.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-keyout", key, "-out", pem, "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    with open(key, "rb") as key, open(pem, "rb") as chain:
+        return pem, grpc.ssl_server_credentials([(key.read(), chain.read())])
+
+
+def points(message):
+    for resource in message.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                data = metric.sum if metric.HasField("sum") else metric.gauge
+                for point in data.data_points:
+                    yield metric, point
+
+
+def check_message(raw, message):
+    """The message is in protobuf's own form, and is a host's."""
+    assert message.SerializeToString() == raw, "not as protobuf writes it"
+    found = list(points(message))
+    names = {metric.name for metric, _ in found}
+    for name in ("system.cpu.time", "system.memory.usage", "system.cpu.load_average.1m",
+                 "system.network.io"):
+        assert name in names, (name, sorted(names))
+    for metric, point in found:
+        assert point.WhichOneof("value"), metric
+        assert point.time_unix_nano > 1_700_000_000 * 10**9, point
+        if metric.HasField("sum"):
+            assert metric.sum.aggregation_temporality == 2
+            assert 0 < point.start_time_unix_nano <= point.time_unix_nano, point
+    attributes = {one.key: one.value.string_value
+                  for one in message.resource_metrics[0].resource.attributes}
+    assert attributes["os.type"] == "linux" and attributes["host.name"], attributes
+
+
+def main(program):
+    print(f"grpcio {grpc.__version__}")
+    code = grpc.StatusCode
+    with tempfile.TemporaryDirectory() as directory:
+        ca_file, credentials = certificates(directory)
+        plain = "insecure = true\n"
+        tls = f'ca_file = "{ca_file}"\nheaders = {{ api-key = "SECRET" }}\n'
+        servers = [
+            Server("plain", ok, more=plain + "per_cpu = true\n"),
+            Server("tls", ok, credentials, more=tls),
+            Server("unavailable", failing(code.UNAVAILABLE, 1), more=plain),
+            Server("retry_info", failing(code.RESOURCE_EXHAUSTED, 1, RETRY_INFO), more=plain),
+            Server("unauthenticated", failing(code.UNAUTHENTICATED, 99), more=plain),
+            Server("partial", partial, more=plain),
+        ]
+        plugin = os.path.join(directory, "plugin")
+        with open(plugin, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\nnow=$(date +%s)\nseq -f \"many.value%.0f\t1\t$now\" {LINES}\n")
+        os.chmod(plugin, 0o755)
+        settings = f'mackerel = false\n[plugin.metrics.many]\ncommand = "{plugin}"\n'
+        settings += "".join(server.settings() for server in servers)
+        by_name = {server.name: server for server in servers}
+
+        def have_all():
+            return all(len(server.calls) >= 2 for server in servers) and any(
+                len(raw) > 1_000_000 for _, _, raw, _ in by_name["plain"].calls)
+
+        with sandbox.agent(program, settings) as (process, directory):
+            sandbox.SOON, soon = LIMIT, sandbox.SOON
+            sandbox.wait_for("two calls of each destination, one of a megabyte", have_all)
+            sandbox.SOON = soon
+            assert process.poll() is None
+            with open(os.path.join(directory, "log"), encoding="utf-8") as file:
+                log = file.read()
+        for server in servers:
+            server.server.stop(None)
+            # A message repeated after a failure is the same one.
+            for _, message, raw, _ in server.calls:
+                if any(metric.name.startswith("system.") for metric, _ in points(message)):
+                    check_message(raw, message)
+            sizes = [len(raw) for _, _, raw, _ in server.calls]
+            print(f"{server.name}: {len(sizes)} calls, {min(sizes)} to {max(sizes)} bytes")
+        metadata = by_name["tls"].calls[0][3]
+        assert metadata["api-key"] == "SECRET" and "SECRET" not in log, metadata
+        first, second = by_name["retry_info"].calls[:2]
+        assert second[0] - first[0] >= 2.9, "RetryInfo says 3 s"
+        assert first[2] == second[2][: len(first[2])] or len(second[2]) > len(first[2])
+        # A point that was refused is not sent again.
+        seen = [point.time_unix_nano for _, message, _, _ in by_name["partial"].calls
+                for metric, point in points(message) if metric.name == "system.cpu.load_average.1m"]
+        assert len(seen) == len(set(seen)), seen
+        assert log.count("zwei Punkte abgelehnt: größer") == 1, log
+        assert "UNAUTHENTICATED" in log.upper(), log
+        print(log)
+
+
+main(sys.argv[1])
