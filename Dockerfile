@@ -45,7 +45,7 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
     rm -rf "$at/target/tools"; ln -s /src/target/tools "$at/target/tools"; \
     cp -R .cargo Cargo.lock Cargo.toml LICENSE cross packaging src tests "$at"; \
     cd "$at"; \
-    MACKEREL_AGENT_REVISION=$REVISION cross/build "$TARGETARCH/$TARGETVARIANT"; \
+    MACKEREL_AGENT_REVISION=$REVISION SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH cross/build "$TARGETARCH/$TARGETVARIANT"; \
     install -D -m 755 dist/mackerel-agent_linux_* /out/usr/bin/mackerel-agent; \
     cross/sbom dist/sbom.json dist/notices; \
     install -d /out/usr/share/doc/mackerel-agent; \

@@ -7,57 +7,67 @@ pub(crate) const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 /// Pause between two attempts while the agent is stopping.
 pub(crate) const STOPPING: Duration = Duration::from_secs(1);
 
-/// The pause after a failure. It doubles with each further failure, up to a limit. It is
-/// randomised, so that hosts that failed at the same time do not retry at the same time.
+/// The pause after a failure. It grows with each further failure, up to a limit. It is randomised,
+/// so that hosts that failed at the same time do not retry at the same time.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    /// First pause in seconds, before it is randomised.
-    first: u32,
-    /// Longest pause in seconds.
-    limit: u32,
-    failures: u32,
+    /// First pause in milliseconds, before it is randomised. The same holds for the next two.
+    first: u64,
+    limit: u64,
+    next: u64,
+    /// Two times the factor by which each pause is longer than the one before.
+    growth: u64,
     is_stopping: bool,
 }
 
 impl Backoff {
-    /// Pauses of 1 s, 2 s, 4 s and so on, up to `limit`, which is in whole seconds.
+    /// Pauses of 1 s, 2 s, 4 s and so on, up to `limit`.
     pub(crate) fn up_to(limit: Duration) -> Backoff {
-        Backoff {
-            first: 1,
-            limit: seconds(limit),
-            failures: 0,
-            is_stopping: false,
-        }
+        Backoff::new(Duration::from_secs(1), limit, 4)
     }
 
-    /// The same pause after each failure, in whole seconds.
+    /// Pauses of `first`, one and a half times that, and so on, up to `limit`.
+    pub(crate) fn by_half(first: Duration, limit: Duration) -> Backoff {
+        Backoff::new(first, limit, 3)
+    }
+
+    /// The same pause after each failure.
     pub(crate) fn every(pause: Duration) -> Backoff {
+        Backoff::new(pause, pause, 2)
+    }
+
+    fn new(first: Duration, limit: Duration, growth: u64) -> Backoff {
+        let limit = millis(limit);
+        let first = millis(first).min(limit);
         Backoff {
-            first: seconds(pause),
-            ..Backoff::up_to(pause)
+            first,
+            limit,
+            next: first,
+            growth,
+            is_stopping: false,
         }
     }
 
     /// Records a failure and returns the pause after it. It is at least `asked`, the pause that the
     /// server requests, up to [`LONGEST_ASKED`].
     ///
-    /// The own part is between half the doubled pause, if `random` is 0, and all of it, if `random`
+    /// The own part is between half the own pause, if `random` is 0, and all of it, if `random`
     /// is `u32::MAX`. While the agent is stopping, the pause is [`STOPPING`].
     pub(crate) fn failed(&mut self, asked: Duration, random: u32) -> Duration {
-        let doubled = (u64::from(self.first) << self.failures.min(20)).min(u64::from(self.limit));
-        self.failures = self.failures.saturating_add(1);
+        let own = self.next;
+        self.next = (own.saturating_mul(self.growth) / 2).min(self.limit);
         if self.is_stopping {
             return STOPPING;
         }
         // Computed in milliseconds: fractions of a `Duration` need three times the code.
-        let half = doubled * 500;
+        let half = own / 2;
         let spread = half + half * u64::from(random) / u64::from(u32::MAX);
         Duration::from_millis(spread).max(asked.min(LONGEST_ASKED))
     }
 
     /// Records a success: the next failure counts as the first one.
     pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
+        self.next = self.first;
     }
 
     /// Records that the agent is stopping: from now on, pauses are short.
@@ -71,8 +81,9 @@ impl Backoff {
     }
 }
 
-fn seconds(pause: Duration) -> u32 {
-    u32::try_from(pause.as_secs()).unwrap_or(u32::MAX)
+/// Milliseconds of `pause`, of which none is longer than 49 days.
+fn millis(pause: Duration) -> u64 {
+    u32::try_from(pause.as_millis()).map_or(u64::from(u32::MAX), u64::from)
 }
 
 #[cfg(test)]
@@ -92,6 +103,23 @@ mod tests {
             assert!(least(&mut backoff) >= Duration::from_millis(500));
         }
         assert_eq!(least(&mut backoff), Duration::from_secs(150));
+    }
+
+    #[test]
+    fn backoff_by_half_grows_by_half_up_to_the_limit() {
+        let mut backoff = Backoff::by_half(Duration::from_secs(5), Duration::from_secs(30));
+        let pauses: Vec<u128> = (0..7)
+            .map(|_| backoff.failed(Duration::ZERO, u32::MAX).as_millis())
+            .collect();
+        assert_eq!(
+            pauses,
+            [5_000, 7_500, 11_250, 16_874, 25_312, 30_000, 30_000]
+        );
+        backoff.succeeded();
+        assert_eq!(
+            backoff.failed(Duration::ZERO, 0),
+            Duration::from_millis(2_500)
+        );
     }
 
     #[test]

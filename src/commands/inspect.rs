@@ -275,7 +275,7 @@ struct Show;
 impl Exchange for Show {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let verb = request.method.word();
-        let body = request.body.unwrap_or_default();
+        let body = request.text();
         // An error can be ignored: nothing else follows for a reader that has closed stdout.
         drop(say(&format!("{verb} {}\n{body}", request.path)));
         Ok(Answer {

@@ -205,8 +205,8 @@ mod tests {
 
     impl Exchange for Script {
         fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
-            let (method, path, body) = (request.method, request.path, request.body);
-            let line = format!("{method:?} {path} {}", body.unwrap_or_default());
+            let (method, path, body) = (request.method, request.path, request.text());
+            let line = format!("{method:?} {path} {}", body);
             self.lines.send(line).unwrap();
             let status = match self.statuses.len() {
                 1 => self.statuses[0],

@@ -12,7 +12,7 @@ use crate::base::clock::Unix;
 use crate::base::json::{Json, JsonError};
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::download::compressed;
-use crate::sys::http::{Answer, Exchange, LinkError, Method, Request};
+use crate::sys::http::{Answer, Exchange, JSON, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
 use crate::wire::error;
 use crate::wire::graph::{GraphDef, GraphMetric};
@@ -151,7 +151,8 @@ impl Api {
         let answer = self.link.exchange(&Request {
             method,
             path,
-            body,
+            body: body.map(str::as_bytes),
+            content_type: JSON,
             is_repeatable: (method, path) != (Method::Post, HOSTS),
         });
         let failure = match answer {

@@ -1,7 +1,7 @@
 //! OTLP metrics in Protocol Buffers: the request that exports them, and its answer. Only the fields
 //! that the agent writes or reads. Source: opentelemetry-proto 1.x, whose field numbers are stable.
 
-use prost::{Message, Oneof};
+use prost::{DecodeError, Message, Oneof};
 
 /// The method of gRPC that takes a [`MetricsRequest`].
 pub(crate) const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -148,11 +148,12 @@ pub(crate) struct PartialSuccess {
     pub(crate) message: String,
 }
 
-/// What the answer to a request says of points that were not taken. `None` if all were, or if
-/// `answer` is not an `ExportMetricsServiceResponse`.
-pub(crate) fn partial_success(answer: &[u8]) -> Option<PartialSuccess> {
-    let MetricsResponse { partial_success } = MetricsResponse::decode(answer).ok()?;
-    partial_success.filter(|partial| *partial != PartialSuccess::default())
+/// What the answer to a request says of points that were not taken. `None` if all were.
+///
+/// Fails if `answer` is not an `ExportMetricsServiceResponse`.
+pub(crate) fn partial_success(answer: &[u8]) -> Result<Option<PartialSuccess>, DecodeError> {
+    let MetricsResponse { partial_success } = MetricsResponse::decode(answer)?;
+    Ok(partial_success.filter(|partial| *partial != PartialSuccess::default()))
 }
 
 #[cfg(test)]
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn partial_success_is_read_as_protobuf_of_python_writes_it() {
         // (why this row exists, answer, points that were not taken, text)
-        let table: [(&str, &[u8], Option<(i64, &str)>); 7] = [
+        let table: [(&str, &[u8], Option<(i64, &str)>); 6] = [
             ("empty", b"", None),
             ("an empty partial success", b"\x0a\x00", None),
             ("both", b"\x0a\x08\x08\x05\x12\x04late", Some((5, "late"))),
@@ -173,13 +174,15 @@ mod tests {
                 b"\x10\x01\x0a\x02\x08\x07",
                 Some((7, "")),
             ),
-            ("damaged", b"\x0a\x08\x08", None),
         ];
         for (why, answer, expected) in table {
-            let found = partial_success(answer);
+            let found = partial_success(answer).unwrap();
             let found = found.map(|partial| (partial.rejected, partial.message));
             let expected = expected.map(|(rejected, text)| (rejected, text.to_owned()));
             assert_eq!(found, expected, "{why}");
+        }
+        for other in [&b"\x0a\x08\x08"[..], b"<html>", b"{}"] {
+            assert!(partial_success(other).is_err());
         }
     }
 

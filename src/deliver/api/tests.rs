@@ -15,7 +15,7 @@ struct Server {
 
 impl Exchange for Server {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
-        let body = request.body.unwrap_or_default();
+        let body = request.text();
         let line = format!("{:?} {} {body}", request.method, request.path);
         self.asked.send(line).unwrap();
         let (status, body) = self.answer.ok_or(LinkError::for_test("refused"))?;

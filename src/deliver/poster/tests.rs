@@ -51,7 +51,7 @@ impl Exchange for Server {
         let call = Call {
             at: *self.now.lock().unwrap(),
             line: format!("{:?} {}", request.method, request.path),
-            body: request.body.unwrap_or_default().to_owned(),
+            body: request.text().to_owned(),
         };
         let status = (self.rule)(&call);
         let (found, identifier) = (self.found, self.identifier);

@@ -171,25 +171,47 @@ impl Cancellable {
     }
 }
 
-impl Exchange for Cancellable {
-    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+impl Cancellable {
+    /// Sends `request` and waits for the answer, at most for `limit`. The body of the answer is that
+    /// of the server, byte by byte.
+    ///
+    /// Fails only if there is no answer or only a part of one.
+    pub(crate) fn exchange_within(
+        &mut self,
+        request: &Request<'_>,
+        limit: Duration,
+    ) -> Result<Answer<Vec<u8>>, LinkError> {
         let http = Arc::clone(&self.http);
-        let (method, is_repeatable) = (request.method, request.is_repeatable);
+        let Request {
+            method,
+            content_type,
+            is_repeatable,
+            ..
+        } = *request;
         let path = request.path.to_owned();
-        let body = request.body.map(str::to_owned);
+        let body = request.body.map(<[u8]>::to_vec);
+        let by = Deadline::after(limit);
         let say = move || {
             let request = Request {
                 method,
                 path: &path,
                 body: body.as_deref(),
+                content_type,
                 is_repeatable,
             };
-            http.say(&request, None)
+            http.say(&request, None, by)
         };
         self.runner.run(say).unwrap_or_else(|| {
             let doing = format!("wait for the answer of {}", self.http.peer);
             let why = io::Error::other("the agent is about to end");
             Err(LinkError::new(Kind::Timeout, doing, why))
         })
+    }
+}
+
+impl Exchange for Cancellable {
+    fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
+        let answer = self.exchange_within(request, self.http.limit);
+        answer.map(Answer::into_text)
     }
 }

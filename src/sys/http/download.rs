@@ -33,6 +33,7 @@ impl Http {
             method: Method::Get,
             path,
             body: None,
+            content_type: "",
             is_repeatable: true,
         };
         let by = Deadline::after(self.limit);

@@ -63,8 +63,23 @@ pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     (!is_none).then(|| format!("\"{}\"", escaped(&String::from_utf8_lossy(shown))))
 }
 
+impl Answer<Vec<u8>> {
+    /// The answer with its body as text.
+    pub(super) fn into_text(self) -> Answer {
+        Answer {
+            status: self.status,
+            body: String::from_utf8(self.body)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            encoding: self.encoding,
+            retry_after: self.retry_after,
+            location: self.location,
+            date: self.date,
+        }
+    }
+}
+
 /// Converts an answer of ureq and reads its body.
-pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> {
+pub(super) fn read(answer: http::Response<Body>) -> Result<Answer<Vec<u8>>, ureq::Error> {
     let (head, body) = answer.into_parts();
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let retry_after = header(RETRY_AFTER).and_then(|value| value.parse().ok());
@@ -79,8 +94,7 @@ pub(super) fn read(answer: http::Response<Body>) -> Result<Answer, ureq::Error> 
     }
     Ok(Answer {
         status: head.status.as_u16(),
-        body: String::from_utf8(text)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        body: text,
         encoding,
         retry_after: retry_after.map(Duration::from_secs),
         location,

@@ -7,6 +7,7 @@ mod date;
 mod dial;
 pub(crate) mod download;
 mod error;
+mod field;
 pub(crate) mod grpc;
 pub(crate) mod h2;
 pub(crate) mod head;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::config::AutoHeaderValue;
-use ureq::http::header::{CONTENT_TYPE, HeaderMap};
+use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use ureq::{Agent, AsSendBody, Body, http};
 
 use self::dial::{Dialer, Peer};
@@ -46,6 +47,11 @@ use crate::base::url::encoded_path;
 /// Longest time for which an unused connection is kept. After that, a device on the path, such as a
 /// NAT router, may have dropped its state.
 const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// `Content-Type` of JSON.
+pub(crate) const JSON: &str = "application/json";
+/// `Content-Type` of Protocol Buffers, as OTLP names it.
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 
 /// Method of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,20 +78,30 @@ pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     /// Begins with `/` and includes the query.
     pub(crate) path: &'a str,
-    /// A JSON document. An empty text is sent as a body of zero bytes; `None` sends no body.
-    pub(crate) body: Option<&'a str>,
+    /// Empty: a body of zero bytes, without a type. `None`: no body.
+    pub(crate) body: Option<&'a [u8]>,
+    /// Value of `Content-Type` of a body that is not empty.
+    pub(crate) content_type: &'static str,
     /// Whether the request is idempotent. Only such a request may be sent twice.
     pub(crate) is_repeatable: bool,
 }
 
+impl<'a> Request<'a> {
+    /// The body as text; empty if there is none, or if it is not UTF-8.
+    pub(crate) fn text(&self) -> &'a str {
+        let body = self.body.unwrap_or_default();
+        str::from_utf8(body).unwrap_or_default()
+    }
+}
+
 /// The server's answer with any status. Redirects are returned like other answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct Answer<Body = String> {
     /// 101, or at least 200: interim answers are dropped.
     pub(crate) status: u16,
-    /// At most 1 MiB; the rest is dropped. Bytes that are not UTF-8 become U+FFFD. Empty if
-    /// `encoding` is set.
-    pub(crate) body: String,
+    /// At most 1 MiB; the rest is dropped. Empty if `encoding` is set. In a `String`, bytes that
+    /// are not UTF-8 become U+FFFD.
+    pub(crate) body: Body,
     /// Value of `Content-Encoding`, in quotes; `None` if the body is not compressed. The request
     /// asks for a body without compression.
     pub(crate) encoding: Option<String>,
@@ -219,6 +235,25 @@ impl Http {
         })
     }
 
+    /// Adds `headers` to those of every request: names and values.
+    ///
+    /// Fails on a header that the client itself sets, or that cannot be sent.
+    pub(crate) fn with_headers<'h>(
+        mut self,
+        headers: impl Iterator<Item = (&'h str, &'h str)>,
+    ) -> Result<Http, SetupError> {
+        for (at, (name, value)) in headers.enumerate() {
+            let name = field::checked(at, name, value)?;
+            // Cannot fail: both are checked.
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), value.trim_matches(' ').parse())
+            {
+                self.headers.insert(name, value);
+            }
+        }
+        Ok(self)
+    }
+
     /// The trusted roots, for another client; `None` if no connection is encrypted.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the destinations of OTLP"))]
     pub(crate) fn roots(&self) -> Option<Roots> {
@@ -231,7 +266,7 @@ impl Http {
         request: &Request<'_>,
         header: Option<(&'static str, &str)>,
         by: Deadline,
-    ) -> Result<Answer, ureq::Error> {
+    ) -> Result<Answer<Vec<u8>>, ureq::Error> {
         read(self.send(request, header, by)?)
     }
 
@@ -257,7 +292,7 @@ impl Http {
             message = message.header(name, value);
         }
         if request.body.is_some_and(|body| !body.is_empty()) {
-            message = message.header(CONTENT_TYPE, "application/json");
+            message = message.header(CONTENT_TYPE, request.content_type);
         }
         match request.body {
             Some(body) => self.run(message.body(body)?, by),
@@ -299,14 +334,14 @@ impl Http {
         LinkError::new(Kind::of(&cause), format!("{doing} {}", self.peer), cause)
     }
 
-    /// Sends a request. Sends an idempotent one a second time if the kept connection turns out to
-    /// be closed.
+    /// Sends a request and waits for the answer, at most until `by`. Sends an idempotent one a second
+    /// time if the kept connection turns out to be closed.
     fn say(
         &self,
         request: &Request<'_>,
         header: Option<(&'static str, &str)>,
-    ) -> Result<Answer, LinkError> {
-        let by = Deadline::after(self.limit);
+        by: Deadline,
+    ) -> Result<Answer<Vec<u8>>, LinkError> {
         let connections = self.progress.connections();
         let answer = match self.attempt(request, header, by) {
             // The server may close an idle connection while the next request is on its way.
@@ -326,7 +361,8 @@ impl Http {
 
 impl Exchange for Http {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
-        self.say(request, None)
+        let by = Deadline::after(self.limit);
+        self.say(request, None, by).map(Answer::into_text)
     }
 }
 
@@ -338,15 +374,17 @@ impl Fetch for Http {
         header: Option<(&'static str, &str)>,
     ) -> Result<Answer, LinkError> {
         // ureq sends a PUT without a body as one of unknown length.
-        let body = (method != Method::Get).then_some("");
+        let body = (method != Method::Get).then_some(&[][..]);
         let is_repeatable = true;
         let request = Request {
             method,
             path,
             body,
+            content_type: "",
             is_repeatable,
         };
-        self.say(&request, header)
+        let by = Deadline::after(self.limit);
+        self.say(&request, header, by).map(Answer::into_text)
     }
 }
 

@@ -144,7 +144,7 @@ impl Stream {
         for _ in 0..length.parse::<usize>().unwrap() {
             read(&mut text)?;
         }
-        Ok(String::from_utf8(text).unwrap())
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -496,7 +496,7 @@ pub(super) struct Exchanger(pub(super) Arc<Mutex<World>>);
 impl Exchange for Exchanger {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let mut world = self.0.lock().unwrap();
-        let body = request.body.unwrap_or_default();
+        let body = request.text();
         let is_refused = world.face == Face::Refusing;
         let Some((status, retry)) = world.meet(request.method, request.path, body) else {
             return Err(if is_refused {

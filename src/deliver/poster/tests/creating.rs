@@ -62,7 +62,7 @@ impl Exchange for Registrar {
     fn exchange(&mut self, request: &Request<'_>) -> Result<Answer, LinkError> {
         let line = format!("{:?} {}", request.method, request.path);
         let at = *self.now.lock().unwrap();
-        let body = request.body.unwrap_or_default().to_owned();
+        let body = request.text().to_owned();
         let is_creation = line == HOSTS;
         let is_search = line.starts_with("Get /api/v0/hosts?");
         self.calls.lock().unwrap().push(Call { at, line, body });

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Channel;
 use crate::sys::http::dial::{Dialer, Peer};
 use crate::sys::http::error::SetupError;
+use crate::sys::http::field;
 use crate::sys::http::h2::hpack;
 use crate::sys::http::proxy;
 use crate::sys::http::roots::Roots;
@@ -92,50 +93,12 @@ fn fields(settings: &Settings, origin: &Origin) -> Result<Vec<u8>, SetupError> {
         hpack::put(&mut fields, "authorization", &login);
     }
     for (at, (name, value)) in settings.headers.iter().enumerate() {
-        let name = name.to_ascii_lowercase();
-        let wrong = if !is_name(&name) {
-            "its name has a character that no name of a header can have"
-        } else if is_reserved(&name) {
-            "the client itself sets this one, or HTTP/2 has none such"
-        } else if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            "its value has a character other than those of printable ASCII"
-        } else {
-            hpack::put(&mut fields, &name, value.trim_matches(' '));
-            continue;
-        };
-        // A name that is none may be a secret out of place.
-        let what = if is_name(&name) {
-            name
-        } else {
-            (at + 1).to_string()
-        };
-        let what = format!("header {what}");
-        return Err(SetupError::Metadata { what, wrong });
+        let name = field::checked(at, name, value)?;
+        hpack::put(&mut fields, &name, value.trim_matches(' '));
     }
     if fields.len() > HEADERS {
         let (what, wrong) = ("headers".to_owned(), "all together are longer than 8 kB");
         return Err(SetupError::Metadata { what, wrong });
     }
     Ok(fields)
-}
-
-/// Whether this can be the name of a header (RFC 9110, 5.6.2), in lower case.
-fn is_name(name: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_good)
-}
-
-fn is_reserved(name: &str) -> bool {
-    const NAMES: [&str; 9] = [
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "keep-alive",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    ];
-    name.starts_with("grpc-") || NAMES.contains(&name)
 }

@@ -13,6 +13,7 @@ const GET: Request<'static> = Request {
     method: Method::Get,
     path: "/",
     body: None,
+    content_type: "",
     is_repeatable: true,
 };
 

@@ -10,7 +10,8 @@ fn request_has_the_headers_of_the_settings() {
     let answer = http.exchange(&Request {
         method: Method::Post,
         path: "/api/v0/tsdb",
-        body: Some("[1]\n"),
+        body: Some(b"[1]\n"),
+        content_type: JSON,
         is_repeatable: true,
     });
     assert_eq!(told(answer, port), "{}");
@@ -392,7 +393,8 @@ fn request_that_the_server_does_not_read_times_out() {
     let answer = impatient(port).exchange(&Request {
         method: Method::Post,
         path: "/",
-        body: Some(&body),
+        body: Some(body.as_bytes()),
+        content_type: JSON,
         is_repeatable: true,
     });
     assert_eq!(

@@ -1,0 +1,162 @@
+//! The rounds that wait for a server: in memory, the oldest first, limited in number and bytes.
+
+use std::collections::VecDeque;
+
+/// Rounds that are held: an hour, and some minutes for those who repair the server.
+pub(super) const ROUNDS: usize = 64;
+/// Bytes of memory that are held, as estimated by the rounds themselves. 64 rounds of a host with 64 CPUs, each
+/// of them sent by itself, are half of it.
+pub(super) const BYTES: usize = 4 << 20;
+/// Bytes counted for each entry besides its content.
+const ENTRY: usize = 64;
+
+/// A queue of rounds. The values of plugins may be entries of their own: entries of the same age are
+/// one round.
+pub(super) struct Ring<T> {
+    entries: VecDeque<Entry<T>>,
+    /// Bytes of memory of all entries.
+    held: usize,
+}
+
+struct Entry<T> {
+    /// Seconds from boot to the round.
+    age: u64,
+    held: usize,
+    /// In a message.
+    size: usize,
+    content: T,
+}
+
+impl<T> Ring<T> {
+    pub(super) fn new() -> Ring<T> {
+        Ring {
+            entries: VecDeque::new(),
+            held: 0,
+        }
+    }
+
+    /// Adds `content`, which was measured at `age`, occupies `held` bytes, and has about `size` in a
+    /// message. Drops the oldest rounds if there is no room for it, and returns their number.
+    pub(super) fn push(&mut self, age: u64, held: usize, size: usize, content: T) -> usize {
+        let held = held.saturating_add(ENTRY);
+        self.held += held;
+        let at = self.entries.partition_point(|entry| entry.age <= age);
+        let entry = Entry {
+            age,
+            held,
+            size,
+            content,
+        };
+        self.entries.insert(at, entry);
+        let mut lost = 0;
+        while self.rounds() > ROUNDS || (self.held > BYTES && self.entries.len() > 1) {
+            let oldest = self.entries.front().map(|entry| entry.age);
+            let same = |entry: &&Entry<T>| Some(entry.age) == oldest;
+            self.drop_front(self.entries.iter().take_while(same).count());
+            lost += 1;
+        }
+        lost
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Number of rounds: of ages that differ.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds_of(self.entries.len())
+    }
+
+    /// Number of rounds among the first `count` entries.
+    pub(super) fn rounds_of(&self, count: usize) -> usize {
+        let mut last = None;
+        let ages = self.entries.iter().take(count).map(|entry| entry.age);
+        ages.filter(|age| last.replace(*age) != Some(*age)).count()
+    }
+
+    /// Number of the first entries that have at most `bytes` bytes and are at most `most`. One, if the
+    /// first has more bytes by itself.
+    pub(super) fn batch(&self, most: usize, bytes: usize) -> usize {
+        let mut size = 0;
+        let fits = |entry: &&Entry<T>| {
+            size += entry.size;
+            size <= bytes
+        };
+        let count = self.entries.iter().take(most).take_while(fits).count();
+        count.max(1).min(self.entries.len())
+    }
+
+    /// The first `count` entries.
+    pub(super) fn front(&self, count: usize) -> Vec<&T> {
+        let first = self.entries.iter().take(count);
+        first.map(|entry| &entry.content).collect()
+    }
+
+    /// Removes the first `count` entries.
+    pub(super) fn drop_front(&mut self, count: usize) {
+        for entry in self.entries.drain(..count.min(self.entries.len())) {
+            self.held -= entry.held;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_drops_the_oldest_rounds_and_is_in_order_of_age() {
+        let mut ring = Ring::new();
+        for minute in 0..ROUNDS as u64 {
+            assert_eq!(ring.push(minute, 1, 1, (minute, 'h')), 0);
+        }
+        // The values of a plugin that took its time belong to the round in which it was started.
+        assert_eq!(ring.push(3, 1, 1, (3, 'p')), 0);
+        assert_eq!(ring.push(0, 1, 1, (0, 'p')), 0);
+        assert_eq!(ring.rounds(), ROUNDS);
+        assert_eq!(ring.front(3), [&(0, 'h'), &(0, 'p'), &(1, 'h')]);
+        assert_eq!((ring.rounds_of(2), ring.rounds_of(3)), (1, 2));
+        // Both entries of the oldest round go.
+        assert_eq!(ring.push(100, 1, 1, (100, 'h')), 1);
+        assert_eq!(ring.front(4), [&(1, 'h'), &(2, 'h'), &(3, 'h'), &(3, 'p')]);
+        ring.drop_front(4);
+        assert_eq!(ring.front(1), [&(4, 'h')]);
+        assert_eq!(ring.rounds(), ROUNDS - 3);
+        ring.drop_front(usize::MAX);
+        assert!(ring.is_empty() && ring.held == 0);
+    }
+
+    #[test]
+    fn ring_is_limited_in_bytes() {
+        let mut ring = Ring::new();
+        let quarter = BYTES / 4 - ENTRY;
+        for minute in 0..4 {
+            assert_eq!(ring.push(minute, quarter, 1, minute), 0);
+        }
+        assert_eq!(ring.push(4, 2 * quarter, 1, 4), 2);
+        assert_eq!(ring.front(9), [&2, &3, &4]);
+        // One that is too large by itself is held alone.
+        assert_eq!(ring.push(5, 2 * BYTES, 1, 5), 3);
+        assert_eq!(ring.front(9), [&5]);
+    }
+
+    #[test]
+    fn batch_is_limited_in_entries_and_bytes() {
+        let mut ring = Ring::new();
+        assert_eq!(ring.batch(9, 1_000), 0);
+        for minute in 0..5 {
+            ring.push(minute, 1, 200, minute);
+        }
+        // (entries at most, bytes at most, entries)
+        let table = [
+            (9, 9_999, 5),
+            (3, 9_999, 3),
+            (9, 600, 3),
+            (9, 599, 2),
+            (9, 1, 1),
+        ];
+        for (most, bytes, expected) in table {
+            assert_eq!(ring.batch(most, bytes), expected, "{most}, {bytes}");
+        }
+    }
+}
