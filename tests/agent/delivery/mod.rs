@@ -1,5 +1,6 @@
 //! Registration, posts and what is kept during an outage.
 
+mod organizations;
 mod outage;
 mod post;
 mod register;
