@@ -46,7 +46,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -134,6 +134,9 @@ test-dist: needs-test ## Run the tests of the built program, slow ones too, on t
 test-outputs: needs-test ## Check Prometheus text and OTLP of the amd64 binary of dist/ against programs of others (AGENT_BIN=… for another)
 	tests/peers/run prometheus $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 	tests/peers/run otlp $(or $(AGENT_BIN),$(call SHIPPED,amd64))
+
+test-queries: needs-test ## Evaluate the queries of docs/opentelemetry.md by promtool beside Mackerel's values (seconds)
+	tests/peers/run queries
 
 test-root-boundary: needs-test ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
 	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary -- --all
@@ -242,7 +245,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint deny test test-slow test-manifests dist test-crypto test-dist test-outputs test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+	@for step in lint deny test test-slow test-manifests dist test-crypto test-dist test-outputs test-queries test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
 		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

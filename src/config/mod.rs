@@ -176,6 +176,16 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The default values, changed by `change`. (`..Config::default()` moves each field, which is
+    /// more code.)
+    pub(crate) fn default_but(change: impl FnOnce(&mut Config)) -> Config {
+        let mut config = Config::default();
+        change(&mut config);
+        config
+    }
+}
+
 /// A text that must not be shown. It has no `Display`, and its `Debug` does not contain it.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct Secret(String);

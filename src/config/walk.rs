@@ -71,6 +71,11 @@ impl<'t> Walk<'t> {
         table: &DeTable<'_>,
         mut act: impl FnMut(&mut Walk<'t>, Item<'_>),
     ) {
+        self.each_by(table, &mut act);
+    }
+
+    /// [`Walk::each`], compiled once for all callers.
+    fn each_by(&mut self, table: &DeTable<'_>, act: &mut dyn FnMut(&mut Walk<'t>, Item<'_>)) {
         for (key, value) in table.iter() {
             self.path.push(key.get_ref().clone().into_owned());
             if !self.find_lookalike(key.span()) {

@@ -15,7 +15,7 @@ use super::row::Row;
 use super::table::SECTIONS;
 use super::unknown_keys::nearest;
 use crate::config::item::Item;
-use crate::config::{Config, Container, Include, Level, Scope, Warning};
+use crate::config::{Config, Include, Level, Scope, Warning};
 
 /// The prefix of variables that are meant for an agent.
 const PREFIX: &str = "MACKEREL_";
@@ -111,19 +111,14 @@ impl Config {
     /// The defaults without a configuration file: the agent runs alone in a container, which may be
     /// read-only.
     pub(crate) fn alone(variables: &Variables) -> Config {
-        Config {
-            pidfile: PathBuf::new(),
-            health: true,
-            container: Container {
-                // Users of the Go agent's image expect the metrics of that image.
-                metrics: match variables.get("apikey") {
-                    Some(_) => Scope::None,
-                    None => Scope::Auto,
-                },
-                ..Container::default()
-            },
-            ..Config::default()
-        }
+        Config::default_but(|config| {
+            config.pidfile = PathBuf::new();
+            config.health = true;
+            // Users of the Go agent's image expect the metrics of that image.
+            if variables.get("apikey").is_none() {
+                config.container.metrics = Scope::Auto;
+            }
+        })
     }
 
     /// Stores the values of `variables` in this configuration. Returns all problems and warnings.

@@ -5,8 +5,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::table::SECTIONS;
-use crate::base::url::host_and_port;
-use crate::config::key::quoted;
 use crate::config::{Config, Flags, Level, Warning};
 
 /// A flag has a value that cannot be used. Holds the text for the user.
@@ -116,16 +114,6 @@ impl Config {
         log::info!("no API key: nothing is sent to Mackerel's API; to change that, set apikey");
         self.mackerel = false;
         Ok(())
-    }
-
-    /// One text for each of `listen_hosts` that is no name of a host.
-    pub(super) fn doubt_hosts(&self) -> impl Iterator<Item = String> {
-        let is_host = |name: &str| host_and_port(name).is_some_and(|(_, port)| port.is_none());
-        let wrong = self.listen_hosts.iter().filter(move |name| !is_host(name));
-        wrong.map(|name| {
-            let name = quoted(name);
-            format!("listen_hosts: {name} is no name of a host; write it without a port")
-        })
     }
 
     /// The environment variables that the configured proxies set, also for plugins. The proxy for

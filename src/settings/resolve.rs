@@ -49,10 +49,7 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Config, String> {
 
 /// The defaults, with the host's paths from the flags or the environment.
 pub(crate) fn defaults(flags: &Flags) -> Config {
-    Config {
-        host: host(flags, HostPaths::default()),
-        ..Config::default()
-    }
+    Config::default_but(|config| config.host = host(flags, HostPaths::default()))
 }
 
 /// The host's paths. Flags win over the environment, and that over the configuration.
@@ -134,7 +131,6 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         Err(error) => problems.push(base::report(&error)),
     }
     problems.extend(secrets::read(&mut config, &mut doubt));
-    mistakes.extend(config.doubt_hosts());
     let root = Root::of(&config.host);
     if config.container.metrics.is_narrow() {
         config.container.task = identity::task(&root, |name| env::var_os(name));

@@ -1,5 +1,5 @@
-//! `google.rpc.Status` in Protocol Buffers: what a server of gRPC adds to a status, and the body of an
-//! error of OTLP over HTTP.
+//! `google.rpc.Status` in Protocol Buffers: what a server of gRPC adds to a status, and the body of
+//! an error of OTLP over HTTP.
 
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ struct Delay {
 
 /// How long to wait before the request is sent again, by the `google.rpc.RetryInfo` in `status`.
 ///
-/// `None` if there is none, if it has no delay or a negative one, or if `status` is not that message.
+/// `None` if there is none, if it has no delay or a negative one, or if `status` is not that
+/// message.
 /// A delay of zero is one: the request can be sent again.
 pub(crate) fn retry_delay(status: &[u8]) -> Option<Duration> {
     let Status { details, .. } = Status::decode(status).ok()?;

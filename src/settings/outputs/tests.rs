@@ -387,10 +387,8 @@ fn organization_has_a_name_of_its_own() {
         let found = found(&format!("[[organization]]\nname = '{name}'\n"));
         assert_eq!(found.is_empty(), expected, "{name}");
         if !expected {
-            let expected = format!(
-                "toml: line 1 (last key \"organization\"): write name = \"...\" \
-                 with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\""
-            );
+            let expected = "toml: line 1 (last key \"organization\"): write name = \"...\" \
+                 with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\"";
             assert_eq!(found, [expected]);
         }
     }

@@ -64,11 +64,11 @@ fn exporter_drops_the_oldest_rounds_of_a_longer_outage() {
 
 #[test]
 fn exporter_sends_a_backlog_in_messages_of_three_megabytes() {
-    let outage = |at, _| if at < 1_800 { LATER } else { Taken };
+    let outage = |at, _| if at < 600 { LATER } else { Taken };
     let mut lab = Lab::new(outage);
     lab.size = 1_000_000;
-    lab.run(2_400);
-    assert_eq!(lab.taken(), minutes(0, 40));
+    lab.run(900);
+    assert_eq!(lab.taken(), minutes(0, 15));
     let calls = lab.calls();
     assert!(calls.iter().all(|call| call.bytes <= 3_000_000));
     let taken: Vec<&Call> = calls.iter().filter(|call| call.is_taken).collect();

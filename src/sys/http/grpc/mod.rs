@@ -1,7 +1,7 @@
 //! Unary calls of gRPC over HTTP/2: one connection kept, every wait limited.
 //!
-//! A [`Channel`] opens connections as [`super::Http`] does: names, addresses, proxies, TLS. Over TLS
-//! the server has to choose HTTP/2 (ALPN `h2`); without TLS it is spoken at once (h2c by prior
+//! A [`Channel`] opens connections as [`super::Http`] does: names, addresses, proxies, TLS. Over
+//! TLS the server has to choose HTTP/2 (ALPN `h2`); without TLS it is used at once (h2c by prior
 //! knowledge). Before a call, what has come on the kept connection since the last one is read and
 //! answered, without waiting. If it has been closed, the call takes a new one.
 

@@ -19,8 +19,8 @@ const HEADERS: usize = 8 << 10;
 /// Where calls go and what they say; what is empty is not said. Not `Debug`: it holds secrets.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// `host:port`, or a URL of `http` (without TLS) or `https`. Its path is ignored. The port is 80
-    /// or 443 if there is none.
+    /// `host:port`, or a URL of `http` (without TLS) or `https`. Its path is ignored. The port is
+    /// 80 or 443 if there is none.
     pub(crate) target: String,
     /// Whether a target that is no URL is called without TLS.
     pub(crate) insecure: bool,

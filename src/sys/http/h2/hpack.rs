@@ -1,4 +1,5 @@
-//! HPACK (RFC 7541): decodes whole header blocks; encodes fields as literals that are never indexed.
+//! HPACK (RFC 7541): decodes whole header blocks; encodes fields as literals that are never
+//! indexed.
 
 use super::huffman;
 
@@ -126,7 +127,8 @@ impl Decoder {
         Some(field)
     }
 
-    /// The entry at `place`, which begins with 1 in the static table and goes on in the dynamic one.
+    /// The entry at `place`, which begins with 1 in the static table and continues in the dynamic
+    /// one.
     fn entry(&self, place: usize) -> Option<Field> {
         let place = place.checked_sub(1)?;
         if let Some(back) = place.checked_sub(STATIC) {
@@ -171,7 +173,8 @@ impl Input<'_> {
         Some(first)
     }
 
-    /// The number that begins in the last `bits` of `first`, at most 28 bits longer (RFC 7541, 5.1).
+    /// The number that begins in the last `bits` of `first`, at most 28 bits longer (RFC 7541,
+    /// 5.1).
     pub(super) fn number(&mut self, first: u8, bits: u32) -> Option<usize> {
         let most = (1 << bits) - 1;
         let mut number = usize::from(first) & most;

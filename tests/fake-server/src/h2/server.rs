@@ -1,5 +1,5 @@
-//! A server of gRPC that follows the rules: it receives unary calls and sends the answers that it is
-//! given.
+//! A server of gRPC that follows the rules: it receives unary calls and sends the answers that it
+//! is given.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

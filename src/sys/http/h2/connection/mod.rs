@@ -169,8 +169,8 @@ impl Connection {
         self.frames_left = FRAMES + length / 1024;
     }
 
-    /// Adds to the output as much of the body of the exchange as the server takes, and as the output
-    /// has room for. `true`: only the latter was the limit.
+    /// Adds to the output as much of the body of the exchange as the server takes, and as the
+    /// output has room for. `true`: only the latter was the limit.
     pub(crate) fn send(&mut self, body: &[u8]) -> bool {
         while let Some(stream) = &mut self.stream {
             let rest = body.get(stream.sent..stream.length).unwrap_or_default();
