@@ -10,7 +10,6 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::kind::{Kind, doubt};
-use super::otel;
 use super::row::Row;
 use super::table::SECTIONS;
 use super::unknown_keys::nearest;
@@ -19,6 +18,8 @@ use crate::config::{Config, Include, Level, Scope, Warning};
 
 /// The prefix of variables that are meant for an agent.
 const PREFIX: &str = "MACKEREL_";
+/// The prefix of variables of OpenTelemetry.
+pub(super) const OTEL: &str = "OTEL_";
 /// The names of the Go agent's image. They are read only in an image of the agent.
 const OF_IMAGE: &[&str] = &[
     "apikey",
@@ -78,7 +79,7 @@ impl Variables {
     pub(crate) fn of(all: impl Iterator<Item = (OsString, OsString)>, is_image: bool) -> Variables {
         let is_meant = |name: &str| match name.strip_prefix(PREFIX) {
             Some(rest) => !rest.starts_with("PLUGIN_"),
-            None => name.starts_with(otel::PREFIX) || (is_image && OF_IMAGE.contains(&name)),
+            None => name.starts_with(OTEL) || (is_image && OF_IMAGE.contains(&name)),
         };
         let mut found: Vec<(String, OsString)> = Vec::new();
         let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -159,7 +160,7 @@ impl Config {
             }
             PLATFORM | DOCKER_PLUGIN => {}
             // Read by `otel`, if at all.
-            name if name.starts_with(otel::PREFIX) => {}
+            name if name.starts_with(OTEL) => {}
             name if READ_ELSEWHERE.contains(&name) || is_of_service(name) => {}
             name => match key(name) {
                 Some(row) => return self.store(name, &row.kind, value),

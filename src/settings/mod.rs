@@ -1,12 +1,12 @@
 //! All settings: one table, and everything that is derived from it.
 //!
-//! A setting is a field of [`Config`](crate::config::Config) and a row of the table (`table.rs`,
-//! for tables that may be repeated
-//! `table/plugin.rs` and `table/outputs.rs`). A row holds the key, the type of the value and its field, the
-//! flag, the effect of a reload, and the description. Derived from the rows are:
+//! A setting is a field of [`Config`](crate::config::Config) and a row of the table (`table.rs`, for
+//! tables that may be repeated `table/plugin.rs` and `table/outputs.rs`). A row holds the key, the
+//! type of the value and its field, the flag, the effect of a reload, and the description. Derived
+//! from the rows are:
 //!
-//! - `file.rs`, `plugin.rs` and `outputs.rs`: the decoder of the file. It walks the TOML (`config/walk.rs`) and
-//!   stores each value by the [`Kind`](kind::Kind) of its row.
+//! - `file.rs`, `plugin.rs`, `outputs.rs` and `pairs.rs`: the decoder of the file. It walks the TOML
+//!   (`config/walk.rs`) and stores each value by the [`Kind`](kind::Kind) of its row.
 //! - `environment.rs` and `otel.rs`: the variables. The same kinds store their values.
 //! - `overlay.rs`: the flags, which win over both.
 //! - `unknown_keys.rs`: suggestions for keys that no row has.
@@ -18,10 +18,10 @@
 //!
 //! The other half reads the host. `load` reads the configuration file and the files that it
 //! includes. `resolve` applies the environment and the flags, and finds the API key (`key`), the
-//! secrets of the other outputs (`secrets`) and the custom identifier (`identity`). It also collects everything that is wrong. `configtest` prints
-//! the result, and `reload` accepts a new configuration only if nothing is wrong. `connection` and
-//! `apply` turn a `Config` into what a process needs: the connection to the API, the log level, the
-//! pid file, the state directory.
+//! secrets of the other outputs (`secrets`) and the custom identifier (`identity`). It also collects
+//! everything that is wrong. `configtest` prints the result, and `reload` accepts a new
+//! configuration only if nothing is wrong. `connection` and `apply` turn a `Config` into what a
+//! process needs: the connection to the API, the log level, the pid file, the state directory.
 
 pub(crate) mod apply;
 pub(crate) mod child;
@@ -39,6 +39,7 @@ pub(crate) mod organizations;
 mod otel;
 mod outputs;
 mod overlay;
+mod pairs;
 mod plugin;
 #[cfg(test)]
 mod reference;

@@ -1,14 +1,13 @@
 //! The variables of OpenTelemetry. They describe one OTLP destination, and are read only where
 //! there is no configuration file.
 
-use super::environment::Variables;
-use super::outputs::{PATH, add_attribute, add_header, check_endpoint};
+use super::environment::{OTEL, Variables};
+use super::outputs::{PATH, check_endpoint};
+use super::pairs::{add_attribute, add_header};
 use super::table::outputs::protocol;
 use crate::base::url::percent_decoded;
 use crate::config::{Otlp, OtlpProtocol};
 
-/// The prefix of all variables of OpenTelemetry.
-pub(super) const PREFIX: &str = "OTEL_";
 /// The variables that are read, in this order, since the form of an endpoint depends on the
 /// protocol. `*` stands for `EXPORTER_OTLP_METRICS` or, if that variable is not set, for
 /// `EXPORTER_OTLP`.
@@ -27,7 +26,7 @@ pub(super) fn otlp(variables: &Variables) -> Result<Option<Otlp>, String> {
     let mut has_endpoint = false;
     for form in READ {
         for star in [METRICS, "EXPORTER_OTLP"] {
-            let name = [PREFIX, &form.replace('*', star)].concat();
+            let name = [OTEL, &form.replace('*', star)].concat();
             let Some(value) = variables.get(&name) else {
                 continue;
             };

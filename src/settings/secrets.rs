@@ -2,7 +2,8 @@
 //! files of their own are read here, and those that are missing are reported.
 
 use super::key;
-use super::outputs::{MACKEREL, add_header};
+use super::outputs::MACKEREL;
+use super::pairs::add_header;
 use crate::base;
 use crate::config::{Config, Listen, NamedFile, Otlp, Place};
 use crate::sys::file;

@@ -1,7 +1,7 @@
 //! Tests of `[[otlp]]` and `[[organization]]`.
 
 use super::*;
-use crate::config::{Families, HostStatus};
+use crate::config::{Families, HostStatus, Secret};
 
 fn read(text: &str) -> Config {
     let mut config = Config::default();

@@ -12,7 +12,7 @@ use crate::config::{
     Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
 };
 use crate::settings::kind::{Kind, store};
-use crate::settings::outputs::{headers, resource};
+use crate::settings::pairs::{headers, resource};
 use crate::settings::row::{Row, read_table};
 
 /// The names of the arrays of tables.
