@@ -24,7 +24,7 @@ pub(crate) fn is_exposed(kind: &str, point: &str) -> bool {
         let rest = point.strip_prefix(*top);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let is_hidden = POINTS.iter().any(|top| is_below(&top))
+    let is_hidden = POINTS.iter().any(is_below)
         || BELOW.iter().any(|top| point.starts_with(top))
         || TYPES.split(' ').any(|other| other == kind);
     !is_hidden

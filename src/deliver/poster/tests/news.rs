@@ -21,6 +21,7 @@ fn events_report_each_change_once() {
             PosterEvent::Failing(_) => "link",
             PosterEvent::Working => "working",
             PosterEvent::Posted => "posted",
+            PosterEvent::Trusted(_) => "trusted",
         })
         .collect();
     assert_eq!(
