@@ -350,7 +350,6 @@ mod tests {
             OtlpCommand::Trusted(_) => "trusted",
             OtlpCommand::Answer => "answer",
             OtlpCommand::Stop(_) => "stop",
-            OtlpCommand::Resource(_) => "resource",
         };
         let all = started.lock().unwrap();
         all.iter()

@@ -125,7 +125,6 @@ impl<E: Encode> Exporter<E> {
         let now = clock.moment();
         match command {
             Command::Round(round) => self.on_round(round, now),
-            Command::Resource(encode) => self.destination.encode = encode,
             Command::Configure(destination) => {
                 self.destination = *destination;
                 if self.log.is_failing() {

@@ -70,8 +70,6 @@ pub(crate) type OtlpCommand = Command<Resource>;
 pub(crate) enum Command<E: Encode> {
     /// Send this.
     Round(E::Round),
-    /// Write what waits, and all that follows, with this resource.
-    Resource(E),
     /// Use this destination from now on. What waits is sent there.
     Configure(Box<Destination<E>>),
     /// Mackerel's API confirms that the host started at this Unix time.
