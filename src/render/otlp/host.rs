@@ -39,9 +39,8 @@ impl Filter {
     fn kept<'n>(&mut self, names: &'n Arc<[Box<str>]>) -> Vec<(usize, &'n str)> {
         if !Arc::ptr_eq(&self.names, names) {
             let ignore = self.ignore.as_ref();
-            let is_kept = |name: &str| {
-                !ignore.is_some_and(|ignore| ignore.matches(&metric_segment(name)))
-            };
+            let is_kept =
+                |name: &str| !ignore.is_some_and(|ignore| ignore.matches(&metric_segment(name)));
             self.kept = names.iter().map(|name| is_kept(name)).collect();
             self.names = Arc::clone(names);
         }
