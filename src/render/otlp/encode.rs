@@ -179,7 +179,7 @@ fn attributes(series: &Series) -> Vec<wire::KeyValue> {
 fn number(form: Form, value: u64) -> wire::Number {
     match form {
         Form::Int => wire::Number::Int(value.cast_signed()),
-        Form::Ratio(divisor) => wire::Number::Double(value as f64 / divisor),
+        Form::Ratio(divisor) => wire::Number::Double(value as f64 / f64::from(divisor)),
         Form::Float => wire::Number::Double(f64::from_bits(value)),
     }
 }

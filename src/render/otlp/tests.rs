@@ -364,15 +364,18 @@ fn otlp_rounds_of_containers_have_the_names_of_the_conventions() {
     let mut bare = group("bare", None);
     (bare.cpu, bare.memory) = (None, None);
     let groups = vec![group("app", Some(250.0)), group("db", None), bare];
-    let mut now = Readings::default();
-    now.containers = Some(crate::collect::readings::Timed {
-        moment: Moment(Duration::ZERO),
-        reading: crate::collect::readings::ContainerReadings {
-            host_cores: None,
-            host_memory_bytes: None,
-            groups,
-        },
-    });
+    let reading = crate::collect::readings::ContainerReadings {
+        host_cores: None,
+        host_memory_bytes: None,
+        groups,
+    };
+    let now = Readings {
+        containers: Some(crate::collect::readings::Timed {
+            moment: Moment(Duration::ZERO),
+            reading,
+        }),
+        ..Readings::default()
+    };
     let mut round = Otlp::new(&Config::default(), &config::Otlp::default()).round(&now);
     round.set_stamp(stamp(0));
     let expected = "\
