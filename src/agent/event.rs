@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::base::channel::Sender;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
+use crate::deliver::otlp::OtlpEvent;
 use crate::plugins::output::Output;
 use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Tell;
 use crate::plugins::work::PluginEvent;
+use crate::render::prometheus::AgentState;
 use crate::sys::signal::Signal;
 
 /// An event that wakes the main thread before its next job is due.
@@ -17,13 +19,18 @@ pub(crate) enum Event {
     Child,
     /// A health question. The answer goes to this sender.
     Inquiry(Sender<String>),
-    /// The result of retiring the host: the error if it failed.
-    Retired(Result<(), String>),
-    PosterEvent(PosterEvent),
+    /// A question for what an exposition says of the agent. The answer goes to this sender.
+    Exposition(Sender<AgentState>),
+    /// The result of retiring the host of this destination: the error if it failed.
+    Retired(usize, Result<(), String>),
+    /// An event of the poster of this destination.
+    PosterEvent(usize, PosterEvent),
+    /// An event of the exporter of this number.
+    Otlp(usize, OtlpEvent),
     /// A result from a plugin's thread.
     Plugin(Id, PluginEvent),
-    /// The poster's thread has ended.
-    Ended(Outcome),
+    /// The thread of this destination's poster has ended.
+    Ended(usize, Outcome),
 }
 
 impl From<Output> for PosterCommand {

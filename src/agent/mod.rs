@@ -4,13 +4,17 @@
 //! `service` is the main loop. It waits on one channel for an `event::Event` (a signal, the result
 //! of a plugin, an event of the poster) and no longer than until the next job of `schedule`. A job
 //! measures (`collect`), starts plugins (`plugins`) or describes the host; the results go to the
-//! poster (`deliver`) as `PosterCommand`s. The loop makes no request and never waits for one.
+//! poster (`deliver`) of each organisation (`destinations`) as `PosterCommand`s. The loop makes no
+//! request and never waits for one.
 //!
-//! `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of
+//! `exposition` starts the listener, which asks the loop for the values of plugins. `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of
 //! the loop. `readiness` holds the registration back until the configured probe succeeds.
 
 pub(crate) mod bootclock;
+mod destinations;
 pub(crate) mod event;
+mod exporters;
+mod exposition;
 mod health;
 mod readiness;
 mod schedule;

@@ -13,10 +13,14 @@ use crate::sys::thread;
 /// Bytes of stack for the thread that probes.
 const STACK: usize = 128 << 10;
 
-/// Probes every `readiness.period` until all probes succeed, then sends [`PosterCommand::Begin`].
+/// Probes every `readiness.period` until all probes succeed, then sends [`PosterCommand::Begin`] to
+/// each of `orders`.
 ///
 /// Fails if the thread cannot be started or the pipe cannot be opened.
-pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Result<(), String> {
+pub(crate) fn watch(
+    readiness: Readiness,
+    orders: Vec<Sender<PosterCommand>>,
+) -> Result<(), String> {
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
     // A command that still runs when the agent ends is ended by its own time limit.
     std::mem::forget(stop);
@@ -30,7 +34,9 @@ pub(crate) fn watch(readiness: Readiness, orders: Sender<PosterCommand>) -> Resu
             pause(readiness.period);
         }
         log::info!("ready");
-        drop(orders.send(PosterCommand::Begin));
+        for orders in orders {
+            drop(orders.send(PosterCommand::Begin));
+        }
     };
     thread::start("readiness", STACK, run)
         .map_err(|error| format!("cannot start a thread: {error}"))

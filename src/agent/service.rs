@@ -2,30 +2,38 @@
 
 mod ending;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use super::destinations::{self, Destinations};
 use super::event::Event;
-use super::health::Health;
-use super::status::AgentStatus;
+use super::exporters::{Exporters, want_checks};
+use super::exposition::Latest;
+use super::health;
 use super::watchdog::{Turn, Watchdog};
 use crate::agent::schedule::{Job, Schedule};
 use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Stamp};
+use crate::base::name_map::NameMap;
 use crate::config::{Config, Flags};
 use crate::deliver::api::Api;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
+use crate::deliver::otlp::OtlpEvent;
 use crate::measure::Measure;
+use crate::plugins::output::Output;
 use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Plugins;
 use crate::plugins::work::PluginEvent;
 use crate::render::mackerel;
+use crate::render::prometheus::AgentState;
 use crate::settings::apply::set_level;
 use crate::settings::connection::link;
+use crate::settings::organizations::{config_of, organizations};
 use crate::settings::reload;
 use crate::sys::digest;
 use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
-use crate::sys::http::cancel::{CancelToken, Cancellable};
+use crate::sys::http::cancel::Cancellable;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
@@ -53,37 +61,33 @@ pub(crate) struct Agent<'a> {
     plugins: Plugins,
     /// When checks, metadata and graph definitions begin. `None` once they have begun.
     plugins_due: Option<Moment>,
-    /// Sends commands to the poster.
-    orders: Sender<PosterCommand>,
-    /// Whether the poster still receives commands.
-    has_poster: bool,
+    /// The posters.
+    destinations: Destinations,
+    exporters: Exporters,
     notify: Notify,
     schedule: Schedule,
-    status: AgentStatus,
     /// `None` if the service manager has no watchdog for this process.
     watchdog: Option<Watchdog>,
     /// The program's own file. `None` if the agent does not end when that file is replaced.
     program: Option<Executable>,
     /// Given to threads that report their end. `None` if the host cannot be retired.
     tell: Option<Sender<Event>>,
-    /// The host's id on the server. `None` before the registration.
-    host_id: Option<String>,
     /// Whether a second signal to stop has come.
     is_forced: bool,
-    /// Shortens the time of the poster's requests at the end.
-    cancel: CancelToken,
     /// When the last round was measured, by both clocks.
     last_round: Option<(Stamp, Moment)>,
+    /// The values that plugins have printed. `None` if nobody serves them.
+    latest: Option<Latest>,
     /// Whether the code that only the start used has been unmapped.
     has_released_code: bool,
-    health: Health,
 }
 
 /// Why the main loop ended.
 #[derive(Debug, Eq, PartialEq)]
 enum End {
     Signal(Signal),
-    Outcome(Outcome),
+    /// The poster of the last destination that was left has ended.
+    Outcome(usize, Outcome),
 }
 
 impl<'a> Agent<'a> {
@@ -93,41 +97,33 @@ impl<'a> Agent<'a> {
         config: Config,
         measure: Measure,
         plugins: Plugins,
-        orders: Sender<PosterCommand>,
+        destinations: Destinations,
+        exporters: Exporters,
         notify: Notify,
     ) -> Agent<'a> {
         Agent {
             flags,
-            config,
             measure,
             plugins,
             plugins_due: None,
-            orders,
-            has_poster: true,
+            latest: config.listen.as_ref().map(|_| Latest::default()),
+            config,
+            destinations,
+            exporters,
             notify,
             schedule: Schedule::default(),
-            status: AgentStatus::default(),
             watchdog: None,
             program: None,
             tell: None,
-            host_id: None,
             is_forced: false,
-            cancel: CancelToken::default(),
             last_round: None,
             has_released_code: false,
-            health: Health::default(),
         }
     }
 
     /// The same agent, able to retire its host. The result of that comes through `tell`.
     pub(crate) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
         self.tell = Some(tell);
-        self
-    }
-
-    /// The same agent. `cancel` shortens the requests of its poster at the end.
-    pub(crate) fn cancelling_by(mut self, cancel: CancelToken) -> Agent<'a> {
-        self.cancel = cancel;
         self
     }
 
@@ -148,28 +144,15 @@ impl<'a> Agent<'a> {
             return left;
         }
         self.await_commands(clock, events);
-        match ended? {
-            Outcome::Delivered => Ok(()),
-            Outcome::Undelivered { values, reports } => Err(match reports {
-                0 => format!("{values} values could not be delivered"),
-                reports => {
-                    format!("{values} values and {reports} check reports could not be delivered")
-                }
-            }),
-            Outcome::Refused(text) => Err(text),
-        }
+        ended
     }
 
-    /// Stops the poster, which first delivers what waits. Returns how it ended.
-    fn end(
-        &mut self,
-        end: End,
-        clock: &dyn Clock,
-        events: &Receiver<Event>,
-    ) -> Result<Outcome, String> {
+    /// Stops the posters, which first deliver what waits. Fails with the text for the user if
+    /// something was left undelivered.
+    fn end(&mut self, end: End, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
         let limit = self.limit(&end);
         match end {
-            End::Outcome(outcome) => Ok(outcome),
+            End::Outcome(at, outcome) => self.result(at, outcome),
             End::Signal(signal) => {
                 log::info!(
                     "Received signal '{}', try graceful shutdown up to {} seconds. \
@@ -178,10 +161,31 @@ impl<'a> Agent<'a> {
                     limit.as_secs()
                 );
                 let begin = clock.moment();
-                self.order(PosterCommand::Stop(Moment(begin.0 + limit)));
-                self.cancel.cancel();
+                let end = Moment(begin.0 + limit);
+                self.destinations.order_all(|| PosterCommand::Stop(end));
+                for (_, destination) in self.destinations.left() {
+                    destination.cancel.cancel();
+                }
+                self.exporters.stop(begin, end);
                 self.wait_for_end(clock, events, begin, limit)
             }
+        }
+    }
+
+    /// The text for the user if the poster of `at` has ended with something wrong.
+    fn result(&self, at: usize, outcome: Outcome) -> Result<(), String> {
+        let label = self.destinations.label(at);
+        destinations::result(outcome).map_err(|text| [label, text].concat())
+    }
+
+    /// The state of all destinations in one line for people.
+    fn text(&self) -> String {
+        let all = self.destinations.texts().chain(self.exporters.texts());
+        let texts: Vec<String> = all.collect();
+        if texts.is_empty() {
+            "measuring".to_owned()
+        } else {
+            texts.join("; ")
         }
     }
 
@@ -207,13 +211,7 @@ impl<'a> Agent<'a> {
         self.round(clock.stamp().at(start), now);
         self.plugins_due = Some(Moment(now.0 + PLUGIN_DELAY));
         self.notify.ready();
-        self.notify.status(&self.status.text());
-    }
-
-    /// Sends a command to the poster.
-    fn order(&mut self, order: PosterCommand) {
-        // A poster that ends sends `Event::Ended`, unless it has panicked.
-        self.has_poster &= self.orders.send(order).is_ok();
+        self.notify.status(&self.text());
     }
 
     /// Starts every job when it is due, until an event ends the loop.
@@ -228,30 +226,79 @@ impl<'a> Agent<'a> {
             self.turn_plugins(now);
             let jobs_idle = self.schedule.idle(clock.wall());
             let mut idle = jobs_idle.min(self.idle_plugins(now)).min(self.watch(now));
-            if !self.has_poster {
+            let vanished = self.destinations.vanished();
+            if vanished.is_some() {
                 idle = Duration::ZERO;
             }
             match events.recv_timeout(idle) {
                 Ok(Event::Signal(Signal::Hangup)) => self.reload(clock.moment()),
                 Ok(Event::Signal(signal)) => return End::Signal(signal),
-                Ok(Event::PosterEvent(news)) => self.note(news, clock),
-                Ok(Event::Plugin(id, told)) => self.hear(id, told),
-                Ok(Event::Ended(outcome)) => return End::Outcome(outcome),
+                Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
+                Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
+                Ok(Event::Plugin(id, told)) => self.hear(id, told, clock),
+                Ok(Event::Ended(at, outcome)) => {
+                    if let Some(end) = self.on_ended(at, outcome) {
+                        return end;
+                    }
+                }
                 Ok(Event::Child) => drop(reap_orphans()),
                 // The asking thread may have timed out.
                 Ok(Event::Inquiry(answer)) => {
-                    drop(answer.send(self.health.answer(clock.moment())));
+                    drop(answer.send(self.health(clock.moment())));
                 }
-                Ok(Event::Retired(_)) => {}
-                Err(_) if self.has_poster => {}
-                // The poster's thread has ended without `Event::Ended`.
+                Ok(Event::Exposition(answer)) => drop(answer.send(self.state(clock.moment()))),
+                Ok(Event::Retired(..)) => {}
                 Err(_) => {
-                    return End::Outcome(Outcome::Undelivered {
+                    // The thread of that poster has ended without `Event::Ended`.
+                    let lost = Outcome::Undelivered {
                         values: 0,
                         reports: 0,
-                    });
+                    };
+                    if let Some(end) = vanished.and_then(|at| self.on_ended(at, lost)) {
+                        return end;
+                    }
                 }
             }
+        }
+    }
+
+    /// Handles the end of the poster of `at`. The agent ends with the last one, unless something
+    /// else is served.
+    fn on_ended(&mut self, at: usize, outcome: Outcome) -> Option<End> {
+        self.destinations.ended(at);
+        self.settle_watchdog();
+        let serves_others = !self.exporters.is_empty() || self.config.listen.is_some();
+        if !self.destinations.is_any_left() && !serves_others {
+            return Some(End::Outcome(at, outcome));
+        }
+        if let Err(text) = self.result(at, outcome) {
+            log::error!(
+                "{text}; nothing is sent there until the agent is restarted, the rest goes on"
+            );
+        }
+        self.notify.status(&self.text());
+        None
+    }
+
+    /// The answer to a health question.
+    fn health(&self, now: Moment) -> String {
+        let measured = self.last_round.map(|(_, moment)| moment);
+        let posts = self.destinations.posts().chain(self.exporters.posts());
+        health::answer(measured, posts, now)
+    }
+
+    /// What an exposition says of the agent. The listener adds what the kernel says of it.
+    fn state(&self, now: Moment) -> AgentState {
+        let ago = |then: Moment| now.since(then).as_secs();
+        let posted = self.destinations.posted().chain(self.exporters.posted());
+        AgentState {
+            measured_ago: self.last_round.map(|(_, moment)| ago(moment)),
+            posted_ago: posted.map(|(name, then)| (name, then.map(ago))).collect(),
+            custom: self
+                .latest
+                .as_ref()
+                .map_or_else(Vec::new, |latest| latest.values(now)),
+            ..AgentState::default()
         }
     }
 
@@ -262,7 +309,7 @@ impl<'a> Agent<'a> {
                 let now = clock.stamp();
                 self.round(now.at(now.wall.minute()), clock.moment());
             }
-            Job::Describe => self.order(PosterCommand::Describe),
+            Job::Describe => self.destinations.order_all(|| PosterCommand::Describe),
             Job::LookAtProgram => {
                 if self.program.as_ref().is_some_and(Executable::is_replaced) {
                     log::info!("the program's file has been replaced or removed");
@@ -286,10 +333,11 @@ impl<'a> Agent<'a> {
         // Plugins first: they take the longest.
         self.plugins.round(time);
         let values = self.measure.round(now);
-        self.health.measured = Some(now);
         let count = values.iter().count();
         backend::debug("metrics", format_args!("measured {count} values"));
-        self.order(PosterCommand::Round(time, None, values));
+        let round = Output::Round(time, None, values.into());
+        self.destinations.output(round);
+        self.exporters.rounds(self.measure.take_otlp(time));
     }
 
     /// Starts the plugins that are due.
@@ -298,10 +346,12 @@ impl<'a> Agent<'a> {
             self.plugins_due = None;
             self.plugins.begin(now);
             if self.config.diagnostic {
-                self.order(PosterCommand::Graphs(mackerel::agent::graphs()));
+                let graphs = mackerel::agent::graphs();
+                self.destinations.output(Output::Graphs(graphs));
             }
             if self.config.container.details {
-                self.order(PosterCommand::Graphs(mackerel::container::graphs()));
+                let graphs = mackerel::container::graphs();
+                self.destinations.output(Output::Graphs(graphs));
             }
         }
         self.plugins.turn(now);
@@ -314,13 +364,27 @@ impl<'a> Agent<'a> {
         }
     }
 
-    fn hear(&mut self, id: Id, told: PluginEvent) {
+    fn hear(&mut self, id: Id, told: PluginEvent, clock: &dyn Clock) {
+        if let PluginEvent::Check(Some(finding), began, ..) = &told
+            && self.exporters.take_checks()
+            && let Some(name) = self.plugins.name_of(id)
+        {
+            let stamp = clock.stamp().at(*began);
+            self.exporters.check(&name, finding.status, stamp);
+        }
         for output in self.plugins.hear(id, told) {
-            self.order(output.into());
+            // The values of other hosts are not given out as those of this one.
+            if let Output::Round(stamp, None, values) = &output {
+                self.exporters.custom(values, *stamp);
+                if let Some(latest) = &mut self.latest {
+                    latest.put(id, clock.moment(), values);
+                }
+            }
+            self.destinations.output(output);
         }
     }
 
-    /// Sends WATCHDOG=1 if it is due and the poster answers. Returns the time until the next turn.
+    /// Sends WATCHDOG=1 if it is due and the posters answer. Returns the time until the next turn.
     fn watch(&mut self, now: Moment) -> Duration {
         let Some(watchdog) = &mut self.watchdog else {
             return Duration::MAX;
@@ -329,22 +393,46 @@ impl<'a> Agent<'a> {
         let idle = watchdog.idle(now);
         match turn {
             Turn::Rest => {}
-            Turn::Complain => log::error!("the thread that posts hangs: the watchdog is not told"),
+            Turn::Complain => {
+                let silent = self.destinations.silent();
+                let silent = silent.map(|at| self.destinations.label(at));
+                let labels: String = silent.chain(self.exporters.silent()).collect();
+                log::error!("{labels}the thread that posts hangs: the watchdog is not told");
+            }
             Turn::Tell { ask } => {
                 self.notify.alive();
                 if ask {
-                    self.order(PosterCommand::Answer);
+                    self.destinations.ask();
+                    self.exporters.ask();
+                    self.settle_watchdog();
                 }
             }
         }
         idle
     }
 
-    fn note(&mut self, news: PosterEvent, clock: &dyn Clock) {
+    /// Records an answer for the watchdog if no poster owes one.
+    fn settle_watchdog(&mut self) {
         if let Some(watchdog) = &mut self.watchdog
-            && news == PosterEvent::Alive
+            && self.destinations.silent().next().is_none()
+            && self.exporters.silent().next().is_none()
         {
             watchdog.answered();
+        }
+    }
+
+    /// Records an event of the exporter `number`.
+    fn note_otlp(&mut self, number: usize, event: OtlpEvent, clock: &dyn Clock) {
+        let (now, wall) = (clock.moment(), clock.unix());
+        if self.exporters.note(number, event, now, wall) {
+            self.notify.status(&self.text());
+        }
+        self.settle_watchdog();
+    }
+
+    fn note(&mut self, at: usize, news: PosterEvent, clock: &dyn Clock) {
+        if let PosterEvent::Trusted(start) = news {
+            self.exporters.trust(start);
         }
         // Half of the host's own second: hosts that start together do not run their checks
         // together.
@@ -354,13 +442,13 @@ impl<'a> Agent<'a> {
             let offset = u64::from(digest::sha1_last_byte(id) % 60) / 2;
             *due = (*due).min(Moment(clock.moment().0 + Duration::from_secs(offset)));
         }
-        match &news {
-            PosterEvent::Registered { id, .. } => self.host_id = Some(id.clone()),
-            PosterEvent::Working | PosterEvent::Posted => self.health.posted = Some(clock.moment()),
-            PosterEvent::Alive | PosterEvent::Failing(_) => {}
+        let is_answer = news == PosterEvent::Alive;
+        let (now, wall) = (clock.moment(), clock.unix());
+        if self.destinations.note(at, news, now, wall) {
+            self.notify.status(&self.text());
         }
-        if self.status.note(news, clock.unix()) {
-            self.notify.status(&self.status.text());
+        if is_answer {
+            self.settle_watchdog();
         }
     }
 
@@ -374,33 +462,64 @@ impl<'a> Agent<'a> {
                 log::warn!("failed to reload: configtest failed: {why}; nothing is changed");
             }
         }
-        self.order(PosterCommand::Describe);
+        self.destinations.order_all(|| PosterCommand::Describe);
         self.notify.ready();
-        self.notify.status(&self.status.text());
+        self.notify.status(&self.text());
     }
 
     /// Changes to the configuration `new` completely or not at all.
     ///
-    /// Fails if no connection to the API can be prepared with its settings.
+    /// Fails if no connection to an API can be prepared with its settings.
     fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
-        // Always new: certificates may have changed where their path has not.
-        let link = Cancellable::new(link(&config)?, self.cancel.clone());
-        let api = Api::new(Box::new(link));
+        let exporters = self.exporters.prepare(&config)?;
+        let mut orders = Vec::new();
+        let all: Vec<_> = organizations(&config).collect();
+        for (at, destination) in self.destinations.left() {
+            let Some(organization) = all.get(at) else {
+                continue;
+            };
+            let own = config_of(&config, *organization);
+            // Always new: certificates may have changed where their path has not.
+            let link = Cancellable::new(link(&own)?, destination.cancel.clone());
+            let api = Api::new(Box::new(link));
+            orders.push((at, PosterCommand::Configure(api, Box::new(own))));
+        }
         if !staying.is_empty() {
             let staying = staying.join(", ");
             log::warn!("changed, but needs a restart to take effect: {staying}");
         }
         set_level(&config);
         self.measure.configure(&config);
-        self.plugins.configure(&config, now);
+        self.exporters.configure(exporters, now);
+        self.plugins.configure(&plugin_config(&config), now);
         if config.diagnostic && !self.config.diagnostic {
-            self.order(PosterCommand::Graphs(mackerel::agent::graphs()));
+            let graphs = mackerel::agent::graphs();
+            self.destinations.output(Output::Graphs(graphs));
         }
-        self.order(PosterCommand::Configure(api, Box::new(config.clone())));
+        for (at, order) in orders {
+            self.destinations.order(at, order);
+        }
+        if let Some(latest) = &mut self.latest {
+            latest.forget();
+        }
         self.config = config;
         Ok(())
     }
+}
+
+/// The configuration of the plugins that are run: without the API, metadata has no destination, and
+/// checks only one over OTLP.
+pub(super) fn plugin_config(config: &Config) -> Cow<'_, Config> {
+    if config.mackerel {
+        return Cow::Borrowed(config);
+    }
+    let mut config = config.clone();
+    config.metadata_plugins = NameMap::new();
+    if !want_checks(&config.otlp) {
+        config.check_plugins = NameMap::new();
+    }
+    Cow::Owned(config)
 }
 
 /// The log line about the time between two rounds, each given by both clocks. `None` if no round is

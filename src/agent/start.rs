@@ -4,8 +4,11 @@ use std::process;
 use std::time::Duration;
 
 use super::bootclock::BootClock;
+use super::destinations::{Destination, Destinations};
 use super::event::{Event, plugin_events};
-use super::service::Agent;
+use super::exporters::Exporters;
+use super::exposition;
+use super::service::{Agent, plugin_config};
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
 use crate::base::url::without_userinfo;
@@ -14,6 +17,7 @@ use crate::config::{Config, Flags, IdStore};
 use crate::deliver::api::Api;
 use crate::deliver::cloud_lookup::CloudLookup;
 use crate::deliver::message::PosterCommand;
+use crate::deliver::otlp;
 use crate::deliver::poster::{Persister, Poster};
 use crate::deliver::registration::Registration;
 use crate::describe::describer::describer;
@@ -21,6 +25,7 @@ use crate::measure::Measure;
 use crate::plugins::runner::Plugins;
 use crate::settings::apply::{claim_pidfile, claim_root, export, set_level, state};
 use crate::settings::connection::{POSTER_STACK, link};
+use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
 use crate::settings::tags::TAGS;
 use crate::sys::fsstat::FsStats;
@@ -73,8 +78,13 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     };
     signal::watch(with_children, hear)
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let plugins = Plugins::new(&config, clock, plugin_events(tell.clone()), clock.moment())
-        .map_err(|error| format!("cannot open a pipe: {error}"))?;
+    let plugins = Plugins::new(
+        &plugin_config(&config),
+        clock,
+        plugin_events(tell.clone()),
+        clock.moment(),
+    )
+    .map_err(|error| format!("cannot open a pipe: {error}"))?;
     let _socket = if config.health {
         super::health::serve(&config.root, tell.clone())
     } else {
@@ -85,74 +95,137 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     // A removed pid file shows that the last run ended cleanly. Without a pid file, or shortly
     // after a boot, that is unknown.
     let was_clean = pidfile.as_ref().is_some_and(|file| !file.was_left()) && boot::age() > SETTLED;
-    let keeper = if was_clean {
-        keeper(&config)
-    } else {
-        keeper(&config).hasty()
-    };
-    let cancel = CancelToken::default();
-    let orders = start_poster(
-        &config,
-        clock,
-        tell.clone(),
-        stats.beside(),
-        keeper,
-        cancel.clone(),
-    )?;
-    if config.readiness.is_given() {
-        super::readiness::watch(config.readiness.clone(), orders.clone())?;
+    let mut all = Vec::new();
+    let mut orders = Vec::new();
+    let count = organizations(&config).count();
+    for (at, organization) in organizations(&config).enumerate() {
+        let own = config_of(&config, organization);
+        let name = organization.map(|organization| organization.name.as_str());
+        let label = if count > 1 {
+            label(name)
+        } else {
+            String::new()
+        };
+        let post = Start {
+            at,
+            label: label.clone(),
+            memory: memory::limit().map(|limit| limit / count as u64),
+            was_clean,
+            config: own,
+        };
+        let cancel = CancelToken::default();
+        let started = post.start(clock, tell.clone(), stats.beside(), cancel.clone());
+        let sender = started.map_err(|why| [label, why].concat())?;
+        orders.push(sender.clone());
+        all.push(Destination::new(organization, sender, cancel));
     }
+    if config.readiness.is_given() {
+        super::readiness::watch(config.readiness.clone(), orders)?;
+    }
+    let _listener = exposition::serve(&config, root.clone(), stats.beside(), clock, tell.clone())?;
     let measure = Measure::new(&config, root, stats);
-    let agent = Agent::new(flags, config, measure, plugins, orders, notify)
-        .told_through(tell)
-        .cancelling_by(cancel);
-    agent.run(&BootClock(clock), &events)
+    let destinations = Destinations::new(all);
+    let told = tell.clone();
+    let mut exporters = Exporters::new(Box::new(move |number, destination| {
+        let told = told.clone();
+        // Sending fails only while the process ends.
+        let tell = move |event| drop(told.send(Event::Otlp(number, event)));
+        otlp::start(
+            destination,
+            Box::new(BootClock(clock)),
+            Box::new(tell),
+            random,
+        )
+    }));
+    let prepared = exporters.prepare(&config)?;
+    exporters.configure(prepared, clock.moment());
+    let agent = Agent::new(
+        flags,
+        config,
+        measure,
+        plugins,
+        destinations,
+        exporters,
+        notify,
+    );
+    agent.told_through(tell).run(&BootClock(clock), &events)
 }
 
-/// Starts the thread that sends requests to the server. Returns the sender of its commands.
-fn start_poster(
-    config: &Config,
-    clock: HostClock,
-    tell: Sender<Event>,
-    stats: FsStats,
-    keeper: Persister,
-    cancel: CancelToken,
-) -> Result<Sender<PosterCommand>, String> {
-    let clock = BootClock(clock);
-    let (orders, inbox) = channel();
-    let cloud = CloudLookup::new(crate::deliver::cloud_lookup::in_background(
-        Root::of(&config.host),
-        orders.clone(),
-    ));
-    let on_start = config.host_status.on_start.clone();
-    let registration = Registration::new(state(config), on_start, cloud)
-        .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
-    let news = tell.clone();
-    let mut poster = Poster::new(
-        Api::new(Box::new(Cancellable::new(link(config)?, cancel.clone()))),
-        registration,
-        describer(config, stats),
-        config.clone(),
-        // Sending fails only while the process ends.
-        Box::new(move |what| drop(news.send(Event::PosterEvent(what)))),
-        random,
-        clock.moment(),
-    );
-    if let Some(limit) = memory::limit() {
-        poster.fit(limit);
+/// What a poster is started with.
+struct Start {
+    /// The position of its destination.
+    at: usize,
+    /// What its log lines begin with.
+    label: String,
+    /// Number of bytes that this process may use for it; `None` if that is not limited.
+    memory: Option<u64>,
+    /// Whether the last agent is known to have ended in order.
+    was_clean: bool,
+    config: Config,
+}
+
+impl Start {
+    /// Starts the thread that sends requests to the server. Returns the sender of its commands.
+    fn start(
+        self,
+        clock: HostClock,
+        tell: Sender<Event>,
+        stats: FsStats,
+        cancel: CancelToken,
+    ) -> Result<Sender<PosterCommand>, String> {
+        let Start {
+            at,
+            label,
+            memory,
+            was_clean,
+            config,
+        } = self;
+        let config = &config;
+        let keeper = if was_clean {
+            keeper(config)
+        } else {
+            keeper(config).hasty()
+        };
+        let clock = BootClock(clock);
+        let (orders, inbox) = channel();
+        let cloud = CloudLookup::new(crate::deliver::cloud_lookup::in_background(
+            Root::of(&config.host),
+            orders.clone(),
+        ));
+        let on_start = config.host_status.on_start.clone();
+        let registration = Registration::new(state(config), on_start, cloud)
+            .map_err(|error| format!("{}; the setting is root", base::report(&error)))?;
+        let news = tell.clone();
+        let mut poster = Poster::new(
+            Api::new(Box::new(Cancellable::new(link(config)?, cancel.clone()))),
+            registration,
+            describer(config, stats),
+            config.clone(),
+            // Sending fails only while the process ends.
+            Box::new(move |what| drop(news.send(Event::PosterEvent(at, what)))),
+            random,
+            clock.moment(),
+        );
+        if let Some(limit) = memory {
+            poster.fit(limit);
+        }
+        let mut poster = poster.keep_with(keeper, &clock).cancelled_by(cancel);
+        if config.readiness.is_given() {
+            poster.hold();
+        }
+        let run = move || {
+            let _stack = crash::watch_stack();
+            if !label.is_empty() {
+                // There are few posters, and none is started later.
+                backend::label_thread(label.leak());
+            }
+            let outcome = poster.run(&clock, &inbox);
+            drop(tell.send(Event::Ended(at, outcome)));
+        };
+        thread::start("poster", POSTER_STACK, run)
+            .map_err(|error| format!("cannot start the thread that posts: {error}"))?;
+        Ok(orders)
     }
-    let mut poster = poster.keep_with(keeper, &clock).cancelled_by(cancel);
-    if config.readiness.is_given() {
-        poster.hold();
-    }
-    let run = move || {
-        let _stack = crash::watch_stack();
-        let outcome = poster.run(&clock, &inbox);
-        drop(tell.send(Event::Ended(outcome)));
-    };
-    thread::start("poster", POSTER_STACK, run)
-        .map_err(|error| format!("cannot start the thread that posts: {error}"))?;
-    Ok(orders)
 }
 
 /// Keeps undelivered values, and restores those that an earlier agent has kept.
@@ -163,7 +236,7 @@ fn keeper(config: &Config) -> Persister {
     let id = state(config).host_id().ok().flatten();
     Persister::open(
         Box::new(Directory::at(&config.root)),
-        &config.root,
+        (&config.root, &config.state_name("spool")),
         config.spool.window,
         boot::id(),
         id.as_deref(),

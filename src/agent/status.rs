@@ -21,7 +21,7 @@ impl AgentStatus {
     pub(crate) fn note(&mut self, news: PosterEvent, now: Unix) -> bool {
         let was = self.trouble.take();
         match news {
-            PosterEvent::Alive | PosterEvent::Posted => {
+            PosterEvent::Alive | PosterEvent::Posted | PosterEvent::Trusted(_) => {
                 self.trouble = was;
                 return false;
             }

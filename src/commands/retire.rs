@@ -8,11 +8,12 @@ use super::owner;
 use crate::base;
 use crate::base::clock::pause;
 use crate::base::text::is_host_id;
-use crate::config::Flags;
+use crate::config::{Config, Flags};
 use crate::deliver::api::Api;
 use crate::deliver::retire::{until_answered, until_retired};
 use crate::settings::apply::state;
 use crate::settings::connection::link;
+use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
 use crate::settings::tags::TAGS;
 use crate::sys::log as backend;
@@ -25,51 +26,148 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// Bytes of answers. After so many, the question counts as declined.
 const ANSWERS: usize = 4096;
 
-/// Retires this host and deletes its stored id. Asks for confirmation unless `flags.force` is set.
+/// One organisation, and the host's id there.
+struct Hosted {
+    config: Config,
+    api: Api,
+    id: String,
+    /// Whether the id is stored in a file.
+    is_kept: bool,
+    /// What a message begins with. Empty if there is only one organisation.
+    label: String,
+}
+
+/// Retires this host in each organisation, or in that of `flags.organization`, and deletes its
+/// stored ids. Asks for confirmation once unless `flags.force` is set.
 ///
 /// Without a stored id, the host is found by its custom identifier, as the agent does it. Fails
 /// with the text for the user if the host is not retired.
 pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags)?;
-    let mut api = Api::new(Box::new(link(&config)?));
+    let wanted = flags.organization.as_deref();
+    let all = organizations(&config).filter(|organization| {
+        wanted.is_none() || wanted == organization.map(|organization| organization.name.as_str())
+    });
+    let all: Vec<_> = all.collect();
+    if all.is_empty() {
+        return Err(match wanted {
+            Some(name) => format!("-organization {name}: no [[organization]] has this name"),
+            None => "there is no host to retire: the configuration does not use Mackerel's API"
+                .to_owned(),
+        });
+    }
+    let mut links = Vec::new();
+    for organization in &all {
+        let own = config_of(&config, *organization);
+        let api = Api::new(Box::new(link(&own)?));
+        links.push((own, api));
+    }
     // Not as root: the owner of the state files could make root read or remove other files.
     owner::become_owner(&config.root)?;
-    let state = state(&config);
-    let kept = state.host_id().map_err(|error| base::report(&error))?;
-    let path = state.id_path();
-    if kept.as_deref().is_some_and(|id| !is_host_id(id)) {
-        return Err(format!(
-            "{} holds no id of a host (1 to 64 letters, digits, - and _); write the id that Mackerel shows",
-            path.display()
-        ));
-    }
-    let is_kept = kept.is_some();
-    let id = match (kept, config.custom_identifier.as_deref()) {
-        (Some(id), _) => id,
-        (None, Some(ours)) => find(&mut api, ours, || pause(PAUSE))?,
-        (None, None) => {
-            let path = path.display();
-            return Err(format!("hostID file is not found or empty ({path})"));
+    let mut hosts = Vec::new();
+    let mut missing = None;
+    for (own, mut api) in links {
+        let label = if all.len() > 1 {
+            label(own.organization.as_deref())
+        } else {
+            String::new()
+        };
+        match id_of(&own, &mut api) {
+            Ok((id, is_kept)) => hosts.push(Hosted {
+                config: own,
+                api,
+                id,
+                is_kept,
+                label,
+            }),
+            Err(Missing::Nowhere(why)) => {
+                if !label.is_empty() {
+                    log::info!("{label}{why}; nothing is retired there");
+                }
+                missing.get_or_insert(why);
+            }
+            Err(Missing::Unusable(why)) => return Err([label, why].concat()),
         }
-    };
-    if !flags.force && !is_wanted(&id)? {
+    }
+    if let (true, Some(why)) = (hosts.is_empty(), missing) {
+        return Err(why);
+    }
+    let ids: Vec<String> = hosts
+        .iter()
+        .map(|host| [&*host.label, &host.id].concat())
+        .collect();
+    if !flags.force && !is_wanted(&ids.join(", "))? {
         return Err("retirement is canceled".to_owned());
     }
-    until_retired(&mut api, &id, TRIES, || pause(PAUSE)).map_err(|error| {
+    let failures: Vec<String> = hosts
+        .iter_mut()
+        .filter_map(|host| leave(host).err())
+        .collect();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
+    }
+}
+
+/// Retires one host, and deletes its stored id.
+fn leave(host: &mut Hosted) -> Result<(), String> {
+    let Hosted {
+        config,
+        api,
+        id,
+        is_kept,
+        label,
+    } = host;
+    until_retired(api, id, TRIES, || pause(PAUSE)).map_err(|error| {
         backend::one_line(&format!(
-            "failed to retire this host: {}",
+            "{label}failed to retire this host: {}",
             base::report(&error)
         ))
     })?;
-    log::info!("This host (hostID: {id}) has been retired.");
-    if is_kept && let Err(error) = state.forget_host_id() {
+    log::info!("{label}This host (hostID: {id}) has been retired.");
+    if *is_kept && let Err(error) = state(config).forget_host_id() {
         log::warn!(
-            "failed to forget the id of this host: {}",
+            "{label}failed to forget the id of this host: {}",
             base::report(&error)
         );
     }
     Ok(())
+}
+
+/// Why there is no id of this host.
+enum Missing {
+    /// None is stored, and none can be looked up.
+    Nowhere(String),
+    Unusable(String),
+}
+
+/// The id of this host, and whether it is stored in a file.
+fn id_of(config: &Config, api: &mut Api) -> Result<(String, bool), Missing> {
+    let state = state(config);
+    let kept = state
+        .host_id()
+        .map_err(|error| Missing::Unusable(base::report(&error)))?;
+    let path = state.id_path();
+    if kept.as_deref().is_some_and(|id| !is_host_id(id)) {
+        return Err(Missing::Unusable(format!(
+            "{} holds no id of a host (1 to 64 letters, digits, - and _); write the id that Mackerel shows",
+            path.display()
+        )));
+    }
+    match (kept, config.custom_identifier.as_deref()) {
+        (Some(id), _) => Ok((id, true)),
+        (None, Some(ours)) => {
+            let found = find(api, ours, || pause(PAUSE)).map_err(Missing::Unusable)?;
+            Ok((found, false))
+        }
+        (None, None) => {
+            let path = path.display();
+            let why = format!("hostID file is not found or empty ({path})");
+            Err(Missing::Nowhere(why))
+        }
+    }
 }
 
 /// The id of the host with this custom identifier on the server. Used if no id is stored.
@@ -91,7 +189,7 @@ fn find(api: &mut Api, ours: &str, wait: impl FnMut()) -> Result<String, String>
     found.map(|host| host.id).ok_or_else(missing)
 }
 
-/// Whether the user wants the host to be retired.
+/// Whether the user wants the host to be retired. `id` is its id, or ids with their organisations.
 fn is_wanted(id: &str) -> Result<bool, String> {
     let question = format!("retire this host? (hostID: {id}) (y/n) [n]: ");
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -24,6 +24,8 @@ pub(crate) struct Flags {
     pub(crate) child: bool,
     /// Whether to retire the host without a confirmation.
     pub(crate) force: bool,
+    /// For `retire`: the name of the only organisation in which the host is retired.
+    pub(crate) organization: Option<String>,
     /// For `health`: whether it is enough that the agent measures.
     pub(crate) live: bool,
     pub(crate) setup: Setup,
@@ -65,6 +67,7 @@ impl Default for Flags {
             autoshutdown: None,
             child: false,
             force: false,
+            organization: None,
             setup: Setup::default(),
             live: false,
         }

@@ -1,6 +1,8 @@
 //! The messages between the main thread, the poster's thread, the signal thread and the threads of
 //! plugins.
 
+use std::sync::Arc;
+
 use crate::base::clock::{Moment, Stamp};
 use crate::base::values::Values;
 use crate::config::Config;
@@ -16,7 +18,7 @@ pub(crate) type CloudAnswer = Result<Place, String>;
 /// Commands to the poster.
 pub(crate) enum PosterCommand {
     /// Post these values, which were measured at this time for this host.
-    Round(Stamp, Destination, Values),
+    Round(Stamp, Destination, Arc<Values>),
     /// Send the report of a check, at once if it is urgent.
     Report {
         destination: Option<String>,
@@ -52,6 +54,9 @@ pub(crate) enum PosterEvent {
     Failing(String),
     /// It works again.
     Working,
+    /// The time is known: the host started at this Unix time. Sent only if there are other
+    /// destinations that need it.
+    Trusted(u64),
     /// The server has accepted values again. Sent only if there is a health socket.
     Posted,
 }

@@ -1,6 +1,6 @@
 //! Who may ask: against pages of other sites, and names that an attacker lets resolve to this host.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::request::Request;
 use super::response::Status;
@@ -51,13 +51,5 @@ impl Rules {
         }
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         name.parse::<Ipv4Addr>().is_ok() || name == "localhost" || self.names.contains(&name)
-    }
-}
-
-/// Whether connections to this address come from this host alone.
-pub(crate) fn is_loopback(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback(),
-        IpAddr::V6(address) => address.is_loopback(),
     }
 }

@@ -1,11 +1,6 @@
 //! One exposition: reads each kernel file at that moment and renders it as Prometheus text. Keeps
 //! nothing of the rounds, whose rates it must not disturb.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the listener that serves it is yet to come")
-)]
-
 use std::time::Duration;
 
 use crate::parse::mountinfo;

@@ -42,13 +42,18 @@ pub(crate) fn status(text: &str) -> ProcessStatus {
 /// Parses `/proc/<pid>/stat`: CPU time in user and kernel mode, in seconds. Fails if a time is
 /// missing.
 pub(crate) fn cpu_seconds(text: &str) -> Result<f64, ParseError> {
+    Ok(cpu_ticks(text)? as f64 / TICKS)
+}
+
+/// The same in ticks of 1/100 s.
+pub(crate) fn cpu_ticks(text: &str) -> Result<u64, ParseError> {
     // The process name before it may contain blanks and brackets. The first field after it is the
     // state.
     let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let mut times = fields.split_ascii_whitespace().skip(11);
     let mut ticks = || times.next()?.parse::<u64>().ok();
     match (ticks(), ticks()) {
-        (Some(user), Some(system)) => Ok(user.saturating_add(system) as f64 / TICKS),
+        (Some(user), Some(system)) => Ok(user.saturating_add(system)),
         _ => Err(ParseError::new(
             "/proc/self/stat",
             "CPU times",

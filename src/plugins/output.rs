@@ -8,9 +8,10 @@ use crate::parse::plugin::meta::Graph;
 use crate::wire::check::Report;
 
 /// One result to send. A host other than this one is named by its custom identifier.
+#[derive(Clone)]
 pub(crate) enum Output {
     /// The values of one time.
-    Round(Stamp, Option<Arc<str>>, Values),
+    Round(Stamp, Option<Arc<str>>, Arc<Values>),
     /// The report of a check. An urgent one is sent at once.
     Report {
         destination: Option<String>,

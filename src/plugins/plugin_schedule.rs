@@ -20,6 +20,14 @@ const ACTIONS: usize = 4;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Id(u32);
 
+#[cfg(test)]
+impl Id {
+    /// Two different ones.
+    pub(crate) fn two() -> [Id; 2] {
+        [Id(1), Id(2)]
+    }
+}
+
 /// All plugins of the configuration.
 #[derive(Default)]
 pub(crate) struct PluginSchedule {

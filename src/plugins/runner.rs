@@ -132,6 +132,11 @@ impl Plugins {
         entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
     }
 
+    /// The name of a plugin; `None` if the configuration has it no more.
+    pub(crate) fn name_of(&mut self, id: Id) -> Option<String> {
+        self.schedule.entry_of(id).map(|entry| entry.name.clone())
+    }
+
     /// Ends every running command and starts no more.
     pub(crate) fn stop(&mut self) {
         self.stop = None;
@@ -165,7 +170,8 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             rounds
                 .into_iter()
                 .map(|(time, values)| {
-                    Output::Round(last_round.at(time), destination.map(Into::into), values)
+                    let destination = destination.map(Into::into);
+                    Output::Round(last_round.at(time), destination, values.into())
                 })
                 .collect()
         }

@@ -36,10 +36,11 @@ pub(crate) fn claim_pidfile(config: &Config) -> Result<Option<PidFile>, String> 
         .map_err(|error| base::report(&error))
 }
 
-/// The agent's state: files below `root`, or memory only if `host_id_store` is `memory`.
+/// The agent's state: files below `root`, or memory only if `host_id_store` is `memory`. The names
+/// of the files are those of the configuration's organisation.
 pub(crate) fn state(config: &Config) -> State {
     match config.host_id_store {
-        IdStore::File => State::at(&config.root),
+        IdStore::File => State::at(&config.root).with_id_in(config.state_name("id")),
         IdStore::Memory => State::forgetful(&config.root),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) mod key;
 mod kind;
 pub(crate) mod load;
 pub(crate) mod opening;
+pub(crate) mod organizations;
 mod otel;
 mod outputs;
 mod overlay;

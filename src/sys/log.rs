@@ -3,6 +3,7 @@
 //! priority: there, `<4>` or the like replaces the time.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::fs::File;
@@ -35,6 +36,16 @@ struct Stderr {
 }
 
 static STDERR: OnceLock<Stderr> = OnceLock::new();
+
+thread_local! {
+    /// What precedes the message of each line of this thread.
+    static LABEL: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// Writes `label` before the message of each later line of this thread.
+pub(crate) fn label_thread(label: &'static str) {
+    LABEL.set(label);
+}
 
 /// Installs the logger: from now on, all records of this program go to stderr. Records of other
 /// crates are dropped, because a network crate may log request headers and with them the API key.
@@ -222,7 +233,8 @@ fn text(level: Level, tag: &str, message: fmt::Arguments<'_>) -> String {
         Level::Debug => "DEBUG",
         Level::Trace => "TRACE",
     };
-    format!("{level} <{tag}> {}", one_line(&message.to_string()))
+    let label = LABEL.get();
+    format!("{level} <{tag}> {label}{}", one_line(&message.to_string()))
 }
 
 fn stamped(time: &LocalTime, text: &str) -> String {

@@ -23,6 +23,8 @@ const ID_MODE: u32 = 0o644;
 /// The directory for the agent's persistent files.
 pub(crate) struct State {
     root: PathBuf,
+    /// The name of the file with the host id.
+    id_name: String,
     /// Whether the host id is stored in a file.
     keeps_id: bool,
 }
@@ -32,21 +34,27 @@ impl State {
     pub(crate) fn at(root: impl Into<PathBuf>) -> State {
         State {
             root: root.into(),
+            id_name: "id".to_owned(),
             keeps_id: true,
         }
+    }
+
+    /// The same, with the host id in the file `id_name`.
+    pub(crate) fn with_id_in(self, id_name: String) -> State {
+        State { id_name, ..self }
     }
 
     /// The same, but the host id is neither read nor stored.
     pub(crate) fn forgetful(root: impl Into<PathBuf>) -> State {
         State {
-            root: root.into(),
             keeps_id: false,
+            ..State::at(root)
         }
     }
 
     /// The path of the file with the host id.
     pub(crate) fn id_path(&self) -> PathBuf {
-        self.root.join("id")
+        self.root.join(&self.id_name)
     }
 
     /// The host id; `None` if its file is missing or empty.

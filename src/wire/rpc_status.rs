@@ -1,8 +1,6 @@
 //! `google.rpc.Status` in Protocol Buffers: what a server of gRPC adds to a status, and the body of an
 //! error of OTLP over HTTP.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "for the destinations of OTLP"))]
-
 use std::time::Duration;
 
 use prost::Message;

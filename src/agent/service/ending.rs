@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{Agent, End, STOP_LIMIT};
 use crate::agent::event::Event;
 use crate::base;
-use crate::base::channel::Receiver;
+use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, pause};
+use crate::config::Config;
 use crate::deliver::api::Api;
-use crate::deliver::message::Outcome;
 use crate::deliver::retire::until_retired;
 use crate::settings::apply::state;
 use crate::settings::connection::{POSTER_STACK, link_within};
+use crate::settings::organizations::{config_of, organizations};
 use crate::sys::exec::reap_orphans;
 use crate::sys::signal::Signal;
 use crate::sys::thread;
@@ -51,36 +52,49 @@ impl Agent<'_> {
             && matches!(end, End::Signal(Signal::Terminate | Signal::Interrupt))
     }
 
-    /// Retires the host, unless a second signal to stop arrives first. `ended` is how the poster
-    /// ended.
+    /// Retires the host in each organisation, unless a second signal to stop arrives first. `ended`
+    /// is how the posters ended. Fails with the text for the user.
     pub(super) fn leave(
         &mut self,
-        ended: Result<Outcome, String>,
+        ended: Result<(), String>,
         clock: &dyn Clock,
         events: &Receiver<Event>,
     ) -> Result<(), String> {
         if let Err(why) = &ended {
             log::warn!("{why}");
         }
-        let (Some(id), Some(tell)) = (self.host_id.clone(), self.tell.clone()) else {
-            log::info!("this host is not registered, and so need not be retired");
+        let Some(tell) = self.tell.clone() else {
             return Ok(());
         };
-        // Through a connection of its own: the poster's may hang.
-        let mut api = Api::new(Box::new(link_within(&self.config, RETIRE_REQUEST)?));
-        let retired = id.clone();
-        let run = move || {
-            let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
-            drop(tell.send(Event::Retired(end.map_err(|error| base::report(&error)))));
-        };
-        thread::start("retire", POSTER_STACK, run)
-            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let all: Vec<_> = organizations(&self.config).collect();
+        let mut leaving = Vec::new();
+        for (at, id) in self.destinations.hosts() {
+            let organization = all.get(at).copied().flatten();
+            let config = config_of(&self.config, organization);
+            start_retiring(at, id.to_owned(), &config, tell.clone())?;
+            leaving.push((at, id.to_owned(), config));
+        }
+        if leaving.is_empty() {
+            log::info!("this host is not registered, and so need not be retired");
+        }
+        let mut failures = Vec::new();
         let begin = clock.moment();
-        loop {
+        while !leaving.is_empty() {
             match events.recv() {
-                Ok(Event::Retired(Ok(()))) => break,
-                Ok(Event::Retired(Err(why))) => {
-                    return Err(format!("failed to retire this host: {why}"));
+                Ok(Event::Retired(at, end)) => {
+                    let Some(found) = leaving.iter().position(|(known, ..)| *known == at) else {
+                        continue;
+                    };
+                    let (_, id, config) = leaving.swap_remove(found);
+                    let label = self.destinations.label(at);
+                    let end = end
+                        .map_err(|why| format!("failed to retire this host: {why}"))
+                        .and_then(|()| {
+                            log::info!("{label}This host (hostID: {id}) has been retired.");
+                            let forgotten = state(&config).forget_host_id();
+                            forgotten.map_err(|error| base::report(&error))
+                        });
+                    failures.extend(end.err().map(|why| [label, why].concat()));
                 }
                 Ok(Event::Signal(Signal::Hangup)) => {}
                 Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
@@ -92,30 +106,35 @@ impl Agent<'_> {
                 Ok(_) => {}
             }
         }
-        log::info!("This host (hostID: {retired}) has been retired.");
-        state(&self.config)
-            .forget_host_id()
-            .map_err(|error| base::report(&error))
+        joined(failures)
     }
 
-    /// Waits for the poster to end, until `limit` after `begin` or until a second signal to stop.
+    /// Waits for the posters to end, until `limit` after `begin` or until a second signal to stop.
     ///
-    /// Fails if the poster has not ended by then.
+    /// Fails with the text for the user if one has not ended by then, or has left something
+    /// undelivered.
     pub(super) fn wait_for_end(
         &mut self,
         clock: &dyn Clock,
         events: &Receiver<Event>,
         begin: Moment,
         limit: Duration,
-    ) -> Result<Outcome, String> {
-        loop {
+    ) -> Result<(), String> {
+        let mut failures = Vec::new();
+        while self.destinations.is_any_left() || self.exporters.is_any_left() {
             let passed = clock.moment().since(begin);
             // The result of a request that is under way at the limit may arrive a little later.
             match events.recv_timeout((limit + END_GRACE).saturating_sub(passed)) {
                 // The host may be registered only now.
-                Ok(Event::PosterEvent(news)) => self.note(news, clock),
+                Ok(Event::PosterEvent(at, news)) => self.note(at, news, clock),
+                Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
-                Ok(Event::Signal(Signal::Hangup) | Event::Inquiry(_) | Event::Retired(_)) => {}
+                Ok(
+                    Event::Signal(Signal::Hangup)
+                    | Event::Inquiry(_)
+                    | Event::Exposition(_)
+                    | Event::Retired(..),
+                ) => {}
                 // Values of a plugin come too late now, but its end counts.
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 // systemd and other supervisors signal every process of a unit.
@@ -125,10 +144,17 @@ impl Agent<'_> {
                     log::info!("Received signal '{}' again, force shutdown.", signal.name());
                     return Err("received terminate instruction again. force return".to_owned());
                 }
-                Ok(Event::Ended(outcome)) => return Ok(outcome),
-                Err(_) => return Err("Timed out. force shutdown.".to_owned()),
+                Ok(Event::Ended(at, outcome)) => {
+                    self.destinations.ended(at);
+                    failures.extend(self.result(at, outcome).err());
+                }
+                Err(_) => {
+                    failures.push("Timed out. force shutdown.".to_owned());
+                    break;
+                }
             }
         }
+        joined(failures)
     }
 
     /// Waits up to [`COMMAND_GRACE`] for commands that still run. They have been signalled before.
@@ -138,13 +164,42 @@ impl Agent<'_> {
             let passed = clock.moment().since(begin);
             match events.recv_timeout(COMMAND_GRACE.saturating_sub(passed)) {
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
-                Ok(Event::Signal(Signal::Hangup) | Event::PosterEvent(_) | Event::Ended(_)) => {}
+                Ok(Event::Signal(Signal::Hangup) | Event::PosterEvent(..) | Event::Ended(..)) => {}
                 Ok(Event::Child) => drop(reap_orphans()),
-                Ok(Event::Inquiry(_) | Event::Retired(_)) => {}
+                Ok(
+                    Event::Inquiry(_) | Event::Exposition(_) | Event::Otlp(..) | Event::Retired(..),
+                ) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}
                 // A second signal to stop, or a command that cannot be killed.
                 Ok(Event::Signal(_)) | Err(_) => return,
             }
         }
+    }
+}
+
+/// Retires the host `id` in a thread of its own. The result is sent as an event.
+fn start_retiring(
+    at: usize,
+    id: String,
+    config: &Config,
+    tell: Sender<Event>,
+) -> Result<(), String> {
+    // Through a connection of its own: the poster's may hang.
+    let mut api = Api::new(Box::new(link_within(config, RETIRE_REQUEST)?));
+    let run = move || {
+        let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
+        let end = end.map_err(|error| base::report(&error));
+        drop(tell.send(Event::Retired(at, end)));
+    };
+    thread::start("retire", POSTER_STACK, run)
+        .map_err(|error| format!("cannot start a thread: {error}"))
+}
+
+/// Fails with all of these texts, if there are any.
+fn joined(failures: Vec<String>) -> Result<(), String> {
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; "))
     }
 }

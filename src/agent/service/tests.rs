@@ -1,14 +1,19 @@
 //! The main loop, with a poster that only records its commands.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::ending::ONE_STOP;
 use super::*;
+use crate::agent::destinations::Destination;
 use crate::agent::event::plugin_events;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock, Unix};
 use crate::sys::fsstat::FsStats;
+use crate::sys::http::cancel::CancelToken;
 use crate::sys::root::Root;
+
+mod organizations;
 
 /// The channels and the clock of an agent.
 struct Rig {
@@ -38,7 +43,18 @@ impl Rig {
             clock.moment(),
         )
         .unwrap();
-        let agent = Agent::new(flags, config.clone(), measure, plugins, tell_poster, notify);
+        let destination = Destination::new(None, tell_poster, CancelToken::default());
+        let destinations = Destinations::new(vec![destination]);
+        let exporters = Exporters::new(Box::new(|_, _| Ok(channel().0)));
+        let agent = Agent::new(
+            flags,
+            config.clone(),
+            measure,
+            plugins,
+            destinations,
+            exporters,
+            notify,
+        );
         let rig = Rig {
             tell,
             events,
@@ -82,7 +98,7 @@ fn a_hangup_describes_and_the_other_signals_stop() {
         let (agent, rig) = Rig::agent(&flags, &Config::default());
         rig.happens(Event::Signal(Signal::Hangup));
         rig.happens(Event::Signal(stop));
-        rig.happens(Event::Ended(Outcome::Delivered));
+        rig.happens(Event::Ended(0, Outcome::Delivered));
         assert_eq!(agent.run(&rig.clock, &rig.events), Ok(()));
         assert_eq!(
             rig.orders(),
@@ -180,7 +196,7 @@ fn the_watchdog_asks_the_poster() {
     rig.clock.pass(Duration::from_secs(15));
     agent.watch(rig.clock.moment());
     assert_eq!(rig.orders(), [""; 0], "it owes an answer");
-    agent.note(PosterEvent::Alive, &rig.clock);
+    agent.note(0, PosterEvent::Alive, &rig.clock);
     rig.clock.pass(Duration::from_secs(15));
     agent.watch(rig.clock.moment());
     assert_eq!(rig.orders(), ["answer"]);
@@ -204,11 +220,11 @@ fn a_poster_that_vanished_ends_the_agent() {
 }
 
 /// The result of waiting when a second signal to stop arrives `pause` after the first.
-fn told_again(pause: Duration) -> Result<Outcome, String> {
+fn told_again(pause: Duration) -> Result<(), String> {
     let (tell, events) = channel();
     tell.send(Event::Signal(Signal::Hangup)).unwrap();
     tell.send(Event::Signal(Signal::Terminate)).unwrap();
-    tell.send(Event::Ended(Outcome::Delivered)).unwrap();
+    tell.send(Event::Ended(0, Outcome::Delivered)).unwrap();
     let flags = Flags::default();
     let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
     let clock = FakeClock::default();
@@ -218,7 +234,7 @@ fn told_again(pause: Duration) -> Result<Outcome, String> {
 
 #[test]
 fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
-    assert_eq!(told_again(Duration::ZERO), Ok(Outcome::Delivered));
+    assert_eq!(told_again(Duration::ZERO), Ok(()));
     assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
 }
 

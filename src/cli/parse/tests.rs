@@ -402,6 +402,9 @@ fn flags_of_every_command_are_options_of_known_kinds() {
         assert_eq!(names.len(), count, "{}", spec.name);
     }
     assert_eq!(flags_of("init"), ["apibase", "apikey", "conf"]);
-    assert_eq!(flags_of("retire")[..2], ["force", "apibase"]);
+    assert_eq!(
+        flags_of("retire")[..3],
+        ["force", "organization", "apibase"]
+    );
     assert!(flags_of("").contains(&"verbose"));
 }

@@ -186,7 +186,7 @@ impl Rig {
         };
         let mut persister = Persister::open(
             Box::new(self.disk.clone()),
-            Path::new(ROOT),
+            (Path::new(ROOT), "spool"),
             Duration::from_secs(window),
             self.world().boot,
             id.as_deref(),
@@ -256,7 +256,7 @@ impl Rig {
                 world.measure(self.next_value, is_first);
                 self.next_value += 1;
             }
-            poster.on_command(PosterCommand::Round(stamp, None, values), &clock);
+            poster.on_command(PosterCommand::Round(stamp, None, values.into()), &clock);
             if self.world.lock().unwrap().random(20) == 0 {
                 let report = Report {
                     name: format!("c{}", self.next_report),

@@ -221,10 +221,10 @@ fn with_status_at_the_end() -> Config {
     config
 }
 
-fn values(value: f64) -> Values {
+fn values(value: f64) -> Arc<Values> {
     let mut values = Values::default();
     values.put("loadavg5", value);
-    values
+    values.into()
 }
 
 /// A stamp with this time by both clocks.

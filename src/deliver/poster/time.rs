@@ -6,6 +6,7 @@ use super::Poster;
 use super::lanes::Undated;
 use super::persister::{Persister, Waiting};
 use crate::base::clock::{Clock, Stamp};
+use crate::deliver::message::PosterEvent;
 use crate::wire::check::Report;
 
 impl Poster {
@@ -30,6 +31,11 @@ impl Poster {
         let trust = self.context.trust;
         if !trust.is_sure() {
             return;
+        }
+        if let Some(start) = trust.start()
+            && !self.context.config.otlp.is_empty()
+        {
+            (self.context.events)(PosterEvent::Trusted(start));
         }
         self.lanes.values.spool.settle(&|stamp| trust.time(stamp));
         // Without the beginning of this boot, what the file holds of this boot cannot be used.

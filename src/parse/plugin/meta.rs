@@ -21,7 +21,7 @@ const LIMIT: usize = 256 << 10;
 const PART: usize = 64;
 
 /// A graph as described by the plugin. Its names and unit are not checked against the API's rules.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Graph {
     /// Begins with `custom.`.
     pub(crate) name: String,
@@ -42,7 +42,7 @@ impl Graph {
 }
 
 /// A metric of a graph.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Metric {
     /// Begins with the graph's name and a dot.
     pub(crate) name: String,

@@ -5,15 +5,6 @@
 //! Names, kinds and scales are those of node_exporter 1.12. `docs/prometheus.md` lists the
 //! differences.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the listener that serves it is yet to come"
-    )
-)]
-
 mod agent;
 mod cpu;
 mod devices;

@@ -23,22 +23,17 @@ use frame::Foreign;
 
 /// Maximum size of the file in bytes. A larger file is neither read nor written.
 pub(crate) const LIMIT: u64 = 32 << 20;
-/// The file's name in the agent's directory.
-const NAME: &str = "spool";
-/// The name under which a replacement is written.
-const NEXT: &str = "spool.new";
-/// The names of files that have been set aside.
-const ASIDES: [&str; 4] = [
-    "spool.set-aside",
-    "spool.set-aside.1",
-    "spool.set-aside.2",
-    "spool.set-aside.3",
-];
+/// Appended to the file's name: the name under which a replacement is written.
+const NEXT: &str = ".new";
+/// Appended to the file's name: the names of files that have been set aside.
+const ASIDES: [&str; 4] = [".set-aside", ".set-aside.1", ".set-aside.2", ".set-aside.3"];
 
 /// The file, and its state as of the last operation.
 pub(crate) struct Journal {
     disk: Box<dyn Disk>,
     root: PathBuf,
+    /// The file's name in the agent's directory.
+    name: String,
     place: Place,
 }
 
@@ -90,13 +85,14 @@ pub(crate) enum Notice {
 }
 
 impl Journal {
-    /// The journal below `root`, and what it holds. Only reads, unless the file cannot be read by
-    /// this program. Such a file is set aside.
-    pub(crate) fn open(mut disk: Box<dyn Disk>, root: &Path) -> (Journal, Found) {
-        let read = disk.read(NAME, LIMIT);
+    /// The journal in the file `name` below `root`, and what it holds. Only reads, unless the file
+    /// cannot be read by this program. Such a file is set aside.
+    pub(crate) fn open(mut disk: Box<dyn Disk>, root: &Path, name: &str) -> (Journal, Found) {
+        let read = disk.read(name, LIMIT);
         let mut journal = Journal {
             disk,
             root: root.to_owned(),
+            name: name.to_owned(),
             place: Place::Nothing,
         };
         let found = match read {
@@ -142,7 +138,7 @@ impl Journal {
 
     fn move_aside(&mut self, why: String) -> Notice {
         let name = self.free_name();
-        let aside = self.disk.rename(NAME, name);
+        let aside = self.disk.rename(&self.name, &name);
         if aside.is_err() {
             self.place = Place::Untouchable;
         }
@@ -160,18 +156,21 @@ impl Journal {
     }
 
     /// The first name for a file set aside that is not in use; the last one if all are.
-    fn free_name(&mut self) -> &'static str {
-        let [.., last] = ASIDES;
-        let is_free = |name: &&str| {
-            let length = self.disk.length(name);
-            length.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        };
-        ASIDES.into_iter().find(is_free).unwrap_or(last)
+    fn free_name(&mut self) -> String {
+        let mut name = String::new();
+        for end in ASIDES {
+            name = [&self.name, end].concat();
+            let length = self.disk.length(&name);
+            if length.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+        }
+        name
     }
 
     /// The path of the file.
     pub(crate) fn path(&self) -> PathBuf {
-        self.root.join(NAME)
+        self.root.join(&self.name)
     }
 
     /// The length of the file in bytes; 0 if nothing can be appended to it.
@@ -210,7 +209,7 @@ impl Journal {
         if end > LIMIT {
             return Err(self.error("append to", io::ErrorKind::FileTooLarge.into()));
         }
-        let known = self.disk.length(NAME);
+        let known = self.disk.length(&self.name);
         if !known.as_ref().is_ok_and(|known| *known == length) {
             // The file was removed, or changed by another process.
             self.place = Place::Damaged;
@@ -219,13 +218,13 @@ impl Journal {
                 .unwrap_or_else(|| io::Error::other("somebody else has changed it"));
             return Err(self.error("append to", why));
         }
-        if let Err(error) = self.disk.write(NAME, length, &bytes) {
-            if self.disk.cut(NAME, length).is_err() {
+        if let Err(error) = self.disk.write(&self.name, length, &bytes) {
+            if self.disk.cut(&self.name, length).is_err() {
                 self.place = Place::Damaged;
             }
             return Err(self.error("append to", error));
         }
-        if let Err(error) = self.disk.sync(NAME) {
+        if let Err(error) = self.disk.sync(&self.name) {
             // How much of it is on the disk is unknown. Another sync does not help.
             self.place = Place::Damaged;
             return Err(self.error("sync", error));
@@ -241,7 +240,8 @@ impl Journal {
             let why = "what is there can neither be read nor be given another name";
             return Err(self.error("write", io::Error::other(why)));
         }
-        let length = self.put(NAME, frames)?;
+        let name = self.name.clone();
+        let length = self.put(&name, frames)?;
         self.place = Place::Whole(length);
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Journal {
     /// Writes frames that cannot be used now to a separate file. Returns its path.
     pub(crate) fn set_aside(&mut self, frames: &[Vec<u8>]) -> Result<PathBuf, FileError> {
         let name = self.free_name();
-        self.put(name, frames)?;
+        self.put(&name, frames)?;
         Ok(self.root.join(name))
     }
 
@@ -264,15 +264,16 @@ impl Journal {
         if length > LIMIT {
             return Err(self.error("write", io::ErrorKind::FileTooLarge.into()));
         }
+        let next = [&self.name, NEXT].concat();
         let disk = &mut self.disk;
         let written = disk
-            .create(NEXT)
-            .and_then(|()| disk.write(NEXT, 0, &bytes))
-            .and_then(|()| disk.sync(NEXT))
-            .and_then(|()| disk.rename(NEXT, name));
+            .create(&next)
+            .and_then(|()| disk.write(&next, 0, &bytes))
+            .and_then(|()| disk.sync(&next))
+            .and_then(|()| disk.rename(&next, name));
         if let Err(error) = written {
             // The partial file is useless, and the error that matters is returned below.
-            drop(disk.remove(NEXT));
+            drop(disk.remove(&next));
             return Err(self.error("write", error));
         }
         // If the directory cannot be synced, the name becomes durable a little later.
@@ -285,7 +286,7 @@ impl Journal {
         if matches!(self.place, Place::Nothing | Place::Untouchable) {
             return Ok(());
         }
-        match self.disk.remove(NAME) {
+        match self.disk.remove(&self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 self.place = Place::Damaged;
                 return Err(self.error("remove", error));

@@ -7,10 +7,12 @@ use super::testing::{Mood, ScriptedDisk};
 use super::*;
 use crate::base;
 
+/// The name of the file.
+const NAME: &str = "spool";
 const ROOT: &str = "/root";
 
 fn open(disk: &ScriptedDisk) -> (Journal, Found) {
-    Journal::open(Box::new(disk.clone()), Path::new(ROOT))
+    Journal::open(Box::new(disk.clone()), Path::new(ROOT), NAME)
 }
 
 fn frames(texts: &[&str]) -> Vec<Vec<u8>> {
@@ -196,6 +198,7 @@ fn journal_of_another_format_is_set_aside() {
         .into_iter()
         .zip(ASIDES)
     {
+        let name = &[NAME, name].concat();
         disk.put(NAME, other);
         let (mut journal, found) = open(&disk);
         let text = found.notice.unwrap().to_string();
@@ -206,7 +209,7 @@ fn journal_of_another_format_is_set_aside() {
         assert!(!journal.is_there());
         journal.replace(&frames(&["new"])).unwrap();
     }
-    assert_eq!(disk.get(ASIDES[0]).unwrap(), b"#!/bin/sh");
+    assert_eq!(disk.get("spool.set-aside").unwrap(), b"#!/bin/sh");
 }
 
 #[test]
@@ -255,7 +258,7 @@ fn journal_frames_set_aside_are_in_a_separate_file() {
 #[test]
 fn journal_works_in_a_directory_of_the_host() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || Journal::open(Box::new(Directory::at(dir.path())), dir.path());
+    let open = || Journal::open(Box::new(Directory::at(dir.path())), dir.path(), NAME);
     let (mut journal, found) = open();
     assert!(found.notice.is_none());
     journal.replace(&frames(&["a", "b"])).unwrap();
@@ -277,7 +280,7 @@ fn journal_works_in_a_directory_of_the_host() {
     journal.clear().unwrap();
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
     let gone = dir.path().join("gone");
-    let (mut journal, _) = Journal::open(Box::new(Directory::at(&gone)), &gone);
+    let (mut journal, _) = Journal::open(Box::new(Directory::at(&gone)), &gone, NAME);
     let text = base::report(&journal.replace(&frames(&["a"])).unwrap_err());
     assert!(text.contains("gone/spool: No such file"), "{text}");
     assert!(!gone.exists());

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, Moment};
 use connection::Connection;
-pub(crate) use listener::{Listener, Place};
+pub(crate) use listener::{Listener, Place, SocketPath};
 
 /// Connections that are served at a time.
 const SERVED: usize = 16;

@@ -1,5 +1,7 @@
 //! Registration, posts and what is kept during an outage.
 
+mod organizations;
+mod otlp;
 mod outage;
 mod post;
 mod register;

@@ -1,5 +1,6 @@
 //! Names, TLS, metadata services.
 
 mod cloud;
+mod listen;
 mod resolver;
 mod tls;

@@ -22,18 +22,18 @@ pub(in crate::deliver::poster) struct Left {
 }
 
 impl Persister {
-    /// A persister that saves what waits to the file below `root`, within `window` at the latest.
-    /// `boot` is the number of this boot. `owner` is the id of this host, if it has one.
+    /// A persister that saves what waits to the file `name` below `root`, within `window` at the
+    /// latest. `boot` is the number of this boot. `owner` is the id of this host, if it has one.
     ///
     /// Reads the records in the file, and logs what is wrong with it.
     pub(crate) fn open(
         disk: Box<dyn Disk>,
-        root: &Path,
+        (root, name): (&Path, &str),
         window: Duration,
         boot: u128,
         owner: Option<&str>,
     ) -> Persister {
-        let (mut journal, found) = Journal::open(disk, root);
+        let (mut journal, found) = Journal::open(disk, root, name);
         if let Some(notice) = &found.notice {
             log::warn!("{notice}");
         }

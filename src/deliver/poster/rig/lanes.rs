@@ -74,7 +74,7 @@ impl Rig {
         self.command(PosterCommand::Round(
             stamp,
             destination.map(Arc::from),
-            values,
+            values.into(),
         ));
     }
 

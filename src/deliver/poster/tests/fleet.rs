@@ -134,7 +134,7 @@ impl Fleet {
                 values.put(format!("custom.fleet.{series}"), (at * 7 + 1) as f64);
             }
             poster.on_command(
-                PosterCommand::Round(stamp(START + at), None, values),
+                PosterCommand::Round(stamp(START + at), None, values.into()),
                 &clock,
             );
         };

@@ -15,7 +15,7 @@ impl Rig {
     fn kept_on(mut self, disk: &ScriptedDisk, is_hasty: bool) -> Rig {
         let mut persister = Persister::open(
             Box::new(disk.clone()),
-            Path::new("/root"),
+            (Path::new("/root"), "spool"),
             WINDOW,
             1,
             Some(ID),

@@ -5,11 +5,6 @@
 //! knowledge). Before a call, what has come on the kept connection since the last one is read and
 //! answered, without waiting. If it has been closed, the call takes a new one.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "for the destinations of OTLP")
-)]
-
 mod settings;
 mod status;
 #[cfg(test)]
@@ -84,6 +79,7 @@ pub(crate) enum Kind {
 /// There is no answer, or one that is not OK.
 #[derive(Debug)]
 pub(crate) struct Error {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub(crate) kind: Kind,
     /// The server's code. Without an answer: `DeadlineExceeded` if the time was over, `Cancelled`
     /// if the agent ends, else the code for what HTTP/2 reported, in general `Unavailable`.

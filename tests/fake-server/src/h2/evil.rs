@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
@@ -47,9 +48,19 @@ pub struct Evil {
     pub end: End,
     pub needs: usize,
     connections: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
 }
 
 impl Evil {
+    /// Waits until it has closed a connection; false if it has not after 20 seconds.
+    pub fn wait_for_close(&self) -> bool {
+        let is_closed = || self.closed.load(Ordering::SeqCst) > 0;
+        (0..2_000).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            is_closed()
+        })
+    }
+
     /// How many connections have come.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -68,16 +79,19 @@ pub fn evil_on(listener: TcpListener, tls: Option<Arc<ServerConfig>>, name: &str
     let scenario = scenario.unwrap_or_else(|| panic!("no scenario {name}"));
     let port = listener.local_addr().unwrap().port();
     let connections = Arc::<AtomicUsize>::default();
-    let counted = Arc::clone(&connections);
+    let closed = Arc::<AtomicUsize>::default();
+    let counted = [Arc::clone(&connections), Arc::clone(&closed)];
     let run = scenario.run;
     thread::spawn(move || {
         for socket in listener.incoming() {
-            let number = counted.fetch_add(1, Ordering::SeqCst);
-            let (socket, tls) = (socket?, tls.clone());
+            let number = counted[0].fetch_add(1, Ordering::SeqCst);
+            let (socket, tls, closed) = (socket?, tls.clone(), Arc::clone(&counted[1]));
             // A client that closes ends the scenario.
             thread::spawn(move || {
                 let wire = open(socket, tls.as_ref())?;
-                run(&mut Script { number, wire })
+                let done = run(&mut Script { number, wire });
+                closed.fetch_add(1, Ordering::SeqCst);
+                done
             });
         }
         io::Result::Ok(())
@@ -87,6 +101,7 @@ pub fn evil_on(listener: TcpListener, tls: Option<Arc<ServerConfig>>, name: &str
         end: scenario.end,
         needs: scenario.needs,
         connections,
+        closed,
     }
 }
 

@@ -4,6 +4,8 @@
 //! googleapis-common-protos` brings: `cargo test peers_ -- --ignored`. `PEERS_PYTHON` names the
 //! python3 that has it.
 
+#![expect(clippy::disallowed_methods, reason = "starts a server by others")]
+
 use std::env;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,6 +14,7 @@ use fake_server::steps::{Authority, Scratch, YEARS};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use super::*;
+use crate::base::clock::pause;
 
 /// The server; it ends with its standard input.
 struct Grpcio {
@@ -98,7 +101,7 @@ fn calls(server: &mut Grpcio, channel: &Channel) {
         if !order.is_empty() {
             server.order(order);
             // The server reads its orders in a thread of its own.
-            std::thread::sleep(Duration::from_millis(300));
+            pause(Duration::from_millis(300));
         }
         let answer = channel.call(PATH, &message(1_000), soon());
         if let Err(error) = &answer {
@@ -122,7 +125,7 @@ fn calls(server: &mut Grpcio, channel: &Channel) {
     let line = told(answer, server.port);
     assert!(line.starts_with("Answered UNIMPLEMENTED: "), "{line}");
     server.order(r#"{"delay": 3}"#);
-    std::thread::sleep(Duration::from_millis(300));
+    pause(Duration::from_millis(300));
     let answer = channel.call(PATH, b"", Deadline::after(Duration::from_secs(1)));
     let line = told(answer, server.port);
     assert!(line.contains("DEADLINE_EXCEEDED: "), "{line}");

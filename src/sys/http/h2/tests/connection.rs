@@ -80,7 +80,8 @@ fn h2_connection_begins_with_everything_that_needs_no_answer() {
 fn h2_body_stays_within_windows_frames_and_the_room_for_output() {
     const LARGE: usize = 300_000;
     // (why this row exists, what the server sends, frames of DATA, whether only room was missing)
-    let table: [(&str, Vec<Vec<u8>>, Vec<usize>, bool); 8] = [
+    type Row = (&'static str, Vec<Vec<u8>>, Vec<usize>, bool);
+    let table: [Row; 8] = [
         ("nothing", vec![], vec![], false),
         ("the stream's alone", vec![window(1, 9)], vec![], false),
         ("the connection's alone", vec![window(0, 9)], vec![], false),

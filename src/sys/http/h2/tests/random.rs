@@ -1,5 +1,7 @@
 //! Blocks that another program has encoded, whole and damaged.
 
+#![expect(clippy::disallowed_methods, reason = "a file of the tests")]
+
 use std::fs;
 
 use super::hex;

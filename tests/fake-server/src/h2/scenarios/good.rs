@@ -116,8 +116,9 @@ pub(super) const ALL: &[Scenario] = &[
     }),
     of("goaway_behind_the_answer", End::Ok, |s| {
         let stream = s.request()?;
-        s.good(stream)?;
-        s.frame(GOAWAY, 0, 0, &goaway(stream))?;
+        // At once, so that the client has both before its next call.
+        let goaway = wire::frame(GOAWAY, 0, 0, &goaway(stream));
+        s.wire.send(&[good(stream), goaway].concat())?;
         s.wait()
     }),
     of("goaway_that_lets_it_end", End::Ok, |s| {

@@ -1,0 +1,240 @@
+//! The listener: its thread, what main hands over to it, and when it listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Event;
+use crate::base;
+use crate::base::channel::{Receiver, Sender, channel};
+use crate::base::clock::{Clock, HostClock, Moment, pause};
+use crate::base::values::Values;
+use crate::config::{Config, Listen, NamedFile, Secret};
+use crate::listen::{Routes, Rules};
+use crate::measure::scrape::Scraper;
+use crate::parse::process;
+use crate::plugins::plugin_schedule::Id;
+use crate::render::prometheus::{self, AgentState, Exposition};
+use crate::settings::key;
+use crate::sys::fsstat::FsStats;
+use crate::sys::log_once::LogOnce;
+use crate::sys::root::Root;
+use crate::sys::server::{Listener, Place, Server, SocketPath};
+use crate::sys::uname::uname;
+use crate::sys::{crash, thread};
+
+/// Bytes of stack for the listener's thread. Code that is not optimised takes a multiple of it.
+const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    256 << 10
+};
+/// Pause between two attempts to listen.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Time limit for the main thread's answer. The main thread does nothing that takes long.
+const LIMIT: Duration = Duration::from_secs(3);
+/// Time for which the values of a plugin are served after its run.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+/// Prefix of the names of plugins' values.
+const CUSTOM: &str = "custom.";
+
+/// The last values of each metric plugin.
+#[derive(Default)]
+pub(super) struct Latest(Vec<(Id, Moment, Arc<Values>)>);
+
+impl Latest {
+    /// Adds values of the run of the plugin `id` that ended at `now`, in place of those of earlier
+    /// runs.
+    pub(super) fn put(&mut self, id: Id, now: Moment, values: &Arc<Values>) {
+        self.0
+            .retain(|(known, then, _)| *then == now || (*known != id && now.since(*then) <= FRESH));
+        self.0.push((id, now, Arc::clone(values)));
+    }
+
+    /// Removes all values: the plugins may have changed.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// The values without `custom.`, each name once, sorted. Of two plugins' values of one name, the
+    /// later one counts.
+    pub(super) fn values(&self, now: Moment) -> Vec<(String, f64)> {
+        let fresh = self.0.iter().rev();
+        let fresh = fresh.filter(|(_, then, _)| now.since(*then) <= FRESH);
+        let mut all: Vec<(String, f64)> = fresh
+            .flat_map(|(_, _, values)| values.iter())
+            .map(|(name, value)| (name.strip_prefix(CUSTOM).unwrap_or(name).to_owned(), value))
+            .collect();
+        // Stable: the latest stays the first.
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all.dedup_by(|(one, _), (other, _)| one == other);
+        all
+    }
+}
+
+/// The file of the listener's socket, which is removed when this is dropped.
+pub(super) struct SocketFile(Receiver<SocketPath>);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        while self.0.try_recv().is_ok() {}
+    }
+}
+
+/// Serves `/metrics` in a thread of its own, if that is configured. What only main has is asked
+/// for by `tell`.
+///
+/// The address may not be there yet, so that listening is tried again and again. Fails if the
+/// thread cannot be started.
+pub(super) fn serve(
+    config: &Config,
+    root: Root,
+    stats: FsStats,
+    clock: HostClock,
+    tell: Sender<Event>,
+) -> Result<Option<SocketFile>, String> {
+    let Some(listen) = config.listen.clone() else {
+        return Ok(None);
+    };
+    let own = uname().map(|uname| uname.nodename).unwrap_or_default();
+    let names = config.listen_hosts.iter().map(String::as_str);
+    let rules = Rules::new(names.chain([own.as_str()]));
+    let token_file = config.listen_token_file.clone();
+    let token = move || token_file.as_ref().map(token).transpose();
+    let mut scraper = Scraper::new(root.clone(), stats);
+    let expose = move || {
+        let mut out = Exposition::default();
+        scraper.expose(clock.wall(), &mut out);
+        let state = with_resources(ask(&tell).unwrap_or_default(), &root);
+        prometheus::agent(&state, &mut out);
+        prometheus::custom(&state.custom, &mut out);
+        out.into_text()
+    };
+    let mut routes = Routes::new(rules, Box::new(token), Box::new(expose));
+    let (files, file) = channel();
+    let run = move || {
+        let _stack = crash::watch_stack();
+        let (listener, file) = bind(&listen.value, &listen.place.to_string());
+        if let Some(file) = file {
+            drop(files.send(file));
+        }
+        Server::new(listener).run(&clock, &mut routes);
+    };
+    thread::start("listener", STACK, run)
+        .map_err(|error| format!("listen: cannot start a thread: {error}"))?;
+    Ok(Some(SocketFile(file)))
+}
+
+/// The state of the agent as main has it; `None` if main does not answer, because it ends.
+fn ask(tell: &Sender<Event>) -> Option<AgentState> {
+    let (answer, heard) = channel();
+    tell.send(Event::Exposition(answer)).ok()?;
+    heard.recv_timeout(LIMIT).ok()
+}
+
+/// The same state, with what the kernel says of this process.
+fn with_resources(state: AgentState, root: &Root) -> AgentState {
+    let mut buffer = Vec::new();
+    let stat = root.text("/proc/self/stat", &mut buffer);
+    let cpu_ticks = stat.ok().and_then(|text| process::cpu_ticks(&text).ok());
+    let status = root.text("/proc/self/status", &mut buffer);
+    let resident = status.ok().and_then(|text| process::status(&text).resident);
+    AgentState {
+        cpu_ticks: cpu_ticks.unwrap_or_default(),
+        resident_bytes: resident.unwrap_or_default(),
+        ..state
+    }
+}
+
+/// The token in the file. Read for each request, so that it can be replaced at any time. Fails
+/// with the place of the setting, the file and the reason.
+fn token(named: &NamedFile) -> Result<Secret, String> {
+    let source = format!("{named}: {}", named.path.display());
+    let token = key::of_file(&source, &named.path, &key::TOKEN_WORDS);
+    token.map_err(|error| base::report(&error))
+}
+
+/// Listens, as soon as that is possible. `by` is the place of the setting.
+fn bind(listen: &Listen, by: &str) -> (Listener, Option<SocketPath>) {
+    let place = match listen {
+        Listen::Tcp(address) => Place::Tcp(*address),
+        Listen::Unix(path) => Place::Unix(path.clone()),
+    };
+    let shown = match listen {
+        Listen::Tcp(address) => format!("http://{address}/metrics"),
+        Listen::Unix(path) => format!("/metrics on the socket {}", path.display()),
+    };
+    let mut log = LogOnce::default();
+    loop {
+        match Listener::bind(&place) {
+            Ok(bound) => {
+                log::info!("listen: serving {shown}");
+                return bound;
+            }
+            Err(error) => {
+                let remedy = remedy(listen, error.kind());
+                log.failed(format!(
+                    "{by}: listen: cannot serve {shown}: {error}; {remedy}; this is tried again every minute"
+                ));
+                pause(PAUSE);
+            }
+        }
+    }
+}
+
+/// What ends an error of this kind.
+fn remedy(listen: &Listen, kind: std::io::ErrorKind) -> &'static str {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    match (listen, kind) {
+        (Listen::Tcp(_), AddrInUse) => {
+            "another program uses the port: end it, or write another port"
+        }
+        (Listen::Unix(_), AddrInUse) => {
+            "another program or file has the path: remove it, or write another path"
+        }
+        (Listen::Tcp(_), AddrNotAvailable) => "no interface of this host has the address",
+        (Listen::Tcp(_), PermissionDenied) => "write a port above 1023",
+        (Listen::Tcp(_), _) => "write another address",
+        (Listen::Unix(_), _) => {
+            "write a path in a directory in which the agent's user may create files"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_values_are_those_of_each_plugins_last_run() {
+        let at = |seconds| Moment(Duration::from_secs(seconds));
+        let values = |all: &[(&str, f64)]| {
+            let mut values = Values::default();
+            for (name, value) in all {
+                values.put(*name, *value);
+            }
+            Arc::new(values)
+        };
+        let ids = Id::two();
+        let mut latest = Latest::default();
+        latest.put(
+            ids[0],
+            at(0),
+            &values(&[("custom.b", 1.0), ("custom.gone", 2.0)]),
+        );
+        latest.put(
+            ids[1],
+            at(10),
+            &values(&[("custom.a", 3.0), ("custom.b", 4.0)]),
+        );
+        latest.put(ids[0], at(60), &values(&[("custom.b", 5.0)]));
+        let of = |all: &[(&str, f64)]| -> Vec<(String, f64)> {
+            all.iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect()
+        };
+        assert_eq!(latest.values(at(60)), of(&[("a", 3.0), ("b", 5.0)]));
+        assert_eq!(latest.values(at(320)), of(&[("b", 5.0)]), "one is too old");
+        latest.forget();
+        assert_eq!(latest.values(at(320)), []);
+    }
+}
