@@ -162,6 +162,9 @@ pub(super) static PAGING: [PagingPoint; 6] = [
     ),
 ];
 
+/// What every value of a plugin is; it has a name of its own.
+pub(super) static CUSTOM: Metric = Metric::new("", "", Kind::Gauge, Form::Float);
+
 /// A metric of a group of devices.
 pub(super) struct DeviceMetric {
     pub(super) metric: Metric,

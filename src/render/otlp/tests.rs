@@ -412,8 +412,10 @@ fn otlp_resource_has_the_configured_attributes() {
     encode(&[&round], &resource, &|_| Some(1), &mut out);
     let request = wire::MetricsRequest::decode(&*out).unwrap();
     let resource = request.resource_metrics[0].resource.clone().unwrap();
-    let mut expected = vec![wire::KeyValue::new("host.name", "web1")];
-    expected.extend(pairs.map(|(key, value)| wire::KeyValue::new(key, value)));
+    let mut expected = pairs
+        .map(|(key, value)| wire::KeyValue::new(key, value))
+        .to_vec();
+    expected.push(wire::KeyValue::new("host.name", "web1"));
     assert_eq!(resource.attributes, expected);
 }
 
