@@ -22,7 +22,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Fails if `table` cannot be understood. `has_kinds`: whether the types of filesystems are kept.
+    /// Fails if `table` cannot be understood. With `has_kinds` the types of filesystems are kept.
     pub(super) fn new(
         root: &Root,
         table: &[u8],
