@@ -32,7 +32,7 @@ impl Collector for Memory {
     }
 }
 
-/// Reads the use of each swap, and counters of paging if they are wanted. A host may lack the files.
+/// Reads the use of each swap, and counters of paging if wanted. A host may lack the files.
 fn read_extra(context: &mut CollectContext<'_>, extra: &mut Extra) -> Result<(), FileError> {
     if let Some(text) = context.root.text_if_present("/proc/swaps")? {
         let swaps = swaps::parse(&text).map(|swap| SwapUsage {

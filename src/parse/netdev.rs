@@ -24,8 +24,8 @@ pub(crate) struct Traffic<'a> {
 }
 
 impl Traffic<'_> {
-    /// Packets, errors and drops received, then those sent. Each is [`UNKNOWN`] if the column is not
-    /// a number.
+    /// Packets, errors and drops received, then those sent. [`UNKNOWN`] if the column is not a
+    /// number.
     pub(crate) fn packets(&self) -> [u64; 6] {
         const COLUMNS: [usize; 6] = [1, 2, 3, SENT + 1, SENT + 2, SENT + 3];
         COLUMNS.map(|at| {

@@ -70,8 +70,8 @@ pub(crate) fn parse(text: &str) -> Result<Stat, ParseError> {
     }
 }
 
-/// Calls `found` with the name of each `cpuN` line and its columns before `guest`. A column is `None`
-/// if the kernel lacks it or it holds no number.
+/// Calls `found` with the name of each `cpuN` line and its columns before `guest`. A column is
+/// `None` if the kernel lacks it or it holds no number.
 pub(crate) fn each_core<'a>(text: &'a str, found: &mut dyn FnMut(&'a str, [Option<u64>; GUEST])) {
     for line in lines(text).skip(1).take_while(is_core) {
         let mut words = line.split_ascii_whitespace();

@@ -20,8 +20,10 @@ import sandbox
 METHOD = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 # Seconds for everything: without NTP the agent waits a minute for a confirmation of its clock.
 LIMIT = 200
-# google.rpc.Status with RetryInfo of 3 s: code 8, details [type_url, value].
-RETRY_INFO = (b"\x08\x08\x1a\x32\n*type.googleapis.com/google.rpc.RetryInfo\x12\x04\n\x02\x08\x03")
+# google.rpc.Status with code 8 and one detail: its type, and RetryInfo of 3 s.
+TYPE = b"type.googleapis.com/google.rpc.RetryInfo"
+DETAIL = b"\x0a" + bytes([len(TYPE)]) + TYPE + b"\x12\x04\x0a\x02\x08\x03"
+RETRY_INFO = b"\x08\x08\x1a" + bytes([len(DETAIL)]) + DETAIL
 # Lines of a plugin whose values make a message of a megabyte.
 LINES = 20_000
 
@@ -139,6 +141,8 @@ def main(program):
         by_name = {server.name: server for server in servers}
 
         def have_all():
+            print(*[(server.name, [len(raw) for _, _, raw, _ in server.calls]) for server in servers])
+            time.sleep(5)
             return all(len(server.calls) >= 2 for server in servers) and any(
                 len(raw) > 1_000_000 for _, _, raw, _ in by_name["plain"].calls)
 

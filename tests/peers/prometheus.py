@@ -17,18 +17,29 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Gauges that change from moment to moment: both have to be there, and of one magnitude.
 VOLATILE = ("node_memory_", "node_load", "node_procs_", "node_filefd_allocated", "node_time_seconds",
             "node_filesystem_", "node_disk_io_now", "node_vmstat_")
+# node_exporter's own pattern, in place of Debian's, which leaves out /mnt, /media and /run.
+MOUNTS = (r"^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)"
+          r"($|/)")
+
+
+def is_not_of_init(labels):
+    """node_exporter reads the mounts of process 1, which may be in another namespace."""
+    with open("/proc/1/mountinfo", encoding="utf-8", errors="replace") as file:
+        points = {line.split()[4] for line in file}
+    return labels.get("mountpoint", "").replace(" ", "\\040") not in points
+
+
 # Where the two differ, and why.
 ONLY_THEIRS = {
     # node_exporter before 1.7 shows compressed RAM disks.
     "node_disk_": lambda labels: labels.get("device", "").startswith("zram"),
     # Debian's version has more collectors.
     "node_scrape_collector_success": lambda labels: True,
-    "node_network_": lambda labels: False,
 }
 ONLY_OURS = {
+    "node_filesystem_": is_not_of_init,
     # Debian's version leaves the loopback interface out.
     "node_network_": lambda labels: labels.get("device") == "lo",
-    "node_scrape_collector_success": lambda labels: False,
 }
 
 
@@ -125,7 +136,8 @@ def main(program):
         settings = (f'mackerel = false\nlisten = "127.0.0.1:{port}"\n'
                     f'listen_token_file = "{token.name}"\n')
         url, header = f"http://127.0.0.1:{port}/metrics", {"Authorization": f"Bearer {TOKEN}"}
-        exporter = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{other}"]
+        exporter = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{other}",
+                    f"--collector.filesystem.mount-points-exclude={MOUNTS}"]
 
         def ours():
             status, text = sandbox.get(url, header)

@@ -50,7 +50,7 @@ impl Filter {
 /// Adds the load averages.
 pub(super) fn load(points: &mut Points<'_>, now: &Readings) {
     for (metric, load) in LOAD.iter().zip(now.load) {
-        points.put_known(metric, &[], load.map(f64::to_bits));
+        points.put(metric, &[], load.map(f64::to_bits));
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn cpu(points: &mut Points<'_>, now: &Stat, extra: Option<&Extra>) {
         for (state, ticks) in CPU_STATES.iter().zip(ticks) {
             let attributes = [("cpu", cpu.unwrap_or_default()), ("state", state)];
             let attributes = &attributes[usize::from(cpu.is_none())..];
-            points.put_known(&CPU_TIME, attributes, *ticks);
+            points.put(&CPU_TIME, attributes, *ticks);
         }
     };
     let cpus = extra.map_or(&[][..], |extra| &extra.cpus);
@@ -70,7 +70,7 @@ pub(super) fn cpu(points: &mut Points<'_>, now: &Stat, extra: Option<&Extra>) {
     if cpus.is_empty() {
         put(None, &now.ticks);
     }
-    points.put_known(&CPU_COUNT, &[], u64::try_from(now.cores).ok());
+    points.put(&CPU_COUNT, &[], u64::try_from(now.cores).ok());
 }
 
 /// Adds the use of memory. Parts of LXCFS may exceed its total, and are capped at it.
@@ -89,7 +89,7 @@ pub(super) fn memory(points: &mut Points<'_>, now: &Meminfo, extra: &Extra) {
         let parts = now.free_bytes.zip(now.buffers_bytes).zip(cached);
         parts.map(|((free, buffers), cached)| free + buffers + cached)
     };
-    points.put_known(&MEMORY_LIMIT, &[], total);
+    points.put(&MEMORY_LIMIT, &[], total);
     let used = total
         .zip(unused)
         .map(|(total, unused)| total.saturating_sub(unused));
@@ -101,10 +101,10 @@ pub(super) fn memory(points: &mut Points<'_>, now: &Meminfo, extra: &Extra) {
         ("slab_reclaimable", reclaimable),
         ("slab_unreclaimable", unreclaimable),
     ] {
-        points.put_known(&MEMORY_USAGE, &[("state", state)], within(bytes));
+        points.put(&MEMORY_USAGE, &[("state", state)], within(bytes));
     }
     let available = now.available_bytes.filter(|_| now.tells_available);
-    points.put_known(&MEMORY_AVAILABLE, &[], within(available));
+    points.put(&MEMORY_AVAILABLE, &[], within(available));
 }
 
 /// Adds the use of each swap.
@@ -112,7 +112,7 @@ pub(super) fn swaps(points: &mut Points<'_>, swaps: &[SwapUsage]) {
     for swap in swaps {
         for (state, bytes) in [("used", swap.used_bytes), ("free", swap.free_bytes)] {
             let attributes = [("device", &*swap.device), ("state", state)];
-            points.put(&PAGING_USAGE, &attributes, bytes);
+            points.put(&PAGING_USAGE, &attributes, Some(bytes));
         }
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn paging(points: &mut Points<'_>, now: &Paging, families: Families) 
             let value = row.less.map_or(Some(0), |less| now.0[less]);
             let value = now.0[row.counter].zip(value);
             let value = value.map(|(all, less)| all.saturating_sub(less));
-            points.put_known(row.metric, row.attributes, value);
+            points.put(row.metric, row.attributes, value);
         }
     }
 }
@@ -148,7 +148,7 @@ pub(super) fn devices(
                 let value = value(at, *column).and_then(|value| value.checked_mul(row.factor));
                 let attributes = [("device", &**device), ("direction", direction)];
                 let count = if direction.is_empty() { 1 } else { 2 };
-                points.put_known(&row.metric, &attributes[..count], value);
+                points.put(&row.metric, &attributes[..count], value);
             }
         }
     }
@@ -181,7 +181,7 @@ pub(super) fn filesystems(points: &mut Points<'_>, now: &FilesystemReadings, fam
                     ("type", &*mounted.kind),
                     ("state", state),
                 ];
-                points.put_known(metric, &attributes, value);
+                points.put(metric, &attributes, value);
             }
         }
     }
@@ -210,7 +210,7 @@ pub(super) fn containers(points: &mut Points<'_>, now: &ContainerReadings) {
                         .map(|(limit, used)| limit.saturating_sub(used))
                 }
             };
-            points.put_known(metric, &[("container.name", &*group.name)], value);
+            points.put(metric, &[("container.name", &*group.name)], value);
         }
     }
 }

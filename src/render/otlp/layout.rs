@@ -45,17 +45,18 @@ impl<'l> Points<'l> {
         }
     }
 
-    /// Adds a value in the form of `metric`. Unless that is a floating-point number, a value above
-    /// 2^63 is dropped: it is unknown, or has gone below zero.
+    /// Adds a value in the form of `metric`, if there is one. Unless that is a floating-point number,
+    /// a value of 2^63 or more is dropped: it is unknown, or has gone below zero.
     pub(super) fn put(
         &mut self,
         metric: &'static Metric,
         attributes: &[(&'static str, &str)],
-        value: u64,
+        value: Option<u64>,
     ) {
-        if metric.form != Form::Float && value.leading_zeros() == 0 {
+        let is_known = |value: &u64| metric.form == Form::Float || value.leading_zeros() > 0;
+        let Some(value) = value.filter(is_known) else {
             return;
-        }
+        };
         let at = self.values.len();
         let expected = self.layout.get(at);
         if self.changed.is_some() || !expected.is_some_and(|one| one.is(metric, attributes)) {
@@ -68,18 +69,6 @@ impl<'l> Points<'l> {
             });
         }
         self.values.push(value);
-    }
-
-    /// The same for a value that may be missing.
-    pub(super) fn put_known(
-        &mut self,
-        metric: &'static Metric,
-        attributes: &[(&'static str, &str)],
-        value: Option<u64>,
-    ) {
-        if let Some(value) = value {
-            self.put(metric, attributes, value);
-        }
     }
 
     /// The series, the values, and the bytes of memory that only this round holds.
@@ -108,7 +97,7 @@ mod tests {
     fn round(layout: &Arc<[Series]>, given: &[Given]) -> (Arc<[Series]>, Box<[u64]>, usize) {
         let mut points = Points::new(layout);
         for (metric, device, value) in given {
-            points.put(metric, &[("device", device)], *value);
+            points.put(metric, &[("device", device)], Some(*value));
         }
         points.end()
     }
