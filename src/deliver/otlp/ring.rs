@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Rounds that are held: an hour, and some minutes for those who repair the server.
+/// Rounds that are held: those of an hour, and a few more.
 pub(super) const ROUNDS: usize = 64;
 /// Bytes of memory that are held, as estimated by the rounds themselves. 64 rounds of a host with 64 CPUs, each
 /// of them sent by itself, are half of it.
