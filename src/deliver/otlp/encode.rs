@@ -1,4 +1,4 @@
-//! What the exporter needs to know of the rounds that it sends.
+//! The interface between the exporter and the rounds that it sends.
 
 use crate::base::clock::Stamp;
 use crate::render::otlp::{Resource, Round, encode};

@@ -1,4 +1,4 @@
-//! Decides what is sent to a server of OTLP, and when. Reads the time from a clock that it is given.
+//! Decides what is sent to a server of OTLP, and when. The clock is an argument.
 
 use std::mem;
 use std::sync::mpsc::RecvTimeoutError;
@@ -23,11 +23,11 @@ const ASKED_SPREAD: Duration = Duration::from_secs(5);
 const SHORTEST_ASKED: Duration = Duration::from_secs(1);
 /// Longest message, in bytes. Servers of gRPC refuse those above 4 MB by default.
 const MESSAGE: usize = 3_000_000;
-/// Time from a round until it is sent: the least, in which the values of fast plugins arrive, and
-/// what is added to it, chosen at random at the start, so that a fleet spreads its requests.
+/// Least time from a round until it is sent, in which the values of fast plugins arrive.
 const GATHER: Duration = Duration::from_secs(3);
+/// Up to this is added to it, chosen at random at the start: a fleet spreads its requests.
 const SPREAD: Duration = Duration::from_secs(27);
-/// By this the time until the first round is sent is divided.
+/// The first round is sent after this part of that time.
 const FIRST: u32 = 8;
 /// Pause between two messages of a backlog.
 const CATCH_UP: Duration = Duration::from_secs(1);

@@ -1,8 +1,6 @@
 //! The rounds that wait for a server: in memory, the oldest first, limited in number and bytes.
 
-use std::collections::VecDeque;
-
-/// Rounds that are held: an hour, and some minutes for those who repair the server.
+/// Rounds that are held: those of an hour, and a few more.
 pub(super) const ROUNDS: usize = 64;
 /// Bytes of memory that are held, as estimated by the rounds themselves. 64 rounds of a host with 64 CPUs, each
 /// of them sent by itself, are half of it.
@@ -13,7 +11,8 @@ const ENTRY: usize = 64;
 /// A queue of rounds. The values of plugins may be entries of their own: entries of the same age are
 /// one round.
 pub(super) struct Ring<T> {
-    entries: VecDeque<Entry<T>>,
+    /// Few enough to be moved when the first ones go; a `VecDeque` is more code.
+    entries: Vec<Entry<T>>,
     /// Bytes of memory of all entries.
     held: usize,
 }
@@ -30,7 +29,7 @@ struct Entry<T> {
 impl<T> Ring<T> {
     pub(super) fn new() -> Ring<T> {
         Ring {
-            entries: VecDeque::new(),
+            entries: Vec::new(),
             held: 0,
         }
     }
@@ -50,7 +49,7 @@ impl<T> Ring<T> {
         self.entries.insert(at, entry);
         let mut lost = 0;
         while self.rounds() > ROUNDS || (self.held > BYTES && self.entries.len() > 1) {
-            let oldest = self.entries.front().map(|entry| entry.age);
+            let oldest = self.entries.first().map(|entry| entry.age);
             let same = |entry: &&Entry<T>| Some(entry.age) == oldest;
             self.drop_front(self.entries.iter().take_while(same).count());
             lost += 1;

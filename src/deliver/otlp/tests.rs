@@ -1,5 +1,11 @@
 //! The exporter, with a server and a clock of the tests. Hours pass in milliseconds.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "all numbers are small"
+)]
+
 mod clocks;
 mod codes;
 mod outage;
@@ -213,7 +219,7 @@ impl Lab {
             let now = self.clock.passed.get();
             if self.is_measuring
                 && now.subsec_nanos() == 0
-                && now.as_secs() % ROUND == 0
+                && now.as_secs().is_multiple_of(ROUND)
                 && now < end
             {
                 let (stamp, size) = (self.clock.stamp(), self.size);

@@ -101,14 +101,22 @@ fn status_of_http_decides_what_is_sent_again() {
 
 #[test]
 fn text_of_an_error_comes_from_its_body() {
+    type Row = (
+        &'static str,
+        u16,
+        Option<&'static str>,
+        &'static [u8],
+        &'static str,
+    );
+    let long = [b"\x12\x81\x01", &[b'x'; 129][..]].concat().leak();
     // (why this row exists, status, location, body, the end of the text)
-    let table: [(&str, u16, Option<&str>, &[u8], &str); 6] = [
+    let table: [Row; 6] = [
         ("protobuf", 400, None, RETRY, "(status 400): slow down"),
         (
             "protobuf of more than 127 bytes, which is not UTF-8",
             400,
             None,
-            &[b"\x12\x81\x01", &[b'x'; 129][..]].concat(),
+            long,
             "xxx",
         ),
         ("JSON", 400, None, br#"{"error":{"message":"no"}}"#, ": no"),

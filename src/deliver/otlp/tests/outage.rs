@@ -177,8 +177,9 @@ fn exporter_waits_as_long_as_the_server_asks() {
 
 #[test]
 fn exporter_sends_at_a_second_of_its_own() {
+    type Row = (fn() -> u32, u64, u64);
     // (random number, milliseconds from the first round and from the next to their requests)
-    let table: [(fn() -> u32, u64, u64); 3] = [
+    let table: [Row; 3] = [
         (|| 0, 375, 3_000),
         (|| u32::MAX / 2, 2_062, 16_499),
         (|| u32::MAX, 3_750, 30_000),
