@@ -230,8 +230,9 @@ impl Exporters {
     pub(super) fn stop(&mut self, now: Moment, limit: Moment) {
         let limit = limit.min(Moment(now.0 + STOP_LIMIT));
         for exporter in self.running() {
-            exporter.order(OtlpCommand::Stop(limit));
+            // First: the exporter clears the token when it handles the command.
             exporter.cancel.cancel();
+            exporter.order(OtlpCommand::Stop(limit));
         }
     }
 

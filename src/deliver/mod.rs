@@ -14,7 +14,6 @@ mod clock_trust;
 pub(crate) mod cloud_lookup;
 pub(crate) mod message;
 pub(crate) mod metadata;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the destinations of OTLP"))]
 pub(crate) mod otlp;
 pub(crate) mod poster;
 mod queue;

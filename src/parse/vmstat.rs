@@ -2,37 +2,38 @@
 
 use super::lines;
 
-/// The parsed part of `/proc/vmstat`. `None`: the kernel has no such line, or it holds no number.
+/// Keys of the parsed lines.
+const KEYS: [&str; 6] = [
+    "pgfault",
+    "pgmajfault",
+    "pswpin",
+    "pswpout",
+    "pgpgin",
+    "pgpgout",
+];
+/// Positions of page faults, and of those of them for which something was read.
+pub(crate) const FAULTS: usize = 0;
+pub(crate) const MAJOR_FAULTS: usize = 1;
+/// Positions of pages read from swap, and of those written to it.
+pub(crate) const SWAPPED_IN: usize = 2;
+pub(crate) const SWAPPED_OUT: usize = 3;
+/// Positions of KiB read from disks, and of those written to them.
+pub(crate) const PAGED_IN: usize = 4;
+pub(crate) const PAGED_OUT: usize = 5;
+
+/// The counters of [`KEYS`]. `None`: the kernel has no such line, or it holds no number.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Paging {
-    /// Page faults, and those of them for which something was read.
-    pub(crate) faults: Option<u64>,
-    pub(crate) major_faults: Option<u64>,
-    /// Pages read from swap and written to it.
-    pub(crate) swapped_in: Option<u64>,
-    pub(crate) swapped_out: Option<u64>,
-    /// KiB read from disks and written to them.
-    pub(crate) paged_in: Option<u64>,
-    pub(crate) paged_out: Option<u64>,
-}
+pub(crate) struct Paging(pub(crate) [Option<u64>; KEYS.len()]);
 
 /// Parses `/proc/vmstat`.
 pub(crate) fn parse(text: &str) -> Paging {
     let mut paging = Paging::default();
     for line in lines(text) {
-        let Some((key, number)) = line.split_once(' ') else {
-            continue;
-        };
-        let counter = match key {
-            "pgfault" => &mut paging.faults,
-            "pgmajfault" => &mut paging.major_faults,
-            "pswpin" => &mut paging.swapped_in,
-            "pswpout" => &mut paging.swapped_out,
-            "pgpgin" => &mut paging.paged_in,
-            "pgpgout" => &mut paging.paged_out,
-            _ => continue,
-        };
-        *counter = number.parse().ok();
+        if let Some((key, number)) = line.split_once(' ')
+            && let Some(at) = KEYS.iter().position(|known| *known == key)
+        {
+            paging.0[at] = number.parse().ok();
+        }
     }
     paging
 }
@@ -45,14 +46,7 @@ mod tests {
 
     #[test]
     fn paging_is_read_from_a_recorded_file() {
-        let expected = Paging {
-            faults: Some(9_000),
-            major_faults: Some(1_000),
-            swapped_in: Some(30),
-            swapped_out: Some(40),
-            paged_in: Some(5_000),
-            paged_out: Some(6_000),
-        };
+        let expected = Paging([9_000, 1_000, 30, 40, 5_000, 6_000].map(Some));
         assert_eq!(parse(TWO_CORE), expected);
         assert_eq!(parse(""), Paging::default());
         assert_eq!(

@@ -162,8 +162,9 @@ mod tests {
 
     #[test]
     fn partial_success_is_read_as_protobuf_of_python_writes_it() {
+        type Row = (&'static str, &'static [u8], Option<(i64, &'static str)>);
         // (why this row exists, answer, points that were not taken, text)
-        let table: [(&str, &[u8], Option<(i64, &str)>); 6] = [
+        let table: [Row; 6] = [
             ("empty", b"", None),
             ("an empty partial success", b"\x0a\x00", None),
             ("both", b"\x0a\x08\x08\x05\x12\x04late", Some((5, "late"))),

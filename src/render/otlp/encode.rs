@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::layout::Series;
-use super::metrics::{CHECK, Form, Kind};
+use super::metrics::{CHECK, CUSTOM, Form, Kind, Metric};
 use super::{Content, Round};
 use crate::base::clock::Stamp;
 use crate::base::program;
@@ -13,12 +13,9 @@ use crate::wire::otlp as wire;
 const SCOPE: &str = "mackerel-agent";
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
-/// Bytes of a request for a point without its attributes, for an attribute without its texts, and
-/// for a metric without its name and unit. Rounded up.
-const POINT: usize = 40;
-const ATTRIBUTE: usize = 12;
-const METRIC: usize = 24;
-/// Bytes for the scope.
+/// Bytes of a request for a point with its metric, but without the texts of its attributes, and for
+/// the scope. Rounded up.
+const POINT: usize = 160;
 const FIXED: usize = 64;
 
 /// The attributes of the resource that all series describe.
@@ -28,16 +25,15 @@ pub(crate) struct Resource(wire::Resource);
 impl Resource {
     /// `host.name`, `os.type`, and the `configured` attributes, which replace those of the same key.
     pub(crate) fn new(host_name: &str, configured: &[(String, String)]) -> Resource {
-        let own = [("host.name", host_name), ("os.type", "linux")].into_iter();
-        let own = own.filter(|(key, _)| !configured.iter().any(|(other, _)| other == key));
-        let configured = configured.iter();
-        let configured = configured.map(|(key, value)| (key.as_str(), value.as_str()));
-        let all = own.chain(configured);
-        Resource(wire::Resource {
-            attributes: all
-                .map(|(key, text)| wire::KeyValue::new(key, text))
-                .collect(),
-        })
+        let configured_ones = configured.iter();
+        let configured_ones = configured_ones.map(|(key, text)| wire::KeyValue::new(key, text));
+        let mut attributes: Vec<_> = configured_ones.collect();
+        for (key, text) in [("host.name", host_name), ("os.type", "linux")] {
+            if !configured.iter().any(|(other, _)| other == key) {
+                attributes.push(wire::KeyValue::new(key, text));
+            }
+        }
+        Resource(wire::Resource { attributes })
     }
 }
 
@@ -80,106 +76,76 @@ pub(crate) fn encode(
     count
 }
 
-/// An upper limit of the bytes that a round takes in a request, without the resource.
+/// An upper limit of the bytes that a round takes in a request, without the resource. The attributes
+/// of a host's series are not shorter in memory.
 pub(super) fn encoded_bytes(round: &Round) -> usize {
-    let content = match &round.content {
-        Content::Host { layout, .. } => {
-            let series = layout.iter().map(|series| {
-                let attributes = series.attributes.iter();
-                let attributes = attributes.map(|(key, text)| ATTRIBUTE + key.len() + text.len());
-                let metric = METRIC + series.metric.name.len() + series.metric.unit.len();
-                POINT + metric + attributes.sum::<usize>()
-            });
-            series.sum::<usize>()
-        }
-        Content::Custom(values) => {
-            let values = values.iter();
-            values.map(|(name, _)| POINT + METRIC + name.len()).sum()
-        }
-        Content::Check { name, .. } => POINT + 2 * METRIC + ATTRIBUTE + name.len(),
+    let texts = match &round.content {
+        Content::Host { layout, .. } => layout.iter().map(Series::held_bytes).sum(),
+        Content::Custom(_) | Content::Check { .. } => round.held,
     };
-    FIXED + content
+    FIXED + round.len() * POINT + texts
 }
 
 /// The metrics of a round. Consecutive values of one metric are its points.
 fn metrics(round: &Round, time_ns: u64, start_ns: u64) -> Vec<wire::Metric> {
-    let gauge = |number| wire::Point {
-        start_ns: 0,
-        time_ns,
-        number: Some(number),
-        attributes: Vec::new(),
+    let mut metrics: Vec<wire::Metric> = Vec::new();
+    let mut put = |metric: &Metric, name: &str, attributes: Vec<wire::KeyValue>, value: u64| {
+        let is_gauge = metric.kind == Kind::Gauge;
+        let point = wire::Point {
+            start_ns: if is_gauge { 0 } else { start_ns },
+            time_ns,
+            number: Some(match metric.form {
+                Form::Int => wire::Number::Int(value.cast_signed()),
+                Form::Ratio(divisor) => wire::Number::Double(value as f64 / f64::from(divisor)),
+                Form::Float => wire::Number::Double(f64::from_bits(value)),
+            }),
+            attributes,
+        };
+        match metrics.last_mut() {
+            Some(wire::Metric {
+                name: last,
+                data:
+                    Some(
+                        wire::Data::Gauge(wire::Gauge { points })
+                        | wire::Data::Sum(wire::Sum { points, .. }),
+                    ),
+                ..
+            }) if last == name => points.push(point),
+            _ => {
+                let points = vec![point];
+                metrics.push(wire::Metric {
+                    name: name.to_owned(),
+                    unit: metric.unit.to_owned(),
+                    data: Some(if is_gauge {
+                        wire::Data::Gauge(wire::Gauge { points })
+                    } else {
+                        wire::Data::Sum(wire::Sum {
+                            points,
+                            temporality: wire::CUMULATIVE,
+                            is_monotonic: metric.kind == Kind::Counter,
+                        })
+                    }),
+                });
+            }
+        }
     };
     match &round.content {
         Content::Host { layout, values } => {
-            let mut metrics: Vec<wire::Metric> = Vec::new();
-            let mut all = layout.iter().zip(values).peekable();
-            while let Some((series, _)) = all.peek() {
-                let metric = series.metric;
-                let mut points = Vec::new();
-                while let Some((series, value)) =
-                    all.next_if(|(series, _)| std::ptr::eq(series.metric, metric))
-                {
-                    points.push(wire::Point {
-                        start_ns: if metric.kind == Kind::Gauge {
-                            0
-                        } else {
-                            start_ns
-                        },
-                        attributes: attributes(series),
-                        ..gauge(number(metric.form, *value))
-                    });
-                }
-                metrics.push(wire::Metric {
-                    name: metric.name.to_owned(),
-                    unit: metric.unit.to_owned(),
-                    data: Some(data(metric.kind, points)),
-                });
+            for (Series { metric, attributes }, value) in layout.iter().zip(values) {
+                let attributes = attributes.iter();
+                let attributes = attributes.map(|(key, text)| wire::KeyValue::new(key, text));
+                put(metric, metric.name, attributes.collect(), *value);
             }
-            metrics
         }
         Content::Custom(values) => {
-            let values = values.iter().map(|(name, value)| wire::Metric {
-                name: (**name).to_owned(),
-                unit: String::new(),
-                data: Some(data(Kind::Gauge, vec![gauge(wire::Number::Double(*value))])),
-            });
-            values.collect()
+            for (name, value) in values {
+                put(&CUSTOM, name, Vec::new(), value.to_bits());
+            }
         }
         Content::Check { name, status } => {
-            let point = wire::Point {
-                attributes: vec![wire::KeyValue::new("check", name)],
-                ..gauge(wire::Number::Int((*status).into()))
-            };
-            vec![wire::Metric {
-                name: CHECK.name.to_owned(),
-                unit: CHECK.unit.to_owned(),
-                data: Some(data(CHECK.kind, vec![point])),
-            }]
+            let attributes = vec![wire::KeyValue::new("check", name)];
+            put(&CHECK, CHECK.name, attributes, (*status).into());
         }
     }
-}
-
-fn data(kind: Kind, points: Vec<wire::Point>) -> wire::Data {
-    if kind == Kind::Gauge {
-        return wire::Data::Gauge(wire::Gauge { points });
-    }
-    wire::Data::Sum(wire::Sum {
-        points,
-        temporality: wire::CUMULATIVE,
-        is_monotonic: kind == Kind::Counter,
-    })
-}
-
-fn attributes(series: &Series) -> Vec<wire::KeyValue> {
-    let all = series.attributes.iter();
-    all.map(|(key, text)| wire::KeyValue::new(key, text))
-        .collect()
-}
-
-fn number(form: Form, value: u64) -> wire::Number {
-    match form {
-        Form::Int => wire::Number::Int(value.cast_signed()),
-        Form::Ratio(divisor) => wire::Number::Double(value as f64 / divisor),
-        Form::Float => wire::Number::Double(f64::from_bits(value)),
-    }
+    metrics
 }

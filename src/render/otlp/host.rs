@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::layout::Points;
 use super::metrics::{
-    CONTAINER_AVAILABLE, CONTAINER_CPU, CONTAINER_MEMORY, CPU_COUNT, CPU_STATES, CPU_TIME,
-    DeviceMetric, FILESYSTEM_INODES, FILESYSTEM_USAGE, LOAD, MEMORY_AVAILABLE, MEMORY_LIMIT,
-    MEMORY_USAGE, PAGING_FAULTS, PAGING_OPERATIONS, PAGING_USAGE,
+    CONTAINER, CPU_COUNT, CPU_STATES, CPU_TIME, DeviceMetric, FILESYSTEM_INODES, FILESYSTEM_USAGE,
+    LOAD, MEMORY_AVAILABLE, MEMORY_LIMIT, MEMORY_USAGE, PAGING, PAGING_USAGE,
 };
 use crate::base::pattern::Pattern;
 use crate::base::text::metric_segment;
@@ -35,18 +34,16 @@ impl Filter {
         }
     }
 
-    /// The devices with their positions in `names`.
-    fn kept<'n>(&mut self, names: &'n Arc<[Box<str>]>) -> Vec<(usize, &'n str)> {
+    /// Whether each of the devices is reported.
+    fn kept(&mut self, names: &Arc<[Box<str>]>) -> &[bool] {
         if !Arc::ptr_eq(&self.names, names) {
             let ignore = self.ignore.as_ref();
-            let is_kept =
-                |name: &str| !ignore.is_some_and(|ignore| ignore.matches(&metric_segment(name)));
-            self.kept = names.iter().map(|name| is_kept(name)).collect();
+            let is_ignored =
+                |name: &str| ignore.is_some_and(|ignore| ignore.matches(&metric_segment(name)));
+            self.kept = names.iter().map(|name| !is_ignored(name)).collect();
             self.names = Arc::clone(names);
         }
-        let all = names.iter().zip(&self.kept).enumerate();
-        let kept = all.filter(|(_, (_, is_kept))| **is_kept);
-        kept.map(|(at, (name, _))| (at, &**name)).collect()
+        &self.kept
     }
 }
 
@@ -59,20 +56,19 @@ pub(super) fn load(points: &mut Points<'_>, now: &Readings) {
 
 /// Adds CPU time: of each core if `extra` is given, else the sum.
 pub(super) fn cpu(points: &mut Points<'_>, now: &Stat, extra: Option<&Extra>) {
-    match extra {
-        Some(extra) if !extra.cpus.is_empty() => {
-            for cpu in &extra.cpus {
-                for (state, ticks) in CPU_STATES.iter().zip(cpu.ticks) {
-                    let attributes = [("cpu", &*cpu.name), ("state", state)];
-                    points.put_known(&CPU_TIME, &attributes, ticks);
-                }
-            }
+    let mut put = |cpu: Option<&str>, ticks: &[Option<u64>]| {
+        for (state, ticks) in CPU_STATES.iter().zip(ticks) {
+            let attributes = [("cpu", cpu.unwrap_or_default()), ("state", state)];
+            let attributes = &attributes[usize::from(cpu.is_none())..];
+            points.put_known(&CPU_TIME, attributes, *ticks);
         }
-        _ => {
-            for (state, ticks) in CPU_STATES.iter().zip(now.ticks) {
-                points.put_known(&CPU_TIME, &[("state", state)], ticks);
-            }
-        }
+    };
+    let cpus = extra.map_or(&[][..], |extra| &extra.cpus);
+    for cpu in cpus {
+        put(Some(&cpu.name), &cpu.ticks);
+    }
+    if cpus.is_empty() {
+        put(None, &now.ticks);
     }
     points.put_known(&CPU_COUNT, &[], u64::try_from(now.cores).ok());
 }
@@ -121,23 +117,14 @@ pub(super) fn swaps(points: &mut Points<'_>, swaps: &[SwapUsage]) {
     }
 }
 
-/// Adds the counters of page faults and of paging, if `families` has them.
+/// Adds the counters of page faults and of paging, as far as `families` has them.
 pub(super) fn paging(points: &mut Points<'_>, now: &Paging, families: Families) {
-    if families.contains(Families::PAGING_FAULTS) {
-        let minor = now.faults.zip(now.major_faults);
-        let minor = minor.map(|(all, major)| all.saturating_sub(major));
-        points.put_known(&PAGING_FAULTS, &[("type", "major")], now.major_faults);
-        points.put_known(&PAGING_FAULTS, &[("type", "minor")], minor);
-    }
-    if families.contains(Families::PAGING_OPERATIONS) {
-        for (direction, kind, count) in [
-            ("page_in", "major", now.swapped_in),
-            ("page_out", "major", now.swapped_out),
-            ("page_in", "minor", now.paged_in),
-            ("page_out", "minor", now.paged_out),
-        ] {
-            let attributes = [("direction", direction), ("type", kind)];
-            points.put_known(&PAGING_OPERATIONS, &attributes, count);
+    for row in &PAGING {
+        if families.contains(row.family) {
+            let value = row.less.map_or(Some(0), |less| now.0[less]);
+            let value = now.0[row.counter].zip(value);
+            let value = value.map(|(all, less)| all.saturating_sub(less));
+            points.put_known(row.metric, row.attributes, value);
         }
     }
 }
@@ -156,16 +143,12 @@ pub(super) fn devices(
         if row.family.is_some_and(|family| !families.contains(family)) {
             continue;
         }
-        for (at, device) in &kept {
-            for (direction, column) in row.columns {
-                let value = value(*at, *column).and_then(|value| value.checked_mul(row.factor));
-                match direction {
-                    Some(direction) => {
-                        let attributes = [("device", *device), ("direction", direction)];
-                        points.put_known(&row.metric, &attributes, value);
-                    }
-                    None => points.put_known(&row.metric, &[("device", device)], value),
-                }
+        for (at, (device, is_kept)) in names.iter().zip(kept).enumerate() {
+            for (direction, column) in row.columns.iter().filter(|_| *is_kept) {
+                let value = value(at, *column).and_then(|value| value.checked_mul(row.factor));
+                let attributes = [("device", &**device), ("direction", direction)];
+                let count = if direction.is_empty() { 1 } else { 2 };
+                points.put_known(&row.metric, &attributes[..count], value);
             }
         }
     }
@@ -173,15 +156,24 @@ pub(super) fn devices(
 
 /// Adds the use of filesystems; of their inodes, too, if `families` has it.
 pub(super) fn filesystems(points: &mut Points<'_>, now: &FilesystemReadings, families: Families) {
-    let mounts = now.mounts.iter().filter(|mounted| !mounted.is_ignored);
-    let known: Vec<_> = mounts
-        .zip(&now.usage)
-        .filter_map(|(mounted, usage)| Some((mounted, (*usage)?)))
-        .collect();
-    let mut put = |metric, states: &dyn Fn(usize) -> [(&'static str, Option<u64>); 3]| {
-        for (at, (mounted, _)) in known.iter().enumerate() {
+    for metric in [&FILESYSTEM_USAGE, &FILESYSTEM_INODES] {
+        let is_of_inodes = metric.unit != "By";
+        if is_of_inodes && !families.contains(Families::FILESYSTEM_INODES) {
+            continue;
+        }
+        let mounts = now.mounts.iter().filter(|mounted| !mounted.is_ignored);
+        for (mounted, usage) in mounts.zip(&now.usage) {
+            let Some(usage) = usage else { continue };
+            let values = if is_of_inodes {
+                let used = usage.files.saturating_sub(usage.files_free);
+                [Some(used), Some(usage.files_free), None]
+            } else {
+                let unreserved = usage.used_bytes.saturating_add(usage.available_bytes);
+                let reserved = usage.total_bytes.saturating_sub(unreserved);
+                [usage.used_bytes, usage.available_bytes, reserved].map(Some)
+            };
             let point = mounted.point.to_string_lossy();
-            for (state, value) in states(at) {
+            for (state, value) in ["used", "free", "reserved"].into_iter().zip(values) {
                 let attributes = [
                     ("device", &*mounted.device),
                     ("mode", if mounted.is_read_only { "ro" } else { "rw" }),
@@ -192,49 +184,33 @@ pub(super) fn filesystems(points: &mut Points<'_>, now: &FilesystemReadings, fam
                 points.put_known(metric, &attributes, value);
             }
         }
-    };
-    put(&FILESYSTEM_USAGE, &|at| {
-        let usage = &known[at].1;
-        let unreserved = usage.used_bytes.saturating_add(usage.available_bytes);
-        let reserved = usage.total_bytes.saturating_sub(unreserved);
-        [
-            ("used", Some(usage.used_bytes)),
-            ("free", Some(usage.available_bytes)),
-            ("reserved", Some(reserved)),
-        ]
-    });
-    if families.contains(Families::FILESYSTEM_INODES) {
-        put(&FILESYSTEM_INODES, &|at| {
-            let usage = &known[at].1;
-            let used = usage.files.checked_sub(usage.files_free);
-            [("used", used), ("free", Some(usage.files_free)), ("", None)]
-        });
     }
 }
 
 /// Adds CPU time and memory of each container.
 pub(super) fn containers(points: &mut Points<'_>, now: &ContainerReadings) {
-    let name = |name| [("container.name", name)];
-    for group in &now.groups {
-        let used = group.cpu.as_ref().and_then(|cpu| cpu.used_ns);
-        points.put_known(&CONTAINER_CPU, &name(&*group.name), used);
-    }
-    let memories = now.groups.iter();
-    let memories = memories.filter_map(|group| {
-        let memory = group.memory.as_ref()?;
-        let limit = memory.limit_bytes.filter(|limit| *limit < IMPOSSIBLE);
-        Some((&*group.name, memory.used_bytes?, limit))
-    });
-    for (group, used, _) in memories.clone() {
-        points.put(&CONTAINER_MEMORY, &name(group), used);
-    }
-    for (group, used, limit) in memories {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 2^53"
-        )]
-        let available = limit.map(|limit| (limit.max(0.0) as u64).saturating_sub(used));
-        points.put_known(&CONTAINER_AVAILABLE, &name(group), available);
+    for (at, metric) in CONTAINER.iter().enumerate() {
+        for group in &now.groups {
+            let memory = group.memory.as_ref();
+            let used = memory.and_then(|memory| memory.used_bytes);
+            let value = match at {
+                0 => group.cpu.as_ref().and_then(|cpu| cpu.used_ns),
+                1 => used,
+                _ => {
+                    let limit = memory.and_then(|memory| memory.limit_bytes);
+                    let limit = limit.filter(|limit| (0.0..IMPOSSIBLE).contains(limit));
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "between 0 and 2^53"
+                    )]
+                    let limit = limit.map(|limit| limit as u64);
+                    limit
+                        .zip(used)
+                        .map(|(limit, used)| limit.saturating_sub(used))
+                }
+            };
+            points.put_known(metric, &[("container.name", &*group.name)], value);
+        }
     }
 }

@@ -21,7 +21,7 @@ impl Series {
     }
 
     /// Bytes of memory that it takes.
-    fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         let texts: usize = self.attributes.iter().map(|(_, text)| text.len()).sum();
         size_of::<Series>() + size_of_val(&*self.attributes) + texts
     }

@@ -2,6 +2,7 @@
 //! receiver of the OpenTelemetry Collector, and for containers those of the semantic conventions.
 
 use crate::config::Families;
+use crate::parse::vmstat;
 
 /// A metric.
 #[derive(Debug)]
@@ -23,12 +24,12 @@ pub(super) enum Kind {
 }
 
 /// How a value is kept in the 64 bits of a round, and sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Form {
     /// An integer that is sent as it is.
     Int,
     /// An integer; it is sent divided by this, as a floating-point number.
-    Ratio(f64),
+    Ratio(u32),
     /// The bits of a floating-point number.
     Float,
 }
@@ -48,7 +49,7 @@ impl Metric {
     }
 
     /// A counter of seconds, of which each has `units`.
-    const fn seconds(name: &'static str, units: f64) -> Metric {
+    const fn seconds(name: &'static str, units: u32) -> Metric {
         Metric::new(name, "s", Kind::Counter, Form::Ratio(units))
     }
 
@@ -62,7 +63,7 @@ impl Metric {
 }
 
 /// Units of `/proc/stat` in a second, on every target.
-const TICKS: f64 = 100.0;
+const TICKS: u32 = 100;
 /// Bytes of a sector of `/proc/diskstats`, whatever the device has.
 const SECTOR: u64 = 512;
 
@@ -92,22 +93,85 @@ pub(super) static PAGING_USAGE: Metric = Metric::up_down("system.paging.usage", 
 pub(super) static FILESYSTEM_USAGE: Metric = Metric::up_down("system.filesystem.usage", "By");
 pub(super) static FILESYSTEM_INODES: Metric =
     Metric::up_down("system.filesystem.inodes.usage", "{inodes}");
-pub(super) static PAGING_FAULTS: Metric = Metric::counter("system.paging.faults", "{faults}");
-pub(super) static PAGING_OPERATIONS: Metric =
-    Metric::counter("system.paging.operations", "{operations}");
-pub(super) static CONTAINER_CPU: Metric = Metric::seconds("container.cpu.time", 1e9);
-/// A counter in the semantic conventions, but memory is also freed.
-pub(super) static CONTAINER_MEMORY: Metric = Metric::up_down("container.memory.usage", "By");
-pub(super) static CONTAINER_AVAILABLE: Metric = Metric::up_down("container.memory.available", "By");
+static PAGING_FAULTS: Metric = Metric::counter("system.paging.faults", "{faults}");
+static PAGING_OPERATIONS: Metric = Metric::counter("system.paging.operations", "{operations}");
+/// CPU time, memory in use, and what is left of the limit. The semantic conventions call the second
+/// a counter, but memory is also freed.
+pub(super) static CONTAINER: [Metric; 3] = [
+    Metric::seconds("container.cpu.time", 1_000_000_000),
+    Metric::up_down("container.memory.usage", "By"),
+    Metric::up_down("container.memory.available", "By"),
+];
 pub(super) static CHECK: Metric = Metric::new("mackerel.check.status", "1", Kind::Gauge, Form::Int);
+
+/// A point of a counter of `/proc/vmstat`.
+pub(super) struct PagingPoint {
+    pub(super) metric: &'static Metric,
+    pub(super) family: Families,
+    pub(super) attributes: &'static [(&'static str, &'static str)],
+    /// Positions in [`vmstat::Paging`]; `less` is subtracted.
+    pub(super) counter: usize,
+    pub(super) less: Option<usize>,
+}
+
+const fn fault(attributes: &'static [(&'static str, &'static str); 1]) -> PagingPoint {
+    PagingPoint {
+        metric: &PAGING_FAULTS,
+        family: Families::PAGING_FAULTS,
+        attributes,
+        counter: vmstat::MAJOR_FAULTS,
+        less: None,
+    }
+}
+
+const fn operation(
+    counter: usize,
+    attributes: &'static [(&'static str, &'static str); 2],
+) -> PagingPoint {
+    PagingPoint {
+        metric: &PAGING_OPERATIONS,
+        family: Families::PAGING_OPERATIONS,
+        attributes,
+        counter,
+        less: None,
+    }
+}
+
+pub(super) static PAGING: [PagingPoint; 6] = [
+    fault(&[("type", "major")]),
+    PagingPoint {
+        counter: vmstat::FAULTS,
+        less: Some(vmstat::MAJOR_FAULTS),
+        ..fault(&[("type", "minor")])
+    },
+    operation(
+        vmstat::SWAPPED_IN,
+        &[("direction", "page_in"), ("type", "major")],
+    ),
+    operation(
+        vmstat::SWAPPED_OUT,
+        &[("direction", "page_out"), ("type", "major")],
+    ),
+    operation(
+        vmstat::PAGED_IN,
+        &[("direction", "page_in"), ("type", "minor")],
+    ),
+    operation(
+        vmstat::PAGED_OUT,
+        &[("direction", "page_out"), ("type", "minor")],
+    ),
+];
+
+/// What every value of a plugin is; it has a name of its own.
+pub(super) static CUSTOM: Metric = Metric::new("", "", Kind::Gauge, Form::Float);
 
 /// A metric of a group of devices.
 pub(super) struct DeviceMetric {
     pub(super) metric: Metric,
     /// The family to which it belongs; `None` if every destination receives it.
     pub(super) family: Option<Families>,
-    /// The attribute `direction` of each point, if any, and the column with its value.
-    pub(super) columns: &'static [(Option<&'static str>, usize)],
+    /// The attribute `direction` of each point, empty for none, and the column with its value.
+    pub(super) columns: &'static [(&'static str, usize)],
     pub(super) factor: u64,
 }
 
@@ -115,7 +179,7 @@ impl DeviceMetric {
     const fn new(
         metric: Metric,
         family: Option<Families>,
-        columns: &'static [(Option<&'static str>, usize)],
+        columns: &'static [(&'static str, usize)],
     ) -> DeviceMetric {
         DeviceMetric {
             metric,
@@ -126,10 +190,10 @@ impl DeviceMetric {
     }
 }
 
-const READ: Option<&str> = Some("read");
-const WRITE: Option<&str> = Some("write");
-const RECEIVE: Option<&str> = Some("receive");
-const TRANSMIT: Option<&str> = Some("transmit");
+const READ: &str = "read";
+const WRITE: &str = "write";
+const RECEIVE: &str = "receive";
+const TRANSMIT: &str = "transmit";
 
 /// Of disks; columns are those of [`crate::parse::diskstats::Disk::counters`].
 pub(super) static DISKS: [DeviceMetric; 7] = [
@@ -147,24 +211,24 @@ pub(super) static DISKS: [DeviceMetric; 7] = [
         )
     },
     DeviceMetric::new(
-        Metric::seconds("system.disk.io_time", 1e3),
+        Metric::seconds("system.disk.io_time", 1000),
         Some(Families::DISK_IO_TIME),
-        &[(None, 9)],
+        &[("", 9)],
     ),
     DeviceMetric::new(
-        Metric::seconds("system.disk.operation_time", 1e3),
+        Metric::seconds("system.disk.operation_time", 1000),
         Some(Families::DISK_OPERATION_TIME),
         &[(READ, 3), (WRITE, 7)],
     ),
     DeviceMetric::new(
-        Metric::seconds("system.disk.weighted_io_time", 1e3),
+        Metric::seconds("system.disk.weighted_io_time", 1000),
         Some(Families::DISK_WEIGHTED_IO_TIME),
-        &[(None, 10)],
+        &[("", 10)],
     ),
     DeviceMetric::new(
         Metric::up_down("system.disk.pending_operations", "{operations}"),
         Some(Families::DISK_PENDING_OPERATIONS),
-        &[(None, 8)],
+        &[("", 8)],
     ),
     DeviceMetric::new(
         Metric::counter("system.disk.merged", "{operations}"),

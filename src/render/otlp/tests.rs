@@ -364,15 +364,18 @@ fn otlp_rounds_of_containers_have_the_names_of_the_conventions() {
     let mut bare = group("bare", None);
     (bare.cpu, bare.memory) = (None, None);
     let groups = vec![group("app", Some(250.0)), group("db", None), bare];
-    let mut now = Readings::default();
-    now.containers = Some(crate::collect::readings::Timed {
-        moment: Moment(Duration::ZERO),
-        reading: crate::collect::readings::ContainerReadings {
-            host_cores: None,
-            host_memory_bytes: None,
-            groups,
-        },
-    });
+    let reading = crate::collect::readings::ContainerReadings {
+        host_cores: None,
+        host_memory_bytes: None,
+        groups,
+    };
+    let now = Readings {
+        containers: Some(crate::collect::readings::Timed {
+            moment: Moment(Duration::ZERO),
+            reading,
+        }),
+        ..Readings::default()
+    };
     let mut round = Otlp::new(&Config::default(), &config::Otlp::default()).round(&now);
     round.set_stamp(stamp(0));
     let expected = "\
@@ -409,8 +412,10 @@ fn otlp_resource_has_the_configured_attributes() {
     encode(&[&round], &resource, &|_| Some(1), &mut out);
     let request = wire::MetricsRequest::decode(&*out).unwrap();
     let resource = request.resource_metrics[0].resource.clone().unwrap();
-    let mut expected = vec![wire::KeyValue::new("host.name", "web1")];
-    expected.extend(pairs.map(|(key, value)| wire::KeyValue::new(key, value)));
+    let mut expected = pairs
+        .map(|(key, value)| wire::KeyValue::new(key, value))
+        .to_vec();
+    expected.push(wire::KeyValue::new("host.name", "web1"));
     assert_eq!(resource.attributes, expected);
 }
 

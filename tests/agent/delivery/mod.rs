@@ -2,6 +2,7 @@
 
 mod organizations;
 mod otlp;
+mod otlp_connections;
 mod outage;
 mod post;
 mod register;
