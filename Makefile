@@ -64,9 +64,9 @@ setup-dist: ## Install what the release binaries need: zig, std's source
 setup-cross: ## And what runs those of other machines: qemu-user
 	@cross/setup
 
-run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it
+run: needs-run ## Report this host to a stand-in for Mackerel (or, with MACKEREL_APIKEY, to Mackerel) and print it; OUTPUT=otlp or prometheus for these
 	$(CARGO) build --locked --package mackerel-agent --package fake-server --bins --example uptime
-	@tests/fake-server/run $(DEBUG)/mackerel-agent $(FAKE_SERVER) target/run $(DEBUG)/examples
+	@OUTPUT=$(OUTPUT) tests/fake-server/run $(DEBUG)/mackerel-agent $(FAKE_SERVER) target/run $(DEBUG)/examples
 
 build: setup ## Build the agent for this machine, not optimised
 	$(CARGO) build --locked

@@ -25,6 +25,10 @@ const STATUSES: &[&str] = &["working", "standby", "maintenance", "poweroff"];
 /// `key` is the only accepted key. With `None`, any key is accepted.
 pub(super) fn answer(model: &mut Model, key: Option<&str>, request: &Request) -> Answer {
     let (head, body) = (&request.head, &request.body);
+    // OTLP over HTTP: everything is accepted.
+    if request.is("POST", "/v1/metrics") {
+        return Answer::success();
+    }
     let Some(path) = head.path.strip_prefix("/api/v0/") else {
         return not_found("no such page");
     };

@@ -25,6 +25,7 @@ mod document;
 mod http;
 mod link;
 mod model;
+mod otlp;
 mod print;
 mod script;
 mod server;

@@ -2,12 +2,13 @@
 //! an account: `cargo run -p fake-server -- --print`.
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
 
+use fake_server::h2::Server;
 use fake_server::{FakeServer, Printer, Rule, Settings};
 
 /// A stand-in for Mackerel's API v0. Its first line of output is its URL.
@@ -34,6 +35,10 @@ struct Arguments {
     /// show what arrives
     #[argh(switch)]
     print: bool,
+    /// address to receive OTLP over gRPC on, without TLS; what arrives is shown. It is printed on
+    /// the second line
+    #[argh(option)]
+    otlp: Option<SocketAddr>,
     /// what is to go wrong, e.g. 'tsdb #1-3 = 500'; may be repeated, the first that is due decides
     #[argh(option)]
     script: Vec<String>,
@@ -49,10 +54,12 @@ fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     // Locked until the URL is printed, so that nothing else is the first line.
     let mut out = std::io::stdout().lock();
-    match run(&arguments) {
-        Ok(fake_server) => {
+    match run(&arguments).and_then(|server| Ok((server, otlp(&arguments)?))) {
+        Ok((fake_server, otlp)) => {
             // Without a reader of its output, the server is still useful.
-            drop(writeln!(out, "{}\n", fake_server.base()).and_then(|()| out.flush()));
+            let mut first = vec![fake_server.base()];
+            first.extend(otlp.map(|port| format!("127.0.0.1:{port}")));
+            drop(writeln!(out, "{}\n", first.join("\n")).and_then(|()| out.flush()));
             drop(out);
             loop {
                 std::thread::park();
@@ -72,8 +79,7 @@ fn run(arguments: &Arguments) -> Result<FakeServer, String> {
         .map(|text| Rule::parse(text))
         .collect::<Result<_, _>>()?;
     let stdout = std::io::stdout();
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colour = stdout.is_terminal() && !plain;
+    let colour = has_colour();
     let printer = arguments.print;
     let fake_server = FakeServer::start(Settings {
         listen: arguments.listen,
@@ -94,4 +100,24 @@ fn run(arguments: &Arguments) -> Result<FakeServer, String> {
         written.map_err(|error| format!("write {path}: {error}"))?;
     }
     Ok(fake_server)
+}
+
+/// Receives OTLP over gRPC, if that is wanted. Returns the port.
+fn otlp(arguments: &Arguments) -> Result<Option<u16>, String> {
+    let Some(address) = arguments.otlp else {
+        return Ok(None);
+    };
+    let listener =
+        TcpListener::bind(address).map_err(|error| format!("listen on {address}: {error}"))?;
+    let printer = Printer::new(Box::new(std::io::stdout()), has_colour());
+    let server = Server::start(listener, None, move |call| {
+        printer.show_call(call);
+        None
+    });
+    Ok(Some(server.port))
+}
+
+fn has_colour() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !plain
 }

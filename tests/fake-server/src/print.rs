@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::h2::Call;
 use super::http::{Answer, Request, decode, reason};
 use super::model::Model;
+use super::otlp;
 use super::table::{Table, Unit, clip, utc};
 use super::values;
 
@@ -41,8 +43,19 @@ impl Printer {
             ),
             None => (31, "no answer".to_owned()),
         };
-        let mut text = format!("{}  {}\n", self.paint(1, &line), self.paint(colour, &reply));
-        for line in describe(request, model) {
+        let first = format!("{}  {}\n", self.paint(1, &line), self.paint(colour, &reply));
+        self.print(first, describe(request, model));
+    }
+
+    /// Prints a call of OTLP over gRPC, and its content.
+    pub fn show_call(&self, call: &Call) {
+        let (line, lines) = otlp::call(call);
+        self.print(format!("{}\n", self.paint(1, &line)), lines);
+    }
+
+    fn print(&self, first: String, lines: Vec<Line>) {
+        let mut text = first;
+        for line in lines {
             text.push_str(&match line {
                 Line::Heading(line) => format!("  {}\n", self.paint(1, &line)),
                 Line::Labels(line) => format!("    {}\n", self.paint(2, &line)),
@@ -123,6 +136,7 @@ fn describe(request: &Request, model: &Model) -> Vec<Line> {
         ("POST", ["tsdb"]) => values::lines(&document, model),
         ("POST", ["graph-defs", "create"]) => graphs(&document),
         ("POST", ["monitoring", "checks", "report"]) => reports(&document, model),
+        ("POST", ["", "v1", "metrics"]) => otlp::lines(&request.body),
         _ => Vec::new(),
     }
 }

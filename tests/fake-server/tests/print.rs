@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use fake_server::h2::Call;
 use fake_server::{FakeServer, Printer, Settings};
 
 /// Output of which the test keeps a copy.
@@ -232,4 +233,46 @@ fn colours_are_for_terminals() {
     assert!(text.starts_with("\x1b[1m"), "{text}");
     assert!(text.contains("\x1b[31m404 Not Found"), "{text}");
     assert!(!text.contains(&id));
+}
+
+/// A field of a message of Protocol Buffers.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    [&[number << 3 | 2, length], content].concat()
+}
+
+#[test]
+fn print_shows_otlp_as_a_table() {
+    let page = Page::default();
+    let printer = Printer::new(Box::new(page.clone()), false);
+    let attribute = |key: &[u8], value: &[u8]| [field(1, key), field(2, &field(1, value))].concat();
+    let time = [&[3 << 3 | 1][..], &60_000_000_000_u64.to_le_bytes()].concat();
+    let value = [&[4 << 3 | 1][..], &1.5_f64.to_bits().to_le_bytes()].concat();
+    let point = [time, value, field(7, &attribute(b"state", b"user"))].concat();
+    let data = [field(1, &point), vec![3 << 3, 1]].concat();
+    let metric = [
+        field(1, b"system.cpu.time"),
+        field(3, b"s"),
+        field(7, &data),
+    ]
+    .concat();
+    let resource = field(1, &field(1, &attribute(b"host.name", b"pi")));
+    let message = field(1, &[resource, field(2, &field(2, &metric))].concat());
+    // What is damaged ends what is shown, and nothing else.
+    for damage in [&b""[..], b"\xff", b"\x0a\x7f"] {
+        printer.show_call(&Call {
+            connection: 0,
+            path: "/Export".to_owned(),
+            headers: Vec::new(),
+            message: [&message, damage].concat(),
+        });
+        let bytes = std::mem::take(&mut *page.0.lock().unwrap());
+        let length = message.len() + damage.len();
+        let expected = format!(
+            "gRPC /Export, {length} bytes\n  host.name=pi\n\n    \
+             time (UTC)  metric           kind  attributes  value  unit\n    \
+             00:01:00    system.cpu.time  sum   state=user    1.5  s\n\n"
+        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
 }

@@ -1,0 +1,181 @@
+//! Requests of OTLP in readable form: a walk through Protocol Buffers that knows the numbers of the
+//! fields, and nothing of the agent's own code.
+
+use super::h2::Call;
+use super::print::{CLIP, Line, labelled};
+use super::table::{Table, clip, utc};
+
+/// A field of a message.
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Field<'a> {
+    fn bytes(&self) -> &'a [u8] {
+        match self {
+            Field::Number(_) => &[],
+            Field::Bytes(bytes) => bytes,
+        }
+    }
+
+    fn number(&self) -> u64 {
+        match self {
+            Field::Number(number) => *number,
+            Field::Bytes(_) => 0,
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
+    }
+}
+
+/// The fields of a message, with their numbers, up to the first one that is damaged.
+fn fields(mut rest: &[u8]) -> Vec<(u64, Field<'_>)> {
+    let mut all = Vec::new();
+    while let Some(field) = field(&mut rest) {
+        all.push(field);
+    }
+    all
+}
+
+fn field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Field<'a>)> {
+    let key = varint(rest)?;
+    let field = match key & 7 {
+        0 => Field::Number(varint(rest)?),
+        1 => {
+            let (bytes, after) = rest.split_first_chunk()?;
+            *rest = after;
+            Field::Number(u64::from_le_bytes(*bytes))
+        }
+        2 => {
+            let length = usize::try_from(varint(rest)?).ok()?;
+            let (bytes, after) = rest.split_at_checked(length)?;
+            *rest = after;
+            Field::Bytes(bytes)
+        }
+        5 => {
+            let (bytes, after) = rest.split_first_chunk()?;
+            *rest = after;
+            Field::Number(u32::from_le_bytes(*bytes).into())
+        }
+        _ => return None,
+    };
+    Some((key >> 3, field))
+}
+
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The fields of this number.
+fn all<'a>(message: &'a [u8], number: u64) -> impl Iterator<Item = Field<'a>> {
+    let fields = fields(message).into_iter();
+    fields.filter_map(move |(known, field)| (known == number).then_some(field))
+}
+
+/// `key=value` of each attribute in the fields of this number.
+fn attributes(message: &[u8], number: u64) -> String {
+    let texts: Vec<String> = all(message, number)
+        .map(|pair| {
+            let text = |number| {
+                let mut found = all(pair.bytes(), number);
+                found.next().map(|field| field.text()).unwrap_or_default()
+            };
+            let value = all(pair.bytes(), 2).next();
+            let value = value.and_then(|value| {
+                let mut fields = fields(value.bytes()).into_iter();
+                fields.next().map(|(number, field)| match number {
+                    1 => field.text(),
+                    2 => (field.number() != 0).to_string(),
+                    4 => f64::from_bits(field.number()).to_string(),
+                    _ => field.number().to_string(),
+                })
+            });
+            format!("{}={}", text(1), value.unwrap_or_default())
+        })
+        .collect();
+    clip(&texts.join(" "), CLIP)
+}
+
+/// The content of an `ExportMetricsServiceRequest`: for each resource its attributes, and a table
+/// of the points.
+pub(super) fn lines(message: &[u8]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for resource_metrics in all(message, 1) {
+        let mut table = Table::new([4]);
+        table.row([
+            "time (UTC)",
+            "metric",
+            "kind",
+            "attributes",
+            "value",
+            "unit",
+        ]);
+        let scopes = all(resource_metrics.bytes(), 2);
+        let metrics: Vec<&[u8]> = scopes
+            .flat_map(|scope| all(scope.bytes(), 2))
+            .map(|metric| metric.bytes())
+            .collect();
+        for metric in metrics {
+            points(metric, &mut table);
+        }
+        let resource = all(resource_metrics.bytes(), 1).next();
+        let resource = resource.map(|resource| attributes(resource.bytes(), 1));
+        lines.push(Line::Heading(resource.unwrap_or_default()));
+        lines.extend(labelled(&table));
+    }
+    lines
+}
+
+/// Adds a row for each point of a metric.
+fn points(metric: &[u8], table: &mut Table) {
+    let text = |number| {
+        let mut found = all(metric, number);
+        let text = found.next().map(|field| field.text()).unwrap_or_default();
+        clip(&text, CLIP)
+    };
+    let gauges = all(metric, 5).map(|data| ("gauge", data));
+    let sums = all(metric, 7).map(|data| {
+        let is_monotonic = all(data.bytes(), 3).any(|field| field.number() != 0);
+        (if is_monotonic { "sum" } else { "up-down sum" }, data)
+    });
+    for (kind, data) in gauges.chain(sums) {
+        for point in all(data.bytes(), 1) {
+            let point = point.bytes();
+            let time = all(point, 3).next().map_or(0, |field| field.number());
+            let double = all(point, 4).next();
+            let double = double.map(|field| f64::from_bits(field.number()).to_string());
+            let integer = all(point, 6).next();
+            let integer = integer.map(|field| field.number().cast_signed().to_string());
+            table.row([
+                utc(time / 1_000_000_000).1,
+                text(1),
+                kind.to_owned(),
+                attributes(point, 7),
+                double.or(integer).unwrap_or_default(),
+                text(3),
+            ]);
+        }
+    }
+}
+
+/// What was called, and its content.
+pub(super) fn call(call: &Call) -> (String, Vec<Line>) {
+    let line = format!(
+        "gRPC {}, {} bytes",
+        clip(&call.path, CLIP),
+        call.message.len()
+    );
+    (line, lines(&call.message))
+}
