@@ -25,7 +25,7 @@ TYPE = b"type.googleapis.com/google.rpc.RetryInfo"
 DETAIL = b"\x0a" + bytes([len(TYPE)]) + TYPE + b"\x12\x04\x0a\x02\x08\x03"
 RETRY_INFO = b"\x08\x08\x1a" + bytes([len(DETAIL)]) + DETAIL
 # Lines of a plugin whose values make a message of a megabyte.
-LINES = 20_000
+LINES = 22_000
 
 
 class Server:
@@ -141,8 +141,6 @@ def main(program):
         by_name = {server.name: server for server in servers}
 
         def have_all():
-            print(*[(server.name, [len(raw) for _, _, raw, _ in server.calls]) for server in servers])
-            time.sleep(5)
             return all(len(server.calls) >= 2 for server in servers) and any(
                 len(raw) > 1_000_000 for _, _, raw, _ in by_name["plain"].calls)
 
@@ -171,8 +169,7 @@ def main(program):
                 for metric, point in points(message) if metric.name == "system.cpu.load_average.1m"]
         assert len(seen) == len(set(seen)), seen
         assert log.count("zwei Punkte abgelehnt: größer") == 1, log
-        assert "UNAUTHENTICATED" in log.upper(), log
-        print(log)
+        assert log.count("UNAUTHENTICATED") == 1, log
 
 
 main(sys.argv[1])
