@@ -50,9 +50,9 @@ impl Latest {
         self.0.push((id, now, Arc::clone(values)));
     }
 
-    /// Removes all values: the plugins may have changed.
-    pub(super) fn forget(&mut self) {
-        self.0.clear();
+    /// Removes the values of the plugins that are not `wanted` any more.
+    pub(super) fn keep(&mut self, mut wanted: impl FnMut(Id) -> bool) {
+        self.0.retain(|(id, ..)| wanted(*id));
     }
 
     /// The values without `custom.`, each name once, sorted. Of two plugins' values of one name, the
@@ -234,7 +234,7 @@ mod tests {
         };
         assert_eq!(latest.values(at(60)), of(&[("a", 3.0), ("b", 5.0)]));
         assert_eq!(latest.values(at(320)), of(&[("b", 5.0)]), "one is too old");
-        latest.forget();
-        assert_eq!(latest.values(at(320)), []);
+        latest.keep(|id| id == ids[1]);
+        assert_eq!(latest.values(at(60)), of(&[("a", 3.0), ("b", 4.0)]));
     }
 }

@@ -501,7 +501,8 @@ impl<'a> Agent<'a> {
             self.destinations.order(at, order);
         }
         if let Some(latest) = &mut self.latest {
-            latest.forget();
+            let plugins = &mut self.plugins;
+            latest.keep(|id| plugins.name_of(id).is_some());
         }
         self.config = config;
         Ok(())

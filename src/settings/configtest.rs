@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::connection::link;
 use super::resolve::{ConfigReport, survey};
 use super::tags::TAGS;
-use crate::config::{Command, Config, Flags};
+use crate::config::{APIBASE, Command, Config, Flags};
 use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
 use crate::sys::terminal::{Stream, is_terminal};
@@ -57,12 +57,22 @@ pub(crate) fn check(flags: &Flags) -> ConfigReport {
     survey
 }
 
-/// What prevents the setup of the HTTP clients for Mackerel.
+/// What prevents the setup of the HTTP clients for Mackerel, and of TLS for OTLP.
 fn connections(config: &Config) -> Vec<String> {
     let mut problems = Vec::from_iter(link(config).err());
     for organization in &config.organizations {
         let why = link(&config.for_organization(organization)).err();
         problems.extend(why.map(|why| format!("{}: {why}", organization.place)));
+    }
+    for otlp in config.otlp.iter().filter(|otlp| otlp.ca_file.is_some()) {
+        // An address with TLS: the file is not read for others.
+        let secure = Config {
+            apibase: APIBASE.to_owned(),
+            ca_file: otlp.ca_file.clone(),
+            ..config.clone()
+        };
+        let why = link(&secure).err();
+        problems.extend(why.filter(|why| !problems.contains(why)));
     }
     problems
 }

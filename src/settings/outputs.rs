@@ -46,10 +46,11 @@ pub(super) fn read_organizations(walk: &mut Walk<'_>, config: &mut Config, item:
         let name = organization.name.as_str();
         let known = &mut config.organizations;
         let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-        // spool.new is a file of the spool.
-        let is_name = (1..=NAME).contains(&name.len()) && name != "new";
+        // spool.new and spool.set-aside are files of the spool.
+        let is_name = (1..=NAME).contains(&name.len()) && !matches!(name, "new" | "set-aside");
         let why = if !is_name || !name.bytes().all(is_good) {
-            "write name = \"...\" with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\""
+            "write name = \"...\" with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\" \
+             or \"set-aside\""
         } else if known.iter().any(|other| other.name == name) {
             "another [[organization]] has this name; write another one"
         } else if known.len() == MOST {

@@ -67,17 +67,18 @@ impl Agent<'_> {
             return Ok(());
         };
         let all: Vec<_> = organizations(&self.config).collect();
-        let mut leaving = Vec::new();
+        let (mut leaving, mut failures) = (Vec::new(), Vec::new());
         for (at, id) in self.destinations.hosts() {
             let organization = all.get(at).copied().flatten();
             let config = config_of(&self.config, organization);
-            start_retiring(at, id.to_owned(), &config, tell.clone())?;
-            leaving.push((at, id.to_owned(), config));
+            match start_retiring(at, id.to_owned(), &config, tell.clone()) {
+                Ok(()) => leaving.push((at, id.to_owned(), config)),
+                Err(why) => failures.push([self.destinations.label(at), why].concat()),
+            }
         }
-        if leaving.is_empty() {
+        if leaving.is_empty() && failures.is_empty() {
             log::info!("this host is not registered, and so need not be retired");
         }
-        let mut failures = Vec::new();
         let begin = clock.moment();
         while !leaving.is_empty() {
             match events.recv() {

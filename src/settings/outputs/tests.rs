@@ -381,6 +381,7 @@ fn organization_has_a_name_of_its_own() {
         ("../x", false),
         ("あ", false),
         ("new", false),
+        ("set-aside", false),
         (&[&longest, "a"].concat(), false),
     ];
     for (name, expected) in table {
@@ -388,7 +389,7 @@ fn organization_has_a_name_of_its_own() {
         assert_eq!(found.is_empty(), expected, "{name}");
         if !expected {
             let expected = "toml: line 1 (last key \"organization\"): write name = \"...\" \
-                 with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\"";
+                 with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\" or \"set-aside\"";
             assert_eq!(found, [expected]);
         }
     }

@@ -1,7 +1,7 @@
 //! `configtest`: its messages, their places, and exit codes.
 
 use crate::process::Finished;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, limit};
 use fake_server::{FakeServer, KEY};
 
 /// The lines on stderr that are not log lines.
@@ -988,4 +988,17 @@ fn misplaced_keys_are_reported_with_their_place() {
             finished.stderr
         );
     }
+}
+
+#[test]
+fn configtest_refuses_a_ca_file_of_otlp_that_cannot_be_used() {
+    let sandbox = Sandbox::empty();
+    let otlp = "[[otlp]]\nendpoint = \"127.0.0.1:4317\"\nca_file = \"missing.pem\"\n";
+    sandbox.configure("http://127.0.0.1:1", otlp);
+    let tested = sandbox.run(&["configtest"], &[]);
+    assert_eq!(tested.code, Some(1), "{}", tested.stderr);
+    assert!(tested.stderr.contains("missing.pem"), "{}", tested.stderr);
+    let started = sandbox.start().wait_exit(limit(20));
+    assert_eq!(started.code, Some(1), "{}", started.stderr);
+    assert!(started.stderr.contains("missing.pem"), "{}", started.stderr);
 }
