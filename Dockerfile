@@ -3,8 +3,9 @@
 #
 #     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6 .
 #
-# or `make image-all`, with whichever of docker buildx, buildah and podman there is. Every platform is compiled on the machine
-# that builds, by the scripts of `make dist`; nothing is emulated. `make image-pin` writes the digests of the base images here.
+# or `make image-all`, with whichever of docker buildx, buildah and podman there is. Every platform
+# is compiled on the machine that builds, by the scripts of `make dist`; nothing is emulated.
+# `make image-pin` writes the digests of the base images here.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 # A distroless static base serves too, except for arm/v6, which has none:
 # --build-arg RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
@@ -28,14 +29,16 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
 FROM tools AS build
 ARG TARGETARCH TARGETVARIANT
 COPY . .
-# Written into the binary; seconds since 1970 for the times of its files; a name, to compile from nothing in a folder of that name.
+# Written into the binary; seconds since 1970 for the times of its files; a name, to compile from
+# nothing in a folder of that name.
 ARG REVISION=unknown
 ARG SOURCE_DATE_EPOCH=0
 ARG FRESH=
 # Of a release, so that the binary is that of dist/; nothing where they are not given.
 ARG MACKEREL_AGENT_RELEASES MACKEREL_AGENT_RELEASE_KEY
-# The sources are copied anew, because cargo goes by their times, and each platform has a folder of its own in the cache, because
-# a builder may make several at once. Builds of two checkouts wait for each other there.
+# The sources are copied anew, because cargo goes by their times, and each platform has a folder of
+# its own in the cache, because a builder may make several at once. Builds of two checkouts wait for
+# each other there.
 RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=mackerel-agent-build,target=/build \
     set -eu; begin=$(date +%s); \
@@ -57,7 +60,8 @@ RUN --mount=type=cache,id=mackerel-agent-registry,target=/usr/local/cargo/regist
 
 # --- the image ------------------------------------------------------------------------------------
 FROM ${RUNTIME_IMAGE}
-# Owners and times are those of /out: the state is open to group 0, for platforms that choose the user (OpenShift).
+# Owners and times are those of /out: the state is open to group 0, for platforms that choose the
+# user (OpenShift).
 COPY --from=build /out /
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -67,10 +71,12 @@ LABEL org.opencontainers.image.title="mackerel-agent" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# As Podman sets it, so that a command that an engine starts in the container takes the same settings as process 1.
+# As Podman sets it, so that a command that an engine starts in the container takes the same
+# settings as process 1.
 ENV container=oci
 USER 65534:65534
-# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI images; cross/repack puts it in.
+# Whether it measures, and the server takes what it posts. buildah and podman leave this out of OCI
+# images; cross/repack puts it in.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=90s CMD ["/usr/bin/mackerel-agent", "health"]
 # The agent handles TERM, and reaps, as process 1.
 ENTRYPOINT ["/usr/bin/mackerel-agent"]

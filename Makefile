@@ -1,8 +1,8 @@
 # Every command that a person or CI runs: `make help` lists them.
 
 TARGETS := amd64 arm64 armv7 armv6
-# Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change of
-# its own, whose message says what was bought.
+# Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change
+# of its own, whose message says what was bought.
 LIMIT_amd64 := 1460000
 LIMIT_arm64 := 1215000
 LIMIT_armv7 := 1030000
@@ -28,10 +28,11 @@ CARGO := cross/cargo
 DEBUG := target/debug
 FAKE_SERVER := $(DEBUG)/fake-server
 SHIPPED = $(CURDIR)/dist/mackerel-agent_linux_$(1)
-# Targets on which `make test-crypto` runs the vectors: a 64-bit one, and the one that needs most care.
+# Targets on which `make test-crypto` runs the vectors: a 64-bit one, and the one that needs most
+# care.
 CRYPTO := amd64 armv6
-# The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd hosts, and registering
-# and posting over TLS.
+# The tests of the built program that an emulated one is asked to pass: `version`, `once`, the odd
+# hosts, and registering and posting over TLS.
 EMULATED := help:: once:: tls::both_versions tls::handshakes register::a_new_host_is_registered post::values_arrive post::a_host_without hosts::
 # Unit tests that `make check` leaves out: those that start processes.
 NO_PROCESSES := --skip sys::exec --skip settings::load --skip plugins

@@ -1,5 +1,6 @@
 #!/bin/sh
-# A check in shell: WARNING if more tasks have waited for a CPU than there are CPUs, CRITICAL if four times as many.
+# A check in shell: WARNING if more tasks have waited for a CPU than there are CPUs, CRITICAL if
+# four times as many.
 set -eu
 read -r load _ </proc/loadavg
 cpus=$(nproc)
