@@ -1,4 +1,4 @@
-//! Layer 3: when each job is due.
+//! When each job is due.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Layer 0: types and functions that every other layer may use.
+//! Types and functions that every other module may use.
 
 pub(crate) mod backoff;
 pub(crate) mod channel;

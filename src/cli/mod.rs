@@ -1,4 +1,4 @@
-//! Layer 5: the command line, in the notation of Go's `flag` package: one dash or two,
+//! The command line, in the notation of Go's `flag` package: one dash or two,
 //! `-name=value` or `-name value`, flags before everything else.
 //!
 //! The steps from the words to a [`Request`], without side effects:

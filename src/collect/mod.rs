@@ -1,5 +1,4 @@
-//! Layer 3: collectors, one file per group. Each reads the host and adds to the round's
-//! [`Readings`], from which `render` computes metrics. Only requested groups are read. A collector
+//! Collectors, one file per group. Each reads the host and adds to the round's [`Readings`], from which `render` computes metrics. Only requested groups are read. A collector
 //! reuses what an earlier one has read in the same round.
 
 mod agent;

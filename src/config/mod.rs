@@ -1,5 +1,5 @@
-//! Layer 1: the [`Config`], the types of its values, and the walk through the text of a file. The
-//! keys are in the table of `settings`.
+//! The [`Config`], the types of its values, and the walk through the text of a file. The keys are in
+//! the table of `settings`.
 
 pub(crate) mod apibase;
 mod characters;

@@ -1,4 +1,4 @@
-//! Layer 3: the description of the host, one file per part.
+//! The description of the host, one file per part.
 //!
 //! Files are read below a [`Root`]; system calls are made through [`Calls`]. No command is run.
 

@@ -1,4 +1,4 @@
-//! Layer 1: parsers for files of the kernel and the system. They work on text or bytes; no file is
+//! Parsers for files of the kernel and the system. They work on text or bytes; no file is
 //! opened here.
 
 pub(crate) mod cgroup;

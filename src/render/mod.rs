@@ -1,4 +1,4 @@
-//! Layer 3, above `collect`: renderers, which turn readings into values. A renderer is a function
+//! Renderers, above `collect`, which turn readings into values. A renderer is a function
 //! of one round's readings, or of two for rates. It reads no files. Its only state is a cache of
 //! names.
 //!

@@ -1,4 +1,4 @@
-//! Layer 2: one module per kind of side effect. No decisions are made here.
+//! One module per kind of side effect. No decisions are made here.
 
 pub(crate) mod args;
 pub(crate) mod boot;
