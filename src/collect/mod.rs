@@ -1,5 +1,6 @@
-//! Collectors, one file per group. Each reads the host and adds to the round's [`Readings`], from which `render` computes metrics. Only requested groups are read. A collector
-//! reuses what an earlier one has read in the same round.
+//! Collectors, one file per group. Each reads the host and adds to the round's [`Readings`], from
+//! which `render` computes metrics. Only requested groups are read. A collector reuses what an
+//! earlier one has read in the same round.
 
 mod agent;
 mod container;
