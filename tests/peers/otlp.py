@@ -24,8 +24,8 @@ LIMIT = 200
 TYPE = b"type.googleapis.com/google.rpc.RetryInfo"
 DETAIL = b"\x0a" + bytes([len(TYPE)]) + TYPE + b"\x12\x04\x0a\x02\x08\x03"
 RETRY_INFO = b"\x08\x08\x1a" + bytes([len(DETAIL)]) + DETAIL
-# Lines of a plugin whose values make a message of a megabyte.
-LINES = 22_000
+# Values of a plugin, as many as are allowed: a message of more than a megabyte.
+LINES = 20_000
 
 
 class Server:
@@ -134,7 +134,7 @@ def main(program):
         ]
         plugin = os.path.join(directory, "plugin")
         with open(plugin, "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/sh\nnow=$(date +%s)\nseq -f \"many.value%.0f\t1\t$now\" {LINES}\n")
+            file.write(f"#!/bin/sh\nnow=$(date +%s)\nseq -f \"many.value_with_a_name%.0f\t1\t$now\" {LINES}\n")
         os.chmod(plugin, 0o755)
         settings = f'mackerel = false\n[plugin.metrics.many]\ncommand = "{plugin}"\n'
         settings += "".join(server.settings() for server in servers)
