@@ -24,7 +24,7 @@ pub(super) fn read_otlp(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>
         read_table(walk, &mut otlp, OTLP_KEYS, item, OTLP);
         let line = otlp.place.line;
         match check_endpoint(&mut otlp, true) {
-            Err(why) => walk.wrong(line, &why),
+            Err(why) => walk.wrong(line, why),
             Ok(()) if config.otlp.len() == MOST => walk.wrong(line, TOO_MANY),
             Ok(()) => config.otlp.push(otlp),
         }
@@ -65,49 +65,43 @@ pub(super) fn read_organizations(walk: &mut Walk<'_>, config: &mut Config, item:
 /// Checks the endpoint, and gives it the form of [`Otlp::endpoint`]. With `appends`, the path is
 /// appended to a URL without one. The messages do not contain the endpoint, which may hold a
 /// password.
-pub(super) fn check_endpoint(otlp: &mut Otlp, appends: bool) -> Result<(), String> {
+pub(super) fn check_endpoint(otlp: &mut Otlp, appends: bool) -> Result<(), &'static str> {
     let text = otlp.endpoint.trim();
     let plain = text.strip_prefix("http://");
     let secure = text.strip_prefix("https://");
     let is_contradictory = otlp.insecure && secure.is_some();
     otlp.insecure |= plain.is_some();
-    let endpoint = match (otlp.protocol, plain.or(secure)) {
-        (OtlpProtocol::Grpc, rest) => {
-            let place = rest.unwrap_or(text).trim_end_matches('/');
-            let has_port = host_and_port(place).is_some_and(|(_, port)| port.is_some());
-            has_port.then(|| place.to_owned())
-        }
-        (OtlpProtocol::Http, None) => None,
-        (OtlpProtocol::Http, Some(_)) => {
-            let url = Url::parse(text).ok();
-            url.filter(|url| url.login().is_none()).map(|url| {
-                let path = url.path();
-                let path = if appends && path == "/" { PATH } else { &path };
-                [&url.base(), path].concat()
-            })
-        }
+    let rest = plain.or(secure);
+    let endpoint = if otlp.protocol == OtlpProtocol::Grpc {
+        let place = rest.unwrap_or(text).trim_end_matches('/');
+        let Some((_, Some(_))) = host_and_port(place) else {
+            return Err(
+                "endpoint: no host with a port; write \"host:4317\", or protocol = \
+                 \"http/protobuf\" for a URL with a path",
+            );
+        };
+        place.to_owned()
+    } else if let Ok(url) = Url::parse(text)
+        && rest.is_some()
+        && url.login().is_none()
+    {
+        let (mut endpoint, path) = (url.base(), url.path());
+        endpoint.push_str(if appends && path == "/" { PATH } else { &path });
+        endpoint
+    } else {
+        return Err(
+            "endpoint: no URL, or one with a password; write \"https://host:4318\", a password \
+             into headers, or protocol = \"grpc\" for a host with a port",
+        );
     };
-    let why = match endpoint {
-        None if otlp.protocol == OtlpProtocol::Grpc => {
-            "endpoint: no host with a port; write \"host:4317\", or protocol = \"http/protobuf\" for \
-             a URL with a path"
-        }
-        None => {
-            "endpoint: no URL, or one with a password; write \"https://host:4318\", a password into \
-             headers, or protocol = \"grpc\" for a host with a port"
-        }
-        Some(_) if is_contradictory => {
-            "insecure contradicts https:// in endpoint; remove one of the two"
-        }
-        Some(endpoint) if endpoint == MACKEREL && otlp.insecure => {
-            "endpoint: Mackerel's needs TLS; remove insecure or http://"
-        }
-        Some(endpoint) => {
-            otlp.endpoint = endpoint;
-            return Ok(());
-        }
-    };
-    Err(why.to_owned())
+    if is_contradictory {
+        return Err("insecure contradicts https:// in endpoint; remove one of the two");
+    }
+    if otlp.insecure && endpoint == MACKEREL {
+        return Err("endpoint: Mackerel's needs TLS; remove insecure or http://");
+    }
+    otlp.endpoint = endpoint;
+    Ok(())
 }
 
 #[cfg(test)]

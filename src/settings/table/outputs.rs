@@ -8,6 +8,7 @@ use crate::base::url::host_and_port;
 use crate::config::apibase::apibase;
 use crate::config::item::Item;
 use crate::config::key::quoted;
+use crate::config::outputs::is_same_file;
 use crate::config::{
     Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
 };
@@ -240,10 +241,7 @@ pub(super) fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
 /// Swaps the files of the token if their paths differ. Returns whether they do.
 pub(super) fn swap_token(one: &mut Config, other: &mut Config) -> bool {
     let (one, other) = (&mut one.listen_token_file, &mut other.listen_token_file);
-    let differs = match (&*one, &*other) {
-        (Some(one), Some(other)) => one.path.as_os_str() != other.path.as_os_str(),
-        (one, other) => one.is_some() != other.is_some(),
-    };
+    let differs = !is_same_file(one, other);
     if differs {
         mem::swap(one, other);
     }
