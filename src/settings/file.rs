@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use toml::Spanned;
 
-use super::outputs::{read_organizations, read_otlp};
+use super::outputs::read_array;
 use super::plugin::plugins;
 use super::row::{read_known, read_table};
 use super::table::outputs::{ORGANIZATION, OTLP};
@@ -61,9 +61,9 @@ fn top(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
     if is_last(PLUGIN) {
         plugins(walk, config, item);
     } else if is_last(OTLP) {
-        read_otlp(walk, config, item);
+        read_array(walk, config, item, OTLP);
     } else if is_last(ORGANIZATION) {
-        read_organizations(walk, config, item);
+        read_array(walk, config, item, ORGANIZATION);
     } else if let Some(section) = SECTIONS.iter().find(|section| is_last(section.name)) {
         read_table(walk, config, section.rows, item, section.name);
     } else if !read_known(walk, config, TOP, item) {

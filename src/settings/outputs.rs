@@ -1,7 +1,7 @@
 //! Reads `[[otlp]]` and `[[organization]]`, and what is written like them in variables and files.
 
 use super::row::read_table;
-use super::table::outputs::{ORGANIZATION, ORGANIZATION_KEYS, OTLP, OTLP_KEYS};
+use super::table::outputs::{Draft, ORGANIZATION_KEYS, OTLP, OTLP_KEYS};
 use crate::base::url::{Url, host_and_port};
 use crate::config::item::Item;
 use crate::config::walk::Walk;
@@ -16,50 +16,64 @@ const NAME: usize = 32;
 pub(super) const MACKEREL: &str = "otlp.mackerelio.com:4317";
 /// The path that is appended to an endpoint for HTTP.
 pub(super) const PATH: &str = "/v1/metrics";
-/// Reads the array `otlp`. Its destinations are added to those of earlier files.
-pub(super) fn read_otlp(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
+
+/// Reads the array `name`, `otlp` or `organization`. What it describes is added to that of
+/// earlier files.
+pub(super) fn read_array(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>, name: &str) {
+    let is_otlp = name == OTLP;
+    let rows = if is_otlp {
+        OTLP_KEYS
+    } else {
+        ORGANIZATION_KEYS
+    };
     for item in walk.tables(item) {
-        let mut otlp = Otlp::default();
-        otlp.place.line = item.line;
-        read_table(walk, &mut otlp, OTLP_KEYS, item, OTLP);
-        let line = otlp.place.line;
-        match check_endpoint(&mut otlp, true) {
-            Err(why) => walk.wrong(line, why),
-            Ok(()) if config.otlp.len() == MOST => walk.wrong(line, TOO_MANY),
-            Ok(()) => config.otlp.push(otlp),
+        let mut draft = Draft::default();
+        draft.otlp.place.line = item.line;
+        draft.organization.place.line = item.line;
+        read_table(walk, &mut draft, rows, item, name);
+        // That of the key `endpoint`, if there is one.
+        let line = draft.otlp.place.line;
+        let added = if is_otlp {
+            add_otlp(&mut config.otlp, draft.otlp)
+        } else {
+            add_organization(&mut config.organizations, draft.organization)
+        };
+        if let Err(why) = added {
+            walk.wrong(line, why);
         }
     }
 }
 
-/// Reads the array `organization`. Its organisations are added to those of earlier files.
-pub(super) fn read_organizations(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
-    for item in walk.tables(item) {
-        let mut organization = Organization::default();
-        organization.place.line = item.line;
-        read_table(
-            walk,
-            &mut organization,
-            ORGANIZATION_KEYS,
-            item,
-            ORGANIZATION,
-        );
-        let name = organization.name.as_str();
-        let known = &mut config.organizations;
-        let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-        // spool.new is a file of the spool.
-        let is_name = (1..=NAME).contains(&name.len()) && name != "new";
-        let why = if !is_name || !name.bytes().all(is_good) {
-            "write name = \"...\" with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\""
-        } else if known.iter().any(|other| other.name == name) {
-            "another [[organization]] has this name; write another one"
-        } else if known.len() == MOST {
-            TOO_MANY
-        } else {
-            known.push(organization);
-            continue;
-        };
-        walk.wrong(item.line, why);
+fn add_otlp(all: &mut Vec<Otlp>, mut otlp: Otlp) -> Result<(), &'static str> {
+    check_endpoint(&mut otlp, true)?;
+    if all.len() == MOST {
+        return Err(TOO_MANY);
     }
+    all.push(otlp);
+    Ok(())
+}
+
+fn add_organization(
+    all: &mut Vec<Organization>,
+    organization: Organization,
+) -> Result<(), &'static str> {
+    let name = organization.name.as_str();
+    let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    // spool.new is a file of the spool.
+    let is_name = (1..=NAME).contains(&name.len()) && name != "new";
+    if !is_name || !name.bytes().all(is_good) {
+        return Err(
+            "write name = \"...\" with 1 to 32 characters of a-z, 0-9, - and _, and not \"new\"",
+        );
+    }
+    if all.iter().any(|other| other.name == name) {
+        return Err("another [[organization]] has this name; write another one");
+    }
+    if all.len() == MOST {
+        return Err(TOO_MANY);
+    }
+    all.push(organization);
+    Ok(())
 }
 
 /// Checks the endpoint, and gives it the form of [`Otlp::endpoint`]. With `appends`, the path is

@@ -1,8 +1,9 @@
 //! Reads the headers and the resource attributes of an OTLP destination.
 
+use super::table::outputs::Draft;
+use crate::config::Secret;
 use crate::config::item::Item;
 use crate::config::walk::Walk;
-use crate::config::{Otlp, Secret};
 
 /// Headers that the transports set themselves.
 const RESERVED: &[&str] = &[
@@ -17,16 +18,16 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Reads the table `headers`.
-pub(super) fn headers(walk: &mut Walk<'_>, otlp: &mut Otlp, item: Item<'_>) {
-    let headers = &mut otlp.headers;
+pub(super) fn headers(walk: &mut Walk<'_>, draft: &mut Draft, item: Item<'_>) {
+    let headers = &mut draft.otlp.headers;
     texts(walk, item, "", &mut |name, value| {
         add_header(headers, name, value)
     });
 }
 
 /// Reads the table `resource`.
-pub(super) fn resource(walk: &mut Walk<'_>, otlp: &mut Otlp, item: Item<'_>) {
-    let resource = &mut otlp.resource;
+pub(super) fn resource(walk: &mut Walk<'_>, draft: &mut Draft, item: Item<'_>) {
+    let resource = &mut draft.otlp.resource;
     texts(walk, item, "", &mut |key, value| {
         add_attribute(resource, key, value)
     });
