@@ -1,7 +1,7 @@
 //! Reads `[[otlp]]` and `[[organization]]`, and what is written like them in variables and files.
 
-use super::row::read_table;
-use super::table::outputs::{Draft, ORGANIZATION_KEYS, OTLP, OTLP_KEYS};
+use super::row::{Row, read_table};
+use super::table::outputs::{Draft, OTLP};
 use crate::base::url::{Url, host_and_port};
 use crate::config::item::Item;
 use crate::config::walk::Walk;
@@ -17,15 +17,14 @@ pub(super) const MACKEREL: &str = "otlp.mackerelio.com:4317";
 /// The path that is appended to an endpoint for HTTP.
 pub(super) const PATH: &str = "/v1/metrics";
 
-/// Reads the array `name`, `otlp` or `organization`. What it describes is added to that of
-/// earlier files.
-pub(super) fn read_array(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>, name: &str) {
+/// Reads the array `name` with the keys `rows`. What it describes is added to that of earlier files.
+pub(super) fn read_array(
+    walk: &mut Walk<'_>,
+    config: &mut Config,
+    item: Item<'_>,
+    (name, rows): (&str, &[Row<Draft>]),
+) {
     let is_otlp = name == OTLP;
-    let rows = if is_otlp {
-        OTLP_KEYS
-    } else {
-        ORGANIZATION_KEYS
-    };
     for item in walk.tables(item) {
         let mut draft = Draft::default();
         draft.otlp.place.line = item.line;

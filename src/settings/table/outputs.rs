@@ -227,6 +227,10 @@ pub(in crate::settings) const STATUS_KEYS: &[Row<Draft>] = &[
     ),
 ];
 
+/// The name of each array, and its keys.
+pub(in crate::settings) static ARRAY_ROWS: [(&str, &[Row<Draft>]); 2] =
+    [(OTLP, OTLP_KEYS), (ORGANIZATION, ORGANIZATION_KEYS)];
+
 /// The protocol of that name. An empty name is `grpc`.
 pub(in crate::settings) fn protocol(name: &str) -> Result<OtlpProtocol, String> {
     match name {
