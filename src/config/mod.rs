@@ -233,11 +233,7 @@ pub(crate) struct NamedFile {
 impl fmt::Display for NamedFile {
     /// Writes the place where the path is configured.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = self.by.display();
-        match self.line {
-            0 => write!(f, "{by}"),
-            line => write!(f, "{by}:{line}"),
-        }
+        outputs::show(&self.by, self.line, f)
     }
 }
 

@@ -31,13 +31,18 @@ impl PartialEq for Place {
     }
 }
 
+/// Writes a place. `by` and `line` are those of [`Place`].
+pub(super) fn show(by: &Path, line: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Display::fmt(&by.display(), f)?;
+    if line == 0 {
+        return Ok(());
+    }
+    write!(f, ":{line}")
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = self.by.display();
-        match self.line {
-            0 => write!(f, "{by}"),
-            line => write!(f, "{by}:{line}"),
-        }
+        show(&self.by, self.line, f)
     }
 }
 
@@ -106,7 +111,6 @@ impl PartialEq for Otlp {
     /// Whether both describe the same exporter. Places do not count, and `headers_file` only by
     /// the headers that were read from it.
     fn eq(&self, other: &Otlp) -> bool {
-        let path = |named: &Option<NamedFile>| named.as_ref().map(|named| named.path.clone());
         let Otlp {
             endpoint,
             protocol,
@@ -126,7 +130,7 @@ impl PartialEq for Otlp {
             && *headers == other.headers
             && *resource == other.resource
             && (*per_cpu, *insecure) == (other.per_cpu, other.insecure)
-            && path(ca_file) == path(&other.ca_file)
+            && is_same_file(ca_file, &other.ca_file)
             && *metrics == other.metrics
             && *timeout == other.timeout
             && *checks == other.checks
@@ -146,20 +150,11 @@ pub(crate) enum OtlpProtocol {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Families(u16);
 
-/// The names of all families, without `system.`. The position of a name is its bit.
-const FAMILIES: [&str; 11] = [
-    "disk.io_time",
-    "disk.operation_time",
-    "disk.weighted_io_time",
-    "disk.pending_operations",
-    "disk.merged",
-    "network.packets",
-    "network.errors",
-    "network.dropped",
-    "filesystem.inodes",
-    "paging.faults",
-    "paging.operations",
-];
+/// The names of all families, without `system.`, as messages list them. The position of a name is
+/// its bit.
+const FAMILIES: &str = "disk.io_time, disk.operation_time, disk.weighted_io_time, \
+                        disk.pending_operations, disk.merged, network.packets, network.errors, \
+                        network.dropped, filesystem.inodes, paging.faults, paging.operations";
 
 #[allow(
     dead_code,
@@ -181,9 +176,9 @@ impl Families {
     /// The family `name`, which may begin with `system.`. Fails with the list of names.
     pub(crate) fn named(name: &str) -> Result<Families, String> {
         let short = name.strip_prefix("system.").unwrap_or(name);
-        match FAMILIES.iter().position(|family| *family == short) {
+        match FAMILIES.split(", ").position(|family| family == short) {
             Some(at) => Ok(Families(1 << at)),
-            None => Err(["unknown metric; write ", &FAMILIES.join(", ")].concat()),
+            None => Err(["unknown metric; write ", FAMILIES].concat()),
         }
     }
 
@@ -264,32 +259,47 @@ pub(crate) enum Listen {
     Unix(PathBuf),
 }
 
+/// Stores `by`, unless another name is stored.
+fn name(at: &mut PathBuf, by: &Path) {
+    if at.as_os_str().is_empty() {
+        by.clone_into(at);
+    }
+}
+
+fn name_file(named: &mut Option<NamedFile>, by: &Path) {
+    if let Some(named) = named {
+        name(&mut named.by, by);
+    }
+}
+
+/// Whether both settings name the same file, or none.
+pub(crate) fn is_same_file(one: &Option<NamedFile>, other: &Option<NamedFile>) -> bool {
+    let (one, other) = (path_of(one), path_of(other));
+    one.map(Path::as_os_str) == other.map(Path::as_os_str)
+}
+
+/// The path of the file, if one is named.
+pub(crate) fn path_of(named: &Option<NamedFile>) -> Option<&Path> {
+    named.as_ref().map(|named| named.path.as_path())
+}
+
 impl Config {
     /// Names the file or variable `by` in all places that do not name one yet.
     pub(crate) fn name_places(&mut self, by: &Path) {
-        let name = |at: &mut PathBuf| {
-            if at.as_os_str().is_empty() {
-                by.clone_into(at);
-            }
-        };
-        let mut named = vec![
-            &mut self.apikey_file,
-            &mut self.ca_file,
-            &mut self.listen_token_file,
-        ];
+        name_file(&mut self.apikey_file, by);
+        name_file(&mut self.ca_file, by);
+        name_file(&mut self.listen_token_file, by);
         for otlp in &mut self.otlp {
-            name(&mut otlp.place.by);
-            named.extend([&mut otlp.headers_file, &mut otlp.ca_file]);
+            name(&mut otlp.place.by, by);
+            name_file(&mut otlp.headers_file, by);
+            name_file(&mut otlp.ca_file, by);
         }
         for organization in &mut self.organizations {
-            name(&mut organization.place.by);
-            named.push(&mut organization.apikey_file);
+            name(&mut organization.place.by, by);
+            name_file(&mut organization.apikey_file, by);
         }
         if let Some(listen) = &mut self.listen {
-            name(&mut listen.place.by);
-        }
-        for named in named.into_iter().flatten() {
-            name(&mut named.by);
+            name(&mut listen.place.by, by);
         }
     }
 
@@ -359,7 +369,7 @@ mod tests {
             ("paging.faults", Families::PAGING_FAULTS),
             ("paging.operations", Families::PAGING_OPERATIONS),
         ];
-        assert_eq!(table.len(), FAMILIES.len());
+        assert_eq!(table.len(), FAMILIES.split(", ").count());
         let mut all = Families::default();
         for (name, family) in table {
             assert_eq!(Families::named(name), Ok(family));

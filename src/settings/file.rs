@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use toml::Spanned;
 
-use super::outputs::{read_organizations, read_otlp};
+use super::outputs::read_array;
 use super::plugin::plugins;
 use super::row::{read_known, read_table};
-use super::table::outputs::{ORGANIZATION, OTLP};
+use super::table::outputs::ARRAY_ROWS;
 use super::table::{SECTIONS, TOP};
 use super::unknown_keys::{PLUGIN, is_key};
 use crate::config::item::Item;
@@ -60,10 +60,8 @@ fn top(walk: &mut Walk<'_>, config: &mut Config, item: Item<'_>) {
     let is_last = |name: &str| walk.last().eq_ignore_ascii_case(name);
     if is_last(PLUGIN) {
         plugins(walk, config, item);
-    } else if is_last(OTLP) {
-        read_otlp(walk, config, item);
-    } else if is_last(ORGANIZATION) {
-        read_organizations(walk, config, item);
+    } else if let Some(array) = ARRAY_ROWS.iter().find(|(name, _)| is_last(name)) {
+        read_array(walk, config, item, *array);
     } else if let Some(section) = SECTIONS.iter().find(|section| is_last(section.name)) {
         read_table(walk, config, section.rows, item, section.name);
     } else if !read_known(walk, config, TOP, item) {

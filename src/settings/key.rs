@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Flags, NamedFile, Secret};
+use crate::config::outputs::path_of;
+use crate::config::{Config, Flags, Secret};
 use crate::sys::environment::{APIKEY, APIKEY_OF_IMAGE};
 use crate::sys::file;
 use crate::sys::root::FileError;
@@ -102,27 +103,32 @@ pub(crate) fn exposed<'a>(
     config: &'a Config,
     with_apikey: &'a [PathBuf],
 ) -> Vec<(&'static str, &'a Path)> {
-    let path = |named: &'a Option<NamedFile>| named.as_ref().map(|named| &named.path);
-    let mut all: Vec<_> = with_apikey.iter().map(|path| (KEY, path)).collect();
-    all.extend(path(&config.apikey_file).map(|path| (KEY, path)));
-    for organization in &config.organizations {
-        let has_key = !organization.apikey.is_empty();
-        all.extend(has_key.then_some((KEY, &organization.place.by)));
-        all.extend(path(&organization.apikey_file).map(|path| (KEY, path)));
-    }
-    for otlp in &config.otlp {
-        let has_headers = !otlp.headers.is_empty();
-        all.extend(has_headers.then_some((HEADERS, &otlp.place.by)));
-        all.extend(path(&otlp.headers_file).map(|path| (HEADERS, path)));
-    }
-    all.extend(path(&config.listen_token_file).map(|path| ("the token", path)));
     let mut exposed: Vec<(_, &Path)> = Vec::new();
-    for (what, path) in all {
-        let is_known = exposed.iter().any(|(_, known)| known == path);
-        if !is_known && file::is_open_to_all(path) {
+    let mut add = |what, path: Option<&'a Path>| {
+        if let Some(path) = path
+            && !exposed.iter().any(|(_, known)| *known == path)
+            && file::is_open_to_all(path)
+        {
             exposed.push((what, path));
         }
+    };
+    for path in with_apikey {
+        add(KEY, Some(path));
     }
+    add(KEY, path_of(&config.apikey_file));
+    for organization in &config.organizations {
+        if !organization.apikey.is_empty() {
+            add(KEY, Some(&organization.place.by));
+        }
+        add(KEY, path_of(&organization.apikey_file));
+    }
+    for otlp in &config.otlp {
+        if !otlp.headers.is_empty() {
+            add(HEADERS, Some(&otlp.place.by));
+        }
+        add(HEADERS, path_of(&otlp.headers_file));
+    }
+    add("the token", path_of(&config.listen_token_file));
     exposed
 }
 
@@ -198,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::base;
+    use crate::config::NamedFile;
 
     /// The sources of a test case and their content; `None`: not set.
     #[derive(Clone, Copy, Default)]

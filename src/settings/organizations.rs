@@ -5,9 +5,14 @@ use crate::config::{Config, Organization};
 /// The organisations, the one of the key at the top of the file (`None`) first. There are none if
 /// the API is off.
 pub(crate) fn organizations(config: &Config) -> impl Iterator<Item = Option<&Organization>> {
-    let main = config.mackerel.then_some(None);
-    let others = config.organizations.iter().filter(|_| config.mackerel);
-    main.into_iter().chain(others.map(Some))
+    let mut all = Vec::new();
+    if config.mackerel {
+        all.push(None);
+        for organization in &config.organizations {
+            all.push(Some(organization));
+        }
+    }
+    all.into_iter()
 }
 
 /// The configuration of the poster of `organization`.

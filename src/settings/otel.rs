@@ -8,12 +8,30 @@ use super::table::outputs::protocol;
 use crate::base::url::percent_decoded;
 use crate::config::{Otlp, OtlpProtocol};
 
-/// The variables that are read, in this order, since the form of an endpoint depends on the
-/// protocol. `*` stands for `EXPORTER_OTLP_METRICS` or, if that variable is not set, for
-/// `EXPORTER_OTLP`.
-const READ: [&str; 4] = ["RESOURCE_ATTRIBUTES", "*_PROTOCOL", "*_HEADERS", ENDPOINT];
-const ENDPOINT: &str = "*_ENDPOINT";
-const METRICS: &str = "EXPORTER_OTLP_METRICS";
+/// What a variable describes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Part {
+    Resource,
+    Protocol,
+    Headers,
+    Endpoint,
+}
+
+/// The variable to whose URL the path is appended.
+const BASE: &str = "EXPORTER_OTLP_ENDPOINT";
+
+/// The variables without their prefix. They are read in this order, since the form of an endpoint
+/// depends on the protocol. Of two for the same part, the second one is read only if the first one
+/// is not set.
+static READ: [(Part, &str); 7] = [
+    (Part::Resource, "RESOURCE_ATTRIBUTES"),
+    (Part::Protocol, "EXPORTER_OTLP_METRICS_PROTOCOL"),
+    (Part::Protocol, "EXPORTER_OTLP_PROTOCOL"),
+    (Part::Headers, "EXPORTER_OTLP_METRICS_HEADERS"),
+    (Part::Headers, "EXPORTER_OTLP_HEADERS"),
+    (Part::Endpoint, "EXPORTER_OTLP_METRICS_ENDPOINT"),
+    (Part::Endpoint, BASE),
+];
 
 /// The destination that `variables` describe; `None` if no variable has an endpoint. Fails with the
 /// problem of the first variable that cannot be used.
@@ -23,43 +41,50 @@ pub(super) fn otlp(variables: &Variables) -> Result<Option<Otlp>, String> {
         protocol: OtlpProtocol::Http,
         ..Otlp::default()
     };
-    let mut has_endpoint = false;
-    for form in READ {
-        for star in [METRICS, "EXPORTER_OTLP"] {
-            let name = [OTEL, &form.replace('*', star)].concat();
-            let Some(value) = variables.get(&name) else {
-                continue;
-            };
-            let read = value.to_str().ok_or("not UTF-8".to_owned());
-            read.and_then(|value| read_into(&mut otlp, form, star == METRICS, value))
-                .map_err(|why| format!("the variable {name}: {why}"))?;
-            has_endpoint = form == ENDPOINT;
-            otlp.place.by = name.into();
-            break;
+    let mut read = None;
+    for (part, short) in READ {
+        if read == Some(part) {
+            continue;
         }
+        let name = [OTEL, short].concat();
+        let Some(value) = variables.get(&name) else {
+            continue;
+        };
+        let stored = match value.to_str() {
+            Some(value) => read_into(&mut otlp, part, short == BASE, value),
+            None => Err("not UTF-8".to_owned()),
+        };
+        if let Err(why) = stored {
+            return Err(format!("the variable {name}: {why}"));
+        }
+        read = Some(part);
+        otlp.place.by = name.into();
     }
-    Ok(Some(otlp).filter(|_| has_endpoint))
+    Ok(Some(otlp).filter(|_| read == Some(Part::Endpoint)))
 }
 
-/// Stores the value of the variable of this form, or fails with the reason why it cannot be used.
-fn read_into(otlp: &mut Otlp, form: &str, is_of_metrics: bool, value: &str) -> Result<(), String> {
-    match form {
-        "*_PROTOCOL" => otlp.protocol = protocol(value)?,
-        ENDPOINT => {
-            value.trim().clone_into(&mut otlp.endpoint);
-            if otlp.protocol == OtlpProtocol::Http && !is_of_metrics {
-                otlp.endpoint
-                    .truncate(otlp.endpoint.trim_end_matches('/').len());
-                otlp.endpoint.push_str(PATH);
-            }
+/// Stores the value of a variable, or fails with the reason why it cannot be used. With `is_base`,
+/// the path is appended to a URL.
+fn read_into(otlp: &mut Otlp, part: Part, is_base: bool, value: &str) -> Result<(), String> {
+    match part {
+        Part::Protocol => otlp.protocol = protocol(value)?,
+        Part::Endpoint => {
+            let text = value.trim();
+            otlp.endpoint = if is_base && otlp.protocol == OtlpProtocol::Http {
+                [text.trim_end_matches('/'), PATH].concat()
+            } else {
+                text.to_owned()
+            };
             check_endpoint(otlp, false)?;
         }
-        _ => {
-            let texts = value.split(',').filter(|text| !text.trim().is_empty());
-            for text in texts {
+        Part::Headers | Part::Resource => {
+            for text in value.split(',') {
+                if text.trim().is_empty() {
+                    continue;
+                }
                 let (key, value) = pair(text)
                     .ok_or("no list; write NAME=VALUE,NAME=VALUE, and %25 for a percent sign")?;
-                if form == "*_HEADERS" {
+                if part == Part::Headers {
                     add_header(&mut otlp.headers, &key, &value)?;
                 } else {
                     add_attribute(&mut otlp.resource, &key, &value)?;
@@ -73,8 +98,7 @@ fn read_into(otlp: &mut Otlp, form: &str, is_of_metrics: bool, value: &str) -> R
 /// Key and value of `KEY=VALUE`, percent-decoded.
 fn pair(text: &str) -> Option<(String, String)> {
     let (key, value) = text.split_once('=')?;
-    let decoded = |text: &str| percent_decoded(text.trim());
-    Some((decoded(key)?, decoded(value)?))
+    Some((percent_decoded(key.trim())?, percent_decoded(value.trim())?))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! key.
 
 use std::env;
+use std::mem;
 
 use super::load::{Beside, Unknown, load};
 use super::{identity, key, secrets};
@@ -62,15 +63,15 @@ fn host(flags: &Flags, configured: HostPaths) -> HostPaths {
 /// warnings that are harmless.
 pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     let mut loaded = load(&flags.conf, &beside(flags));
-    let is_alone = loaded.is_alone;
-    let mut problems = Vec::new();
+    let mut report = ConfigReport::default();
     if let Some(error) = loaded.take_problems() {
-        problems.push(error.to_string());
+        report.problems.push(error.to_string());
     }
-    let (unknown, commands) = (loaded.unknown, loaded.commands);
+    report.is_alone = loaded.is_alone;
+    mem::swap(&mut report.unknown, &mut loaded.unknown);
     // Without a configuration file the agent is alone in a container, where no other user can reach
     // the key. Container engines mount secrets readable for every user.
-    if !is_alone {
+    if !report.is_alone {
         for (what, path) in key::exposed(&loaded.config, &loaded.with_apikey) {
             log::warn!(
                 "every user of this host can read {what} in {path}; chmod o-r {path} ends that",
@@ -79,20 +80,20 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         }
     }
     loaded.config.host = host(&Flags::default(), loaded.config.host);
-    let (mut config, warnings) = match loaded.config.overlay(flags) {
-        Ok(overlaid) => overlaid,
-        Err(error) => {
-            problems.push(base::report(&error));
-            return ConfigReport {
-                problems,
-                unknown,
-                is_alone,
-                ..ConfigReport::default()
-            };
+    match mem::take(&mut loaded.config).overlay(flags) {
+        Ok((config, warnings)) => {
+            report.config = config;
+            loaded.warnings.extend(warnings);
         }
-    };
-    let (mut mistakes, mut advice) = (Vec::new(), Vec::new());
-    for warning in loaded.warnings.into_iter().chain(warnings) {
+        Err(error) => {
+            report.problems.push(base::report(&error));
+            return report;
+        }
+    }
+    mem::swap(&mut report.commands, &mut loaded.commands);
+    let (config, problems) = (&mut report.config, &mut report.problems);
+    let (mistakes, advice) = (&mut report.mistakes, &mut report.advice);
+    for warning in mem::take(&mut loaded.warnings) {
         match warning.level {
             Level::Warn => log::warn!("{}", warning.text),
             Level::Error => log::error!("{}", warning.text),
@@ -103,17 +104,17 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         environment::APIKEY_OF_IMAGE if !environment::is_of_image() => None,
         name => env::var_os(name),
     };
-    let mut doubt = |source: &str, key: &str| {
+    let doubt: &mut dyn FnMut(&str, &str) = &mut |source, key| {
         if let Some(doubt) = doubt_key(key).filter(|_| !key.is_empty()) {
             let list = if doubt.is_certain {
-                &mut mistakes
+                &mut *mistakes
             } else {
-                &mut advice
+                &mut *advice
             };
             list.push(format!("{source}: {}", doubt.why));
         }
     };
-    match key::find(flags, &config, variable) {
+    match key::find(flags, config, variable) {
         Ok((key, source)) => {
             let source = match loaded.with_apikey.last() {
                 Some(path) if source == "apikey" => format!("{}: apikey", path.display()),
@@ -130,21 +131,13 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         }
         Err(error) => problems.push(base::report(&error)),
     }
-    problems.extend(secrets::read(&mut config, &mut doubt));
+    problems.extend(secrets::read(config, doubt));
     let root = Root::of(&config.host);
     if config.container.metrics.is_narrow() {
         config.container.task = identity::task(&root, |name| env::var_os(name));
     }
-    config.custom_identifier = identity::identifier(&config, &root, |name| env::var_os(name));
-    ConfigReport {
-        config,
-        problems,
-        unknown,
-        mistakes,
-        advice,
-        commands,
-        is_alone,
-    }
+    config.custom_identifier = identity::identifier(config, &root, |name| env::var_os(name));
+    report
 }
 
 /// The variables of the environment. The configuration file may be missing if `-conf` does not name

@@ -1,5 +1,7 @@
 //! The part of a changed configuration that a running agent applies.
 
+use std::mem;
+
 use super::kind::swap;
 use super::table::SECTIONS;
 use super::table::outputs::ORGANIZATION;
@@ -25,7 +27,7 @@ pub(crate) fn as_far_as_possible(old: &Config, mut new: Config) -> (Config, Vec<
     }
     // The API stays in use, and so does its key if the new configuration has none.
     if new.mackerel && !old.mackerel && new.apikey.is_empty() {
-        new.apikey = old.apikey;
+        mem::swap(&mut new.apikey, &mut old.apikey);
     }
     (new, staying)
 }

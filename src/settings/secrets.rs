@@ -1,11 +1,11 @@
 //! The secrets of outputs: headers, API keys of organisations, and the listener's token. Those in
 //! files of their own are read here, and those that are missing are reported.
 
-use super::key;
+use super::key::{self, What};
 use super::outputs::MACKEREL;
 use super::pairs::add_header;
 use crate::base;
-use crate::config::{Config, Listen, NamedFile, Otlp, Place};
+use crate::config::{Config, Listen, NamedFile, Otlp, Place, Secret};
 use crate::sys::file;
 
 /// The header of Mackerel's endpoint that holds the API key.
@@ -34,12 +34,10 @@ pub(super) fn read(config: &mut Config, doubt: &mut dyn FnMut(&str, &str)) -> Ve
         let mut source = at(&organization.place, "organization.apikey");
         if let Some(named) = &organization.apikey_file {
             source = source_of(named, "apikey_file");
-            match key::of_file(&source, &named.path, &key::APIKEY_WORDS) {
-                Ok(key) => organization.apikey = key,
-                Err(error) => {
-                    problems.push(base::report(&error));
-                    continue;
-                }
+            let into = &mut organization.apikey;
+            if let Err(why) = read_secret(&source, named, &key::APIKEY_WORDS, into) {
+                problems.push(why);
+                continue;
             }
         }
         doubt(&source, &organization.apikey);
@@ -54,10 +52,8 @@ pub(super) fn read(config: &mut Config, doubt: &mut dyn FnMut(&str, &str)) -> Ve
     }
     if let Some(named) = &config.listen_token_file {
         let source = source_of(named, "listen_token_file");
-        match key::of_file(&source, &named.path, &key::TOKEN_WORDS) {
-            Ok(token) => config.listen_token = token,
-            Err(error) => problems.push(base::report(&error)),
-        }
+        let token = &mut config.listen_token;
+        problems.extend(read_secret(&source, named, &key::TOKEN_WORDS, token).err());
     } else if let Some(listen) = &config.listen
         && let Listen::Tcp(address) = listen.value
         && !address.ip().is_loopback()
@@ -77,6 +73,17 @@ fn at(place: &Place, what: &str) -> String {
 /// A file that is the value of `key`, for messages.
 fn source_of(named: &NamedFile, key: &str) -> String {
     format!("{named}: {key} {}", named.path.display())
+}
+
+/// Stores the secret of a file, or fails with the text for the user.
+fn read_secret(
+    source: &str,
+    named: &NamedFile,
+    what: &'static What,
+    into: &mut Secret,
+) -> Result<(), String> {
+    *into = key::of_file(source, &named.path, what).map_err(|error| base::report(&error))?;
+    Ok(())
 }
 
 /// Adds the headers of the file that `otlp` names. Fails if it cannot be used, in words that

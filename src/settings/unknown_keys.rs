@@ -1,9 +1,7 @@
 //! Unknown keys of a file, and the suggestions for them.
 
 use super::row::{Row, Section};
-use super::table::outputs::{
-    HOST_STATUS, ORGANIZATION, ORGANIZATION_KEYS, OTLP, OTLP_KEYS, STATUS_KEYS,
-};
+use super::table::outputs::{ARRAY_ROWS, HOST_STATUS, ORGANIZATION, OTLP, STATUS_KEYS};
 use super::table::plugin::{self, COMMAND, KINDS};
 use super::table::{SECTIONS, TOP};
 use crate::config::key::dotted;
@@ -65,8 +63,8 @@ pub(super) fn is_key(word: &str) -> bool {
 
 /// The key of `[[otlp]]` or `[[organization]]` that equals `word`, with the name of the array.
 fn of_array(word: &str) -> Option<(&'static str, &'static str)> {
-    let of_otlp = has(OTLP_KEYS, word).map(|key| (OTLP, key));
-    of_otlp.or_else(|| Some((ORGANIZATION, has(ORGANIZATION_KEYS, word)?)))
+    let mut arrays = ARRAY_ROWS.iter();
+    arrays.find_map(|(name, rows)| Some((*name, has(rows, word)?)))
 }
 
 fn is_of_plugin(word: &str) -> bool {
@@ -137,12 +135,8 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
     }
     let near = match parents {
         [] => names(TOP).into_iter().chain(tables()).collect(),
-        [_] if is_in(OTLP) => names(OTLP_KEYS),
-        [_] if is_in(ORGANIZATION) => names(ORGANIZATION_KEYS),
         [_, _] if is_in(ORGANIZATION) => names(STATUS_KEYS),
-        [name] => sections()
-            .find(|section| section.name.eq_ignore_ascii_case(name))
-            .map_or_else(Vec::new, |section| names(section.rows)),
+        [name] => keys_of(name),
         [plugin, _, _] if plugin.eq_ignore_ascii_case(PLUGIN) => {
             [names(COMMAND), names(plugin::PLUGIN)].concat()
         }
@@ -153,6 +147,21 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
         &dotted(parents),
         nearest(&near, word)?,
     )))
+}
+
+/// The keys of the section or array `name`, ignoring case; empty if there is none.
+fn keys_of(name: &str) -> Vec<&'static str> {
+    for section in sections() {
+        if section.name.eq_ignore_ascii_case(name) {
+            return names(section.rows);
+        }
+    }
+    for (array, rows) in ARRAY_ROWS {
+        if array.eq_ignore_ascii_case(name) {
+            return names(rows);
+        }
+    }
+    Vec::new()
 }
 
 fn did_you_mean(key: &str) -> String {

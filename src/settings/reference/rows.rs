@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::settings::kind::Kind;
 use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
-use crate::settings::table::outputs::{ORGANIZATION_KEYS, OTLP_KEYS};
+use crate::settings::table::outputs::{Draft, ORGANIZATION_KEYS, OTLP_KEYS};
 use crate::settings::{Variables, as_far_as_possible};
 
 /// Fields that are not settings.
@@ -134,7 +134,7 @@ fn settings_have_a_row_for_each_field() {
 
 /// Checks that each of `rows` changes one field of the table that `first` reads from a text, and
 /// that each field but the place has a row. `begin` is the text before the row's line.
-fn check_table<T: Debug>(rows: &[Row<T>], begin: &str, first: fn(&Config) -> &T) {
+fn check_table<T: Debug>(rows: &[Row<Draft>], begin: &str, first: fn(&Config) -> &T) {
     let without = fields_of(first(&read(begin).0));
     let mut set: Vec<String> = Vec::new();
     for row in rows {

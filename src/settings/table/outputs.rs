@@ -8,6 +8,7 @@ use crate::base::url::host_and_port;
 use crate::config::apibase::apibase;
 use crate::config::item::Item;
 use crate::config::key::quoted;
+use crate::config::outputs::is_same_file;
 use crate::config::{
     Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
 };
@@ -39,22 +40,26 @@ pub(in crate::settings) const ARRAYS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-const fn otlp(key: &'static str, kind: Kind<Otlp>) -> Row<Otlp> {
-    Row::new(key, kind)
+/// What one table of either array says. One type, so that the code that reads rows is compiled only
+/// once for both.
+#[derive(Default)]
+pub(in crate::settings) struct Draft {
+    pub(in crate::settings) otlp: Otlp,
+    pub(in crate::settings) organization: Organization,
 }
 
-const fn row(key: &'static str, kind: Kind<Organization>) -> Row<Organization> {
+const fn row(key: &'static str, kind: Kind<Draft>) -> Row<Draft> {
     Row::new(key, kind)
 }
 
 /// The keys of `[[otlp]]`.
-pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
-    otlp(
+pub(in crate::settings) const OTLP_KEYS: &[Row<Draft>] = &[
+    row(
         "endpoint",
         Kind::Own(
             |o, v| {
-                o.place.line = v.line;
-                store(&mut o.endpoint, v.string()?.to_owned())
+                o.otlp.place.line = v.line;
+                store(&mut o.otlp.endpoint, v.string()?.to_owned())
             },
             None,
         ),
@@ -68,41 +73,44 @@ pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
          `otlp.mackerelio.com:4317`, the agent's API key is sent as the header \
          `mackerel-api-key`, unless `headers` or `headers_file` has it.",
     ),
-    otlp(
+    row(
         "protocol",
-        Kind::Own(|o, v| store(&mut o.protocol, protocol(v.string()?)?), None),
+        Kind::Own(
+            |o, v| store(&mut o.otlp.protocol, protocol(v.string()?)?),
+            None,
+        ),
     )
     .of(&[(OTLP, "")])
     .default("\"grpc\"")
     .example("\"http/protobuf\"")
     .values("grpc or http/protobuf")
     .about("How it is reached."),
-    otlp("headers", Kind::Table(headers))
+    row("headers", Kind::Table(headers))
         .of(&[(OTLP, "")])
         .example("{ authorization = \"Bearer TOKEN\" }")
         .values("table of texts")
         .about("Headers that are sent, such as a key. They are not logged."),
-    otlp("headers_file", Kind::File(|o| &mut o.headers_file))
+    row("headers_file", Kind::File(|o| &mut o.otlp.headers_file))
         .of(&[(OTLP, "")])
         .example("\"/etc/mackerel-agent/headers\"")
         .about("File with further headers, each a line `name: value`."),
-    otlp("resource", Kind::Table(resource))
+    row("resource", Kind::Table(resource))
         .of(&[(OTLP, "")])
         .example("{ \"service.name\" = \"web\" }")
         .values("table of texts")
         .about("Resource attributes besides `host.name` and `os.type`."),
-    otlp("per_cpu", Kind::Bool(|o| &mut o.per_cpu))
+    row("per_cpu", Kind::Bool(|o| &mut o.otlp.per_cpu))
         .of(&[(OTLP, "")])
         .about("Send CPU time for each CPU."),
-    otlp("insecure", Kind::Bool(|o| &mut o.insecure))
+    row("insecure", Kind::Bool(|o| &mut o.otlp.insecure))
         .of(&[(OTLP, "")])
         .about("Speak gRPC without TLS.")
         .more("`http://` before the endpoint has the same effect."),
-    otlp("ca_file", Kind::File(|o| &mut o.ca_file))
+    row("ca_file", Kind::File(|o| &mut o.otlp.ca_file))
         .of(&[(OTLP, "")])
         .example("\"/etc/mackerel-agent/ca.pem\"")
         .about("Certificates, in PEM, to trust besides the public authorities."),
-    otlp(
+    row(
         "metrics",
         Kind::Own(
             |o, v| {
@@ -110,7 +118,7 @@ pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
                 for name in v.strings()? {
                     all = all.with(Families::named(&name)?);
                 }
-                store(&mut o.metrics, all)
+                store(&mut o.otlp.metrics, all)
             },
             None,
         ),
@@ -125,21 +133,24 @@ pub(in crate::settings) const OTLP_KEYS: &[Row<Otlp>] = &[
          `network.dropped`, `filesystem.inodes`, `paging.faults` and `paging.operations`. \
          `system.` before a name is accepted.",
     ),
-    otlp("timeout", Kind::Seconds(|o| &mut o.timeout, (1, 60)))
+    row("timeout", Kind::Seconds(|o| &mut o.otlp.timeout, (1, 60)))
         .of(&[(OTLP, "")])
         .default("10")
         .example("7")
         .about("Seconds after which an export has failed."),
-    otlp("checks", Kind::Bool(|o| &mut o.checks))
+    row("checks", Kind::Bool(|o| &mut o.otlp.checks))
         .of(&[(OTLP, "")])
         .about("Send the states of checks as gauges."),
 ];
 
 /// The keys of `[[organization]]`.
-pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
+pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Draft>] = &[
     row(
         "name",
-        Kind::Own(|o, v| store(&mut o.name, v.string()?.to_owned()), None),
+        Kind::Own(
+            |o, v| store(&mut o.organization.name, v.string()?.to_owned()),
+            None,
+        ),
     )
     .of(&[(ORGANIZATION, "\"second\"")])
     .example("\"second\"")
@@ -147,20 +158,26 @@ pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
     .about("Name in messages, and in the files `id.NAME` and `spool.NAME` below root. Required."),
     row(
         "apikey",
-        Kind::Own(|o, v| store(&mut o.apikey, Secret::new(v.string()?)), None),
+        Kind::Own(
+            |o, v| store(&mut o.organization.apikey, Secret::new(v.string()?)),
+            None,
+        ),
     )
     .of(&[(ORGANIZATION, "")])
     .example("\"KEY\"")
     .values("text")
     .about("API key of the organization, with write permission."),
-    row("apikey_file", Kind::File(|o| &mut o.apikey_file))
-        .of(&[(ORGANIZATION, "\"/etc/mackerel-agent/apikey.second\"")])
-        .example("\"/etc/mackerel-agent/apikey.second\"")
-        .about("File that holds the API key in place of apikey."),
+    row(
+        "apikey_file",
+        Kind::File(|o| &mut o.organization.apikey_file),
+    )
+    .of(&[(ORGANIZATION, "\"/etc/mackerel-agent/apikey.second\"")])
+    .example("\"/etc/mackerel-agent/apikey.second\"")
+    .about("File that holds the API key in place of apikey."),
     row(
         "apibase",
         Kind::Own(
-            |o, v| store(&mut o.apibase, Some(apibase(v.string()?)?)),
+            |o, v| store(&mut o.organization.apibase, Some(apibase(v.string()?)?)),
             None,
         ),
     )
@@ -168,15 +185,18 @@ pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
     .example("\"http://mackerel.example:8080\"")
     .values("URL of an HTTP or HTTPS server")
     .about("Address of the API, if not that at the top of the file."),
-    row("roles", Kind::Texts(|o| &mut o.roles))
+    row("roles", Kind::Texts(|o| &mut o.organization.roles))
         .of(&[(ORGANIZATION, "[\"My-Service:app\"]")])
         .example("[\"My-Service:app\"]")
         .about("Roles of this host there. Those at the top of the file are not added."),
-    row("display_name", Kind::Text(|o| &mut o.display_name))
-        .of(&[(ORGANIZATION, "")])
-        .example("\"web server 1\"")
-        .about("Name of the host there, if not that at the top of the file."),
-    row("memo", Kind::Text(|o| &mut o.memo))
+    row(
+        "display_name",
+        Kind::Text(|o| &mut o.organization.display_name),
+    )
+    .of(&[(ORGANIZATION, "")])
+    .example("\"web server 1\"")
+    .about("Name of the host there, if not that at the top of the file."),
+    row("memo", Kind::Text(|o| &mut o.organization.memo))
         .of(&[(ORGANIZATION, "")])
         .example("\"behind the door\"")
         .about("Memo of the host there, if not that at the top of the file."),
@@ -188,7 +208,7 @@ pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
     .example("{ on_start = \"working\" }")
     .values("table with `on_start` and `on_stop`")
     .about("Statuses there, if not those of `[host_status]`."),
-    row("checks", Kind::Bool(|o| &mut o.checks))
+    row("checks", Kind::Bool(|o| &mut o.organization.checks))
         .of(&[(ORGANIZATION, "")])
         .default("true")
         .example("false")
@@ -196,16 +216,20 @@ pub(in crate::settings) const ORGANIZATION_KEYS: &[Row<Organization>] = &[
 ];
 
 /// The keys of an organisation's table `host_status`.
-pub(in crate::settings) const STATUS_KEYS: &[Row<Organization>] = &[
+pub(in crate::settings) const STATUS_KEYS: &[Row<Draft>] = &[
     row(
         "on_start",
-        Kind::Word(|o| &mut o.host_status.on_start, &STATUS),
+        Kind::Word(|o| &mut o.organization.host_status.on_start, &STATUS),
     ),
     row(
         "on_stop",
-        Kind::Word(|o| &mut o.host_status.on_stop, &STATUS),
+        Kind::Word(|o| &mut o.organization.host_status.on_stop, &STATUS),
     ),
 ];
+
+/// The name of each array, and its keys.
+pub(in crate::settings) static ARRAY_ROWS: [(&str, &[Row<Draft>]); 2] =
+    [(OTLP, OTLP_KEYS), (ORGANIZATION, ORGANIZATION_KEYS)];
 
 /// The protocol of that name. An empty name is `grpc`.
 pub(in crate::settings) fn protocol(name: &str) -> Result<OtlpProtocol, String> {
@@ -240,10 +264,7 @@ pub(super) fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
 /// Swaps the files of the token if their paths differ. Returns whether they do.
 pub(super) fn swap_token(one: &mut Config, other: &mut Config) -> bool {
     let (one, other) = (&mut one.listen_token_file, &mut other.listen_token_file);
-    let differs = match (&*one, &*other) {
-        (Some(one), Some(other)) => one.path.as_os_str() != other.path.as_os_str(),
-        (one, other) => one.is_some() != other.is_some(),
-    };
+    let differs = !is_same_file(one, other);
     if differs {
         mem::swap(one, other);
     }
