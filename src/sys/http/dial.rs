@@ -1,17 +1,19 @@
 //! New connections to one peer: name, addresses, proxy, TLS.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use super::error::{Kind, LinkError};
+use super::error::{Kind, LinkError, SetupError};
 use super::link::{Link, Tcp};
 use super::lookup::Lookup;
-use super::tls::Tls;
+use super::roots::Roots;
+use super::tls::{self, Tls};
 use super::url::{Origin, Scheme};
-use super::{sooner, tunnel};
+use super::{proxy, sooner, tunnel};
 use crate::base::clock::Deadline;
 
 /// Until a name's addresses must be known.
@@ -31,6 +33,58 @@ pub(super) struct Peer {
     pub(super) proxy_tls: Option<Arc<ClientConfig>>,
     /// Sent to a proxy.
     pub(super) user_agent: String,
+}
+
+/// What the settings of a client say of its peer.
+pub(super) struct Access<'a> {
+    /// What the URL is, in errors.
+    pub(super) what: &'static str,
+    pub(super) url: &'a str,
+    /// What the peer is offered by ALPN.
+    pub(super) protocol: &'static [u8],
+    pub(super) user_agent: &'a str,
+    pub(super) proxy: &'a proxy::Rules,
+    pub(super) ca_file: Option<&'a Path>,
+}
+
+impl Access<'_> {
+    /// The peer. Its trust is `roots`, which are loaded if they are needed and `None`.
+    ///
+    /// Fails on settings with which no connection can succeed.
+    pub(super) fn peer(self, roots: &mut Option<Roots>) -> Result<Arc<Peer>, SetupError> {
+        let what = self.what;
+        let origin = Origin::parse(self.url);
+        let origin = origin.map_err(|wrong| SetupError::Url { what, wrong })?;
+        if origin.scheme == Scheme::Socks5 {
+            let wrong = "its scheme is neither http nor https";
+            return Err(SetupError::Url { what, wrong });
+        }
+        let mut peer = Peer {
+            proxy: self.proxy.serving(&origin)?,
+            origin,
+            tls: None,
+            proxy_tls: None,
+            user_agent: self.user_agent.to_owned(),
+        };
+        let proxy = peer.proxy.as_ref();
+        let is_proxy_tls = proxy.is_some_and(|proxy| proxy.scheme == Scheme::Https);
+        if is_proxy_tls || peer.origin.scheme == Scheme::Https {
+            let roots = match roots {
+                Some(roots) => roots,
+                None => roots.insert(Roots::load(self.ca_file).map_err(SetupError::Roots)?),
+            };
+            let config = |protocol| tls::config(roots, protocol).map_err(SetupError::Tls);
+            let tls = config(self.protocol)?;
+            if is_proxy_tls {
+                peer.proxy_tls = Some(match self.protocol {
+                    tls::HTTP_1 => Arc::clone(&tls),
+                    _ => config(tls::HTTP_1)?,
+                });
+            }
+            peer.tls = Some(tls);
+        }
+        Ok(Arc::new(peer))
+    }
 }
 
 /// Makes connections to one peer.

@@ -34,12 +34,11 @@ use ureq::config::AutoHeaderValue;
 use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use ureq::{Agent, AsSendBody, Body, http};
 
-use self::dial::{Dialer, Peer};
+use self::dial::{Access, Dialer, Peer};
 use self::error::Kind;
 pub(crate) use self::error::{LinkError, SetupError};
 use self::message::{headers, read};
 pub(crate) use self::roots::Roots;
-use self::url::{Origin, Scheme};
 use self::wire::{Dial, NotHere, Progress, Stage};
 use crate::base::clock::{Deadline, Unix};
 use crate::base::url::encoded_path;
@@ -178,32 +177,17 @@ impl Http {
     ///
     /// Fails on settings with which no request can succeed.
     pub(crate) fn new(settings: Settings) -> Result<Http, SetupError> {
-        let what = "apibase";
-        let origin = Origin::parse(&settings.base)
-            .and_then(|origin| match origin.scheme {
-                Scheme::Socks5 => Err("its scheme is neither http nor https"),
-                _ => Ok(origin),
-            })
-            .map_err(|wrong| SetupError::Url { what, wrong })?;
-        let proxy = settings.proxy.serving(&origin)?;
-        let is_tls = |origin: &Origin| origin.scheme == Scheme::Https;
-        let roots = if is_tls(&origin) || proxy.as_ref().is_some_and(is_tls) {
-            let ca_file = settings.ca_file.as_deref();
-            Some(Roots::load(ca_file).map_err(SetupError::Roots)?)
-        } else {
-            None
+        let access = Access {
+            what: "apibase",
+            url: &settings.base,
+            protocol: tls::HTTP_1,
+            user_agent: &settings.user_agent,
+            proxy: &settings.proxy,
+            ca_file: settings.ca_file.as_deref(),
         };
-        let tls = roots.as_ref().map(|roots| tls::config(roots, tls::HTTP_1));
-        let tls = tls.transpose().map_err(SetupError::Tls)?;
-        let scheme = if is_tls(&origin) { "https" } else { "http" };
-        let base = format!("{scheme}://{}", origin.authority());
-        let peer = Arc::new(Peer {
-            origin,
-            proxy,
-            proxy_tls: tls.clone(),
-            tls,
-            user_agent: settings.user_agent.clone(),
-        });
+        let mut roots = None;
+        let peer = access.peer(&mut roots)?;
+        let base = [peer.origin.scheme.prefix(), &peer.origin.authority()].concat();
         let limit = settings.limit;
         let headers = headers(settings, &peer.origin)?;
         let progress = Arc::<Progress>::default();

@@ -97,6 +97,14 @@ impl Origin {
 }
 
 impl Scheme {
+    /// What a URL begins with that has this scheme, HTTP's or HTTPS's.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Scheme::Https => "https://",
+            _ => "http://",
+        }
+    }
+
     fn default_port(self) -> u16 {
         match self {
             Scheme::Http => 80,

@@ -20,7 +20,7 @@ pub(crate) use self::status::Code;
 use super::IDLE_LIMIT;
 use super::cancel::{CancelToken, Runner};
 use super::dial::Dialer;
-use super::h2::{Connection, Outcome, Violation, hpack};
+use super::h2::{Connection, Outcome, hpack};
 use super::link::{Link, is_timeout};
 use crate::base;
 use crate::base::clock::Deadline;
@@ -55,7 +55,8 @@ struct Kept {
 /// A connection.
 struct Open {
     link: Box<dyn Link>,
-    connection: Connection,
+    /// Boxed: a connection between two calls is moved often.
+    connection: Box<Connection>,
 }
 
 /// What a poster needs of a channel; a test has its own.
@@ -123,22 +124,29 @@ impl Channel {
                 Some(open) => open,
                 None => self.open(by)?,
             };
-            let outcome = open.exchange(&self.block(path, by), &body, by);
-            match outcome.map_err(|cause| self.broken(cause))? {
-                Outcome::Refused if !is_repeated => is_repeated = true,
-                Outcome::Refused => {
-                    let text = "refused unprocessed, twice";
-                    return Err(self.failed(Kind::Unsent, Code::Unavailable, text));
-                }
-                Outcome::Reset(code) => {
-                    let text = format!("stream ended by error {code} of HTTP/2");
-                    return Err(self.failed(Kind::Unknown, Code::of_reset(code), &text));
-                }
-                Outcome::Answer(answer) => {
+            let (kind, code, text) = match open.exchange(&self.block(path, by), &body, by) {
+                Ok(Outcome::Answer(answer)) => {
                     self.keep(open);
                     return status::read(answer).map_err(|wrong| wrong.error(&self.dialer.peer));
                 }
-            }
+                Ok(Outcome::Refused) if !is_repeated => {
+                    is_repeated = true;
+                    continue;
+                }
+                Ok(Outcome::Refused) => {
+                    let text = "refused unprocessed, twice".to_owned();
+                    (Kind::Unsent, Code::Unavailable, text)
+                }
+                Ok(Outcome::Reset(code)) => {
+                    let text = format!("stream ended by error {code} of HTTP/2");
+                    (Kind::Unknown, Code::of_reset(code), text)
+                }
+                Err(cause) if is_timeout(&cause) => {
+                    (Kind::Unknown, Code::DeadlineExceeded, cause.to_string())
+                }
+                Err(cause) => (Kind::Unknown, Code::Unavailable, cause.to_string()),
+            };
+            return Err(self.failed(kind, code, &text));
         }
     }
 
@@ -147,7 +155,7 @@ impl Channel {
             .dialer
             .open(by)
             .map_err(|error| Error::new(Kind::Unsent, Code::Unavailable, base::report(&error)))?;
-        let connection = Connection::new();
+        let connection = Box::new(Connection::new());
         Ok(Open { link, connection })
     }
 
@@ -158,8 +166,8 @@ impl Channel {
         hpack::put_known(&mut block, hpack::AUTHORITY, &self.authority);
         hpack::put(&mut block, "te", "trailers");
         let millis = u64::try_from(by.remaining().as_millis()).unwrap_or(TIMEOUT);
-        let millis = millis.clamp(1, TIMEOUT);
-        hpack::put(&mut block, "grpc-timeout", &format!("{millis}m"));
+        let millis = millis.clamp(1, TIMEOUT).to_string() + "m";
+        hpack::put(&mut block, "grpc-timeout", &millis);
         block.extend_from_slice(&self.fields);
         block
     }
@@ -183,16 +191,6 @@ impl Channel {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             *kept = Some(Kept { open, until });
         }
-    }
-
-    /// The error of a call whose connection broke.
-    fn broken(&self, cause: io::Error) -> Error {
-        let code = if is_timeout(&cause) {
-            Code::DeadlineExceeded
-        } else {
-            Code::Unavailable
-        };
-        self.failed(Kind::Unknown, code, &cause.to_string())
     }
 
     fn failed(&self, kind: Kind, code: Code, why: &str) -> Error {
@@ -249,20 +247,21 @@ impl Open {
             // It says why; that it is read is not needed.
             let output = self.connection.take_output();
             drop(self.link.write(&output, Deadline::after(NOW)));
-            let Violation { text, .. } = violation;
-            io::Error::other(format!("the server breaks HTTP/2: {text}"))
+            io::Error::other(["the server breaks HTTP/2: ", violation.text].concat())
         })
     }
 }
 
 /// A message as it is sent: neither compressed nor divided.
 fn prefixed(message: &[u8]) -> Vec<u8> {
+    [&prefix(message), message].concat()
+}
+
+/// What comes before a message that is not compressed.
+fn prefix(message: &[u8]) -> [u8; PREFIX] {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-    let mut body = Vec::with_capacity(PREFIX + message.len());
-    body.push(0);
-    body.extend_from_slice(&length.to_be_bytes());
-    body.extend_from_slice(message);
-    body
+    let [a, b, c, d] = length.to_be_bytes();
+    [0, a, b, c, d]
 }
 
 impl Unary for Channel {

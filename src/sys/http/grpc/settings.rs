@@ -1,10 +1,10 @@
 //! Where calls go, and what they say besides their message.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::Channel;
-use crate::sys::http::dial::{Dialer, Peer};
+use crate::sys::http::dial::{Access, Dialer};
 use crate::sys::http::error::SetupError;
 use crate::sys::http::field;
 use crate::sys::http::h2::hpack;
@@ -38,47 +38,32 @@ impl Channel {
     /// Connects to nobody yet.
     ///
     /// Fails on settings with which no call can succeed.
-    pub(crate) fn new(settings: Settings) -> Result<Channel, SetupError> {
-        let what = "endpoint";
-        let scheme = match settings.insecure {
-            _ if settings.target.contains("://") => "",
-            true => "http://",
-            false => "https://",
-        };
-        let origin = Origin::parse(&format!("{scheme}{}", settings.target))
-            .and_then(|origin| match origin.scheme {
-                Scheme::Socks5 => Err("its scheme is neither http nor https"),
-                _ => Ok(origin),
-            })
-            .map_err(|wrong| SetupError::Url { what, wrong })?;
-        let proxy = settings.proxy.serving(&origin)?;
-        let mut peer = Peer {
-            origin,
-            proxy,
-            tls: None,
-            proxy_tls: None,
-            user_agent: settings.user_agent.clone(),
-        };
-        let is_tls = peer.origin.scheme == Scheme::Https;
-        let is_proxy_tls = matches!(&peer.proxy, Some(proxy) if proxy.scheme == Scheme::Https);
-        if is_tls || is_proxy_tls {
-            let roots = match &settings.roots {
-                Some(roots) => roots.clone(),
-                None => Roots::load(settings.ca_file.as_deref()).map_err(SetupError::Roots)?,
+    pub(crate) fn new(mut settings: Settings) -> Result<Channel, SetupError> {
+        if !settings.target.contains("://") {
+            let scheme = if settings.insecure {
+                Scheme::Http
+            } else {
+                Scheme::Https
             };
-            peer.tls = Some(tls::config(&roots, tls::HTTP_2).map_err(SetupError::Tls)?);
-            if is_proxy_tls {
-                peer.proxy_tls = Some(tls::config(&roots, tls::HTTP_1).map_err(SetupError::Tls)?);
-            }
+            settings.target.insert_str(0, scheme.prefix());
         }
+        let access = Access {
+            what: "endpoint",
+            url: &settings.target,
+            protocol: tls::HTTP_2,
+            user_agent: &settings.user_agent,
+            proxy: &settings.proxy,
+            ca_file: settings.ca_file.as_deref(),
+        };
+        let peer = access.peer(&mut settings.roots)?;
         Ok(Channel {
-            scheme: match is_tls {
-                true => hpack::SCHEME_HTTPS,
-                false => hpack::SCHEME_HTTP,
+            scheme: match peer.origin.scheme {
+                Scheme::Https => hpack::SCHEME_HTTPS,
+                _ => hpack::SCHEME_HTTP,
             },
             authority: peer.origin.authority(),
             fields: fields(&settings, &peer.origin)?,
-            dialer: Dialer::new(Arc::new(peer)),
+            dialer: Dialer::new(peer),
             kept: Mutex::new(None),
         })
     }

@@ -1,12 +1,13 @@
 //! What an answer says: the codes of gRPC, and the status that they come with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use percent_encoding::percent_decode;
 
-use super::{Error, Kind, PREFIX};
+use super::{Error, Kind, PREFIX, prefix};
 use crate::sys::http::h2::{Answer, Field};
 use crate::sys::log::escaped;
 
@@ -104,10 +105,10 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn new(code: Code, text: impl Into<String>) -> Wrong {
+    fn new(code: Code, text: String) -> Wrong {
         Wrong {
             code,
-            text: text.into(),
+            text,
             details: Vec::new(),
         }
     }
@@ -147,40 +148,27 @@ pub(super) fn read(answer: Answer) -> Result<Vec<u8>, Wrong> {
         return Err(Wrong::new(Code::of_http(status), text));
     };
     if code != Code::Ok {
-        let text = last("grpc-message").map(|text| {
-            let text = percent_decode(text).decode_utf8_lossy();
-            shown(text.as_bytes())
-        });
-        let details = last("grpc-status-details-bin").map(|text| {
-            // Both forms are in use.
-            let end = text.iter().position(|byte| *byte == b'=');
-            let text = text.get(..end.unwrap_or(text.len()));
-            let decoded = text.map(|text| BASE64_STANDARD_NO_PAD.decode(text));
-            decoded.and_then(Result::ok).unwrap_or_default()
-        });
+        let text: Cow<'_, [u8]> = percent_decode(last("grpc-message").unwrap_or_default()).into();
+        // Both forms are in use: with padding, and without.
+        let details = last("grpc-status-details-bin").unwrap_or_default();
+        let details = details.split(|byte| *byte == b'=').next();
+        let details = BASE64_STANDARD_NO_PAD.decode(details.unwrap_or_default());
         return Err(Wrong {
             code,
-            text: text.unwrap_or_default(),
+            text: shown(&text),
             details: details.unwrap_or_default(),
         });
     }
-    let prefix: Option<[u8; PREFIX]> = body.first_chunk().copied();
-    let length = match prefix {
-        Some([0, length @ ..]) => u32::from_be_bytes(length),
-        Some([_, ..]) => {
-            let text = "the answer is compressed, which was not offered";
-            return Err(Wrong::new(Code::Internal, text));
+    let wrong = match body.split_first_chunk::<PREFIX>() {
+        Some((found, message)) if *found == prefix(message) => {
+            body.drain(..PREFIX);
+            return Ok(body);
         }
-        None => return Err(Wrong::new(Code::Internal, "the answer has no message")),
+        Some(([0, ..], _)) => "the answer is not one whole message",
+        Some(_) => "the answer is compressed, which was not offered",
+        None => "the answer has no message",
     };
-    body.drain(..PREFIX);
-    if usize::try_from(length).ok() != Some(body.len()) {
-        return Err(Wrong::new(
-            Code::Internal,
-            "the answer is not one whole message",
-        ));
-    }
-    Ok(body)
+    Err(Wrong::new(Code::Internal, wrong.to_owned()))
 }
 
 fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a [u8]> {

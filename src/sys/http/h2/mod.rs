@@ -14,5 +14,5 @@ mod huffman;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{Answer, Connection, Outcome, Violation};
+pub(crate) use connection::{Answer, Connection, Outcome};
 pub(crate) use hpack::Field;
