@@ -1,6 +1,7 @@
 //! One exposition: reads each kernel file at that moment and renders it as Prometheus text. Keeps
 //! nothing of the rounds, whose rates it must not disturb.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::parse::mountinfo;
@@ -47,87 +48,86 @@ impl Scraper {
     /// Appends what the host's files say now. A file that cannot be read or understood is named in
     /// `node_scrape_collector_success`, as node_exporter does.
     pub(crate) fn expose(&mut self, wall: Duration, out: &mut Exposition) {
-        let Scraper {
-            root,
-            stats,
-            cpus,
-            buffer,
-        } = self;
-        let mut success = Vec::new();
-        let mut file = |path: &str, render: &mut dyn FnMut(&str) -> bool| {
-            let text = root.table(path, buffer);
-            text.is_ok_and(|(text, _)| render(&text))
-        };
-        success.push((
-            "cpu",
-            file("/proc/stat", &mut |text| cpus.expose(text, out)),
-        ));
-        for (name, path, render) in FILES {
-            success.push((name, file(path, &mut |text| render(text, out))));
+        let text = text_of(&self.root, &mut self.buffer, "/proc/stat");
+        let cpu = !text.is_empty() && self.cpus.expose(&text, out);
+        let mut success = [("cpu", cpu); FILES.len() + 4];
+        let [_, files @ .., pressure, network, filesystem] = &mut success;
+        for (has_succeeded, (name, path, render)) in files.iter_mut().zip(&FILES) {
+            *has_succeeded = (
+                name,
+                render(&text_of(&self.root, &mut self.buffer, path), out),
+            );
         }
-        let pressure = RESOURCES.map(|resource| {
+        *pressure = ("pressure", false);
+        for resource in RESOURCES {
             let path = ["/proc/pressure/", resource].concat();
-            file(&path, &mut |text| prometheus::pressure(resource, text, out))
-        });
-        success.push(("pressure", pressure.contains(&true)));
-        let path = [root.network(), "/dev"].concat();
-        let mut names = Vec::new();
-        let found = file(&path, &mut |text| {
-            names = prometheus::interface_names(text);
-            prometheus::interfaces(text, out)
-        });
-        success.push(("netdev", found));
+            let text = text_of(&self.root, &mut self.buffer, &path);
+            pressure.1 |= prometheus::pressure(resource, &text, out);
+        }
+        let path = [self.root.network(), "/dev"].concat();
+        let text = text_of(&self.root, &mut self.buffer, &path);
+        *network = ("netdev", prometheus::interfaces(&text, out));
         // The files below /sys are those of this process's own network.
-        if !root.is_elsewhere() {
-            let state = |name: String| {
+        if !self.root.is_elsewhere() {
+            let mut up = Vec::new();
+            for name in prometheus::interface_names(&text) {
                 let path = ["/sys/class/net/", &name, "/operstate"].concat();
-                let state = root.text_if_present(path).ok().flatten();
-                (name, state.is_some_and(|state| state.trim_ascii() == "up"))
-            };
-            let up: Vec<_> = names.into_iter().map(state).collect();
+                let is_up = self.root.text_if_present(path).ok().flatten();
+                let is_up = is_up.is_some_and(|state| state.trim_ascii() == "up");
+                up.push((name, is_up));
+            }
             prometheus::interfaces_up(&up, out);
         }
-        success.push(("filesystem", filesystems(root, stats, buffer, out)));
+        *filesystem = ("filesystem", self.filesystems(out));
         prometheus::time(wall, out);
         if let Ok(uname) = uname() {
             prometheus::uname(&uname, out);
         }
         prometheus::collectors(&success, out);
     }
+
+    /// Appends the mounted filesystems. Returns whether the mount table can be read.
+    fn filesystems(&mut self, out: &mut Exposition) -> bool {
+        let Scraper {
+            root,
+            stats,
+            buffer,
+            ..
+        } = self;
+        let own = root.own_mounts();
+        let Ok((table, _)) = root.mounts(buffer) else {
+            return false;
+        };
+        let Ok(mounts) = mountinfo::parse(table) else {
+            return false;
+        };
+        let mut all: Vec<Mounted> = Vec::new();
+        for (mount, point) in mountinfo::reachable(&mounts, &root.path("/"), own.as_deref()) {
+            let kind = mount.kind().to_string_lossy();
+            if prometheus::is_exposed(&kind, &point.to_string_lossy()) {
+                all.push(Mounted {
+                    device: device_name(root, mount.device())
+                        .to_string_lossy()
+                        .into_owned(),
+                    point: point.to_owned(),
+                    kind: kind.into_owned(),
+                    is_read_only: mount.is_read_only(),
+                });
+            }
+        }
+        let points = all.iter().map(|mounted| root.path(&mounted.point).into());
+        let points = points.collect();
+        prometheus::filesystems(&all, &stats.replies(&points), out);
+        true
+    }
 }
 
-/// Appends the mounted filesystems. Returns whether the mount table can be read.
-fn filesystems(
-    root: &Root,
-    stats: &mut FsStats,
-    buffer: &mut Vec<u8>,
-    out: &mut Exposition,
-) -> bool {
-    let own = root.own_mounts();
-    let Ok((table, _)) = root.mounts(buffer) else {
-        return false;
-    };
-    let Ok(mounts) = mountinfo::parse(table) else {
-        return false;
-    };
-    let mut all: Vec<Mounted> = Vec::new();
-    for (mount, point) in mountinfo::reachable(&mounts, &root.path("/"), own.as_deref()) {
-        let kind = mount.kind().to_string_lossy();
-        if prometheus::is_exposed(&kind, &point.to_string_lossy()) {
-            all.push(Mounted {
-                device: device_name(root, mount.device())
-                    .to_string_lossy()
-                    .into_owned(),
-                point: point.to_owned(),
-                kind: kind.into_owned(),
-                is_read_only: mount.is_read_only(),
-            });
-        }
+/// The text of a file; empty if it cannot be read.
+fn text_of<'b>(root: &Root, buffer: &'b mut Vec<u8>, path: &str) -> Cow<'b, str> {
+    match root.table(path, buffer) {
+        Ok((text, _)) => text,
+        Err(_) => Cow::default(),
     }
-    let points = all.iter().map(|mounted| root.path(&mounted.point).into());
-    let points = points.collect();
-    prometheus::filesystems(&all, &stats.replies(&points), out);
-    true
 }
 
 #[cfg(test)]

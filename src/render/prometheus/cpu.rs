@@ -16,21 +16,41 @@ const IDLE: usize = 3;
 /// Ticks by which `idle` goes back when a CPU was taken out and put in again: 3 s.
 const REPLACED: u64 = 300;
 
-/// Lines with one counter: key, name of the family, description.
-const COUNTERS: [(&str, &str, &str); 3] = [
+/// A line with one number: kind, key, name of the family, description.
+type Number = (Kind, &'static str, &'static str, &'static str);
+
+static NUMBERS: [Number; 6] = [
     (
+        Kind::Counter,
         "ctxt",
         "context_switches_total",
         "Context switches since boot",
     ),
-    ("processes", "forks_total", "Forks since boot"),
-    ("intr", "intr_total", "Interrupts since boot"),
-];
-/// The same for gauges.
-const GAUGES: [(&str, &str, &str); 3] = [
-    ("btime", "boot_time_seconds", "Unix time of the boot"),
-    ("procs_running", "procs_running", "Runnable tasks"),
-    ("procs_blocked", "procs_blocked", "Tasks that wait for I/O"),
+    (
+        Kind::Counter,
+        "processes",
+        "forks_total",
+        "Forks since boot",
+    ),
+    (Kind::Counter, "intr", "intr_total", "Interrupts since boot"),
+    (
+        Kind::Gauge,
+        "btime",
+        "boot_time_seconds",
+        "Unix time of the boot",
+    ),
+    (
+        Kind::Gauge,
+        "procs_running",
+        "procs_running",
+        "Runnable tasks",
+    ),
+    (
+        Kind::Gauge,
+        "procs_blocked",
+        "procs_blocked",
+        "Tasks that wait for I/O",
+    ),
 ];
 
 /// The counters of each CPU at the last exposition. A counter that the kernel has corrected
@@ -46,29 +66,28 @@ struct Cpu {
 impl Cpus {
     /// Appends what the text of `/proc/stat` says. Returns whether it has a line of a CPU.
     pub(crate) fn expose(&mut self, text: &str, out: &mut Exposition) -> bool {
-        let now: Vec<Cpu> = text
-            .lines()
-            .take_while(|line| line.starts_with("cpu"))
-            .filter_map(cpu)
-            .map(
-                |now| match self.0.iter().find(|cpu| cpu.number == now.number) {
-                    Some(before) => now.not_below(before),
-                    None => now,
-                },
-            )
-            .collect();
-        self.0 = now;
+        let mut all = Vec::new();
+        for line in text.lines() {
+            if !line.starts_with("cpu") {
+                break;
+            }
+            if let Some(mut now) = cpu(line) {
+                if let Some(before) = self.0.iter().find(|cpu| cpu.number == now.number) {
+                    now.raise(before);
+                }
+                all.push(now);
+            }
+        }
+        self.0 = all;
         let help = ["Seconds of CPU time since boot, from /proc/stat"];
         out.family(&["node_cpu_seconds_total"], Kind::Counter, &help);
         self.samples(out, &MODES, 0);
         let help = ["Seconds of CPU time that guests have used since boot"];
         out.family(&["node_cpu_guest_seconds_total"], Kind::Counter, &help);
         self.samples(out, &GUEST_MODES, MODES.len());
-        for (kind, rows) in [(Kind::Counter, COUNTERS), (Kind::Gauge, GAUGES)] {
-            for (key, name, help) in rows {
-                if let Some(value) = value(text, key) {
-                    out.single(&["node_", name], kind, &[help], value);
-                }
+        for (kind, key, name, help) in &NUMBERS {
+            if let Some(value) = value(text, key) {
+                out.single(&["node_", name], *kind, &[help], value);
             }
         }
         !self.0.is_empty()
@@ -90,14 +109,13 @@ impl Cpus {
 }
 
 impl Cpu {
-    /// The same, with no counter below the one `before`; unless the CPU was replaced meanwhile.
-    fn not_below(mut self, before: &Cpu) -> Cpu {
+    /// Raises each counter to the one `before`, unless the CPU was replaced meanwhile.
+    fn raise(&mut self, before: &Cpu) {
         if self.ticks[IDLE].saturating_add(REPLACED) >= before.ticks[IDLE] {
             for (now, before) in self.ticks.iter_mut().zip(before.ticks) {
                 *now = before.max(*now);
             }
         }
-        self
     }
 }
 

@@ -87,25 +87,36 @@ const NETWORK: [Column; 16] = [
 /// Appends the disks of `/proc/diskstats`, without partitions, loop and RAM devices. Returns whether
 /// there is one.
 pub(crate) fn disks(text: &str, out: &mut Exposition) -> bool {
-    let rows = text.lines().filter_map(|line| {
-        let device = line.split_ascii_whitespace().nth(2)?;
-        let (_, columns) = line.split_once(device)?;
-        Some((device, columns))
-    });
-    let rows: Vec<_> = rows.filter(|(device, _)| !is_part(device)).collect();
+    let rows = rows(text, disk);
     expose("disk_", &DISK, "/proc/diskstats", &rows, out)
+}
+
+/// Name and columns of a line, unless the disk is left out.
+fn disk(line: &str) -> Option<(&str, &str)> {
+    let device = line.split_ascii_whitespace().nth(2)?;
+    let (_, columns) = line.split_once(device)?;
+    (!is_part(device)).then_some((device, columns))
 }
 
 /// Appends the interfaces of `/proc/net/dev`. Returns whether there is one.
 pub(crate) fn interfaces(text: &str, out: &mut Exposition) -> bool {
-    let rows: Vec<_> = text.lines().filter_map(interface).collect();
+    let rows = rows(text, interface);
     expose("network_", &NETWORK, "/proc/net/dev", &rows, out)
 }
 
 /// The names of the interfaces of `/proc/net/dev`.
 pub(crate) fn interface_names(text: &str) -> Vec<String> {
-    let rows = text.lines().filter_map(interface);
+    let rows = rows(text, interface).into_iter();
     rows.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Name and columns of each line that has them.
+fn rows(text: &str, row: fn(&str) -> Option<(&str, &str)>) -> Vec<(&str, &str)> {
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        rows.extend(row(line));
+    }
+    rows
 }
 
 /// Name and columns of a line. The name contains a colon where it is an alias of an old kernel.
@@ -132,22 +143,20 @@ fn expose(
     out: &mut Exposition,
 ) -> bool {
     for (at, column) in columns.iter().enumerate() {
-        let number = |words: &str| -> Option<u64> {
-            let word = words.split_ascii_whitespace().nth(at)?;
+        let mut is_begun = false;
+        for (device, words) in rows {
+            let word = words.split_ascii_whitespace().nth(at);
             // Drivers have written -1.
-            word.parse::<u64>().ok()?.checked_mul(column.factor)
-        };
-        let mut values = rows
-            .iter()
-            .filter_map(|(device, words)| Some((*device, number(words)?)))
-            .peekable();
-        if values.peek().is_none() {
-            continue;
-        }
-        let place = (at + 1).to_string();
-        let help = ["Number ", &place, " after the name in ", file];
-        out.family(&["node_", prefix, column.name], column.kind, &help);
-        for (device, units) in values {
+            let number = word.and_then(|word| word.parse::<u64>().ok());
+            let Some(units) = number.and_then(|number| number.checked_mul(column.factor)) else {
+                continue;
+            };
+            if !is_begun {
+                let place = (at + 1).to_string();
+                let help = ["Number ", &place, " after the name in ", file];
+                out.family(&["node_", prefix, column.name], column.kind, &help);
+                is_begun = true;
+            }
             let value = Fixed {
                 units,
                 decimals: column.decimals,

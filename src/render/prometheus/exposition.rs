@@ -56,8 +56,13 @@ impl Exposition {
 
     /// Adds a sample to the current family.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Into<Fixed>) {
+        self.sample_of(labels, value.into());
+    }
+
+    #[inline(never)]
+    fn sample_of(&mut self, labels: &[(&str, &str)], value: Fixed) {
         self.begin_sample(labels);
-        self.add_fixed(value.into());
+        self.add_fixed(value);
         self.text.push('\n');
     }
 
