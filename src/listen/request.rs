@@ -42,15 +42,16 @@ impl<'a> Request<'a> {
         let target = target.ok_or(Status::BadRequest)?;
         // Twice the same header: what the one sees need not be what the other one does.
         let once = |name: &str| -> Result<Option<&'a str>, Status> {
-            let mut found = parsed
-                .headers
-                .iter()
-                .filter(|header| header.name.eq_ignore_ascii_case(name));
-            let value = found.next().map(|header| str::from_utf8(header.value));
-            if found.next().is_some() {
-                return Err(Status::BadRequest);
+            let mut value = None;
+            for header in parsed.headers.iter() {
+                if header.name.eq_ignore_ascii_case(name) {
+                    let text = str::from_utf8(header.value).map_err(|_| Status::BadRequest)?;
+                    if value.replace(text).is_some() {
+                        return Err(Status::BadRequest);
+                    }
+                }
             }
-            value.transpose().map_err(|_| Status::BadRequest)
+            Ok(value)
         };
         let has_body = once("content-length")?.is_some_and(|length| length != "0")
             || once("transfer-encoding")?.is_some();

@@ -63,13 +63,19 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
             Some(_) => {}
         }
     }
-    let shown = chosen.into_iter().map(|(mount, point)| Local {
-        device: mount.device(),
-        point,
-        kind: mount.kind(),
-        is_read_only: mount.is_read_only(),
-    });
-    shown.filter(|local| !local.is_of_docker()).collect()
+    let mut shown = Vec::new();
+    for (mount, point) in chosen {
+        let local = Local {
+            device: mount.device(),
+            point,
+            kind: mount.kind(),
+            is_read_only: mount.is_read_only(),
+        };
+        if !local.is_of_docker() {
+            shown.push(local);
+        }
+    }
+    shown
 }
 
 /// The mounts that may be asked for their size, each with its mount point as the host knows it:
@@ -122,11 +128,12 @@ impl<'a> Reach<'a> {
     /// process's root directory is then a copy, or the whole tree.
     fn new(own: &'a [Mount<'_>], top: &Path) -> Option<Reach<'a>> {
         let top = own.iter().find(|mount| mount.point() == top)?.point();
-        let mut places: Vec<_> = own
-            .iter()
-            .filter(|mount| mount.point().starts_with(top))
-            .map(|mount| (below(top, mount.point()), mount.filesystem))
-            .collect();
+        let mut places = Vec::new();
+        for mount in own {
+            if mount.point().starts_with(top) {
+                places.push((below(top, mount.point()), mount.filesystem));
+            }
+        }
         places.sort_unstable();
         Some(Reach { places })
     }
@@ -170,10 +177,8 @@ impl<'a> Kinds<'a> {
         if let Some((_, are_local)) = self.0.iter().find(|(known, _)| *known == kind) {
             return *are_local;
         }
-        let mut others = [PSEUDO, REMOTE, REMOTE_TOO]
-            .into_iter()
-            .flat_map(|all| all.split(' '));
-        let are_local = !others.any(|other| other.as_bytes() == kind);
+        let has = |all: &str| all.split(' ').any(|other| other.as_bytes() == kind);
+        let are_local = ![PSEUDO, REMOTE, REMOTE_TOO].into_iter().any(has);
         self.0.push((kind, are_local));
         are_local
     }

@@ -67,7 +67,9 @@ impl Mount<'_> {
 pub(crate) fn parse(content: &[u8]) -> Result<Vec<Mount<'_>>, ParseError> {
     let mut lines = content.split(|&byte| byte == b'\n');
     let mut found = Vec::with_capacity(lines.clone().count());
-    found.extend(lines.clone().filter_map(mount));
+    for line in lines.clone() {
+        found.extend(mount(line));
+    }
     if found.is_empty() {
         short::mounts(lines.clone(), &mut found);
     }

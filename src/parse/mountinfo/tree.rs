@@ -62,13 +62,14 @@ impl<'a> Tree<'a> {
 
 /// The ancestors of an absolute path, nearest first.
 fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = path
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(_, byte)| **byte == b'/')
-        .map(|(at, _)| at.max(1));
-    ends.map_while(move |end| path.get(..end).filter(|above| above.len() < path.len()))
+    std::iter::successors(directory(path), |above| directory(above))
+}
+
+/// The directory that an absolute path is in; `None` for the root directory.
+fn directory(path: &[u8]) -> Option<&[u8]> {
+    let at = path.iter().rposition(|byte| *byte == b'/')?;
+    let above = path.get(..at.max(1))?;
+    (above.len() < path.len()).then_some(above)
 }
 
 #[cfg(test)]
