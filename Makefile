@@ -3,10 +3,10 @@
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change
 # of its own, whose message says what was bought.
-LIMIT_amd64 := 1460000
-LIMIT_arm64 := 1215000
-LIMIT_armv7 := 1030000
-LIMIT_armv6 := 1090000
+LIMIT_amd64 := 1612000
+LIMIT_arm64 := 1345000
+LIMIT_armv7 := 1125000
+LIMIT_armv6 := 1205000
 # Of the binary in an image, whatever its platform.
 LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
@@ -16,7 +16,7 @@ AIM_armv6 := 1015000
 # Platforms of the image, as Docker names them, and bytes of one of them, packed and unpacked.
 PLATFORMS := linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6
 IMAGE := dist/mackerel-agent_image.oci.tar
-IMAGE_LIMIT := 1600000
+IMAGE_LIMIT := 1650000
 # What `make ci` tries: a foreign one.
 TRIED := linux/arm64
 # Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench
