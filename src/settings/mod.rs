@@ -28,6 +28,7 @@ pub(crate) mod child;
 mod command;
 pub(crate) mod configtest;
 pub(crate) mod connection;
+mod draft;
 mod environment;
 mod file;
 mod identity;

@@ -1,7 +1,8 @@
 //! Reads `[[otlp]]` and `[[organization]]`, and what is written like them in variables and files.
 
+use super::draft::Draft;
 use super::row::{Row, read_table};
-use super::table::outputs::{Draft, OTLP};
+use super::table::outputs::OTLP;
 use crate::base::url::{Url, host_and_port};
 use crate::config::item::Item;
 use crate::config::walk::Walk;

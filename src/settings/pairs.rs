@@ -1,6 +1,6 @@
 //! Reads the headers and the resource attributes of an OTLP destination.
 
-use super::table::outputs::Draft;
+use super::draft::Draft;
 use crate::config::Secret;
 use crate::config::item::Item;
 use crate::config::walk::Walk;

@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use super::{default, dotted, example, flags, variable};
 use crate::config::Config;
+use crate::settings::draft::Draft;
 use crate::settings::kind::Kind;
 use crate::settings::row::{Restart, Row};
 use crate::settings::table::SECTIONS;
-use crate::settings::table::outputs::{Draft, ORGANIZATION_KEYS, OTLP_KEYS};
+use crate::settings::table::outputs::{ORGANIZATION_KEYS, OTLP_KEYS};
 use crate::settings::{Variables, as_far_as_possible};
 
 /// Fields that are not settings.

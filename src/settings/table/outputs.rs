@@ -9,9 +9,8 @@ use crate::config::apibase::apibase;
 use crate::config::item::Item;
 use crate::config::key::quoted;
 use crate::config::outputs::is_same_file;
-use crate::config::{
-    Config, Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed, Secret,
-};
+use crate::config::{Config, Families, Listen, OtlpProtocol, Place, Placed, Secret};
+use crate::settings::draft::Draft;
 use crate::settings::kind::{Kind, store};
 use crate::settings::pairs::{headers, resource};
 use crate::settings::row::{Row, read_table};
@@ -39,14 +38,6 @@ pub(in crate::settings) const ARRAYS: [(&str, &str, &str); 2] = [
          host. A change needs a restart.",
     ),
 ];
-
-/// What one table of either array says. One type, so that the code that reads rows is compiled only
-/// once for both.
-#[derive(Default)]
-pub(in crate::settings) struct Draft {
-    pub(in crate::settings) otlp: Otlp,
-    pub(in crate::settings) organization: Organization,
-}
 
 const fn row(key: &'static str, kind: Kind<Draft>) -> Row<Draft> {
     Row::new(key, kind)

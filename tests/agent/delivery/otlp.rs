@@ -30,10 +30,11 @@ fn has(call: &Call, text: &str) -> bool {
     windows.any(|window| window == text.as_bytes())
 }
 
-/// Waits until a request to the collector contains `text`.
+/// Waits until a request to the collector contains `text`. Plugins start up to 30 seconds after the
+/// registration, and what they find is sent up to 30 seconds later.
 #[track_caller]
 fn received(collector: &Server, text: &str) -> Call {
-    poll_until(limit(30), text, || {
+    poll_until(limit(100), text, || {
         collector.calls().into_iter().find(|call| has(call, text))
     })
 }

@@ -78,7 +78,7 @@ fn listener_serves_the_host_the_plugins_and_the_agent() {
     let (fake_server, sandbox) = listening(&address.to_string(), plugin);
     let agent = sandbox.start();
     assert_posts(&fake_server);
-    let text = poll_until(limit(20), "values of the plugin", || {
+    let text = poll_until(limit(60), "values of the plugin", || {
         let text = scraped(address);
         text.contains("mackerel_custom{name=\"a.b\"} 7")
             .then_some(text)
@@ -127,7 +127,7 @@ fn listener_works_without_mackerel() {
         );
         sandbox.write("agent.conf", &text);
         let agent = sandbox.start();
-        poll_until(limit(20), "values of the plugin", || {
+        poll_until(limit(60), "values of the plugin", || {
             let text = scraped(address);
             text.contains("mackerel_custom{name=\"a.b\"} 7")
                 .then_some(())
