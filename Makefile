@@ -2,11 +2,12 @@
 
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change
-# of its own, whose message says what was bought.
-LIMIT_amd64 := 1612000
-LIMIT_arm64 := 1345000
-LIMIT_armv7 := 1125000
-LIMIT_armv6 := 1205000
+# of its own, whose message says what was bought. With the outputs (OTLP, Prometheus, organizations)
+# these are what there is; the aim is 1,510,000 on amd64, and 45,000 more than before on the others.
+LIMIT_amd64 := 1608000
+LIMIT_arm64 := 1330000
+LIMIT_armv7 := 1113000
+LIMIT_armv6 := 1191000
 # Of the binary in an image, whatever its platform.
 LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
