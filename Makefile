@@ -48,7 +48,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,9 +84,11 @@ test: needs-test ## Run every test but the slow ones, and try again the inputs i
 	$(CARGO) run --quiet --locked --example fuzz -- --replay && \
 	echo "test: took $$(($$(date +%s) - begin)) s"
 
-test-slow: needs-test ## Run the tests that take long by their nature (AGENT_BIN=… for another program)
+test-slow-parts: needs-test ## Run the slow tests of the program's parts
 	@begin=$$(date +%s); $(CARGO) test --locked --bin mackerel-agent -- --ignored slow_ && \
 	echo "test-slow: the program's parts took $$(($$(date +%s) - begin)) s"
+
+test-slow: test-slow-parts ## Run the tests that take long by their nature (AGENT_BIN=… for another program)
 	@begin=$$(date +%s); RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --test agent -- --ignored slow_ && \
 	echo "test-slow: the program took $$(($$(date +%s) - begin)) s"
 
@@ -247,7 +249,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint deny test test-slow test-manifests dist test-crypto test-dist test-outputs test-queries test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+	@for step in lint deny test test-slow-parts test-manifests dist test-crypto test-dist test-outputs test-queries test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
 		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done
