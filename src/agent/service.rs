@@ -1,22 +1,20 @@
 //! The main thread: starts each job when it is due, handles signals, and ends on request.
 
+mod answers;
 mod ending;
+pub(super) mod reloading;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::destinations::{self, Destinations};
 use super::event::Event;
-use super::exporters::{Exporters, want_checks};
+use super::exporters::Exporters;
 use super::exposition::Latest;
-use super::health;
-use super::watchdog::{Turn, Watchdog};
+use super::watchdog::Watchdog;
 use crate::agent::schedule::{Job, Schedule};
 use crate::base::channel::{Receiver, Sender};
 use crate::base::clock::{Clock, Moment, Stamp};
-use crate::base::name_map::NameMap;
 use crate::config::{Config, Flags};
-use crate::deliver::api::Api;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::deliver::otlp::OtlpEvent;
 use crate::measure::Measure;
@@ -25,15 +23,9 @@ use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Plugins;
 use crate::plugins::work::PluginEvent;
 use crate::render::mackerel;
-use crate::render::prometheus::AgentState;
-use crate::settings::apply::set_level;
-use crate::settings::connection::link;
-use crate::settings::organizations::{config_of, organizations};
-use crate::settings::reload;
 use crate::sys::digest;
 use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
-use crate::sys::http::cancel::Cancellable;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
@@ -178,17 +170,6 @@ impl<'a> Agent<'a> {
         destinations::result(outcome).map_err(|text| [label, text].concat())
     }
 
-    /// The state of all destinations in one line for people.
-    fn text(&self) -> String {
-        let all = self.destinations.texts().chain(self.exporters.texts());
-        let texts: Vec<String> = all.collect();
-        if texts.is_empty() {
-            "measuring".to_owned()
-        } else {
-            texts.join("; ")
-        }
-    }
-
     /// Measures the first round and sends READY=1.
     ///
     /// Does not wait for the registration: without a network at boot, the service would not become
@@ -280,28 +261,6 @@ impl<'a> Agent<'a> {
         None
     }
 
-    /// The answer to a health question.
-    fn health(&self, now: Moment) -> String {
-        let measured = self.last_round.map(|(_, moment)| moment);
-        let posts = self.destinations.posts().chain(self.exporters.posts());
-        health::answer(measured, posts, now)
-    }
-
-    /// What an exposition says of the agent. The listener adds what the kernel says of it.
-    fn state(&self, now: Moment) -> AgentState {
-        let ago = |then: Moment| now.since(then).as_secs();
-        let posted = self.destinations.posted().chain(self.exporters.posted());
-        AgentState {
-            measured_ago: self.last_round.map(|(_, moment)| ago(moment)),
-            posted_ago: posted.map(|(name, then)| (name, then.map(ago))).collect(),
-            custom: self
-                .latest
-                .as_ref()
-                .map_or_else(Vec::new, |latest| latest.values(now)),
-            ..AgentState::default()
-        }
-    }
-
     /// Runs a job or passes it on. Nothing here waits for the network.
     fn start(&mut self, job: Job, clock: &dyn Clock) -> Option<End> {
         match job {
@@ -384,43 +343,6 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Sends WATCHDOG=1 if it is due and the posters answer. Returns the time until the next turn.
-    fn watch(&mut self, now: Moment) -> Duration {
-        let Some(watchdog) = &mut self.watchdog else {
-            return Duration::MAX;
-        };
-        let turn = watchdog.turn(now);
-        let idle = watchdog.idle(now);
-        match turn {
-            Turn::Rest => {}
-            Turn::Complain => {
-                let silent = self.destinations.silent();
-                let silent = silent.map(|at| self.destinations.label(at));
-                let labels: String = silent.chain(self.exporters.silent()).collect();
-                log::error!("{labels}the thread that posts hangs: the watchdog is not told");
-            }
-            Turn::Tell { ask } => {
-                self.notify.alive();
-                if ask {
-                    self.destinations.ask();
-                    self.exporters.ask();
-                    self.settle_watchdog();
-                }
-            }
-        }
-        idle
-    }
-
-    /// Records an answer for the watchdog if no poster owes one.
-    fn settle_watchdog(&mut self) {
-        if let Some(watchdog) = &mut self.watchdog
-            && self.destinations.silent().next().is_none()
-            && self.exporters.silent().next().is_none()
-        {
-            watchdog.answered();
-        }
-    }
-
     /// Records an event of the exporter `number`.
     fn note_otlp(&mut self, number: usize, event: OtlpEvent, clock: &dyn Clock) {
         let (now, wall) = (clock.moment(), clock.unix());
@@ -451,76 +373,6 @@ impl<'a> Agent<'a> {
             self.settle_watchdog();
         }
     }
-
-    /// Reloads the configuration, unless it is invalid, and has the host described in any case.
-    fn reload(&mut self, now: Moment) {
-        self.notify.reloading();
-        let taken = reload::checked(self.flags).and_then(|config| self.configure(config, now));
-        match taken {
-            Ok(()) => log::info!("configuration reloaded"),
-            Err(why) => {
-                log::warn!("failed to reload: configtest failed: {why}; nothing is changed");
-            }
-        }
-        self.destinations.order_all(|| PosterCommand::Describe);
-        self.notify.ready();
-        self.notify.status(&self.text());
-    }
-
-    /// Changes to the configuration `new` completely or not at all.
-    ///
-    /// Fails if no connection to an API can be prepared with its settings.
-    fn configure(&mut self, new: Config, now: Moment) -> Result<(), String> {
-        let (config, staying) = reload::as_far_as_possible(&self.config, new);
-        let exporters = self.exporters.prepare(&config)?;
-        let mut orders = Vec::new();
-        let all: Vec<_> = organizations(&config).collect();
-        for (at, destination) in self.destinations.left() {
-            let Some(organization) = all.get(at) else {
-                continue;
-            };
-            let own = config_of(&config, *organization);
-            // Always new: certificates may have changed where their path has not.
-            let link = Cancellable::new(link(&own)?, destination.cancel.clone());
-            let api = Api::new(Box::new(link));
-            orders.push((at, PosterCommand::Configure(api, Box::new(own))));
-        }
-        if !staying.is_empty() {
-            let staying = staying.join(", ");
-            log::warn!("changed, but needs a restart to take effect: {staying}");
-        }
-        set_level(&config);
-        self.measure.configure(&config);
-        self.exporters.configure(exporters, now);
-        self.plugins.configure(&plugin_config(&config), now);
-        if config.diagnostic && !self.config.diagnostic {
-            let graphs = mackerel::agent::graphs();
-            self.destinations.output(Output::Graphs(graphs));
-        }
-        for (at, order) in orders {
-            self.destinations.order(at, order);
-        }
-        if let Some(latest) = &mut self.latest {
-            let plugins = &mut self.plugins;
-            latest.keep(|id| plugins.name_of(id).is_some());
-        }
-        self.config = config;
-        Ok(())
-    }
-}
-
-/// The configuration of the plugins that are run: without the API, metadata has no destination, and
-/// checks only one over OTLP.
-pub(super) fn plugin_config(config: &Config) -> Cow<'_, Config> {
-    if config.mackerel {
-        return Cow::Borrowed(config);
-    }
-    let mut config = config.clone();
-    config.metadata_plugins = NameMap::new();
-    if !want_checks(&config.otlp) {
-        config.check_plugins = NameMap::new();
-    }
-    Cow::Owned(config)
 }
 
 /// The log line about the time between two rounds, each given by both clocks. `None` if no round is
