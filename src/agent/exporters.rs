@@ -143,6 +143,8 @@ impl Exporters {
             }
         }
         for mut exporter in old {
+            // A request that hangs must not outlast the exporter's limit.
+            exporter.cancel.cancel();
             exporter.order(OtlpCommand::Stop(Moment(now.0 + STOP_LIMIT)));
         }
         if let Some(start) = self.trusted {

@@ -127,12 +127,15 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let measure = Measure::new(&config, root, stats);
     let destinations = Destinations::new(all);
     let told = tell.clone();
+    let count = config.otlp.len().max(1) as u64;
+    let memory = memory::limit().map(|limit| limit / count);
     let mut exporters = Exporters::new(Box::new(move |number, destination| {
         let told = told.clone();
         // Sending fails only while the process ends.
         let tell = move |event| drop(told.send(Event::Otlp(number, event)));
         otlp::start(
             destination,
+            memory,
             Box::new(BootClock(clock)),
             Box::new(tell),
             random,

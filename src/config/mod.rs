@@ -118,8 +118,6 @@ pub(crate) struct Config {
     pub(crate) listen_hosts: Vec<String>,
     /// The file that holds the bearer token for the listener.
     pub(crate) listen_token_file: Option<NamedFile>,
-    /// The bearer token; empty if there is none. Not a setting: `settings/resolve.rs` reads it.
-    pub(crate) listen_token: Secret,
     /// Whether the agent ends when its program file has been replaced.
     pub(crate) autoshutdown: bool,
     pub(crate) metric_plugins: NameMap<MetricPlugin>,
@@ -167,7 +165,6 @@ impl Default for Config {
             listen: None,
             listen_hosts: Vec::new(),
             listen_token_file: None,
-            listen_token: Secret::default(),
             autoshutdown: false,
             metric_plugins: NameMap::new(),
             check_plugins: NameMap::new(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::base::clock::Moment;
 use crate::config::Secret;
+use crate::sys::log_once::LogOnce;
 use crate::sys::server::Answer;
 use request::Request;
 use response::{Status, response};
@@ -34,6 +35,8 @@ pub(crate) struct Routes {
     rules: Rules,
     token: Token,
     expose: Expose,
+    /// What is wrong with the token is logged once, not for each request.
+    trouble: LogOnce,
     /// The last exposition.
     last: Option<(Moment, String)>,
 }
@@ -45,6 +48,7 @@ impl Routes {
             rules,
             token,
             expose,
+            trouble: LogOnce::default(),
             last: None,
         }
     }
@@ -56,10 +60,16 @@ impl Routes {
         if request.path != "/metrics" {
             return Err(Status::NotFound);
         }
-        let token = (self.token)().map_err(|why| {
-            log::warn!("listen_token_file: {why}");
-            Status::Unavailable
-        })?;
+        let token = match (self.token)() {
+            Ok(token) => token,
+            Err(why) => {
+                let text = format!("listen_token_file: {why}; requests are refused");
+                self.trouble.failed(text);
+                return Err(Status::Unavailable);
+            }
+        };
+        self.trouble
+            .succeeded(|| "listen_token_file: usable again".to_owned());
         if token.is_some_and(|token| !request.has_token(&token)) {
             return Err(Status::Unauthorized);
         }

@@ -52,8 +52,9 @@ pub(super) fn read(config: &mut Config, doubt: &mut dyn FnMut(&str, &str)) -> Ve
     }
     if let Some(named) = &config.listen_token_file {
         let source = source_of(named, "listen_token_file");
-        let token = &mut config.listen_token;
-        problems.extend(read_secret(&source, named, &key::TOKEN_WORDS, token).err());
+        // The listener reads the file for each request. Here it is only checked.
+        let mut token = Secret::default();
+        problems.extend(read_secret(&source, named, &key::TOKEN_WORDS, &mut token).err());
     } else if let Some(listen) = &config.listen
         && let Listen::Tcp(address) = listen.value
         && !address.ip().is_loopback()

@@ -99,6 +99,11 @@ pub(crate) fn one_line(text: &str) -> String {
     escaped(&bounded(text.trim_ascii_end()))
 }
 
+/// The first `characters` of a server's text, on one line and without control characters.
+pub(crate) fn excerpt(text: &str, characters: usize) -> String {
+    escaped(&text.chars().take(characters).collect::<String>())
+}
+
 /// `text` with all characters escaped that end a line, move a cursor or change the display order of
 /// others. They are written as in Rust, e.g. `\n` and `\u{1b}`.
 pub(crate) fn escaped(text: &str) -> String {

@@ -56,7 +56,7 @@ impl Agent<'_> {
                 let silent = self.destinations.silent();
                 let silent = silent.map(|at| self.destinations.label(at));
                 let labels: String = silent.chain(self.exporters.silent()).collect();
-                log::error!("{labels}the thread that posts hangs: the watchdog is not told");
+                log::error!("{labels}the thread that posts hangs: WATCHDOG=1 is not sent");
             }
             Turn::Tell { ask } => {
                 self.notify.alive();

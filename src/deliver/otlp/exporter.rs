@@ -77,12 +77,13 @@ pub(super) struct Exporter<E: Encode> {
 impl<E: Encode> Exporter<E> {
     pub(super) fn new(
         destination: Destination<E>,
+        memory: Option<u64>,
         events: Box<dyn Fn(OtlpEvent) + Send>,
         random: fn() -> u32,
     ) -> Exporter<E> {
         Exporter {
             destination,
-            ring: Ring::new(),
+            ring: Ring::new(memory),
             trust: ClockTrust::default(),
             unsure: None,
             due: None,

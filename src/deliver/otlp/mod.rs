@@ -96,17 +96,19 @@ pub(crate) enum OtlpEvent {
 }
 
 /// Starts the thread of an exporter. Returns the sender of its commands. `events` receives each
-/// [`OtlpEvent`].
+/// [`OtlpEvent`]. `memory` is this exporter's part of the memory that the process may have, in
+/// bytes; `None` if there is no limit.
 ///
 /// Fails if the kernel cannot create another thread.
 pub(crate) fn start<E: Encode + 'static>(
     destination: Destination<E>,
+    memory: Option<u64>,
     clock: Box<dyn Clock + Send>,
     events: Box<dyn Fn(OtlpEvent) + Send>,
     random: fn() -> u32,
 ) -> Result<Sender<Command<E>>, String> {
     let (commands, inbox) = channel();
-    let exporter = Exporter::new(destination, events, random);
+    let exporter = Exporter::new(destination, memory, events, random);
     let run = move || {
         let _stack = crash::watch_stack();
         exporter.run(&*clock, &inbox);

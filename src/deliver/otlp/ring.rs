@@ -5,6 +5,11 @@ pub(super) const ROUNDS: usize = 64;
 /// Bytes of memory that are held, as estimated by the rounds themselves. 64 rounds of a host with 64 CPUs, each
 /// of them sent by itself, are half of it.
 pub(super) const BYTES: usize = 4 << 20;
+/// The part of the memory that this process may have which a ring may take. A message that is built
+/// of its rounds takes several times as much.
+const SHARE: u64 = 16;
+/// Bytes that are held however little memory there is: an hour of an ordinary host.
+const LEAST: usize = 256 << 10;
 /// Bytes counted for each entry besides its content.
 const ENTRY: usize = 64;
 
@@ -15,6 +20,8 @@ pub(super) struct Ring<T> {
     entries: Vec<Entry<T>>,
     /// Bytes of memory of all entries.
     held: usize,
+    /// The limit for that.
+    capacity: usize,
 }
 
 struct Entry<T> {
@@ -27,10 +34,15 @@ struct Entry<T> {
 }
 
 impl<T> Ring<T> {
-    pub(super) fn new() -> Ring<T> {
+    /// An empty ring that fits into `memory` bytes, the limit of this process; `None` if there is
+    /// none.
+    pub(super) fn new(memory: Option<u64>) -> Ring<T> {
+        let share = memory.map_or(u64::MAX, |memory| memory / SHARE);
+        let share = usize::try_from(share).unwrap_or(usize::MAX);
         Ring {
             entries: Vec::new(),
             held: 0,
+            capacity: share.clamp(LEAST, BYTES),
         }
     }
 
@@ -48,7 +60,7 @@ impl<T> Ring<T> {
         };
         self.entries.insert(at, entry);
         let mut lost = 0;
-        while self.rounds() > ROUNDS || (self.held > BYTES && self.entries.len() > 1) {
+        while self.rounds() > ROUNDS || (self.held > self.capacity && self.entries.len() > 1) {
             let oldest = self.entries.first().map(|entry| entry.age);
             let same = |entry: &&Entry<T>| Some(entry.age) == oldest;
             self.drop_front(self.entries.iter().take_while(same).count());
@@ -105,7 +117,7 @@ mod tests {
 
     #[test]
     fn ring_drops_the_oldest_rounds_and_is_in_order_of_age() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(None);
         for minute in 0..ROUNDS as u64 {
             assert_eq!(ring.push(minute, 1, 1, (minute, 'h')), 0);
         }
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn ring_is_limited_in_bytes() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(None);
         let quarter = BYTES / 4 - ENTRY;
         for minute in 0..4 {
             assert_eq!(ring.push(minute, quarter, 1, minute), 0);
@@ -141,7 +153,7 @@ mod tests {
 
     #[test]
     fn batch_is_limited_in_entries_and_bytes() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(None);
         assert_eq!(ring.batch(9, 1_000), 0);
         for minute in 0..5 {
             ring.push(minute, 1, 200, minute);
@@ -156,6 +168,23 @@ mod tests {
         ];
         for (most, bytes, expected) in table {
             assert_eq!(ring.batch(most, bytes), expected, "{most}, {bytes}");
+        }
+    }
+
+    #[test]
+    fn ring_takes_a_part_of_a_containers_memory() {
+        // (memory of the process, bytes held)
+        let table = [
+            (None, BYTES),
+            (Some(u64::MAX), BYTES),
+            (Some(16 << 20), 1 << 20),
+            (Some(1 << 20), LEAST),
+        ];
+        for (memory, capacity) in table {
+            let mut ring = Ring::new(memory);
+            let half = capacity / 2 - ENTRY;
+            assert_eq!([ring.push(1, half, 1, 1), ring.push(2, half, 1, 2)], [0, 0]);
+            assert_eq!(ring.push(3, 1, 1, 3), 1, "{memory:?}");
         }
     }
 }

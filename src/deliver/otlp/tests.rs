@@ -193,7 +193,7 @@ impl Lab {
         let observed = Arc::clone(&events);
         let note = move |event| observed.lock().unwrap().push(event);
         Lab {
-            exporter: Exporter::new(destination, Box::new(note), random),
+            exporter: Exporter::new(destination, None, Box::new(note), random),
             clock: HostClock {
                 passed: Cell::default(),
                 skew: Cell::new(0),

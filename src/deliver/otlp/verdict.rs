@@ -7,7 +7,7 @@ use crate::base;
 use crate::base::url::without_userinfo;
 use crate::sys::http::grpc::{self, Code};
 use crate::sys::http::{Answer, LinkError};
-use crate::sys::log::escaped;
+use crate::sys::log::excerpt;
 use crate::wire::otlp::{self, PartialSuccess};
 use crate::wire::{error, rpc_status};
 
@@ -96,7 +96,7 @@ impl Failure {
             text: format!(
                 "POST {url} failed (status {}): {}",
                 answer.status,
-                shown(&said)
+                excerpt(&said, TEXT)
             ),
         })
     }
@@ -110,14 +110,9 @@ pub(super) fn warning(answer: &[u8]) -> Option<String> {
         return Some(text.to_owned());
     };
     let PartialSuccess { rejected, message } = partial?;
-    let text = shown(&message);
+    let text = excerpt(&message, TEXT);
     Some(match rejected {
         0 => format!("the server warns: {text}"),
         _ => format!("data points rejected by the server: {rejected}: {text}; not sent again"),
     })
-}
-
-/// A server's text as a log can have it.
-fn shown(text: &str) -> String {
-    escaped(&text.chars().take(TEXT).collect::<String>())
 }

@@ -12,7 +12,7 @@ use crate::settings::table::outputs::{ORGANIZATION_KEYS, OTLP_KEYS};
 use crate::settings::{Variables, as_far_as_possible};
 
 /// Fields that are not settings.
-const UNSET: &[&str] = &["container.task", "organization", "listen_token"];
+const UNSET: &[&str] = &["container.task", "organization"];
 /// One table of each kind that may be repeated.
 const TABLES: [&str; 5] = [
     "[[otlp]]\nendpoint = 'a:1'",

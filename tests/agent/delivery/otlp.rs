@@ -1,5 +1,6 @@
 //! OTLP destinations beside Mackerel, and without it.
 
+use std::net::TcpListener;
 use std::time::Instant;
 
 use crate::process::Signal;
@@ -85,8 +86,11 @@ fn otlp_receives_the_host_plugins_and_checks_beside_mackerel() {
 #[test]
 fn collector_that_cannot_be_reached_costs_mackerel_nothing() {
     let fake_server = FakeServer::http();
-    // Nobody listens on port 1.
-    let text = ["health = true\n", &table(1, "")].concat();
+    // The port of a listener that has gone.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let text = ["health = true\n", &table(port, "")].concat();
     let sandbox = sandbox(&fake_server, &text);
     let mut agent = sandbox.start();
     assert_posts(&fake_server);
@@ -95,8 +99,8 @@ fn collector_that_cannot_be_reached_costs_mackerel_nothing() {
     });
     let health = sandbox.run(&["health"], &[]);
     assert_eq!(health.code, Some(1), "{}", health.stdout);
-    let said = "otlp 127.0.0.1:1: nothing posted yet";
-    assert!(health.stderr.contains(said), "{}", health.stderr);
+    let said = format!("otlp 127.0.0.1:{port}: nothing posted yet");
+    assert!(health.stderr.contains(&said), "{}", health.stderr);
     let begin = Instant::now();
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(20));
@@ -113,6 +117,8 @@ fn key_that_mackerel_refuses_does_not_end_otlp() {
     agent.wait_line(limit(20), "refusal", |line| {
         line.contains("ERROR") && line.contains("the rest goes on")
     });
+    // Without NTP the clock is accepted after a minute.
+    received(&collector, "system.cpu.time");
     agent.assert_running();
     agent.signal(Signal::TERM);
     let finished = agent.wait_exit(limit(20));

@@ -6,6 +6,7 @@ use std::fs;
 use crate::process::Agent;
 use crate::process_tree::{poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
+use fake_server::h2::{self, Server};
 use fake_server::{Act, Answer, FakeServer, Rule};
 
 /// KiB that the agent may use, of the 16 MiB of the documented container.
@@ -273,6 +274,40 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
         excesses.extend(excess(&format!("{kind}, {why}"), &agent));
     }
     assert!(excesses.is_empty(), "{}", excesses.join("\n"));
+}
+
+#[test]
+#[ignore = "slow: make test-slow"]
+fn slow_limits_hold_with_an_otlp_destination_that_was_away() {
+    only_if!(!is_emulated(), "the memory would be the emulator's");
+    let (fake_server, collector) = (FakeServer::http(), Server::plain());
+    for _ in 0..8 {
+        collector.answer(h2::Answer::status(14, "away"));
+    }
+    let id = fake_server.seen(|seen| seen.model.add_host("h", ""));
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.adopt(&id);
+    // As many values as a run may have, with names as long as its output may be.
+    let line = format!("{}@ 1 0\n", "n".repeat(42));
+    sandbox.write("printed", &numbered(READ, "", &line, ""));
+    let text = format!(
+        "[[otlp]]\nendpoint = \"127.0.0.1:{}\"\ninsecure = true\n\
+         [plugin.metrics.hostile]\ncommand = \"cat {}\"\n",
+        collector.port,
+        sandbox.path("printed").display()
+    );
+    sandbox.configure(&fake_server.base(), &text);
+    let mut agent = sandbox.start();
+    let has_all = |calls: Vec<h2::Call>| {
+        let mut calls = calls.into_iter().skip(8);
+        calls.any(|call| call.message.len() > READ)
+    };
+    poll_until(limit(240), "the plugin's values over OTLP", || {
+        has_all(collector.calls()).then_some(())
+    });
+    agent.assert_running();
+    let excess = excess("OTLP", &agent);
+    assert!(excess.is_none(), "{excess:?}");
 }
 
 /// Whether the agent has a thread that runs a plugin.

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode;
 
 use super::{Error, Kind, PREFIX, prefix};
 use crate::sys::http::h2::{Answer, Field};
-use crate::sys::log::escaped;
+use crate::sys::log::excerpt;
 
 /// Characters of a server's text that an error shows.
 const TEXT: usize = 500;
@@ -178,6 +178,5 @@ fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a [u8]> {
 
 /// A server's text as a log can have it.
 fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    escaped(&text.chars().take(TEXT).collect::<String>())
+    excerpt(&String::from_utf8_lossy(text), TEXT)
 }
