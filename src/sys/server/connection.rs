@@ -81,11 +81,19 @@ impl Connection {
         matches!(self.state, State::Ended) || self.deadline() <= now
     }
 
-    /// Does what the socket is ready for.
-    pub(super) fn proceed(&mut self, clock: &dyn Clock, answer: &mut dyn Answer) {
+    /// Bytes of the answer that wait to be written.
+    pub(super) fn pending(&self) -> usize {
+        match &self.state {
+            State::Writing { answer, .. } => answer.len(),
+            _ => 0,
+        }
+    }
+
+    /// Does what the socket is ready for. A request is refused if the server `is_full`.
+    pub(super) fn proceed(&mut self, clock: &dyn Clock, answer: &mut dyn Answer, is_full: bool) {
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = match state {
-            State::Reading(head) => self.read(head, clock, answer),
+            State::Reading(head) => self.read(head, clock, answer, is_full),
             State::Writing { answer, written } => self.write(answer, written, clock.moment()),
             State::Closing { thrown } => self.throw_away(thrown),
             State::Ended => State::Ended,
@@ -93,10 +101,17 @@ impl Connection {
     }
 
     /// Reads more of the head, and gets the answer once it is whole.
-    fn read(&mut self, mut head: Vec<u8>, clock: &dyn Clock, answer: &mut dyn Answer) -> State {
+    fn read(
+        &mut self,
+        mut head: Vec<u8>,
+        clock: &dyn Clock,
+        answer: &mut dyn Answer,
+        is_full: bool,
+    ) -> State {
         let answer = match read_head(&mut self.stream, &mut head) {
             Ok(Head::Part) => return State::Reading(head),
             Ok(Head::TooLong) => answer.too_long(),
+            Ok(Head::Whole) if is_full => answer.busy(),
             Ok(Head::Whole) => answer.answer(&head, clock.moment()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return State::Reading(head),
             Err(_) => return State::Ended,

@@ -21,6 +21,8 @@ const SERVED: usize = 16;
 /// Connections that are open at a time. Those above [`SERVED`] get [`Answer::busy`]; more wait in
 /// the kernel.
 const OPEN: usize = 32;
+/// Bytes of answers that wait to be written. While there are more, requests get [`Answer::busy`].
+const PENDING: usize = 4 << 20;
 /// Pause after a connection could not be accepted: out of descriptors, for example.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait that poll(2) takes in milliseconds; used as "until a deadline".
@@ -83,13 +85,12 @@ impl Server {
         }
         poll(&mut polled, wait);
         let ready: Vec<bool> = polled.iter().map(|entry| entry.revents != 0).collect();
-        for (connection, _) in self
-            .connections
-            .iter_mut()
-            .zip(&ready)
-            .filter(|(_, is_ready)| **is_ready)
-        {
-            connection.proceed(clock, answer);
+        let mut pending: usize = self.connections.iter().map(Connection::pending).sum();
+        let all = self.connections.iter_mut().zip(&ready);
+        for (connection, _) in all.filter(|(_, is_ready)| **is_ready) {
+            pending -= connection.pending();
+            connection.proceed(clock, answer, pending > PENDING);
+            pending += connection.pending();
         }
         let now = clock.moment();
         if is_accepting && ready.last() == Some(&true) {

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use super::{Answer, Listener, OPEN, Place, SERVED, Server};
+use super::{Answer, Listener, OPEN, PENDING, Place, SERVED, Server};
 use crate::base::clock::{Clock, FakeClock, Moment};
 
 /// For events that come by themselves.
@@ -228,6 +228,21 @@ fn server_serves_a_limited_number_and_refuses_more() {
     rig.turn(SOON);
     rig.settle();
     assert_eq!(all_of(stream), "GET /");
+}
+
+#[test]
+fn server_holds_a_limited_number_of_bytes_for_slow_readers() {
+    let mut rig = Rig::new();
+    let mut streams: Vec<_> = (0..4).map(|_| rig.connect()).collect();
+    // Each answer is larger than what the kernel takes of it.
+    let request = format!("BYTES {}\r\n\r\n", PENDING + (16 << 20));
+    for stream in &mut streams {
+        stream.write_all(request.as_bytes()).unwrap();
+        rig.settle();
+    }
+    assert_eq!(rig.echo.answered, 1, "the others are refused");
+    let last = streams.pop().unwrap();
+    assert_eq!(all_of(last), "busy");
 }
 
 #[test]
