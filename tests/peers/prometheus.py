@@ -114,8 +114,9 @@ def scrape_by_prometheus(port):
 
         def value(query):
             query = urllib.parse.urlencode({"query": query})
-            _, body = sandbox.get(f"http://127.0.0.1:{web}/api/v1/query?{query}")
-            result = json.loads(body)["data"]["result"]
+            status, body = sandbox.get(f"http://127.0.0.1:{web}/api/v1/query?{query}")
+            # While Prometheus starts, it answers 503 with a plain text.
+            result = status == 200 and json.loads(body)["data"]["result"]
             return result and float(result[0]["value"][1])
 
         with sandbox.running(command, os.path.join(directory, "log")):
