@@ -118,10 +118,8 @@ test-spool: needs-test ## Kill agents 400 times during outages and damage every 
 	$(CARGO) test --locked --test agent spool:: -- --include-ignored --nocapture
 
 dist: setup-dist ## Build the four static binaries, check them, and write dist/SHA256SUMS
-	@for target in $(TARGETS); do \
-		begin=$$(date +%s); cross/build $$target || exit 1; \
-		echo "dist: $$target took $$(($$(date +%s) - begin)) s"; \
-	done
+	@printf '%s\n' $(TARGETS) | xargs -n 1 -P 2 sh -c 'begin=$$(date +%s); cross/build $$0 || exit 255; \
+		echo "dist: $$0 took $$(($$(date +%s) - begin)) s"'
 	@$(MAKE) --no-print-directory dist-check sbom
 	cd dist && sha256sum $(TARGETS:%=mackerel-agent_linux_%) >SHA256SUMS && cat SHA256SUMS
 
@@ -146,8 +144,8 @@ test-root-boundary: needs-test ## Let the agent's user prepare traps for root: i
 	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary -- --all
 
 test-crypto: needs-test setup-cross ## Run published vectors through the cryptography, with the flags of a release (CRYPTO="amd64 arm64 ...")
+	@printf '%s\n' $(CRYPTO) | xargs -n 1 -P 2 sh -c 'cross/build $$0 vectors || exit 255'
 	@for name in $(CRYPTO); do \
-		cross/build $$name vectors || exit 1; \
 		runner=$$(awk -v name=$$name '$$1 == name && $$7 != "-" { sub(/.*  /, ""); print }' cross/targets); \
 		echo "$$name$${runner:+ by $$runner}"; \
 		$$runner target/cross/$$name/vectors || exit 1; \
