@@ -48,7 +48,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless lint check-docs deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -97,9 +97,13 @@ bless: setup ## Renew the golden files of the hosts in tests/fixtures and the fi
 	git --no-pager diff -- $(BLESSED)
 	git status --short -- $(BLESSED)
 
-lint: needs-lint ## Check format and lints; warnings are errors
+lint: needs-lint check-docs ## Check format, lints and documents; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+check-docs: ## Check links, anchors, commands, variables and settings in the documents (a second)
+	python3 tests/docs/cases
+	python3 tests/docs/check
 
 deny: setup ## Check which crates, licences and sources are locked (deny.toml); needs no network but for cargo-deny itself
 	@deny=$$(cross/tool/get cargo-deny) && "$$deny" --locked check bans licenses sources

@@ -261,7 +261,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     .values("path")
     .restart(Restart::Key)
     .about("File that holds the bearer token that requests have to contain.")
-    .more("It is read at the start."),
+    .more("It is read for each request."),
     row(
         "include",
         Kind::Own(|c, v| store(&mut c.include, include(v)?), None),

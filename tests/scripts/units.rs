@@ -60,7 +60,7 @@ fn units_say_what_plugins_lose() {
 }
 
 #[test]
-fn units_are_exposed_as_little_as_readme_says() {
+fn units_are_exposed_as_little_as_documented() {
     let tool = Path::new("/usr/bin/systemd-analyze");
     let help = Command::new(tool)
         .arg("--help")
@@ -72,8 +72,8 @@ fn units_are_exposed_as_little_as_readme_says() {
     );
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("etc/systemd/system");
-    let readme = fs::read_to_string(Path::new(TOP).join("README.md")).unwrap();
-    // (unit, its drop-in, exposure, words of README)
+    let page = fs::read_to_string(Path::new(TOP).join("docs/install.md")).unwrap();
+    // (unit, its drop-in, exposure, words of docs/install.md)
     let table = [
         (AGENT, None, "2.1", "(`systemd-analyze security`: 2.1, OK)"),
         (
@@ -105,6 +105,6 @@ fn units_are_exposed_as_little_as_readme_says() {
             .map(|(_, level)| level.split(' ').next().unwrap_or_default());
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(found, Some(exposure), "{unit} {drop_in:?}: {said}{errors}");
-        assert!(readme.contains(text), "README.md: {text}");
+        assert!(page.contains(text), "docs/install.md: {text}");
     }
 }

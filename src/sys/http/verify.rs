@@ -150,7 +150,7 @@ mod tests {
     const RSA_4096: &str = include_str!("../../../tests/fake-server/keys/rsa-4096.pem");
 
     /// The kind of key that no crate here can verify, and the built-in root that has it
-    /// (`README.md`).
+    /// (`docs/migrating.md`).
     const UNSUPPORTED: (&str, &str) = ("P-521", "e-Szigno TLS Root CA 2023");
 
     /// id-ecPublicKey with secp521r1, which `alg_id` lacks.
