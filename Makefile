@@ -48,7 +48,8 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless lint check-docs deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+# Every target that `make help` lists.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -140,6 +141,9 @@ test-dist: needs-test ## Run the tests of the built program, slow ones too, on t
 test-outputs: needs-test ## Check Prometheus text and OTLP of the amd64 binary of dist/ against programs of others (AGENT_BIN=… for another)
 	tests/peers/run prometheus $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 	tests/peers/run otlp $(or $(AGENT_BIN),$(call SHIPPED,amd64))
+
+test-peers: needs-test ## Before a release: send OTLP from the amd64 binary of dist/ to Rotel, grpc-go, grpc-js, Envoy and nginx (five minutes; AGENT_BIN=… for another)
+	tests/peers/run stacks $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 
 test-queries: needs-test ## Evaluate the queries of docs/opentelemetry.md by promtool beside Mackerel's values (seconds)
 	tests/peers/run queries

@@ -1,101 +1,19 @@
 """otlp.py AGENT: a running agent with several OTLP destinations, each a server of grpcio that
 behaves in its own way. Messages are parsed by OTLP's own classes."""
 
-import concurrent.futures
 import os
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 
 import grpc
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
 
 import sandbox
+from receiver import RETRY_INFO, Server, certificates, credentials, failing, ok, partial, points
 
-METHOD = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 # Seconds for everything: without NTP the agent waits a minute for a confirmation of its clock.
-LIMIT = 200
-# google.rpc.Status with code 8 and one detail: its type, and RetryInfo of 3 s.
-TYPE = b"type.googleapis.com/google.rpc.RetryInfo"
-DETAIL = b"\x0a" + bytes([len(TYPE)]) + TYPE + b"\x12\x04\x0a\x02\x08\x03"
-RETRY_INFO = b"\x08\x08\x1a" + bytes([len(DETAIL)]) + DETAIL
+LIMIT = 300
 # Values of a plugin, as many as are allowed: a message of more than a megabyte.
 LINES = 20_000
-
-
-class Server:
-    """One destination. `answer(number, context)` gives the answer to a call, counted from 1."""
-
-    def __init__(self, name, answer, credentials=None, more=""):
-        self.name, self.answer, self.more = name, answer, more
-        self.calls, self.lock = [], threading.Lock()
-        # As large as the messages of the plugin: grpcio's own limit is 4 MiB.
-        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-        handler = grpc.unary_unary_rpc_method_handler(self.call)
-        handlers = grpc.method_handlers_generic_handler(METHOD, {"Export": handler})
-        self.server.add_generic_rpc_handlers((handlers,))
-        if credentials:
-            self.port = self.server.add_secure_port("localhost:0", credentials)
-        else:
-            self.port = self.server.add_insecure_port("127.0.0.1:0")
-        self.server.start()
-
-    def call(self, raw, context):
-        message = ExportMetricsServiceRequest.FromString(raw)
-        with self.lock:
-            self.calls.append((time.monotonic(), message, raw, dict(context.invocation_metadata())))
-            number = len(self.calls)
-        return self.answer(number, context).SerializeToString()
-
-    def settings(self):
-        host = "localhost" if "ca_file" in self.more else "127.0.0.1"
-        return f'[[otlp]]\nendpoint = "{host}:{self.port}"\n{self.more}\n'
-
-
-def ok(_number, _context):
-    return ExportMetricsServiceResponse()
-
-
-def partial(_number, _context):
-    answer = ExportMetricsServiceResponse()
-    answer.partial_success.rejected_data_points = 2
-    answer.partial_success.error_message = "zwei Punkte abgelehnt: größer"
-    return answer
-
-
-def failing(code, times, details=None):
-    def answer(number, context):
-        if number <= times:
-            if details:
-                context.set_trailing_metadata((("grpc-status-details-bin", details),))
-            context.abort(code, f"as the test wants, {number}")
-        return ExportMetricsServiceResponse()
-
-    return answer
-
-
-def certificates(directory):
-    """A certificate for localhost, which is its own authority."""
-    key, pem = os.path.join(directory, "key.pem"), os.path.join(directory, "ca.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-nodes", "-keyout", key, "-out", pem, "-days", "2", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
-    with open(key, "rb") as key, open(pem, "rb") as chain:
-        return pem, grpc.ssl_server_credentials([(key.read(), chain.read())])
-
-
-def points(message):
-    for resource in message.resource_metrics:
-        for scope in resource.scope_metrics:
-            for metric in scope.metrics:
-                data = metric.sum if metric.HasField("sum") else metric.gauge
-                for point in data.data_points:
-                    yield metric, point
 
 
 def check_message(raw, message):
@@ -121,12 +39,12 @@ def main(program):
     print(f"grpcio {grpc.__version__}")
     code = grpc.StatusCode
     with tempfile.TemporaryDirectory() as directory:
-        ca_file, credentials = certificates(directory)
+        ca_file, key = certificates(directory)
         plain = "insecure = true\n"
         tls = f'ca_file = "{ca_file}"\nheaders = {{ api-key = "SECRET" }}\n'
         servers = [
             Server("plain", ok, more=plain + "per_cpu = true\n"),
-            Server("tls", ok, credentials, more=tls),
+            Server("tls", ok, credentials(ca_file, key), more=tls),
             Server("unavailable", failing(code.UNAVAILABLE, 1), more=plain),
             Server("retry_info", failing(code.RESOURCE_EXHAUSTED, 1, RETRY_INFO), more=plain),
             Server("unauthenticated", failing(code.UNAUTHENTICATED, 99), more=plain),
@@ -152,7 +70,7 @@ def main(program):
             with open(os.path.join(directory, "log"), encoding="utf-8") as file:
                 log = file.read()
         for server in servers:
-            server.server.stop(None)
+            server.stop()
             # A message repeated after a failure is the same one.
             for _, message, raw, _ in server.calls:
                 if any(metric.name.startswith("system.") for metric, _ in points(message)):

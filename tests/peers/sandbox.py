@@ -1,22 +1,37 @@
 """An agent in a directory of its own, and other programs beside it, on loopback."""
 
 import contextlib
+import http.client
 import os
+import random
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
 # Seconds until something that comes by itself has to be there.
-SOON = 20
+SOON = 120
+# Ports for servers: the kernel takes none of them for a connection that goes out.
+PORTS = range(10_000, 32_000)
+given = set()
+
+# Ends what was started, also after `kill`.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of the loopback address that nobody has, and that was not returned before."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in given:
+                given.add(port)
+                return port
 
 
 @contextlib.contextmanager
@@ -36,6 +51,7 @@ def running(command, log, **more):
             process.wait(SOON)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
@@ -54,6 +70,12 @@ def agent(program, settings, **more):
             yield process, directory
 
 
+def listens(port):
+    """Whether a program takes connections at this port of the loopback address."""
+    with socket.create_connection(("127.0.0.1", port), SOON):
+        return True
+
+
 def get(url, headers=None):
     """Status and body of a GET."""
     request = urllib.request.Request(url, headers=headers or {})
@@ -66,10 +88,10 @@ def get(url, headers=None):
 
 
 def wait_for(what, ask):
-    """The first true result of `ask`, within SOON."""
+    """The first true result of `ask`, within SOON. A connection that fails or breaks is none."""
     end = time.monotonic() + SOON
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             found = ask()
             if found:
                 return found

@@ -85,6 +85,7 @@ impl Connector for Dial {
             link,
             buffers: LazyBuffers::new(BUFFER, BUFFER),
             head: Vec::new(),
+            cut: None,
             progress: Arc::clone(&self.progress),
             is_tls: self.dialer.peer.origin.scheme == Scheme::Https,
         }))
@@ -103,6 +104,8 @@ pub(super) struct Wire {
     buffers: LazyBuffers,
     /// The part of an answer's head that has arrived.
     head: Vec<u8>,
+    /// Why the request could not be sent to its end, if the peer has closed the connection.
+    cut: Option<io::Error>,
     progress: Arc<Progress>,
     is_tls: bool,
 }
@@ -144,6 +147,10 @@ impl Wire {
             let room = self.head.get_mut(length..).unwrap_or_default();
             let read = self.link.read(room, by);
             self.head.truncate(length + read.as_ref().unwrap_or(&0));
+            if let (Ok(0) | Err(_), Some(cut)) = (&read, self.cut.take()) {
+                self.progress.set(Stage::Sending);
+                return Err(told(cut, timeout));
+            }
             if read.map_err(|error| told(error, timeout))? == 0 {
                 return Ok(false);
             }
@@ -161,11 +168,19 @@ impl Transport for Wire {
         &mut self.buffers
     }
 
+    /// Sends a part of a request. A server may refuse a request before it has read all of it, and
+    /// close the connection (RFC 9112, 9.6). The rest is then dropped, and the answer is read.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.progress.set(Stage::Sending);
+        if self.cut.is_some() {
+            return Ok(());
+        }
         let bytes = self.buffers.output().get(..amount).unwrap_or_default();
-        let sent = self.link.write(bytes, Deadline::after(*timeout.after));
-        sent.map_err(|error| told(error, timeout))
+        match self.link.write(bytes, Deadline::after(*timeout.after)) {
+            Err(error) if is_closed(&error) => self.cut = Some(error),
+            sent => sent.map_err(|error| told(error, timeout))?,
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -184,12 +199,18 @@ impl Transport for Wire {
     }
 
     fn is_open(&mut self) -> bool {
-        link::is_open(self.link.as_mut())
+        self.cut.is_none() && link::is_open(self.link.as_mut())
     }
 
     fn is_tls(&self) -> bool {
         self.is_tls
     }
+}
+
+/// Whether the peer has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error.kind(), BrokenPipe | ConnectionReset)
 }
 
 fn told(error: io::Error, timeout: NextTimeout) -> ureq::Error {

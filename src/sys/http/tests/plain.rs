@@ -1,5 +1,7 @@
 //! Requests without TLS.
 
+use std::io::{Read, Write};
+
 use super::*;
 use fake_server::steps::{Authority, Scratch, Step, YEARS, ok, serve};
 
@@ -401,6 +403,49 @@ fn request_that_the_server_does_not_read_times_out() {
         told(answer, port),
         "Timeout: send to 127.0.0.1:PORT: timed out"
     );
+}
+
+#[test]
+fn answer_before_the_end_of_a_request_is_read() {
+    // (why this row exists, what the server sends before it closes, expected text)
+    let table = [
+        (
+            "refused",
+            "HTTP/1.1 413 Too large\r\nContent-Length: 4\r\n\r\nlong",
+            "413 long",
+        ),
+        (
+            "no length",
+            "HTTP/1.1 404 Not Found\r\n\r\nwrong",
+            "404 wrong",
+        ),
+        ("no answer", "", "Broken: send to 127.0.0.1:PORT: "),
+    ];
+    let body = "x".repeat(16 << 20);
+    for (why, text, expected) in table {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // More bytes than the two buffers of a connection take are still to come.
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 100]).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        let answer = plain(port).exchange(&Request {
+            method: Method::Post,
+            path: "/",
+            body: Some(body.as_bytes()),
+            content_type: JSON,
+            is_repeatable: false,
+        });
+        let said = match answer {
+            Ok(answer) => format!("{} {}", answer.status, answer.body),
+            Err(error) => told(Err(error), port),
+        };
+        assert!(said.starts_with(expected), "{why}: {said}");
+        server.join().unwrap();
+    }
 }
 
 #[test]
