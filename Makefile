@@ -139,8 +139,9 @@ test-outputs: needs-test ## Check Prometheus text and OTLP of the amd64 binary o
 	tests/peers/run prometheus $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 	tests/peers/run otlp $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 
-test-queries: needs-test ## Evaluate the queries of docs/opentelemetry.md by promtool beside Mackerel's values (seconds)
-	tests/peers/run queries
+test-queries: needs-test ## Evaluate the queries of docs/opentelemetry.md by promtool beside Mackerel's values (three minutes; AGENT_BIN=… for another)
+	$(CARGO) build --locked --package fake-server
+	tests/peers/run queries $(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(FAKE_SERVER)
 
 test-root-boundary: needs-test ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
 	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary -- --all

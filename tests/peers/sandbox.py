@@ -65,13 +65,13 @@ def get(url, headers=None):
         return error.code, error.read().decode()
 
 
-def wait_for(what, ask):
-    """The first true result of `ask`, within SOON."""
-    end = time.monotonic() + SOON
+def wait_for(what, ask, limit=SOON):
+    """The first true result of `ask`, within so many seconds."""
+    end = time.monotonic() + limit
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
             found = ask()
             if found:
                 return found
         time.sleep(0.1)
-    raise SystemExit(f"{what}: not there after {SOON} s")
+    raise SystemExit(f"{what}: not there after {limit} s")

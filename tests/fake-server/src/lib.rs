@@ -27,6 +27,7 @@ mod link;
 mod model;
 mod otlp;
 mod print;
+mod record;
 mod script;
 mod server;
 mod shared;
@@ -38,6 +39,7 @@ pub use self::{
     http::{Answer, Request},
     model::{Host, Model},
     print::Printer,
+    record::Recorder,
     require::{is_ci, skip},
     script::{Act, Fault, Rule},
     server::{FakeServer, KEY, Settings},
