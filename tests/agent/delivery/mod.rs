@@ -3,6 +3,7 @@
 mod organizations;
 mod otlp;
 mod otlp_connections;
+mod otlp_evil;
 mod outage;
 mod post;
 mod register;
