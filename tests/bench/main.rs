@@ -16,6 +16,7 @@
 mod trees;
 
 mod hosts;
+mod outputs;
 mod process;
 
 use std::fs;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 
 use fake_server::{FakeServer, Settings};
+use outputs::Outputs;
 use process::{Process, SystemCalls};
 
 /// Number of starts, of which the median is printed.
@@ -78,6 +80,12 @@ struct Arguments {
     /// measure with one metric, one check and one metadata plugin a minute
     #[argh(switch)]
     plugins: bool,
+    /// measure with an OTLP destination over gRPC, without TLS
+    #[argh(switch)]
+    otlp: bool,
+    /// measure with /metrics, which is scraped every 15 seconds
+    #[argh(switch)]
+    scrape: bool,
     /// more lines for the agent's configuration
     #[argh(option, default = "String::new()")]
     config: String,
@@ -194,7 +202,8 @@ fn main() -> ExitCode {
             .map(PathBuf::from)
             .map(|path| attempt("GO_AGENT", || measure(&path, &arguments)));
         failures += usize::from(matches!(go, Some(None)));
-        failures += print(ours.as_ref(), go.flatten().as_ref());
+        let has_limits = !arguments.otlp && !arguments.scrape;
+        failures += print(ours.as_ref(), go.flatten().as_ref(), has_limits);
     }
     match failures {
         0 => ExitCode::SUCCESS,
@@ -214,8 +223,9 @@ fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
         .ok()
 }
 
-/// Prints the table. Returns how many limits were exceeded.
-fn print(ours: Option<&Figures>, go: Option<&Figures>) -> usize {
+/// Prints the table. Returns how many limits were exceeded. They are those of an agent without other
+/// outputs; unless `has_limits`, none is used.
+fn print(ours: Option<&Figures>, go: Option<&Figures>, has_limits: bool) -> usize {
     let number = |value: Option<f64>| match value.filter(|value| value.is_finite()) {
         Some(value) => format!("{value:.1}"),
         None => "-".to_owned(),
@@ -227,14 +237,15 @@ fn print(ours: Option<&Figures>, go: Option<&Figures>) -> usize {
     let mut passed = 0;
     for row in ROWS {
         let figure = ours.map(row.of);
-        let is_passed = (figure.zip(row.limit)).is_some_and(|(figure, limit)| figure > limit);
+        let limit = row.limit.filter(|_| has_limits);
+        let is_passed = (figure.zip(limit)).is_some_and(|(figure, limit)| figure > limit);
         passed += usize::from(is_passed);
         println!(
             "{:<24}{:>12} {:<7}{:>12}{:>12}{:>14}{:>12}{}",
             row.name,
             number(figure),
             row.unit,
-            number(row.limit),
+            number(limit),
             number(row.aim),
             number(row.go),
             number(go.map(row.of)),
@@ -247,11 +258,20 @@ fn print(ours: Option<&Figures>, go: Option<&Figures>) -> usize {
 fn measure(agent: &Path, arguments: &Arguments) -> Figures {
     eprintln!("{}: {STARTS} starts", agent.display());
     let plugins = if arguments.plugins { PLUGINS } else { "" };
-    let bench = Bench::new(agent, &[&arguments.config, plugins].concat());
+    let outputs = Outputs::new(arguments.otlp, arguments.scrape);
+    // Tables are behind all keys.
+    let lines = [
+        outputs.key(),
+        arguments.config.as_str(),
+        plugins,
+        outputs.table(),
+    ];
+    let bench = Bench::new(agent, &lines.concat());
     let mut starts: Vec<f64> = (0..STARTS).map(|_| bench.start_ms()).collect();
     starts.sort_by(f64::total_cmp);
 
     let running = bench.start();
+    let _scraping = outputs.scrape();
     let pid = running.0.id();
     eprintln!("warming up for {} s", arguments.warm_up);
     sleep(Duration::from_secs(arguments.warm_up));
@@ -267,6 +287,7 @@ fn measure(agent: &Path, arguments: &Arguments) -> Figures {
     );
     let span = Duration::from_secs(60) * arguments.strace_minutes;
     let calls = SystemCalls::count(pid, bench.directory.path(), span, |_| true);
+    eprintln!("{}", outputs.received());
     Figures {
         before,
         after,

@@ -22,7 +22,7 @@ RESET = {
 
 
 def read(request):
-    """The points of a request: series to values by second. Prometheus 2.42 knows no dots in names."""
+    """The points of a request: series to values by second. Prometheus 2.42 has no dots in names."""
     plain = re.compile(r"[^a-zA-Z0-9_]").sub
     found, first, text = {}, None, []
     for resource in request.resource_metrics:
@@ -55,8 +55,9 @@ def queries():
         return dict(re.findall(r"^### (\S+)$[^#]*?^```promql\n(.+)\n```$", page.read(), re.M))
 
 
-def expected(mackerel, points):
+def expected(mackerel, points, name="web1", resets=None):
     """Heading to the samples that the query must give: labels and value."""
+    resets = RESET if resets is None else resets
     states = "user nice system idle wait interrupt softirq steal".split()
     cpu = {state: mackerel[f"cpu.{CPU_STATES.get(state, state)}.percentage"] for state in states}
     cpu["user"] += mackerel["cpu.guest.percentage"]
@@ -71,7 +72,7 @@ def expected(mackerel, points):
                 device, direction = labels["device"], labels["direction"]
                 end = ends[direction] + ("Bytes.delta" if group == "interface" else ".delta")
                 value = mackerel.get(f"{group}.{re.sub('[^a-zA-Z0-9_-]', '_', device)}.{end}",
-                                     RESET[group].get((device, direction)))
+                                     resets[group].get((device, direction)))
                 if value is not None:
                     yield labels, value
 
@@ -80,7 +81,7 @@ def expected(mackerel, points):
             segment = re.sub("[^a-zA-Z0-9_-]", "_", device.removeprefix("/dev/"))
             yield {**labels, **more}, mackerel[f"filesystem.{segment}.{end}"]
 
-    host = {"host_name": "web1", "os_type": "linux"}
+    host = {"host_name": name, "os_type": "linux"}
     return {
         "loadavg1": [({"__name__": "system_cpu_load_average_1m", **host}, mackerel["loadavg1"])],
         "cpu": [({"state": state}, value) for state, value in cpu.items()],
@@ -115,12 +116,17 @@ def selector(labels):
     return f"{dict(labels).get('__name__', '')}{{{pairs}}}"
 
 
+def promql(query):
+    """The query as Prometheus 2.42 reads it."""
+    query = re.sub(r"[a-z]+(\.[a-z0-9_]+)+", lambda name: name[0].replace(".", "_"), query)
+    return query.replace("$__rate_interval", "2m")
+
+
 def evaluate(points, samples):
     """Runs promtool. It compares exactly, so that values are rounded to a billionth."""
     tests = []
     for heading, query in queries().items():
-        query = re.sub(r"[a-z]+(\.[a-z0-9_]+)+", lambda name: name[0].replace(".", "_"), query)
-        query = query.replace("$__rate_interval", "2m")
+        query = promql(query)
         keeps_name = any("__name__" in labels for labels, _ in samples[heading])
         if not keeps_name:
             query = f"round(({query}) * 1e9) / 1e9"
@@ -131,15 +137,20 @@ def evaluate(points, samples):
     series = [{"series": selector((*labels, ("__name__", name))),
                "values": " ".join(repr(values[at]) if at in values else "_" for at in (0, 60))}
               for (name, labels), values in points.items()]
-    document = {"evaluation_interval": "1m", "tests": [
-        {"interval": "1m", "input_series": series, "promql_expr_test": tests}]}
+    promtool("1m", series, tests)
+    return len(tests)
+
+
+def promtool(interval, series, tests):
+    """Evaluates `tests` on `series`, which have a value each `interval`."""
+    document = {"evaluation_interval": interval, "tests": [
+        {"interval": interval, "input_series": series, "promql_expr_test": tests}]}
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         json.dump(document, file)
         file.flush()
         ended = subprocess.run(["promtool", "test", "rules", file.name], capture_output=True,
                                text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return len(tests)
 
 
 def main():
@@ -169,4 +180,5 @@ def main():
           "with CPU time of all cores and of each")
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

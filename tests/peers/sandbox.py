@@ -87,13 +87,15 @@ def get(url, headers=None):
         return error.code, error.read().decode()
 
 
-def wait_for(what, ask):
-    """The first true result of `ask`, within SOON. A connection that fails or breaks is none."""
-    end = time.monotonic() + SOON
+def wait_for(what, ask, limit=None):
+    """The first true result of `ask`, within `limit` seconds, or SOON. A connection that breaks is
+    none."""
+    limit = limit or SOON
+    end = time.monotonic() + limit
     while time.monotonic() < end:
         with contextlib.suppress(OSError, http.client.HTTPException):
             found = ask()
             if found:
                 return found
         time.sleep(0.1)
-    raise SystemExit(f"{what}: not there after {SOON} s")
+    raise SystemExit(f"{what}: not there after {limit} s")

@@ -3,6 +3,8 @@
 mod organizations;
 mod otlp;
 mod otlp_connections;
+mod otlp_evil;
+mod otlp_outage;
 mod outage;
 mod post;
 mod register;

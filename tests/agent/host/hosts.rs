@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::sandbox::{Sandbox, limit};
 
 #[path = "../../hosts/mod.rs"]
-mod trees;
+pub(crate) mod trees;
 
 /// Hosts that are measured at the same time. Each mostly waits.
 const AT_ONCE: usize = 6;

@@ -1,5 +1,5 @@
 //! Values read from the host.
 
-mod hosts;
+pub(crate) mod hosts;
 mod hung_mount;
 mod once;

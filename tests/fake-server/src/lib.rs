@@ -27,6 +27,7 @@ mod link;
 mod model;
 mod otlp;
 mod print;
+mod record;
 mod script;
 mod server;
 mod shared;
@@ -37,7 +38,9 @@ mod values;
 pub use self::{
     http::{Answer, Request},
     model::{Host, Model},
+    otlp::times,
     print::Printer,
+    record::Recorder,
     require::{is_ci, skip},
     script::{Act, Fault, Rule},
     server::{FakeServer, KEY, Settings},

@@ -3,13 +3,14 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
 
 use fake_server::h2::Server;
-use fake_server::{FakeServer, Printer, Rule, Settings};
+use fake_server::{FakeServer, Printer, Recorder, Rule, Settings};
 
 /// A stand-in for Mackerel's API v0. Its first line of output is its URL.
 ///
@@ -39,6 +40,10 @@ struct Arguments {
     /// the second line
     #[argh(option)]
     otlp: Option<SocketAddr>,
+    /// directory for the content of each accepted request, one file each, named after the last
+    /// segment of its path; OTLP over gRPC is `Export`
+    #[argh(option)]
+    record: Option<PathBuf>,
     /// what is to go wrong, e.g. 'tsdb #1-3 = 500'; may be repeated, the first that is due decides
     #[argh(option)]
     script: Vec<String>,
@@ -88,6 +93,7 @@ fn run(arguments: &Arguments) -> Result<FakeServer, String> {
         idle: Duration::from_secs(arguments.idle.max(1)),
         requests_per_connection: arguments.requests.max(1),
         printer: printer.then(|| Printer::new(Box::new(stdout), colour)),
+        recorder: arguments.record.clone().map(Recorder::new),
         ..Settings::default()
     });
     let fake_server =
@@ -110,8 +116,12 @@ fn otlp(arguments: &Arguments) -> Result<Option<u16>, String> {
     let listener =
         TcpListener::bind(address).map_err(|error| format!("listen on {address}: {error}"))?;
     let printer = Printer::new(Box::new(std::io::stdout()), has_colour());
+    let recorder = arguments.record.clone().map(Recorder::new);
     let server = Server::start(listener, None, move |call| {
         printer.show_call(call);
+        if let Some(recorder) = &recorder {
+            recorder.keep(&call.path, &call.message);
+        }
         None
     });
     Ok(Some(server.port))

@@ -138,6 +138,21 @@ pub(super) fn lines(message: &[u8]) -> Vec<Line> {
     lines
 }
 
+/// The Unix time of each round in a message: that of the first point of each resource.
+pub fn times(message: &[u8]) -> Vec<u64> {
+    let point = |resource_metrics: &[u8]| {
+        let scope = all(resource_metrics, 2).next()?;
+        let metric = all(scope.bytes(), 2).next()?;
+        let data = all(metric.bytes(), 5).next();
+        let data = data.or_else(|| all(metric.bytes(), 7).next())?;
+        let time = all(all(data.bytes(), 1).next()?.bytes(), 3).next()?;
+        Some(time.number() / 1_000_000_000)
+    };
+    all(message, 1)
+        .filter_map(|resource_metrics| point(resource_metrics.bytes()))
+        .collect()
+}
+
 /// Adds a row for each point of a metric.
 fn points(metric: &[u8], table: &mut Table) {
     let text = |number| {

@@ -10,6 +10,7 @@ use rustix::net::Shutdown;
 
 use super::connection;
 use super::print::Printer;
+use super::record::Recorder;
 use super::script::Rule;
 use super::shared::{Door, Seen, Shared};
 use super::tls::{Certificates, KeyKind};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub announce_close: bool,
     /// Shows what arrives.
     pub printer: Option<Printer>,
+    /// Keeps what is accepted.
+    pub recorder: Option<Recorder>,
 }
 
 impl Default for Settings {
@@ -63,6 +66,7 @@ impl Default for Settings {
             requests_per_connection: usize::MAX,
             announce_close: false,
             printer: None,
+            recorder: None,
         }
     }
 }

@@ -239,6 +239,11 @@ impl Shared {
                 noted.status = Some(answer.status);
             }
         });
+        if let Some(recorder) = &self.settings.recorder
+            && answer.status < 300
+        {
+            recorder.keep(&request.head.path, &request.body);
+        }
         self.print(request, Some(answer));
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use fake_server::{FakeServer, KEY, Settings};
+use fake_server::{FakeServer, KEY, Recorder, Settings};
 
 const HOSTS: &str = "/api/v0/hosts";
 
@@ -207,4 +207,27 @@ fn who_may_do_what() {
         .request_with("GET", HOSTS, "X-Api-Key: whatever\r\n", "")
         .unwrap();
     assert_eq!(client.reply().unwrap().status, 200);
+}
+
+#[test]
+fn recorder_keeps_what_is_accepted() {
+    let directory = std::env::temp_dir().join(format!("recorder-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let fake_server = FakeServer::start(Settings {
+        recorder: Some(Recorder::new(directory.clone())),
+        ..Settings::default()
+    });
+    let fake_server = fake_server.unwrap();
+    let mut client = Client::of(&fake_server);
+    let document = host("memo", json!("kept")).to_string();
+    assert_eq!(client.ask("POST", HOSTS, "refused").status, 400);
+    assert_eq!(client.ask("POST", HOSTS, &document).status, 200);
+    assert_eq!(client.ask("POST", HOSTS, &document).status, 200);
+    let files = std::fs::read_dir(&directory).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["hosts-00000", "hosts-00001"]);
+    let kept = std::fs::read_to_string(directory.join("hosts-00001")).unwrap();
+    assert_eq!(kept, document);
+    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use fake_server::h2::Call;
-use fake_server::{FakeServer, Printer, Settings};
+use fake_server::{FakeServer, Printer, Settings, times};
 
 /// Output of which the test keeps a copy.
 #[derive(Clone, Default)]
@@ -258,6 +258,8 @@ fn print_shows_otlp_as_a_table() {
     .concat();
     let resource = field(1, &field(1, &attribute(b"host.name", b"pi")));
     let message = field(1, &[resource, field(2, &field(2, &metric))].concat());
+    assert_eq!(times(&[&message[..], &message].concat()), [60, 60]);
+    assert!(times(b"\x0a\x7f").is_empty());
     // What is damaged ends what is shown, and nothing else.
     for damage in [&b""[..], b"\xff", b"\x0a\x7f"] {
         printer.show_call(&Call {

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 
@@ -48,13 +48,13 @@ pub struct Evil {
     pub end: End,
     pub needs: usize,
     connections: Arc<AtomicUsize>,
-    closed: Arc<AtomicUsize>,
+    spans: Arc<Mutex<Vec<Duration>>>,
 }
 
 impl Evil {
     /// Waits until it has closed a connection; false if it has not after 20 seconds.
     pub fn wait_for_close(&self) -> bool {
-        let is_closed = || self.closed.load(Ordering::SeqCst) > 0;
+        let is_closed = || !self.spans().is_empty();
         (0..2_000).any(|_| {
             thread::sleep(Duration::from_millis(10));
             is_closed()
@@ -64,6 +64,11 @@ impl Evil {
     /// How many connections have come.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// How long each connection lasted that is closed.
+    pub fn spans(&self) -> Vec<Duration> {
+        self.spans.lock().unwrap().clone()
     }
 }
 
@@ -79,18 +84,19 @@ pub fn evil_on(listener: TcpListener, tls: Option<Arc<ServerConfig>>, name: &str
     let scenario = scenario.unwrap_or_else(|| panic!("no scenario {name}"));
     let port = listener.local_addr().unwrap().port();
     let connections = Arc::<AtomicUsize>::default();
-    let closed = Arc::<AtomicUsize>::default();
-    let counted = [Arc::clone(&connections), Arc::clone(&closed)];
+    let spans = Arc::<Mutex<Vec<Duration>>>::default();
+    let (counted, measured) = (Arc::clone(&connections), Arc::clone(&spans));
     let run = scenario.run;
     thread::spawn(move || {
         for socket in listener.incoming() {
-            let number = counted[0].fetch_add(1, Ordering::SeqCst);
-            let (socket, tls, closed) = (socket?, tls.clone(), Arc::clone(&counted[1]));
+            let begin = Instant::now();
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            let (socket, tls, spans) = (socket?, tls.clone(), Arc::clone(&measured));
             // A client that closes ends the scenario.
             thread::spawn(move || {
                 let wire = open(socket, tls.as_ref())?;
                 let done = run(&mut Script { number, wire });
-                closed.fetch_add(1, Ordering::SeqCst);
+                spans.lock().unwrap().push(begin.elapsed());
                 done
             });
         }
@@ -101,7 +107,7 @@ pub fn evil_on(listener: TcpListener, tls: Option<Arc<ServerConfig>>, name: &str
         end: scenario.end,
         needs: scenario.needs,
         connections,
-        closed,
+        spans,
     }
 }
 
