@@ -144,3 +144,6 @@ impl Events {
         self.ring.push(data);
     }
 }
+
+#[cfg(test)]
+mod tests;
