@@ -19,6 +19,8 @@ pub(super) struct Request<'a> {
     pub(super) host: Option<&'a str>,
     /// What a browser says of the page that asks.
     pub(super) site: Option<&'a str>,
+    /// Id of the last event that a client has got of a stream that it resumes.
+    pub(super) last_event_id: Option<&'a str>,
     authorization: Option<&'a str>,
 }
 
@@ -67,6 +69,7 @@ impl<'a> Request<'a> {
             is_head,
             host,
             site: once("sec-fetch-site")?,
+            last_event_id: once("last-event-id")?,
             authorization: once("authorization")?,
         })
     }

@@ -7,6 +7,7 @@ pub(super) enum Status {
     BadRequest,
     Unauthorized,
     Forbidden,
+    Stranger,
     NotFound,
     MethodNotAllowed,
     BodyNotAllowed,
@@ -27,6 +28,10 @@ impl Status {
                 "send the token of listen_token_file: Authorization: Bearer TOKEN",
             ),
             Status::Forbidden => ("403 Forbidden", "requests of other sites are refused"),
+            Status::Stranger => (
+                "403 Forbidden",
+                "answers only root and the user of the agent",
+            ),
             Status::NotFound => ("404 Not Found", "nothing is here; see /metrics"),
             Status::MethodNotAllowed => ("405 Method Not Allowed", "use GET or HEAD"),
             Status::BodyNotAllowed => ("413 Content Too Large", "send no body"),
@@ -57,6 +62,21 @@ impl Status {
 
 /// An answer. One to HEAD has the headers alone.
 pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: bool) -> Vec<u8> {
+    let length = body.len().to_string();
+    let length = ["Content-Length: ", &length, "\r\n"].concat();
+    let mut answer = head(status, content_type, &length);
+    if !is_head {
+        answer.extend_from_slice(body.as_bytes());
+    }
+    answer
+}
+
+/// The head of an answer whose end is that of the connection.
+pub(super) fn endless(content_type: &str) -> Vec<u8> {
+    head(Status::Ok, content_type, "")
+}
+
+fn head(status: Status, content_type: &str, length: &str) -> Vec<u8> {
     let (line, _) = status.texts();
     let more = match status {
         Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
@@ -64,19 +84,16 @@ pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: 
         Status::Unavailable => "Retry-After: 5\r\n",
         _ => "",
     };
-    let length = body.len().to_string();
     let parts = [
         "HTTP/1.1 ",
         line,
         "\r\nContent-Type: ",
         content_type,
-        "\r\nContent-Length: ",
-        &length,
         "\r\n",
+        length,
         more,
         "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
          Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
-        if is_head { "" } else { body },
     ];
     parts.concat().into_bytes()
 }

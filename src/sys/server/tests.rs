@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use super::{Answer, Listener, OPEN, PENDING, Place, SERVED, Server};
-use crate::base::clock::{Clock, FakeClock, Moment};
+use super::{Answer, Asked, Door, Listener, OPEN, PENDING, Place, Reply, SERVED, Server, Via};
+use crate::base::clock::{Clock, FakeClock};
 
 /// For events that come by themselves.
 const SOON: Option<Duration> = Some(Duration::from_secs(10));
@@ -18,13 +18,18 @@ struct Echo {
 }
 
 impl Answer for Echo {
-    fn answer(&mut self, head: &[u8], _: Moment) -> Vec<u8> {
+    fn answer(&mut self, asked: &Asked<'_>, _: &dyn Clock) -> Reply {
         self.answered += 1;
-        let line = head.split(|byte| *byte == b'\r').next().unwrap();
+        let line = asked.head.split(|byte| *byte == b'\r').next().unwrap();
         match str::from_utf8(line).unwrap().strip_prefix("BYTES ") {
             Some(count) => vec![b'x'; count.parse().unwrap()],
             None => line.to_vec(),
         }
+        .into()
+    }
+
+    fn stranger(&self) -> Vec<u8> {
+        b"stranger".to_vec()
     }
 
     fn too_long(&self) -> Vec<u8> {
@@ -49,7 +54,7 @@ impl Rig {
         let (listener, _) = Listener::bind(&place).unwrap();
         let address = listener.address().unwrap();
         Rig {
-            server: Server::new(listener),
+            server: Server::new(vec![Door::bound(Via::Listen, listener)]),
             clock: FakeClock::default(),
             echo: Echo::default(),
             address,
@@ -254,7 +259,7 @@ fn server_on_a_unix_socket_replaces_a_file_that_was_left_and_nothing_else() {
     let (listener, file) = Listener::bind(&place).unwrap();
     // The peer is there.
     assert!(Listener::bind(&place).is_err());
-    let mut server = Server::new(listener);
+    let mut server = Server::new(vec![Door::bound(Via::Listen, listener)]);
     let mut stream = UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /\r\n\r\n").unwrap();
     let (clock, mut echo) = (FakeClock::default(), Echo::default());
