@@ -11,7 +11,7 @@ use crate::collect::readings::{RESOURCES, Readings};
 use crate::collect::{self, CollectContext, Collector};
 use crate::config::Config;
 use crate::parse::{pressure, stat};
-use crate::render::live::{self, Moments};
+use crate::render::live::{self, Moments, Source};
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
 use crate::sys::uname::uname;
@@ -24,10 +24,10 @@ pub(crate) struct Live {
     root: Root,
     /// Those of every event.
     collectors: Vec<Box<dyn Collector>>,
-    /// Those of an event that [`Live::is_full`] announces.
+    /// Those of an event that [`Source::is_full`] announces.
     seldom: Vec<Box<dyn Collector>>,
     before: Readings,
-    /// Events since the last [`Live::forget`].
+    /// Events since the last [`Source::forget`].
     count: u32,
     buffer: Vec<u8>,
 }
@@ -49,23 +49,21 @@ impl Live {
             buffer: Vec::new(),
         }
     }
+}
 
-    /// The data of the event `host`.
-    pub(crate) fn host(&mut self) -> String {
+impl Source for Live {
+    fn host(&mut self) -> String {
         let name = uname().map(|uname| uname.nodename).unwrap_or_default();
         let text = self.root.table("/proc/stat", &mut self.buffer);
         let text = text.map(|(text, _)| text).unwrap_or_default();
         live::host(&name, VERSION, stat::cores(&text), stat::boot_time(&text))
     }
 
-    /// Whether the next event has what seldom changes, to which the agent may add.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.count.is_multiple_of(EACH)
     }
 
-    /// The data of the event of `now`, when the clock shows `wall`. `agent` has members to add:
-    /// JSON without the braces. Rates are those since the event before.
-    pub(crate) fn event(&mut self, now: Moment, wall: Duration, agent: Option<&str>) -> String {
+    fn event(&mut self, now: Moment, wall: Duration, agent: Option<&str>) -> String {
         let is_full = self.is_full();
         self.count = self.count.wrapping_add(1);
         let mut context = CollectContext {
@@ -98,8 +96,7 @@ impl Live {
         text
     }
 
-    /// Forgets the readings: nobody watches any more. The next event is like the first one.
-    pub(crate) fn forget(&mut self) {
+    fn forget(&mut self) {
         self.before = Readings::default();
         self.count = 0;
         self.buffer = Vec::new();

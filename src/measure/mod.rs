@@ -2,7 +2,6 @@
 //! `scrape` reads the host for one exposition, and `live` for an event of the live page, both beside
 //! the rounds.
 
-#[allow(dead_code, reason = "the listener does not serve it yet")]
 pub(crate) mod live;
 pub(crate) mod scrape;
 

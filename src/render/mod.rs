@@ -5,7 +5,6 @@
 //! `collect` reads the host → [`crate::collect::readings::Readings`] → a module here → values,
 //! which the poster sends.
 
-#[allow(dead_code, reason = "the listener does not serve it yet")]
 pub(crate) mod live;
 pub(crate) mod mackerel;
 pub(crate) mod otlp;

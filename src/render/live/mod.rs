@@ -7,12 +7,29 @@ mod lists;
 
 use std::time::Duration;
 
+use crate::base::clock::Moment;
 use crate::collect::readings::{RESOURCES, Readings};
 use crate::parse::meminfo::Meminfo;
 pub(crate) use json::JsonText;
 
 /// Largest number of devices, mounts or containers of an event, which bounds its length.
 pub(crate) const MOST: usize = 50;
+
+/// What measures events of the live page.
+pub(crate) trait Source {
+    /// Data of the event `host`: what does not change.
+    fn host(&mut self) -> String;
+
+    /// Whether the next event has the agent's part.
+    fn is_full(&self) -> bool;
+
+    /// Data of one event: JSON on one line. `agent` is the agent's part, if it was asked for: some
+    /// members of an object, without its braces.
+    fn event(&mut self, now: Moment, wall: Duration, agent: Option<&str>) -> String;
+
+    /// Forgets the counters of the last event, so that the next one has no rates.
+    fn forget(&mut self);
+}
 
 /// What an event shows.
 pub(crate) struct Moments<'a> {
