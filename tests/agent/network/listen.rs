@@ -218,7 +218,8 @@ fn listener_refuses_what_other_sites_and_rebound_names_ask() {
             "Host: localhost\r\nHost: evil.example",
             "400",
         ),
-        ("another path", "GET / HTTP/1.1", "Host: localhost", "404"),
+        ("another path", "GET /x HTTP/1.1", "Host: localhost", "404"),
+        ("the page, unpacked", "GET / HTTP/1.1", "Host: localhost", "406"),
         (
             "a file",
             "GET /../etc/passwd HTTP/1.1",
