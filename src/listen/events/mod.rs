@@ -129,3 +129,6 @@ impl Events {
         self.ring.push(data);
     }
 }
+
+#[cfg(test)]
+mod tests;
