@@ -124,12 +124,22 @@ def wait_until(tab, what, is_true):
         tab.browser.listen(0.1)
 
 
-def watch(tab, checks, seconds):
+def used(process):
+    """CPU time of a process in milliseconds, and its share of memory in kB."""
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+        ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+    with open(f"/proc/{process.pid}/smaps_rollup", encoding="ascii") as file:
+        share = next(line.split()[1] for line in file if line.startswith("Pss:"))
+    return ticks * 1000 // os.sysconf("SC_CLK_TCK"), share
+
+
+def watch(tab, checks, seconds, process):
     """The page draws and goes on."""
     tab.wait("the page", f"document.querySelector('canvas') && {LIVE}")
     since = checks.mark()
     tab.wait("curves", "document.querySelectorAll('section:not([hidden]) canvas').length >= 4")
     seen = set()
+    before, _ = used(process)
     for _ in range(seconds):
         tab.browser.listen(1)
         seen.add(tab.ask("document.querySelector('canvas').toDataURL()"))
@@ -137,7 +147,8 @@ def watch(tab, checks, seconds):
     checks.check(len(seen) > seconds * 0.6, f"the curves moved {len(seen)} times in {seconds} s")
     checks.check(seconds * 0.6 < len(ids) <= seconds * 1.5 + 3, f"{len(ids)} events in {seconds} s")
     checks.check(are_consecutive(ids), f"ids are not consecutive: {ids}")
-    print(f"watched for {seconds} s: {len(ids)} events")
+    after, share = used(process)
+    print(f"watched for {seconds} s: {len(ids)} events; the agent used {after - before} ms of CPU, PSS {share} kB")
 
 
 def cuts(tab, checks, proxy):
@@ -246,7 +257,7 @@ def main():
         with agent(program, directory) as process:
             sandbox.wait_for("the page", lambda: page_status(port) == 200)
             tab.go(address)
-            watch(tab, checks, seconds)
+            watch(tab, checks, seconds, process)
             # Plugins run at the first whole minute. Pictures of a long look are taken before the cuts.
             if seconds >= 60:
                 looks(tab, checks, place)
@@ -262,7 +273,7 @@ def main():
             checks.check(are_consecutive(ids[-3:]), f"after a restart: {ids}")
             checks.check(checks.resets(since) == 1, f"{checks.resets(since)} resets after a restart")
             checks.check(tab.ask("events.length") <= len(checks.ids(since)), "old curves after a reset")
-            print("restarted: one reset")
+            print(f"restarted: {checks.resets(since)} reset")
             others = crowd(tab, checks, port)
             tab.go(address)
             tab.wait("a refused page", "document.getElementById('state')?.textContent.startsWith('unavailable')")
