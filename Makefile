@@ -40,6 +40,9 @@ NO_PROCESSES := --skip sys::exec --skip settings::load --skip plugins
 # Tests of the built program wait more than they compute.
 TEST_THREADS := $(shell expr 2 \* $$(nproc))
 
+# Of `make test-live`: seconds for which the page is watched.
+LIVE_SECONDS := 20
+
 # Of `make fuzz`: seconds for each target, and what the inputs are made from.
 FUZZ_SECONDS := 20
 FUZZ_SEED := 1
@@ -98,6 +101,9 @@ bless: setup ## Renew the golden files of the hosts in tests/fixtures and the fi
 	git --no-pager diff -- $(BLESSED)
 	git status --short -- $(BLESSED)
 
+page: needs-run ## Pack the live page after a change of src/listen/page/page.html
+	src/listen/page/pack
+
 lint: needs-lint check-docs ## Check format, lints and documents; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -148,6 +154,12 @@ test-peers: needs-test ## Before a release: send OTLP from the amd64 binary of d
 test-queries: needs-test ## The queries of docs/opentelemetry.md alone: by promtool, beside Mackerel's values (three minutes; AGENT_BIN=… for another)
 	$(CARGO) build --locked --package fake-server
 	tests/peers/run queries $(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(FAKE_SERVER)
+
+test-live: setup ## Look at the live page of dist/'s amd64 binary in Chromium (AGENT_BIN=… for another; LIVE_SECONDS=60 before a release)
+	$(CARGO) build --locked --package fake-server
+	@begin=$$(date +%s); \
+	tests/live/run $(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(FAKE_SERVER) target/live $(LIVE_SECONDS) && \
+	echo "test-live: took $$(($$(date +%s) - begin)) s"
 
 test-root-boundary: needs-test ## Let the agent's user prepare traps for root: install, upgrade, uninstall, hooks (as root; dist/'s amd64 binary)
 	AGENT_BIN=$(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(CARGO) test --locked --test boundary -- --all
@@ -256,7 +268,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint deny test test-slow-parts test-manifests dist test-crypto test-dist test-outputs test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+	@for step in lint deny test test-slow-parts test-manifests dist test-crypto test-dist test-outputs test-live test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
 		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

@@ -60,6 +60,14 @@ impl Destination {
         }
     }
 
+    /// The state for people.
+    fn text(&self) -> String {
+        match self.stage {
+            Stage::Ended => "refused for good, see the log".to_owned(),
+            Stage::Running | Stage::Vanished => self.status.text(),
+        }
+    }
+
     fn order(&mut self, order: PosterCommand) {
         // A poster that ends sends `Event::Ended`, unless it has panicked.
         if self.stage == Stage::Running && self.orders.send(order).is_err() {
@@ -205,12 +213,16 @@ impl Destinations {
     /// The state of each destination for people.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter().enumerate();
-        all.map(|(at, destination)| {
-            let text = match destination.stage {
-                Stage::Ended => "refused for good, see the log".to_owned(),
-                Stage::Running | Stage::Vanished => destination.status.text(),
-            };
-            [self.label(at), text].concat()
+        all.map(|(at, destination)| [self.label(at), destination.text()].concat())
+    }
+
+    /// For events: the name of each destination, whether it accepts posts, and its state for people.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (String, bool, String)> {
+        self.0.iter().map(|destination| {
+            let name = label(destination.organization.as_deref());
+            let name = name.trim_end_matches(": ").to_owned();
+            let works = destination.stage == Stage::Running && destination.status.works();
+            (name, works, destination.text())
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::base::channel::Sender;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::deliver::otlp::OtlpEvent;
+use crate::listen::Question;
 use crate::plugins::output::Output;
 use crate::plugins::plugin_schedule::Id;
 use crate::plugins::runner::Tell;
@@ -17,8 +18,8 @@ pub(crate) enum Event {
     Signal(Signal),
     /// A child has ended. It may be an orphan that only this process can reap.
     Child,
-    /// A health question. The answer goes to this sender.
-    Inquiry(Sender<String>),
+    /// A question of a client of the listener. The answer goes to this sender.
+    Question(Question, Sender<String>),
     /// A question for what an exposition says of the agent. The answer goes to this sender.
     Exposition(Sender<AgentState>),
     /// The result of retiring the host of this destination: the error if it failed.

@@ -53,6 +53,18 @@ impl Exporter {
     fn label(&self) -> String {
         ["otlp ", &self.endpoint, ": "].concat()
     }
+
+    /// The state for people.
+    fn text(&self) -> String {
+        match (&self.trouble, self.posted) {
+            (Some((since, why)), _) => {
+                let since = localtime::rfc3339(Duration::from_secs(since.0));
+                format!("exporting fails since {since}: {why}")
+            }
+            (None, Some(_)) => "exporting works".to_owned(),
+            (None, None) => "nothing exported yet".to_owned(),
+        }
+    }
 }
 
 /// A destination of the configuration whose connection is prepared.
@@ -291,16 +303,16 @@ impl Exporters {
 
     /// The state of each destination for people.
     pub(super) fn texts(&self) -> impl Iterator<Item = String> {
+        let all = self.all.iter();
+        all.map(|exporter| [exporter.label(), exporter.text()].concat())
+    }
+
+    /// For events: the name of each destination, whether it accepts posts, and its state for people.
+    pub(super) fn states(&self) -> impl Iterator<Item = (String, bool, String)> {
         self.all.iter().map(|exporter| {
-            let label = exporter.label();
-            match (&exporter.trouble, exporter.posted) {
-                (Some((since, why)), _) => {
-                    let since = localtime::rfc3339(Duration::from_secs(since.0));
-                    format!("{label}exporting fails since {since}: {why}")
-                }
-                (None, Some(_)) => [&label, "exporting works"].concat(),
-                (None, None) => [&label, "nothing exported yet"].concat(),
-            }
+            let works = exporter.trouble.is_none() && exporter.posted.is_some();
+            let name = ["otlp ", &exporter.endpoint].concat();
+            (name, works && !exporter.has_ended, exporter.text())
         })
     }
 }

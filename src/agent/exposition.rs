@@ -1,24 +1,29 @@
-//! The listener: its thread, what main hands over to it, and when it listens.
+//! The listeners: their thread, what main hands over to it, and when it listens.
 
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
 use crate::base;
 use crate::base::channel::{Receiver, Sender, channel};
-use crate::base::clock::{Clock, HostClock, Moment, pause};
+use crate::base::clock::{Clock, HostClock, Moment};
 use crate::base::values::Values;
+use crate::config::outputs::Placed;
 use crate::config::{Config, Listen, NamedFile, Secret};
 use crate::listen::{Routes, Rules};
+use crate::measure::live::Live;
 use crate::measure::scrape::Scraper;
 use crate::parse::process;
 use crate::plugins::plugin_schedule::Id;
 use crate::render::prometheus::{self, AgentState, Exposition};
 use crate::settings::key;
 use crate::sys::fsstat::FsStats;
+use crate::sys::log as backend;
 use crate::sys::log_once::LogOnce;
+use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::server::{Listener, Place, Server, SocketPath};
+use crate::sys::server::{Bind, Door, Listener, Place, Server, SocketPath, Via};
 use crate::sys::uname::uname;
 use crate::sys::{crash, thread};
 
@@ -28,8 +33,6 @@ const STACK: usize = if cfg!(debug_assertions) {
 } else {
     256 << 10
 };
-/// Pause between two attempts to listen.
-const PAUSE: Duration = Duration::from_secs(60);
 /// Time limit for the main thread's answer. The main thread does nothing that takes long.
 const LIMIT: Duration = Duration::from_secs(3);
 /// Time for which the values of a plugin are served after its run.
@@ -80,54 +83,73 @@ impl Drop for SocketFile {
     }
 }
 
-/// Serves `/metrics` in a thread of its own, if that is configured. What only main has is asked
-/// for by `tell`.
+/// Serves the agent's own `socket` and the listener of the configuration in a thread of their own, if
+/// there is any of them. What only main has is asked for by `tell`.
 ///
-/// The address may not be there yet, so that listening is tried again and again. Fails if the
-/// thread cannot be started.
+/// The address of `listen` may not be there yet, so that listening is tried again and again. Fails if
+/// the thread cannot be started.
 pub(super) fn serve(
     config: &Config,
+    socket: Option<UnixListener>,
     root: Root,
     stats: FsStats,
     clock: HostClock,
     tell: Sender<Event>,
 ) -> Result<Option<SocketFile>, String> {
-    let Some(listen) = config.listen.clone() else {
+    let (files, file) = channel();
+    let own = socket.map(|socket| Door::bound(Via::Agent, Listener::Unix(socket)));
+    let listen = config.listen.clone();
+    let is_public = listen.as_ref().is_some_and(|listen| match listen.value {
+        Listen::Tcp(address) => !address.ip().is_loopback(),
+        Listen::Unix(_) => false,
+    });
+    let listen = listen.map(|listen| Door::binding(Via::Listen, binder(listen, files)));
+    let doors: Vec<Door> = own.into_iter().chain(listen).collect();
+    if doors.is_empty() {
         return Ok(None);
-    };
-    let own = uname().map(|uname| uname.nodename).unwrap_or_default();
+    }
+    let name = uname().map(|uname| uname.nodename).unwrap_or_default();
     let names = config.listen_hosts.iter().map(String::as_str);
-    let rules = Rules::new(names.chain([own.as_str()]));
+    let rules = Rules::new(names.chain([name.as_str()]));
     let token_file = config.listen_token_file.clone();
     let token = move || token_file.as_ref().map(token).transpose();
+    let live = Live::new(config, root.clone(), stats.beside());
     let mut scraper = Scraper::new(root.clone(), stats);
+    let main = tell.clone();
     let expose = move || {
         let mut out = Exposition::default();
         scraper.expose(clock.wall(), &mut out);
-        let state = with_resources(ask(&tell).unwrap_or_default(), &root);
+        let state = answer(&tell, Event::Exposition).unwrap_or_default();
+        let state = with_resources(state, &root);
         prometheus::agent(&state, &mut out);
         prometheus::custom(&state.custom, &mut out);
         out.into_text()
     };
-    let mut routes = Routes::new(rules, Box::new(token), Box::new(expose));
-    let (files, file) = channel();
+    let ask = move |question| answer(&main, |to| Event::Question(question, to));
+    let run = format!("{:08x}", random());
+    let mut routes = Routes::new(
+        rules,
+        Box::new(token),
+        Box::new(expose),
+        &backend::RECENT,
+        run,
+    )
+    .asking(Box::new(ask))
+    .measuring(Box::new(live))
+    .public(is_public);
     let run = move || {
         let _stack = crash::watch_stack();
-        let (listener, file) = bind(&listen.value, &listen.place.to_string());
-        if let Some(file) = file {
-            drop(files.send(file));
-        }
-        Server::new(listener).run(&clock, &mut routes);
+        Server::new(doors).run(&clock, &mut routes);
     };
     thread::start("listener", STACK, run)
         .map_err(|error| format!("listen: cannot start a thread: {error}"))?;
     Ok(Some(SocketFile(file)))
 }
 
-/// The state of the agent as main has it; `None` if main does not answer, because it ends.
-fn ask(tell: &Sender<Event>) -> Option<AgentState> {
+/// Main's answer to a question; `None` if main does not answer, because it ends or hangs.
+fn answer<T>(tell: &Sender<Event>, event: impl FnOnce(Sender<T>) -> Event) -> Option<T> {
     let (answer, heard) = channel();
-    tell.send(Event::Exposition(answer)).ok()?;
+    tell.send(event(answer)).ok()?;
     heard.recv_timeout(LIMIT).ok()
 }
 
@@ -153,32 +175,36 @@ fn token(named: &NamedFile) -> Result<Secret, String> {
     token.map_err(|error| base::report(&error))
 }
 
-/// Listens, as soon as that is possible. `by` is the place of the setting.
-fn bind(listen: &Listen, by: &str) -> (Listener, Option<SocketPath>) {
-    let place = match listen {
+/// Returns what listens, once that is possible. The file of a Unix socket goes to `files`.
+fn binder(listen: Placed<Listen>, files: Sender<SocketPath>) -> Bind {
+    let place = match &listen.value {
         Listen::Tcp(address) => Place::Tcp(*address),
         Listen::Unix(path) => Place::Unix(path.clone()),
     };
-    let shown = match listen {
+    let shown = match &listen.value {
+        Listen::Tcp(address) if address.ip().is_loopback() => {
+            format!("http://{address}/ and /metrics")
+        }
         Listen::Tcp(address) => format!("http://{address}/metrics"),
-        Listen::Unix(path) => format!("/metrics on the socket {}", path.display()),
+        Listen::Unix(path) => format!("/ and /metrics on the socket {}", path.display()),
     };
     let mut log = LogOnce::default();
-    loop {
-        match Listener::bind(&place) {
-            Ok(bound) => {
-                log::info!("listen: serving {shown}");
-                return bound;
+    Box::new(move || match Listener::bind(&place) {
+        Ok((listener, file)) => {
+            log::info!("listen: serving {shown}");
+            if let Some(file) = file {
+                drop(files.send(file));
             }
-            Err(error) => {
-                let remedy = remedy(listen, error.kind());
-                log.failed(format!(
-                    "{by}: listen: cannot serve {shown}: {error}; {remedy}; this is tried again every minute"
-                ));
-                pause(PAUSE);
-            }
+            Some(listener)
         }
-    }
+        Err(error) => {
+            let (by, remedy) = (&listen.place, remedy(&listen.value, error.kind()));
+            log.failed(format!(
+                "{by}: listen: cannot serve {shown}: {error}; {remedy}; this is tried again every minute"
+            ));
+            None
+        }
+    })
 }
 
 /// What ends an error of this kind.

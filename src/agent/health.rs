@@ -1,13 +1,9 @@
-//! Answers `mackerel-agent health`: whether the agent measures, and whether the server accepts its
+//! The answer to `mackerel-agent health`: whether the agent measures, and whether the server accepts its
 //! posts.
 
-use std::path::Path;
 use std::time::Duration;
 
-use super::event::Event;
-use crate::base::channel::{Sender, channel};
 use crate::base::clock::Moment;
-use crate::sys::health_socket::{self, SocketFile};
 
 /// Age up to which a measurement is fresh: two rounds and the time that they may take.
 const MEASURED: Duration = Duration::from_secs(150);
@@ -15,8 +11,6 @@ const MEASURED: Duration = Duration::from_secs(150);
 const POSTED: Duration = Duration::from_secs(5 * 60);
 /// Bytes of the text of an answer.
 const TEXT: usize = 1000;
-/// Time limit for the main thread's answer. The main thread does nothing that takes long.
-const LIMIT: Duration = Duration::from_secs(3);
 
 /// What is known of the posts to one destination.
 pub(crate) struct Post {
@@ -56,26 +50,6 @@ fn age(what: &str, last: Option<Moment>, now: Moment, limit: Duration) -> (bool,
         Some(age) => (age <= limit, format!("{what} {} s ago", age.as_secs())),
         None => (false, format!("nothing {what} yet")),
     }
-}
-
-/// Answers health questions through the main thread, which receives them by `tell`.
-///
-/// Runs until the result is dropped. Logs a warning and returns `None` if questions cannot be
-/// answered.
-pub(crate) fn serve(root: &Path, tell: Sender<Event>) -> Option<SocketFile> {
-    let answer = move || {
-        let (answer, heard) = channel();
-        let asked = tell.send(Event::Inquiry(answer));
-        asked
-            .ok()
-            .and_then(|()| heard.recv_timeout(LIMIT).ok())
-            .unwrap_or_else(|| "00 the agent is about to end, or hangs".to_owned())
-    };
-    health_socket::serve(root, answer)
-        .inspect_err(|error| {
-            log::warn!("`mackerel-agent health` will not be answered: {error}");
-        })
-        .ok()
 }
 
 #[cfg(test)]

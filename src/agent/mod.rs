@@ -7,8 +7,9 @@
 //! poster (`deliver`) of each organisation (`destinations`) as `PosterCommand`s. The loop makes no
 //! request and never waits for one.
 //!
-//! `exposition` starts the listener, which asks the loop for the values of plugins. `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of
-//! the loop. `readiness` holds the registration back until the configured probe succeeds.
+//! `exposition` starts the thread of the listeners, which asks the loop for what only that has.
+//! `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of the
+//! loop. `readiness` holds the registration back until the configured probe succeeds.
 
 pub(crate) mod bootclock;
 mod destinations;

@@ -98,7 +98,7 @@ impl<'a> Agent<'a> {
             measure,
             plugins,
             plugins_due: None,
-            latest: config.listen.as_ref().map(|_| Latest::default()),
+            latest: (config.health || config.listen.is_some()).then(Latest::default),
             config,
             destinations,
             exporters,
@@ -224,8 +224,8 @@ impl<'a> Agent<'a> {
                 }
                 Ok(Event::Child) => drop(reap_orphans()),
                 // The asking thread may have timed out.
-                Ok(Event::Inquiry(answer)) => {
-                    drop(answer.send(self.health(clock.moment())));
+                Ok(Event::Question(question, answer)) => {
+                    drop(answer.send(self.reply(question, clock.moment())));
                 }
                 Ok(Event::Exposition(answer)) => drop(answer.send(self.state(clock.moment()))),
                 Ok(Event::Retired(..)) => {}

@@ -29,6 +29,7 @@ use crate::settings::connection::{POSTER_STACK, link};
 use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
 use crate::settings::tags::TAGS;
+use crate::sys::agent_socket;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::journal::Directory;
@@ -86,10 +87,17 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         clock.moment(),
     )
     .map_err(|error| format!("cannot open a pipe: {error}"))?;
-    let _socket = if config.health {
-        super::health::serve(&config.root, tell.clone())
+    let (socket, _file) = if config.health {
+        agent_socket::bind(&config.root)
+            .inspect_err(|error| {
+                log::warn!(
+                    "the agent's socket: {error}; `mackerel-agent health` and `status` will not be answered"
+                );
+            })
+            .ok()
+            .unzip()
     } else {
-        None
+        (None, None)
     };
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
@@ -123,7 +131,14 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     if config.readiness.is_given() {
         super::readiness::watch(config.readiness.clone(), orders)?;
     }
-    let _listener = exposition::serve(&config, root.clone(), stats.beside(), clock, tell.clone())?;
+    let _listener = exposition::serve(
+        &config,
+        socket,
+        root.clone(),
+        stats.beside(),
+        clock,
+        tell.clone(),
+    )?;
     let measure = Measure::new(&config, root, stats);
     let destinations = Destinations::new(all);
     let told = tell.clone();

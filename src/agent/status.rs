@@ -35,6 +35,11 @@ impl AgentStatus {
         true
     }
 
+    /// Whether the server accepts what is posted.
+    pub(crate) fn works(&self) -> bool {
+        self.works && self.trouble.is_none()
+    }
+
     /// The line for people.
     pub(crate) fn text(&self) -> String {
         let (is, what) = match &self.host {

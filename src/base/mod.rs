@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod name_map;
 pub(crate) mod pattern;
 pub(crate) mod program;
+pub(crate) mod ring;
 pub(crate) mod shape;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::config::{Flags, Secret};
 use crate::settings::resolve::survey;
 use crate::settings::tags::TAGS;
-use crate::sys::health_socket;
+use crate::sys::agent_socket::{self, Response};
 use crate::sys::log as backend;
 
 /// Asks the running agent for its health and prints the answer.
@@ -21,9 +21,12 @@ pub(crate) fn health(flags: &Flags) -> Result<(), String> {
     };
     backend::set_level(false, true);
     let root = survey(&flags).config.root;
-    let answer = health_socket::ask(&root).map_err(|error| {
+    let answer = agent_socket::get(&root, "/health");
+    let answer = answer.and_then(Response::accepted).map_err(|error| {
         let root = root.display();
-        format!("unhealthy: no agent of root {root} answers: {error}; health = true has it answer")
+        format!(
+            "unhealthy: no agent of root {root} answers: {error}; start it, or remove health = false"
+        )
     })?;
     let (is, words) = answer.split_once(' ').unwrap_or_default();
     let words = backend::escaped(words);

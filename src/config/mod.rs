@@ -145,7 +145,7 @@ impl Default for Config {
             host_id_store: IdStore::default(),
             custom_identifier: None,
             auto_retirement: false,
-            health: false,
+            health: true,
             container: Container::default(),
             readiness: Readiness::default(),
             disable_http_keep_alive: false,

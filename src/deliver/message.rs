@@ -57,7 +57,7 @@ pub(crate) enum PosterEvent {
     /// The time is known: the host started at this Unix time. Sent only if there are other
     /// destinations that need it.
     Trusted(u64),
-    /// The server has accepted values again. Sent only if there is a health socket.
+    /// The server has accepted values again. Sent only if somebody may ask when.
     Posted,
 }
 

@@ -1,5 +1,8 @@
 //! Answers: status line, headers, body.
 
+/// What other answers may load, if a browser shows one.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// How a request ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Status {
@@ -7,8 +10,10 @@ pub(super) enum Status {
     BadRequest,
     Unauthorized,
     Forbidden,
+    Stranger,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     BodyNotAllowed,
     Misdirected,
     HeadTooLong,
@@ -27,8 +32,16 @@ impl Status {
                 "send the token of listen_token_file: Authorization: Bearer TOKEN",
             ),
             Status::Forbidden => ("403 Forbidden", "requests of other sites are refused"),
+            Status::Stranger => (
+                "403 Forbidden",
+                "answers only root and the user of the agent",
+            ),
             Status::NotFound => ("404 Not Found", "nothing is here; see /metrics"),
             Status::MethodNotAllowed => ("405 Method Not Allowed", "use GET or HEAD"),
+            Status::NotAcceptable => (
+                "406 Not Acceptable",
+                "the page is sent in gzip alone; use a browser, or curl --compressed",
+            ),
             Status::BodyNotAllowed => ("413 Content Too Large", "send no body"),
             Status::Misdirected => (
                 "421 Misdirected Request",
@@ -57,6 +70,22 @@ impl Status {
 
 /// An answer. One to HEAD has the headers alone.
 pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: bool) -> Vec<u8> {
+    let length = body.len().to_string();
+    let length = ["Content-Length: ", &length, "\r\n"].concat();
+    let mut answer = head(status, content_type, &length, POLICY);
+    if !is_head {
+        answer.extend_from_slice(body.as_bytes());
+    }
+    answer
+}
+
+/// The head of an answer whose end is that of the connection.
+pub(super) fn endless(content_type: &str) -> Vec<u8> {
+    head(Status::Ok, content_type, "", POLICY)
+}
+
+/// A head. `length` has the headers that describe the body.
+pub(super) fn head(status: Status, content_type: &str, length: &str, policy: &str) -> Vec<u8> {
     let (line, _) = status.texts();
     let more = match status {
         Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
@@ -64,19 +93,18 @@ pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: 
         Status::Unavailable => "Retry-After: 5\r\n",
         _ => "",
     };
-    let length = body.len().to_string();
     let parts = [
         "HTTP/1.1 ",
         line,
         "\r\nContent-Type: ",
         content_type,
-        "\r\nContent-Length: ",
-        &length,
         "\r\n",
+        length,
         more,
         "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
-        if is_head { "" } else { body },
+         Content-Security-Policy: ",
+        policy,
+        "\r\n\r\n",
     ];
     parts.concat().into_bytes()
 }

@@ -25,6 +25,12 @@ impl History {
         self.last.as_ref().map(|(status, _)| *status)
     }
 
+    /// The status and the message of the last run. `None` if there was none.
+    pub(crate) fn last(&self) -> Option<(CheckStatus, &str)> {
+        let last = self.last.as_ref();
+        last.map(|(status, message)| (*status, message.as_str()))
+    }
+
     /// Records a finding, with its message as it is reported. Returns its urgency.
     ///
     /// An unchanged OK is reported once. Any other status is reported every time, because the

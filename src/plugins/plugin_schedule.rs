@@ -10,6 +10,7 @@ use super::work::Work;
 use crate::base::clock::{Moment, Unix};
 use crate::config::{CheckPlugin, Config, MetadataPlugin, MetricPlugin};
 use crate::plugins::history::History;
+use crate::wire::check::CheckStatus;
 
 /// From the beginning until the first run of metadata plugins.
 const METADATA_DELAY: Duration = Duration::from_secs(10);
@@ -220,6 +221,17 @@ impl PluginSchedule {
         let turns = self.entries.iter().filter_map(|entry| entry.turn);
         let due = turns.map(|(_, due)| due).min();
         due.map_or(Duration::MAX, |due| due.since(now))
+    }
+
+    /// The last finding of each check that has run: its name, status and message.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = (&str, CheckStatus, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.kind {
+            Kind::Check(_, history) => {
+                let (status, message) = history.last()?;
+                Some((entry.name.as_str(), status, message))
+            }
+            Kind::Metric(_) | Kind::Metadata(_) => None,
+        })
     }
 
     /// The plugin of this id, if it is still configured.

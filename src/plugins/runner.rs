@@ -14,6 +14,7 @@ use crate::plugins::history::Urgency;
 use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
 use crate::sys::thread;
+use crate::wire::check::CheckStatus;
 
 use super::plugin_schedule::Id;
 use super::work::PluginEvent;
@@ -96,6 +97,11 @@ impl Plugins {
     /// Time until something is due. [`Duration::MAX`] if nothing will be.
     pub(crate) fn idle(&self, now: Moment) -> Duration {
         self.schedule.idle(now)
+    }
+
+    /// The last finding of each check that has run: its name, status and message.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = (&str, CheckStatus, &str)> {
+        self.schedule.findings()
     }
 
     fn start(&mut self, id: Id, work: Work) {

@@ -114,7 +114,6 @@ impl Config {
     pub(crate) fn alone(variables: &Variables) -> Config {
         Config::default_but(|config| {
             config.pidfile = PathBuf::new();
-            config.health = true;
             // Users of the Go agent's image expect the metrics of that image.
             if variables.get("apikey").is_none() {
                 config.container.metrics = Scope::Auto;

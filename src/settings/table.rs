@@ -205,8 +205,13 @@ pub(super) const TOP: &[Row<Config>] = &[
         .about("Retire the host when the agent is stopped by TERM or INT."),
     row("health", Kind::Bool(|c| &mut c.health))
         .restart(Restart::Key)
-        .about("Answer \"mackerel-agent health\".")
-        .more("It is on where there is no configuration file."),
+        .default("true")
+        .example("false")
+        .about("Answer \"mackerel-agent health\" and \"mackerel-agent status\".")
+        .more(
+            "The agent listens on the socket `agent.socket` in `root`, and answers root and its own \
+             user. The commands `live`, `logs` and `top` need it, too.",
+        ),
     row("verbose", Kind::Bool(|c| &mut c.verbose))
         .flag(&["v", "verbose"], |c, f| {
             over(&mut c.verbose, f.verbose.as_ref())

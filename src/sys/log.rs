@@ -11,11 +11,14 @@ use std::io::{Write, stderr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::localtime::LocalTime;
+use super::log_ring::LogRing;
 use crate::base::clock::{Clock, HostClock};
+use crate::base::json::Json;
 
 /// Module paths that log under another name than their own, longest path first.
 pub(crate) type Tags = &'static [(&'static str, &'static str)];
@@ -36,6 +39,9 @@ struct Stderr {
 }
 
 static STDERR: OnceLock<Stderr> = OnceLock::new();
+
+/// The lines that were logged while somebody follows them.
+pub(crate) static RECENT: LogRing = LogRing::new();
 
 thread_local! {
     /// What precedes the message of each line of this thread.
@@ -170,7 +176,9 @@ pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
 
 impl Stderr {
     fn write(&self, level: Level, tag: &str, message: fmt::Arguments<'_>) {
-        let text = text(level, tag, message);
+        let message = labelled(message);
+        RECENT.push(|| object(self.clock.wall(), level, tag, &message));
+        let text = text(level, tag, &message);
         let line = if self.is_journal {
             marked(level, &text)
         } else {
@@ -229,17 +237,42 @@ fn write(text: &str) {
     drop(stderr().lock().write_all(text.as_bytes()));
 }
 
-/// Level, tag and message of a log line.
-fn text(level: Level, tag: &str, message: fmt::Arguments<'_>) -> String {
-    let level = match level {
+/// A message on one line, with the label of this thread.
+fn labelled(message: fmt::Arguments<'_>) -> String {
+    [LABEL.get(), &one_line(&message.to_string())].concat()
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
         Level::Error => "ERROR",
         Level::Warn => "WARNING",
         Level::Info => "INFO",
         Level::Debug => "DEBUG",
         Level::Trace => "TRACE",
-    };
-    let label = LABEL.get();
-    format!("{level} <{tag}> {label}{}", one_line(&message.to_string()))
+    }
+}
+
+/// Level, tag and message of a log line.
+fn text(level: Level, tag: &str, message: &str) -> String {
+    [word(level), " <", tag, "> ", message].concat()
+}
+
+/// The JSON object of a log line.
+fn object(wall: Duration, level: Level, tag: &str, message: &str) -> String {
+    let quoted = |text: &str| Json::Text(text.to_owned()).to_string();
+    let time = wall.as_millis().to_string();
+    let parts = [
+        "{\"time\":",
+        &time,
+        ",\"level\":\"",
+        word(level),
+        "\",\"tag\":",
+        &quoted(tag),
+        ",\"text\":",
+        &quoted(message),
+        "}",
+    ];
+    parts.concat()
 }
 
 fn stamped(time: &LocalTime, text: &str) -> String {
@@ -277,7 +310,7 @@ mod tests {
             second: 5,
             offset_minutes: 540,
         };
-        let text = text(Level::Warn, "main", format_args!("all is lost"));
+        let text = text(Level::Warn, "main", "all is lost");
         assert_eq!(
             stamped(&time, &text),
             "2026/01/02 15:04:05 WARNING <main> all is lost\n"
@@ -331,7 +364,7 @@ mod tests {
             ("tags", "a\u{e0041}", "a\\u{e0041}"),
         ];
         for (why, given, expected) in table {
-            let line = text(Level::Warn, "t", format_args!("{given}"));
+            let line = text(Level::Warn, "t", &labelled(format_args!("{given}")));
             assert_eq!(line, format!("WARNING <t> {expected}"), "{why}");
         }
     }

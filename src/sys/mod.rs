@@ -1,5 +1,6 @@
 //! One module per kind of side effect. No decisions are made here.
 
+pub(crate) mod agent_socket;
 pub(crate) mod args;
 pub(crate) mod boot;
 pub(crate) mod cache;
@@ -13,13 +14,14 @@ pub(crate) mod executable;
 pub(crate) mod file;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
-pub(crate) mod health_socket;
+
 pub(crate) mod http;
 pub(crate) mod journal;
 pub(crate) mod localtime;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod log_once;
+pub(crate) mod log_ring;
 pub(crate) mod memory;
 pub(crate) mod netif;
 mod nofollow;

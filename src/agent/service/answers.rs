@@ -1,13 +1,22 @@
-//! What the agent says of itself: to the service manager, to `mackerel-agent health`, and to the
-//! listener.
+//! What the agent says of itself: to the service manager, and to clients of the listener.
 
+use std::process;
 use std::time::Duration;
 
 use super::Agent;
 use crate::agent::health;
 use crate::agent::watchdog::Turn;
 use crate::base::clock::Moment;
+use crate::base::json::Json;
+use crate::base::program;
+use crate::listen::Question;
 use crate::render::prometheus::AgentState;
+use crate::sys::log::excerpt;
+
+/// Characters of a check's message in an event.
+const MESSAGE: usize = 200;
+/// Values of plugins in an event.
+const VALUES: usize = 300;
 
 impl Agent<'_> {
     /// The state of all destinations in one line for people.
@@ -19,6 +28,65 @@ impl Agent<'_> {
         } else {
             texts.join("; ")
         }
+    }
+
+    /// The answer to a question of a client.
+    pub(super) fn reply(&self, question: Question, now: Moment) -> String {
+        match question {
+            Question::Health => self.health(now),
+            Question::Status => self.status(now),
+            Question::Live => self.live(now),
+        }
+    }
+
+    /// What the agent says of itself, as JSON.
+    fn status(&self, now: Moment) -> String {
+        let ago = self.last_round.map(|(_, then)| now.since(then).as_secs());
+        let members = [
+            ("status_version", Json::Number(1.0)),
+            ("version", Json::Text(program::VERSION.to_owned())),
+            ("revision", Json::Text(program::REVISION.to_owned())),
+            ("pid", Json::Number(process::id().into())),
+            ("measured_seconds_ago", ago.map_or(Json::Null, count)),
+            ("text", Json::Text(self.text())),
+        ];
+        let members = members.into_iter();
+        Json::Object(
+            members
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+        .to_string()
+    }
+
+    /// The agent's part of an event: the last finding of each check, the last values of plugins, and
+    /// the state of each destination.
+    fn live(&self, now: Moment) -> String {
+        let text = |text: &str| Json::Text(text.to_owned());
+        let checks = self.plugins.findings();
+        let checks = checks.map(|(name, status, message)| {
+            let message = excerpt(message.trim_ascii_end(), MESSAGE);
+            Json::List(vec![text(name), text(status.word()), Json::Text(message)])
+        });
+        let values = self
+            .latest
+            .as_ref()
+            .map_or_else(Vec::new, |latest| latest.values(now));
+        let values = values.into_iter().take(VALUES);
+        let values = values.map(|(name, value)| {
+            let name = Json::Text(["custom.", &name].concat());
+            Json::List(vec![name, Json::Number(value)])
+        });
+        let all = self.destinations.states().chain(self.exporters.states());
+        let destinations = all.map(|(name, works, state)| {
+            Json::List(vec![Json::Text(name), Json::Bool(works), Json::Text(state)])
+        });
+        let [checks, values, destinations] = [
+            Json::List(checks.collect()),
+            Json::List(values.collect()),
+            Json::List(destinations.collect()),
+        ];
+        format!("\"checks\":{checks},\"plugins\":{values},\"destinations\":{destinations}")
     }
 
     /// The answer to a health question.
@@ -79,4 +147,10 @@ impl Agent<'_> {
             watchdog.answered();
         }
     }
+}
+
+/// A number of seconds. Those of a hundred million years are exact.
+#[expect(clippy::cast_precision_loss, reason = "seconds are small")]
+fn count(seconds: u64) -> Json {
+    Json::Number(seconds as f64)
 }

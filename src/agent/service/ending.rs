@@ -132,7 +132,7 @@ impl Agent<'_> {
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(
                     Event::Signal(Signal::Hangup)
-                    | Event::Inquiry(_)
+                    | Event::Question(..)
                     | Event::Exposition(_)
                     | Event::Retired(..),
                 ) => {}
@@ -168,7 +168,10 @@ impl Agent<'_> {
                 Ok(Event::Signal(Signal::Hangup) | Event::Poster(..) | Event::Ended(..)) => {}
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(
-                    Event::Inquiry(_) | Event::Exposition(_) | Event::Otlp(..) | Event::Retired(..),
+                    Event::Question(..)
+                    | Event::Exposition(_)
+                    | Event::Otlp(..)
+                    | Event::Retired(..),
                 ) => {}
                 Ok(Event::Signal(_)) if passed < ONE_STOP => {}
                 // A second signal to stop, or a command that cannot be killed.

@@ -237,7 +237,7 @@ fn variables_alone_are_a_configuration() {
     assert_eq!(loaded.config.display_name.as_deref(), Some("b"));
     assert_eq!(loaded.config.memo.as_deref(), Some("m"));
     let loaded = load(&path("a.conf"), &beside(&[])).checked().unwrap();
-    assert!(!loaded.is_alone && !loaded.config.health);
+    assert!(!loaded.is_alone && loaded.config.health);
     let loaded = load(&path("a.conf"), &beside(&[("MACKEREL_INCLUDE", "[")]));
     let error = loaded.checked().unwrap_err().to_string();
     assert!(

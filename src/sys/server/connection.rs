@@ -1,4 +1,5 @@
-//! One connection: a head is read, an answer is written, the rest is thrown away.
+//! One connection: a head is read, an answer is written, the rest is thrown away. A stream goes on
+//! until the client ends it, or reads too slowly.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,7 +7,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use super::Answer;
+use super::{Answer, Asked, Cursor, Reply, Topic, Via};
 use crate::base::clock::{Clock, Moment};
 
 /// Bytes of a head.
@@ -19,6 +20,14 @@ const WRITE_LIMIT: Duration = Duration::from_secs(5);
 const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 /// From the answer to the peer's end of the connection.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Time without anything to write after which a stream gets [`HEARTBEAT`].
+const HEARTBEAT_PAUSE: Duration = Duration::from_secs(15);
+/// A comment of an event stream. It keeps proxies from ending the connection, and finds clients that
+/// have gone.
+const HEARTBEAT: &[u8] = b":\n\n";
+/// Bytes of a stream that the kernel holds for a slow reader, who is dropped when they are full for
+/// [`WRITE_LIMIT`].
+const STREAM_BUFFER: libc::c_int = 32 << 10;
 /// Bytes that are thrown away after an answer. A connection that is closed with bytes unread is
 /// reset, and the peer may lose the answer.
 const THROWN: usize = 64 << 10;
@@ -27,36 +36,55 @@ const THROWN: usize = 64 << 10;
 pub(super) struct Connection {
     /// Read and written like a file.
     stream: File,
+    via: Via,
     state: State,
     deadline: Moment,
-    /// The end of [`WHOLE_LIMIT`].
-    end: Moment,
+    /// The end of [`WHOLE_LIMIT`]. Streams have none.
+    end: Option<Moment>,
+    /// Bytes that were read after the head.
+    thrown: usize,
 }
 
 enum State {
     Reading(Vec<u8>),
-    Writing { answer: Vec<u8>, written: usize },
-    Closing { thrown: usize },
+    Writing {
+        text: Vec<u8>,
+        written: usize,
+        stream: Option<Cursor>,
+    },
+    /// A stream that waits for more. The deadline is that of the next heartbeat.
+    Following(Cursor),
+    Closing,
     Ended,
 }
 
 impl Connection {
     /// A connection whose head is yet to be read.
-    pub(super) fn new(stream: File, now: Moment) -> Connection {
+    pub(super) fn new(stream: File, via: Via, now: Moment) -> Connection {
         Connection {
             stream,
+            via,
             state: State::Reading(Vec::new()),
             deadline: Moment(now.0 + HEAD_LIMIT),
-            end: Moment(now.0 + WHOLE_LIMIT),
+            end: Some(Moment(now.0 + WHOLE_LIMIT)),
+            thrown: 0,
         }
     }
 
-    /// A connection that gets `answer`, whatever its head is.
-    pub(super) fn refused(stream: File, answer: Vec<u8>, now: Moment) -> Connection {
+    /// A connection that gets `text`, whatever its head is.
+    pub(super) fn refused(stream: File, via: Via, text: Vec<u8>, now: Moment) -> Connection {
         Connection {
-            state: State::Writing { answer, written: 0 },
-            ..Connection::new(stream, now)
+            state: State::Writing {
+                text,
+                written: 0,
+                stream: None,
+            },
+            ..Connection::new(stream, via, now)
         }
+    }
+
+    pub(super) fn via(&self) -> Via {
+        self.via
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -66,96 +94,187 @@ impl Connection {
     /// What poll(2) is to wait for.
     pub(super) fn events(&self) -> libc::c_short {
         match self.state {
-            State::Reading(_) | State::Closing { .. } => libc::POLLIN,
+            State::Reading(_) | State::Following(_) | State::Closing => libc::POLLIN,
             State::Writing { .. } => libc::POLLOUT,
             State::Ended => 0,
         }
     }
 
     pub(super) fn deadline(&self) -> Moment {
-        self.deadline.min(self.end)
+        self.end.map_or(self.deadline, |end| self.deadline.min(end))
     }
 
     /// Whether nothing is left to do, or the time is up.
     pub(super) fn has_ended(&self, now: Moment) -> bool {
-        matches!(self.state, State::Ended) || self.deadline() <= now
+        match self.state {
+            State::Ended => true,
+            State::Following(_) => false,
+            _ => self.deadline() <= now,
+        }
     }
 
     /// Bytes of the answer that wait to be written.
     pub(super) fn pending(&self) -> usize {
         match &self.state {
-            State::Writing { answer, .. } => answer.len(),
+            State::Writing { text, .. } => text.len(),
             _ => 0,
         }
     }
 
-    /// Does what the socket is ready for. A request is refused if the server `is_full`.
-    pub(super) fn proceed(&mut self, clock: &dyn Clock, answer: &mut dyn Answer, is_full: bool) {
+    /// What the stream consists of; `None` if there is no stream.
+    pub(super) fn topic(&self) -> Option<Topic> {
+        match &self.state {
+            State::Writing { stream, .. } => stream.map(|cursor| cursor.topic),
+            State::Following(cursor) => Some(cursor.topic),
+            _ => None,
+        }
+    }
+
+    /// Does what the socket is ready for. A request is refused if the server `is_full`. `streams`
+    /// are open to other clients of the same listener.
+    pub(super) fn proceed(
+        &mut self,
+        clock: &dyn Clock,
+        answer: &mut dyn Answer,
+        is_full: bool,
+        streams: usize,
+    ) {
+        let via = self.via;
+        let mut reply = |head: Option<&[u8]>| match head {
+            None => answer.too_long().into(),
+            Some(_) if is_full => answer.busy().into(),
+            Some(head) => answer.answer(&Asked { via, head, streams }, clock),
+        };
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = match state {
-            State::Reading(head) => self.read(head, clock, answer, is_full),
-            State::Writing { answer, written } => self.write(answer, written, clock.moment()),
-            State::Closing { thrown } => self.throw_away(thrown),
+            State::Reading(head) => self.read(head, clock, &mut reply),
+            State::Writing {
+                text,
+                written,
+                stream,
+            } => self.write(text, written, stream, clock.moment()),
+            State::Following(cursor) => self.throw_away(State::Following(cursor)),
+            State::Closing => self.throw_away(State::Closing),
             State::Ended => State::Ended,
         };
     }
 
-    /// Reads more of the head, and gets the answer once it is whole.
+    /// Writes what follows for a stream that waits for it, and the heartbeat if that is due.
+    pub(super) fn feed(&mut self, now: Moment, answer: &mut dyn Answer) {
+        while let State::Following(mut cursor) = self.state {
+            let mut text = Vec::new();
+            if !answer.more(&mut cursor, &mut text) {
+                self.state = State::Ended;
+                return;
+            }
+            if text.is_empty() && self.deadline <= now {
+                text.extend_from_slice(HEARTBEAT);
+            }
+            if text.is_empty() {
+                return;
+            }
+            self.deadline = Moment(now.0 + WRITE_LIMIT);
+            self.state = self.write(text, 0, Some(cursor), now);
+        }
+    }
+
+    /// Reads more of the head, and gets the answer once it is whole; that to `None` if it is too
+    /// long.
     fn read(
         &mut self,
         mut head: Vec<u8>,
         clock: &dyn Clock,
-        answer: &mut dyn Answer,
-        is_full: bool,
+        answer: &mut dyn FnMut(Option<&[u8]>) -> Reply,
     ) -> State {
-        let answer = match read_head(&mut self.stream, &mut head) {
+        let reply = match read_head(&mut self.stream, &mut head) {
             Ok(Head::Part) => return State::Reading(head),
-            Ok(Head::TooLong) => answer.too_long(),
-            Ok(Head::Whole) if is_full => answer.busy(),
-            Ok(Head::Whole) => answer.answer(&head, clock.moment()),
+            Ok(Head::TooLong) => answer(None),
+            Ok(Head::Whole) => answer(Some(&head)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return State::Reading(head),
             Err(_) => return State::Ended,
         };
         // The answer may have taken a while.
         self.deadline = Moment(clock.moment().0 + WRITE_LIMIT);
-        State::Writing { answer, written: 0 }
+        if reply.stream.is_some() {
+            self.end = None;
+            limit_buffer(&self.stream);
+        }
+        State::Writing {
+            text: reply.text,
+            written: 0,
+            stream: reply.stream,
+        }
     }
 
     /// Writes what the socket takes.
-    fn write(&mut self, answer: Vec<u8>, mut written: usize, now: Moment) -> State {
-        let rest = answer.get(written..).unwrap_or_default();
+    fn write(
+        &mut self,
+        text: Vec<u8>,
+        mut written: usize,
+        stream: Option<Cursor>,
+        now: Moment,
+    ) -> State {
+        let rest = text.get(written..).unwrap_or_default();
         match retried(|| self.stream.write(rest)) {
             Ok(more) => {
                 written += more;
                 if more > 0 {
                     self.deadline = Moment(now.0 + WRITE_LIMIT);
                 }
-                if written < answer.len() {
-                    return State::Writing { answer, written };
+                if written < text.len() {
+                    return State::Writing {
+                        text,
+                        written,
+                        stream,
+                    };
+                }
+                if let Some(cursor) = stream {
+                    self.deadline = Moment(now.0 + HEARTBEAT_PAUSE);
+                    return State::Following(cursor);
                 }
                 // SAFETY: this call takes two numbers and touches no memory.
                 unsafe { libc::shutdown(self.descriptor(), libc::SHUT_WR) };
                 self.deadline = Moment(now.0 + CLOSE_LIMIT);
-                State::Closing { thrown: 0 }
+                State::Closing
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                State::Writing { answer, written }
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::Writing {
+                text,
+                written,
+                stream,
+            },
             Err(_) => State::Ended,
         }
     }
 
-    /// Reads what is left, up to the peer's end.
-    fn throw_away(&mut self, thrown: usize) -> State {
+    /// Reads what is left, up to the peer's end. Returns `state` until then.
+    fn throw_away(&mut self, state: State) -> State {
         let mut buffer = [0; 1024];
         match retried(|| self.stream.read(&mut buffer)) {
-            Ok(more) if more > 0 && thrown + more <= THROWN => State::Closing {
-                thrown: thrown + more,
-            },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::Closing { thrown },
+            Ok(more) if more > 0 && self.thrown + more <= THROWN => {
+                self.thrown += more;
+                state
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state,
             _ => State::Ended,
         }
     }
+}
+
+/// Limits what the kernel holds of a stream for a slow reader.
+fn limit_buffer(stream: &File) {
+    let bytes = STREAM_BUFFER;
+    let length = libc::socklen_t::try_from(size_of_val(&bytes)).unwrap_or_default();
+    // SAFETY: the option is a number of that length, and outlives the call. Without the limit, a
+    // slow reader is noticed later.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUF,
+            (&raw const bytes).cast(),
+            length,
+        )
+    };
 }
 
 /// How much of a head there is.

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::path::{Path, PathBuf};
 
-use crate::sys::health_socket;
+use crate::sys::agent_socket;
 
 /// Mode of the socket's file: its owner and its group may connect.
 const MODE: u32 = 0o660;
@@ -101,7 +101,7 @@ fn remove_left(path: &Path) -> io::Result<()> {
     if !is_socket {
         return Ok(());
     }
-    match health_socket::connect(UnixAddress::from_pathname(path)?, None) {
+    match agent_socket::connect(UnixAddress::from_pathname(path)?, None) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Ok(()),
     }

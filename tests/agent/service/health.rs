@@ -93,7 +93,7 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
         let by_root = place.health_as(0);
         let expected = if has_root || user == 0 { 0 } else { 1 };
         assert_eq!(by_root.code, Some(expected), "{why}: {}", by_root.stderr);
-        assert_eq!(state.join("health.socket").exists(), has_root, "{why}");
+        assert_eq!(state.join("agent.socket").exists(), has_root, "{why}");
         let refused = place.health_as(OTHER);
         assert_eq!(refused.code, Some(1), "{why}: {}", refused.stderr);
         // The caller rejects another user's socket itself, unless the owner is root.
@@ -103,10 +103,14 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
             "ask as that user"
         };
         assert!(refused.stderr.contains(said), "{why}: {}", refused.stderr);
+        if !has_root && user == 0 {
+            let said = "answers only root and the user of the agent";
+            assert!(refused.stderr.contains(said), "{why}: {}", refused.stderr);
+        }
         agent.signal(Signal::TERM);
         let finished = agent.wait_exit(limit(20));
         assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
-        assert!(!state.join("health.socket").exists(), "{why}");
+        assert!(!state.join("agent.socket").exists(), "{why}");
     }
 }
 
@@ -133,7 +137,7 @@ fn a_foreign_program_with_the_sockets_name_is_not_believed() {
         let mut agent = place.start_as(0);
         if has_root {
             poll_until(limit(20), "socket", || {
-                state.join("health.socket").exists().then_some(())
+                state.join("agent.socket").exists().then_some(())
             });
             drop(squatter);
             wait_for_health(&place, 0);
@@ -225,7 +229,7 @@ fn a_flood_of_questions_costs_little_and_keeps_nothing_from_being_posted() {
     fake_server.wait(limit(15), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next().map(drop)
     });
-    let address = SocketAddrUnix::new(sandbox.path("root/health.socket")).unwrap();
+    let address = SocketAddrUnix::new(sandbox.path("root/agent.socket")).unwrap();
     let updates = || fake_server.seen(|seen| seen.model.only_host().updates);
     let (before, used) = (updates(), cpu_ticks(&agent));
     let mut connected = 0;

@@ -1,13 +1,15 @@
-//! Requests to a running agent and its answers, over a Unix socket. The socket is a file below the
-//! agent's root. If no file can be created there, it is an abstract socket.
+//! The socket of a running agent: a file below the agent's root. If no file can be created there, it
+//! is an abstract socket. `sys/server` serves it; [`client`] asks over it.
 //!
 //! The server answers root and its own user only. The client accepts answers from root, its own
 //! user and the owner of the agent's root.
 
+mod client;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::mem::size_of;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -15,23 +17,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::channel::channel;
-use crate::base::clock::pause;
 use crate::sys::thread;
+#[allow(unused_imports, reason = "for the commands that follow a stream")]
+pub(crate) use client::{Body, open};
+pub(crate) use client::{Response, get};
 
-/// Bytes of stack for the thread that answers; it calls no deeply nested code.
+/// Bytes of stack for the thread that connects; it calls no deeply nested code.
 const STACK: usize = 32 << 10;
-/// Time limit for sending, receiving or connecting.
+/// Time limit for connecting.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Pause between two connections: at most 200 per second are accepted.
-const PAUSE: Duration = Duration::from_millis(5);
 /// Maximum number of pending connections.
 const BACKLOG: i32 = 16;
-/// Maximum number of bytes of an answer.
-const MOST: u64 = 1024;
 /// Bytes from the end of a path that are used in an abstract socket's name.
 const PATH: usize = 32;
 /// The name of the socket's file.
-const NAME: &str = "health.socket";
+const NAME: &str = "agent.socket";
 
 /// The socket's file, which is removed on drop; `None` for an abstract socket.
 pub(crate) struct SocketFile(Option<PathBuf>);
@@ -45,13 +45,10 @@ impl Drop for SocketFile {
     }
 }
 
-/// Answers each client with what `answer` returns, one client at a time. Clients must be root or
-/// the agent's own user. `root` is the agent's directory. Fails if another agent serves this root
-/// already, if another program uses the name, and if no thread can be started.
-pub(crate) fn serve(
-    root: &Path,
-    answer: impl Fn() -> String + Send + 'static,
-) -> io::Result<SocketFile> {
+/// Listens for clients of the agent whose directory is `root`, without blocking. Clients must be
+/// friends: see [`is_friend`]. Fails if another agent serves this root already, and if another
+/// program uses the name.
+pub(crate) fn bind(root: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let (listener, file) = match bind_file(root) {
         Ok(listener) => (listener, SocketFile(Some(root.join(NAME)))),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
@@ -63,52 +60,13 @@ pub(crate) fn serve(
     };
     // SAFETY: this call takes two numbers and touches no memory.
     unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) };
-    let own = own_user();
-    let serve = move || loop {
-        let Ok((mut stream, _)) = listener.accept() else {
-            // No descriptors are left; some become free later.
-            pause(LIMIT);
-            continue;
-        };
-        if peer(&stream).is_ok_and(|user| user == 0 || user == own) {
-            // The answer is dropped if the client does not read it within the limit.
-            drop(stream.set_write_timeout(Some(LIMIT)));
-            drop(io::Write::write_all(&mut stream, answer().as_bytes()));
-        }
-        drop(stream);
-        pause(PAUSE);
-    };
-    thread::start("health", STACK, serve).map(|()| file)
+    listener.set_nonblocking(true)?;
+    Ok((listener, file))
 }
 
-/// The answer of the agent whose directory is `root`. Fails if no agent runs, if it does not answer
-/// this user, and if the server runs as another user.
-pub(crate) fn ask(root: &Path) -> io::Result<String> {
-    let address = file_address(root);
-    let stream = match address.and_then(|(directory, address)| connect(address, Some(directory))) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let why = format!("{error}; ask as root or as the agent's user");
-            return Err(io::Error::new(error.kind(), why));
-        }
-        Err(_) => connect(abstract_address(root)?, None)?,
-        Ok(stream) => stream,
-    };
-    let user = peer(&stream)?;
-    let owner = fs::metadata(root).ok().map(|found| found.uid());
-    if user != 0 && user != own_user() && Some(user) != owner {
-        let why = format!("the user {user} has its socket; ask as that user if it is the agent's");
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
-    stream.set_read_timeout(Some(LIMIT))?;
-    let mut answer = String::new();
-    stream.take(MOST).read_to_string(&mut answer)?;
-    if answer.is_empty() {
-        Err(io::Error::other(
-            "no answer; ask as root or as the agent's user",
-        ))
-    } else {
-        Ok(answer)
-    }
+/// Whether the client at the other end of a connection is root or this process's own user.
+pub(crate) fn is_friend(stream: &impl AsRawFd) -> bool {
+    peer(stream.as_raw_fd()).is_ok_and(|user| user == 0 || user == own_user())
 }
 
 /// Listens at the socket's file. Replaces a file at which no process listens.
@@ -171,13 +129,13 @@ pub(super) fn connect(address: SocketAddr, directory: Option<File>) -> io::Resul
         drop(tell.send(UnixStream::connect_addr(&address)));
         drop(directory);
     };
-    thread::start("health", STACK, run)?;
+    thread::start("connect", STACK, run)?;
     let connected = connected.recv_timeout(LIMIT);
     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The user id of the peer, from when it started to listen or connected.
-fn peer(stream: &UnixStream) -> io::Result<libc::uid_t> {
+fn peer(stream: RawFd) -> io::Result<libc::uid_t> {
     let mut found = libc::ucred {
         pid: 0,
         uid: libc::uid_t::MAX,
@@ -187,7 +145,7 @@ fn peer(stream: &UnixStream) -> io::Result<libc::uid_t> {
     // SAFETY: both places are valid for the call, and the second holds the length of the first.
     let asked = unsafe {
         libc::getsockopt(
-            stream.as_raw_fd(),
+            stream,
             libc::SOL_SOCKET,
             libc::SO_PEERCRED,
             (&raw mut found).cast(),
@@ -208,9 +166,31 @@ fn own_user() -> libc::uid_t {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+
+    /// Answers each client in a thread, until the socket's file is dropped.
+    fn serve(root: &Path, text: &'static str) -> io::Result<SocketFile> {
+        let (listener, file) = bind(root)?;
+        listener.set_nonblocking(false)?;
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = [0; 100];
+                let length = stream.read(&mut head).unwrap();
+                assert!(head[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{text}");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        Ok(file)
+    }
+
+    fn ask(root: &Path) -> io::Result<String> {
+        get(root, "/health").map(|response| response.body)
+    }
 
     #[test]
-    fn health_socket_is_served_by_one_agent_per_root() {
+    fn agent_socket_is_served_by_one_agent_per_root() {
         let directory = tempfile::tempdir().unwrap();
         // (why this row exists, root, whether it exists)
         let table = [
@@ -227,11 +207,11 @@ mod tests {
                 fs::create_dir(&root).unwrap();
             }
             ask(&root).unwrap_err();
-            let file = serve(&root, || "well".to_owned()).unwrap();
+            let file = serve(&root, "well").unwrap();
             for _ in 0..3 {
                 assert_eq!(ask(&root).unwrap(), "well", "{why}");
             }
-            assert!(serve(&root, || "mine".to_owned()).is_err(), "{why}");
+            assert!(bind(&root).is_err(), "{why}");
             ask(directory.path()).unwrap_err();
             assert_eq!(root.join(NAME).exists(), is_there, "{why}");
             drop(file);
@@ -240,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn health_socket_replaces_a_stale_file() {
+    fn agent_socket_replaces_a_stale_file() {
         type Lay = fn(&Path);
         // (why this row exists, how it is created)
         let table: [(&str, Lay); 4] = [
@@ -259,13 +239,13 @@ mod tests {
         for (why, lay) in table {
             let directory = tempfile::tempdir().unwrap();
             lay(&directory.path().join(NAME));
-            let _file = serve(directory.path(), || "well".to_owned()).unwrap();
+            let _file = serve(directory.path(), "well").unwrap();
             assert_eq!(ask(directory.path()).unwrap(), "well", "{why}");
         }
     }
 
     #[test]
-    fn health_socket_without_a_file_is_named_after_the_directory() {
+    fn agent_socket_without_a_file_is_named_after_the_directory() {
         let one = tempfile::tempdir().unwrap();
         let other = tempfile::tempdir().unwrap();
         let name = |root: &Path| {

@@ -1,11 +1,14 @@
 //! Requests and their answers.
 
+mod streams;
+
 use std::time::Duration;
 
-use super::{Routes, Rules};
-use crate::base::clock::Moment;
+use super::{Expose, Routes, Rules, Source, Token};
+use crate::base::clock::{FakeClock, Moment};
 use crate::config::Secret;
-use crate::sys::server::Answer;
+use crate::sys::log_ring::LogRing;
+use crate::sys::server::{Answer, Asked, Reply, Topic, Via, Watchers};
 
 fn routes(token: Option<&'static str>) -> Routes {
     let mut count = 0;
@@ -15,7 +18,12 @@ fn routes(token: Option<&'static str>) -> Routes {
     };
     let token = move || Ok(token.map(Secret::new));
     let rules = Rules::new(["Web1.example", ""]);
-    Routes::new(rules, Box::new(token), Box::new(expose))
+    with_token(rules, Box::new(token), Box::new(expose))
+}
+
+fn with_token(rules: Rules, token: Token, expose: Expose) -> Routes {
+    let lines = Box::leak(Box::new(LogRing::new()));
+    Routes::new(rules, token, expose, lines, "0a1b2c3d".to_owned())
 }
 
 fn at(milliseconds: u64) -> Moment {
@@ -24,7 +32,14 @@ fn at(milliseconds: u64) -> Moment {
 
 fn answer(routes: &mut Routes, head: &str, now: Moment) -> String {
     let head = [&head.replace('\n', "\r\n"), "\r\n\r\n"].concat();
-    String::from_utf8(routes.answer(head.as_bytes(), now)).unwrap()
+    let clock = FakeClock::default();
+    clock.moment.set(now.0);
+    let asked = Asked {
+        via: Via::Listen,
+        head: head.as_bytes(),
+        streams: 0,
+    };
+    String::from_utf8(routes.answer(&asked, &clock).text).unwrap()
 }
 
 fn status(head: &str) -> u16 {
@@ -207,7 +222,7 @@ fn answers_have_the_headers_that_browsers_need() {
 fn token_that_cannot_be_read_refuses_everybody() {
     let rules = Rules::new([]);
     let token = || Err("cannot read".to_owned());
-    let mut routes = Routes::new(rules, Box::new(token), Box::new(String::new));
+    let mut routes = with_token(rules, Box::new(token), Box::new(String::new));
     let answer = answer(&mut routes, "GET /metrics HTTP/1.1\nHost: localhost", at(0));
     assert!(answer.contains(" 503 "), "{answer}");
 }
