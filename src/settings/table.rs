@@ -250,7 +250,7 @@ pub(super) const TOP: &[Row<Config>] = &[
     .example("\"127.0.0.1:9100\"")
     .values("address and port, or path of a unix socket")
     .restart(Restart::Key)
-    .about("Where /metrics is served to Prometheus. Other addresses need listen_token_file."),
+    .about("Where /metrics and the live page are served. A public address needs listen_token_file, and has no page."),
     row("listen_hosts", Kind::Texts(|c| &mut c.listen_hosts))
         .example("[\"metrics.example\"]")
         .restart(Restart::Key)
