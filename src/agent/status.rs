@@ -1,10 +1,16 @@
-//! The state of the agent in one line for people, as `systemctl status` shows it.
+//! The state of the agent in one line for people, as `systemctl status` shows it, and the state of
+//! a destination in the report of `mackerel-agent status`.
 
 use std::time::Duration;
 
+use super::health::POSTED;
 use crate::base::clock::Unix;
+use crate::deliver::delivery::{Delivery, DeliveryFailure};
+use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
+use crate::render::status::{DestinationStatus, FailureStatus, QueuedStatus};
 use crate::sys::localtime;
+use crate::sys::log as backend;
 
 /// The state of the registration and of posting.
 #[derive(Default)]
@@ -54,6 +60,61 @@ impl AgentStatus {
             None if self.works => format!("{is}, {what} works"),
             None => is,
         }
+    }
+}
+
+/// The part of a destination's state that its thread publishes. `posted_ago`: the time since the
+/// server last accepted something. `has_ended`: nothing is sent there any more.
+pub(super) fn of_delivery(
+    delivery: Delivery,
+    posted_ago: Option<Duration>,
+    has_ended: bool,
+) -> DestinationStatus {
+    let Delivery {
+        failure,
+        queued,
+        is_held,
+        ..
+    } = delivery;
+    let state = match (&failure, posted_ago) {
+        _ if has_ended => "ended",
+        (Some(_), _) => "failing",
+        (None, None) => "starting",
+        (None, Some(ago)) if ago > POSTED => "late",
+        (None, Some(_)) => "ok",
+    };
+    let held = is_held.then(|| {
+        let step = FailedStep::Readiness;
+        FailureStatus {
+            since: None,
+            step: step.word(),
+            reason: "readiness_probe has not succeeded yet".to_owned(),
+            remedy: step.remedy(),
+        }
+    });
+    DestinationStatus {
+        state,
+        posted_ago: posted_ago.map(|ago| ago.as_secs()),
+        failure: failure.map(of_failure).or(held),
+        queued: QueuedStatus {
+            values: queued.values as u64,
+            rounds: queued.rounds as u64,
+            reports: queued.reports as u64,
+            disk_bytes: queued.disk_bytes,
+            oldest: queued.oldest.map(|time| time.0),
+            save_error: queued.save_error.map(|why| backend::one_line(&why)),
+        },
+        ..DestinationStatus::default()
+    }
+}
+
+fn of_failure(failure: DeliveryFailure) -> FailureStatus {
+    FailureStatus {
+        since: Some(failure.since.0),
+        step: failure.step,
+        // The reason may contain a server's text.
+        reason: backend::one_line(&failure.reason),
+        remedy: failure.remedy,
     }
 }
 

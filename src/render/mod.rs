@@ -8,3 +8,4 @@
 pub(crate) mod mackerel;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
+pub(crate) mod status;

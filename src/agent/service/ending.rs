@@ -10,6 +10,7 @@ use crate::base::clock::{Clock, Moment, pause};
 use crate::config::Config;
 use crate::deliver::api::Api;
 use crate::deliver::retire::until_retired;
+use crate::listen::Question;
 use crate::settings::apply::state;
 use crate::settings::connection::{POSTER_STACK, link_within};
 use crate::settings::organizations::{config_of, organizations};
@@ -130,12 +131,10 @@ impl Agent<'_> {
                 Ok(Event::Poster(at, news)) => self.note(at, news, clock),
                 Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
-                Ok(
-                    Event::Signal(Signal::Hangup)
-                    | Event::Question(..)
-                    | Event::Exposition(_)
-                    | Event::Retired(..),
-                ) => {}
+                Ok(Event::Signal(Signal::Hangup) | Event::Exposition(_) | Event::Retired(..)) => {}
+                Ok(Event::Question(question, answer)) => {
+                    drop(answer.send(self.reply(question, clock)));
+                }
                 // Values of a plugin come too late now, but its end counts.
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 // systemd and other supervisors signal every process of a unit.
