@@ -131,10 +131,15 @@ impl Agent<'_> {
                 Ok(Event::Poster(at, news)) => self.note(at, news, clock),
                 Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
-                Ok(Event::Signal(Signal::Hangup) | Event::Exposition(_) | Event::Retired(..)) => {}
-                Ok(Event::Question(question, answer)) => {
+                Ok(Event::Question(question @ Question::Status, answer)) => {
                     drop(answer.send(self.reply(question, clock)));
                 }
+                Ok(
+                    Event::Signal(Signal::Hangup)
+                    | Event::Question(..)
+                    | Event::Exposition(_)
+                    | Event::Retired(..),
+                ) => {}
                 // Values of a plugin come too late now, but its end counts.
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),
                 // systemd and other supervisors signal every process of a unit.

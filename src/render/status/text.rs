@@ -152,6 +152,11 @@ fn destination(one: &Json, now: Option<u64>, page: &mut Page) {
         ("reports", " reports"),
     ] {
         let count = number(queued, member).unwrap_or_default();
+        let word = if count == 1 {
+            word.trim_end_matches('s')
+        } else {
+            word
+        };
         if count > 0 {
             parts.push([&count.to_string(), word].concat());
         }

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
+use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::fuse::Fuse;
 use crate::process::{Agent, Finished, Signal};
 use crate::process_tree::{is_root, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
-use fake_server::FakeServer;
+use fake_server::{Act, FakeServer, Rule};
 
 /// Seconds until an agent has found out what is wrong: two cores may have much else to do.
 const PATIENCE: u64 = 100;
@@ -107,7 +108,7 @@ const CASES: [Case; 11] = [
             "fails at the step connect since",
             "Remedy: check the network",
             "values",
-            "rounds",
+            "the oldest",
         ],
         ..NONE
     },
@@ -177,7 +178,7 @@ const CASES: [Case; 11] = [
     },
     Case {
         what: "a missing plugin",
-        settings: "[plugin.metrics.gone]\ncommand = \"/nonexistent/plugin\"",
+        settings: "[plugin.metrics.gone]\ncommand = [\"/nonexistent/plugin\"]",
         state: ("ok", ""),
         code: 1,
         shows: &[
@@ -314,23 +315,27 @@ fn status_shows_a_proxy_that_requires_a_login_without_the_password() {
 }
 
 #[test]
-fn status_of_an_agent_that_gave_up_shows_its_supervisor() {
+fn status_shows_a_supervisor_whose_agent_has_ended() {
     only_if!(
         !is_emulated(),
         "an emulated supervisor cannot start its child"
     );
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    // The server has no such host, so that the agent ends.
-    sandbox.adopt("gone");
-    let mut supervisor = sandbox.start_with(&["supervise"], &[]);
-    supervisor.wait_line(limit(PATIENCE), "end", |line| {
-        line.contains("failed to find this host")
+    let supervisor = sandbox.start_with(&["supervise"], &[]);
+    page_once(&sandbox, "a supervised agent", |document| {
+        document["destinations"][0]["state"] == "ok"
     });
-    let page = poll_until(limit(PATIENCE), "absence", || {
-        let page = page(&sandbox, "a retired host, under a supervisor");
-        (page.code == Some(3) && page.stdout.contains("the supervisor runs")).then_some(page)
+    // Stopped, so that it does not start another agent.
+    let child = supervisor.only_child(limit(PATIENCE));
+    supervisor.signal(Signal::STOP);
+    let child = rustix::process::Pid::from_raw(child).unwrap();
+    rustix::process::kill_process(child, Signal::KILL).unwrap();
+    poll_until(limit(PATIENCE), "absence", || {
+        (sandbox.run(&["status"], &[]).code == Some(3)).then_some(())
     });
+    let page = page(&sandbox, "an agent that its supervisor has lost");
+    assert_eq!(page.code, Some(3));
     assert_shows(
         &page,
         &[
@@ -339,8 +344,23 @@ fn status_of_an_agent_that_gave_up_shows_its_supervisor() {
             "the supervisor runs, but the agent that it starts ends again and again",
         ],
     );
+    supervisor.signal(Signal::CONT);
     supervisor.signal(Signal::TERM);
     supervisor.wait_exit(limit(PATIENCE));
+}
+
+#[test]
+fn status_of_an_agent_that_gave_up_says_that_none_runs() {
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    // The server has no such host, so that the agent ends.
+    sandbox.adopt("gone");
+    let ended = sandbox.start().wait_exit(limit(PATIENCE));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    println!("=== a retired host, the agent\n{}", ended.stderr);
+    let page = page(&sandbox, "a retired host");
+    assert_eq!(page.code, Some(3));
+    assert_shows(&page, &["No agent runs", "! agent no agent of root"]);
     let finished = sandbox.run(&["status"], &["-json"]);
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
     let document: Value = serde_json::from_str(&finished.stdout).unwrap();
@@ -363,6 +383,26 @@ fn status_shows_the_agent_that_has_the_root() {
     let page = page(&sandbox, "two agents");
     assert_shows(&page, &[&format!("process {}", agent.pid())]);
     assert_eq!(page.code, Some(0), "{}", page.stdout);
+}
+
+#[test]
+fn status_shows_a_clock_that_differs_from_the_servers() {
+    let fake_server = FakeServer::http();
+    let year = 365 * 86_400;
+    let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
+    fake_server.rule(Rule::on("*", Act::Dated(now + year)));
+    let sandbox = Sandbox::of(&fake_server);
+    let _agent = sandbox.start();
+    let page = page_once(&sandbox, "a clock that is a year behind", |document| {
+        document["clock"]["source"].is_string() && document["destinations"][0]["state"] == "ok"
+    });
+    only_if!(
+        !page.stdout.contains("set by NTP"),
+        "the kernel confirms the clock of this machine"
+    );
+    assert_eq!(page.code, Some(1), "{}", page.stdout);
+    let behind = "it differs from the server's, which is used: 36";
+    assert_shows(&page, &["! clock", behind, "behind Remedy: set the clock"]);
 }
 
 #[test]
