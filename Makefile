@@ -48,7 +48,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless page lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +96,9 @@ bless: setup ## Renew the golden files of the hosts in tests/fixtures and the fi
 	BLESS=1 $(CARGO) test --locked --bin mackerel-agent -- commands::hosts::every_host made_of_the_table
 	git --no-pager diff -- $(BLESSED)
 	git status --short -- $(BLESSED)
+
+page: needs-run ## Pack the live page after a change of src/listen/page/page.html
+	src/listen/page/pack
 
 lint: needs-lint ## Check format and lints; warnings are errors
 	$(CARGO) fmt --all --check

@@ -12,6 +12,7 @@ use crate::base::values::Values;
 use crate::config::outputs::Placed;
 use crate::config::{Config, Listen, NamedFile, Secret};
 use crate::listen::{Routes, Rules};
+use crate::measure::live::Live;
 use crate::measure::scrape::Scraper;
 use crate::parse::process;
 use crate::plugins::plugin_schedule::Id;
@@ -112,6 +113,7 @@ pub(super) fn serve(
     let rules = Rules::new(names.chain([name.as_str()]));
     let token_file = config.listen_token_file.clone();
     let token = move || token_file.as_ref().map(token).transpose();
+    let live = Live::new(config, root.clone(), stats.beside());
     let mut scraper = Scraper::new(root.clone(), stats);
     let main = tell.clone();
     let expose = move || {
@@ -133,6 +135,7 @@ pub(super) fn serve(
         run,
     )
     .asking(Box::new(ask))
+    .measuring(Box::new(live))
     .public(is_public);
     let run = move || {
         let _stack = crash::watch_stack();
@@ -179,8 +182,11 @@ fn binder(listen: Placed<Listen>, files: Sender<SocketPath>) -> Bind {
         Listen::Unix(path) => Place::Unix(path.clone()),
     };
     let shown = match &listen.value {
+        Listen::Tcp(address) if address.ip().is_loopback() => {
+            format!("http://{address}/ and /metrics")
+        }
         Listen::Tcp(address) => format!("http://{address}/metrics"),
-        Listen::Unix(path) => format!("/metrics on the socket {}", path.display()),
+        Listen::Unix(path) => format!("/ and /metrics on the socket {}", path.display()),
     };
     let mut log = LogOnce::default();
     Box::new(move || match Listener::bind(&place) {

@@ -3,7 +3,7 @@
 use super::devices::DeviceNames;
 use super::readings::{Devices, DiskCounters, Readings, Timed};
 use super::{CollectContext, CollectError, Collector, ended};
-use crate::parse::diskstats::{self, READS, WRITES};
+use crate::parse::diskstats::{self, READS, SECTORS_READ, SECTORS_WRITTEN, WRITES};
 
 /// Prefix of device-mapper devices. The devices below them are reported instead.
 const MAPPED: &str = "dm-";
@@ -33,6 +33,8 @@ impl Collector for Disk {
                 counters.push(DiskCounters {
                     reads: now.counters[READS],
                     writes: now.counters[WRITES],
+                    sectors_read: now.counters[SECTORS_READ],
+                    sectors_written: now.counters[SECTORS_WRITTEN],
                 });
                 if let Some(extra) = extra {
                     extra.disks.push(now.counters);

@@ -87,10 +87,13 @@ pub(crate) struct InterfaceCounters {
     pub(crate) sent_bytes: u64,
 }
 
-/// Completed requests of a disk; [`crate::base::counter::UNKNOWN`] if the kernel shows no number.
+/// Completed requests of a disk and their data; [`crate::base::counter::UNKNOWN`] if the kernel shows no number.
 pub(crate) struct DiskCounters {
     pub(crate) reads: u64,
     pub(crate) writes: u64,
+    /// Of [`crate::parse::diskstats::SECTOR`] bytes.
+    pub(crate) sectors_read: u64,
+    pub(crate) sectors_written: u64,
 }
 
 /// The filesystems on devices of this host.

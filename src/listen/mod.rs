@@ -8,6 +8,7 @@
 
 mod events;
 mod logs;
+mod page;
 mod request;
 mod response;
 mod rules;
@@ -24,6 +25,7 @@ use crate::sys::server::{Answer, Asked, Cursor, Reply, Topic, Via, Watchers};
 use events::Events;
 pub(crate) use events::Source;
 use logs::Logs;
+use page::page;
 use request::Request;
 use response::{Status, endless, response};
 pub(crate) use rules::Rules;
@@ -66,7 +68,7 @@ pub(crate) struct Routes {
     /// `None` where no agent runs: there are no `/health` and `/status`.
     ask: Option<Box<Ask>>,
     run: String,
-    /// `None` where nothing is measured: there are no `/events`.
+    /// `None` where nothing is measured: there are no page and no `/events`.
     events: Option<Events>,
     logs: Logs,
     /// Whether other hosts reach the listener of `listen`. It serves `/metrics` alone then.
@@ -107,11 +109,7 @@ impl Routes {
         Routes { ask, ..self }
     }
 
-    #[allow(
-        dead_code,
-        reason = "the readings of one second are a part of their own"
-    )]
-    /// The same routes, with `/events` of what `source` measures.
+    /// The same routes, with the page and `/events` of what `source` measures.
     pub(crate) fn measuring(self, source: Box<dyn Source + Send>) -> Routes {
         let events = Some(Events::new(self.run.clone(), source));
         Routes { events, ..self }
@@ -133,7 +131,7 @@ impl Routes {
         let is_served = match request.path {
             "/metrics" => true,
             "/logs" => is_local,
-            "/events" => is_local && self.events.is_some(),
+            "/" | "/events" => is_local && self.events.is_some(),
             "/status" => is_local && self.ask.is_some(),
             "/health" => is_own && self.ask.is_some(),
             _ => false,
@@ -146,6 +144,8 @@ impl Routes {
         }
         let is_head = request.is_head;
         match request.path {
+            "/" if request.takes_gzip => Ok(page(is_head).into()),
+            "/" => Err(Status::NotAcceptable),
             "/metrics" => {
                 let text = self.exposition(clock.moment());
                 Ok(response(Status::Ok, METRICS_TYPE, text, is_head).into())

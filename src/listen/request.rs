@@ -21,6 +21,8 @@ pub(super) struct Request<'a> {
     pub(super) site: Option<&'a str>,
     /// Id of the last event that a client has got of a stream that it resumes.
     pub(super) last_event_id: Option<&'a str>,
+    /// Whether the client understands gzip.
+    pub(super) takes_gzip: bool,
     authorization: Option<&'a str>,
 }
 
@@ -70,6 +72,9 @@ impl<'a> Request<'a> {
             host,
             site: once("sec-fetch-site")?,
             last_event_id: once("last-event-id")?,
+            takes_gzip: parsed.headers.iter().any(|header| {
+                header.name.eq_ignore_ascii_case("accept-encoding") && has_gzip(header.value)
+            }),
             authorization: once("authorization")?,
         })
     }
@@ -83,4 +88,15 @@ impl<'a> Request<'a> {
             sha256(given.trim_ascii().as_bytes()) == sha256(token.as_bytes())
         })
     }
+}
+
+/// Whether a value of Accept-Encoding names gzip, and not with the weight zero.
+fn has_gzip(value: &[u8]) -> bool {
+    let value = str::from_utf8(value).unwrap_or_default();
+    value.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim_ascii().strip_prefix("q=");
+        let is_zero = weight.is_some_and(|weight| weight.bytes().all(|byte| b"0.".contains(&byte)));
+        name.trim_ascii().eq_ignore_ascii_case("gzip") && !is_zero
+    })
 }

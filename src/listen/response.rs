@@ -1,5 +1,8 @@
 //! Answers: status line, headers, body.
 
+/// What other answers may load, if a browser shows one.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// How a request ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Status {
@@ -10,6 +13,7 @@ pub(super) enum Status {
     Stranger,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     BodyNotAllowed,
     Misdirected,
     HeadTooLong,
@@ -34,6 +38,10 @@ impl Status {
             ),
             Status::NotFound => ("404 Not Found", "nothing is here; see /metrics"),
             Status::MethodNotAllowed => ("405 Method Not Allowed", "use GET or HEAD"),
+            Status::NotAcceptable => (
+                "406 Not Acceptable",
+                "the page is sent in gzip alone; use a browser, or curl --compressed",
+            ),
             Status::BodyNotAllowed => ("413 Content Too Large", "send no body"),
             Status::Misdirected => (
                 "421 Misdirected Request",
@@ -64,7 +72,7 @@ impl Status {
 pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: bool) -> Vec<u8> {
     let length = body.len().to_string();
     let length = ["Content-Length: ", &length, "\r\n"].concat();
-    let mut answer = head(status, content_type, &length);
+    let mut answer = head(status, content_type, &length, POLICY);
     if !is_head {
         answer.extend_from_slice(body.as_bytes());
     }
@@ -73,10 +81,11 @@ pub(super) fn response(status: Status, content_type: &str, body: &str, is_head: 
 
 /// The head of an answer whose end is that of the connection.
 pub(super) fn endless(content_type: &str) -> Vec<u8> {
-    head(Status::Ok, content_type, "")
+    head(Status::Ok, content_type, "", POLICY)
 }
 
-fn head(status: Status, content_type: &str, length: &str) -> Vec<u8> {
+/// A head. `length` has the headers that describe the body.
+pub(super) fn head(status: Status, content_type: &str, length: &str, policy: &str) -> Vec<u8> {
     let (line, _) = status.texts();
     let more = match status {
         Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
@@ -93,7 +102,9 @@ fn head(status: Status, content_type: &str, length: &str) -> Vec<u8> {
         length,
         more,
         "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
+         Content-Security-Policy: ",
+        policy,
+        "\r\n\r\n",
     ];
     parts.concat().into_bytes()
 }

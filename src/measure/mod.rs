@@ -1,6 +1,8 @@
 //! Takes rounds: runs the collectors, renders values, and keeps the counters for the next round.
-//! `scrape` reads the host for one exposition, beside the rounds.
+//! `scrape` reads the host for one exposition, and `live` for an event of the live page, both beside
+//! the rounds.
 
+pub(crate) mod live;
 pub(crate) mod scrape;
 
 use std::time::Duration;

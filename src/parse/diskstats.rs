@@ -9,15 +9,21 @@ use crate::base::counter::UNKNOWN;
 pub(crate) const NUMBERS: usize = 11;
 /// Index of the completed reads.
 pub(crate) const READS: usize = 0;
+/// Index of the sectors read.
+pub(crate) const SECTORS_READ: usize = 2;
 /// Index of the completed writes.
 pub(crate) const WRITES: usize = 4;
+/// Index of the sectors written.
+pub(crate) const SECTORS_WRITTEN: usize = 6;
+/// Bytes of a sector of this file, whatever the disk has.
+pub(crate) const SECTOR: u64 = 512;
 
 /// Counters of a disk or partition since boot.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Disk<'a> {
     /// Its name below `/dev`, e.g. `sda1`.
     pub(crate) device: &'a str,
-    /// The numbers after the name, in the kernel's order; see [`READS`] and [`WRITES`]. They wrap
+    /// The numbers after the name, in the kernel's order; see [`READS`] and the others. They wrap
     /// at 32 bits on 32-bit kernels. [`UNKNOWN`] if the column is not a number.
     pub(crate) counters: [u64; NUMBERS],
 }

@@ -13,6 +13,7 @@ pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
 pub(crate) mod netdev;
 pub(crate) mod plugin;
+pub(crate) mod pressure;
 pub(crate) mod process;
 pub(crate) mod release;
 pub(crate) mod route;

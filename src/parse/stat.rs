@@ -86,6 +86,12 @@ pub(crate) fn cores(text: &str) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
+/// The wall-clock time of the host's start, in seconds since the epoch; `None` without such a line.
+pub(crate) fn boot_time(text: &str) -> Option<u64> {
+    let seconds = lines(text).find_map(|line| line.strip_prefix("btime "))?;
+    seconds.trim_ascii().parse().ok()
+}
+
 /// Whether `line` is a `cpuN` line. The much longer lines after them are not needed.
 fn is_core(line: &&str) -> bool {
     let rest = line.strip_prefix("cpu");
@@ -104,6 +110,7 @@ mod tests {
         let ticks = [1_000, 200, 300, 40_000, 500, 60, 70, 80, 200];
         assert_eq!(stat.ticks, ticks.map(Some));
         assert_eq!(stat.cores, 2);
+        assert_eq!(boot_time(TWO_CORE), Some(1_700_000_000));
     }
 
     #[test]
@@ -163,6 +170,7 @@ mod tests {
         crate::parse::survives_damage(TWO_CORE, |text| {
             drop(parse(text));
             each_core(text, &mut |_, _| ());
+            let _ = boot_time(text);
         });
     }
 }

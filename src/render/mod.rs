@@ -5,6 +5,7 @@
 //! `collect` reads the host → [`crate::collect::readings::Readings`] → a module here → values,
 //! which the poster sends.
 
+pub(crate) mod live;
 pub(crate) mod mackerel;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;

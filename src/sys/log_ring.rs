@@ -38,7 +38,7 @@ impl LogRing {
     }
 
     /// Appends the line that `line` returns, if lines are kept.
-    pub(super) fn push(&self, line: impl FnOnce() -> String) {
+    pub(crate) fn push(&self, line: impl FnOnce() -> String) {
         let mut state = self.state();
         if state.is_kept {
             state.ring.push(line());

@@ -8,6 +8,7 @@
 )]
 
 mod install;
+mod page;
 mod prepare;
 mod units;
 

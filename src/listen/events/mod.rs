@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Ask, Question, stream};
 use crate::base::clock::{Clock, Moment};
 use crate::base::ring::Ring;
+pub(crate) use crate::render::live::Source;
 use crate::sys::server::{Cursor, Topic};
 
 /// Between two events.
@@ -20,22 +21,6 @@ const EVENT: usize = 64 << 10;
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(120);
 /// Longest time between two events over which rates are computed.
 const GAP: Duration = Duration::from_secs(5);
-
-/// What an event says.
-pub(crate) trait Source {
-    /// Data of the event `host`: what does not change.
-    fn host(&mut self) -> String;
-
-    /// Whether the next event has the agent's part.
-    fn is_full(&self) -> bool;
-
-    /// Data of one event: JSON on one line. `agent` is the agent's part, if it was asked for: some
-    /// members of an object, without its braces.
-    fn event(&mut self, now: Moment, wall: Duration, agent: Option<&str>) -> String;
-
-    /// Forgets the counters of the last event, so that the next one has no rates.
-    fn forget(&mut self);
-}
 
 /// The events, and who measures them.
 pub(super) struct Events {
@@ -144,3 +129,6 @@ impl Events {
         self.ring.push(data);
     }
 }
+
+#[cfg(test)]
+mod tests;

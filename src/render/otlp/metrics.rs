@@ -2,6 +2,7 @@
 //! receiver of the OpenTelemetry Collector, and for containers those of the semantic conventions.
 
 use crate::config::Families;
+use crate::parse::diskstats::SECTOR;
 use crate::parse::vmstat;
 
 /// A metric.
@@ -64,8 +65,6 @@ impl Metric {
 
 /// Units of `/proc/stat` in a second, on every target.
 const TICKS: u32 = 100;
-/// Bytes of a sector of `/proc/diskstats`, whatever the device has.
-const SECTOR: u64 = 512;
 
 pub(super) static LOAD: [Metric; 3] = [
     Metric::load("system.cpu.load_average.1m"),

@@ -1,9 +1,7 @@
 //! Files with one line per device: `/proc/diskstats` and `/proc/net/dev`.
 
 use super::exposition::{Exposition, Fixed, Kind};
-
-/// Bytes of a sector of `/proc/diskstats`, whatever the device has.
-const SECTOR: u64 = 512;
+use crate::parse::diskstats::SECTOR;
 
 /// What a column of a file is.
 struct Column {

@@ -10,6 +10,7 @@ fn events_report_each_change_once() {
         _ => Some(200),
     };
     let mut rig = Rig::new(true, down).minutes(0, 6);
+    rig.poster.context.config.health = false;
     rig.run_until(360);
     let news = rig.news.lock().unwrap();
     let kinds: Vec<&str> = news

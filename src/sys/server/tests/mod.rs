@@ -1,31 +1,69 @@
 //! The server against clients that misbehave. Time is that of a clock which the test moves.
 
+mod streams;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use super::{Answer, Asked, Door, Listener, OPEN, PENDING, Place, Reply, SERVED, Server, Via};
-use crate::base::clock::{Clock, FakeClock};
+use super::{
+    Answer, Asked, Cursor, Door, Listener, OPEN, PENDING, Place, Reply, SERVED, Server, Topic, Via,
+    Watchers,
+};
+use crate::base::clock::{Clock, FakeClock, Moment};
 
 /// For events that come by themselves.
 const SOON: Option<Duration> = Some(Duration::from_secs(10));
 
-/// Answers with the first line of the head, or with as many bytes as its path says.
+/// Answers with the first line of the head, with as many bytes as it says, or with a stream.
 #[derive(Default)]
 struct Echo {
     answered: usize,
+    /// What streams consist of.
+    items: Vec<String>,
+    /// Streams end that have got fewer items.
+    first: u64,
+    /// What the server has said last.
+    watchers: Watchers,
+    due: Option<Moment>,
 }
 
 impl Answer for Echo {
     fn answer(&mut self, asked: &Asked<'_>, _: &dyn Clock) -> Reply {
         self.answered += 1;
         let line = asked.head.split(|byte| *byte == b'\r').next().unwrap();
-        match str::from_utf8(line).unwrap().strip_prefix("BYTES ") {
+        let line = str::from_utf8(line).unwrap();
+        let topic = match line {
+            "EVENTS" => Some(Topic::Events),
+            "LOGS" => Some(Topic::Logs),
+            _ => None,
+        };
+        if let Some(topic) = topic {
+            return Reply {
+                text: format!("{} others\n", asked.streams).into(),
+                stream: Some(Cursor { topic, next: 0 }),
+            };
+        }
+        match line.strip_prefix("BYTES ") {
             Some(count) => vec![b'x'; count.parse().unwrap()],
-            None => line.to_vec(),
+            None => line.as_bytes().to_vec(),
         }
         .into()
+    }
+
+    fn more(&mut self, cursor: &mut Cursor, out: &mut Vec<u8>) -> bool {
+        let at = usize::try_from(cursor.next).unwrap();
+        if let Some(item) = self.items.get(at) {
+            out.extend(item.as_bytes());
+            cursor.next += 1;
+        }
+        cursor.next >= self.first
+    }
+
+    fn turn(&mut self, watchers: Watchers, _: &dyn Clock) -> Option<Moment> {
+        self.watchers = watchers;
+        self.due
     }
 
     fn stranger(&self) -> Vec<u8> {

@@ -1,12 +1,14 @@
 //! Requests and their answers.
 
+mod streams;
+
 use std::time::Duration;
 
-use super::{Expose, Routes, Rules, Token};
+use super::{Expose, Routes, Rules, Source, Token};
 use crate::base::clock::{FakeClock, Moment};
 use crate::config::Secret;
 use crate::sys::log_ring::LogRing;
-use crate::sys::server::{Answer, Asked, Via};
+use crate::sys::server::{Answer, Asked, Reply, Topic, Via, Watchers};
 
 fn routes(token: Option<&'static str>) -> Routes {
     let mut count = 0;
