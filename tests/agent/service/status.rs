@@ -14,6 +14,7 @@ use crate::fuse::Fuse;
 use crate::process::{Agent, Finished, Signal};
 use crate::process_tree::{is_root, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
+use fake_server::h2::Server;
 use fake_server::{Act, FakeServer, Rule};
 
 /// Seconds until an agent has found out what is wrong: two cores may have much else to do.
@@ -383,6 +384,35 @@ fn status_shows_the_agent_that_has_the_root() {
     let page = page(&sandbox, "two agents");
     assert_shows(&page, &[&format!("process {}", agent.pid())]);
     assert_eq!(page.code, Some(0), "{}", page.stdout);
+}
+
+#[test]
+fn status_shows_the_state_of_each_destination() {
+    let (fake_server, collector) = (FakeServer::http(), Server::plain());
+    let sandbox = Sandbox::of(&fake_server);
+    // The server refuses the key of b for good.
+    let settings = format!(
+        "[[organization]]\nname = \"b\"\napikey = \"WRONGKEY\"\n\
+         [[otlp]]\nendpoint = \"127.0.0.1:{}\"\ninsecure = true\n\
+         [[otlp]]\nendpoint = \"127.0.0.1:1\"\ninsecure = true\n",
+        collector.port
+    );
+    sandbox.configure(&fake_server.base(), &settings);
+    let _agent = sandbox.start();
+    let page = page_once(&sandbox, "four destinations", |document| {
+        let all = document["destinations"].as_array().unwrap().iter();
+        let states: Vec<_> = all.map(|one| one["state"].as_str().unwrap()).collect();
+        states == ["ok", "ended", "ok", "failing"]
+    });
+    assert_eq!(page.code, Some(1), "{}", page.stdout);
+    let words = [
+        "2 problems ! b nothing is sent there any more since",
+        "status 401",
+        "then restart the agent",
+        "! 127.0.0.1:1 delivery fails at the step connect since",
+        &format!("127.0.0.1:{} ok, last accepted", collector.port),
+    ];
+    assert_shows(&page, &words);
 }
 
 #[test]
