@@ -40,8 +40,8 @@ fn main() -> ExitCode {
     if let Some(code) = cli::answer(&asked) {
         return code.into();
     }
-    match asked.map_or(Ok(()), perform) {
-        Ok(()) => ExitCode::SUCCESS,
+    match asked.map_or(Ok(0), perform) {
+        Ok(code) => code.into(),
         Err(text) => {
             sys::log::say(&text);
             ExitCode::FAILURE
@@ -49,10 +49,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the requested command. The error is the text for the log.
-fn perform(request: Request) -> Result<(), String> {
+/// Runs the requested command. Returns the exit code. The error is the text for the log.
+fn perform(request: Request) -> Result<u8, String> {
     let flags = request.flags;
-    match request.command {
+    let done = match request.command {
         Command::Run => agent::agent(flags),
         Command::Supervise => supervise::supervise(&flags, request.words),
         Command::Once => commands::once(&flags),
@@ -62,10 +62,12 @@ fn perform(request: Request) -> Result<(), String> {
         Command::Health => commands::health(&flags),
         Command::Init => commands::init(&flags),
         Command::Retire => commands::retire(&flags),
+        Command::Status => return commands::status(&flags),
         Command::Install => install::install(&flags.setup),
         Command::Uninstall => install::uninstall(&flags.setup),
         Command::Upgrade => install::upgrade(&flags.setup),
         // `cli::answer` has handled these.
         Command::Version | Command::Help(_) | Command::Manual => Ok(()),
-    }
+    };
+    done.map(|()| 0)
 }

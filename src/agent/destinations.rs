@@ -2,13 +2,17 @@
 //! reported. A destination is identified by its position in the list.
 
 use super::health::Post;
-use super::status::AgentStatus;
+use super::status::{self, AgentStatus};
 use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Unix};
-use crate::config::Organization;
+use crate::base::url::without_userinfo;
+use crate::config::{Config, Organization};
+use crate::deliver::clock_trust::ClockTrust;
+use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::plugins::output::Output;
-use crate::settings::organizations::label;
+use crate::render::status::DestinationStatus;
+use crate::settings::organizations::{config_of, label, organizations};
 use crate::sys::http::cancel::CancelToken;
 
 /// One organisation, and the state of its poster.
@@ -27,8 +31,12 @@ pub(crate) struct Destination {
     /// The host's id on the server. `None` before the registration.
     pub(crate) host_id: Option<String>,
     status: AgentStatus,
+    /// The host's name on the server. `None` before the registration.
+    host_name: Option<String>,
     /// When the server last accepted something.
     posted: Option<Moment>,
+    /// What the poster publishes of itself.
+    delivery: SharedDelivery,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,7 +64,9 @@ impl Destination {
             owes_answer: false,
             host_id: None,
             status: AgentStatus::default(),
+            host_name: None,
             posted: None,
+            delivery: SharedDelivery::default(),
         }
     }
 
@@ -66,6 +76,11 @@ impl Destination {
             Stage::Ended => "refused for good, see the log".to_owned(),
             Stage::Running | Stage::Vanished => self.status.text(),
         }
+    }
+
+    /// The same destination, whose poster publishes its state in `delivery`.
+    pub(crate) fn published_in(self, delivery: SharedDelivery) -> Destination {
+        Destination { delivery, ..self }
     }
 
     fn order(&mut self, order: PosterCommand) {
@@ -176,7 +191,10 @@ impl Destinations {
         };
         match &news {
             PosterEvent::Alive => destination.owes_answer = false,
-            PosterEvent::Registered { id, .. } => destination.host_id = Some(id.clone()),
+            PosterEvent::Registered { id, name } => {
+                destination.host_id = Some(id.clone());
+                destination.host_name = Some(name.clone());
+            }
             PosterEvent::Working | PosterEvent::Posted => destination.posted = Some(now),
             PosterEvent::Failing(_) | PosterEvent::Trusted(_) => {}
         }
@@ -197,6 +215,39 @@ impl Destinations {
             posted: destination.posted,
             has_ended: destination.stage == Stage::Ended,
         })
+    }
+
+    /// The host's name on the first server that has it.
+    pub(crate) fn host_name(&self) -> Option<&str> {
+        let mut names = self.0.iter();
+        names.find_map(|destination| destination.host_name.as_deref())
+    }
+
+    /// What each destination knows of the time.
+    pub(crate) fn trusts(&self) -> impl Iterator<Item = ClockTrust> {
+        self.0
+            .iter()
+            .map(|destination| destination.delivery.read().trust)
+    }
+
+    /// The state of each destination for `mackerel-agent status`.
+    pub(crate) fn statuses(&self, config: &Config, now: Moment) -> Vec<DestinationStatus> {
+        let servers = organizations(config).map(|one| config_of(config, one).apibase);
+        let all = self.0.iter().zip(servers);
+        all.map(|(destination, server)| {
+            let name = destination.organization.as_deref();
+            let posted_ago = destination.posted.map(|then| now.since(then));
+            let has_ended = destination.stage != Stage::Running;
+            let published = destination.delivery.read();
+            DestinationStatus {
+                name: name.unwrap_or("main organization").to_owned(),
+                kind: "mackerel",
+                server: without_userinfo(&server),
+                host_id: destination.host_id.clone(),
+                ..status::of_delivery(published, posted_ago, has_ended)
+            }
+        })
+        .collect()
     }
 
     /// For the exposition: the name of each destination, and when it last accepted something.

@@ -4,12 +4,17 @@
 use std::time::Duration;
 
 use super::health::Post;
+use super::status;
 use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Stamp, Unix};
+use crate::base::url::without_userinfo;
 use crate::base::values::Values;
 use crate::config::{Config, Otlp};
+use crate::deliver::clock_trust::ClockTrust;
+use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::otlp::{Destination, OtlpCommand, OtlpEvent};
 use crate::render::otlp::{Resource, Round};
+use crate::render::status::DestinationStatus;
 use crate::settings::connection::proxies;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::localtime;
@@ -32,6 +37,8 @@ struct Exporter {
     orders: Sender<OtlpCommand>,
     /// Shortens the exporter's request at the end.
     cancel: CancelToken,
+    /// What the exporter publishes of itself.
+    delivery: SharedDelivery,
     /// Whether it gets the states of checks.
     takes_checks: bool,
     has_ended: bool,
@@ -73,6 +80,7 @@ pub(super) struct Prepared {
     takes_checks: bool,
     destination: Destination<Resource>,
     cancel: CancelToken,
+    delivery: SharedDelivery,
     /// The number of the exporter that has the same endpoint.
     known: Option<usize>,
 }
@@ -110,12 +118,17 @@ impl Exporters {
                 .position(|known| known.endpoint == otlp.endpoint);
             let known = same.map(|at| left.swap_remove(at));
             let cancel = known.map_or_else(CancelToken::default, |known| known.cancel.clone());
+            let delivery = known
+                .map(|known| known.delivery.clone())
+                .unwrap_or_default();
             let resource = Resource::new(&name, &otlp.resource);
+            let destination = Destination::new(otlp, proxies(config), resource, cancel.clone())?;
             all.push(Prepared {
                 endpoint: otlp.endpoint.clone(),
                 takes_checks: otlp.checks,
-                destination: Destination::new(otlp, proxies(config), resource, cancel.clone())?,
+                destination: destination.published_in(delivery.clone()),
                 cancel,
+                delivery,
                 known: known.map(|known| known.number),
             });
         }
@@ -145,6 +158,7 @@ impl Exporters {
                     endpoint: one.endpoint,
                     orders,
                     cancel: one.cancel,
+                    delivery: one.delivery,
                     takes_checks: one.takes_checks,
                     has_ended: false,
                     owes_answer: false,
@@ -291,6 +305,27 @@ impl Exporters {
             label: exporter.label(),
             posted: exporter.posted,
             has_ended: exporter.has_ended,
+        })
+    }
+
+    /// What each exporter knows of the time.
+    pub(super) fn trusts(&self) -> impl Iterator<Item = ClockTrust> {
+        self.all
+            .iter()
+            .map(|exporter| exporter.delivery.read().trust)
+    }
+
+    /// The state of each destination for `mackerel-agent status`.
+    pub(super) fn statuses(&self, now: Moment) -> impl Iterator<Item = DestinationStatus> {
+        self.all.iter().map(move |exporter| {
+            let posted_ago = exporter.posted.map(|then| now.since(then));
+            let server = without_userinfo(&exporter.endpoint);
+            DestinationStatus {
+                name: server.clone(),
+                kind: "otlp",
+                server,
+                ..status::of_delivery(exporter.delivery.read(), posted_ago, exporter.has_ended)
+            }
         })
     }
 

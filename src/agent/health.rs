@@ -8,7 +8,7 @@ use crate::base::clock::Moment;
 /// Age up to which a measurement is fresh: two rounds and the time that they may take.
 const MEASURED: Duration = Duration::from_secs(150);
 /// Age up to which an accepted post is fresh.
-const POSTED: Duration = Duration::from_secs(5 * 60);
+pub(super) const POSTED: Duration = Duration::from_secs(5 * 60);
 /// Bytes of the text of an answer.
 const TEXT: usize = 1000;
 

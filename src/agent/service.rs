@@ -3,6 +3,7 @@
 mod answers;
 mod ending;
 pub(super) mod reloading;
+mod reporting;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::render::mackerel;
 use crate::sys::digest;
 use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
+use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
 use crate::sys::log as backend;
 use crate::sys::notify::Notify;
@@ -66,6 +68,10 @@ pub(crate) struct Agent<'a> {
     tell: Option<Sender<Event>>,
     /// Whether a second signal to stop has come.
     is_forced: bool,
+    /// When the main loop began.
+    started: Option<Moment>,
+    /// Which mounts do not answer. `None` if nobody asks for that.
+    mounts: Option<FsStats>,
     /// When the last round was measured, by both clocks.
     last_round: Option<(Stamp, Moment)>,
     /// The values that plugins have printed. `None` if nobody serves them.
@@ -108,6 +114,8 @@ impl<'a> Agent<'a> {
             program: None,
             tell: None,
             is_forced: false,
+            started: None,
+            mounts: None,
             last_round: None,
             has_released_code: false,
         }
@@ -116,6 +124,12 @@ impl<'a> Agent<'a> {
     /// The same agent, able to retire its host. The result of that comes through `tell`.
     pub(crate) fn told_through(mut self, tell: Sender<Event>) -> Agent<'a> {
         self.tell = Some(tell);
+        self
+    }
+
+    /// The same agent, whose report names the mounts that hang according to `stats`.
+    pub(crate) fn with_mounts(mut self, stats: FsStats) -> Agent<'a> {
+        self.mounts = Some(stats);
         self
     }
 
@@ -176,6 +190,7 @@ impl<'a> Agent<'a> {
     /// ready.
     fn begin(&mut self, clock: &dyn Clock) {
         let start = clock.unix();
+        self.started = Some(clock.moment());
         self.schedule.add(Job::Collect, ROUND, 0, start);
         self.schedule
             .add(Job::Describe, DESCRIPTION, start.0, start);
@@ -225,7 +240,7 @@ impl<'a> Agent<'a> {
                 Ok(Event::Child) => drop(reap_orphans()),
                 // The asking thread may have timed out.
                 Ok(Event::Question(question, answer)) => {
-                    drop(answer.send(self.reply(question, clock.moment())));
+                    drop(answer.send(self.reply(question, clock)));
                 }
                 Ok(Event::Exposition(answer)) => drop(answer.send(self.state(clock.moment()))),
                 Ok(Event::Retired(..)) => {}

@@ -17,6 +17,7 @@ use crate::base::{self, program};
 use crate::config::{Config, Flags, IdStore};
 use crate::deliver::api::Api;
 use crate::deliver::cloud_lookup::CloudLookup;
+use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::message::PosterCommand;
 use crate::deliver::otlp;
 use crate::deliver::poster::{Persister, Poster};
@@ -123,10 +124,17 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
             config: own,
         };
         let cancel = CancelToken::default();
-        let started = post.start(clock, tell.clone(), stats.beside(), cancel.clone());
+        let delivery = SharedDelivery::default();
+        let started = post.start(
+            clock,
+            tell.clone(),
+            stats.beside(),
+            cancel.clone(),
+            delivery.clone(),
+        );
         let sender = started.map_err(|why| [label, why].concat())?;
         orders.push(sender.clone());
-        all.push(Destination::new(organization, sender, cancel));
+        all.push(Destination::new(organization, sender, cancel).published_in(delivery));
     }
     if config.readiness.is_given() {
         super::readiness::watch(config.readiness.clone(), orders)?;
@@ -139,6 +147,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         clock,
         tell.clone(),
     )?;
+    let mounts = stats.beside();
     let measure = Measure::new(&config, root, stats);
     let destinations = Destinations::new(all);
     let told = tell.clone();
@@ -167,7 +176,8 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         exporters,
         notify,
     );
-    agent.told_through(tell).run(&BootClock(clock), &events)
+    let agent = agent.told_through(tell).with_mounts(mounts);
+    agent.run(&BootClock(clock), &events)
 }
 
 /// What a poster is started with.
@@ -191,6 +201,7 @@ impl Start {
         tell: Sender<Event>,
         stats: FsStats,
         cancel: CancelToken,
+        delivery: SharedDelivery,
     ) -> Result<Sender<PosterCommand>, String> {
         let Start {
             at,
@@ -229,6 +240,7 @@ impl Start {
             poster.fit(limit);
         }
         let mut poster = poster.keep_with(keeper, &clock).cancelled_by(cancel);
+        poster = poster.published_in(delivery);
         if config.readiness.is_given() {
             poster.hold();
         }

@@ -1,10 +1,16 @@
-//! The state of the agent in one line for people, as `systemctl status` shows it.
+//! The state of the agent in one line for people, as `systemctl status` shows it, and the state of
+//! a destination in the report of `mackerel-agent status`.
 
 use std::time::Duration;
 
+use super::health::POSTED;
 use crate::base::clock::Unix;
+use crate::deliver::delivery::{Delivery, DeliveryFailure};
+use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
+use crate::render::status::{DestinationStatus, FailureStatus, QueuedStatus};
 use crate::sys::localtime;
+use crate::sys::log as backend;
 
 /// The state of the registration and of posting.
 #[derive(Default)]
@@ -54,6 +60,61 @@ impl AgentStatus {
             None if self.works => format!("{is}, {what} works"),
             None => is,
         }
+    }
+}
+
+/// The part of a destination's state that its thread publishes. `posted_ago`: the time since the
+/// server last accepted something. `has_ended`: nothing is sent there any more.
+pub(super) fn of_delivery(
+    delivery: Delivery,
+    posted_ago: Option<Duration>,
+    has_ended: bool,
+) -> DestinationStatus {
+    let Delivery {
+        failure,
+        queued,
+        is_held,
+        ..
+    } = delivery;
+    let state = match (&failure, posted_ago) {
+        _ if has_ended => "ended",
+        (Some(_), _) => "failing",
+        (None, None) => "starting",
+        (None, Some(ago)) if ago > POSTED => "late",
+        (None, Some(_)) => "ok",
+    };
+    let held = is_held.then(|| {
+        let step = FailedStep::Readiness;
+        FailureStatus {
+            since: None,
+            step: step.word(),
+            reason: "readiness_probe has not succeeded yet".to_owned(),
+            remedy: step.remedy(),
+        }
+    });
+    DestinationStatus {
+        state,
+        posted_ago: posted_ago.map(|ago| ago.as_secs()),
+        failure: failure.map(of_failure).or(held),
+        queued: QueuedStatus {
+            values: queued.values as u64,
+            rounds: queued.rounds as u64,
+            reports: queued.reports as u64,
+            disk_bytes: queued.disk_bytes,
+            oldest: queued.oldest.map(|time| time.0),
+            save_error: queued.save_error.map(|why| backend::one_line(&why)),
+        },
+        ..DestinationStatus::default()
+    }
+}
+
+fn of_failure(failure: DeliveryFailure) -> FailureStatus {
+    FailureStatus {
+        since: Some(failure.since.0),
+        step: failure.step,
+        // The reason may contain a server's text.
+        reason: backend::one_line(&failure.reason),
+        remedy: failure.remedy,
     }
 }
 
@@ -108,6 +169,52 @@ mod tests {
             assert_eq!(status.text(), expected);
             assert!(!status.note(PosterEvent::Alive, Unix(second + 1)));
             assert_eq!(status.text(), expected);
+        }
+    }
+
+    #[test]
+    fn state_of_a_destination_follows_from_what_its_thread_publishes() {
+        let failure = DeliveryFailure {
+            step: "key",
+            remedy: "R",
+            reason: "a\nb".to_owned(),
+            since: Unix(7),
+        };
+        let published = |failure: Option<&DeliveryFailure>, is_held| Delivery {
+            failure: failure.cloned(),
+            is_held,
+            ..Delivery::default()
+        };
+        let held = FailedStep::Readiness.word();
+        // (failure, whether it waits for readiness, seconds since a post, whether it has ended,
+        // state, step)
+        let table = [
+            (None, false, None, false, "starting", None),
+            (None, true, None, false, "starting", Some(held)),
+            (None, false, Some(300), false, "ok", None),
+            (None, false, Some(301), false, "late", None),
+            (Some(&failure), false, None, false, "failing", Some("key")),
+            (
+                Some(&failure),
+                false,
+                Some(1),
+                false,
+                "failing",
+                Some("key"),
+            ),
+            (Some(&failure), false, Some(1), true, "ended", Some("key")),
+            (None, false, Some(1), true, "ended", None),
+        ];
+        for (failure, is_held, ago, has_ended, state, step) in table {
+            let ago = ago.map(Duration::from_secs);
+            let found = of_delivery(published(failure, is_held), ago, has_ended);
+            assert_eq!(found.state, state);
+            assert_eq!(found.posted_ago, ago.map(|ago| ago.as_secs()));
+            assert_eq!(found.failure.as_ref().map(|failure| failure.step), step);
+            if failure.is_some() {
+                let shown = found.failure.unwrap();
+                assert_eq!((shown.since, &*shown.reason), (Some(7), "a\\nb"));
+            }
         }
     }
 }

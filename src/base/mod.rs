@@ -15,6 +15,7 @@ pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod url;
 pub(crate) mod values;
+pub(crate) mod width;
 
 use std::error::Error;
 

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Health,
     /// Retire the host.
     Retire,
+    /// Ask the running agent for its state.
+    Status,
     /// Run the check that the operand names once and print.
     Check,
     /// Run the metric plugin that the operand names once and print.

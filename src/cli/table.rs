@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::command::{Command, CommandSpec, FlagSet, UsageError, info};
 use super::commands::{
-    Agent, Check, Configtest, Health, Help, Init, Install, Once, Plugin, Retire, Supervise,
+    Agent, Check, Configtest, Health, Help, Init, Install, Once, Plugin, Retire, Status, Supervise,
     Uninstall, Upgrade, Version,
 };
 use super::config_flags::ConfigFlags;
@@ -15,7 +15,7 @@ use super::normalise::FlagTable;
 pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run);
 
 /// The commands that have a name, sorted by it.
-pub(super) static COMMANDS: [CommandSpec; 13] = [
+pub(super) static COMMANDS: [CommandSpec; 14] = [
     CommandSpec::of::<Check>("check", Command::Check),
     CommandSpec::of::<Configtest>("configtest", Command::Configtest),
     CommandSpec::of::<Health>("health", Command::Health),
@@ -25,6 +25,7 @@ pub(super) static COMMANDS: [CommandSpec; 13] = [
     CommandSpec::of::<Once>("once", Command::Once),
     CommandSpec::of::<Plugin>("plugin", Command::Plugin),
     CommandSpec::of::<Retire>("retire", Command::Retire),
+    CommandSpec::of::<Status>("status", Command::Status),
     CommandSpec::of::<Supervise>("supervise", Command::Supervise),
     CommandSpec::of::<Uninstall>("uninstall", Command::Uninstall),
     CommandSpec::of::<Upgrade>("upgrade", Command::Upgrade),

@@ -2,9 +2,10 @@
 //!
 //! Each resolves the configuration (`settings`), does its work with the same parts as the agent,
 //! and prints to stdout. An error is returned as the text for the user. `main` prints it and exits
-//! with 1.
+//! with 1. `status` has exit codes of its own.
 
 pub(crate) mod health;
+mod host_command;
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,
@@ -16,9 +17,11 @@ pub(crate) mod inspect;
 pub(crate) mod once;
 mod owner;
 pub(crate) mod retire;
+pub(crate) mod status;
 
 pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};
 pub(crate) use once::once;
 pub(crate) use retire::retire;
+pub(crate) use status::status;

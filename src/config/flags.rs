@@ -28,6 +28,8 @@ pub(crate) struct Flags {
     pub(crate) organization: Option<String>,
     /// For `health`: whether it is enough that the agent measures.
     pub(crate) live: bool,
+    /// Whether the output is JSON.
+    pub(crate) json: bool,
     pub(crate) setup: Setup,
 }
 
@@ -70,6 +72,7 @@ impl Default for Flags {
             organization: None,
             setup: Setup::default(),
             live: false,
+            json: false,
         }
     }
 }

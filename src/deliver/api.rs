@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::base::clock::Unix;
 use crate::base::json::{Json, JsonError};
+use crate::deliver::failed_step::FailedStep;
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::download::compressed;
 use crate::sys::http::{Answer, Exchange, JSON, LinkError, Method, Request};
@@ -343,6 +344,17 @@ impl ApiError {
         matches!(self.failure, Failure::Link(_))
     }
 
+    /// The step that failed.
+    pub(crate) fn failed_step(&self) -> FailedStep {
+        match &self.failure {
+            Failure::Link(error) => error.into(),
+            Failure::Status { status, .. } => FailedStep::of_status(*status),
+            Failure::Redirected { .. } | Failure::Garbled(_) | Failure::Encoded(_) => {
+                FailedStep::Foreign
+            }
+        }
+    }
+
     /// The status of an answer that is neither a success nor a redirect; `None` for any other
     /// failure.
     pub(crate) fn status(&self) -> Option<u16> {
@@ -365,44 +377,23 @@ impl fmt::Display for ApiError {
                 ..
             } => {
                 write!(f, "API request failed: {message} (status {status})")?;
-                match remedy(*status) {
-                    remedy if !remedy.is_empty() && !is_compressed => write!(f, "; {remedy}"),
-                    _ => Ok(()),
+                match FailedStep::of_status(*status) {
+                    FailedStep::Server => Ok(()),
+                    _ if *is_compressed => Ok(()),
+                    step => write!(f, "; {}", step.remedy()),
                 }
             }
             Failure::Redirected { status, to } => write!(
                 f,
-                "not an answer of the API (status {status}, to \"{to}\"); {FOREIGN}"
+                "not an answer of the API (status {status}, to \"{to}\"); {}",
+                FailedStep::Foreign.remedy()
             ),
             Failure::Encoded(encoding) => f.write_str(&compressed(encoding)),
-            Failure::Garbled(_) => write!(f, "not an answer of the API; {FOREIGN}"),
+            Failure::Garbled(_) => {
+                let remedy = FailedStep::Foreign.remedy();
+                write!(f, "not an answer of the API; {remedy}")
+            }
         }
-    }
-}
-
-/// The remedy for an answer that is not from the API.
-const FOREIGN: &str = "check apibase, and whether a proxy or a login page is between this host and \
-                       the server";
-
-/// The remedy for a refusal with this status; empty if the failure is temporary.
-fn remedy(status: u16) -> &'static str {
-    match status {
-        408 | 429 | 500.. => "",
-        400 | 409 | 422 => {
-            "correct what the message names: it is from the configuration or from a plugin"
-        }
-        401 | 403 => "check apikey: the key has to exist and to be allowed to write",
-        402 => "check the plan of the organization and its limits",
-        404 => {
-            "check that the host is neither retired nor of another organization than apikey, and \
-             that apibase is right; to register it as a new host, delete the file id in the \
-             directory that root names and start the agent again"
-        }
-        407 => "check http_proxy and https_proxy",
-        411 | 413 | 414 | 431 => {
-            "a proxy or gateway before the API limits the size of requests: raise its limit"
-        }
-        _ => "check apibase and the proxies: the API itself does not refuse like this",
     }
 }
 

@@ -6,6 +6,7 @@ mod identities;
 mod lane;
 mod lanes;
 mod persister;
+mod publishing;
 mod stop;
 mod time;
 
@@ -20,6 +21,7 @@ use crate::base::values::Values;
 use crate::config::Config;
 use crate::deliver::api::Api;
 use crate::deliver::clock_trust::ClockTrust;
+use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::spool::Destination;
 use crate::describe::describer::Describe;
 use crate::sys::http::cancel::CancelToken;
@@ -80,6 +82,7 @@ impl Poster {
                 trust: ClockTrust::default(),
                 events,
                 random,
+                delivery: SharedDelivery::default(),
                 stop: None,
             },
             lanes: Lanes::new(now),
@@ -147,7 +150,9 @@ impl Poster {
             while let Ok(order) = inbox.try_recv() {
                 self.on_command(order, clock);
             }
-            let order = match self.step(clock) {
+            let next = self.step(clock);
+            self.publish(matches!(next, Next::End(Outcome::Refused(_))));
+            let order = match next {
                 Next::End(outcome) => return outcome,
                 Next::Rest => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Next::Pause(time) => inbox.recv_timeout(time),

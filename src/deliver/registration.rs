@@ -11,6 +11,7 @@ use crate::base::clock::{Clock, Moment, Unix};
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError, Verdict};
 use crate::deliver::clock_trust;
+use crate::deliver::failed_step::FailedStep;
 use crate::describe::DescribeError;
 use crate::describe::describer::Describe;
 use crate::sys::root::FileError;
@@ -339,6 +340,22 @@ pub(crate) enum RegisterError {
 }
 
 impl RegisterError {
+    /// The step that failed.
+    pub(crate) fn failed_step(&self) -> FailedStep {
+        match self {
+            RegisterError::Search(error)
+            | RegisterError::Create(error)
+            | RegisterError::Find(error)
+            | RegisterError::Look { source: error, .. }
+            | RegisterError::Status(error) => error.failed_step(),
+            RegisterError::Describe(_)
+            | RegisterError::GivenUp { .. }
+            | RegisterError::Ambiguous { .. }
+            | RegisterError::Identity { .. }
+            | RegisterError::Unidentified { .. } => FailedStep::Registration,
+        }
+    }
+
     /// Whether to try again. Errors of this host itself are not retried.
     pub(crate) fn verdict(&self) -> Verdict {
         match self {

@@ -379,6 +379,11 @@ impl Spool {
         values.filter(|value| value.is_finite()).count()
     }
 
+    /// When the oldest round that waits was measured, by the host's clock.
+    pub(crate) fn oldest(&self) -> Option<Unix> {
+        self.rounds.iter().map(|round| round.stamp.wall).min()
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.rounds.is_empty()

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod output;
 mod plugin_log;
 pub(crate) mod plugin_schedule;
+pub(crate) mod plugin_state;
 pub(crate) mod runner;
 mod values;
 pub(crate) mod work;

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::plugin_log::PluginLog;
-use super::work::Work;
+use super::plugin_state::{LastRun, PluginState};
+use super::work::{Words, Work};
 use crate::base::clock::{Moment, Unix};
 use crate::config::{CheckPlugin, Config, MetadataPlugin, MetricPlugin};
 use crate::plugins::history::History;
+use crate::sys::log::excerpt;
 use crate::wire::check::CheckStatus;
 
 /// From the beginning until the first run of metadata plugins.
 const METADATA_DELAY: Duration = Duration::from_secs(10);
+/// Characters of the reason of a failure that are kept.
+const SHOWN: usize = 300;
 /// Largest number of running actions of one check.
 const ACTIONS: usize = 4;
 
@@ -57,6 +61,10 @@ pub(crate) struct Entry {
     is_late: bool,
     /// Number of its running actions.
     actions: usize,
+    /// When the run that runs now or ran last was started.
+    pub(crate) began: Option<Moment>,
+    /// The last run that has ended.
+    last: Option<LastRun>,
 }
 
 /// The kind of a plugin, with its settings.
@@ -140,6 +148,8 @@ impl PluginSchedule {
             is_running: false,
             is_late: false,
             actions: 0,
+            began: None,
+            last: None,
         }
     }
 
@@ -234,6 +244,24 @@ impl PluginSchedule {
         })
     }
 
+    /// What is known of each plugin. `next_round` is when metric plugins are started again.
+    pub(crate) fn states(&self, next_round: Moment) -> impl Iterator<Item = PluginState<'_>> {
+        self.entries.iter().map(move |entry| PluginState {
+            kind: entry.kind.word(),
+            name: &entry.name,
+            finding: match &entry.kind {
+                Kind::Check(_, history) => history.last(),
+                Kind::Metric(_) | Kind::Metadata(_) => None,
+            },
+            last: entry.last.as_ref(),
+            next: match entry.kind {
+                Kind::Metric(_) => Some(next_round),
+                Kind::Check(..) | Kind::Metadata(_) => entry.turn.map(|(_, due)| due),
+            },
+            is_running: entry.is_running,
+        })
+    }
+
     /// The plugin of this id, if it is still configured.
     pub(crate) fn entry_of(&mut self, id: Id) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.id == id)
@@ -255,6 +283,17 @@ impl Entry {
         }
         self.is_running = true;
         Some((self.id, work))
+    }
+
+    /// Records how the run that ends `now` has ended.
+    pub(crate) fn record(&mut self, words: &Words, now: Moment) {
+        let began = self.began.unwrap_or(now);
+        self.last = Some(LastRun {
+            began,
+            took: now.since(began),
+            code: words.code,
+            trouble: words.trouble.as_deref().map(|text| excerpt(text, SHOWN)),
+        });
     }
 
     /// Records that the command has ended, and whether its action runs now.

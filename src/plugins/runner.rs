@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::output::Output;
 use super::plugin_log::PluginLog;
 use super::plugin_schedule::{Entry, Kind, PluginSchedule};
+use super::plugin_state::PluginState;
 use super::work::{Words, Work, perform};
-use crate::base::clock::{HostClock, Moment, Stamp};
+use crate::base::clock::{Clock, HostClock, Moment, Stamp};
 use crate::config::Config;
 use crate::plugins::history::Urgency;
 use crate::sys::crash;
@@ -111,18 +112,22 @@ impl Plugins {
             let _stack = crash::watch_stack();
             perform(&work, &clock, &sign, &|told| tell(id, told));
         };
+        if is_turn && let Some(entry) = self.schedule.entry_of(id) {
+            entry.began = Some(self.clock.moment());
+        }
         match thread::start("plugin", STACK, run) {
             Ok(()) => self.running += 1,
             Err(error) => {
                 if let Some(entry) = self.schedule.entry_of(id) {
                     let words = Words {
                         trouble: Some(format!("cannot start a thread for it: {error}")),
-                        stderr: String::new(),
+                        ..Words::default()
                     };
-                    say_all(entry, words);
                     if is_turn {
+                        entry.record(&words, self.clock.moment());
                         entry.has_ended(false);
                     }
+                    say_all(entry, words);
                 }
             }
         }
@@ -134,8 +139,18 @@ impl Plugins {
         self.running -= usize::from(is_over);
         // The plugin may have been removed from the configuration meanwhile.
         let entry = self.schedule.entry_of(id);
-        let last_round = self.last_round;
-        entry.map_or_else(Vec::new, |entry| understand(entry, told, last_round))
+        let (last_round, now) = (self.last_round, self.clock.moment());
+        entry.map_or_else(Vec::new, |entry| {
+            if let Some(words) = told.words_of_run() {
+                entry.record(words, now);
+            }
+            understand(entry, told, last_round)
+        })
+    }
+
+    /// What is known of each plugin. `next_round` is when metric plugins are started again.
+    pub(crate) fn states(&self, next_round: Moment) -> impl Iterator<Item = PluginState<'_>> {
+        self.schedule.states(next_round)
     }
 
     /// The name of a plugin; `None` if the configuration has it no more.

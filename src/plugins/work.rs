@@ -60,6 +60,9 @@ pub(crate) struct Words {
     pub(crate) trouble: Option<String>,
     /// What the command wrote to stderr, clipped.
     pub(crate) stderr: String,
+    /// The exit code, or 128 plus the signal's number; `None` if the command was not started, or was
+    /// ended by the agent.
+    pub(crate) code: Option<i32>,
 }
 
 /// The result of a run. Every [`Work`] sends one. A check whose action runs sends
@@ -77,6 +80,19 @@ pub(crate) enum PluginEvent {
     Acted(Words),
     /// The document, if there is one.
     Metadata(Option<String>, Words),
+}
+
+impl PluginEvent {
+    /// What is logged about the run that has ended; `None` for graph definitions and actions, which
+    /// are no runs of their own.
+    pub(crate) fn words_of_run(&self) -> Option<&Words> {
+        match self {
+            PluginEvent::Values(_, _, words)
+            | PluginEvent::Check(_, _, _, words)
+            | PluginEvent::Metadata(_, words) => Some(words),
+            PluginEvent::Graphs(..) | PluginEvent::Acted(_) => None,
+        }
+    }
 }
 
 /// Runs `work` and sends its results to `tell`.
@@ -148,7 +164,7 @@ impl Words {
         match ran {
             Err(error) => Words {
                 trouble: Some(format!("{error}{}", error.remedy())),
-                stderr: String::new(),
+                ..Words::default()
             },
             Ok(outcome) => Words {
                 trouble: match outcome.end {
@@ -159,6 +175,10 @@ impl Words {
                     End::Exited(_) | End::Stopped => None,
                 },
                 stderr: clipped(&outcome.stderr),
+                code: match outcome.end {
+                    End::Exited(code) => Some(code),
+                    End::TimedOut | End::Stopped => None,
+                },
             },
         }
     }

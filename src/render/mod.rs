@@ -9,3 +9,4 @@ pub(crate) mod live;
 pub(crate) mod mackerel;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
+pub(crate) mod status;

@@ -1,9 +1,14 @@
 //! Finds the processes that run a program file.
 
+use std::env;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process;
+
+/// Bytes that are read of a pid file.
+const PID: u64 = 32;
 
 /// The ids of the processes, except this one, that run the file now at `program`, in ascending
 /// order. Only root finds the processes of other users.
@@ -25,6 +30,22 @@ pub(crate) fn of(program: &Path) -> Vec<u32> {
         .collect();
     found.sort_unstable();
     found
+}
+
+/// The process that a pid file names, and its command line; `None` if that does not run this
+/// program.
+pub(crate) fn of_pidfile(path: &Path) -> Option<(u32, Vec<String>)> {
+    let mut text = String::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(PID).read_to_string(&mut text).ok()?;
+    let pid: u32 = text.trim_ascii().parse().ok()?;
+    if !of(&env::current_exe().ok()?).contains(&pid) {
+        return None;
+    }
+    let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = words.split(|byte| *byte == 0);
+    let words = words.map(|word| String::from_utf8_lossy(word).into_owned());
+    Some((pid, words.collect()))
 }
 
 #[cfg(test)]

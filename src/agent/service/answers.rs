@@ -1,16 +1,15 @@
 //! What the agent says of itself: to the service manager, and to clients of the listener.
 
-use std::process;
 use std::time::Duration;
 
 use super::Agent;
 use crate::agent::health;
 use crate::agent::watchdog::Turn;
-use crate::base::clock::Moment;
+use crate::base::clock::{Clock, Moment};
 use crate::base::json::Json;
-use crate::base::program;
 use crate::listen::Question;
 use crate::render::prometheus::AgentState;
+use crate::render::status::json;
 use crate::sys::log::excerpt;
 
 /// Characters of a check's message in an event.
@@ -31,32 +30,13 @@ impl Agent<'_> {
     }
 
     /// The answer to a question of a client.
-    pub(super) fn reply(&self, question: Question, now: Moment) -> String {
+    pub(super) fn reply(&self, question: Question, clock: &dyn Clock) -> String {
+        let now = clock.moment();
         match question {
             Question::Health => self.health(now),
-            Question::Status => self.status(now),
+            Question::Status => json(&self.report(clock)),
             Question::Live => self.live(now),
         }
-    }
-
-    /// What the agent says of itself, as JSON.
-    fn status(&self, now: Moment) -> String {
-        let ago = self.last_round.map(|(_, then)| now.since(then).as_secs());
-        let members = [
-            ("status_version", Json::Number(1.0)),
-            ("version", Json::Text(program::VERSION.to_owned())),
-            ("revision", Json::Text(program::REVISION.to_owned())),
-            ("pid", Json::Number(process::id().into())),
-            ("measured_seconds_ago", ago.map_or(Json::Null, count)),
-            ("text", Json::Text(self.text())),
-        ];
-        let members = members.into_iter();
-        Json::Object(
-            members
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        )
-        .to_string()
     }
 
     /// The agent's part of an event: the last finding of each check, the last values of plugins, and
@@ -147,10 +127,4 @@ impl Agent<'_> {
             watchdog.answered();
         }
     }
-}
-
-/// A number of seconds. Those of a hundred million years are exact.
-#[expect(clippy::cast_precision_loss, reason = "seconds are small")]
-fn count(seconds: u64) -> Json {
-    Json::Number(seconds as f64)
 }

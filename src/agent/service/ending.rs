@@ -10,6 +10,7 @@ use crate::base::clock::{Clock, Moment, pause};
 use crate::config::Config;
 use crate::deliver::api::Api;
 use crate::deliver::retire::until_retired;
+use crate::listen::Question;
 use crate::settings::apply::state;
 use crate::settings::connection::{POSTER_STACK, link_within};
 use crate::settings::organizations::{config_of, organizations};
@@ -130,6 +131,9 @@ impl Agent<'_> {
                 Ok(Event::Poster(at, news)) => self.note(at, news, clock),
                 Ok(Event::Otlp(number, event)) => self.note_otlp(number, event, clock),
                 Ok(Event::Child) => drop(reap_orphans()),
+                Ok(Event::Question(question @ Question::Status, answer)) => {
+                    drop(answer.send(self.reply(question, clock)));
+                }
                 Ok(
                     Event::Signal(Signal::Hangup)
                     | Event::Question(..)

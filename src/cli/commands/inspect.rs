@@ -28,6 +28,21 @@ impl CommandArgs for Health {
     }
 }
 
+/// show the agent's state; ends with 0: well, 1: failing, 3: absent, 4: refused
+#[derive(ArgsInfo, FromArgs)]
+pub(in crate::cli) struct Status {
+    /// print JSON
+    #[argh(option, arg_name = "bool")]
+    json: Option<bool>,
+}
+
+impl CommandArgs for Status {
+    fn store(self, flags: &mut Flags) -> OsString {
+        flags.json = self.json.unwrap_or_default();
+        OsString::new()
+    }
+}
+
 /// measure once and print the host and its metrics as JSON
 #[derive(ArgsInfo, FromArgs)]
 pub(in crate::cli) struct Once {}

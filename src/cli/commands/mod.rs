@@ -12,7 +12,7 @@ mod setup;
 pub(super) use agent::{Agent, Supervise};
 pub(super) use info::{Help, Version};
 pub(super) use init::Init;
-pub(super) use inspect::{Configtest, Health, Once};
+pub(super) use inspect::{Configtest, Health, Once, Status};
 pub(super) use plugins::{Check, Plugin};
 pub(super) use retire::Retire;
 pub(super) use setup::{Install, Uninstall, Upgrade};

@@ -153,6 +153,7 @@ fn command_is_found_by_its_name() {
         ("-v", Command::Run),
         ("configtest -v", Command::Configtest),
         ("health -live", Command::Health),
+        ("status -json", Command::Status),
         ("init -apikey=k", Command::Init),
         ("install", Command::Install),
         ("once -v", Command::Once),

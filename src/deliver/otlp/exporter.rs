@@ -13,6 +13,8 @@ use crate::base::channel::Receiver;
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::base::program;
 use crate::deliver::clock_trust::{Answer, ClockTrust};
+use crate::deliver::delivery::{Delivery, Queued};
+use crate::deliver::failed_step::FailedStep;
 use crate::sys::log_once::LogOnce;
 
 /// First pause after a failure, and the longest one.
@@ -108,7 +110,9 @@ impl<E: Encode> Exporter<E> {
             while let Ok(command) = inbox.try_recv() {
                 self.on_command(command, clock);
             }
-            let command = match self.step(clock) {
+            let next = self.step(clock);
+            self.publish(clock);
+            let command = match next {
                 Next::End(lost) => return (self.events)(OtlpEvent::Ended(lost)),
                 Next::Rest => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Next::Pause(time) => inbox.recv_timeout(time),
@@ -119,6 +123,24 @@ impl<E: Encode> Exporter<E> {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Publishes what waits, and whether requests still fail.
+    fn publish(&self, clock: &dyn Clock) {
+        let now = clock.stamp();
+        let at = |age| Unix(now.wall.0.saturating_sub(now.age.saturating_sub(age)));
+        let queued = Queued {
+            rounds: self.ring.rounds(),
+            oldest: self.ring.oldest().map(at),
+            ..Queued::default()
+        };
+        let delivery = Delivery {
+            queued,
+            trust: self.trust,
+            ..Delivery::default()
+        };
+        let shared = &self.destination.delivery;
+        shared.publish(delivery, self.log.is_failing());
     }
 
     /// Handles a command. Makes no request.
@@ -225,7 +247,7 @@ impl<E: Encode> Exporter<E> {
             .map_or(timeout, |stop| timeout.min(stop.since(now)));
         match self.destination.transport.export(&message, limit) {
             Ok(accepted) => self.accepted(count, accepted, clock),
-            Err(failure) => self.failed(count, &failure, clock.moment()),
+            Err(failure) => self.failed(count, &failure, clock),
         }
     }
 
@@ -250,9 +272,11 @@ impl<E: Encode> Exporter<E> {
             return Some(LOOK);
         }
         let (day, least) = (stamp.wall.day(), program::COMMITTED.day());
-        self.report_failure(format!(
+        let step = FailedStep::Time;
+        let why = format!(
             "the clock shows {day}, but this program is of {least}: rounds are held until it is right; set the clock, or have it set by NTP"
-        ));
+        );
+        self.report_failure(step, step.remedy(), why, clock);
         Some(CONFIRMATION)
     }
 
@@ -301,11 +325,13 @@ impl<E: Encode> Exporter<E> {
     }
 
     /// Handles the failure of a message with the first `count` entries.
-    fn failed(&mut self, count: usize, failure: &Failure, now: Moment) {
-        let text = &failure.text;
+    fn failed(&mut self, count: usize, failure: &Failure, clock: &dyn Clock) {
+        let now = clock.moment();
+        let (text, step) = (&failure.text, failure.step);
         let remedy = match failure.verdict {
             Verdict::Later => {
-                self.report_failure(format!("{text}; what waits is sent later"));
+                let why = format!("{text}; what waits is sent later");
+                self.report_failure(step, step.remedy(), why, clock);
                 let own = self.backoff.failed(Duration::ZERO, (self.random)());
                 let asked = failure.asked.map(|asked| {
                     let asked = asked.clamp(SHORTEST_ASKED, LONGEST_ASKED);
@@ -324,7 +350,8 @@ impl<E: Encode> Exporter<E> {
         };
         let rounds = self.ring.rounds_of(count);
         self.ring.drop_front(count);
-        self.report_failure(format!("{text}; dropped {rounds} rounds; {remedy}"));
+        let why = format!("{text}; dropped {rounds} rounds; {remedy}");
+        self.report_failure(step, remedy, why, clock);
         let pause = self.backoff.failed(Duration::ZERO, (self.random)());
         self.due_for_rest(now, pause);
     }
@@ -343,8 +370,16 @@ impl<E: Encode> Exporter<E> {
         self.due = Some(Moment(now.0 + pause));
     }
 
-    /// Logs why nothing can be sent, and sends it as an event, unless that is known.
-    fn report_failure(&mut self, why: String) {
+    /// Publishes why nothing can be sent. Logs it and sends it as an event, unless that is known.
+    fn report_failure(
+        &mut self,
+        step: FailedStep,
+        remedy: &'static str,
+        why: String,
+        clock: &dyn Clock,
+    ) {
+        let delivery = &self.destination.delivery;
+        delivery.failed_with(step, remedy, &why, clock);
         let why = format!("{} {why}", self.destination.label);
         if self.log.failed(why.clone()) {
             (self.events)(OtlpEvent::Failing(why));

@@ -20,6 +20,7 @@ use self::transport::{Transport, connect};
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, Moment};
 use crate::config::Otlp;
+use crate::deliver::delivery::SharedDelivery;
 use crate::render::otlp::Resource;
 use crate::sys::crash;
 use crate::sys::http::cancel::CancelToken;
@@ -40,6 +41,8 @@ pub(crate) struct Destination<E> {
     label: String,
     /// Shortens requests while the agent stops.
     cancel: CancelToken,
+    /// What the main thread reads of the exporter.
+    delivery: SharedDelivery,
 }
 
 impl<E> Destination<E> {
@@ -59,7 +62,15 @@ impl<E> Destination<E> {
             timeout: config.timeout,
             label: format!("{}: otlp:", config.place),
             cancel,
+            delivery: SharedDelivery::default(),
         })
+    }
+}
+
+impl<E> Destination<E> {
+    /// The same destination, whose exporter publishes its state in `delivery`.
+    pub(crate) fn published_in(self, delivery: SharedDelivery) -> Destination<E> {
+        Destination { delivery, ..self }
     }
 }
 

@@ -73,6 +73,11 @@ impl<T> Ring<T> {
         self.entries.is_empty()
     }
 
+    /// The age of the oldest entry, in seconds from boot; `None` if there is none.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.entries.first().map(|entry| entry.age)
+    }
+
     /// Number of rounds: of ages that differ.
     pub(super) fn rounds(&self) -> usize {
         self.rounds_of(self.entries.len())

@@ -21,6 +21,7 @@ use super::transport::{Accepted, Transport};
 use super::verdict::{Failure, Verdict};
 use super::*;
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
+use crate::deliver::failed_step::FailedStep;
 
 /// A Unix time at which the tests begin: later than the commit of the program.
 const NOW: u64 = 1_893_456_000;
@@ -154,6 +155,7 @@ impl Transport for Server {
                 verdict,
                 asked: asked.map(Duration::from_secs),
                 text: "server:4317 answers".to_owned(),
+                step: FailedStep::Server,
             }),
         };
         self.calls.lock().unwrap().push(Call {
@@ -281,6 +283,7 @@ fn destination(
         timeout: Duration::from_secs(10),
         label: "agent.conf:3: otlp:".to_owned(),
         cancel: CancelToken::default(),
+        delivery: SharedDelivery::default(),
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::base;
 use crate::base::url::without_userinfo;
+use crate::deliver::failed_step::FailedStep;
 use crate::sys::http::grpc::{self, Code};
-use crate::sys::http::{Answer, LinkError};
+use crate::sys::http::{Answer, Kind as LinkKind, LinkError};
 use crate::sys::log::excerpt;
 use crate::wire::otlp::{self, PartialSuccess};
 use crate::wire::{error, rpc_status};
@@ -38,6 +39,8 @@ pub(super) struct Failure {
     pub(super) asked: Option<Duration>,
     /// Server, code and reason, in one line.
     pub(super) text: String,
+    /// The step that failed.
+    pub(super) step: FailedStep,
 }
 
 impl Failure {
@@ -57,10 +60,18 @@ impl Failure {
             Code::Unimplemented => Verdict::Refused("check endpoint and protocol"),
             _ => Verdict::Refused(SEE),
         };
+        let step = match (error.link, error.code) {
+            (Some(kind), _) => FailedStep::Link(kind),
+            (None, Code::Unauthenticated | Code::PermissionDenied) => FailedStep::Key,
+            (None, Code::DeadlineExceeded) => FailedStep::Link(LinkKind::Timeout),
+            _ if verdict == Verdict::Later => FailedStep::Server,
+            _ => FailedStep::Status,
+        };
         Failure {
             verdict,
             asked,
             text: error.message,
+            step,
         }
     }
 
@@ -70,6 +81,7 @@ impl Failure {
             verdict: Verdict::Later,
             asked: None,
             text: base::report(error),
+            step: error.into(),
         }
     }
 
@@ -98,6 +110,10 @@ impl Failure {
                 answer.status,
                 excerpt(&said, TEXT)
             ),
+            step: match answer.status {
+                300..=399 => FailedStep::Foreign,
+                status => FailedStep::of_status(status),
+            },
         })
     }
 }

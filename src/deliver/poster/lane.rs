@@ -6,6 +6,8 @@ use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError, Verdict};
 use crate::deliver::clock_trust::{Answer, ClockTrust};
+use crate::deliver::delivery::SharedDelivery;
+use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::deliver::registration::Registration;
 use crate::describe::describer::Describe;
@@ -56,6 +58,8 @@ pub(super) struct Context {
     /// Receives each [`PosterEvent`].
     pub(super) events: Box<dyn Fn(PosterEvent) + Send>,
     pub(super) random: fn() -> u32,
+    /// What the main thread reads of this poster.
+    pub(super) delivery: SharedDelivery,
     /// When delivery is given up; `None` until the agent stops.
     pub(super) stop: Option<Moment>,
 }
@@ -109,9 +113,16 @@ impl Context {
         }
     }
 
-    /// Logs why the host cannot be registered or values cannot be posted. Sends the reason as an
-    /// event if it was logged.
-    pub(super) fn report_failure(&self, log: &mut LogOnce, reason: String) {
+    /// Logs why the host cannot be registered or values cannot be posted, and publishes it. Sends
+    /// the reason as an event if it was logged.
+    pub(super) fn report_failure(
+        &self,
+        log: &mut LogOnce,
+        step: FailedStep,
+        reason: String,
+        clock: &dyn Clock,
+    ) {
+        self.delivery.failed(step, &reason, clock);
         if log.failed(reason.clone()) {
             (self.events)(PosterEvent::Failing(reason));
         }

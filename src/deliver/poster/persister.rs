@@ -51,6 +51,8 @@ pub(crate) struct Persister {
     /// The records of an earlier agent, until [`Persister::restore`] takes them.
     found: Vec<Record>,
     log: LogOnce,
+    /// Why the last write failed; `None` if it succeeded.
+    error: Option<String>,
 }
 
 /// What waits in memory.
@@ -87,7 +89,18 @@ impl Persister {
             reports: Vec::new(),
             found: Vec::new(),
             log: LogOnce::default(),
+            error: None,
         }
+    }
+
+    /// Length of the file in bytes; 0 if there is none.
+    pub(super) fn length(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Journal::length)
+    }
+
+    /// Why the last write failed; `None` if it succeeded.
+    pub(super) fn error(&self) -> Option<&String> {
+        self.error.as_ref()
     }
 
     /// The same persister, but it writes the first thing at once. The last agent may have crashed,
@@ -130,6 +143,7 @@ impl Persister {
             return;
         }
         self.due = None;
+        self.error = None;
         let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_there()) else {
             return;
         };
@@ -158,11 +172,13 @@ impl Persister {
         }
         match self.write(waiting)? {
             Ok(path) => {
+                self.error = None;
                 self.log
                     .succeeded(|| format!("what waits is kept in {} again", path.display()));
                 Some(path)
             }
             Err(why) => {
+                self.error = Some(why.clone());
                 self.log
                     .failed(format!("what waits is kept in memory alone: {why}"));
                 self.request_save(now);

@@ -150,3 +150,62 @@ fn a_reload_starts_what_is_new_and_leaves_the_rest_alone() {
     schedule.configure(&Config::default(), moment(200));
     assert_eq!(schedule.idle(moment(200)), Duration::MAX);
 }
+
+#[test]
+fn state_of_a_plugin_is_that_of_its_last_run() {
+    let mut schedule = begun(ALL);
+    let ids: Vec<Id> = schedule.entries.iter().map(|entry| entry.id).collect();
+    let shown = |schedule: &PluginSchedule| -> Vec<String> {
+        let states = schedule.states(moment(60));
+        let states = states.map(|state| {
+            let last = state.last.map(|last| {
+                let trouble = last.trouble.as_deref().unwrap_or("fine");
+                (
+                    last.began.0.as_secs(),
+                    last.took.as_millis(),
+                    last.code,
+                    trouble,
+                )
+            });
+            let next = state.next.map(|next| next.0.as_secs());
+            format!(
+                "{} {} {last:?} {next:?} {}",
+                state.kind, state.name, state.is_running
+            )
+        });
+        states.collect()
+    };
+    assert_eq!(
+        shown(&schedule),
+        [
+            "metrics m None Some(60) false",
+            "checks c None Some(0) false",
+            "metadata d None Some(10) false",
+        ]
+    );
+    schedule.round(Unix(0));
+    let entry = schedule.entry_of(ids[0]).unwrap();
+    entry.began = Some(moment(3));
+    let words = Words {
+        trouble: Some("exit code 7: \u{1b}[31m".to_owned()),
+        code: Some(7),
+        ..Words::default()
+    };
+    entry.record(&words, Moment(Duration::from_millis(3_250)));
+    schedule.take_due(moment(10));
+    assert_eq!(
+        shown(&schedule),
+        [
+            r#"metrics m Some((3, 250, Some(7), "exit code 7: \\u{1b}[31m")) Some(60) true"#,
+            "checks c None Some(120) true",
+            "metadata d None Some(600) true",
+        ]
+    );
+    let entry = schedule.entry_of(ids[0]).unwrap();
+    entry.has_ended(false);
+    entry.record(&Words::default(), moment(4));
+    assert_eq!(
+        shown(&schedule)[0],
+        r#"metrics m Some((3, 1000, None, "fine")) Some(60) false"#
+    );
+}

@@ -143,6 +143,11 @@ impl FsStats {
         }
     }
 
+    /// The paths that do not answer.
+    pub(crate) fn hanging_paths(&self) -> Vec<PathBuf> {
+        self.hanging().clone()
+    }
+
     /// The usage of the filesystem at each of `points`, in their order. Takes at most [`WAITS`]
     /// times [`LOOKS`] times [`LOOK`]; a filesystem that hangs costs two looks, once.
     ///

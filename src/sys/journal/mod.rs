@@ -174,7 +174,6 @@ impl Journal {
     }
 
     /// The length of the file in bytes; 0 if nothing can be appended to it.
-    #[cfg(test)]
     pub(crate) fn length(&self) -> u64 {
         match self.place {
             Place::Whole(length) => length,

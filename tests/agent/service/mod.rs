@@ -6,4 +6,5 @@ mod notify;
 mod pid1;
 mod reload_commands;
 mod signals;
+mod status;
 mod supervise;

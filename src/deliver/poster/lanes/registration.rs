@@ -42,6 +42,11 @@ impl RegistrationLane {
         self.due = self.due.map(|due| due.min(now));
     }
 
+    /// Whether the last attempt failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.log.is_failing()
+    }
+
     /// Handles new settings: an attempt that failed with the old ones is repeated at once.
     pub(crate) fn configure(&mut self, now: Moment) {
         if self.log.is_failing() {
@@ -70,14 +75,16 @@ impl Lane for RegistrationLane {
         }
         if let Err(error) = registration.step(api, describe, config, clock) {
             let reason = base::report(&error);
+            let step = error.failed_step();
             let Verdict::Later(asked) = error.verdict() else {
+                context.delivery.failed(step, &reason, clock);
                 return Step::Fatal(reason);
             };
             registration.cloud.doubt();
             let pause = self.backoff.failed(asked, (context.random)());
             self.due = Some(Moment(clock.moment().0 + pause));
             let reason = format!("{reason}; measuring goes on, and this is tried again");
-            context.report_failure(&mut self.log, reason);
+            context.report_failure(&mut self.log, step, reason, clock);
             return Step::Later;
         }
         if !registration.is_unclear() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base;
-use crate::base::clock::{Clock, Moment, Stamp};
+use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::deliver::api::{Api, ApiError};
 use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::poster::identities::Identified;
@@ -71,6 +71,18 @@ impl ReportsLane {
         }
     }
 
+    /// Whether the last request failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.log.is_failing()
+    }
+
+    /// When the oldest report that waits was found, by the host's clock.
+    pub(crate) fn oldest(&self) -> Option<Unix> {
+        let undated = self.undated.iter().map(|held| held.stamp.wall);
+        let queued = self.queue.iter().map(|(_, _, report)| report.occurred_at);
+        queued.chain(undated).min()
+    }
+
     /// The custom identifiers for which reports wait.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &str> {
         let undated = self
@@ -132,10 +144,12 @@ impl Lane for ReportsLane {
         let sent = how_it_ended(&error);
         let lost = self.queue.done(&batch, sent, now);
         let why = base::report(&error);
-        self.log.failed(match lost {
+        let why = match lost {
             None => format!("{why}; the check reports are kept"),
             Some(report) => format!("{why}; a report of {} is lost", report.name),
-        });
+        };
+        context.delivery.failed(error.failed_step(), &why, clock);
+        self.log.failed(why);
         if sent == Sent::Refused {
             Step::Refused
         } else {
@@ -181,7 +195,6 @@ fn hold(undated: &mut Vec<Undated>, report: Undated) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::Unix;
     use crate::wire::check::CheckStatus;
 
     #[test]

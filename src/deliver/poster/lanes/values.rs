@@ -9,6 +9,7 @@ use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::base::json::Json;
 use crate::base::values::Values;
 use crate::deliver::api::{Api, ApiError};
+use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step, asked_pause};
@@ -79,6 +80,11 @@ impl ValuesLane {
         }
     }
 
+    /// Whether the last request failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.log.is_failing()
+    }
+
     /// Makes the waiting values due at `now`, unless a request is scheduled. Called when the ids of
     /// other hosts have become known.
     pub(crate) fn wake(&mut self, now: Moment) {
@@ -108,7 +114,8 @@ impl ValuesLane {
                     return Step::Sent;
                 }
                 let why = "the clock of this host has never been set: values are kept until it is; set it, or have it set by NTP";
-                self.retry(why.to_owned(), REFUSED_PAUSE, context, clock)
+                let step = FailedStep::Time;
+                self.retry(step, why.to_owned(), REFUSED_PAUSE, context, clock)
             }
             Err(error) => self.retry_after(&error, context, clock),
         }
@@ -138,7 +145,13 @@ impl ValuesLane {
 
     /// Handles the rejection of `batch`: bisects it until the rejected value is found, and drops
     /// that.
-    fn reject(&mut self, batch: &Batch, error: &ApiError, context: &Context, now: Moment) -> Step {
+    fn reject(
+        &mut self,
+        batch: &Batch,
+        error: &ApiError,
+        context: &Context,
+        clock: &dyn Clock,
+    ) -> Step {
         let why = base::report(error);
         if let Condemned::Dropped(value) = self.spool.condemned(batch) {
             let of = value.destination.map(|host| format!(" of {host}"));
@@ -154,14 +167,15 @@ impl ValuesLane {
         let is_all = self.rejected >= REJECTIONS;
         if is_all {
             // The cause is the server: more than one or two values are rejected.
-            context.report_failure(&mut self.log, format!("{why}; whatever it is sent"));
+            let why = format!("{why}; whatever it is sent");
+            context.report_failure(&mut self.log, error.failed_step(), why, clock);
         }
         let pause = self.next_pause(if is_all {
             REFUSED_PAUSE
         } else {
             CATCH_UP_PAUSE
         });
-        self.due = (!self.spool.is_empty()).then_some(Moment(now.0 + pause));
+        self.due = (!self.spool.is_empty()).then_some(Moment(clock.moment().0 + pause));
         Step::Refused
     }
 
@@ -173,17 +187,18 @@ impl ValuesLane {
             asked_pause(error)
         };
         let why = format!("{}; the values are kept", base::report(error));
-        self.retry(why, asked, context, clock)
+        self.retry(error.failed_step(), why, asked, context, clock)
     }
 
     fn retry(
         &mut self,
+        step: FailedStep,
         why: String,
         asked: Duration,
         context: &Context,
         clock: &dyn Clock,
     ) -> Step {
-        context.report_failure(&mut self.log, why);
+        context.report_failure(&mut self.log, step, why, clock);
         let pause = self.backoff.failed(asked, (context.random)());
         self.due = Some(Moment(clock.moment().0 + pause));
         Step::Later
@@ -238,9 +253,7 @@ impl Lane for ValuesLane {
                 self.accepted(&batch, is_left, context, clock.moment());
                 Step::Sent
             }
-            Err(error) if error.condemns_content() => {
-                self.reject(&batch, &error, context, clock.moment())
-            }
+            Err(error) if error.condemns_content() => self.reject(&batch, &error, context, clock),
             Err(error) => self.retry_after(&error, context, clock),
         }
     }

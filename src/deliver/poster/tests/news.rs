@@ -96,3 +96,54 @@ fn settings_do_not_hasten_a_post() {
     let last = rig.calls().last().unwrap().clone();
     assert_eq!(last, (60 + OWN_SECOND, "Post /api/v0/tsdb".to_owned()));
 }
+
+#[test]
+fn poster_publishes_what_waits_and_the_step_that_fails() {
+    // (seconds until then, status of answers or none, step that fails then, values that wait)
+    let table: [(u64, Option<u16>, Option<&str>, usize); 5] = [
+        (50, None, Some("connect"), 1),
+        (110, Some(503), Some("server"), 2),
+        (400, Some(403), Some("key"), 7),
+        (1_000, Some(200), None, 0),
+        (1_010, Some(503), None, 0),
+    ];
+    let rule = move |call: &Call| {
+        let mut rows = table.iter();
+        match rows.find(|(end, ..)| call.at < *end) {
+            Some((_, status, ..)) if call.line.starts_with("Post") => *status,
+            _ => Some(200),
+        }
+    };
+    let mut rig = Rig::new(true, rule).minutes(0, 8);
+    let shared = SharedDelivery::default();
+    rig.poster.context.delivery = shared.clone();
+    for (end, _, step, values) in table {
+        rig.run_until(end);
+        rig.poster.publish(false);
+        let found = shared.read();
+        let failure = found.failure.as_ref();
+        assert_eq!(failure.map(|failure| failure.step), step, "{end}");
+        let since = failure.map(|failure| failure.since.0);
+        assert_eq!(since, step.map(|_| START), "{end}: the first failure");
+        assert_eq!(
+            (found.queued.values, found.queued.rounds),
+            (values, values),
+            "{end}"
+        );
+        let oldest = (values > 0).then_some(Unix(START));
+        assert_eq!(found.queued.oldest, oldest, "{end}");
+        assert!(!found.is_held);
+    }
+}
+
+#[test]
+fn poster_publishes_why_the_server_refuses_the_host() {
+    let mut rig = Rig::new(true, |_| Some(404)).minutes(0, 1);
+    let shared = SharedDelivery::default();
+    rig.poster.context.delivery = shared.clone();
+    assert!(matches!(rig.run_until(60), Some(Outcome::Refused(_))));
+    rig.poster.publish(true);
+    let failure = shared.read().failure.unwrap();
+    assert_eq!(failure.step, "host");
+    assert!(failure.reason.contains("status 404"), "{}", failure.reason);
+}

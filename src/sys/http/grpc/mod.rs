@@ -18,6 +18,7 @@ use std::time::Duration;
 pub(crate) use self::settings::Settings;
 pub(crate) use self::status::Code;
 use super::IDLE_LIMIT;
+use super::Kind as LinkKind;
 use super::cancel::{CancelToken, Runner};
 use super::dial::Dialer;
 use super::h2::{Connection, Outcome, hpack};
@@ -87,6 +88,8 @@ pub(crate) struct Error {
     pub(crate) code: Code,
     /// One line for a log: with whom, what failed, and why.
     pub(crate) message: String,
+    /// The step that failed if there is no connection; `None` if there was one.
+    pub(crate) link: Option<LinkKind>,
     /// `google.rpc.Status` in Protocol Buffers, as the server sent it in
     /// `grpc-status-details-bin`; empty if it did not.
     pub(crate) details: Vec<u8>,
@@ -98,6 +101,7 @@ impl Error {
             kind,
             code,
             message: message.into(),
+            link: None,
             details: Vec::new(),
         }
     }
@@ -151,10 +155,10 @@ impl Channel {
     }
 
     fn open(&self, by: Deadline) -> Result<Open, Error> {
-        let link = self
-            .dialer
-            .open(by)
-            .map_err(|error| Error::new(Kind::Unsent, Code::Unavailable, base::report(&error)))?;
+        let link = self.dialer.open(by).map_err(|error| Error {
+            link: Some(error.kind()),
+            ..Error::new(Kind::Unsent, Code::Unavailable, base::report(&error))
+        })?;
         let connection = Box::new(Connection::new());
         Ok(Open { link, connection })
     }

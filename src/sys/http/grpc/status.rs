@@ -124,6 +124,7 @@ impl Wrong {
         let (name, number) = (code.name(), code as u8);
         let message = format!("{peer} answers {name} ({number}){colon}{text}");
         Error {
+            link: None,
             kind: Kind::Answered,
             code,
             message,
