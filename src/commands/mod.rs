@@ -4,6 +4,7 @@
 //! and prints to stdout. An error is returned as the text for the user. `main` prints it and exits
 //! with 1.
 
+pub(crate) mod diagnose;
 pub(crate) mod health;
 #[cfg(test)]
 #[expect(
@@ -17,6 +18,7 @@ pub(crate) mod once;
 mod owner;
 pub(crate) mod retire;
 
+pub(crate) use diagnose::diagnose;
 pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};

@@ -28,6 +28,10 @@ pub(crate) struct Flags {
     pub(crate) organization: Option<String>,
     /// For `health`: whether it is enough that the agent measures.
     pub(crate) live: bool,
+    /// Whether the output is JSON.
+    pub(crate) json: bool,
+    /// For `diagnose`: the file for maintainers.
+    pub(crate) bundle: Option<PathBuf>,
     pub(crate) setup: Setup,
 }
 
@@ -70,6 +74,8 @@ impl Default for Flags {
             organization: None,
             setup: Setup::default(),
             live: false,
+            json: false,
+            bundle: None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Parsers for files of the kernel and the system. They work on text or bytes; no file is
 //! opened here.
 
+pub(crate) mod certificate;
 pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
+pub(crate) mod dns;
 pub(crate) mod fib_trie;
 pub(crate) mod if_inet6;
 pub(crate) mod loadavg;
+pub(crate) mod locks;
 pub(crate) mod manifest;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;

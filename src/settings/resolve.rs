@@ -29,6 +29,10 @@ pub(crate) struct ConfigReport {
     pub(crate) commands: Vec<(String, String)>,
     /// Whether there is no configuration file, and none is needed.
     pub(crate) is_alone: bool,
+    /// Where the API key is from, for messages; empty if there is none.
+    pub(crate) key_source: String,
+    /// What has been logged, such as files with secrets that every user can read.
+    pub(crate) logged: Vec<String>,
 }
 
 /// The effective configuration. Logs unknown keys and mistakes, with which the agent can run. Fails
@@ -73,10 +77,12 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     // the key. Container engines mount secrets readable for every user.
     if !report.is_alone {
         for (what, path) in key::exposed(&loaded.config, &loaded.with_apikey) {
-            log::warn!(
-                "every user of this host can read {what} in {path}; chmod o-r {path} ends that",
-                path = path.display()
+            let path = path.display();
+            let text = format!(
+                "every user of this host can read {what} in {path}; chmod o-r {path} ends that"
             );
+            log::warn!("{text}");
+            report.logged.push(text);
         }
     }
     loaded.config.host = host(&Flags::default(), loaded.config.host);
@@ -93,10 +99,17 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     mem::swap(&mut report.commands, &mut loaded.commands);
     let (config, problems) = (&mut report.config, &mut report.problems);
     let (mistakes, advice) = (&mut report.mistakes, &mut report.advice);
+    let logged = &mut report.logged;
     for warning in mem::take(&mut loaded.warnings) {
         match warning.level {
-            Level::Warn => log::warn!("{}", warning.text),
-            Level::Error => log::error!("{}", warning.text),
+            Level::Warn => {
+                log::warn!("{}", warning.text);
+                logged.push(warning.text);
+            }
+            Level::Error => {
+                log::error!("{}", warning.text);
+                logged.push(warning.text);
+            }
             Level::Mistake => mistakes.push(warning.text),
         }
     }
@@ -121,6 +134,9 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
                 _ => source,
             };
             doubt(&source, &key);
+            if !key.is_empty() {
+                report.key_source = source;
+            }
             config.apikey = key;
             // A file with problems may contain a key, which must not be reported as missing.
             let is_missing = problems.is_empty() || !loaded.names_apikey;

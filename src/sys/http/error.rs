@@ -8,7 +8,7 @@ use crate::sys::root::FileError;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The name has no addresses, or the resolver failed.
     Resolve,
     /// Connection failed for every address.
@@ -55,8 +55,8 @@ impl LinkError {
         matches!(self.kind, Kind::Timeout | Kind::Broken)
     }
 
-    #[cfg(test)]
-    pub(super) fn kind(&self) -> Kind {
+    /// The kind of the step that failed.
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 }

@@ -17,6 +17,7 @@ mod message;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
+pub(crate) mod route;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -35,8 +36,7 @@ use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use ureq::{Agent, AsSendBody, Body, http};
 
 use self::dial::{Access, Dialer, Peer};
-use self::error::Kind;
-pub(crate) use self::error::{LinkError, SetupError};
+pub(crate) use self::error::{Kind, LinkError, SetupError};
 use self::message::{headers, read};
 pub(crate) use self::roots::Roots;
 use self::wire::{Dial, NotHere, Progress, Stage};

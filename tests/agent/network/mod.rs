@@ -1,6 +1,6 @@
 //! Names, TLS, metadata services.
 
-mod cloud;
+pub(crate) mod cloud;
 mod listen;
-mod resolver;
+pub(crate) mod resolver;
 mod tls;

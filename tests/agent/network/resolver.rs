@@ -137,7 +137,7 @@ fn answer(question: &[u8], count: &AtomicUsize, rule: Rule) -> Option<Vec<u8>> {
 }
 
 /// Mounts a file with this text over another, for this process and its children.
-fn mount(sandbox: &Sandbox, text: &str, place: &str) {
+pub(crate) fn mount(sandbox: &Sandbox, text: &str, place: &str) {
     let file = sandbox.write(place.trim_start_matches('/'), text);
     // The agent may run as another user.
     sandbox.mode(place.trim_start_matches('/'), 0o644);

@@ -1,0 +1,120 @@
+//! Configuration, source of the key, and permissions of the files that the configuration names.
+
+use std::path::Path;
+
+use super::report::Report;
+use super::verdict::{State, Verdict};
+use crate::config::Config;
+use crate::config::outputs::path_of;
+use crate::settings::resolve::ConfigReport;
+use crate::sys::file;
+
+/// Adds the steps. Returns whether the agent can run with the configuration.
+pub(super) fn configuration(report: &mut Report, survey: &ConfigReport, conf: &Path) -> bool {
+    let path = if survey.is_alone {
+        "the environment".to_owned()
+    } else {
+        conf.display().to_string()
+    };
+    let is_usable = report.add("file", of_file(path, survey));
+    report.add("API key", of_key(survey));
+    is_usable
+}
+
+/// What is wrong with the configuration of `path`.
+fn of_file(path: String, survey: &ConfigReport) -> Verdict {
+    let unknown = survey.unknown.iter().map(ToString::to_string);
+    let others = [&survey.mistakes, &survey.advice, &survey.logged];
+    let mut warnings: Vec<String> = unknown.collect();
+    warnings.extend(others.into_iter().flatten().cloned());
+    let state = match (survey.problems.is_empty(), warnings.is_empty()) {
+        (true, true) => return Verdict::ok(path),
+        (true, false) => State::Warn,
+        (false, _) => State::Fail,
+    };
+    let lines = [&survey.problems[..], &warnings].concat();
+    if let [line] = &lines[..] {
+        return Verdict::of(state, line, "correct it");
+    }
+    let lines = lines.join("\n");
+    let remedy = if lines.contains("Permission denied") {
+        "run it as root"
+    } else {
+        "correct it; mackerel-agent configtest checks it again"
+    };
+    Verdict::new(state, lines, remedy)
+}
+
+/// Where the key is from.
+fn of_key(survey: &ConfigReport) -> Verdict {
+    if !survey.config.mackerel {
+        let why = "Mackerel's API is not used: the configuration names other outputs alone";
+        return Verdict::new(State::Skipped, why.to_owned(), "");
+    }
+    if survey.key_source.is_empty() {
+        return Verdict::new(
+            State::Fail,
+            "no source has a key".to_owned(),
+            "mackerel-agent init -apikey=KEY writes it into the configuration; the page of the \
+             organization has it under API Keys",
+        );
+    }
+    Verdict::ok(["from ", &survey.key_source].concat())
+}
+
+/// Adds the step: whether the agent's user may read the files that the configuration names.
+/// `changed` is the user to whom this process has changed, if any, or why it could not change.
+pub(super) fn permissions(
+    report: &mut Report,
+    config: &Config,
+    conf: &Path,
+    changed: &Result<Option<u32>, String>,
+) {
+    let mut files = vec![conf];
+    files.extend(
+        [&config.apikey_file, &config.ca_file]
+            .into_iter()
+            .filter_map(path_of),
+    );
+    files.extend(path_of(&config.listen_token_file));
+    for organization in &config.organizations {
+        files.extend(path_of(&organization.apikey_file));
+    }
+    for otlp in &config.otlp {
+        files.extend(
+            [&otlp.headers_file, &otlp.ca_file]
+                .into_iter()
+                .filter_map(path_of),
+        );
+    }
+    let is_unreadable = |path: &&Path| file::read(path).is_err_and(|error| !error.is_absent());
+    let unreadable: Vec<String> = files
+        .into_iter()
+        .filter(is_unreadable)
+        .map(|path| path.display().to_string())
+        .collect();
+    report.add("permissions", of_files(changed, &unreadable));
+}
+
+/// Whether the agent's user may read what it has to.
+fn of_files(changed: &Result<Option<u32>, String>, unreadable: &[String]) -> Verdict {
+    let user = match changed {
+        Ok(Some(user)) => format!("the agent's user {user}"),
+        Ok(None) => "the user of this command".to_owned(),
+        Err(why) => {
+            let remedy = "run it as root with all capabilities, or as the agent's user";
+            return Verdict::of(State::Warn, why, remedy);
+        }
+    };
+    if unreadable.is_empty() {
+        return Verdict::ok([&user, " may read the files of the configuration"].concat());
+    }
+    let files = unreadable.join(" ");
+    Verdict::new(
+        State::Fail,
+        format!("{user} may not read {files}"),
+        &format!(
+            "give the agent's group the file: chgrp mackerel-agent {files}; chmod g+r {files}"
+        ),
+    )
+}
