@@ -21,7 +21,7 @@ fn secretive(base: &str) -> String {
          no_such_key = \"unknown-{SECRET}\"\n\
          [[organization]]\nname = \"other\"\napikey = \"other-key-of-this-test-{SECRET}\"\n\
          apibase = \"http://127.0.0.1:1\"\n\
-         [[otlp]]\nendpoint = \"http://otlp-{SECRET}:otlp-{SECRET}@127.0.0.1:1/v1/{SECRET}?t={SECRET}\"\n\
+         [[otlp]]\nendpoint = \"http://127.0.0.1:1/v1/{SECRET}?t={SECRET}\"\n\
          protocol = \"http/protobuf\"\n\
          headers = {{ authorization = \"Bearer header-{SECRET}\", x-token = \"x-{SECRET}\" }}\n\
          [plugin.metrics.a]\ncommand = \"/nowhere/a --password=argument-{SECRET}\"\n\

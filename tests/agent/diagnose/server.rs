@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::thread;
+use std::time::UNIX_EPOCH;
 
 use super::Diagnosis;
 use crate::network::cloud::namespace;
@@ -16,6 +17,11 @@ const BEHIND: [&str; 4] = ["TLS", "API key", "host", "clock difference"];
 /// What needs TLS.
 const BEHIND_TLS: [&str; 3] = ["API key", "host", "clock difference"];
 
+/// The time in seconds since the epoch.
+fn now() -> u64 {
+    UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
 /// A sandbox whose host is registered, and its id.
 fn registered(fake_server: &FakeServer) -> (Sandbox, String) {
     let sandbox = Sandbox::of(fake_server);
@@ -27,6 +33,7 @@ fn registered(fake_server: &FakeServer) -> (Sandbox, String) {
 #[test]
 fn diagnose_shows_each_step_of_a_host_that_is_well_and_changes_nothing() {
     let fake_server = FakeServer::https();
+    fake_server.script(&format!("hosts = date:{}", now()));
     let (sandbox, id) = registered(&fake_server);
     let diagnosis = Diagnosis::of(&sandbox, &[]);
     assert_eq!(diagnosis.code, Some(0), "{}", diagnosis.text);
@@ -134,10 +141,10 @@ fn diagnose_names_what_is_wrong_with_tls() {
 
 #[test]
 fn diagnose_names_a_server_that_does_not_speak_tls() {
-    let fake_server = FakeServer::http();
-    let sandbox = Sandbox::empty();
+    let fake_server = FakeServer::https();
+    fake_server.script("connect = garbage");
+    let sandbox = Sandbox::of(&fake_server);
     let address = fake_server.address();
-    sandbox.configure(&format!("https://{address}"), "");
     let diagnosis = Diagnosis::of(&sandbox, &[]);
     let see = format!("openssl s_client -connect {address} shows what the server presents");
     let expected = format!("TLS: TLS with {address}: what the peer says is no TLS -> {see}");
@@ -235,8 +242,7 @@ fn diagnose_names_a_host_that_is_retired_or_unknown() {
 #[test]
 fn diagnose_names_the_difference_of_the_clocks() {
     let fake_server = FakeServer::http();
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    fake_server.script(&format!("hosts = date:{}", now + 3600));
+    fake_server.script(&format!("hosts = date:{}", now() + 3600));
     let (sandbox, _) = registered(&fake_server);
     let diagnosis = Diagnosis::of(&sandbox, &[]);
     let found = diagnosis
