@@ -190,3 +190,46 @@ fn program_of(command: &Command) -> &str {
         "[hidden]"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundle_shows_no_login_path_or_query_of_a_url() {
+        let table = [
+            (
+                "https://u:p@a.example:8443/path/token?q=x",
+                "https://a.example:8443",
+            ),
+            ("http://[2001:db8::1]:80/x", "http://[2001:db8::1]:80"),
+            ("a.example:4317", "a.example:4317"),
+            ("u:p@a.example:4317", "[hidden]"),
+            ("http://", "[hidden]"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(origin(url), expected);
+        }
+    }
+
+    #[test]
+    fn bundle_shows_of_a_command_its_program() {
+        let table: [(&[&str], &str); 6] = [
+            (&["/a", "-p", "secret"], "/a"),
+            (&["sh", "-c", "/a -p secret"], "/a"),
+            (&["sh", "-c", "PASSWORD=secret /a"], "[hidden]"),
+            (&["sh", "-c", "\"$SECRET\""], "[hidden]"),
+            (&["sh", "-c", ""], ""),
+            (&["sh", "-e", "secret"], "sh"),
+        ];
+        for (argv, expected) in table {
+            let command = Command {
+                argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+                user: None,
+                env: Vec::new(),
+                timeout: std::time::Duration::ZERO,
+            };
+            assert_eq!(program_of(&command), expected, "{argv:?}");
+        }
+    }
+}

@@ -203,3 +203,144 @@ fn of_listener(place: &str, is_free: Result<bool, String>, runs: bool) -> Verdic
     };
     Verdict::new(state, [place, ": ", &what].concat(), remedy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnose_clock_of_1970_fails() {
+        // (clock, whether it is synchronised, verdict)
+        let day = program::COMMITTED.day();
+        let table = [
+            (
+                Unix(0),
+                true,
+                "FAIL: the clock says 1970-01-01, which is before this program was made: \
+                 certificates cannot be checked -> start a time service (systemd-timesyncd, chrony \
+                 or ntpd); date -s sets the clock once"
+                    .to_owned(),
+            ),
+            (program::COMMITTED, true, format!("ok: {day}, synchronized")),
+            (
+                program::COMMITTED,
+                false,
+                format!(
+                    "warn: {day}, not synchronized as far as the kernel reports; the agent compares \
+                     it with the server's -> {SET_CLOCK}"
+                ),
+            ),
+        ];
+        for (now, is_synchronised, expected) in table {
+            assert_eq!(of_clock(now, is_synchronised).shown(), expected);
+        }
+    }
+
+    #[test]
+    fn diagnose_state_directory_has_to_be_writable_with_free_space() {
+        let full = "free space: values that cannot be sent at once are lost at a restart";
+        let denied = "write to /r: Permission denied (os error 13)";
+        let fixed = "write to /r: Read-only file system (os error 30)";
+        // (whether it is absent, error, free bytes and whether inodes are free, verdict)
+        let table = [
+            (false, None, Some((5 << 20, true)), "ok: /r: writable, 5 MiB free".to_owned()),
+            (false, None, None, "ok: /r: writable".to_owned()),
+            (
+                false,
+                None,
+                Some((LEAST - 1, true)),
+                format!("FAIL: /r: the disk is full, bytes free: 1048575 -> {full}"),
+            ),
+            (
+                false,
+                None,
+                Some((LEAST, false)),
+                format!("FAIL: /r: the disk is full, no inode free; bytes free: 1048576 -> {full}"),
+            ),
+            (
+                true,
+                Some("write to /r: No such file"),
+                None,
+                "warn: /r does not exist; the agent creates it at its start -> if the agent has run \
+                 before, correct root or -root"
+                    .to_owned(),
+            ),
+            (
+                false,
+                Some(denied),
+                None,
+                format!(
+                    "FAIL: {denied} -> give it to the agent's user with chown, or name another \
+                     directory with root"
+                ),
+            ),
+            (
+                false,
+                Some(fixed),
+                Some((0, true)),
+                format!(
+                    "FAIL: {fixed} -> mount the file system read-write (mount -o remount,rw), or \
+                     name another directory with root"
+                ),
+            ),
+        ];
+        for (is_absent, error, space, expected) in table {
+            let found = of_directory("/r", is_absent, error.map(str::to_owned), space);
+            assert_eq!(found.shown(), expected);
+        }
+    }
+
+    #[test]
+    fn diagnose_plugins_fail_if_one_cannot_be_started() {
+        // (commands, doubts, verdict)
+        let table: [(usize, &[&str], &str); 4] = [
+            (0, &[], "skipped: none is configured"),
+            (2, &[], "ok: commands that can be started: 2"),
+            (
+                2,
+                &["a: no such file; install it"],
+                "FAIL: a: no such file -> install it",
+            ),
+            (
+                2,
+                &["a; b", "c; d"],
+                "FAIL: a; b\nc; d -> mackerel-agent check NAME and mackerel-agent plugin NAME run \
+                 one of them",
+            ),
+        ];
+        for (count, doubts, expected) in table {
+            let doubts: Vec<String> = doubts.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(of_commands(count, &doubts).shown(), expected);
+        }
+    }
+
+    #[test]
+    fn diagnose_listener_is_free_or_the_agent_s() {
+        // (whether it is free, whether an agent runs, verdict)
+        let table = [
+            (Ok(true), false, "ok: a:1: free"),
+            (Ok(false), true, "ok: a:1: used, and an agent runs"),
+            (
+                Ok(true),
+                true,
+                "warn: a:1: an agent runs, but nothing listens there -> restart the agent, if \
+                 listen is new; its log says why it cannot listen",
+            ),
+            (
+                Ok(false),
+                false,
+                "FAIL: a:1: used by another program -> ss -ltnp names it; end it, or write another \
+                 address into listen",
+            ),
+            (
+                Err("no such address".to_owned()),
+                true,
+                "FAIL: a:1: no such address -> write an address of this host into listen; ip \
+                 address lists them",
+            ),
+        ];
+        for (is_free, runs, expected) in table {
+            assert_eq!(of_listener("a:1", is_free, runs).shown(), expected);
+        }
+    }
+}

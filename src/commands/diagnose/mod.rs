@@ -27,6 +27,7 @@ use std::time::Duration;
 use self::report::Report;
 use self::secrets::Secrets;
 use super::owner;
+use crate::base::clock::Deadline;
 use crate::config::Flags;
 use crate::settings::configtest::check;
 use crate::settings::connection::proxies;
@@ -35,8 +36,8 @@ use crate::settings::tags::TAGS;
 use crate::sys::lock;
 use crate::sys::log as backend;
 
-/// Time for all steps that need the network. Those that are left are skipped.
-const NETWORK: Duration = Duration::from_secs(45);
+/// Time until no further step that needs the network is begun.
+const NETWORK: Duration = Duration::from_secs(48);
 /// Time for the whole command, for what no other limit ends.
 const WHOLE: Duration = Duration::from_secs(60);
 
@@ -44,6 +45,7 @@ const WHOLE: Duration = Duration::from_secs(60);
 /// `-bundle` cannot be created.
 pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
+    let (network, whole) = (Deadline::after(NETWORK), Deadline::after(WHOLE));
     // Root creates the file before it becomes another user.
     let file = bundle::create(flags.bundle.as_deref())?;
     // What would be logged is in the report.
@@ -51,7 +53,7 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     let survey = check(flags);
     backend::set_level(false, false);
     let config = &survey.config;
-    let mut report = Report::new(flags.json, Secrets::of(config));
+    let mut report = Report::new(flags.json, Secrets::of(config), network);
     report.part("configuration");
     let is_usable = settings::configuration(&mut report, &survey, &flags.conf);
     let holder = lock::holder(&config.root);
@@ -60,17 +62,25 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     let log = file.as_ref().map(|_| service::log()).unwrap_or_default();
     // As the agent: what root may do says nothing of what the agent may do. Before any thread.
     let changed = owner::become_owner(&config.root);
-    report.limit(WHOLE);
+    report.limit(whole.remaining());
     report.part("this host");
     settings::permissions(&mut report, config, &flags.conf, &changed);
     host::look(&mut report, &survey, holder);
-    report.network(NETWORK);
     if is_usable {
         let proxy = proxies(config);
+        let mut tried: Vec<(String, path::Reached)> = Vec::new();
         for organization in organizations(config) {
             let own = config_of(config, organization);
-            let way = path::to_api(&mut report, &own, &proxy);
-            api::ask(&mut report, &own, &way);
+            let before = tried.iter().find(|(base, _)| *base == own.apibase);
+            let reached = match before {
+                Some((_, reached)) => *reached,
+                None => path::to_api(&mut report, &own, &proxy),
+            };
+            if let Some(name) = &own.organization {
+                report.part(&["organization ", name].concat());
+            }
+            api::ask(&mut report, &own, reached);
+            tried.push((own.apibase, reached));
         }
         for destination in &config.otlp {
             otlp::look(&mut report, destination, &proxy);

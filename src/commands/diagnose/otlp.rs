@@ -49,3 +49,35 @@ fn of_export(answer: Result<Option<String>, String>) -> Verdict {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnose_export_is_accepted_or_refused() {
+        let failing = "the server fails at present: see its log, and try again";
+        // (answer, verdict)
+        let table = [
+            (Ok(None), "ok: accepted".to_owned()),
+            (
+                Ok(Some("the server warns: x")),
+                "warn: the server warns: x".to_owned(),
+            ),
+            (
+                Err("POST x failed (status 401): y; check the API key"),
+                "FAIL: POST x failed (status 401): y -> check the API key".to_owned(),
+            ),
+            (
+                Err("UNAVAILABLE"),
+                format!("FAIL: UNAVAILABLE -> {failing}"),
+            ),
+        ];
+        for (answer, expected) in table {
+            let answer = answer
+                .map(|warning| warning.map(str::to_owned))
+                .map_err(str::to_owned);
+            assert_eq!(of_export(answer).shown(), expected);
+        }
+    }
+}

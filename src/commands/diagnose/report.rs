@@ -30,7 +30,8 @@ pub(super) struct Report {
 
 impl Report {
     /// A report without steps. Steps are not printed if `is_quiet`.
-    pub(super) fn new(is_quiet: bool, secrets: Secrets) -> Report {
+    /// `by` is the end of the time for the network.
+    pub(super) fn new(is_quiet: bool, secrets: Secrets, by: Deadline) -> Report {
         let variable = |name| env::var_os(name).unwrap_or_default();
         Report {
             steps: Vec::new(),
@@ -41,7 +42,7 @@ impl Report {
                 && variable("NO_COLOR").is_empty()
                 && variable("TERM") != "dumb",
             clock: HostClock::new(),
-            by: Deadline::after(Duration::ZERO),
+            by,
             limit: None,
         }
     }
@@ -54,11 +55,6 @@ impl Report {
             ));
         })
         .ok();
-    }
-
-    /// Starts the time for the network.
-    pub(super) fn network(&mut self, limit: Duration) {
-        self.by = Deadline::after(limit);
     }
 
     /// The time for a step that may take `limit`; `None` if no time is left.

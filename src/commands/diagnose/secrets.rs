@@ -100,3 +100,59 @@ pub(super) fn commands(config: &Config) -> Vec<&Command> {
     );
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_each_kind_are_hidden() {
+        let text = "apibase = 'http://base-user:base%2Dpass@127.0.0.1'\n\
+                    apikey = 'key-0123456789'\n\
+                    http_proxy = 'http://proxy-user:proxy-pass@127.0.0.1'\n\
+                    [[organization]]\nname = 'a'\napikey = 'other-key'\n\
+                    [[otlp]]\nendpoint = 'http://127.0.0.1/v1?token=query-token'\n\
+                    protocol = 'http/protobuf'\nheaders = { authorization = 'Bearer header-token' }\n\
+                    [plugin.metrics.a]\ncommand = 'a --password=argument -u u:url-pass@host'\n\
+                    env = { PASSWORD = 'variable', SHORT = 'abc' }\n\
+                    [plugin.checks.b]\ncommand = ['b', 'second-argument']\n";
+        let mut config = Config::default();
+        config.read(text.as_bytes()).unwrap();
+        let secrets = Secrets::of(&config);
+        for secret in [
+            "base-user",
+            "base%2Dpass",
+            "base-pass",
+            "key-0123456789",
+            "proxy-user",
+            "proxy-pass",
+            "other-key",
+            "query-token",
+            "header-token",
+        ] {
+            assert_eq!(
+                secrets.hide(&format!("<{secret}>")),
+                "<[hidden]>",
+                "{secret}"
+            );
+        }
+        for secret in ["argument", "url-pass", "variable", "second-argument"] {
+            let text = format!("<{secret}>");
+            assert_eq!(secrets.hide(&text), text, "{secret}");
+            assert_eq!(secrets.hide_all(&text), "<[hidden]>", "{secret}");
+        }
+        let plain = "127.0.0.1 abc a b u";
+        assert_eq!(secrets.hide_all(plain), plain);
+    }
+
+    #[test]
+    fn secrets_that_contain_each_other_are_hidden_whole() {
+        let config = Config {
+            apikey: crate::config::Secret::new("abcd"),
+            http_proxy: Some("http://abcdef:abcdefgh@127.0.0.1".to_owned()),
+            ..Config::default()
+        };
+        let hidden = Secrets::of(&config).hide("abcd abcdef abcdefgh");
+        assert_eq!(hidden, "[hidden] [hidden] [hidden]");
+    }
+}

@@ -163,3 +163,117 @@ fn of_script(code: i32, said: &str, is_enabled: bool, holder: Option<u32>) -> Ve
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(load: &str, active: &str, sub: &str, file: &str) -> String {
+        format!(
+            "LoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n\
+             Result=exit-code\nExecMainStatus=1\nNRestarts=5\nMainPID=0\n"
+        )
+    }
+
+    #[test]
+    fn diagnose_unit_has_to_run_and_to_be_enabled() {
+        let see = "journalctl -u mackerel-agent -n 50 shows why it ended; systemctl start \
+                   mackerel-agent starts it";
+        // (what systemd shows, process with the state directory, verdict)
+        let table = [
+            (
+                shown("loaded", "active", "running", "enabled"),
+                Some(7),
+                "ok: systemd: unit mackerel-agent is active (running), enabled".to_owned(),
+            ),
+            (
+                shown("loaded", "active", "running", "disabled"),
+                Some(7),
+                "warn: systemd: unit mackerel-agent is active (running), disabled; it does not \
+                 start at boot -> systemctl enable mackerel-agent"
+                    .to_owned(),
+            ),
+            (
+                shown("loaded", "failed", "failed", "enabled"),
+                None,
+                format!(
+                    "FAIL: systemd: unit mackerel-agent is failed (failed), enabled; last end: \
+                     exit-code, exit code 1, restarts: 5 -> {see}"
+                ),
+            ),
+            (
+                shown("loaded", "inactive", "dead", "disabled"),
+                Some(7),
+                "FAIL: systemd: unit mackerel-agent is inactive (dead), disabled, but process 7, \
+                 another agent, uses the state directory -> end process 7 (kill 7), then start the \
+                 service"
+                    .to_owned(),
+            ),
+            (
+                shown("not-found", "inactive", "dead", ""),
+                None,
+                "warn: systemd: unit mackerel-agent is not-found -> mackerel-agent install creates \
+                 it"
+                .to_owned(),
+            ),
+            (
+                shown("masked", "inactive", "dead", ""),
+                None,
+                "FAIL: systemd: unit mackerel-agent is masked -> systemctl unmask mackerel-agent"
+                    .to_owned(),
+            ),
+            (
+                String::new(),
+                None,
+                "warn: systemd: unit mackerel-agent is  -> mackerel-agent install creates it"
+                    .to_owned(),
+            ),
+        ];
+        for (text, holder, expected) in table {
+            assert_eq!(of_systemd(&text, holder).shown(), expected);
+        }
+    }
+
+    #[test]
+    fn diagnose_init_script_says_whether_the_agent_runs() {
+        let script = "/etc/init.d/mackerel-agent status:";
+        // (exit code, whether it is enabled, process with the state directory, verdict)
+        let table = [
+            (0, true, Some(7), format!("ok: {script} x (exit code 0)")),
+            (
+                0,
+                false,
+                Some(7),
+                format!(
+                    "warn: {script} x (exit code 0); it does not start at boot -> rc-update add \
+                     mackerel-agent, /etc/init.d/mackerel-agent enable, or update-rc.d \
+                     mackerel-agent defaults"
+                ),
+            ),
+            (
+                3,
+                true,
+                None,
+                format!(
+                    "FAIL: {script} x (exit code 3) -> /etc/init.d/mackerel-agent start starts it; \
+                     its log shows why it ended"
+                ),
+            ),
+            (
+                3,
+                true,
+                Some(7),
+                format!(
+                    "FAIL: {script} x (exit code 3), but process 7, another agent, uses the state \
+                     directory -> end process 7 (kill 7), then start the service"
+                ),
+            ),
+        ];
+        for (code, is_enabled, holder, expected) in table {
+            assert_eq!(
+                of_script(code, "x\ny", is_enabled, holder).shown(),
+                expected
+            );
+        }
+    }
+}

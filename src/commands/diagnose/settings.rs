@@ -17,7 +17,7 @@ pub(super) fn configuration(report: &mut Report, survey: &ConfigReport, conf: &P
         conf.display().to_string()
     };
     let is_usable = report.add("file", of_file(path, survey));
-    report.add("API key", of_key(survey));
+    report.add("source of the key", of_key(survey));
     is_usable
 }
 
@@ -33,16 +33,21 @@ fn of_file(path: String, survey: &ConfigReport) -> Verdict {
         (false, _) => State::Fail,
     };
     let lines = [&survey.problems[..], &warnings].concat();
-    if let [line] = &lines[..] {
-        return Verdict::of(state, line, "correct it");
+    let is_refused = survey
+        .problems
+        .iter()
+        .any(|line| line.contains("Permission denied"));
+    match &lines[..] {
+        _ if is_refused => {
+            let remedy = "run diagnose as root or as the agent's user";
+            Verdict::new(state, lines.join("\n"), remedy)
+        }
+        [line] => Verdict::of(state, line, "correct it"),
+        _ => {
+            let remedy = "correct it; mackerel-agent configtest checks it again";
+            Verdict::new(state, lines.join("\n"), remedy)
+        }
     }
-    let lines = lines.join("\n");
-    let remedy = if lines.contains("Permission denied") {
-        "run it as root"
-    } else {
-        "correct it; mackerel-agent configtest checks it again"
-    };
-    Verdict::new(state, lines, remedy)
 }
 
 /// Where the key is from.
@@ -117,4 +122,98 @@ fn of_files(changed: &Result<Option<u32>, String>, unreadable: &[String]) -> Ver
             "give the agent's group the file: chgrp mackerel-agent {files}; chmod g+r {files}"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn diagnose_configuration_fails_by_its_problems_alone() {
+        let checks = "correct it; mackerel-agent configtest checks it again";
+        // (problems, mistakes, verdict)
+        type Texts = &'static [&'static str];
+        let table: [(Texts, Texts, String); 6] = [
+            (&[], &[], "ok: a.conf".to_owned()),
+            (&[], &["a; b"], "warn: a -> b".to_owned()),
+            (&["a: b"], &[], "FAIL: a: b -> correct it".to_owned()),
+            (&[], &["a; b", "c"], format!("warn: a; b\nc -> {checks}")),
+            (&["a"], &["b"], format!("FAIL: a\nb -> {checks}")),
+            (
+                &["read a.conf: Permission denied (os error 13); -conf names another"],
+                &[],
+                "FAIL: read a.conf: Permission denied (os error 13); -conf names another -> run \
+                 diagnose as root or as the agent's user"
+                    .to_owned(),
+            ),
+        ];
+        for (problems, mistakes, expected) in table {
+            let survey = ConfigReport {
+                problems: texts(problems),
+                mistakes: texts(mistakes),
+                ..ConfigReport::default()
+            };
+            assert_eq!(of_file("a.conf".to_owned(), &survey).shown(), expected);
+        }
+    }
+
+    #[test]
+    fn diagnose_key_is_shown_by_its_source() {
+        let mut survey = ConfigReport {
+            key_source: "the variable MACKEREL_APIKEY".to_owned(),
+            ..ConfigReport::default()
+        };
+        assert_eq!(
+            of_key(&survey).shown(),
+            "ok: from the variable MACKEREL_APIKEY"
+        );
+        survey.key_source.clear();
+        let shown = of_key(&survey).shown();
+        let start = "FAIL: no source has a key -> mackerel-agent init -apikey=KEY ";
+        assert!(shown.starts_with(start), "{shown}");
+        survey.config.mackerel = false;
+        let shown = of_key(&survey).shown();
+        assert!(
+            shown.starts_with("skipped: Mackerel's API is not used"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn diagnose_permissions_are_those_of_the_agent_s_user() {
+        let lacking = "a belongs to the user 9, and this process cannot become that user: x";
+        // (change of user, unreadable files, verdict)
+        type Texts = &'static [&'static str];
+        let table: [(_, Texts, &str); 4] = [
+            (
+                Ok(Some(998)),
+                &[],
+                "ok: the agent's user 998 may read the files of the configuration",
+            ),
+            (
+                Ok(None),
+                &[],
+                "ok: the user of this command may read the files of the configuration",
+            ),
+            (
+                Ok(Some(998)),
+                &["/a", "/b"],
+                "FAIL: the agent's user 998 may not read /a /b -> give the agent's group the file: \
+                 chgrp mackerel-agent /a /b; chmod g+r /a /b",
+            ),
+            (
+                Err(lacking.to_owned()),
+                &[],
+                "warn: a belongs to the user 9, and this process cannot become that user: x -> run \
+                 it as root with all capabilities, or as the agent's user",
+            ),
+        ];
+        for (changed, unreadable, expected) in table {
+            assert_eq!(of_files(&changed, &texts(unreadable)).shown(), expected);
+        }
+    }
 }

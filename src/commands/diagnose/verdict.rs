@@ -62,6 +62,15 @@ impl Verdict {
     }
 }
 
+#[cfg(test)]
+impl Verdict {
+    /// The verdict on one line, for comparisons.
+    pub(super) fn shown(&self) -> String {
+        let arrow = if self.remedy.is_empty() { "" } else { " -> " };
+        [self.state.word(), ": ", &self.detail, arrow, &self.remedy].concat()
+    }
+}
+
 /// A step that has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Step {

@@ -75,7 +75,7 @@ fn diagnose_names_a_configuration_that_cannot_be_used() {
         diagnosis.text
     );
     assert!(failed[0].contains("create it with mackerel-agent init"));
-    assert!(failed[1].starts_with("API key: no source has a key -> mackerel-agent init"));
+    assert!(failed[1].starts_with("source of the key: no source has a key -> mackerel-agent init"));
 }
 
 #[test]

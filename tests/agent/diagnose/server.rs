@@ -41,7 +41,7 @@ fn diagnose_shows_each_step_of_a_host_that_is_well_and_changes_nothing() {
     let conf = sandbox.conf().display().to_string();
     let expected = [
         format!("file: {conf}"),
-        format!("API key: from {conf}: apikey"),
+        format!("source of the key: from {conf}: apikey"),
         format!("connection to {address}: open"),
         "TLS: certificates: 1, for localhost, by Stand-in test authority, valid 2020-01-01 to \
          2099-01-01"
