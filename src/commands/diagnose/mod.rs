@@ -64,9 +64,10 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     let changed = owner::become_owner(&config.root);
     report.limit(whole.remaining());
     report.part("this host");
-    settings::permissions(&mut report, config, &flags.conf, &changed);
+    let is_agent = settings::permissions(&mut report, config, &flags.conf, &changed);
     host::look(&mut report, &survey, holder);
-    if is_usable {
+    // Root must not read files of the state: their owner could have replaced them by links.
+    if is_usable && is_agent {
         let proxy = proxies(config);
         let mut tried: Vec<(String, path::Reached)> = Vec::new();
         for organization in organizations(config) {
@@ -87,7 +88,12 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
         }
     } else {
         report.part("server");
-        report.skip("connection", "the configuration has errors");
+        let why = if is_usable {
+            "the agent's user is not known"
+        } else {
+            "the configuration has errors"
+        };
+        report.skip("connection", why);
     }
     if let Some(file) = file {
         bundle::write(file, &report, config, &log)?;

@@ -69,12 +69,13 @@ fn of_key(survey: &ConfigReport) -> Verdict {
 
 /// Adds the step: whether the agent's user may read the files that the configuration names.
 /// `changed` is the user to whom this process has changed, if any, or why it could not change.
+/// Returns whether this process is as the agent is.
 pub(super) fn permissions(
     report: &mut Report,
     config: &Config,
     conf: &Path,
     changed: &Result<Option<u32>, String>,
-) {
+) -> bool {
     let mut files = vec![conf];
     files.extend(
         [&config.apikey_file, &config.ca_file]
@@ -99,6 +100,7 @@ pub(super) fn permissions(
         .map(|path| path.display().to_string())
         .collect();
     report.add("permissions", of_files(changed, &unreadable));
+    changed.is_ok()
 }
 
 /// Whether the agent's user may read what it has to.
@@ -107,8 +109,8 @@ fn of_files(changed: &Result<Option<u32>, String>, unreadable: &[String]) -> Ver
         Ok(Some(user)) => format!("the agent's user {user}"),
         Ok(None) => "the user of this command".to_owned(),
         Err(why) => {
-            let remedy = "run it as root with all capabilities, or as the agent's user";
-            return Verdict::of(State::Warn, why, remedy);
+            let remedy = "run diagnose as the agent's user";
+            return Verdict::of(State::Fail, why, remedy);
         }
     };
     if unreadable.is_empty() {
@@ -208,8 +210,8 @@ mod tests {
             (
                 Err(lacking.to_owned()),
                 &[],
-                "warn: a belongs to the user 9, and this process cannot become that user: x -> run \
-                 it as root with all capabilities, or as the agent's user",
+                "FAIL: a belongs to the user 9, and this process cannot become that user: x -> run \
+                 diagnose as the agent's user",
             ),
         ];
         for (changed, unreadable, expected) in table {
