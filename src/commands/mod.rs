@@ -6,6 +6,7 @@
 
 pub(crate) mod diagnose;
 pub(crate) mod health;
+mod host_command;
 #[cfg(test)]
 #[expect(
     clippy::disallowed_methods,

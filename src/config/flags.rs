@@ -28,8 +28,6 @@ pub(crate) struct Flags {
     pub(crate) organization: Option<String>,
     /// For `health`: whether it is enough that the agent measures.
     pub(crate) live: bool,
-    /// Whether the output is JSON.
-    pub(crate) json: bool,
     /// For `diagnose`: the file for maintainers.
     pub(crate) bundle: Option<PathBuf>,
     pub(crate) setup: Setup,
@@ -74,7 +72,6 @@ impl Default for Flags {
             organization: None,
             setup: Setup::default(),
             live: false,
-            json: false,
             bundle: None,
         }
     }

@@ -1,7 +1,6 @@
 //! Parsers for files of the kernel and the system. They work on text or bytes; no file is
 //! opened here.
 
-pub(crate) mod certificate;
 pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpuinfo;

@@ -31,8 +31,6 @@ pub(crate) struct ConfigReport {
     pub(crate) is_alone: bool,
     /// Where the API key is from, for messages; empty if there is none.
     pub(crate) key_source: String,
-    /// What has been logged, such as files with secrets that every user can read.
-    pub(crate) logged: Vec<String>,
 }
 
 /// The effective configuration. Logs unknown keys and mistakes, with which the agent can run. Fails
@@ -77,12 +75,10 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     // the key. Container engines mount secrets readable for every user.
     if !report.is_alone {
         for (what, path) in key::exposed(&loaded.config, &loaded.with_apikey) {
-            let path = path.display();
-            let text = format!(
-                "every user of this host can read {what} in {path}; chmod o-r {path} ends that"
+            log::warn!(
+                "every user of this host can read {what} in {path}; chmod o-r {path} ends that",
+                path = path.display()
             );
-            log::warn!("{text}");
-            report.logged.push(text);
         }
     }
     loaded.config.host = host(&Flags::default(), loaded.config.host);
@@ -99,17 +95,10 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
     mem::swap(&mut report.commands, &mut loaded.commands);
     let (config, problems) = (&mut report.config, &mut report.problems);
     let (mistakes, advice) = (&mut report.mistakes, &mut report.advice);
-    let logged = &mut report.logged;
     for warning in mem::take(&mut loaded.warnings) {
         match warning.level {
-            Level::Warn => {
-                log::warn!("{}", warning.text);
-                logged.push(warning.text);
-            }
-            Level::Error => {
-                log::error!("{}", warning.text);
-                logged.push(warning.text);
-            }
+            Level::Warn => log::warn!("{}", warning.text),
+            Level::Error => log::error!("{}", warning.text),
             Level::Mistake => mistakes.push(warning.text),
         }
     }

@@ -1,13 +1,14 @@
-//! Asks one name server for the addresses of a name, which the system's resolver cannot do.
+//! Asks one name server for a name, which the system's resolver cannot do.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
+use super::nofollow;
 use super::random::random;
 use crate::base::clock::Deadline;
-use crate::parse::dns::{A, AAAA, Reply, name_servers, query, reply};
+use crate::parse::dns::{A, AAAA, name_servers, query, reply};
 
 /// The resolver's configuration.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -15,61 +16,49 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const MOST: u64 = 64 << 10;
 /// The port of name servers.
 const PORT: u16 = 53;
-/// Bytes of an answer. Larger ones are cut.
-const PACKET: usize = 1500;
+/// Bytes of an answer. Larger ones are cut, which does not matter here.
+const PACKET: usize = 512;
 
 /// The name servers that the system's resolver asks.
 pub(crate) fn servers() -> Vec<IpAddr> {
     let mut text = Vec::new();
     // Without the file, the resolver asks this host.
-    drop(File::open(RESOLV_CONF).and_then(|file| file.take(MOST).read_to_end(&mut text)));
+    let file = nofollow::open_given(Path::new(RESOLV_CONF));
+    drop(file.and_then(|file| file.take(MOST).read_to_end(&mut text)));
     name_servers(&String::from_utf8_lossy(&text))
 }
 
-/// The answers of `server` for the IPv4 and the IPv6 addresses of `name`: one or two.
+/// The answer of `server` for the IPv4 addresses of `name`, or, if there is none, for the IPv6
+/// addresses: its code, and the number of records.
 ///
-/// Fails with [`ErrorKind::TimedOut`] if there is none within `limit`.
-pub(crate) fn ask(server: IpAddr, name: &str, limit: Duration) -> io::Result<Vec<Reply>> {
-    let from: IpAddr = if server.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
+/// Fails with [`ErrorKind::TimedOut`] or the like if there is none within `limit`.
+pub(crate) fn ask(server: IpAddr, name: &str, limit: Duration) -> io::Result<(u8, u16)> {
+    let by = Deadline::after(limit);
+    match ask_for(server, name, A, by)? {
+        (0, 0) => ask_for(server, name, AAAA, by),
+        answer => Ok(answer),
+    }
+}
+
+fn ask_for(server: IpAddr, name: &str, kind: u16, by: Deadline) -> io::Result<(u8, u16)> {
+    let from = match server {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((from, 0))?;
     socket.connect((server, PORT))?;
-    let first = u16::try_from(random() >> 16).unwrap_or(0);
-    let mut waiting = vec![(first, A), (first.wrapping_add(1), AAAA)];
-    for (id, kind) in &waiting {
-        socket.send(&query(*id, name, *kind).ok_or(ErrorKind::InvalidInput)?)?;
-    }
-    let by = Deadline::after(limit);
-    let mut replies = Vec::new();
+    let id = u16::try_from(random() >> 16).unwrap_or(0);
+    socket.send(&query(id, name, kind).ok_or(ErrorKind::InvalidInput)?)?;
     let mut packet = [0; PACKET];
-    while !waiting.is_empty() {
-        let left = by.remaining();
-        if left.is_zero() {
-            break;
-        }
+    loop {
+        let left = by.remaining().max(Duration::from_millis(1));
         socket.set_read_timeout(Some(left))?;
-        match socket.recv(&mut packet) {
-            Ok(length) => {
-                let packet = packet.get(..length).unwrap_or_default();
-                waiting.retain(|(id, _)| match reply(packet, *id) {
-                    Some(reply) => {
-                        replies.push(reply);
-                        false
-                    }
-                    None => true,
-                });
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        let length = socket.recv(&mut packet)?;
+        if let Some(answer) = reply(packet.get(..length).unwrap_or_default(), id) {
+            return Ok(answer);
         }
-    }
-    if replies.is_empty() {
-        Err(ErrorKind::TimedOut.into())
-    } else {
-        Ok(replies)
+        if by.remaining().is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
     }
 }

@@ -156,11 +156,6 @@ pub(crate) fn set_level(verbose: bool, silent: bool) {
     log::set_max_level(level);
 }
 
-/// Writes nothing until the level is set.
-pub(crate) fn mute() {
-    log::set_max_level(LevelFilter::Off);
-}
-
 /// Writes a line at DEBUG, which is shown if the configuration is verbose.
 ///
 /// Used instead of `log::debug!`, which is compiled out of the release. That also removes ureq's

@@ -26,7 +26,6 @@ pub(crate) mod netif;
 mod nofollow;
 pub(crate) mod notify;
 pub(crate) mod pidfile;
-pub(crate) mod port;
 pub(crate) mod random;
 pub(crate) mod root;
 pub(crate) mod running;

@@ -1,46 +1,23 @@
 //! The time limit of a whole command, for calls that no other limit ends, such as those on a mount
 //! that hangs.
 
-use std::io;
-use std::process;
-use std::time::Duration;
+/// Printed when the time is over.
+const OVER: &[u8] = b"the step after the last one shown does not end: a mount or a program hangs\n";
 
-use super::thread;
-use crate::base::channel::{Sender, channel};
-use crate::base::clock::Deadline;
-
-/// Bytes of stack of the thread.
-const STACK: usize = 64 << 10;
-
-/// Ends the process when its time is over. Dropping it ends the limit.
-pub(crate) struct TimeLimit(Sender<String>);
-
-impl TimeLimit {
-    /// Calls `last` with the current task after `limit`, and ends the process with code 1.
-    ///
-    /// Fails if the kernel cannot create another thread.
-    pub(crate) fn start(limit: Duration, last: fn(&str)) -> io::Result<TimeLimit> {
-        let (task, tasks) = channel::<String>();
-        let by = Deadline::after(limit);
-        thread::start("limit", STACK, move || {
-            let mut current = String::new();
-            loop {
-                match tasks.recv_timeout(by.remaining()) {
-                    Ok(next) => current = next,
-                    Err(_) if by.remaining().is_zero() => {
-                        last(&current);
-                        process::exit(1);
-                    }
-                    Err(_) => return,
-                }
-            }
-        })?;
-        Ok(TimeLimit(task))
+/// Ends the process with code 1 after so many seconds, with a line on stderr. Children do not
+/// inherit the limit.
+pub(crate) fn end_after(seconds: u32) {
+    // SAFETY: the handler makes two system calls that are safe in signal context (signal-safety(7)).
+    unsafe {
+        libc::signal(libc::SIGALRM, end as *const () as libc::sighandler_t);
+        libc::alarm(seconds);
     }
+}
 
-    /// Names the current task.
-    pub(crate) fn task(&self, name: String) {
-        // Fails only if the thread has ended the process.
-        drop(self.0.send(name));
+extern "C" fn end(_: libc::c_int) {
+    // SAFETY: the bytes are valid for the call; nothing can be done if they cannot be written.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, OVER.as_ptr().cast(), OVER.len());
+        libc::_exit(1);
     }
 }

@@ -9,22 +9,17 @@ use crate::cli::any_bytes::path;
 use crate::cli::command::CommandArgs;
 use crate::config::Flags;
 
-/// try each step from the configuration to the server, and show which one fails; end with 0 if none
-/// does
+/// try each step of a post, and show which one fails; end with 0 if none does
 #[derive(ArgsInfo, FromArgs)]
 pub(in crate::cli) struct Diagnose {
     /// new file for a report to the maintainers of the agent, without secrets
     #[argh(option, arg_name = "path", from_str_fn(path))]
     bundle: Option<PathBuf>,
-    /// print JSON
-    #[argh(option, arg_name = "bool")]
-    json: Option<bool>,
 }
 
 impl CommandArgs for Diagnose {
     fn store(self, flags: &mut Flags) -> OsString {
         flags.bundle = self.bundle;
-        flags.json = self.json.unwrap_or_default();
         OsString::new()
     }
 }

@@ -152,7 +152,7 @@ fn command_is_found_by_its_name() {
         ("", Command::Run),
         ("-v", Command::Run),
         ("configtest -v", Command::Configtest),
-        ("diagnose -json", Command::Diagnose),
+        ("diagnose -v", Command::Diagnose),
         ("health -live", Command::Health),
         ("init -apikey=k", Command::Init),
         ("install", Command::Install),

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use super::path::{NO_TIME, Reached};
-use super::report::Report;
-use super::verdict::{State, Verdict};
+use super::host::SET_CLOCK;
+use super::path::follow;
+use super::report::{Report, State, Verdict};
 use crate::base;
 use crate::base::clock::{Clock, Unix};
+use crate::base::program;
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError};
 use crate::settings::apply::state;
 use crate::settings::connection::link_within;
 use crate::sys::boot::is_synchronised;
+use crate::sys::http::proxy::Rules;
+use crate::sys::http::route::Target;
 use crate::wire::host::Host;
 
 /// Time for a request.
@@ -19,100 +22,109 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Seconds by which the clocks of host and server may differ.
 const TOLERANCE: u64 = 60;
 
-/// Adds the steps for the organisation of `config`, whose server was `reached`.
-pub(super) fn ask(report: &mut Report, config: &Config, reached: Reached) {
-    let skipped = |report: &mut Report, why: &str, names: &[&str]| {
-        for name in names {
-            report.skip(name, why);
-        }
+/// Adds the steps for the organisation of `config`.
+pub(super) fn ask(report: &mut Report, config: &Config, proxy: &Rules) {
+    let name = match &config.organization {
+        Some(name) => ["organization ", name, ": "].concat(),
+        None => "server ".to_owned(),
     };
-    let all = ["API key", "host", "clock difference"];
-    if let Err(why) = reached {
-        return skipped(report, why, &all);
+    let target = Target {
+        url: &config.apibase,
+        is_grpc: false,
+        insecure: false,
+        user_agent: &program::agent_name(),
+        proxy,
+        ca_file: config.ca_file.as_ref().map(|named| named.path.as_path()),
+    };
+    if !follow(report, &name, &target, "API key, host") {
+        return;
     }
-    let Some(time) = report.time(LIMIT) else {
-        return skipped(report, NO_TIME, &all);
+    // The configuration has been checked, so that this does not fail.
+    let Ok(http) = link_within(config, report.time(LIMIT)) else {
+        return;
     };
-    let mut api = match link_within(config, time) {
-        Ok(http) => Api::new(Box::new(http)),
-        Err(why) => {
-            report.add("API key", Verdict::of(State::Fail, &why, "correct it"));
-            return;
-        }
-    };
-    let since = report.begin("API key");
-    let found = api.organization();
-    if !report.end("API key", since, of_key(found)) {
-        return skipped(report, "the API does not accept the key", &all[1..]);
+    let mut api = Api::new(Box::new(http));
+    if !report.add("API key", of_key(api.organization())) {
+        return report.skip("host: a step before fails");
     }
-    let since = report.begin("host");
-    let path = state(config).id_path().display().to_string();
-    let verdict = match state(config).host_id() {
-        Err(error) => Verdict::of(State::Fail, &base::report(&error), "correct it"),
+    let state = state(config);
+    let verdict = match state.host_id() {
+        Err(error) => (State::Fail, base::report(&error)),
         Ok(None) => {
-            Verdict::ok("no id yet: the agent registers this host when it has started".to_owned())
+            let text = "no id yet: the agent registers this host when it has started";
+            (State::Ok, text.to_owned())
         }
-        Ok(Some(id)) => of_host(&id, &path, api.host(&id)),
+        Ok(Some(id)) => {
+            let path = state.id_path().display().to_string();
+            of_host(&id, &path, api.host(&id))
+        }
     };
-    report.end("host", since, verdict);
-    let now = report.clock().unix();
-    let verdict = of_time(now, api.date(), is_synchronised());
-    report.add("clock difference", verdict);
+    report.add("host", verdict);
+    if let Some(date) = api.date() {
+        let now = report.clock().unix();
+        report.add("clock difference", of_time(now, date, is_synchronised()));
+    }
 }
 
 /// The answer to the question which organisation the key is of.
 fn of_key(found: Result<String, ApiError>) -> Verdict {
     match found {
-        Ok(name) => Verdict::ok(format!(
-            "accepted by organization {name}; whether it may write is shown by a post alone"
-        )),
-        Err(error) => Verdict::of(
-            State::Fail,
-            &base::report(&error),
-            "the server fails at present: try again, and see status.mackerel.io",
-        ),
+        Ok(name) => {
+            let text = [
+                "of organization ",
+                &name,
+                "; whether it may write, only a post shows",
+            ];
+            (State::Ok, text.concat())
+        }
+        Err(error) => (State::Fail, failure(&error)),
+    }
+}
+
+/// The text of an error, which always has a remedy.
+fn failure(error: &ApiError) -> String {
+    let text = base::report(error);
+    if text.contains("; ") {
+        text
+    } else {
+        text + "; try again, and see status.mackerel.io"
     }
 }
 
 /// What the server has under this host's id, which is stored at `path`.
 fn of_host(id: &str, path: &str, found: Result<Host, ApiError>) -> Verdict {
-    let remedy =
-        format!("to register this host as a new one, delete {path} and start the agent again");
-    match found {
-        Ok(host) if host.is_retired => Verdict::new(
-            State::Fail,
-            format!("id {id}: the host is retired"),
-            &remedy,
-        ),
-        Ok(host) => Verdict::ok(format!("id {id}: {}, status {}", host.name, host.status)),
-        Err(error) if error.status() == Some(404) => Verdict::new(
-            State::Fail,
-            format!("id {id}: the organization of this key has no such host"),
-            &["use the key of the host's organization, or, ", &remedy].concat(),
-        ),
-        Err(error) => Verdict::of(State::Fail, &base::report(&error), "try again"),
-    }
+    let why = match &found {
+        Ok(host) if host.is_retired => "the host is retired; ",
+        Ok(host) => {
+            let text = [id, ": ", &host.name, ", status ", &host.status];
+            return (State::Ok, text.concat());
+        }
+        Err(error) if error.status() == Some(404) => {
+            "the organization of this key has no such host; use the key of its organization, or, "
+        }
+        Err(error) => return (State::Fail, failure(error)),
+    };
+    let remedy = "to register this host as a new one, delete ";
+    let text = [id, ": ", why, remedy, path, " and start the agent again"];
+    (State::Fail, text.concat())
 }
 
 /// The difference between the host's clock and the server's.
-fn of_time(now: Unix, date: Option<Unix>, is_synchronised: bool) -> Verdict {
-    let Some(date) = date else {
-        let why = "the server sends no time";
-        return Verdict::new(State::Skipped, why.to_owned(), "");
-    };
+fn of_time(now: Unix, date: Unix, is_synchronised: bool) -> Verdict {
     let difference = now.0.abs_diff(date.0);
-    let detail = format!("{difference} s");
-    if difference <= TOLERANCE {
-        return Verdict::ok(detail);
-    }
-    let remedy = "start a time service (systemd-timesyncd, chrony or ntpd)";
-    if is_synchronised {
-        let what = ", though the kernel reports a synchronized clock: values are posted with it";
-        Verdict::new(State::Fail, detail + what, remedy)
+    let (state, what, remedy) = if difference <= TOLERANCE {
+        (State::Ok, " s", "")
+    } else if is_synchronised {
+        let what = " s, but the kernel reports a synchronized clock: values get a wrong time; ";
+        (State::Fail, what, SET_CLOCK)
     } else {
-        let what = ": the agent posts values with the server's time";
-        Verdict::new(State::Warn, detail + what, remedy)
-    }
+        (
+            State::Warn,
+            " s: the agent uses the server's time; ",
+            SET_CLOCK,
+        )
+    };
+    (state, [&difference.to_string(), what, remedy].concat())
 }
 
 #[cfg(test)]
@@ -145,104 +157,111 @@ mod tests {
 
     #[test]
     fn diagnose_key_is_accepted_or_refused_by_the_api() {
-        let failing = "the server fails at present: try again, and see status.mackerel.io";
-        let foreign = "check apibase, and whether a proxy or a login page is between this host and \
-                       the server";
-        let no_name = "there is no name of an organization in it";
         // (status and body of the answer, verdict)
         let table = [
             (
                 (200, r#"{"name":"acme","displayName":null}"#),
-                "ok: accepted by organization acme; whether it may write is shown by a post alone"
-                    .to_owned(),
+                State::Ok,
+                "of organization acme; whether it may write, only a post shows",
             ),
             (
                 (401, r#"{"error":{"message":"no such key"}}"#),
-                "FAIL: GET /api/v0/org: API request failed: no such key (status 401) -> check \
-                 apikey: the key has to exist and to be allowed to write"
-                    .to_owned(),
+                State::Fail,
+                "GET /api/v0/org: API request failed: no such key (status 401); check apikey: the \
+                 key has to exist and to be allowed to write",
             ),
             (
                 (503, ""),
-                format!(
-                    "FAIL: GET /api/v0/org: API request failed: 503 Service Unavailable (status 503) \
-                     -> {failing}"
-                ),
+                State::Fail,
+                "GET /api/v0/org: API request failed: 503 Service Unavailable (status 503); try \
+                 again, and see status.mackerel.io",
             ),
             (
                 (200, "{}"),
-                format!("FAIL: GET /api/v0/org: not an answer of the API -> {foreign}: {no_name}"),
+                State::Fail,
+                "GET /api/v0/org: not an answer of the API; check apibase, and whether a proxy or a \
+                 login page is between this host and the server: there is no name of an \
+                 organization in it",
             ),
             (
                 (0, ""),
-                format!(
-                    "FAIL: GET /api/v0/org: no answer: connect to the test: no route -> {failing}"
-                ),
+                State::Fail,
+                "GET /api/v0/org: no answer: connect to the test: no route; try again, and see \
+                 status.mackerel.io",
             ),
         ];
-        for ((status, body), expected) in table {
-            assert_eq!(of_key(api(status, body).organization()).shown(), expected);
+        for ((status, body), state, text) in table {
+            let found = of_key(api(status, body).organization());
+            assert_eq!(found, (state, text.to_owned()));
         }
     }
 
     #[test]
     fn diagnose_host_has_to_exist_and_not_to_be_retired() {
-        let delete = "to register this host as a new one, delete /r/id and start the agent again";
         // (status and body of the answer, verdict)
         let table = [
             (
-                (200, r#"{"host":{"id":"3a","name":"web1","status":"working","isRetired":false}}"#),
-                "ok: id 3a: web1, status working".to_owned(),
+                (
+                    200,
+                    r#"{"host":{"id":"3a","name":"web1","status":"working","isRetired":false}}"#,
+                ),
+                State::Ok,
+                "3a: web1, status working",
             ),
             (
-                (200, r#"{"host":{"id":"3a","name":"web1","status":"working","isRetired":true}}"#),
-                format!("FAIL: id 3a: the host is retired -> {delete}"),
+                (
+                    200,
+                    r#"{"host":{"id":"3a","name":"web1","status":"working","isRetired":true}}"#,
+                ),
+                State::Fail,
+                "3a: the host is retired; to register this host as a new one, delete /r/id and \
+                 start the agent again",
             ),
             (
                 (404, ""),
-                format!(
-                    "FAIL: id 3a: the organization of this key has no such host -> use the key of \
-                     the host's organization, or, {delete}"
-                ),
+                State::Fail,
+                "3a: the organization of this key has no such host; use the key of its \
+                 organization, or, to register this host as a new one, delete /r/id and start the \
+                 agent again",
             ),
             (
                 (500, ""),
-                "FAIL: GET /api/v0/hosts/3a: API request failed: 500 Internal Server Error (status \
-                 500) -> try again"
-                    .to_owned(),
+                State::Fail,
+                "GET /api/v0/hosts/3a: API request failed: 500 Internal Server Error (status 500); \
+                 try again, and see status.mackerel.io",
             ),
         ];
-        for ((status, body), expected) in table {
-            let found = api(status, body).host("3a");
-            assert_eq!(of_host("3a", "/r/id", found).shown(), expected);
+        for ((status, body), state, text) in table {
+            let found = of_host("3a", "/r/id", api(status, body).host("3a"));
+            assert_eq!(found, (state, text.to_owned()));
         }
     }
 
     #[test]
     fn diagnose_clocks_may_differ_by_a_minute() {
-        let remedy = "start a time service (systemd-timesyncd, chrony or ntpd)";
         // (server's time, whether the host's clock is synchronised, verdict)
         let table = [
-            (None, true, "skipped: the server sends no time".to_owned()),
-            (Some(1_000_060), false, "ok: 60 s".to_owned()),
-            (Some(999_940), true, "ok: 60 s".to_owned()),
+            (1_000_060, false, State::Ok, "60 s".to_owned()),
+            (999_940, true, State::Ok, "60 s".to_owned()),
             (
-                Some(1_000_061),
+                1_000_061,
                 false,
-                format!("warn: 61 s: the agent posts values with the server's time -> {remedy}"),
+                State::Warn,
+                format!("61 s: the agent uses the server's time; {SET_CLOCK}"),
             ),
             (
-                Some(900_000),
+                900_000,
                 true,
+                State::Fail,
                 format!(
-                    "FAIL: 100000 s, though the kernel reports a synchronized clock: values are \
-                     posted with it -> {remedy}"
+                    "100000 s, but the kernel reports a synchronized clock: values get a wrong \
+                     time; {SET_CLOCK}"
                 ),
             ),
         ];
-        for (date, is_synchronised, expected) in table {
-            let found = of_time(Unix(1_000_000), date.map(Unix), is_synchronised);
-            assert_eq!(found.shown(), expected);
+        for (date, is_synchronised, state, text) in table {
+            let found = of_time(Unix(1_000_000), Unix(date), is_synchronised);
+            assert_eq!(found, (state, text));
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::path::{NO_TIME, follow};
-use super::report::Report;
-use super::verdict::{State, Verdict};
+use super::path::follow;
+use super::report::{Report, State, Verdict};
 use crate::base::program;
 use crate::config::{Otlp, OtlpProtocol};
 use crate::deliver::otlp::try_out;
@@ -24,28 +23,21 @@ pub(super) fn look(report: &mut Report, otlp: &Otlp, proxy: &Rules) {
         proxy,
         ca_file: otlp.ca_file.as_ref().map(|named| named.path.as_path()),
     };
-    let reached = follow(report, "OTLP ", &target);
-    let name = "export without data";
-    if let Err(why) = reached {
-        return report.skip(name, why);
+    if follow(report, "OTLP ", &target, "export") {
+        let answer = try_out(otlp, proxy.clone(), report.time(LIMIT));
+        report.add("export without data", of_export(answer));
     }
-    let Some(time) = report.time(LIMIT) else {
-        return report.skip(name, NO_TIME);
-    };
-    let since = report.begin(name);
-    let verdict = of_export(try_out(otlp, proxy.clone(), time));
-    report.end(name, since, verdict);
 }
 
 /// The answer to a request without data: the server's warning, or the error.
 fn of_export(answer: Result<Option<String>, String>) -> Verdict {
     match answer {
-        Ok(None) => Verdict::ok("accepted".to_owned()),
-        Ok(Some(warning)) => Verdict::of(State::Warn, &warning, ""),
-        Err(why) => Verdict::of(
+        Ok(None) => (State::Ok, "accepted".to_owned()),
+        Ok(Some(warning)) => (State::Warn, warning),
+        Err(why) if why.contains("; ") => (State::Fail, why),
+        Err(why) => (
             State::Fail,
-            &why,
-            "the server fails at present: see its log, and try again",
+            why + "; see the log of that server, and try again",
         ),
     }
 }
@@ -56,28 +48,27 @@ mod tests {
 
     #[test]
     fn diagnose_export_is_accepted_or_refused() {
-        let failing = "the server fails at present: see its log, and try again";
+        let refused = "POST x failed (status 401): y; check the API key";
         // (answer, verdict)
         let table = [
-            (Ok(None), "ok: accepted".to_owned()),
+            (Ok(None), State::Ok, "accepted"),
             (
-                Ok(Some("the server warns: x")),
-                "warn: the server warns: x".to_owned(),
+                Ok(Some("the server warns")),
+                State::Warn,
+                "the server warns",
             ),
-            (
-                Err("POST x failed (status 401): y; check the API key"),
-                "FAIL: POST x failed (status 401): y -> check the API key".to_owned(),
-            ),
+            (Err(refused), State::Fail, refused),
             (
                 Err("UNAVAILABLE"),
-                format!("FAIL: UNAVAILABLE -> {failing}"),
+                State::Fail,
+                "UNAVAILABLE; see the log of that server, and try again",
             ),
         ];
-        for (answer, expected) in table {
+        for (answer, state, text) in table {
             let answer = answer
-                .map(|warning| warning.map(str::to_owned))
+                .map(|warning: Option<&str>| warning.map(str::to_owned))
                 .map_err(str::to_owned);
-            assert_eq!(of_export(answer).shown(), expected);
+            assert_eq!(of_export(answer), (state, text.to_owned()));
         }
     }
 }

@@ -1,20 +1,14 @@
-//! The path to one server: name, addresses, proxy, TLS. `causes` has the verdicts.
+//! The path to one server: name, addresses, proxy, TLS.
 
-mod causes;
-
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use self::causes::{of_certificate, of_connection, of_handshake, of_name, of_proxy, of_server};
-use super::report::Report;
-use super::verdict::{State, Verdict};
+use super::report::{Report, State, Verdict};
 use crate::base;
-use crate::base::clock::{Clock, Unix};
-use crate::base::program;
-use crate::config::Config;
 use crate::sys::dns;
-use crate::sys::http::proxy::Rules;
 use crate::sys::http::route::{Opened, Route, Target};
+use crate::sys::http::{Kind, LinkError};
 
 /// Time for the system's resolver.
 const LOOKUP: Duration = Duration::from_secs(10);
@@ -24,155 +18,167 @@ const SERVER: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(3);
 /// Time for a proxy, and for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(8);
-/// Seconds before the end of a certificate at which it counts as about to expire: two weeks.
-const SOON: u64 = 14 * 86_400;
-/// Why a step is skipped that needs the network.
-pub(super) const NO_TIME: &str = "no time is left";
 
-/// Whether the server can be reached, or why its other steps are skipped.
-pub(super) type Reached = Result<(), &'static str>;
-
-/// Adds the steps to the API of `config`, which is that of one organisation.
-pub(super) fn to_api(report: &mut Report, config: &Config, proxy: &Rules) -> Reached {
-    let target = Target {
-        url: &config.apibase,
-        is_grpc: false,
-        insecure: false,
-        user_agent: &program::agent_name(),
-        proxy,
-        ca_file: config.ca_file.as_ref().map(|named| named.path.as_path()),
-    };
-    follow(report, "server ", &target)
-}
-
-/// Adds the steps to `target`.
-pub(super) fn follow(report: &mut Report, label: &str, target: &Target<'_>) -> Reached {
-    let route = match Route::new(target) {
-        Ok(route) => route,
-        Err(error) => {
-            report.part(label.trim_end());
-            report.add(
-                "address",
-                Verdict::of(State::Fail, &base::report(&error), "correct the URL"),
-            );
-            return Err("the address cannot be used");
-        }
-    };
-    report.part(&[label, &route.server()].concat());
-    reach(report, &route).map_err(|Stopped { next, why }| {
-        let applies = [true, true, route.proxy().is_some(), route.is_encrypted()];
-        for (name, applies) in STAGES.into_iter().zip(applies).skip(next) {
-            if applies {
-                report.skip(name, why);
+/// Adds the steps to `target`. Returns whether it can be reached; if not, `behind` are the steps
+/// that are not tried.
+pub(super) fn follow(report: &mut Report, what: &str, target: &Target<'_>, behind: &str) -> bool {
+    let why = match Route::new(target) {
+        Ok(route) => {
+            report.part(&[what, &route.server()].concat());
+            match reach(report, &route) {
+                Ok(()) => return true,
+                Err(why) => why,
             }
         }
-        why
-    })
-}
-
-/// The stages of a path.
-const STAGES: [&str; 4] = ["name", "connection", "proxy", "TLS"];
-
-/// A path that leads nowhere.
-struct Stopped {
-    /// The first of [`STAGES`] that is not tried.
-    next: usize,
-    why: &'static str,
-}
-
-impl Stopped {
-    fn before(next: usize, why: &'static str) -> Stopped {
-        Stopped { next, why }
-    }
-}
-
-fn reach(report: &mut Report, route: &Route) -> Result<(), Stopped> {
-    let addresses = names(report, route)?;
-    let opened = connections(report, route, &addresses)?;
-    let opened = match route.proxy() {
-        None => opened,
-        Some(proxy) => {
-            let time = report.time(HANDSHAKE);
-            let time = time.ok_or(Stopped::before(2, NO_TIME))?;
-            let since = report.begin("proxy");
-            let agreed = route.tunnel(opened, time);
-            report.end("proxy", since, of_proxy(&proxy, agreed.as_ref().err()));
-            agreed.map_err(|_| Stopped::before(3, "the proxy gives no connection"))?
+        Err(error) => {
+            report.add(what, (State::Fail, base::report(&error)));
+            "connection, TLS"
         }
     };
+    report.skip(&[why, behind, ": a step before fails"].concat());
+    false
+}
+
+/// Fails with the names of the steps that are not tried.
+fn reach(report: &mut Report, route: &Route) -> Result<(), &'static str> {
+    let addresses = names(report, route).ok_or("connection, proxy, TLS, ")?;
+    let mut opened = connect(report, route, &addresses).ok_or("proxy, TLS, ")?;
+    if let Some(proxy) = route.proxy() {
+        let agreed = route.tunnel(opened, report.time(HANDSHAKE));
+        report.add("proxy", of_proxy(&proxy, agreed.as_ref().err()));
+        opened = agreed.map_err(|_| "TLS, ")?;
+    }
     if !route.is_encrypted() {
-        report.skip("TLS", "the URL is not one of https");
         return Ok(());
     }
-    let time = report.time(HANDSHAKE);
-    let time = time.ok_or(Stopped::before(3, NO_TIME))?;
-    let since = report.begin("TLS");
-    let found = route.handshake(opened, time);
-    let soon = Unix(report.clock().unix().0 + SOON).day();
+    let found = route.handshake(opened, report.time(HANDSHAKE));
     let verdict = match &found {
-        Ok(presented) => of_certificate(presented.as_ref(), &soon),
+        Ok(presented) => (State::Ok, ["certificate for ", presented].concat()),
         Err(error) => of_handshake(error, &route.server()),
     };
-    report.end("TLS", since, verdict);
-    found.map(drop).map_err(|_| Stopped::before(4, "TLS fails"))
+    report.add("TLS", verdict);
+    found.map(drop).map_err(|_| "")
 }
 
 /// The addresses of the next host. Adds a step for the resolver, and one for each name server.
-fn names(report: &mut Report, route: &Route) -> Result<Vec<SocketAddr>, Stopped> {
-    let time = report.time(LOOKUP);
-    let time = time.ok_or(Stopped::before(0, NO_TIME))?;
-    let unknown = |_| Stopped::before(1, "the name is not resolved");
+fn names(report: &mut Report, route: &Route) -> Option<Vec<SocketAddr>> {
     let host = route.host();
-    let since = report.begin("name");
-    let found = route.addresses(time);
-    if host.parse::<IpAddr>().is_ok() {
-        return found.map_err(unknown);
-    }
-    report.end("name", since, of_name(host, &found));
-    for server in dns::servers() {
-        let name = format!("name server {server}");
-        match report.time(SERVER) {
-            Some(time) => {
-                let since = report.begin(&name);
-                let replies = dns::ask(server, host, time);
-                report.end(&name, since, of_server(&replies, found.is_ok()));
-            }
-            None => report.skip(&name, NO_TIME),
+    let found = route.addresses(report.time(LOOKUP));
+    if host.parse::<IpAddr>().is_err() {
+        report.add("name", of_name(host, &found));
+        for server in dns::servers() {
+            let name = ["name server ", &server.to_string()].concat();
+            let answer = dns::ask(server, host, report.time(SERVER));
+            report.add(&name, of_server(answer));
         }
     }
-    found.map_err(unknown)
+    found.ok()
 }
 
-/// Connects to each of `addresses`, with a step for each. Returns the first connection.
-fn connections(
-    report: &mut Report,
-    route: &Route,
-    addresses: &[SocketAddr],
-) -> Result<Opened, Stopped> {
-    let mut first = None;
-    let mut found = Vec::new();
-    for address in addresses {
-        let since = report.begin("connection");
-        let Some(time) = report.time(CONNECT) else {
-            break;
-        };
-        let opened = route.connect(*address, time);
-        let took = report.clock().moment().since(since);
-        match opened {
-            Ok(opened) => {
-                first.get_or_insert(opened);
-                found.push((*address, took, None));
+/// What the system's resolver finds.
+fn of_name(host: &str, found: &io::Result<Vec<SocketAddr>>) -> Verdict {
+    let mut text = host.to_owned();
+    let error = match found {
+        Ok(addresses) => {
+            for address in addresses {
+                text.extend([" ", &address.ip().to_string()]);
             }
-            Err(error) => found.push((*address, took, Some(error))),
+            return (State::Ok, text);
         }
-    }
-    for (address, took, error) in &found {
-        let name = format!("connection to {address}");
-        let verdict = of_connection(error.as_ref(), first.is_some());
-        report.took(&name, *took, verdict);
-    }
-    for address in addresses.iter().skip(found.len()) {
-        report.skip(&format!("connection to {address}"), NO_TIME);
-    }
-    first.ok_or(Stopped::before(2, "there is no connection"))
+        Err(error) => error,
+    };
+    let why = match error.kind() {
+        ErrorKind::TimedOut => {
+            "no name server answers; check /etc/resolv.conf, the network and firewalls (port 53)"
+        }
+        _ => &error.to_string(),
+    };
+    (State::Fail, [host, ": ", why].concat())
 }
+
+/// What one name server answers: a code, and the number of records.
+fn of_server(answer: io::Result<(u8, u16)>) -> Verdict {
+    let text = match answer {
+        Ok((0, 1..)) => return (State::Ok, "answers".to_owned()),
+        Ok((0 | 3, _)) => "has no address for the name; check its spelling",
+        Ok((code, _)) => {
+            let code = code.to_string();
+            let text = [
+                "fails with code ",
+                &code,
+                "; repair it, or name another server",
+            ];
+            return (State::Warn, text.concat());
+        }
+        Err(_) => "no answer; start it, let port 53 through, or remove it from /etc/resolv.conf",
+    };
+    (State::Warn, text.to_owned())
+}
+
+/// Tries each of `addresses`, with a step for each. Returns the first connection.
+fn connect(report: &mut Report, route: &Route, addresses: &[SocketAddr]) -> Option<Opened> {
+    let mut first = None;
+    for address in addresses {
+        let opened = route.connect(*address, report.time(CONNECT));
+        let verdict = of_connection(opened.as_ref().err().map(io::Error::kind));
+        report.add(&["connection to ", &address.to_string()].concat(), verdict);
+        first = first.or(opened.ok());
+    }
+    if first.is_none() {
+        let text = "no address can be reached; check the network (ip address, ip route), the \
+                    address and port of server or proxy, and firewalls";
+        report.add("connection", (State::Fail, text.to_owned()));
+    }
+    first
+}
+
+/// The outcome of one connection. Another address may work.
+fn of_connection(error: Option<ErrorKind>) -> Verdict {
+    let text = match error {
+        None => return (State::Ok, "open".to_owned()),
+        Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
+            "this host has no route there; check ip route, unless it has no addresses of this kind"
+        }
+        Some(ErrorKind::TimedOut) => {
+            "no answer: a firewall drops the packets, or the network is down; let them through, or \
+             set https_proxy"
+        }
+        Some(ErrorKind::ConnectionRefused) => {
+            "refused: nothing listens there, or a firewall refuses; check address and port"
+        }
+        Some(_) => "the kernel refuses; check the firewall of this host",
+    };
+    (State::Warn, text.to_owned())
+}
+
+/// Whether the proxy gives a connection.
+fn of_proxy(proxy: &str, error: Option<&LinkError>) -> Verdict {
+    let Some(error) = error else {
+        return (State::Ok, proxy.to_owned());
+    };
+    if error.kind() != Kind::Proxy {
+        return of_handshake(error, proxy);
+    }
+    let text = base::report(error);
+    let remedy = if text.contains("password") {
+        "; correct user and password in https_proxy: http://USER:PASSWORD@HOST:PORT, with special \
+         characters as %XX"
+    } else {
+        "; let the proxy connect to this host and port, or set https_proxy to another"
+    };
+    (State::Fail, text + remedy)
+}
+
+/// The outcome of a handshake that failed.
+fn of_handshake(error: &LinkError, server: &str) -> Verdict {
+    let text = base::report(error);
+    let remedy = match error.kind() {
+        Kind::Clock => ["; ", super::host::SET_CLOCK, ""],
+        Kind::Timeout | Kind::Broken => ["; a firewall may end TLS: try another network", "", ""],
+        _ => ["; see: openssl s_client -connect ", server, ""],
+    };
+    (State::Fail, [&text, remedy[0], remedy[1]].concat())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,128 +1,119 @@
-//! The steps that have ended. Each is printed at once, unless JSON is wanted.
+//! The steps that have ended, each printed at once.
 
 use std::env;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::secrets::Secrets;
-use super::verdict::{State, Step, Verdict};
 use crate::base::clock::{Clock, Deadline, HostClock, Moment};
-use crate::base::json::Json;
-use crate::sys::log as backend;
+use crate::sys::log::escaped;
 use crate::sys::terminal::{Stream, is_terminal};
-use crate::sys::time_limit::TimeLimit;
 
-/// The version of the document of `-json`. It changes if a member changes its meaning.
-const VERSION: f64 = 1.0;
+/// Columns of the screen.
+const COLUMNS: usize = 80;
+/// What a continued line begins with.
+const MARGIN: &str = "          ";
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum State {
+    Ok,
+    /// The agent works, but not as it should.
+    Warn,
+    Fail,
+    /// It was not tried.
+    Skipped,
+}
+
+/// The outcome of a step: the state, and a text of the form `what: value; what to do`.
+pub(super) type Verdict = (State, String);
 
 /// The report of one run.
 pub(super) struct Report {
-    steps: Vec<Step>,
-    part: String,
+    /// What has been printed, without colours.
+    text: String,
+    steps: u32,
+    failed: u32,
     secrets: Secrets,
-    is_quiet: bool,
     is_coloured: bool,
     clock: HostClock,
+    /// When the step began that runs.
+    began: Moment,
     /// The end of the time for the network.
     by: Deadline,
-    limit: Option<TimeLimit>,
 }
 
 impl Report {
-    /// A report without steps. Steps are not printed if `is_quiet`.
-    /// `by` is the end of the time for the network.
-    pub(super) fn new(is_quiet: bool, secrets: Secrets, by: Deadline) -> Report {
+    /// A report without steps. The first one began with `clock`. `by` is the end of the time for the network.
+    pub(super) fn new(secrets: Secrets, clock: HostClock, by: Deadline) -> Report {
         let variable = |name| env::var_os(name).unwrap_or_default();
         Report {
-            steps: Vec::new(),
-            part: String::new(),
+            text: String::new(),
+            steps: 0,
+            failed: 0,
             secrets,
-            is_quiet,
             is_coloured: is_terminal(Stream::Output)
                 && variable("NO_COLOR").is_empty()
                 && variable("TERM") != "dumb",
-            clock: HostClock::new(),
+            clock,
+            began: Moment::default(),
             by,
-            limit: None,
         }
     }
 
-    /// Starts the time limit of the whole command.
-    pub(super) fn limit(&mut self, limit: Duration) {
-        self.limit = TimeLimit::start(limit, |task| {
-            backend::say(&format!(
-                "diagnose: {task} does not end; a mount or a program hangs"
-            ));
-        })
-        .ok();
-    }
-
-    /// The time for a step that may take `limit`; `None` if no time is left.
-    pub(super) fn time(&self, limit: Duration) -> Option<Duration> {
-        let left = self.by.remaining().min(limit);
-        (!left.is_zero()).then_some(left)
+    /// The time for a step that may take `limit`: less if the time for the network ends before.
+    pub(super) fn time(&self, limit: Duration) -> Duration {
+        self.by.remaining().min(limit)
     }
 
     pub(super) fn clock(&self) -> &HostClock {
         &self.clock
     }
 
-    /// Sets the heading of the following steps.
+    /// Prints the heading of the following steps.
     pub(super) fn part(&mut self, name: &str) {
-        name.clone_into(&mut self.part);
-        self.say(&format!("{name}\n"));
+        self.print("", &[name, "\n"].concat());
     }
 
-    /// The start of a step.
-    pub(super) fn begin(&self, name: &str) -> Moment {
-        if let Some(limit) = &self.limit {
-            limit.task(format!("{}: {name}", self.part));
-        }
-        self.clock.moment()
-    }
-
-    /// Adds a step that began at `since`. Returns whether it has not failed.
-    pub(super) fn end(&mut self, name: &str, since: Moment, verdict: Verdict) -> bool {
-        let took = self.clock.moment().since(since);
-        self.took(name, took, verdict)
-    }
-
-    /// The same for a step that took this time.
-    pub(super) fn took(&mut self, name: &str, took: Duration, mut verdict: Verdict) -> bool {
-        let shown = |text: &str| {
-            let lines = text.lines().map(backend::escaped);
-            self.secrets.hide(&lines.collect::<Vec<_>>().join("\n"))
+    /// Adds a step, which began when the last one ended. Returns whether it has not failed.
+    pub(super) fn add(&mut self, name: &str, (state, text): Verdict) -> bool {
+        let now = self.clock.moment();
+        let millis = now.since(self.began).as_millis().to_string();
+        self.began = now;
+        self.steps += 1;
+        self.failed += u32::from(state == State::Fail);
+        let (word, colour) = match state {
+            State::Ok => ("  ok      ", ""),
+            State::Warn => ("  warn    ", "\x1b[33m"),
+            State::Fail => ("  FAIL    ", "\x1b[31m"),
+            State::Skipped => ("  skipped ", ""),
         };
-        verdict.detail = shown(&verdict.detail);
-        verdict.remedy = shown(&verdict.remedy);
-        let step = Step {
-            part: self.part.clone(),
-            name: shown(name),
-            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            verdict,
+        let head = match state {
+            State::Skipped => String::new(),
+            _ => [name, " (", &millis, " ms): "].concat(),
         };
-        self.say(&step.lines(self.is_coloured));
-        let is_good = step.verdict.state != State::Fail;
-        self.steps.push(step);
-        is_good
+        let mut lines = word.to_owned();
+        wrap(&self.secrets.hide(&[&head, &*text].concat()), &mut lines);
+        self.print(colour, &lines);
+        state != State::Fail
     }
 
-    /// Adds a step that took no time. Returns whether it has not failed.
-    pub(super) fn add(&mut self, name: &str, verdict: Verdict) -> bool {
-        let now = self.begin(name);
-        self.end(name, now, verdict)
+    /// Adds what was not tried: `NAMES: REASON`.
+    pub(super) fn skip(&mut self, text: &str) {
+        self.add("", (State::Skipped, text.to_owned()));
     }
 
-    /// Adds a step that was not tried.
-    pub(super) fn skip(&mut self, name: &str, why: &str) {
-        self.add(name, Verdict::new(State::Skipped, why.to_owned(), ""));
-    }
-
-    fn say(&self, text: &str) {
-        if !self.is_quiet {
-            // An error can be ignored: nothing is left for a reader that has closed stdout.
-            drop(io::stdout().write_all(text.as_bytes()));
-        }
+    /// Prints `lines`, the first word of them in this colour.
+    fn print(&mut self, colour: &str, lines: &str) {
+        self.text.push_str(lines);
+        let (word, rest) = lines.split_at_checked(6).unwrap_or((lines, ""));
+        let shown = if self.is_coloured && !colour.is_empty() {
+            &[colour, word, "\x1b[0m", rest].concat()
+        } else {
+            lines
+        };
+        // An error can be ignored: nothing is left for a reader that has closed stdout.
+        drop(io::stdout().write_all(shown.as_bytes()));
     }
 
     /// The secrets of the configuration.
@@ -130,66 +121,44 @@ impl Report {
         &self.secrets
     }
 
-    /// All steps as they are printed.
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let mut part = "";
-        for step in &self.steps {
-            if step.part != part {
-                part = &step.part;
-                text.extend([part, "\n"]);
-            }
-            text.push_str(&step.lines(false));
-        }
-        text
+    /// All steps as they were printed, without colours.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
-    fn count(&self, state: State) -> usize {
-        let steps = self.steps.iter();
-        steps.filter(|step| step.verdict.state == state).count()
-    }
-
-    /// Prints the document if JSON is wanted. Fails with the text for the user if a step failed.
-    pub(super) fn finish(&self, is_json: bool) -> Result<(), String> {
-        if is_json {
-            let line = format!("{}\n", document(&self.steps));
-            let written = io::stdout().write_all(line.as_bytes());
-            written.map_err(|error| format!("cannot print: {error}"))?;
+    /// Fails with the text for the user if a step failed.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        let Report { steps, failed, .. } = self;
+        match failed {
+            0 => Ok(()),
+            _ => Err(format!("diagnose: {failed} of {steps} steps failed")),
         }
-        let [failed, warnings] = [State::Fail, State::Warn].map(|state| self.count(state));
-        let all = self.steps.len();
-        if failed > 0 {
-            return Err(format!("diagnose: {failed} of {all} steps failed"));
-        }
-        self.say(&format!("no step failed; warnings: {warnings}\n"));
-        Ok(())
     }
 }
 
-/// The document of `-json`.
-fn document(steps: &[Step]) -> Json {
-    let text = |text: &str| Json::Text(text.to_owned());
-    let member = |name: &str, value| (name.to_owned(), value);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a minute")]
-    let step = |step: &Step| {
-        Json::Object(vec![
-            member("part", text(&step.part)),
-            member("name", text(&step.name)),
-            member(
-                "state",
-                text(&step.verdict.state.word().to_ascii_lowercase()),
-            ),
-            member("milliseconds", Json::Number(step.millis as f64)),
-            member("detail", text(&step.verdict.detail)),
-            member("remedy", text(&step.verdict.remedy)),
-        ])
-    };
-    let is_failure = |step: &Step| step.verdict.state == State::Fail;
-    Json::Object(vec![
-        member("diagnose_version", Json::Number(VERSION)),
-        member("passed", Json::Bool(!steps.iter().any(is_failure))),
-        member("steps", Json::List(steps.iter().map(step).collect())),
-    ])
+/// Adds the words of `text` in lines of [`COLUMNS`]. `out` has the margin of the first line.
+fn wrap(text: &str, out: &mut String) {
+    for (at, line) in text.lines().enumerate() {
+        let mut width = MARGIN.len();
+        if at > 0 {
+            out.push_str(MARGIN);
+        }
+        for word in escaped(line).split(' ') {
+            let length = word.chars().count();
+            if width > MARGIN.len() {
+                if width + 1 + length > COLUMNS {
+                    out.extend(["\n", MARGIN]);
+                    width = MARGIN.len();
+                } else {
+                    out.push(' ');
+                    width += 1;
+                }
+            }
+            out.push_str(word);
+            width += length;
+        }
+        out.push('\n');
+    }
 }
 
 #[cfg(test)]
@@ -197,18 +166,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn document_has_a_member_for_each_step() {
-        let step = Step {
-            part: "server".to_owned(),
-            name: "TLS".to_owned(),
-            millis: 12,
-            verdict: Verdict::of(State::Fail, "bad; repair \"it\"", ""),
-        };
-        assert_eq!(
-            document(&[step]).to_string(),
-            "{\"diagnose_version\":1,\"passed\":false,\"steps\":[{\"part\":\"server\",\"name\":\"TLS\",\
-             \"state\":\"fail\",\"milliseconds\":12,\"detail\":\"bad\",\"remedy\":\"repair \\\"it\\\"\"}]}"
-        );
-        assert!(document(&[]).to_string().contains("\"passed\":true"));
+    fn step_is_shown_in_80_columns() {
+        let long = ["word"; 20].join(" ");
+        // (why this row exists, text, lines after the state)
+        let table = [
+            ("short", "TLS: good", "TLS: good\n".to_owned()),
+            ("nothing", "", String::new()),
+            (
+                "longer than a line",
+                &long,
+                format!(
+                    "{}\n{MARGIN}{}\n",
+                    ["word"; 14].join(" "),
+                    ["word"; 6].join(" ")
+                ),
+            ),
+            (
+                "lines",
+                "a:1: x\nb:2: y",
+                format!("a:1: x\n{MARGIN}b:2: y\n"),
+            ),
+            (
+                "a word longer than a line",
+                &["a ", &"x".repeat(100), " b"].concat(),
+                format!("a\n{MARGIN}{}\n{MARGIN}b\n", "x".repeat(100)),
+            ),
+            ("an escape sequence", "\x1b[2J", "\\u{1b}[2J\n".to_owned()),
+        ];
+        for (why, text, expected) in table {
+            let mut out = String::new();
+            wrap(text, &mut out);
+            assert_eq!(out, expected, "{why}");
+            let is_long = |line: &str| line.chars().count() > COLUMNS && line.contains("word");
+            assert!(!out.lines().any(is_long), "{why}");
+        }
     }
 }

@@ -8,10 +8,8 @@ use crate::config::{Command, Config};
 
 /// Bytes of the shortest text that counts as a secret. Shorter ones occur everywhere.
 const SHORTEST: usize = 4;
-/// Printed in place of a secret.
-const HIDDEN: &str = "[hidden]";
 
-/// Texts that must not be shown, the longest first.
+/// Texts that must not be shown.
 #[derive(Default)]
 pub(super) struct Secrets {
     /// Keys, headers, and logins and queries of URLs.
@@ -25,61 +23,78 @@ impl Secrets {
     /// The secrets of `config`.
     pub(super) fn of(config: &Config) -> Secrets {
         let mut all = Secrets::default();
-        let mut urls = vec![&config.apibase];
-        urls.extend(&config.http_proxy);
-        urls.extend(&config.https_proxy);
-        let strict = &mut all.strict;
-        strict.push((*config.apikey).to_owned());
+        all.key(&config.apikey);
+        all.url(&config.apibase);
+        for proxy in [&config.http_proxy, &config.https_proxy] {
+            all.url(proxy.as_deref().unwrap_or_default());
+        }
         for organization in &config.organizations {
-            strict.push((*organization.apikey).to_owned());
-            urls.extend(&organization.apibase);
+            all.key(&organization.apikey);
+            all.url(organization.apibase.as_deref().unwrap_or_default());
         }
         for otlp in &config.otlp {
-            urls.push(&otlp.endpoint);
+            all.url(&otlp.endpoint);
+            // A header may be `Bearer TOKEN`.
             for (_, value) in &otlp.headers {
-                // A header may be `Bearer TOKEN`.
-                strict.extend(value.split(' ').map(str::to_owned));
+                value.split(' ').for_each(|word| all.key(word));
             }
-        }
-        for url in urls {
-            let Ok(parsed) = Url::parse(url) else {
-                continue;
-            };
-            for word in parsed.login().map_or([""; 2], <[_; 2]>::from) {
-                strict.extend([word.to_owned(), percent_decoded(word).unwrap_or_default()]);
-            }
-            strict.extend(url.split(['?', '=', '&']).skip(1).map(str::to_owned));
         }
         for command in commands(config) {
-            all.loose
-                .extend(command.env.iter().map(|(_, value)| value.clone()));
-            for text in command.argv.iter().skip(1) {
-                let words = text.split([' ', '\t', '\n', '=', '"', '\'', ':', '@', ',']);
-                all.loose.extend(words.map(str::to_owned));
+            for (_, value) in &command.env {
+                add(&mut all.loose, value);
             }
-        }
-        for list in [&mut all.strict, &mut all.loose] {
-            list.retain(|text| text.len() >= SHORTEST);
-            list.sort_by_key(|text| std::cmp::Reverse(text.len()));
+            for text in command.argv.iter().skip(1) {
+                for word in text.split([' ', '\t', '\n', '=', '"', '\'', ':', '@', ',']) {
+                    add(&mut all.loose, word);
+                }
+            }
         }
         all
     }
 
+    fn key(&mut self, text: &str) {
+        add(&mut self.strict, text);
+    }
+
+    fn url(&mut self, text: &str) {
+        let parsed = Url::parse(text).ok();
+        if let Some((user, password)) = parsed.as_ref().and_then(Url::login) {
+            for word in [user, password] {
+                self.key(word);
+                self.key(&percent_decoded(word).unwrap_or_default());
+            }
+        }
+        text.split(['?', '=', '&'])
+            .skip(1)
+            .for_each(|word| self.key(word));
+    }
+
     /// `text` without keys, headers and logins.
     pub(super) fn hide(&self, text: &str) -> String {
-        hide(text, &self.strict)
+        hide(text.to_owned(), &self.strict)
     }
 
     /// The same for text of plugins and the log.
     pub(super) fn hide_all(&self, text: &str) -> String {
-        hide(&self.hide(text), &self.loose)
+        hide(self.hide(text), &self.loose)
     }
 }
 
-fn hide(text: &str, secrets: &[String]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets {
-        text = text.replace(secret, HIDDEN);
+fn add(list: &mut Vec<String>, text: &str) {
+    if text.len() >= SHORTEST {
+        list.push(text.to_owned());
+    }
+}
+
+/// `text` without `secrets`. Longer ones, which may contain others, are removed first.
+fn hide(mut text: String, secrets: &[String]) -> String {
+    let longest = secrets.iter().map(String::len).max().unwrap_or(0);
+    for length in (SHORTEST..=longest).rev() {
+        for secret in secrets {
+            if secret.len() == length {
+                text = text.replace(secret, "[hidden]");
+            }
+        }
     }
     text
 }
@@ -87,20 +102,18 @@ fn hide(text: &str, secrets: &[String]) -> String {
 /// The commands of plugins and actions.
 pub(super) fn commands(config: &Config) -> Vec<&Command> {
     let mut all: Vec<&Command> = Vec::new();
-    all.extend(config.metric_plugins.values().map(|plugin| &plugin.command));
+    for plugin in config.metric_plugins.values() {
+        all.push(&plugin.command);
+    }
     for plugin in config.check_plugins.values() {
         all.push(&plugin.command);
         all.extend(&plugin.action);
     }
-    all.extend(
-        config
-            .metadata_plugins
-            .values()
-            .map(|plugin| &plugin.command),
-    );
+    for plugin in config.metadata_plugins.values() {
+        all.push(&plugin.command);
+    }
     all
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

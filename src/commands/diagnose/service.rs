@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::report::Report;
-use super::run::run;
-use super::verdict::{State, Verdict};
+use super::report::{State, Verdict};
+use crate::commands::host_command::run;
 use crate::sys::tree::Tree;
 
 /// The init script of all service managers but systemd.
@@ -16,14 +15,7 @@ const LINKS: [&str; 4] = [
     "/etc/rc.d/rc3.d/S95mackerel-agent",
     "/etc/rc3.d/S95mackerel-agent",
 ];
-/// The question to systemd.
-const SHOW: [&str; 4] = [
-    "systemctl",
-    "show",
-    "mackerel-agent",
-    "--property=LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,NRestarts,MainPID",
-];
-/// Commands for the last log lines. The first one that succeeds is used.
+/// Commands for the last log lines. The first one that prints something is used.
 const LOGS: [&[&str]; 3] = [
     &[
         "journalctl",
@@ -38,242 +30,124 @@ const LOGS: [&[&str]; 3] = [
     &["tail", "-n", "100", "/var/log/mackerel-agent.log"],
 ];
 
-/// Adds the step. `holder` is the process that uses the state directory.
-pub(super) fn look(report: &mut Report, holder: Option<u32>) {
-    let name = "service manager";
-    let since = report.begin(name);
+/// Asks the service manager. `holder` is the process that uses the state directory.
+pub(super) fn ask(holder: Option<u32>) -> Verdict {
+    let systemd = run(&[
+        "systemctl",
+        "status",
+        "mackerel-agent",
+        "--no-pager",
+        "--lines=0",
+    ]);
     let tree = Tree::at(Path::new("/"));
-    let verdict = match run(&SHOW) {
-        Some((0, shown)) => of_systemd(&shown, holder),
-        _ if tree.has(SCRIPT) => match run(&[SCRIPT, "status"]) {
-            Some((code, said)) => {
-                let is_enabled = LINKS.iter().any(|link| tree.has(link));
-                of_script(code, &said, is_enabled, holder)
-            }
-            None => Verdict::new(
-                State::Warn,
-                [SCRIPT, " status does not end"].concat(),
-                "run it by hand",
-            ),
-        },
-        _ => Verdict::new(
-            State::Skipped,
-            "neither systemd nor an init script has the agent".to_owned(),
-            "",
-        ),
-    };
-    report.end(name, since, verdict);
-    report.add("agent", of_holder(holder));
+    match systemd {
+        Some((4, _)) => {
+            let text = "systemd has no unit mackerel-agent; mackerel-agent install creates it";
+            (State::Warn, text.to_owned())
+        }
+        Some((code @ (0 | 3), said)) => {
+            // `Loaded: loaded (FILE; enabled; …)` and `Active: failed (Result: exit-code) since …`
+            let is_shown = |line: &&str| line.starts_with("Loaded:") || line.starts_with("Active:");
+            let lines: Vec<&str> = said.lines().map(str::trim).filter(is_shown).collect();
+            let lines = lines.join(", ");
+            of_service(code == 0, !lines.contains("; disabled"), &lines, holder)
+        }
+        _ if tree.has(SCRIPT) => {
+            let (code, said) = run(&[SCRIPT, "status"]).unwrap_or((1, "hangs".to_owned()));
+            let is_enabled = LINKS.iter().any(|link| tree.has(link));
+            of_service(code == 0, is_enabled, said.trim_end(), holder)
+        }
+        _ => {
+            let text = "service: neither systemd nor an init script has the agent";
+            (State::Skipped, text.to_owned())
+        }
+    }
 }
 
 /// The last lines of the agent's log, if this user may read them.
 pub(super) fn log() -> String {
-    let text = |words: &&[&str]| run(words).filter(|(code, text)| *code == 0 && !text.is_empty());
-    let found = LOGS.iter().find_map(text);
-    found.map_or_else(|| "not available\n".to_owned(), |(_, text)| text)
+    let text = |words: &&[&str]| run(words).filter(|(_, text)| !text.is_empty());
+    LOGS.iter().find_map(text).unwrap_or_default().1
 }
 
 /// Whether an agent runs.
-fn of_holder(holder: Option<u32>) -> Verdict {
+pub(super) fn of_holder(holder: Option<u32>) -> Verdict {
     match holder {
-        Some(pid) => Verdict::ok(format!("process {pid} uses the state directory")),
-        None => Verdict::new(
+        Some(pid) => (State::Ok, format!("process {pid} uses the state directory")),
+        None => {
+            let text =
+                "none uses the state directory; start the service, or mackerel-agent supervise";
+            (State::Warn, text.to_owned())
+        }
+    }
+}
+
+/// The service manager has the service. `said` is what it says.
+fn of_service(runs: bool, is_enabled: bool, said: &str, holder: Option<u32>) -> Verdict {
+    let pid = holder.map(|pid| pid.to_string());
+    let (state, more): (_, &[&str]) = match (runs, is_enabled, &pid) {
+        (true, true, _) => (State::Ok, &[]),
+        (true, false, _) => (
             State::Warn,
-            "no agent uses the state directory".to_owned(),
-            "start the service, or mackerel-agent supervise",
+            &["; it does not start at boot: systemctl enable mackerel-agent, or the like"],
         ),
-    }
-}
-
-/// What systemd says of the unit.
-fn of_systemd(shown: &str, holder: Option<u32>) -> Verdict {
-    let value = |name: &str| {
-        let mut pairs = shown.lines().filter_map(|line| line.split_once('='));
-        pairs
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, value)| value)
-    };
-    let load = value("LoadState");
-    if load != "loaded" {
-        let detail = format!("systemd: unit mackerel-agent is {load}");
-        return match load {
-            "masked" => Verdict::new(State::Fail, detail, "systemctl unmask mackerel-agent"),
-            _ => Verdict::new(State::Warn, detail, "mackerel-agent install creates it"),
-        };
-    }
-    let state = format!(
-        "systemd: unit mackerel-agent is {} ({}), {}",
-        value("ActiveState"),
-        value("SubState"),
-        value("UnitFileState")
-    );
-    if value("ActiveState") == "active" {
-        return match value("UnitFileState") {
-            "disabled" => Verdict::new(
-                State::Warn,
-                [&state, "; it does not start at boot"].concat(),
-                "systemctl enable mackerel-agent",
-            ),
-            _ => Verdict::ok(state),
-        };
-    }
-    if let Some(pid) = holder {
-        return other(state, pid);
-    }
-    let ended = format!(
-        "{state}; last end: {}, exit code {}, restarts: {}",
-        value("Result"),
-        value("ExecMainStatus"),
-        value("NRestarts")
-    );
-    Verdict::new(
-        State::Fail,
-        ended,
-        "journalctl -u mackerel-agent -n 50 shows why it ended; systemctl start mackerel-agent \
-         starts it",
-    )
-}
-
-/// Another agent than the service's has the state directory.
-fn other(state: String, pid: u32) -> Verdict {
-    Verdict::new(
-        State::Fail,
-        format!("{state}, but process {pid}, another agent, uses the state directory"),
-        &format!("end process {pid} (kill {pid}), then start the service"),
-    )
-}
-
-/// What an init script says: its exit code and output.
-fn of_script(code: i32, said: &str, is_enabled: bool, holder: Option<u32>) -> Verdict {
-    let said = said.lines().next().unwrap_or_default();
-    let state = format!("{SCRIPT} status: {said} (exit code {code})");
-    match (code, holder) {
-        (0, _) if is_enabled => Verdict::ok(state),
-        (0, _) => Verdict::new(
-            State::Warn,
-            [&state, "; it does not start at boot"].concat(),
-            "rc-update add mackerel-agent, /etc/init.d/mackerel-agent enable, or update-rc.d \
-             mackerel-agent defaults",
-        ),
-        (_, Some(pid)) => other(state, pid),
-        _ => Verdict::new(
+        // Another agent has the state directory.
+        (false, _, Some(pid)) => (
             State::Fail,
-            state,
-            "/etc/init.d/mackerel-agent start starts it; its log shows why it ended",
+            &[
+                "; it does not run, but process ",
+                pid,
+                ", another agent, uses the state directory: kill ",
+                pid,
+                ", then start the service",
+            ],
         ),
-    }
+        (false, _, None) => (
+            State::Fail,
+            &[
+                "; it does not run: see its log (journalctl -u mackerel-agent), then start it \
+               (systemctl start mackerel-agent, or its init script)",
+            ],
+        ),
+    };
+    (state, [said, &more.concat()].concat())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(load: &str, active: &str, sub: &str, file: &str) -> String {
-        format!(
-            "LoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n\
-             Result=exit-code\nExecMainStatus=1\nNRestarts=5\nMainPID=0\n"
-        )
-    }
-
     #[test]
-    fn diagnose_unit_has_to_run_and_to_be_enabled() {
-        let see = "journalctl -u mackerel-agent -n 50 shows why it ended; systemctl start \
-                   mackerel-agent starts it";
-        // (what systemd shows, process with the state directory, verdict)
+    fn diagnose_service_has_to_run_and_to_be_enabled() {
+        let other = "x; it does not run, but process 7, another agent, uses the state \
+                     directory: kill 7, then start the service";
+        // (whether it runs, whether it is enabled, process with the state directory, verdict)
         let table = [
+            (true, true, Some(7), (State::Ok, "x")),
             (
-                shown("loaded", "active", "running", "enabled"),
-                Some(7),
-                "ok: systemd: unit mackerel-agent is active (running), enabled".to_owned(),
-            ),
-            (
-                shown("loaded", "active", "running", "disabled"),
-                Some(7),
-                "warn: systemd: unit mackerel-agent is active (running), disabled; it does not \
-                 start at boot -> systemctl enable mackerel-agent"
-                    .to_owned(),
-            ),
-            (
-                shown("loaded", "failed", "failed", "enabled"),
-                None,
-                format!(
-                    "FAIL: systemd: unit mackerel-agent is failed (failed), enabled; last end: \
-                     exit-code, exit code 1, restarts: 5 -> {see}"
-                ),
-            ),
-            (
-                shown("loaded", "inactive", "dead", "disabled"),
-                Some(7),
-                "FAIL: systemd: unit mackerel-agent is inactive (dead), disabled, but process 7, \
-                 another agent, uses the state directory -> end process 7 (kill 7), then start the \
-                 service"
-                    .to_owned(),
-            ),
-            (
-                shown("not-found", "inactive", "dead", ""),
-                None,
-                "warn: systemd: unit mackerel-agent is not-found -> mackerel-agent install creates \
-                 it"
-                .to_owned(),
-            ),
-            (
-                shown("masked", "inactive", "dead", ""),
-                None,
-                "FAIL: systemd: unit mackerel-agent is masked -> systemctl unmask mackerel-agent"
-                    .to_owned(),
-            ),
-            (
-                String::new(),
-                None,
-                "warn: systemd: unit mackerel-agent is  -> mackerel-agent install creates it"
-                    .to_owned(),
-            ),
-        ];
-        for (text, holder, expected) in table {
-            assert_eq!(of_systemd(&text, holder).shown(), expected);
-        }
-    }
-
-    #[test]
-    fn diagnose_init_script_says_whether_the_agent_runs() {
-        let script = "/etc/init.d/mackerel-agent status:";
-        // (exit code, whether it is enabled, process with the state directory, verdict)
-        let table = [
-            (0, true, Some(7), format!("ok: {script} x (exit code 0)")),
-            (
-                0,
+                true,
                 false,
                 Some(7),
-                format!(
-                    "warn: {script} x (exit code 0); it does not start at boot -> rc-update add \
-                     mackerel-agent, /etc/init.d/mackerel-agent enable, or update-rc.d \
-                     mackerel-agent defaults"
+                (
+                    State::Warn,
+                    "x; it does not start at boot: systemctl enable mackerel-agent, or the like",
                 ),
             ),
+            (false, true, Some(7), (State::Fail, other)),
             (
-                3,
+                false,
                 true,
                 None,
-                format!(
-                    "FAIL: {script} x (exit code 3) -> /etc/init.d/mackerel-agent start starts it; \
-                     its log shows why it ended"
-                ),
-            ),
-            (
-                3,
-                true,
-                Some(7),
-                format!(
-                    "FAIL: {script} x (exit code 3), but process 7, another agent, uses the state \
-                     directory -> end process 7 (kill 7), then start the service"
+                (
+                    State::Fail,
+                    "x; it does not run: see its log (journalctl -u mackerel-agent), then start it \
+                     (systemctl start mackerel-agent, or its init script)",
                 ),
             ),
         ];
-        for (code, is_enabled, holder, expected) in table {
-            assert_eq!(
-                of_script(code, "x\ny", is_enabled, holder).shown(),
-                expected
-            );
+        for (runs, is_enabled, holder, (state, text)) in table {
+            let found = of_service(runs, is_enabled, "x", holder);
+            assert_eq!(found, (state, text.to_owned()));
         }
     }
 }

@@ -14,7 +14,6 @@ use super::lookup::Lookup;
 use super::url::Scheme;
 use super::{proxy, tls, verify};
 use crate::base::clock::Deadline;
-use crate::parse::certificate::{self, Certificate};
 
 /// Where a way leads, and how.
 pub(crate) struct Target<'a> {
@@ -34,16 +33,6 @@ pub(crate) struct Route(Arc<Peer>);
 
 /// An open connection.
 pub(crate) struct Opened(Box<dyn Link>);
-
-/// What a server has presented in a handshake.
-pub(crate) struct Presented {
-    /// Number of certificates.
-    pub(crate) count: usize,
-    /// DNS names of the server's certificate, at most five.
-    pub(crate) names: Vec<String>,
-    /// `None` if the certificate cannot be read.
-    pub(crate) certificate: Option<Certificate>,
-}
 
 impl Route {
     /// The way to `target`. Connects to nobody yet.
@@ -114,22 +103,14 @@ impl Route {
         made.map(Opened)
     }
 
-    /// Performs the handshake of TLS; `None` for a server without TLS. Closes the connection.
-    pub(crate) fn handshake(
-        &self,
-        opened: Opened,
-        limit: Duration,
-    ) -> Result<Option<Presented>, LinkError> {
-        let Some(config) = self.0.tls.as_ref().filter(|_| self.is_encrypted()) else {
-            return Ok(None);
+    /// Performs the handshake of TLS, and closes the connection. Returns the DNS names of the server's
+    /// certificate, at most five.
+    pub(crate) fn handshake(&self, opened: Opened, limit: Duration) -> Result<String, LinkError> {
+        let Some(config) = &self.0.tls else {
+            return Ok(String::new());
         };
         let tls = secure(config, &self.0.origin, opened.0, Deadline::after(limit))?;
-        let presented = tls.certificates();
-        let own = presented.first();
-        Ok(Some(Presented {
-            count: presented.len(),
-            names: own.map(verify::names).unwrap_or_default(),
-            certificate: own.and_then(|own| certificate::read(own)),
-        }))
+        let own = tls.certificates().first();
+        Ok(own.map(verify::names).unwrap_or_default().join(", "))
     }
 }

@@ -11,7 +11,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Bytes that are kept of the output.
 const OUTPUT: usize = 64 << 10;
 
-/// The exit code of a command, and its output; `None` if it cannot be started or does not end.
+/// The exit code of a command, and what it printed to stdout; `None` if it cannot be started or does
+/// not end.
 pub(super) fn run(words: &[&str]) -> Option<(i32, String)> {
     let (_open, sign) = exec::stop().ok()?;
     let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -30,6 +31,6 @@ pub(super) fn run(words: &[&str]) -> Option<(i32, String)> {
     let End::Exited(code) = outcome.end else {
         return None;
     };
-    let output = [outcome.stdout.bytes, outcome.stderr.bytes].concat();
-    Some((code, String::from_utf8_lossy(&output).into_owned()))
+    let output = String::from_utf8_lossy(&outcome.stdout.bytes);
+    Some((code, output.into_owned()))
 }
