@@ -59,6 +59,7 @@ fn perform(request: Request) -> Result<u8, String> {
         Command::Configtest => settings::configtest(&flags),
         Command::Check => commands::check(&flags, &request.operand, install::is_sandboxed),
         Command::Plugin => commands::plugin(&flags, &request.operand, install::is_sandboxed),
+        Command::Diagnose => commands::diagnose(&flags),
         Command::Health => commands::health(&flags),
         Command::Init => commands::init(&flags),
         Command::Retire => commands::retire(&flags),

@@ -24,7 +24,7 @@ pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)
 }
 
 /// Commands that concern the agent of the host's service, unless a flag names another agent.
-const ABOUT_SERVICE: [&str; 5] = ["check", "health", "plugin", "retire", "status"];
+const ABOUT_SERVICE: [&str; 6] = ["check", "diagnose", "health", "plugin", "retire", "status"];
 /// The flags that name another agent.
 const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
 

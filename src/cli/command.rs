@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Version,
     /// Check the configuration.
     Configtest,
+    /// Follow the path of a post.
+    Diagnose,
     /// Write the API key into the configuration file.
     Init,
     /// Ask the running agent for its health.

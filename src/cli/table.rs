@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::command::{Command, CommandSpec, FlagSet, UsageError, info};
 use super::commands::{
-    Agent, Check, Configtest, Health, Help, Init, Install, Once, Plugin, Retire, Status, Supervise,
-    Uninstall, Upgrade, Version,
+    Agent, Check, Configtest, Diagnose, Health, Help, Init, Install, Once, Plugin, Retire, Status,
+    Supervise, Uninstall, Upgrade, Version,
 };
 use super::config_flags::ConfigFlags;
 use super::normalise::FlagTable;
@@ -18,6 +18,7 @@ pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run
 pub(super) static COMMANDS: [CommandSpec; 14] = [
     CommandSpec::of::<Check>("check", Command::Check),
     CommandSpec::of::<Configtest>("configtest", Command::Configtest),
+    CommandSpec::of::<Diagnose>("diagnose", Command::Diagnose),
     CommandSpec::of::<Health>("health", Command::Health),
     CommandSpec::of::<Help>("help", Command::Manual),
     CommandSpec::of::<Init>("init", Command::Init),

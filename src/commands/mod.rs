@@ -4,6 +4,7 @@
 //! and prints to stdout. An error is returned as the text for the user. `main` prints it and exits
 //! with 1. `status` has exit codes of its own.
 
+pub(crate) mod diagnose;
 pub(crate) mod health;
 mod host_command;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod owner;
 pub(crate) mod retire;
 pub(crate) mod status;
 
+pub(crate) use diagnose::diagnose;
 pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};

@@ -30,6 +30,8 @@ pub(crate) struct Flags {
     pub(crate) live: bool,
     /// Whether the output is JSON.
     pub(crate) json: bool,
+    /// For `diagnose`: the file for maintainers.
+    pub(crate) bundle: Option<PathBuf>,
     pub(crate) setup: Setup,
 }
 
@@ -73,6 +75,7 @@ impl Default for Flags {
             setup: Setup::default(),
             live: false,
             json: false,
+            bundle: None,
         }
     }
 }

@@ -51,6 +51,18 @@ impl Api {
         host::created(&answer).map_err(|error| garbled(Method::Post, HOSTS, error))
     }
 
+    /// `GET /api/v0/org`: the name of the key's organisation. A key that may only read suffices.
+    pub(crate) fn organization(&mut self) -> Result<String, ApiError> {
+        let path = "/api/v0/org";
+        match self.call(Method::Get, path, None)?.member("name") {
+            Some(Json::Text(name)) => Ok(name.clone()),
+            _ => {
+                let lacking = JsonError::Lacking("there is no name of an organization in it");
+                Err(garbled(Method::Get, path, lacking))
+            }
+        }
+    }
+
     /// `GET /api/v0/hosts/<id>`
     pub(crate) fn host(&mut self, id: &str) -> Result<Host, ApiError> {
         let path = host_path(id, "");

@@ -85,7 +85,7 @@ impl ConfigReport {
 }
 
 /// One text for each command that could not be started now, with key, reason and place.
-fn commands(survey: &ConfigReport) -> Vec<String> {
+pub(crate) fn commands(survey: &ConfigReport) -> Vec<String> {
     let config = &survey.config;
     let mut doubts = Vec::new();
     for (name, plugin) in &config.metric_plugins {

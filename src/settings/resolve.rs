@@ -29,6 +29,8 @@ pub(crate) struct ConfigReport {
     pub(crate) commands: Vec<(String, String)>,
     /// Whether there is no configuration file, and none is needed.
     pub(crate) is_alone: bool,
+    /// Where the API key is from, for messages; empty if there is none.
+    pub(crate) key_source: String,
 }
 
 /// The effective configuration. Logs unknown keys and mistakes, with which the agent can run. Fails
@@ -119,6 +121,9 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
                 _ => source,
             };
             doubt(&source, &key);
+            if !key.is_empty() {
+                report.key_source = source;
+            }
             config.apikey = key;
             // A file with problems may contain a key, which must not be reported as missing.
             let is_missing = problems.is_empty() || !loaded.names_apikey;

@@ -82,6 +82,30 @@ pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), Fil
         .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
+/// A file that this process has created.
+pub(crate) struct NewFile(File);
+
+impl NewFile {
+    /// Creates a file with `mode`. Fails if something exists at `path`, even a link.
+    pub(crate) fn create(path: &Path, mode: u32) -> Result<NewFile, FileError> {
+        let mut options = OpenOptions::new();
+        let created = options.write(true).create_new(true).mode(mode).open(path);
+        created
+            .map(NewFile)
+            .map_err(|error| FileError::new("create", path, error))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// The permissions and owner of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Access {

@@ -2,9 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::parse::locks::holders;
+
+/// Bytes that are read of a file of the kernel.
+const MOST: u64 = 1 << 20;
 
 /// A lock held until it is dropped or the process ends.
 pub(crate) struct RootLock {
@@ -33,6 +39,25 @@ impl RootLock {
             }),
         }
     }
+}
+
+/// The process with this program's name that holds the lock on the directory; `None` if there is
+/// none. Takes no lock itself. Sees the processes of its own PID namespace.
+pub(crate) fn holder(root: &Path) -> Option<u32> {
+    let inode = fs::metadata(root).ok()?.ino();
+    let text = |path: &str| {
+        let mut text = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
+        read.ok()
+            .map(|_| String::from_utf8_lossy(&text).into_owned())
+    };
+    let is_agent = |pid: &u32| {
+        let name = text(&format!("/proc/{pid}/comm"));
+        name.is_some_and(|name| name.starts_with("mackerel-agent"))
+    };
+    holders(&text("/proc/locks")?, inode)
+        .into_iter()
+        .find(is_agent)
 }
 
 impl fmt::Display for Taken {

@@ -117,6 +117,11 @@ impl State {
             .mode(0o755)
             .create(&self.root)
             .map_err(|error| FileError::new("create", &self.root, error))?;
+        self.check()
+    }
+
+    /// Checks that files can be written to the directory. Changes nothing.
+    pub(crate) fn check(&self) -> Result<(), FileError> {
         let path = CString::new(self.root.as_os_str().as_bytes())
             .map_err(|error| FileError::new("write to", &self.root, error.into()))?;
         // SAFETY: `path` is a NUL-terminated string that outlives the call.

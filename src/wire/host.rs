@@ -161,6 +161,7 @@ pub(crate) struct Host {
     pub(crate) custom_identifier: Option<String>,
     /// Unix time; 0 if the server does not return it.
     pub(crate) created_at: u64,
+    pub(crate) is_retired: bool,
 }
 
 /// The permanent id of a host, from the answer to POST hosts.
@@ -209,6 +210,7 @@ impl Host {
                 Some(Json::Number(seconds)) => *seconds as u64,
                 _ => 0,
             },
+            is_retired: host.member("isRetired") == Some(&Json::Bool(true)),
         })
     }
 }

@@ -21,6 +21,7 @@ mod sandbox;
 mod config;
 mod container;
 mod delivery;
+mod diagnose;
 mod host;
 mod network;
 mod packages;

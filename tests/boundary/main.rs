@@ -52,7 +52,7 @@ enum Flow {
     Uninstall,
     /// `uninstall -restore` to a Go agent.
     Restore,
-    /// `retire`, and the hooks that call it.
+    /// `diagnose`, then `retire`, and the hooks that call it.
     Retire,
     SysvStop,
     SysvStart,
@@ -301,6 +301,7 @@ impl Rig {
             Flow::Restore => run(&["/agent", "uninstall", "-restore"]),
             Flow::Retire => {
                 let base = ground.server.base();
+                run(&["/agent", "diagnose", "-apibase", &base]);
                 run(&["/agent", "retire", "-force", "-apibase", &base]);
             }
             Flow::SysvStop => run(&["sh", "/etc/init.d/mackerel-agent", "stop"]),

@@ -2,6 +2,7 @@
 //! comments of these structs and fields are the text of the help, so they are written as messages.
 
 mod agent;
+mod diagnose;
 mod info;
 mod init;
 mod inspect;
@@ -10,6 +11,7 @@ mod retire;
 mod setup;
 
 pub(super) use agent::{Agent, Supervise};
+pub(super) use diagnose::Diagnose;
 pub(super) use info::{Help, Version};
 pub(super) use init::Init;
 pub(super) use inspect::{Configtest, Health, Once, Status};

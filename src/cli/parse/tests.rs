@@ -152,6 +152,7 @@ fn command_is_found_by_its_name() {
         ("", Command::Run),
         ("-v", Command::Run),
         ("configtest -v", Command::Configtest),
+        ("diagnose -v", Command::Diagnose),
         ("health -live", Command::Health),
         ("status -json", Command::Status),
         ("init -apikey=k", Command::Init),

@@ -17,6 +17,7 @@ use std::time::Duration;
 pub(crate) use self::encode::Encode;
 use self::exporter::Exporter;
 use self::transport::{Transport, connect};
+use self::verdict::{Failure, Verdict};
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, Moment};
 use crate::config::Otlp;
@@ -104,6 +105,29 @@ pub(crate) enum OtlpEvent {
     Failing(String),
     /// The exporter has ended. This many rounds are lost.
     Ended(usize),
+}
+
+/// A message without data: one resource, without metrics. The OTLP specification asks servers to
+/// answer requests without data with success.
+const EMPTY: &[u8] = &[10, 0];
+
+/// Sends a message without data to the server that `config` describes. Returns its warning, if
+/// there is one. Takes at most `limit`.
+///
+/// Fails with the text for the user.
+pub(crate) fn try_out(
+    config: &Otlp,
+    proxy: Rules,
+    limit: Duration,
+) -> Result<Option<String>, String> {
+    let mut transport = connect(config, proxy, CancelToken::default())?;
+    match transport.export(EMPTY, limit) {
+        Ok(accepted) => Ok(accepted.warning),
+        Err(Failure { verdict, text, .. }) => Err(match verdict {
+            Verdict::Refused(remedy) => [&text, "; ", remedy].concat(),
+            _ => text,
+        }),
+    }
 }
 
 /// Starts the thread of an exporter. Returns the sender of its commands. `events` receives each

@@ -102,8 +102,7 @@ impl Dialer {
 
     /// A new connection, as far as the first byte of a request.
     pub(super) fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
-        let Peer { origin, proxy, .. } = self.peer.as_ref();
-        let next = proxy.as_ref().unwrap_or(origin);
+        let next = self.peer.next();
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let addresses = lookup
             .find(&next.host, next.port, sooner(by, RESOLVE_LIMIT))
@@ -119,48 +118,62 @@ impl Dialer {
             }
             LinkError::new(Kind::Connect, doing, cause)
         })?;
-        let mut link: Box<dyn Link> = Box::new(tcp);
-        if let Some(proxy) = proxy {
-            if proxy.scheme == Scheme::Https {
-                link = secure(self.peer.proxy_tls.as_ref(), proxy, link, by)?;
+        let link = self.peer.through_proxy(Box::new(tcp), by)?;
+        Ok(match &self.peer.tls {
+            Some(config) if self.peer.origin.scheme == Scheme::Https => {
+                Box::new(secure(config, &self.peer.origin, link, by)?)
             }
-            let by = sooner(by, HANDSHAKE_LIMIT);
-            let agreed = match proxy.scheme {
-                Scheme::Socks5 => tunnel::socks5(link.as_mut(), proxy, origin, by),
-                _ => tunnel::connect(link.as_mut(), proxy, origin, &self.peer.user_agent, by),
-            };
-            agreed.map_err(|cause| {
-                let (proxy, origin) = (proxy.address(), origin.address());
-                LinkError::new(
-                    Kind::Proxy,
-                    format!("ask proxy {proxy} for {origin}"),
-                    cause,
-                )
-            })?;
+            _ => link,
+        })
+    }
+}
+
+impl Peer {
+    /// Where connections go to first: the proxy, or the peer itself.
+    pub(super) fn next(&self) -> &Origin {
+        self.proxy.as_ref().unwrap_or(&self.origin)
+    }
+
+    /// Asks the proxy at the other end of `link` for a connection to the peer. Without a proxy,
+    /// returns `link`.
+    pub(super) fn through_proxy(
+        &self,
+        mut link: Box<dyn Link>,
+        by: Deadline,
+    ) -> Result<Box<dyn Link>, LinkError> {
+        let Peer { origin, proxy, .. } = self;
+        let Some(proxy) = proxy else {
+            return Ok(link);
+        };
+        if let (Scheme::Https, Some(config)) = (proxy.scheme, &self.proxy_tls) {
+            link = Box::new(secure(config, proxy, link, by)?);
         }
-        if origin.scheme == Scheme::Https {
-            link = secure(self.peer.tls.as_ref(), origin, link, by)?;
-        }
+        let by = sooner(by, HANDSHAKE_LIMIT);
+        let agreed = match proxy.scheme {
+            Scheme::Socks5 => tunnel::socks5(link.as_mut(), proxy, origin, by),
+            _ => tunnel::connect(link.as_mut(), proxy, origin, &self.user_agent, by),
+        };
+        agreed.map_err(|cause| {
+            let (proxy, origin) = (proxy.address(), origin.address());
+            let doing = format!("ask proxy {proxy} for {origin}");
+            LinkError::new(Kind::Proxy, doing, cause)
+        })?;
         Ok(link)
     }
 }
 
-fn secure(
-    config: Option<&Arc<ClientConfig>>,
+/// TLS with `whom` over `link`.
+pub(super) fn secure(
+    config: &Arc<ClientConfig>,
     whom: &Origin,
     link: Box<dyn Link>,
     by: Deadline,
-) -> Result<Box<dyn Link>, LinkError> {
-    let Some(config) = config else {
-        return Ok(link);
-    };
-    match Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT)) {
-        Ok(tls) => Ok(Box::new(tls)),
-        Err((kind, cause)) => {
-            let doing = format!("TLS with {}", whom.address());
-            Err(LinkError::new(kind, doing, cause))
-        }
-    }
+) -> Result<Tls, LinkError> {
+    let made = Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT));
+    made.map_err(|(kind, cause)| {
+        let doing = format!("TLS with {}", whom.address());
+        LinkError::new(kind, doing, cause)
+    })
 }
 
 impl fmt::Display for Peer {

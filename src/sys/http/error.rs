@@ -123,6 +123,12 @@ impl LinkError {
         LinkError::new(Kind::Connect, "connect to the test".to_owned(), cause)
     }
 
+    /// The same with another kind.
+    pub(crate) fn of_kind_for_test(kind: Kind, cause: &str) -> LinkError {
+        let cause = io::Error::other(cause.to_owned());
+        LinkError::new(kind, "talk to the test".to_owned(), cause)
+    }
+
     /// Like [`LinkError::for_test`], for a request that the server may have received.
     pub(crate) fn lost_for_test() -> LinkError {
         let cause = io::ErrorKind::UnexpectedEof.into();

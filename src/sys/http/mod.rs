@@ -17,6 +17,7 @@ mod message;
 pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
+pub(crate) mod route;
 #[cfg(test)]
 mod tests;
 mod tls;

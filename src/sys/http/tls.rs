@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, PeerIncompatible};
 
 use super::Kind;
@@ -81,6 +81,11 @@ impl Tls {
         }
         // The rest of the handshake is sent together with the request.
         Ok(tls)
+    }
+
+    /// The certificates that the peer has presented, its own first.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.session.peer_certificates().unwrap_or_default()
     }
 
     fn flush(&mut self, by: Deadline) -> io::Result<()> {

@@ -59,6 +59,18 @@ fn cause(error: &rustls::Error) -> Option<&Error> {
     }
 }
 
+/// The DNS names of a certificate, at most [`NAMES`].
+pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let parsed = EndEntityCert::try_from(certificate);
+    parsed.map_or_else(
+        |_| Vec::new(),
+        |parsed| {
+            let names = parsed.valid_dns_names().take(NAMES);
+            names.map(str::to_owned).collect()
+        },
+    )
+}
+
 /// Replaces the names in the error by the certificate's DNS names, at most [`NAMES`]. rustls lists
 /// names with `Debug`, which the shipped binary lacks.
 fn with_names(mut error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
@@ -66,14 +78,9 @@ fn with_names(mut error: rustls::Error, certificate: &CertificateDer<'_>) -> rus
         presented,
         ..
     }) = &mut error
-        && let Ok(certificate) = EndEntityCert::try_from(certificate)
     {
         let has_other = !presented.is_empty();
-        *presented = certificate
-            .valid_dns_names()
-            .take(NAMES)
-            .map(str::to_owned)
-            .collect();
+        *presented = names(certificate);
         if presented.is_empty() && has_other {
             presented.push("other names or addresses".to_owned());
         }

@@ -2,9 +2,10 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "check",
     "configtest",
+    "diagnose",
     "health",
     "help",
     "init",
@@ -51,10 +52,11 @@ fn help_lists_the_commands_on_stdout() {
 fn help_flags_of_every_command_exit_with_0() {
     let sandbox = Sandbox::empty();
     // (command, a word of the help)
-    let table: [(&[&str], &str); 12] = [
+    let table: [(&[&str], &str); 13] = [
         (&[], "Commands:"),
         (&["check"], " NAME\n"),
         (&["configtest"], "-conf path"),
+        (&["diagnose"], "-bundle path"),
         (&["health"], "-live"),
         (&["init"], "-apikey string"),
         (&["install"], "-apikey-file path"),

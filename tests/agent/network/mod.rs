@@ -1,7 +1,7 @@
 //! Names, TLS, metadata services.
 
-mod cloud;
+pub(crate) mod cloud;
 mod listen;
 mod live;
-mod resolver;
+pub(crate) mod resolver;
 mod tls;

@@ -27,7 +27,7 @@ const HEAD: usize = 12;
 
 /// An answer of a name server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Reply {
+pub(crate) enum Reply {
     /// The right address.
     Here,
     /// An address without a listener.
@@ -44,7 +44,7 @@ enum Reply {
 }
 
 /// The server's answer to a query with this number, from 0 on, for this name and type.
-type Rule = fn(usize, &str, u16) -> Reply;
+pub(crate) type Rule = fn(usize, &str, u16) -> Reply;
 
 struct Case {
     what: &'static str,
@@ -54,7 +54,7 @@ struct Case {
     limit: u64,
 }
 
-fn right(_: usize, name: &str, kind: u16) -> Reply {
+pub(crate) fn right(_: usize, name: &str, kind: u16) -> Reply {
     match (name, kind) {
         (NAME, A) => Reply::Here,
         (NAME, _) => Reply::NoAddress,
@@ -71,7 +71,7 @@ fn at_first(count: usize, number: usize, name: &str, kind: u16, reply: Reply) ->
 }
 
 /// Answers queries until the process ends. Returns the counter of queries.
-fn serve(rule: Rule) -> Arc<AtomicUsize> {
+pub(crate) fn serve(rule: Rule) -> Arc<AtomicUsize> {
     let socket = UdpSocket::bind(SERVER).unwrap();
     let asked = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&asked);
@@ -137,7 +137,7 @@ fn answer(question: &[u8], count: &AtomicUsize, rule: Rule) -> Option<Vec<u8>> {
 }
 
 /// Mounts a file with this text over another, for this process and its children.
-fn mount(sandbox: &Sandbox, text: &str, place: &str) {
+pub(crate) fn mount(sandbox: &Sandbox, text: &str, place: &str) {
     let file = sandbox.write(place.trim_start_matches('/'), text);
     // The agent may run as another user.
     sandbox.mode(place.trim_start_matches('/'), 0o644);

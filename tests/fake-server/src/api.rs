@@ -18,6 +18,9 @@ const SERIES: usize = 10_000;
 /// Largest number of graph definitions of the organisation, for the same reason.
 const GRAPHS: usize = 10_000;
 
+/// The name of the key's organisation.
+const ORGANIZATION: &str = "fake-organization";
+
 const STATUSES: &[&str] = &["working", "standby", "maintenance", "poweroff"];
 
 /// The right answer to a request. Applies the request to `model`.
@@ -47,6 +50,7 @@ pub(super) fn answer(model: &mut Model, key: Option<&str>, request: &Request) ->
         document.map_err(|error| bad(&format!("not JSON: {error}")))
     };
     let result = match (head.method.as_str(), segments.as_slice()) {
+        ("GET", ["org"]) => Ok(Answer::json(&json!({"name": ORGANIZATION}))),
         ("GET", ["hosts"]) => Ok(find(model, &head.query)),
         ("GET", ["hosts", id]) => known(model, id).map(|host| {
             let host = host.describe();
