@@ -20,8 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Own:
     """A server program of ours by gRPC of others: server.go or server.js."""
 
-    def __init__(self, name, command, more=None):
-        self.name, self.command, self.environment = name, command, {**os.environ, **(more or {})}
+    def __init__(self, command, more=None):
+        self.command, self.environment = command, {**os.environ, **(more or {})}
         self.version = output([*command, "--version"], env=self.environment)
         self.one = None
 
@@ -90,16 +90,20 @@ class Own:
 
 
 class GrpcGo(Own):
+    name = "grpc-go"
+
     def __init__(self):
-        super().__init__("grpc-go", [program("grpc-go", f"{BROUGHT}/grpc-go")])
+        super().__init__([program(self.name, f"{BROUGHT}/{self.name}")])
 
 
 class GrpcJs(Own):
+    name = "grpc-js"
+
     def __init__(self):
-        package = program("grpc-js", f"{BROUGHT}/node_modules/@grpc/grpc-js")
+        package = program(self.name, f"{BROUGHT}/node_modules/@grpc/grpc-js")
         modules = os.path.dirname(os.path.dirname(package))
         command = [program("node"), os.path.join(HERE, "server.js")]
-        super().__init__("grpc-js", command, {"NODE_PATH": modules})
+        super().__init__(command, {"NODE_PATH": modules})
 
 
 class Rotel:

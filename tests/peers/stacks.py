@@ -178,7 +178,7 @@ def available():
         try:
             found.append(kind())
         except Missing as reason:
-            rows.append((kind.__name__.lower(), "", "", f"skipped: {reason}"))
+            rows.append((kind.name, "", "", f"skipped: {reason}"))
     return found, rows
 
 
