@@ -98,8 +98,9 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
     let was_clean = pidfile.as_ref().is_some_and(|file| !file.was_left()) && boot::age() > SETTLED;
     let mut all = Vec::new();
     let mut orders = Vec::new();
-    let count = organizations(&config).count();
-    for (at, organization) in organizations(&config).enumerate() {
+    let organizations = organizations(&config);
+    let count = organizations.len();
+    for (at, organization) in organizations.into_iter().enumerate() {
         let own = config_of(&config, organization);
         let name = organization.map(|organization| organization.name.as_str());
         let label = if count > 1 {

@@ -15,10 +15,8 @@ use crate::sys::log as backend;
 pub(crate) fn health(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     // The agent itself reports errors in the rest of the configuration.
-    let flags = Flags {
-        apikey: Some(Secret::new("none")),
-        ..flags.clone()
-    };
+    let mut flags = flags.clone();
+    flags.apikey = Some(Secret::new("none"));
     backend::set_level(false, true);
     let root = survey(&flags).config.root;
     let answer = health_socket::ask(&root).map_err(|error| {

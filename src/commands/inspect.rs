@@ -5,7 +5,6 @@ use crate::base::name_map::NameMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::thread;
 
 use super::owner;
 use crate::base::channel::{Sender, channel};
@@ -13,6 +12,7 @@ use crate::base::clock::{Clock, HostClock};
 use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
 use crate::deliver::api::Api;
 use crate::plugins::history::{History, Urgency};
+use crate::plugins::runner::STACK;
 use crate::plugins::work::{PluginEvent, Work, perform};
 use crate::settings::resolve::survey;
 use crate::settings::tags::TAGS;
@@ -21,7 +21,7 @@ use crate::sys::http::{Answer, Exchange, LinkError, Request};
 use crate::sys::log as backend;
 use crate::sys::signal;
 use crate::sys::state::State;
-use crate::sys::user;
+use crate::sys::{thread, user};
 
 /// Printed in place of a host's id if there is none.
 const NO_ID: &str = "<the host's id>";
@@ -69,7 +69,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
             say(&for_whom(plugin.custom_identifier.as_deref()))?;
             let id = host_id(&config, plugin.custom_identifier.as_deref());
             // `Show` only prints and cannot fail.
-            drop(Api::new(Box::new(Show)).report_checks(&id, [report].iter()));
+            drop(Api::new(Box::new(Show)).report_checks(&id, &[&report]));
             if plugin.action.is_some() {
                 say("its action is not run here; the agent runs it after every check")?;
             }
@@ -127,13 +127,13 @@ pub(crate) fn plugin(
                 }
                 say(&for_whom(plugin.custom_identifier.as_deref()))?;
                 let id = host_id(&config, plugin.custom_identifier.as_deref());
-                let values = rounds.iter().flat_map(|(time, values)| {
+                let mut values = rounds.iter().flat_map(|(time, values)| {
                     let id = id.as_str();
                     values
                         .iter()
                         .map(move |(name, value)| (id, *time, name, value))
                 });
-                drop(api.post_metrics(values));
+                drop(api.post_metrics(&mut || values.next()));
             }
             _ => {}
         }
@@ -237,7 +237,8 @@ fn run(
     let interrupted = tell.clone();
     signal::watch(false, move |_| interrupted.send(Event::Interrupted).is_ok())
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
-    let worker = thread::spawn(move || do_all(&works, &sign, &tell));
+    thread::start("plugin", STACK, move || do_all(&works, &sign, &tell))
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
     let mut was_interrupted = false;
     loop {
         match events.recv() {
@@ -251,7 +252,6 @@ fn run(
         }
     }
     drop(stop);
-    drop(worker.join());
     if was_interrupted {
         Err("interrupted".to_owned())
     } else {

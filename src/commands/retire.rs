@@ -46,10 +46,10 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     backend::install(TAGS);
     let config = resolve(flags)?;
     let wanted = flags.organization.as_deref();
-    let all = organizations(&config).filter(|organization| {
+    let mut all = organizations(&config);
+    all.retain(|organization| {
         wanted.is_none() || wanted == organization.map(|organization| organization.name.as_str())
     });
-    let all: Vec<_> = all.collect();
     if all.is_empty() {
         return Err(match wanted {
             Some(name) => format!("-organization {name}: no [[organization]] has this name"),
@@ -93,17 +93,17 @@ pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
     if let (true, Some(why)) = (hosts.is_empty(), missing) {
         return Err(why);
     }
-    let ids: Vec<String> = hosts
-        .iter()
-        .map(|host| [&*host.label, &host.id].concat())
-        .collect();
+    let mut ids = Vec::new();
+    for host in &hosts {
+        ids.push([&*host.label, &host.id].concat());
+    }
     if !flags.force && !is_wanted(&ids.join(", "))? {
         return Err("retirement is canceled".to_owned());
     }
-    let failures: Vec<String> = hosts
-        .iter_mut()
-        .filter_map(|host| leave(host).err())
-        .collect();
+    let mut failures = Vec::new();
+    for host in &mut hosts {
+        failures.extend(leave(host).err());
+    }
     if failures.is_empty() {
         Ok(())
     } else {
@@ -120,7 +120,7 @@ fn leave(host: &mut Hosted) -> Result<(), String> {
         is_kept,
         label,
     } = host;
-    until_retired(api, id, TRIES, || pause(PAUSE)).map_err(|error| {
+    until_retired(api, id, TRIES, &mut || pause(PAUSE)).map_err(|error| {
         backend::one_line(&format!(
             "{label}failed to retire this host: {}",
             base::report(&error)
@@ -159,7 +159,7 @@ fn id_of(config: &Config, api: &mut Api) -> Result<(String, bool), Missing> {
     match (kept, config.custom_identifier.as_deref()) {
         (Some(id), _) => Ok((id, true)),
         (None, Some(ours)) => {
-            let found = find(api, ours, || pause(PAUSE)).map_err(Missing::Unusable)?;
+            let found = find(api, ours, &mut || pause(PAUSE)).map_err(Missing::Unusable)?;
             Ok((found, false))
         }
         (None, None) => {
@@ -173,7 +173,7 @@ fn id_of(config: &Config, api: &mut Api) -> Result<(String, bool), Missing> {
 /// The id of the host with this custom identifier on the server. Used if no id is stored.
 ///
 /// Fails with the text for the user if there is no such host.
-fn find(api: &mut Api, ours: &str, wait: impl FnMut()) -> Result<String, String> {
+fn find(api: &mut Api, ours: &str, wait: &mut dyn FnMut()) -> Result<String, String> {
     let mut found = None;
     let mut ask = || {
         found = api.find_by_custom_identifier(ours)?;
@@ -348,7 +348,7 @@ mod tests {
             let statuses = statuses.to_vec();
             let mut api = Api::new(Box::new(Script { statuses, lines }));
             let mut waited = Duration::ZERO;
-            let end = until_retired(&mut api, "ID", TRIES, || waited += PAUSE)
+            let end = until_retired(&mut api, "ID", TRIES, &mut || waited += PAUSE)
                 .err()
                 .map(|error| format!("failed: {}", base::report(&error)));
             // The remedies are tested with the API.

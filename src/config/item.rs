@@ -64,17 +64,16 @@ impl<'a> Item<'a> {
     pub(crate) fn strings(self) -> Result<Vec<String>, String> {
         let wrong = || self.mismatch("slice; write a list such as [\"one\", \"two\"]");
         let values = self.value.as_array().ok_or_else(wrong)?;
-        let texts = values.iter().map(|value| {
-            let (value, line) = (value.get_ref(), self.line);
-            let explicit = true;
+        let mut texts = Vec::new();
+        for value in values {
             let item = Item {
-                value,
-                line,
-                explicit,
+                value: value.get_ref(),
+                line: self.line,
+                explicit: true,
             };
-            item.string().map(str::to_owned)
-        });
-        texts.collect()
+            texts.push(item.string()?.to_owned());
+        }
+        Ok(texts)
     }
 
     /// The value as a text: a string, or a number or a boolean in Go's format. Fails for any other

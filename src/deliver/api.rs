@@ -1,8 +1,9 @@
 //! Mackerel's API, one method per endpoint.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -72,18 +73,20 @@ impl Api {
         self.send(Method::Post, &host_path(id, "/retire"), "null")
     }
 
-    /// `POST /api/v0/tsdb`: posts values, each with its host's id, its time and its name.
+    /// `POST /api/v0/tsdb`: posts values, each with its host's id, its time and its name. `next`
+    /// returns one after the other.
     pub(crate) fn post_metrics<'a>(
         &mut self,
-        values: impl Iterator<Item = (&'a str, Unix, &'a str, f64)>,
+        next: &mut dyn FnMut() -> Option<(&'a str, Unix, &'a str, f64)>,
     ) -> Result<(), ApiError> {
-        let values = values.map(|(host_id, time, name, value)| HostMetricValue {
-            host_id,
-            name,
-            time,
-            value,
-        });
-        let document = json(&Sequence(Cell::new(Some(values))));
+        let document = json(&Sequence(RefCell::new(|| {
+            next().map(|(host_id, time, name, value)| HostMetricValue {
+                host_id,
+                name,
+                time,
+                value,
+            })
+        })));
         self.send(Method::Post, "/api/v0/tsdb", &document)
     }
 
@@ -122,11 +125,7 @@ impl Api {
     }
 
     /// `POST /api/v0/monitoring/checks/report`: sends reports for the host `id`, at most 100.
-    pub(crate) fn report_checks<'a>(
-        &mut self,
-        id: &'a str,
-        reports: impl Iterator<Item = &'a Report>,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn report_checks(&mut self, id: &str, reports: &[&Report]) -> Result<(), ApiError> {
         let document = json(&Reports::of(id, reports));
         self.send(Method::Post, "/api/v0/monitoring/checks/report", &document)
     }
@@ -190,13 +189,13 @@ fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).unwrap_or_default()
 }
 
-/// A sequence that is serialised from an iterator: no list of the values is kept in memory.
-struct Sequence<I>(Cell<Option<I>>);
+/// A sequence whose elements a function returns one after the other: no list of them is kept in
+/// memory.
+struct Sequence<F>(RefCell<F>);
 
-impl<I: Iterator<Item: Serialize>> Serialize for Sequence<I> {
-    /// Writes the values once. A second call writes none.
+impl<T: Serialize, F: FnMut() -> Option<T>> Serialize for Sequence<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.take().into_iter().flatten())
+        serializer.collect_seq(iter::from_fn(&mut *self.0.borrow_mut()))
     }
 }
 

@@ -203,12 +203,17 @@ impl Queue {
     }
 
     /// The reports of a batch, oldest first.
-    pub(crate) fn reports(&self, batch: &Batch) -> impl Iterator<Item = &Report> {
-        let lane = self.lanes.get(batch.lane);
-        let reports = lane.into_iter().flat_map(|lane| &lane.reports);
+    pub(crate) fn reports(&self, batch: &Batch) -> Vec<&Report> {
+        let mut reports = Vec::new();
+        if let Some(lane) = self.lanes.get(batch.lane) {
+            for (number, report) in &lane.reports {
+                if *number > batch.last {
+                    break;
+                }
+                reports.push(report);
+            }
+        }
         reports
-            .take_while(|(number, _)| *number <= batch.last)
-            .map(|(_, report)| report)
     }
 
     /// Records how the request with `batch` ended. A rejected batch is sent again in halves, until
@@ -284,13 +289,13 @@ impl Queue {
         }
     }
 
-    /// Number, destination and report of everything that waits.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Option<&str>, &Report)> {
-        self.lanes.iter().flat_map(|lane| {
-            let destination = lane.destination.as_deref();
-            let reports = lane.reports.iter();
-            reports.map(move |(number, report)| (*number, destination, report))
-        })
+    /// Calls `each` with number, destination and report of everything that waits.
+    pub(crate) fn each(&self, each: &mut dyn FnMut(u64, Option<&str>, &Report)) {
+        for lane in &self.lanes {
+            for (number, report) in &lane.reports {
+                each(*number, lane.destination.as_deref(), report);
+            }
+        }
     }
 
     /// Number of reports waiting.

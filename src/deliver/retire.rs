@@ -10,7 +10,7 @@ pub(crate) fn until_retired(
     api: &mut Api,
     id: &str,
     most: u32,
-    wait: impl FnMut(),
+    wait: &mut dyn FnMut(),
 ) -> Result<(), ApiError> {
     until_answered(&mut || api.retire_host(id), most, wait)
 }
@@ -18,7 +18,7 @@ pub(crate) fn until_retired(
 pub(crate) fn until_answered(
     ask: &mut dyn FnMut() -> Result<(), ApiError>,
     most: u32,
-    mut wait: impl FnMut(),
+    wait: &mut dyn FnMut(),
 ) -> Result<(), ApiError> {
     let mut log = LogOnce::default();
     let mut tries = 1;

@@ -267,8 +267,8 @@ impl Spool {
             return batch;
         }
         let fresh = self.fresh(known);
-        let newest_then_oldest = fresh.iter().copied().chain(self.ready(known));
-        self.filled(newest_then_oldest)
+        let mut newest_then_oldest = fresh.into_iter().chain(self.ready(known));
+        self.filled(&mut || newest_then_oldest.next())
     }
 
     /// Only the rounds of the newest time, up to [`BATCH`] values.
@@ -276,7 +276,8 @@ impl Spool {
         if let Some(batch) = self.suspicious(known) {
             return batch;
         }
-        self.filled(self.fresh(known).into_iter())
+        let mut fresh = self.fresh(known).into_iter();
+        self.filled(&mut || fresh.next())
     }
 
     fn ready<'a>(
@@ -289,18 +290,23 @@ impl Spool {
 
     /// The rounds that arrived last, as far back as they have the time of the very last one.
     fn fresh<'a>(&'a self, known: &'a dyn Fn(Option<&str>) -> bool) -> Vec<&'a Round> {
-        let mut newest = self.ready(known).rev().peekable();
-        let time = newest.peek().map(|round| round.stamp.wall);
-        newest
-            .take_while(|round| Some(round.stamp.wall) == time)
-            .collect()
+        let mut fresh: Vec<&Round> = Vec::new();
+        for round in self.ready(known).rev() {
+            if let Some(newest) = fresh.first()
+                && newest.stamp.wall != round.stamp.wall
+            {
+                break;
+            }
+            fresh.push(round);
+        }
+        fresh
     }
 
-    /// A batch of the first of `rounds`, each of them once.
-    fn filled<'a>(&self, rounds: impl Iterator<Item = &'a Round>) -> Batch {
+    /// A batch of the first rounds that `next` returns one after the other, each of them once.
+    fn filled<'a>(&self, next: &mut dyn FnMut() -> Option<&'a Round>) -> Batch {
         let mut room = BATCH;
         let mut batch: Vec<Part> = Vec::new();
-        for round in rounds {
+        while let Some(round) = next() {
             if batch.iter().any(|part| part.number == round.number) {
                 continue;
             }

@@ -8,11 +8,13 @@ use crate::wire::host::Interface;
 /// The interfaces with an IP address other than loopback, in the order of `links`. Interfaces that
 /// are down are included.
 pub(super) fn interfaces(links: Vec<Link>) -> Vec<Interface> {
-    links
-        .into_iter()
-        .filter(is_reported)
-        .map(described)
-        .collect()
+    let mut all = Vec::new();
+    for link in links {
+        if is_reported(&link) {
+            all.push(described(link));
+        }
+    }
+    all
 }
 
 fn is_reported(link: &Link) -> bool {

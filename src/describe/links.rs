@@ -31,12 +31,16 @@ pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, D
     lines("/route", &mut |line| routes.line(line))?;
     let mut inet6 = String::new();
     lines("/if_inet6", &mut |line| inet6.push_str(line))?;
-    let loopback = loopback.into_iter().map(|ip| ("lo", ip));
-    let ipv4 = loopback
-        .chain(routes.end())
-        .map(|(interface, ip)| (interface, IpAddr::V4(ip)));
-    let ipv6 = if_inet6::parse(&inet6).map(|(interface, ip)| (interface, IpAddr::V6(ip)));
-    let addresses: Vec<(&str, IpAddr)> = ipv4.chain(ipv6).collect();
+    let mut addresses: Vec<(&str, IpAddr)> = Vec::new();
+    for ip in loopback {
+        addresses.push(("lo", ip.into()));
+    }
+    for (interface, ip) in routes.end() {
+        addresses.push((interface, ip.into()));
+    }
+    for (interface, ip) in if_inet6::parse(&inet6) {
+        addresses.push((interface, ip.into()));
+    }
     let mut links = Vec::new();
     let mut names = Vec::new();
     netdev::parse(&traffic, |_| true, &mut |one| names.push(one.interface))?;
@@ -66,11 +70,14 @@ fn mac(root: &Root, interface: &str) -> Vec<u8> {
     let path = format!("/sys/class/net/{interface}/address");
     let mut buffer = Vec::new();
     let text = root.text(path, &mut buffer).unwrap_or_default();
-    text.trim()
-        .split(':')
-        .map(|byte| u8::from_str_radix(byte, 16))
-        .collect::<Result<_, _>>()
-        .unwrap_or_default()
+    let mut bytes = Vec::new();
+    for byte in text.trim().split(':') {
+        match u8::from_str_radix(byte, 16) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => return Vec::new(),
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]

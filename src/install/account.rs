@@ -60,8 +60,13 @@ pub(super) fn remove(tree: &Tree, commands: &Commands) -> Result<(), String> {
         None => {
             for path in ["/etc/passwd", "/etc/group"] {
                 let text = whole(tree, path)?;
-                let others = text.lines().filter(|line| !is_ours(line));
-                let kept: String = others.flat_map(|line| [line, "\n"]).collect();
+                let mut kept = String::new();
+                for line in text.lines() {
+                    if !is_ours(line) {
+                        kept.push_str(line);
+                        kept.push('\n');
+                    }
+                }
                 write(tree, path, &kept)?;
             }
         }

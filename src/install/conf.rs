@@ -1,7 +1,7 @@
 //! The configuration file: created, given a key, or kept as it is.
 
+use std::env;
 use std::path::PathBuf;
-use std::{env, iter};
 
 use super::layout::WRITTEN;
 use super::reach::{DIRECTORY, Named};
@@ -112,21 +112,23 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
 
 /// A line about each file of the configuration that users other than root may write.
 fn open_to_others(tree: &Tree, included: &[PathBuf]) -> Vec<String> {
-    let included = included.iter().map(|path| tree.inside(path));
-    let files = iter::once(Some(CONFFILE.to_owned())).chain(included);
-    let is_open = |path: &Option<String>| {
-        let path = path.as_deref();
-        !path.is_some_and(|path| tree.is_protected(path))
-    };
-    let line = |path: Option<String>| {
+    let mut files = vec![Some(CONFFILE.to_owned())];
+    for path in included {
+        files.push(tree.inside(path));
+    }
+    let mut lines = Vec::new();
+    for path in files {
+        if path.as_ref().is_some_and(|path| tree.is_protected(path)) {
+            continue;
+        }
         let path = path.unwrap_or_else(|| "an included file".to_owned());
         let path = escaped(&path);
-        format!(
+        lines.push(format!(
             "{path}: others than root may write it, or its directory; rights to the files that the \
              configuration names stay as they are until chown and chmod go-w end that"
-        )
-    };
-    files.filter(is_open).map(line).collect()
+        ));
+    }
+    lines
 }
 
 /// The configuration and the files it names. Included files whose path is not UTF-8 are left out.

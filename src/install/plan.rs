@@ -103,16 +103,15 @@ fn with_parents(host: &Host, steps: Vec<Step>) -> Vec<Step> {
     for step in steps {
         let path = step.path().map(PathBuf::from).unwrap_or_default();
         let makes = !matches!(step, Step::Own(..) | Step::Remove(_) | Step::RemoveAll(_));
-        let above: Vec<String> = path
-            .ancestors()
-            .skip(1)
-            .filter_map(|above| Some(above.to_str()?.to_owned()))
-            .filter(|above| makes && !above.is_empty() && !host.tree.has(above))
-            .collect();
-        for above in above.into_iter().rev() {
-            let directory = Step::Directory(above, 0o755, Owner::Root);
-            if !all.contains(&directory) {
-                all.push(directory);
+        // Each directory is inserted before the ones below it.
+        let at = all.len();
+        for above in path.ancestors().skip(1) {
+            let Some(above) = above.to_str().filter(|above| makes && !above.is_empty()) else {
+                continue;
+            };
+            let directory = Step::Directory(above.to_owned(), 0o755, Owner::Root);
+            if !host.tree.has(above) && !all.contains(&directory) {
+                all.insert(at, directory);
             }
         }
         all.push(step);

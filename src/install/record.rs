@@ -303,9 +303,15 @@ pub(super) enum Undo {
 
 /// Applies `steps`, as many as possible. Returns the errors of the others.
 pub(super) fn restore(steps: &[Step], tree: &Tree, commands: &Commands) -> Vec<String> {
-    let left = steps.iter().filter(|step| !step.is_done(tree));
-    let taken = left.map(|step| step.take(tree, commands));
-    taken.filter_map(Result::err).collect()
+    let mut errors = Vec::new();
+    for step in steps {
+        if !step.is_done(tree)
+            && let Err(error) = step.take(tree, commands)
+        {
+            errors.push(error);
+        }
+    }
+    errors
 }
 
 fn list(home: &str) -> String {

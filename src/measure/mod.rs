@@ -119,10 +119,11 @@ impl Measure {
 
 /// A renderer for each OTLP destination.
 fn otlp(config: &Config) -> Vec<Otlp> {
-    let destinations = config.otlp.iter();
-    destinations
-        .map(|destination| Otlp::new(config, destination))
-        .collect()
+    let mut all = Vec::new();
+    for destination in &config.otlp {
+        all.push(Otlp::new(config, destination));
+    }
+    all
 }
 
 #[cfg(test)]

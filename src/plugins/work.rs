@@ -128,17 +128,17 @@ fn command(
     env: &[(&str, &OsStr)],
     stop: &StopSign,
 ) -> Result<Outcome, ExecError> {
-    let env: Vec<_> = command
-        .env
-        .iter()
-        .map(|(name, value)| (name.as_str(), OsStr::new(value)))
-        .chain(env.iter().copied())
-        .map(|(name, value)| (name, Some(value)))
-        .collect();
+    let mut all = Vec::new();
+    for (name, value) in &command.env {
+        all.push((name.as_str(), Some(OsStr::new(value))));
+    }
+    for (name, value) in env {
+        all.push((*name, Some(*value)));
+    }
     let task = Task {
         argv: &command.argv,
         user: command.user.as_deref(),
-        env: &env,
+        env: &all,
     };
     exec::run(&task, &Limits::of(command.timeout), stop)
 }

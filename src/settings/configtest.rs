@@ -66,11 +66,9 @@ fn connections(config: &Config) -> Vec<String> {
     }
     for otlp in config.otlp.iter().filter(|otlp| otlp.ca_file.is_some()) {
         // An address with TLS: the file is not read for others.
-        let secure = Config {
-            apibase: APIBASE.to_owned(),
-            ca_file: otlp.ca_file.clone(),
-            ..config.clone()
-        };
+        let mut secure = config.clone();
+        secure.apibase = APIBASE.to_owned();
+        secure.ca_file = otlp.ca_file.clone();
         let why = link(&secure).err();
         problems.extend(why.filter(|why| !problems.contains(why)));
     }

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeArray, DeValue};
 
 use super::kind::{Kind, doubt};
 use super::row::Row;
@@ -177,11 +177,12 @@ impl Config {
             Kind::Bool(_) if !name.starts_with(PREFIX) => DeValue::Boolean(value != "0"),
             Kind::Bool(_) => DeValue::Boolean(truth(value)?),
             Kind::Texts(_) => {
-                let texts = value.split(',').map(|text| {
-                    let text = Cow::Owned(text.trim().to_owned());
-                    Spanned::new(0..0, DeValue::String(text))
-                });
-                DeValue::Array(texts.collect())
+                let mut texts = DeArray::new();
+                for text in value.split(',') {
+                    let text = DeValue::String(Cow::Borrowed(text.trim()));
+                    texts.push(Spanned::new(0..0, text));
+                }
+                DeValue::Array(texts)
             }
             _ => DeValue::String(Cow::Borrowed(value)),
         };

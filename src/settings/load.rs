@@ -193,7 +193,7 @@ impl Loaded {
             }
         };
         let found = self.config.read(&text).unwrap_or_else(|error| {
-            self.problems.extend(told(&place, &error));
+            self.problems.append(&mut told(&place, &error));
             *error.found
         });
         self.note(found, path, is_included);
@@ -224,12 +224,12 @@ impl Loaded {
 }
 
 /// The problems of `error`, one line each, in the form `PLACE:LINE: TEXT`.
-pub(crate) fn told<'e>(
-    place: &'e str,
-    error: &'e ConfigError,
-) -> impl Iterator<Item = String> + 'e {
-    let problems = error.problems.iter();
-    problems.map(move |problem| format!("{place}:{}: {}", problem.line, problem.text))
+pub(crate) fn told(place: &str, error: &ConfigError) -> Vec<String> {
+    let mut lines = Vec::new();
+    for problem in &error.problems {
+        lines.push(format!("{place}:{}: {}", problem.line, problem.text));
+    }
+    lines
 }
 
 /// The configuration could not be loaded.

@@ -22,7 +22,7 @@ pub(crate) fn with_key(
         Ok(_) => Ok(new),
         Err(error) => {
             let place = path.display().to_string();
-            let problems: Vec<String> = told(&place, &error).collect();
+            let problems = told(&place, &error);
             Err(format!(
                 "{place} would not be a configuration: {}",
                 problems.join("\n")

@@ -4,7 +4,7 @@ use crate::config::{Config, Organization};
 
 /// The organisations, the one of the key at the top of the file (`None`) first. There are none if
 /// the API is off.
-pub(crate) fn organizations(config: &Config) -> impl Iterator<Item = Option<&Organization>> {
+pub(crate) fn organizations(config: &Config) -> Vec<Option<&Organization>> {
     let mut all = Vec::new();
     if config.mackerel {
         all.push(None);
@@ -12,7 +12,7 @@ pub(crate) fn organizations(config: &Config) -> impl Iterator<Item = Option<&Org
             all.push(Some(organization));
         }
     }
-    all.into_iter()
+    all
 }
 
 /// The configuration of the poster of `organization`.
@@ -52,6 +52,7 @@ mod tests {
             ..Config::default()
         };
         let all: Vec<Config> = organizations(&config)
+            .into_iter()
             .map(|organization| config_of(&config, organization))
             .collect();
         let names: Vec<_> = all
@@ -71,6 +72,6 @@ mod tests {
             mackerel: false,
             ..config
         };
-        assert_eq!(organizations(&off).count(), 0);
+        assert_eq!(organizations(&off).len(), 0);
     }
 }

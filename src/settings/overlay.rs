@@ -54,15 +54,15 @@ pub(crate) struct ProxyEnv<'c> {
 }
 
 impl Config {
-    /// This configuration with the values of `flags`, and warnings, such as about roles that are
-    /// invalid and dropped. Fails if a flag has a value that cannot be used.
+    /// Stores the values of `flags`. Returns warnings, such as about roles that are invalid and
+    /// dropped. Fails if a flag has a value that cannot be used.
     ///
     /// The API key is unchanged, because it has further sources. [`Config::require_apikey`] checks
     /// it.
-    pub(crate) fn overlay(mut self, flags: &Flags) -> Result<(Config, Vec<Warning>), OverlayError> {
+    pub(crate) fn overlay(&mut self, flags: &Flags) -> Result<Vec<Warning>, OverlayError> {
         for row in SECTIONS.iter().flat_map(|section| section.rows) {
             if let Some(take) = row.flag {
-                take(&mut self, flags).map_err(OverlayError)?;
+                take(self, flags).map_err(OverlayError)?;
             }
         }
         if flags.child {
@@ -98,7 +98,7 @@ impl Config {
                 text: text.to_owned(),
             });
         }
-        Ok((self, warnings))
+        Ok(warnings)
     }
 
     /// Fails if there is no API key, and one is needed. It is not needed if Mackerel's API is off.
@@ -146,7 +146,7 @@ mod tests {
             diagnostic: Some(true),
             ..Flags::default()
         };
-        let (config, warnings) = config.overlay(&flags).unwrap();
+        let warnings = config.overlay(&flags).unwrap();
         assert_eq!(config.root, PathBuf::from("/hoge/fuga"));
         assert_eq!(config.roles, ["My-Service:default"]);
         assert!(config.verbose && config.diagnostic && !config.autoshutdown);
@@ -158,14 +158,15 @@ mod tests {
 
     #[test]
     fn flags_may_also_empty_and_switch_off() {
-        let file = Config {
+        let mut config = Config {
             apikey: Secret::new("KEY"),
             verbose: true,
             silent: true,
             roles: vec!["a:b".into()],
             ..Config::default()
         };
-        assert_eq!(file.clone().overlay(&Flags::default()).unwrap().1.len(), 1);
+        let warnings = config.clone().overlay(&Flags::default()).unwrap();
+        assert_eq!(warnings.len(), 1);
         let flags = Flags {
             apibase: Some(String::new()),
             verbose: Some(false),
@@ -173,7 +174,7 @@ mod tests {
             child: true,
             ..Flags::default()
         };
-        let (config, warnings) = file.overlay(&flags).unwrap();
+        let warnings = config.overlay(&flags).unwrap();
         assert!(warnings.is_empty() && !config.verbose && config.roles.is_empty());
         assert_eq!(config.pidfile, PathBuf::new());
         assert_eq!(config.apibase, crate::config::APIBASE);

@@ -80,11 +80,9 @@ pub(crate) fn survey(flags: &Flags) -> ConfigReport {
         }
     }
     loaded.config.host = host(&Flags::default(), loaded.config.host);
-    match mem::take(&mut loaded.config).overlay(flags) {
-        Ok((config, warnings)) => {
-            report.config = config;
-            loaded.warnings.extend(warnings);
-        }
+    mem::swap(&mut report.config, &mut loaded.config);
+    match report.config.overlay(flags) {
+        Ok(warnings) => loaded.warnings.extend(warnings),
         Err(error) => {
             report.problems.push(base::report(&error));
             return report;

@@ -77,16 +77,20 @@ fn sections() -> impl Iterator<Item = &'static Section<Config>> {
 }
 
 /// The names of the tables at the top of the file.
-fn tables() -> impl Iterator<Item = &'static str> {
-    let sections = sections().map(|section| section.name);
-    sections.chain([PLUGIN, OTLP, ORGANIZATION])
+fn tables() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for section in sections() {
+        names.push(section.name);
+    }
+    names.extend([PLUGIN, OTLP, ORGANIZATION]);
+    names
 }
 
 /// The name of the key or table at the top of the file that equals `word`, ignoring case, and
 /// whether it is a table.
 fn at_top(word: &str) -> Option<(&'static str, bool)> {
     let is_word = |name: &&str| name.eq_ignore_ascii_case(word);
-    let table = || tables().find(is_word).map(|name| (name, true));
+    let table = || tables().into_iter().find(is_word).map(|name| (name, true));
     has(TOP, word).map(|name| (name, false)).or_else(table)
 }
 
@@ -134,7 +138,7 @@ fn hint(parents: &[String], word: &str) -> Option<String> {
         }
     }
     let near = match parents {
-        [] => names(TOP).into_iter().chain(tables()).collect(),
+        [] => [names(TOP), tables()].concat(),
         [_, _] if is_in(ORGANIZATION) => names(STATUS_KEYS),
         [name] => keys_of(name),
         [plugin, _, _] if plugin.eq_ignore_ascii_case(PLUGIN) => {

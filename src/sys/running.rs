@@ -14,15 +14,20 @@ pub(crate) fn of(program: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let mut found: Vec<u32> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| *pid != process::id())
-        .filter(|pid| {
-            fs::metadata(format!("/proc/{pid}/exe"))
-                .is_ok_and(|running| (running.dev(), running.ino()) == (file.dev(), file.ino()))
-        })
-        .collect();
+    let runs_it = |pid: u32| {
+        fs::metadata(format!("/proc/{pid}/exe"))
+            .is_ok_and(|running| (running.dev(), running.ino()) == (file.dev(), file.ino()))
+    };
+    let mut found: Vec<u32> = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
+            && pid != process::id()
+            && runs_it(pid)
+        {
+            found.push(pid);
+        }
+    }
     found.sort_unstable();
     found
 }

@@ -181,15 +181,15 @@ impl Tree {
     /// Whether the file at `path` has the same content as `from`, which may be outside the tree.
     pub(crate) fn is_copy(&self, from: &Path, path: &str) -> bool {
         let is_same = || {
-            let mut file = self.place(path)?.read()?;
-            let is_as_long = fs::metadata(from)?.size() == file.metadata()?.size();
-            let mut content = Vec::new();
-            io::Result::Ok(
-                is_as_long && {
-                    file.read_to_end(&mut content)?;
-                    content == fs::read(from)?
-                },
-            )
+            let file = self.place(path)?.read()?;
+            let size = file.metadata()?.size();
+            if fs::metadata(from)?.size() != size {
+                return Ok(false);
+            }
+            let (mut content, mut wanted) = (Vec::new(), Vec::new());
+            file.take(size).read_to_end(&mut content)?;
+            File::open(from)?.take(size).read_to_end(&mut wanted)?;
+            io::Result::Ok(content == wanted)
         };
         is_same().unwrap_or_default()
     }

@@ -65,8 +65,8 @@ pub(crate) struct Reports<'a> {
 
 impl<'a> Reports<'a> {
     /// Reports for the host `host_id`.
-    pub(crate) fn of(host_id: &'a str, reports: impl Iterator<Item = &'a Report>) -> Reports<'a> {
-        let element = |report: &'a Report| Element {
+    pub(crate) fn of(host_id: &'a str, reports: &[&'a Report]) -> Reports<'a> {
+        let element = |report: &&'a Report| Element {
             source: Source {
                 kind: "host",
                 host_id,
@@ -79,7 +79,7 @@ impl<'a> Reports<'a> {
             max_check_attempts: report.max_check_attempts,
         };
         Reports {
-            reports: reports.map(element).collect(),
+            reports: reports.iter().map(element).collect(),
         }
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         ];
         reports[0].notification_interval = Some(60);
         reports[0].max_check_attempts = Some(3);
-        let body = Reports::of("3aBcDeFgHiJ", reports.iter());
+        let body = Reports::of("3aBcDeFgHiJ", &[&reports[0], &reports[1]]);
         let golden = include_str!("../../tests/golden/check-reports.json");
         assert_eq!(
             serde_json::to_string_pretty(&body).unwrap(),
@@ -163,8 +163,9 @@ mod tests {
             ("much longer", "あx".repeat(MESSAGE), MESSAGE),
         ];
         for (why, message, sent) in table {
-            let reports = [report(CheckStatus::Unknown, &message)];
-            let body = Reports::of("", reports.iter());
+            let report = report(CheckStatus::Unknown, &message);
+            let reports = [&report];
+            let body = Reports::of("", &reports);
             assert_eq!(body.reports[0].message.chars().count(), sent, "{why}");
             assert!(message.starts_with(body.reports[0].message), "{why}");
         }

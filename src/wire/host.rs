@@ -176,7 +176,13 @@ pub(crate) fn got(answer: &Json) -> Result<Host, JsonError> {
 /// The hosts in the answer to GET hosts?customIdentifier=…; empty if there is none.
 pub(crate) fn found(answer: &Json) -> Result<Vec<Host>, JsonError> {
     match answer.member("hosts") {
-        Some(Json::List(hosts)) => hosts.iter().map(Host::read).collect(),
+        Some(Json::List(hosts)) => {
+            let mut all = Vec::new();
+            for host in hosts {
+                all.push(Host::read(host)?);
+            }
+            Ok(all)
+        }
         _ => Err(NO_HOST),
     }
 }

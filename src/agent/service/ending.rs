@@ -66,7 +66,7 @@ impl Agent<'_> {
         let Some(tell) = self.tell.clone() else {
             return Ok(());
         };
-        let all: Vec<_> = organizations(&self.config).collect();
+        let all = organizations(&self.config);
         let (mut leaving, mut failures) = (Vec::new(), Vec::new());
         for (at, id) in self.destinations.hosts() {
             let organization = all.get(at).copied().flatten();
@@ -188,7 +188,7 @@ fn start_retiring(
     // Through a connection of its own: the poster's may hang.
     let mut api = Api::new(Box::new(link_within(config, RETIRE_REQUEST)?));
     let run = move || {
-        let end = until_retired(&mut api, &id, RETIRE_TRIES, || pause(RETIRE_PAUSE));
+        let end = until_retired(&mut api, &id, RETIRE_TRIES, &mut || pause(RETIRE_PAUSE));
         let end = end.map_err(|error| base::report(&error));
         drop(tell.send(Event::Retired(at, end)));
     };

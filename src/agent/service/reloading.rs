@@ -40,7 +40,7 @@ impl Agent<'_> {
         let (config, staying) = reload::as_far_as_possible(&self.config, new);
         let exporters = self.exporters.prepare(&config)?;
         let mut orders = Vec::new();
-        let all: Vec<_> = organizations(&config).collect();
+        let all = organizations(&config);
         for (at, destination) in self.destinations.left() {
             let Some(organization) = all.get(at) else {
                 continue;

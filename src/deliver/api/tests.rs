@@ -85,8 +85,7 @@ fn reports_and_metadata_go_to_their_host() {
         notification_interval: None,
         max_check_attempts: None,
     };
-    api.report_checks("ID", [&report, &report].into_iter())
-        .unwrap();
+    api.report_checks("ID", &[&report, &report]).unwrap();
     let one = r#"{"source":{"type":"host","hostId":"ID"},"name":"ssh","status":"OK","message":"well","occurredAt":7}"#;
     let line = "Post /api/v0/monitoring/checks/report";
     assert_eq!(
@@ -136,11 +135,11 @@ fn refusal_says_what_to_do() {
         ] {
             let (mut api, _requests) = api(answer);
             let error = match call {
-                "post" => api.post_metrics(std::iter::empty()).err(),
+                "post" => api.post_metrics(&mut || None).err(),
                 "create" => api.create_host(&HostParam::default()).err(),
                 "find" => api.find_by_name("n").err(),
                 "look" => api.host("ID").err(),
-                "report" => api.report_checks("ID", std::iter::empty()).err(),
+                "report" => api.report_checks("ID", &[]).err(),
                 "define" => api.create_graph_defs(&[]).err(),
                 _ => api.retire_host("ID").err(),
             };

@@ -112,17 +112,21 @@ pub(super) fn connect(
                 ca_file,
                 limit: config.timeout,
             };
-            let headers = config.headers.iter();
-            let headers = headers.map(|(name, value)| (name.as_str(), &**value));
-            let http = Http::new(settings).and_then(|http| http.with_headers(headers));
-            http.map(|http| {
-                Box::new(Post {
-                    http: Cancellable::new(http, token),
-                    path: Url::parse(&config.endpoint)
-                        .map_or_else(|_| String::new(), |url| url.path()),
-                    url: without_userinfo(&config.endpoint),
-                }) as _
-            })
+            Http::new(settings)
+                .and_then(|mut http| {
+                    for (at, (name, value)) in config.headers.iter().enumerate() {
+                        http.add_header(at, name, value)?;
+                    }
+                    Ok(http)
+                })
+                .map(|http| {
+                    Box::new(Post {
+                        http: Cancellable::new(http, token),
+                        path: Url::parse(&config.endpoint)
+                            .map_or_else(|_| String::new(), |url| url.path()),
+                        url: without_userinfo(&config.endpoint),
+                    }) as _
+                })
         }
     };
     made.map_err(|error| match (&error, &config.ca_file) {

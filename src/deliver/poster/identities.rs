@@ -51,15 +51,13 @@ pub(super) enum Identified<'a> {
 impl Identities {
     /// Adds the hosts of the plugins of `config`, and removes all others. What is known is kept.
     pub(super) fn configure(&mut self, config: &Config, now: Moment) {
-        let metrics = config
-            .metric_plugins
-            .values()
-            .filter_map(|plugin| plugin.custom_identifier.as_ref());
-        let checks = config
-            .check_plugins
-            .values()
-            .filter_map(|plugin| plugin.custom_identifier.as_ref());
-        let wanted: Vec<&String> = metrics.chain(checks).collect();
+        let mut wanted: Vec<&String> = Vec::new();
+        for plugin in config.metric_plugins.values() {
+            wanted.extend(&plugin.custom_identifier);
+        }
+        for plugin in config.check_plugins.values() {
+            wanted.extend(&plugin.custom_identifier);
+        }
         self.all
             .retain(|identity| wanted.contains(&&identity.identifier));
         for identifier in wanted {

@@ -16,6 +16,7 @@ use crate::deliver::record::{self, Kind, Record, Round, Rounds, Span};
 use crate::deliver::spool::{Kept, Spool};
 use crate::sys::journal::Journal;
 use crate::sys::log_once::LogOnce;
+use crate::wire::check;
 
 use super::lanes::Undated;
 
@@ -174,13 +175,12 @@ impl Persister {
     /// Writes what waits. Returns the path, or why it failed; `None` if nothing is to be saved.
     fn write(&mut self, waiting: &mut Waiting<'_>) -> Option<Result<PathBuf, String>> {
         let journal = self.journal.as_mut()?;
-        let waiting_reports: Vec<u64> = waiting.reports.iter().map(|(number, ..)| number).collect();
-        let gone_reports: Vec<u64> = self
+        let mut waiting_reports: Vec<u64> = Vec::new();
+        waiting
             .reports
-            .iter()
-            .copied()
-            .filter(|number| !waiting_reports.contains(number))
-            .collect();
+            .each(&mut |number, _, _| waiting_reports.push(number));
+        let mut gone_reports: Vec<u64> = self.reports.clone();
+        gone_reports.retain(|number| !waiting_reports.contains(number));
         let garbage = self.garbage + waiting.spool.gone().len() + gone_reports.len();
         let is_worn = garbage > GARBAGE.max((waiting.spool.rounds() + waiting_reports.len()) / 2);
         let mut written = Ok(());
@@ -251,36 +251,38 @@ fn frames(
             }),
         }
     }
-    let rounds = groups
-        .into_iter()
-        .map(|group| Record::Rounds(group).write());
-    let reports = waiting
-        .reports
-        .iter()
-        .filter(|(number, ..)| !is_kept(*number))
-        .map(|(number, destination, report)| {
-            Record::Report(record::Report {
-                number,
-                boot,
-                is_sure: true,
-                age: waiting.now.at(report.occurred_at).age,
-                destination: destination.map(str::to_owned),
-                report: report.clone(),
-            })
-            .write()
-        });
-    let undated = waiting.undated.iter().map(|undated| {
-        Record::Report(record::Report {
-            number: u64::MAX,
+    let mut frames = Vec::new();
+    for group in groups {
+        frames.push(Record::Rounds(group).write());
+    }
+    let mut add = |number, is_sure, age, destination: Option<&str>, report: &check::Report| {
+        let report = record::Report {
+            number,
             boot,
-            is_sure: false,
-            age: undated.stamp.age,
-            destination: undated.destination.clone(),
-            report: undated.report.clone(),
-        })
-        .write()
+            is_sure,
+            age,
+            destination: destination.map(str::to_owned),
+            report: report.clone(),
+        };
+        frames.push(Record::Report(report).write());
+    };
+    waiting.reports.each(&mut |number, destination, report| {
+        if !is_kept(number) {
+            let age = waiting.now.at(report.occurred_at).age;
+            add(number, true, age, destination, report);
+        }
     });
-    rounds.chain(reports).chain(undated).collect()
+    for undated in waiting.undated {
+        let destination = undated.destination.as_deref();
+        add(
+            u64::MAX,
+            false,
+            undated.stamp.age,
+            destination,
+            &undated.report,
+        );
+    }
+    frames
 }
 
 fn fits(group: &Rounds, round: &Kept<'_>) -> bool {

@@ -106,7 +106,8 @@ impl Spool {
             let parts = self.suspects.iter().flat_map(|suspect| &suspect.0);
             parts.into_iter().any(|part: &Part| part.number == number)
         };
-        let live = self.filled(fresh.into_iter().filter(|round| !is_suspect(round.number)));
+        let mut live = fresh.into_iter().filter(|round| !is_suspect(round.number));
+        let live = self.filled(&mut || live.next());
         Some(if live.is_empty() { next.clone() } else { live })
     }
 

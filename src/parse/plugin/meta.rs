@@ -71,10 +71,11 @@ pub(crate) fn graphs(text: &str) -> Result<Vec<Graph>, MetaError> {
         return Ok(Vec::new());
     };
     let mut room = LIMIT;
-    let graphs = graphs
-        .iter()
-        .map(|(name, described)| graph(name, described, &mut room));
-    graphs.collect()
+    let mut all = Vec::new();
+    for (name, described) in graphs {
+        all.push(graph(name, described, &mut room)?);
+    }
+    Ok(all)
 }
 
 /// The version in the header line, [`VERSION`] if it has none. `None` if the line is not a header.
@@ -110,18 +111,20 @@ fn graph(name: &str, described: &Json, room: &mut usize) -> Result<Graph, MetaEr
         UNIT.clone_into(&mut unit);
     }
     take(room, name.len() + label.len() + unit.len())?;
-    let metrics = match described.member("metrics") {
-        Some(Json::List(metrics)) => metrics
-            .iter()
-            .map(|described| metric(&name, described, room))
-            .collect(),
-        Some(_) => Err(MetaError::Type("metrics", "a list")),
-        None => Ok(Vec::new()),
-    };
+    let mut metrics = Vec::new();
+    match described.member("metrics") {
+        Some(Json::List(list)) => {
+            for described in list {
+                metrics.push(metric(&name, described, room)?);
+            }
+        }
+        Some(_) => return Err(MetaError::Type("metrics", "a list")),
+        None => {}
+    }
     Ok(Graph {
         label,
         unit,
-        metrics: metrics?,
+        metrics,
         name,
     })
 }

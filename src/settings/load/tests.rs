@@ -57,7 +57,8 @@ fn a_large_configuration_means_what_it_says() {
         .checked()
         .unwrap();
     assert!(loaded.unknown.is_empty());
-    let (config, warnings) = loaded.config.overlay(&Flags::default()).unwrap();
+    let mut config = loaded.config;
+    let warnings = config.overlay(&Flags::default()).unwrap();
     assert_eq!(warnings, []);
     assert_eq!(config.apikey.len(), 44);
     assert_eq!(config.apibase, "https://api.mackerelio.com");

@@ -40,11 +40,12 @@ impl Environment {
     /// The variables as `NAME=VALUE`, the form that execve(2) takes. Fails if a name or value
     /// contains a NUL.
     pub(super) fn strings(&self) -> Result<Vec<CString>, NulError> {
-        let strings = self
-            .0
-            .iter()
-            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()));
-        strings.collect()
+        let mut strings = Vec::new();
+        for (name, value) in &self.0 {
+            let string = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            strings.push(CString::new(string)?);
+        }
+        Ok(strings)
     }
 }
 

@@ -76,8 +76,12 @@ struct Image<'a> {
 }
 
 fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
-    let pointers = strings.iter().map(|string| string.as_ptr().cast_mut());
-    pointers.chain([ptr::null_mut()]).collect()
+    let mut pointers = Vec::new();
+    for string in strings {
+        pointers.push(string.as_ptr().cast_mut());
+    }
+    pointers.push(ptr::null_mut());
+    pointers
 }
 
 fn no_signals() -> libc::sigset_t {

@@ -61,14 +61,14 @@ impl Setting {
         let shown = program.display();
         let invalid = |_| ExecError::other(format!("fork/exec {shown}: invalid argument"));
         let file = CString::new(program.as_os_str().as_bytes()).map_err(invalid)?;
-        let words = argv.into_iter().map(CString::new);
-        let argv = words
-            .collect::<Result<Vec<CString>, _>>()
-            .map_err(invalid)?;
+        let mut words = Vec::new();
+        for word in argv {
+            words.push(CString::new(word).map_err(invalid)?);
+        }
         let environment = environment
             .strings()
             .map_err(|_| ExecError::other("exec: environment variable contains NUL"))?;
-        spawn(&file, &argv, &environment, account.as_ref())
+        spawn(&file, &words, &environment, account.as_ref())
             .map_err(|error| ExecError::refused(&shown.to_string(), &error))
     }
 }

@@ -175,9 +175,12 @@ impl FsStats {
         let hanging = self.hanging().clone();
         let path = |at: &usize| points.get(*at).map(Point::path);
         let is_hanging = |path: &Path| hanging.iter().any(|hanging| hanging == path);
-        let mut asked: Vec<usize> = (0..points.len())
-            .filter(|at| !path(at).is_some_and(is_hanging))
-            .collect();
+        let mut asked: Vec<usize> = Vec::new();
+        for at in 0..points.len() {
+            if !path(&at).is_some_and(is_hanging) {
+                asked.push(at);
+            }
+        }
         let mut answers = Vec::new();
         for _ in 0..WAITS {
             if asked.is_empty() {

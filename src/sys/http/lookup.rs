@@ -267,13 +267,17 @@ fn label(address: &IpAddr) -> u8 {
 /// The addresses of two families, alternating, at most [`ADDRESSES`]. If one family is unreachable,
 /// the other one is not tried last.
 fn in_turn(first: &[IpAddr], second: &[IpAddr]) -> Vec<IpAddr> {
-    let longest = first.len().max(second.len());
-    (0..longest)
-        .flat_map(|at| [first.get(at), second.get(at)])
-        .flatten()
-        .copied()
-        .take(ADDRESSES)
-        .collect()
+    let mut all = Vec::new();
+    for at in 0..first.len().max(second.len()) {
+        for family in [first, second] {
+            if let Some(address) = family.get(at)
+                && all.len() < ADDRESSES
+            {
+                all.push(*address);
+            }
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -219,23 +219,22 @@ impl Http {
         })
     }
 
-    /// Adds `headers` to those of every request: names and values.
+    /// Adds a header to those of every request. `at` is its position in the configuration, from 0.
     ///
     /// Fails on a header that the client itself sets, or that cannot be sent.
-    pub(crate) fn with_headers<'h>(
-        mut self,
-        headers: impl Iterator<Item = (&'h str, &'h str)>,
-    ) -> Result<Http, SetupError> {
-        for (at, (name, value)) in headers.enumerate() {
-            let name = field::checked(at, name, value)?;
-            // Cannot fail: both are checked.
-            if let (Ok(name), Ok(value)) =
-                (name.parse::<HeaderName>(), value.trim_matches(' ').parse())
-            {
-                self.headers.insert(name, value);
-            }
+    pub(crate) fn add_header(
+        &mut self,
+        at: usize,
+        name: &str,
+        value: &str,
+    ) -> Result<(), SetupError> {
+        let name = field::checked(at, name, value)?;
+        // Cannot fail: both are checked.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.trim_matches(' ').parse())
+        {
+            self.headers.insert(name, value);
         }
-        Ok(self)
+        Ok(())
     }
 
     /// The trusted roots, for another client; `None` if no connection is encrypted.

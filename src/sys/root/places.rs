@@ -61,18 +61,19 @@ impl Tree {
 
 impl Places {
     pub(super) fn of(trees: &HostPaths) -> Places {
-        let moved = [
+        let mut places = Places::at(trees.root.clone().unwrap_or_else(|| PathBuf::from("/")));
+        for (at, place) in [
             ("/proc", &trees.proc),
             ("/sys", &trees.sys),
             ("/etc", &trees.etc),
-        ];
-        let moved = moved.into_iter();
-        let moved = moved.filter_map(|(at, place)| Some(Tree::new(at, place.clone()?)));
-        let mut places = Places::at(trees.root.clone().unwrap_or_else(|| PathBuf::from("/")));
-        // `HOST_PROC=/proc` changes something only if `HOST_ROOT` is set.
-        places.moved = moved
-            .filter(|tree| !places.is_own() || tree.place != Path::new(tree.at))
-            .collect();
+        ] {
+            // `HOST_PROC=/proc` changes something only if `HOST_ROOT` is set.
+            if let Some(place) = place
+                && (!places.is_own() || place != Path::new(at))
+            {
+                places.moved.push(Tree::new(at, place.clone()));
+            }
+        }
         places
     }
 

@@ -121,7 +121,7 @@ impl Lane for ReportsLane {
                 return Step::Idle;
             }
         };
-        let reported = api.report_checks(id, self.queue.reports(&batch));
+        let reported = api.report_checks(id, &self.queue.reports(&batch));
         let now = clock.moment();
         let Err(error) = reported else {
             self.queue.done(&batch, Sent::Accepted, now);

@@ -227,10 +227,12 @@ impl Lane for ValuesLane {
             self.due = None;
             return Step::Idle;
         }
-        let values = self.spool.values(&batch);
-        let posted = api.post_metrics(
-            values.filter_map(|(to, time, name, value)| Some((id_of(to)?, time, name, value))),
-        );
+        let posted = {
+            let values = self.spool.values(&batch);
+            let mut values =
+                values.filter_map(|(to, time, name, value)| Some((id_of(to)?, time, name, value)));
+            api.post_metrics(&mut || values.next())
+        };
         match posted {
             Ok(()) => {
                 self.spool.posted(&batch);

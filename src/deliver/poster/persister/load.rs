@@ -37,8 +37,14 @@ impl Persister {
         if let Some(notice) = &found.notice {
             log::warn!("{notice}");
         }
-        let mut records: Vec<Record> = found.frames().filter_map(Record::read).collect();
-        let strange = found.frames().count() - records.len();
+        let mut records: Vec<Record> = Vec::new();
+        let mut strange = 0;
+        for frame in found.frames() {
+            match Record::read(frame) {
+                Some(record) => records.push(record),
+                None => strange += 1,
+            }
+        }
         if strange > 0 {
             let path = journal.path();
             log::warn!(
