@@ -59,8 +59,8 @@ impl Answers {
         let told = match answer.len() % 2 {
             0 => self.api.host("id").map(drop),
             _ => {
-                let values = [("id", Unix(0), "loadavg5", 1.0)];
-                self.api.post_metrics(values.into_iter())
+                let mut value = Some(("id", Unix(0), "loadavg5", 1.0));
+                self.api.post_metrics(&mut || value.take())
             }
         };
         if let Err(error) = told {
