@@ -232,9 +232,9 @@ impl Destinations {
 
     /// The state of each destination for `mackerel-agent status`.
     pub(crate) fn statuses(&self, config: &Config, now: Moment) -> Vec<DestinationStatus> {
-        let servers = organizations(config).map(|one| config_of(config, one).apibase);
-        let all = self.0.iter().zip(servers);
-        all.map(|(destination, server)| {
+        let all = self.0.iter().zip(organizations(config));
+        all.map(|(destination, organization)| {
+            let server = config_of(config, organization).apibase;
             let name = destination.organization.as_deref();
             let posted_ago = destination.posted.map(|then| now.since(then));
             let has_ended = destination.stage != Stage::Running;

@@ -15,7 +15,7 @@ use super::normalise::FlagTable;
 pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run);
 
 /// The commands that have a name, sorted by it.
-pub(super) static COMMANDS: [CommandSpec; 14] = [
+pub(super) static COMMANDS: [CommandSpec; 15] = [
     CommandSpec::of::<Check>("check", Command::Check),
     CommandSpec::of::<Configtest>("configtest", Command::Configtest),
     CommandSpec::of::<Diagnose>("diagnose", Command::Diagnose),

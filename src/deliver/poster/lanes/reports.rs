@@ -78,9 +78,12 @@ impl ReportsLane {
 
     /// When the oldest report that waits was found, by the host's clock.
     pub(crate) fn oldest(&self) -> Option<Unix> {
-        let undated = self.undated.iter().map(|held| held.stamp.wall);
-        let queued = self.queue.iter().map(|(_, _, report)| report.occurred_at);
-        queued.chain(undated).min()
+        let mut oldest = self.undated.iter().map(|held| held.stamp.wall).min();
+        self.queue.each(&mut |_, _, report| {
+            let found = report.occurred_at;
+            oldest = Some(oldest.map_or(found, |known| known.min(found)));
+        });
+        oldest
     }
 
     /// The custom identifiers for which reports wait.
