@@ -179,8 +179,18 @@ def hidden(tab, checks, proxy):
     tab.browser.listen(3)
     checks.check(tab.ask("document.hidden") is True, "the page is not hidden")
     checks.check(proxy.streams() == 0, "a hidden page has a stream")
-    tab.browser.call("Browser.setWindowBounds", windowId=window, bounds={"windowState": "normal"})
-    wait_until(tab, "the stream of a page that is seen again", lambda: proxy.streams() == 1)
+
+    def is_back():
+        # A busy browser may miss that its window is to be shown.
+        if tab.ask("document.hidden"):
+            tab.browser.call("Browser.setWindowBounds", windowId=window, bounds={"windowState": "normal"})
+        return proxy.streams() == 1
+
+    try:
+        wait_until(tab, "the stream of a page that is seen again", is_back)
+    except SystemExit as failure:
+        state = tab.ask("[document.visibilityState, document.getElementById('state').textContent]")
+        raise SystemExit(f"{failure}: {state}, {proxy.streams()} streams") from None
     tab.wait("live after being hidden", LIVE)
     wait_until(tab, "events after being hidden", lambda: checks.ids(since))
     is_sorted = tab.ask("events.every((event, place) => !place || event.time > events[place - 1].time)")

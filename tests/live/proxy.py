@@ -1,5 +1,6 @@
 """A TCP proxy on loopback whose connections can be cut."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -67,11 +68,14 @@ class Proxy:
     def cut(self, by_reset):
         """Ends all connections: by a reset, or as if the server had ended them."""
         with self._lock:
-            for entry in self._open:
+            ends = [(entry["client"], entry["server"]) for entry in self._open]
+        for client, server in ends:
+            # One that has ended meanwhile needs no more.
+            with contextlib.suppress(OSError):
                 if by_reset:
-                    entry["client"].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     # Both threads use the socket, so that closing it does not yet send the reset.
-                    entry["server"].shutdown(socket.SHUT_RDWR)
+                    server.shutdown(socket.SHUT_RDWR)
                 else:
-                    entry["client"].shutdown(socket.SHUT_WR)
-                    entry["server"].shutdown(socket.SHUT_RDWR)
+                    client.shutdown(socket.SHUT_WR)
+                    server.shutdown(socket.SHUT_RDWR)
