@@ -48,17 +48,19 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     // Root creates the file before it becomes another user.
     let file = bundle::create(flags.bundle.as_deref())?;
     let log = file.as_ref().map(|_| service::log());
-    let as_root = check(flags);
-    let holder = lock::holder(&as_root.config.root);
+    // Warnings are logged by the second check.
+    backend::set_level(false, true);
+    let first = check(flags);
+    // The agent's user may not be able to read the file, but the log has been read.
+    let secrets = Secrets::of(&first.config);
+    let holder = lock::holder(&first.config.root);
     let service = service::ask(holder);
     // What root may do says nothing of what the agent may do. Before any thread.
-    let changed = owner::become_owner(&as_root.config.root);
-    let survey = match changed {
-        Ok(Some(_)) => check(flags),
-        _ => as_root,
-    };
+    let changed = owner::become_owner(&first.config.root);
+    backend::set_level(false, false);
+    let survey = if changed.is_ok() { check(flags) } else { first };
     let config = &survey.config;
-    let mut report = Report::new(Secrets::of(config), clock, by);
+    let mut report = Report::new(secrets, clock, by);
     report.part("this host");
     let is_usable = report.add(
         "configuration",
