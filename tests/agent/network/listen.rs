@@ -337,7 +337,7 @@ fn listener_that_cannot_bind_costs_no_values() {
     let line = agent.wait_line(limit(20), "what is wrong", |line| line.contains("listen: "));
     for part in [
         "agent.conf:",
-        &format!("http://{address}/metrics"),
+        &format!("http://{address}/ and /metrics"),
         "another program uses the port",
         "tried again every minute",
     ] {
