@@ -30,6 +30,12 @@ pub(crate) struct Flags {
     pub(crate) live: bool,
     /// Whether the output is JSON.
     pub(crate) json: bool,
+    /// For `live`: where the page is served.
+    pub(crate) listen: Option<String>,
+    /// For `logs`: whether further lines are printed.
+    pub(crate) follow: bool,
+    /// For `top`: seconds between two readings.
+    pub(crate) interval: Option<u32>,
     pub(crate) setup: Setup,
 }
 
@@ -73,6 +79,9 @@ impl Default for Flags {
             setup: Setup::default(),
             live: false,
             json: false,
+            listen: None,
+            follow: false,
+            interval: None,
         }
     }
 }

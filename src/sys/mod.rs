@@ -12,6 +12,7 @@ pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod executable;
 pub(crate) mod file;
+pub(crate) mod foreground;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 
