@@ -40,6 +40,9 @@ NO_PROCESSES := --skip sys::exec --skip settings::load --skip plugins
 # Tests of the built program wait more than they compute.
 TEST_THREADS := $(shell expr 2 \* $$(nproc))
 
+# Of `make test-live`: seconds for which the page is watched.
+LIVE_SECONDS := 20
+
 # Of `make fuzz`: seconds for each target, and what the inputs are made from.
 FUZZ_SECONDS := 20
 FUZZ_SEED := 1
@@ -48,7 +51,7 @@ FUZZ_SEED := 1
 BLESSED := tests/golden/hosts tests/golden/otlp docs/configuration.md packaging/mackerel-agent.conf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless page lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
+.PHONY: help setup setup-dist setup-cross run build check test test-slow test-slow-parts test-crypto bless page lint deny fmt fuzz fuzz-coverage test-spool dist dist-check test-dist test-live test-queries test-root-boundary soak soak-short test-emulated test-pi-boards test-pi test-cgroup size bloat reproducible bench compare packages test-install image image-all image-archive image-pin image-reproducible test-image test-image-all test-sidecar test-manifests sbom release ci clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -141,6 +144,12 @@ test-dist: needs-test ## Run the tests of the built program, slow ones too, on t
 test-outputs: needs-test ## Check Prometheus text and OTLP of the amd64 binary of dist/ against programs of others (AGENT_BIN=… for another)
 	tests/peers/run prometheus $(or $(AGENT_BIN),$(call SHIPPED,amd64))
 	tests/peers/run otlp $(or $(AGENT_BIN),$(call SHIPPED,amd64))
+
+test-live: setup ## Look at the live page of dist/'s amd64 binary in Chromium (AGENT_BIN=… for another; LIVE_SECONDS=60 before a release)
+	$(CARGO) build --locked --package fake-server
+	@begin=$$(date +%s); \
+	tests/live/run $(or $(AGENT_BIN),$(call SHIPPED,amd64)) $(FAKE_SERVER) target/live $(LIVE_SECONDS) && \
+	echo "test-live: took $$(($$(date +%s) - begin)) s"
 
 test-queries: needs-test ## Evaluate the queries of docs/opentelemetry.md by promtool beside Mackerel's values (seconds)
 	tests/peers/run queries
@@ -252,7 +261,7 @@ sbom: setup-dist ## Write the bill of materials of the binaries into dist/, as C
 	cross/sbom dist/mackerel-agent.cdx.json dist/THIRD-PARTY-NOTICES.txt
 
 ci: ## All of the above that a change has to pass
-	@for step in lint deny test test-slow-parts test-manifests dist test-crypto test-dist test-outputs test-queries test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
+	@for step in lint deny test test-slow-parts test-manifests dist test-crypto test-dist test-outputs test-queries test-live test-root-boundary soak-short test-emulated test-pi-boards reproducible size test-image; do \
 		begin=$$(date +%s); CI=1 $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "ci: $$step took $$(($$(date +%s) - begin)) s"; \
 	done

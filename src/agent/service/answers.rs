@@ -45,7 +45,7 @@ impl Agent<'_> {
         let text = |text: &str| Json::Text(text.to_owned());
         let checks = self.plugins.findings();
         let checks = checks.map(|(name, status, message)| {
-            let message = excerpt(message, MESSAGE);
+            let message = excerpt(message.trim_ascii_end(), MESSAGE);
             Json::List(vec![text(name), text(status.word()), Json::Text(message)])
         });
         let values = self

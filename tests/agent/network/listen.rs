@@ -218,7 +218,18 @@ fn listener_refuses_what_other_sites_and_rebound_names_ask() {
             "Host: localhost\r\nHost: evil.example",
             "400",
         ),
-        ("another path", "GET / HTTP/1.1", "Host: localhost", "404"),
+        (
+            "the page for who takes no gzip",
+            "GET / HTTP/1.1",
+            "Host: localhost",
+            "406",
+        ),
+        (
+            "another path",
+            "GET /metric HTTP/1.1",
+            "Host: localhost",
+            "404",
+        ),
         (
             "a file",
             "GET /../etc/passwd HTTP/1.1",

@@ -2,5 +2,6 @@
 
 mod cloud;
 mod listen;
+mod live;
 mod resolver;
 mod tls;

@@ -103,6 +103,10 @@ fn health_is_answered_to_root_and_to_the_agents_user_alone() {
             "ask as that user"
         };
         assert!(refused.stderr.contains(said), "{why}: {}", refused.stderr);
+        if !has_root && user == 0 {
+            let said = "answers only root and the user of the agent";
+            assert!(refused.stderr.contains(said), "{why}: {}", refused.stderr);
+        }
         agent.signal(Signal::TERM);
         let finished = agent.wait_exit(limit(20));
         assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
