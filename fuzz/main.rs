@@ -37,6 +37,7 @@ mod deliver {
     // rustfmt does not find the tests of an included file.
     #[rustfmt::skip]
     pub(crate) mod api;
+    mod failed_step;
     pub(crate) mod record;
 }
 

@@ -171,4 +171,50 @@ mod tests {
             assert_eq!(status.text(), expected);
         }
     }
+
+    #[test]
+    fn state_of_a_destination_follows_from_what_its_thread_publishes() {
+        let failure = DeliveryFailure {
+            step: "key",
+            remedy: "R",
+            reason: "a\nb".to_owned(),
+            since: Unix(7),
+        };
+        let published = |failure: Option<&DeliveryFailure>, is_held| Delivery {
+            failure: failure.cloned(),
+            is_held,
+            ..Delivery::default()
+        };
+        let held = FailedStep::Readiness.word();
+        // (failure, whether it waits for readiness, seconds since a post, whether it has ended,
+        // state, step)
+        let table = [
+            (None, false, None, false, "starting", None),
+            (None, true, None, false, "starting", Some(held)),
+            (None, false, Some(300), false, "ok", None),
+            (None, false, Some(301), false, "late", None),
+            (Some(&failure), false, None, false, "failing", Some("key")),
+            (
+                Some(&failure),
+                false,
+                Some(1),
+                false,
+                "failing",
+                Some("key"),
+            ),
+            (Some(&failure), false, Some(1), true, "ended", Some("key")),
+            (None, false, Some(1), true, "ended", None),
+        ];
+        for (failure, is_held, ago, has_ended, state, step) in table {
+            let ago = ago.map(Duration::from_secs);
+            let found = of_delivery(published(failure, is_held), ago, has_ended);
+            assert_eq!(found.state, state);
+            assert_eq!(found.posted_ago, ago.map(|ago| ago.as_secs()));
+            assert_eq!(found.failure.as_ref().map(|failure| failure.step), step);
+            if failure.is_some() {
+                let shown = found.failure.unwrap();
+                assert_eq!((shown.since, &*shown.reason), (Some(7), "a\\nb"));
+            }
+        }
+    }
 }

@@ -23,6 +23,9 @@ pub(super) struct Service {
     pub(super) log: Vec<String>,
 }
 
+/// Asks one service manager.
+type Ask = fn(&Tree) -> Service;
+
 /// Whether the manager keeps the service running.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Run {
@@ -40,7 +43,7 @@ enum Run {
 /// The service manager of the tree, and what it says; `None` if there is none that is supported.
 pub(super) fn service(tree: &Tree) -> Option<Service> {
     // (file, how to ask the service manager); running ones come before those that are only installed
-    let table: [(&str, fn(&Tree) -> Service); 6] = [
+    let table: [(&str, Ask); 6] = [
         ("/run/systemd/system", |_| systemd()),
         ("/sbin/procd", procd),
         ("/run/openrc", openrc),

@@ -140,15 +140,20 @@ fn delivery(destination: &Json, status: &Json) -> Option<Problem> {
         [" since ", &at, " (", &span(now.saturating_sub(since)), ")"].concat()
     });
     let since = since.unwrap_or_default();
+    // Many errors name the remedy as well.
+    let reason = match remedy {
+        "" => reason.to_owned(),
+        remedy => reason.replace(&["; ", remedy].concat(), ""),
+    };
     match text(destination, "state") {
         "failing" => Some(problem(
             name,
-            &["delivery fails at the step ", step, &since, ": ", reason],
+            &["delivery fails at the step ", step, &since, ": ", &reason],
             remedy,
         )),
         "ended" => Some(problem(
             name,
-            &["nothing is sent there any more", &since, ": ", reason],
+            &["nothing is sent there any more", &since, ": ", &reason],
             &[remedy, "; then restart the agent"].concat(),
         )),
         "late" => {
@@ -165,7 +170,7 @@ fn delivery(destination: &Json, status: &Json) -> Option<Problem> {
                 "not registered yet, waits for the step ",
                 step,
                 ": ",
-                reason,
+                &reason,
             ],
             remedy,
         )),

@@ -61,7 +61,7 @@ fn failing(state: &'static str, step: &'static str) -> DestinationStatus {
         failure: Some(FailureStatus {
             since: Some(1_764_379_700),
             step,
-            reason: "REASON".to_owned(),
+            reason: "REASON; REMEDY".to_owned(),
             remedy: "REMEDY",
         }),
         ..DestinationStatus::default()

@@ -14,6 +14,7 @@ use crate::fuse::Fuse;
 use crate::process::{Agent, Finished, Signal};
 use crate::process_tree::{is_root, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
+use fake_server::h2::Server;
 use fake_server::{Act, FakeServer, Rule};
 
 /// Seconds until an agent has found out what is wrong: two cores may have much else to do.
@@ -43,7 +44,7 @@ fn page_once(sandbox: &Sandbox, what: &str, look: impl Fn(&Value) -> bool) -> Fi
 #[track_caller]
 fn page(sandbox: &Sandbox, what: &str) -> Finished {
     let finished = sandbox.run(&["status"], &[]);
-    println!(
+    eprintln!(
         "=== {what}: exit code {:?}\n{}",
         finished.code, finished.stdout
     );
@@ -357,7 +358,7 @@ fn status_of_an_agent_that_gave_up_says_that_none_runs() {
     sandbox.adopt("gone");
     let ended = sandbox.start().wait_exit(limit(PATIENCE));
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    println!("=== a retired host, the agent\n{}", ended.stderr);
+    eprintln!("=== a retired host, the agent\n{}", ended.stderr);
     let page = page(&sandbox, "a retired host");
     assert_eq!(page.code, Some(3));
     assert_shows(&page, &["No agent runs", "! agent no agent of root"]);
@@ -379,10 +380,39 @@ fn status_shows_the_agent_that_has_the_root() {
     // Another configuration with the same root.
     let second = sandbox.run(&[], &["-pidfile="]);
     assert_eq!(second.code, Some(1), "{}", second.stderr);
-    println!("=== two agents, the second:\n{}", second.stderr);
+    eprintln!("=== two agents, the second:\n{}", second.stderr);
     let page = page(&sandbox, "two agents");
     assert_shows(&page, &[&format!("process {}", agent.pid())]);
     assert_eq!(page.code, Some(0), "{}", page.stdout);
+}
+
+#[test]
+fn status_shows_the_state_of_each_destination() {
+    let (fake_server, collector) = (FakeServer::http(), Server::plain());
+    let sandbox = Sandbox::of(&fake_server);
+    // The server refuses the key of b for good.
+    let settings = format!(
+        "[[organization]]\nname = \"b\"\napikey = \"WRONGKEY\"\n\
+         [[otlp]]\nendpoint = \"127.0.0.1:{}\"\ninsecure = true\n\
+         [[otlp]]\nendpoint = \"127.0.0.1:1\"\ninsecure = true\n",
+        collector.port
+    );
+    sandbox.configure(&fake_server.base(), &settings);
+    let _agent = sandbox.start();
+    let page = page_once(&sandbox, "four destinations", |document| {
+        let all = document["destinations"].as_array().unwrap().iter();
+        let states: Vec<_> = all.map(|one| one["state"].as_str().unwrap()).collect();
+        states == ["ok", "ended", "ok", "failing"]
+    });
+    assert_eq!(page.code, Some(1), "{}", page.stdout);
+    let words = [
+        "2 problems ! b nothing is sent there any more since",
+        "status 401",
+        "then restart the agent",
+        "! 127.0.0.1:1 delivery fails at the step connect since",
+        &format!("127.0.0.1:{} ok, last accepted", collector.port),
+    ];
+    assert_shows(&page, &words);
 }
 
 #[test]
@@ -459,7 +489,7 @@ fn status_is_answered_to_root_and_the_agents_user_alone() {
         &root,
     ];
     let refused = sandbox.spawn_as(OTHER, &words).wait_exit(limit(PATIENCE));
-    println!(
+    eprintln!(
         "=== another user: exit code {:?}\n{}",
         refused.code, refused.stderr
     );
@@ -506,7 +536,7 @@ fn status_shows_a_full_disk() {
         let page = ask(&[]);
         page.stdout.contains("in memory alone").then_some(page)
     });
-    println!(
+    eprintln!(
         "=== a full disk: exit code {:?}\n{}",
         page.code, page.stdout
     );
@@ -576,7 +606,7 @@ fn status_shows_what_systemd_says_of_a_stopped_unit() {
             .into();
         line.extend(sandbox.words(&["status"], &[]));
         let page = sandbox.spawn(&line).wait_exit(limit(PATIENCE));
-        println!(
+        eprintln!(
             "=== a unit, {why}: exit code {:?}\n{}",
             page.code, page.stdout
         );
@@ -612,7 +642,7 @@ fn status_shows_a_mount_that_hangs() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&test.stdout);
-    println!("{said}");
+    eprintln!("{said}");
     assert!(
         test.status.success() && said.contains("1 passed"),
         "{said}{}",
