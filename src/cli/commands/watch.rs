@@ -11,7 +11,7 @@ use crate::config::Flags;
 #[derive(ArgsInfo, FromArgs)]
 pub(in crate::cli) struct Live {
     /// loopback address and port of the page (default "127.0.0.1:0", a free port)
-    #[argh(option, arg_name = "address")]
+    #[argh(option, arg_name = "string")]
     listen: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl CommandArgs for Logs {
 #[derive(ArgsInfo, FromArgs)]
 pub(in crate::cli) struct Top {
     /// seconds between two readings, 1 to 3600 (default 1)
-    #[argh(option, arg_name = "seconds")]
+    #[argh(option, arg_name = "string")]
     interval: Option<u32>,
 }
 

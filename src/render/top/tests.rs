@@ -40,7 +40,7 @@ fn shown(event: &str, agent: Option<Result<&str, &str>>, columns: usize, rows: u
 fn top_at_80_columns_shows_everything() {
     let expected = "\
 pi  up 3d 04:05  cores 4  load 0.37 0.42 0.50
-CPU       [uuuuuuuuuuuuuuunnnssssssohtggggggw...........................] 52.5%
+CPU       [uuuuuuuuuuuuuuunnnssssssoggggggw............................] 52.5%
           u user 25.0  n nice 5.0  s system 10.0  h irq 0.5  o softirq 0.5
           t steal 0.5  g guest 10.0  w iowait 1.0
 Memory    [########################....................................] 40.0%
@@ -51,9 +51,9 @@ Pressure  cpu 0.10%  io 2.53%
 Network                                                 in/s     out/s
 eth0                                                    600B     58.6K
 eth0.100                                                   -       10B
-Disks                                     reads/s  writes/s    read/s written/s
-sda                                             2         1      8.0K      4.0K
-sdb1                                            1         -      4.0K         -
+Disks                                      reads/s  writes/s    read/s written/s
+sda                                              2         1      8.0K      4.0K
+sdb1                                             1         -      4.0K         -
 Filesystems                                             used      size    used %
 /                                                       300B     1000B      30.0
 /srv/日本                                              1000M     1000M     100.0
@@ -74,7 +74,10 @@ custom.c                                                  -2";
 #[test]
 fn top_at_40_and_200_columns_fits() {
     let narrow = shown(EVENT, Some(Ok(AGENT)), 40, 100);
-    assert!(narrow.contains("\nCPU       [uuuuunnsssotggg"), "{narrow}");
+    assert!(
+        narrow.contains("\nCPU       [uuuuunssggw.........] 52.5%"),
+        "{narrow}"
+    );
     let eth0 = "\neth0                      600B     58.6K\n";
     assert!(narrow.contains(eth0), "{narrow}");
     assert!(
