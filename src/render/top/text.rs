@@ -185,8 +185,9 @@ mod tests {
 
     #[test]
     fn top_bar_has_the_letters_of_its_shares() {
+        type Shares = &'static [(Option<f64>, char)];
         // (shares, bar)
-        let table: [(&[(Option<f64>, char)], &str); 5] = [
+        let table: [(Shares, &str); 5] = [
             (&[], ".........."),
             (&[(Some(50.0), 'u'), (Some(20.0), 's')], "uuuuuss..."),
             (&[(None, 'u'), (Some(100.0), 's')], "ssssssssss"),
