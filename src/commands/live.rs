@@ -95,7 +95,9 @@ fn greeting(
     absent: Option<&String>,
 ) -> String {
     let port = address.port().to_string();
-    let user = user.map_or_else(String::new, |user| [user, "@"].concat());
+    // A name of the environment or of the kernel may have any character.
+    let user = user.map_or_else(String::new, |user| [&backend::escaped(user), "@"].concat());
+    let host = backend::escaped(host);
     let address = address.to_string();
     let mut text = [
         "http://",
@@ -106,7 +108,7 @@ fn greeting(
         &address,
         " ",
         &user,
-        host,
+        &host,
         "\nthen open http://localhost:",
         &port,
         "/ there. Ctrl-C ends this.\n",
@@ -115,14 +117,11 @@ fn greeting(
     if let Some(why) = absent {
         text.extend([
             "Without checks, plugins and destinations: no agent answers: ",
-            why,
+            &backend::escaped(why),
             "\n",
         ]);
     }
-    // A name of the environment or of the kernel may have any character.
-    text.lines()
-        .flat_map(|line| [backend::escaped(line), "\n".to_owned()])
-        .collect()
+    text
 }
 
 /// Asks the agent of `root`, which may start, restart and end meanwhile.

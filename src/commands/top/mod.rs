@@ -92,7 +92,7 @@ impl Watched {
             .event(self.clock.moment(), self.clock.wall(), None);
         self.event = parsed(&event);
         if self.event.member("filesystems").is_some() {
-            self.full = self.event.clone();
+            self.full = parsed(&event);
         }
     }
 

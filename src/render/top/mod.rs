@@ -56,12 +56,12 @@ fn head(view: &View<'_>, columns: usize) -> Vec<String> {
         let shares = STATES.map(|(name, letter)| (number(cpu.member(name)), letter));
         let used: f64 = shares.iter().filter_map(|(share, _)| *share).sum();
         lines.push(gauge("CPU", &bar(&shares, width), used));
-        let words = STATES.iter().filter_map(|(name, letter)| {
+        let mut words = STATES.iter().filter_map(|(name, letter)| {
             let share = decimal(number(cpu.member(name))?, 1);
             let letter = letter.to_string();
             Some([&letter, " ", name, " ", &share].concat())
         });
-        lines.extend(wrapped("", words, columns));
+        lines.extend(wrapped("", &mut words, columns));
     }
     if let Some(memory) = event.member("memory") {
         let bytes = |name| number(memory.member(name));
@@ -71,10 +71,10 @@ fn head(view: &View<'_>, columns: usize) -> Vec<String> {
             lines.push(gauge("Memory", &bar(&[(Some(share), '#')], width), share));
         }
         let names = ["total", "used", "available", "buffers", "cached", "free"];
-        let words = names
+        let mut words = names
             .iter()
             .filter_map(|name| Some([name, " ", &amount(bytes(name)?)].concat()));
-        lines.extend(wrapped("", words, columns));
+        lines.extend(wrapped("", &mut words, columns));
         let swap = bytes("swap_total").filter(|total| *total > 0.0);
         if let Some((total, free)) = swap.zip(bytes("swap_free")) {
             let used = amount((total - free).max(0.0));
@@ -82,15 +82,15 @@ fn head(view: &View<'_>, columns: usize) -> Vec<String> {
                 ["total ", &amount(total)].concat(),
                 ["used ", &used].concat(),
             ];
-            lines.extend(wrapped("Swap", words.into_iter(), columns));
+            lines.extend(wrapped("Swap", &mut words.into_iter(), columns));
         }
     }
     if let Some(pressure) = event.member("pressure") {
-        let words = ["cpu", "memory", "io"].iter().filter_map(|name| {
+        let mut words = ["cpu", "memory", "io"].iter().filter_map(|name| {
             let share = decimal(number(pressure.member(name))?, 2);
             Some([name, " ", &share, "%"].concat())
         });
-        lines.extend(wrapped("Pressure", words, columns));
+        lines.extend(wrapped("Pressure", &mut words, columns));
     }
     lines
 }

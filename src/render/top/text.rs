@@ -117,7 +117,7 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 /// Lines with a label before the first one, and as many words as each holds.
 pub(super) fn wrapped(
     label: &str,
-    words: impl Iterator<Item = String>,
+    words: &mut dyn Iterator<Item = String>,
     width: usize,
 ) -> Vec<String> {
     let mut lines = Vec::new();
