@@ -87,7 +87,7 @@ impl Drop for SocketFile {
 /// there is any of them. What only main has is asked for by `tell`.
 ///
 /// The address of `listen` may not be there yet, so that listening is tried again and again. Fails if
-/// the thread cannot be started.
+/// the thread cannot be started and `listen` is set; without `listen` that is logged.
 pub(super) fn serve(
     config: &Config,
     socket: Option<UnixListener>,
@@ -141,9 +141,17 @@ pub(super) fn serve(
         let _stack = crash::watch_stack();
         Server::new(doors).run(&clock, &mut routes);
     };
-    thread::start("listener", STACK, run)
-        .map_err(|error| format!("listen: cannot start a thread: {error}"))?;
-    Ok(Some(SocketFile(file)))
+    match thread::start("listener", STACK, run) {
+        Ok(()) => Ok(Some(SocketFile(file))),
+        Err(error) if config.listen.is_none() => {
+            log::warn!(
+                "the agent's socket: cannot start a thread: {error}; `mackerel-agent health` and \
+                 `status` will not be answered"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(format!("listen: cannot start a thread: {error}")),
+    }
 }
 
 /// Main's answer to a question; `None` if main does not answer, because it ends or hangs.
