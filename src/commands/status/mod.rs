@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::base::json::Json;
 use crate::config::{Config, Flags, Secret};
-use crate::render::status::{Problem, VERSION, page_of_absent, problems, text};
+use crate::render::status::{Problem, json_of_absent, page_of_absent, problems, text};
 use crate::settings::resolve::survey;
 use crate::settings::tags::TAGS;
 use crate::sys::agent_socket::{self, Response};
@@ -106,7 +106,10 @@ fn absent(flags: &Flags, config: &Config, why: String) -> String {
         }),
     }
     if flags.json {
-        document(&problems, state, log)
+        let state = state
+            .as_ref()
+            .map(|(manager, state)| (*manager, state.as_str()));
+        json_of_absent(&problems, state, &log) + "\n"
     } else {
         page_of_absent(&problems, &log, is_coloured())
     }
@@ -133,40 +136,6 @@ fn process(config: &Config) -> Option<Problem> {
         why: why.to_owned(),
         remedy: remedy.to_owned(),
     })
-}
-
-/// The document about an agent that does not run.
-fn document(problems: &[Problem], state: Option<(&str, String)>, log: Vec<String>) -> String {
-    let object = |members: Vec<(&str, Json)>| {
-        let members = members.into_iter();
-        Json::Object(
-            members
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        )
-    };
-    let text = |text: &str| Json::Text(text.to_owned());
-    let problems = problems.iter().map(|problem| {
-        object(vec![
-            ("what", text(&problem.what)),
-            ("reason", text(&problem.why)),
-            ("remedy", text(&problem.remedy)),
-        ])
-    });
-    let service = state.map_or(Json::Null, |(manager, state)| {
-        object(vec![
-            ("manager", text(manager)),
-            ("state", Json::Text(state)),
-            ("log", Json::List(log.into_iter().map(Json::Text).collect())),
-        ])
-    });
-    let whole = object(vec![
-        ("status_version", Json::Number(VERSION as f64)),
-        ("running", Json::Bool(false)),
-        ("problems", Json::List(problems.collect())),
-        ("service", service),
-    ]);
-    whole.to_string() + "\n"
 }
 
 /// Whether the output is a terminal that shows colours.

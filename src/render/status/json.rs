@@ -1,129 +1,201 @@
 //! The report as a JSON document. Its members always have the same order; what is not known is null.
 
-use super::{DestinationStatus, FailureStatus, PluginStatus, QueuedStatus, StatusReport, VERSION};
+use super::{
+    DestinationStatus, FailureStatus, PluginStatus, Problem, QueuedStatus, StatusReport, VERSION,
+};
 use crate::base::json::Json;
 
-/// The value of a member.
-enum Value<'a> {
-    Text(&'a str),
-    Texts(&'a [String]),
-    Number(u64),
-    Signed(i64),
-    Flag(bool),
-    Null,
-    /// JSON that is written already.
-    Written(String),
-}
+/// A document that grows member by member.
+#[derive(Default)]
+struct Writer(String);
 
-impl<'a> Value<'a> {
-    fn text(text: Option<&'a str>) -> Value<'a> {
-        text.map_or(Value::Null, Value::Text)
+impl Writer {
+    /// Begins a value: a comma after another one, then the name of a member, if it has one.
+    fn begin(&mut self, name: &str) {
+        if !self.0.is_empty() && !self.0.ends_with(['{', '[']) {
+            self.0.push(',');
+        }
+        if !name.is_empty() {
+            self.0.extend(["\"", name, "\":"]);
+        }
     }
 
-    fn number(number: Option<u64>) -> Value<'a> {
-        number.map_or(Value::Null, Value::Number)
+    /// Adds a value that is JSON already.
+    fn raw(&mut self, name: &str, value: &str) {
+        self.begin(name);
+        self.0.push_str(value);
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.raw(name, &Json::Text(value.to_owned()).to_string());
+    }
+
+    fn maybe_text(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    fn signed(&mut self, name: &str, value: Option<i64>) {
+        match value {
+            Some(value) => self.raw(name, &value.to_string()),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// Adds a number; counts and times are far below the largest `i64`.
+    fn number(&mut self, name: &str, value: Option<u64>) {
+        self.signed(name, value.map(u64::cast_signed));
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.raw(name, if value { "true" } else { "false" });
+    }
+
+    /// Opens an object or a list.
+    fn open(&mut self, name: &str, bracket: char) {
+        self.begin(name);
+        self.0.push(bracket);
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.0.push(bracket);
+    }
+
+    fn texts(&mut self, name: &str, values: &[String]) {
+        self.open(name, '[');
+        for value in values {
+            self.text("", value);
+        }
+        self.close(']');
     }
 }
 
 /// The document, in one line.
 pub(crate) fn json(report: &StatusReport) -> String {
-    let destinations = report.destinations.iter().map(destination);
-    let plugins = report.plugins.iter().map(plugin);
-    let resources = &report.resources;
+    let mut to = Writer::default();
+    to.open("", '{');
+    to.number("status_version", Some(VERSION));
+    to.flag("running", true);
+    to.number("time", Some(report.time));
+    to.open("host", '{');
+    to.text("name", &report.host_name);
+    to.maybe_text("id", report.host_id.as_deref());
+    to.close('}');
+    to.maybe_text("server", report.server.as_deref());
+    to.text("version", report.version);
+    to.text("revision", report.revision);
+    to.number("pid", Some(u64::from(report.pid)));
+    to.number("uptime_seconds", Some(report.uptime));
+    to.number("measured_seconds_ago", report.measured_ago);
+    to.open("destinations", '[');
+    for one in &report.destinations {
+        destination(one, &mut to);
+    }
+    to.close(']');
+    to.open("plugins", '[');
+    for one in &report.plugins {
+        plugin(one, &mut to);
+    }
+    to.close(']');
     let clock = &report.clock;
-    object(&[
-        ("status_version", Value::Number(VERSION)),
-        ("running", Value::Flag(true)),
-        ("time", Value::Number(report.time)),
-        (
-            "host",
-            Value::Written(object(&[
-                ("name", Value::Text(&report.host_name)),
-                ("id", Value::text(report.host_id.as_deref())),
-            ])),
-        ),
-        ("server", Value::text(report.server.as_deref())),
-        ("version", Value::Text(report.version)),
-        ("revision", Value::Text(report.revision)),
-        ("pid", Value::Number(u64::from(report.pid))),
-        ("uptime_seconds", Value::Number(report.uptime)),
-        ("measured_seconds_ago", Value::number(report.measured_ago)),
-        ("destinations", Value::Written(list(destinations))),
-        ("plugins", Value::Written(list(plugins))),
-        (
-            "clock",
-            Value::Written(object(&[
-                ("state", Value::Text(clock.state)),
-                ("source", Value::text(clock.source)),
-                ("ahead_seconds", Value::Signed(clock.ahead)),
-            ])),
-        ),
-        ("listener", Value::text(report.listener.as_deref())),
-        ("hanging_mounts", Value::Texts(&report.hanging)),
-        (
-            "resources",
-            Value::Written(object(&[
-                ("resident_bytes", Value::number(resources.resident_bytes)),
-                (
-                    "cpu_seconds",
-                    resources
-                        .cpu_ticks
-                        .map_or(Value::Null, |ticks| Value::Written(hundredths(ticks))),
-                ),
-                ("threads", Value::number(resources.threads)),
-                ("descriptors", Value::number(resources.descriptors)),
-            ])),
-        ),
-    ])
+    to.open("clock", '{');
+    to.text("state", clock.state);
+    to.maybe_text("source", clock.source);
+    to.signed("ahead_seconds", Some(clock.ahead));
+    to.close('}');
+    to.maybe_text("listener", report.listener.as_deref());
+    to.texts("hanging_mounts", &report.hanging);
+    let resources = &report.resources;
+    to.open("resources", '{');
+    to.number("resident_bytes", resources.resident_bytes);
+    let cpu = resources.cpu_ticks.map(hundredths);
+    to.raw("cpu_seconds", cpu.as_deref().unwrap_or("null"));
+    to.number("threads", resources.threads);
+    to.number("descriptors", resources.descriptors);
+    to.close('}');
+    to.close('}');
+    to.0
 }
 
-fn destination(one: &DestinationStatus) -> String {
+fn destination(one: &DestinationStatus, to: &mut Writer) {
     let none = FailureStatus::default();
-    let is_failing = one.failure.is_some();
     let failure = one.failure.as_ref().unwrap_or(&none);
-    let of_failure = |text| Value::text(is_failing.then_some(text));
-    object(&[
-        ("name", Value::Text(&one.name)),
-        ("kind", Value::Text(one.kind)),
-        ("server", Value::Text(&one.server)),
-        ("host_id", Value::text(one.host_id.as_deref())),
-        ("state", Value::Text(one.state)),
-        ("posted_seconds_ago", Value::number(one.posted_ago)),
-        ("failing_since", Value::number(failure.since)),
-        ("failing_step", of_failure(failure.step)),
-        ("reason", of_failure(&failure.reason)),
-        ("remedy", of_failure(failure.remedy)),
-        ("queued", Value::Written(queued(&one.queued))),
-    ])
+    let of_failure = |text| one.failure.as_ref().and(Some(text));
+    to.open("", '{');
+    to.text("name", &one.name);
+    to.text("kind", one.kind);
+    to.text("server", &one.server);
+    to.maybe_text("host_id", one.host_id.as_deref());
+    to.text("state", one.state);
+    to.number("posted_seconds_ago", one.posted_ago);
+    to.number("failing_since", failure.since);
+    to.maybe_text("failing_step", of_failure(failure.step));
+    to.maybe_text("reason", of_failure(&failure.reason));
+    to.maybe_text("remedy", of_failure(failure.remedy));
+    queued(&one.queued, to);
+    to.close('}');
 }
 
-fn queued(one: &QueuedStatus) -> String {
-    object(&[
-        ("values", Value::Number(one.values)),
-        ("rounds", Value::Number(one.rounds)),
-        ("reports", Value::Number(one.reports)),
-        ("disk_bytes", Value::Number(one.disk_bytes)),
-        ("oldest", Value::number(one.oldest)),
-        ("save_error", Value::text(one.save_error.as_deref())),
-    ])
+fn queued(one: &QueuedStatus, to: &mut Writer) {
+    to.open("queued", '{');
+    to.number("values", Some(one.values));
+    to.number("rounds", Some(one.rounds));
+    to.number("reports", Some(one.reports));
+    to.number("disk_bytes", Some(one.disk_bytes));
+    to.number("oldest", one.oldest);
+    to.maybe_text("save_error", one.save_error.as_deref());
+    to.close('}');
 }
 
-fn plugin(one: &PluginStatus) -> String {
-    object(&[
-        ("kind", Value::Text(one.kind)),
-        ("name", Value::Text(&one.name)),
-        ("last_run_seconds_ago", Value::number(one.last_run_ago)),
-        ("duration_ms", Value::number(one.duration_ms)),
-        (
-            "exit_code",
-            one.exit_code.map_or(Value::Null, Value::Signed),
-        ),
-        ("status", Value::text(one.status)),
-        ("message", Value::Text(&one.message)),
-        ("error", Value::text(one.error.as_deref())),
-        ("next_run_seconds", Value::number(one.next_run)),
-        ("running", Value::Flag(one.is_running)),
-    ])
+fn plugin(one: &PluginStatus, to: &mut Writer) {
+    to.open("", '{');
+    to.text("kind", one.kind);
+    to.text("name", &one.name);
+    to.number("last_run_seconds_ago", one.last_run_ago);
+    to.number("duration_ms", one.duration_ms);
+    to.signed("exit_code", one.exit_code);
+    to.maybe_text("status", one.status);
+    to.text("message", &one.message);
+    to.maybe_text("error", one.error.as_deref());
+    to.number("next_run_seconds", one.next_run);
+    to.flag("running", one.is_running);
+    to.close('}');
+}
+
+/// The document about an agent that does not run: what is wrong, and the service manager's name and
+/// word for the state, with the last lines of the log.
+pub(crate) fn json_of_absent(
+    problems: &[Problem],
+    service: Option<(&str, &str)>,
+    log: &[String],
+) -> String {
+    let mut to = Writer::default();
+    to.open("", '{');
+    to.number("status_version", Some(VERSION));
+    to.flag("running", false);
+    to.open("problems", '[');
+    for problem in problems {
+        to.open("", '{');
+        to.text("what", &problem.what);
+        to.text("reason", &problem.why);
+        to.text("remedy", &problem.remedy);
+        to.close('}');
+    }
+    to.close(']');
+    match service {
+        Some((manager, state)) => {
+            to.open("service", '{');
+            to.text("manager", manager);
+            to.text("state", state);
+            to.texts("log", log);
+            to.close('}');
+        }
+        None => to.raw("service", "null"),
+    }
+    to.close('}');
+    to.0
 }
 
 /// A number of hundredths as a decimal fraction.
@@ -131,33 +203,4 @@ fn hundredths(ticks: u64) -> String {
     let rest = ticks % 100;
     let zero = if rest < 10 { "0" } else { "" };
     [&(ticks / 100).to_string(), ".", zero, &rest.to_string()].concat()
-}
-
-fn quoted(text: &str) -> String {
-    Json::Text(text.to_owned()).to_string()
-}
-
-fn list(entries: impl Iterator<Item = String>) -> String {
-    let entries: Vec<String> = entries.collect();
-    ["[", &entries.join(","), "]"].concat()
-}
-
-fn object(members: &[(&str, Value<'_>)]) -> String {
-    let mut text = String::new();
-    for (name, value) in members {
-        let written = match value {
-            Value::Text(text) => quoted(text),
-            Value::Texts(texts) => list(texts.iter().map(|text| quoted(text))),
-            Value::Number(number) => number.to_string(),
-            Value::Signed(number) => number.to_string(),
-            Value::Flag(true) => "true".to_owned(),
-            Value::Flag(false) => "false".to_owned(),
-            Value::Null => "null".to_owned(),
-            Value::Written(written) => written.clone(),
-        };
-        let before = if text.is_empty() { "{\"" } else { ",\"" };
-        text.extend([before, name, "\":", &written]);
-    }
-    text.push('}');
-    text
 }

@@ -7,12 +7,12 @@ mod page;
 mod problems;
 mod text;
 
-pub(crate) use json::json;
+pub(crate) use json::{json, json_of_absent};
 pub(crate) use problems::{Problem, problems};
 pub(crate) use text::{page_of_absent, text};
 
 /// The version of the document. It changes when a member is removed or gets another meaning.
-pub(crate) const VERSION: u64 = 1;
+const VERSION: u64 = 1;
 
 /// What the running agent says of itself. Ages are in seconds.
 #[derive(Debug, Default, Eq, PartialEq)]

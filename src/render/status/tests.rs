@@ -330,6 +330,15 @@ No agent runs
 The last lines of its log
     one
 ";
-    let log = ["one".to_owned()];
-    assert_eq!(page_of_absent(&[problem], &log, false), expected);
+    let (problems, log) = ([problem], ["one".to_owned()]);
+    assert_eq!(page_of_absent(&problems, &log, false), expected);
+    let expected = r#"{"status_version":1,"running":false,"problems":[{"what":"systemd: "#
+        .to_owned()
+        + r#"failed (failed): exit-code, exit code 1, restarts: 5","reason":"the agent has ended "#
+        + r#"and is not started again","remedy":"start it: systemctl start mackerel-agent"}],"#;
+    let service = r#""service":{"manager":"systemd","state":"failed","log":["one"]}}"#;
+    let found = json_of_absent(&problems, Some(("systemd", "failed")), &log);
+    assert_eq!(found, expected.clone() + service);
+    let found = json_of_absent(&problems, None, &[]);
+    assert_eq!(found, expected + r#""service":null}"#);
 }
