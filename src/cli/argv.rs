@@ -24,7 +24,9 @@ pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)
 }
 
 /// Commands that concern the agent of the host's service, unless a flag names another agent.
-const ABOUT_SERVICE: [&str; 6] = ["check", "diagnose", "health", "plugin", "retire", "status"];
+const ABOUT_SERVICE: [&str; 9] = [
+    "check", "diagnose", "health", "live", "logs", "plugin", "retire", "status", "top",
+];
 /// The flags that name another agent.
 const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
 

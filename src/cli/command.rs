@@ -47,6 +47,12 @@ pub(crate) enum Command {
     Retire,
     /// Ask the running agent for its state.
     Status,
+    /// Serve the live page.
+    Live,
+    /// Print the log lines of the running agent.
+    Logs,
+    /// Show the readings of the host in the terminal.
+    Top,
     /// Run the check that the operand names once and print.
     Check,
     /// Run the metric plugin that the operand names once and print.

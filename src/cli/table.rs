@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::command::{Command, CommandSpec, FlagSet, UsageError, info};
 use super::commands::{
-    Agent, Check, Configtest, Diagnose, Health, Help, Init, Install, Once, Plugin, Retire, Status,
-    Supervise, Uninstall, Upgrade, Version,
+    Agent, Check, Configtest, Diagnose, Health, Help, Init, Install, Live, Logs, Once, Plugin,
+    Retire, Status, Supervise, Top, Uninstall, Upgrade, Version,
 };
 use super::config_flags::ConfigFlags;
 use super::normalise::FlagTable;
@@ -15,7 +15,7 @@ use super::normalise::FlagTable;
 pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run);
 
 /// The commands that have a name, sorted by it.
-pub(super) static COMMANDS: [CommandSpec; 15] = [
+pub(super) static COMMANDS: [CommandSpec; 18] = [
     CommandSpec::of::<Check>("check", Command::Check),
     CommandSpec::of::<Configtest>("configtest", Command::Configtest),
     CommandSpec::of::<Diagnose>("diagnose", Command::Diagnose),
@@ -23,11 +23,14 @@ pub(super) static COMMANDS: [CommandSpec; 15] = [
     CommandSpec::of::<Help>("help", Command::Manual),
     CommandSpec::of::<Init>("init", Command::Init),
     CommandSpec::of::<Install>("install", Command::Install),
+    CommandSpec::of::<Live>("live", Command::Live),
+    CommandSpec::of::<Logs>("logs", Command::Logs),
     CommandSpec::of::<Once>("once", Command::Once),
     CommandSpec::of::<Plugin>("plugin", Command::Plugin),
     CommandSpec::of::<Retire>("retire", Command::Retire),
     CommandSpec::of::<Status>("status", Command::Status),
     CommandSpec::of::<Supervise>("supervise", Command::Supervise),
+    CommandSpec::of::<Top>("top", Command::Top),
     CommandSpec::of::<Uninstall>("uninstall", Command::Uninstall),
     CommandSpec::of::<Upgrade>("upgrade", Command::Upgrade),
     CommandSpec::of::<Version>("version", Command::Version),

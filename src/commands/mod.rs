@@ -2,8 +2,9 @@
 //!
 //! Each resolves the configuration (`settings`), does its work with the same parts as the agent,
 //! and prints to stdout. An error is returned as the text for the user. `main` prints it and exits
-//! with 1. `status` has exit codes of its own.
+//! with 1. `status` and `logs` have exit codes of their own.
 
+mod agent_part;
 pub(crate) mod diagnose;
 pub(crate) mod health;
 mod host_command;
@@ -15,15 +16,21 @@ mod host_command;
 mod hosts;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod live;
+pub(crate) mod logs;
 pub(crate) mod once;
 mod owner;
 pub(crate) mod retire;
 pub(crate) mod status;
+pub(crate) mod top;
 
 pub(crate) use diagnose::diagnose;
 pub(crate) use health::health;
 pub(crate) use init::init;
 pub(crate) use inspect::{check, plugin};
+pub(crate) use live::live;
+pub(crate) use logs::logs;
 pub(crate) use once::once;
 pub(crate) use retire::retire;
 pub(crate) use status::status;
+pub(crate) use top::top;

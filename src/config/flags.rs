@@ -32,6 +32,12 @@ pub(crate) struct Flags {
     pub(crate) json: bool,
     /// For `diagnose`: the file for maintainers.
     pub(crate) bundle: Option<PathBuf>,
+    /// For `live`: where the page is served.
+    pub(crate) listen: Option<String>,
+    /// For `logs`: whether further lines are printed.
+    pub(crate) follow: bool,
+    /// For `top`: seconds between two readings.
+    pub(crate) interval: Option<u32>,
     pub(crate) setup: Setup,
 }
 
@@ -76,6 +82,9 @@ impl Default for Flags {
             live: false,
             json: false,
             bundle: None,
+            listen: None,
+            follow: false,
+            interval: None,
         }
     }
 }

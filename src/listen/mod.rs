@@ -73,6 +73,8 @@ pub(crate) struct Routes {
     logs: Logs,
     /// Whether other hosts reach the listener of `listen`. It serves `/metrics` alone then.
     is_public: bool,
+    /// Whether the page is served without an agent in this process: neither `/metrics` nor `/logs`.
+    is_alone: bool,
     /// What is wrong with the token is logged once, not for each request.
     trouble: LogOnce,
     /// The last exposition.
@@ -98,6 +100,7 @@ impl Routes {
             logs: Logs::new(run.clone(), lines),
             run,
             is_public: false,
+            is_alone: false,
             trouble: LogOnce::default(),
             last: None,
         }
@@ -120,6 +123,12 @@ impl Routes {
         Routes { is_public, ..self }
     }
 
+    /// The same routes, without those of an agent in this process.
+    pub(crate) fn alone(self) -> Routes {
+        let is_alone = true;
+        Routes { is_alone, ..self }
+    }
+
     /// The answer to a request, or why it is refused.
     fn route(&mut self, asked: &Asked<'_>, clock: &dyn Clock) -> Result<Reply, Status> {
         let request = Request::parse(asked.head)?;
@@ -129,11 +138,11 @@ impl Routes {
         }
         let is_local = is_own || !self.is_public;
         let is_served = match request.path {
-            "/metrics" => true,
-            "/logs" => is_local,
+            "/metrics" => !self.is_alone,
+            "/logs" => is_local && !self.is_alone,
             "/" | "/events" => is_local && self.events.is_some(),
             "/status" => is_local && self.ask.is_some(),
-            "/health" => is_own && self.ask.is_some(),
+            "/health" | "/agent" => is_own && self.ask.is_some(),
             _ => false,
         };
         if !is_served {
@@ -156,6 +165,11 @@ impl Routes {
                 let text = self.ask(Question::Health);
                 let text = text.unwrap_or_else(|| SILENT.to_owned());
                 Ok(response(Status::Ok, TEXT_TYPE, &text, is_head).into())
+            }
+            "/agent" => {
+                let text = self.ask(Question::Live).ok_or(Status::Unavailable)?;
+                let text = ["{", &text, "}"].concat();
+                Ok(response(Status::Ok, JSON_TYPE, &text, is_head).into())
             }
             _ => {
                 let text = self.ask(Question::Status).ok_or(Status::Unavailable)?;

@@ -10,3 +10,4 @@ pub(crate) mod mackerel;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod status;
+pub(crate) mod top;

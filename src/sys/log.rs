@@ -17,7 +17,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::localtime::LocalTime;
 use super::log_ring::LogRing;
-use crate::base::clock::{Clock, HostClock};
+use crate::base::clock::{Clock, HostClock, Unix};
 use crate::base::json::Json;
 
 /// Module paths that log under another name than their own, longest path first.
@@ -273,6 +273,13 @@ fn object(wall: Duration, level: Level, tag: &str, message: &str) -> String {
         "}",
     ];
     parts.concat()
+}
+
+/// A line as the agent writes it to stderr, with a newline. `level` is a word of the agent's. Control
+/// characters of `message` are escaped.
+pub(crate) fn line(time: Unix, level: &str, tag: &str, message: &str) -> String {
+    let text = [level, " <", tag, "> ", message].concat();
+    stamped(&LocalTime::of(time), &one_line(&text))
 }
 
 fn stamped(time: &LocalTime, text: &str) -> String {

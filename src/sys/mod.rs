@@ -13,6 +13,7 @@ pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod executable;
 pub(crate) mod file;
+pub(crate) mod foreground;
 pub(crate) mod fsstat;
 pub(crate) mod glob;
 

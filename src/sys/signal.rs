@@ -2,6 +2,7 @@
 //! waits for them itself.
 
 use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 use std::{io, ptr};
 
@@ -104,6 +105,16 @@ impl Signals {
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         block(&set);
         Signals(set)
+    }
+
+    /// A descriptor that is readable while a signal is pending. Fails if none is left.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        // SAFETY: the set is initialised, and -1 asks for a new descriptor.
+        match unsafe { libc::signalfd(-1, &raw const self.0, libc::SFD_CLOEXEC) } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: the descriptor is open, and nothing else has it.
+            descriptor => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        }
     }
 
     /// Waits for a signal, at most `limit` long; `None` means without a limit.

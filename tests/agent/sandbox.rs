@@ -216,7 +216,8 @@ impl Sandbox {
         Agent::start(command)
     }
 
-    fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
+    /// Any program in the sandbox, not yet started.
+    pub(crate) fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let (program, arguments) = words.split_first().unwrap();
         let mut command = Command::new(program);
         command

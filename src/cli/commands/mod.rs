@@ -9,6 +9,7 @@ mod inspect;
 mod plugins;
 mod retire;
 mod setup;
+mod watch;
 
 pub(super) use agent::{Agent, Supervise};
 pub(super) use diagnose::Diagnose;
@@ -18,3 +19,4 @@ pub(super) use inspect::{Configtest, Health, Once, Status};
 pub(super) use plugins::{Check, Plugin};
 pub(super) use retire::Retire;
 pub(super) use setup::{Install, Uninstall, Upgrade};
+pub(super) use watch::{Live, Logs, Top};

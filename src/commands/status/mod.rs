@@ -20,11 +20,11 @@ use crate::sys::tree::Tree;
 use service::{Service, service};
 
 /// The agent runs, and something fails.
-const FAILING: u8 = 1;
+pub(super) const FAILING: u8 = 1;
 /// No agent runs.
-const ABSENT: u8 = 3;
+pub(super) const ABSENT: u8 = 3;
 /// The agent does not answer this user.
-const FORBIDDEN: u8 = 4;
+pub(super) const FORBIDDEN: u8 = 4;
 
 /// Prints the state of the agent, and returns the exit code. Fails with the text for the user if
 /// that cannot be printed, or if the agent's answer is damaged.

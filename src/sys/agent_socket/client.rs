@@ -86,7 +86,6 @@ pub(crate) fn get(root: &Path, path: &str) -> io::Result<Response> {
     Ok(Response { status, body })
 }
 
-#[allow(dead_code, reason = "for the commands that follow a stream")]
 /// Asks for a stream: the status of the answer, and its body. Each read waits up to `pause`: an
 /// event stream has a byte every 15 seconds at least. `headers` are pairs of name and value.
 ///

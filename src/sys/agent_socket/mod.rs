@@ -18,9 +18,7 @@ use std::time::Duration;
 
 use crate::base::channel::channel;
 use crate::sys::thread;
-#[allow(unused_imports, reason = "for the commands that follow a stream")]
-pub(crate) use client::{Body, open};
-pub(crate) use client::{Response, get};
+pub(crate) use client::{Body, Response, get, open};
 
 /// Bytes of stack for the thread that connects; it calls no deeply nested code.
 const STACK: usize = 32 << 10;

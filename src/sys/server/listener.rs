@@ -77,8 +77,7 @@ impl Listener {
     }
 
     /// The address of a TCP listener, with the port that the kernel has chosen.
-    #[cfg(test)]
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().ok(),
             Listener::Unix(_) => None,

@@ -239,7 +239,7 @@ impl Server {
     }
 }
 
-fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
+pub(in crate::sys) fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
     libc::pollfd {
         fd,
         events,
@@ -248,7 +248,7 @@ fn entry(fd: RawFd, events: libc::c_short) -> libc::pollfd {
 }
 
 /// Waits until a descriptor is ready, or up to `wait`. A signal or an error ends it early.
-fn poll(polled: &mut [libc::pollfd], wait: Option<Duration>) {
+pub(in crate::sys) fn poll(polled: &mut [libc::pollfd], wait: Option<Duration>) {
     // Rounded up: a deadline is not looked at before it has passed.
     let wait = wait.map_or(-1, |wait| {
         let milliseconds = wait.min(LONGEST).as_millis() + 1;

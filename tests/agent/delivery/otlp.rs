@@ -42,7 +42,7 @@ fn received(collector: &Server, text: &str) -> Call {
 
 #[track_caller]
 fn assert_posts(fake_server: &FakeServer) {
-    fake_server.wait(limit(20), "values", |seen| {
+    fake_server.wait(limit(100), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.find(|host| !host.series.is_empty()).map(|_| ())
     });
@@ -73,7 +73,7 @@ fn otlp_receives_the_host_plugins_and_checks_beside_mackerel() {
         "a value of another host"
     );
     assert_posts(&fake_server);
-    poll_until(limit(20), "health", || {
+    poll_until(limit(100), "health", || {
         let health = sandbox.run(&["health"], &[]);
         (health.code == Some(0) && health.stdout.contains("otlp 127.0.0.1:")).then_some(())
     });
@@ -94,7 +94,7 @@ fn collector_that_cannot_be_reached_costs_mackerel_nothing() {
     let sandbox = sandbox(&fake_server, &text);
     let mut agent = sandbox.start();
     assert_posts(&fake_server);
-    agent.wait_line(limit(40), "failure", |line| {
+    agent.wait_line(limit(100), "failure", |line| {
         line.contains("agent.conf:") && line.contains("otlp") && line.contains("WARNING")
     });
     let health = sandbox.run(&["health"], &[]);
@@ -114,7 +114,7 @@ fn key_that_mackerel_refuses_does_not_end_otlp() {
     fake_server.script("* = 401");
     let sandbox = sandbox(&fake_server, &table(collector.port, ""));
     let mut agent = sandbox.start();
-    agent.wait_line(limit(20), "refusal", |line| {
+    agent.wait_line(limit(100), "refusal", |line| {
         line.contains("ERROR") && line.contains("the rest goes on")
     });
     // Without NTP the clock is accepted after a minute.
@@ -136,12 +136,12 @@ fn slow_otlp_destinations_are_changed_by_a_reload() {
     let text = [&table(second.port, ""), PLUGINS].concat();
     sandbox.configure(&fake_server.base(), &text);
     agent.signal(Signal::HUP);
-    agent.wait_line(limit(20), "reload", |line| {
+    agent.wait_line(limit(100), "reload", |line| {
         line.contains("configuration reloaded")
     });
     let count = first.calls().len();
     // The next round is up to a minute away.
-    poll_until(limit(90), "rounds at the second", || {
+    poll_until(limit(100), "rounds at the second", || {
         let mut calls = second.calls().into_iter();
         calls
             .any(|call| has(&call, "system.memory.usage"))
@@ -152,7 +152,7 @@ fn slow_otlp_destinations_are_changed_by_a_reload() {
     // A broken table changes nothing.
     sandbox.configure(&fake_server.base(), "[[otlp]]\nendpoint = \"nowhere\"\n");
     agent.signal(Signal::HUP);
-    agent.wait_line(limit(20), "refusal", |line| {
+    agent.wait_line(limit(100), "refusal", |line| {
         line.contains("nothing is changed")
     });
     agent.assert_running();

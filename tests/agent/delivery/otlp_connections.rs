@@ -42,7 +42,7 @@ fn otlp_over_grpc_uses_tls_and_a_ca_file() {
         let mut agent = sandbox.start();
         let text = refusal
             .unwrap_or("UNAUTHENTICATED (16): no such key; dropped 1 rounds; check the API key");
-        agent.wait_line(limit(40), text, |line| {
+        agent.wait_line(limit(100), text, |line| {
             line.contains("agent.conf:") && line.contains("otlp") && line.contains(text)
         });
         assert_eq!(collector.calls().is_empty(), refusal.is_some());
@@ -60,7 +60,7 @@ fn otlp_over_http_is_posted_as_protobuf() {
     let table = format!("endpoint = \"http://127.0.0.1:{port}\"\nprotocol = \"http/protobuf\"");
     let sandbox = sandbox(&fake_server, &table);
     let agent = sandbox.start();
-    poll_until(limit(40), "a post", || served.is_finished().then_some(()));
+    poll_until(limit(100), "a post", || served.is_finished().then_some(()));
     let [request] = served.join().unwrap().try_into().unwrap();
     assert!(
         request.starts_with("0 POST /v1/metrics HTTP/1.1\r\n"),
@@ -91,7 +91,7 @@ fn collector_that_hangs_does_not_hold_the_agent() {
     );
     let sandbox = sandbox(&fake_server, &table);
     let agent = sandbox.start();
-    fake_server.wait(limit(20), "values", |seen| {
+    fake_server.wait(limit(100), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.find(|host| !host.series.is_empty()).map(|_| ())
     });

@@ -50,7 +50,7 @@ fn get(address: SocketAddr, head: &str) -> String {
 /// The text of a scrape, once the listener answers.
 #[track_caller]
 fn scraped(address: SocketAddr) -> String {
-    poll_until(limit(20), "listener", || {
+    poll_until(limit(100), "listener", || {
         let stream = TcpStream::connect(address).ok()?;
         let head = format!("GET /metrics HTTP/1.1\r\nHost: {address}");
         let answer = exchange(stream, &head);
@@ -71,7 +71,7 @@ fn posts(fake_server: &FakeServer) -> usize {
 /// Panics unless values arrive at the server.
 #[track_caller]
 fn assert_posts(fake_server: &FakeServer) {
-    fake_server.wait(limit(20), "values", |seen| {
+    fake_server.wait(limit(100), "values", |seen| {
         let mut hosts = seen.model.hosts.values();
         hosts.find(|host| !host.series.is_empty()).map(|_| ())
     });
@@ -88,7 +88,7 @@ fn listener_serves_the_host_the_plugins_and_the_agent() {
     assert_posts(&fake_server);
     // The plugin may end before the server has accepted anything, or after.
     let posted = "mackerel_agent_posted_ago_seconds{destination=\"mackerel\"} ";
-    let text = poll_until(limit(60), "values of the plugin, and a post", || {
+    let text = poll_until(limit(100), "values of the plugin, and a post", || {
         let text = scraped(address);
         let is_whole = text.contains("mackerel_custom{name=\"a.b\"} 7") && text.contains(posted);
         is_whole.then_some(text)
@@ -136,7 +136,7 @@ fn listener_works_without_mackerel() {
         );
         sandbox.write("agent.conf", &text);
         let agent = sandbox.start();
-        poll_until(limit(60), "values of the plugin", || {
+        poll_until(limit(100), "values of the plugin", || {
             let text = scraped(address);
             text.contains("mackerel_custom{name=\"a.b\"} 7")
                 .then_some(())
@@ -287,7 +287,7 @@ fn listener_with_a_token_reads_it_anew_for_each_request() {
         let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost{token}");
         get(address, &head)
     };
-    poll_until(limit(20), "listener", || TcpStream::connect(address).ok());
+    poll_until(limit(100), "listener", || TcpStream::connect(address).ok());
     let status = |token: &str| ask(token).split(' ').nth(1).unwrap().to_owned();
     assert_eq!(status(""), "401");
     assert_eq!(status("second"), "401");
@@ -312,7 +312,7 @@ fn listener_on_a_unix_socket_is_for_the_owner_and_its_group() {
     sandbox.configure(&fake_server.base(), &text);
     for end in [Signal::TERM, Signal::KILL] {
         let agent = sandbox.start();
-        let answer = poll_until(limit(20), "listener", || {
+        let answer = poll_until(limit(100), "listener", || {
             let stream = UnixStream::connect(&path).ok()?;
             Some(exchange(stream, "GET /metrics HTTP/1.1\r\nHost: localhost"))
         });
@@ -325,7 +325,7 @@ fn listener_on_a_unix_socket_is_for_the_owner_and_its_group() {
         assert_eq!(path.exists(), end == Signal::KILL);
     }
     let _agent = sandbox.start();
-    poll_until(limit(20), "listener", || UnixStream::connect(&path).ok());
+    poll_until(limit(100), "listener", || UnixStream::connect(&path).ok());
 }
 
 #[test]
@@ -334,7 +334,9 @@ fn listener_that_cannot_bind_costs_no_values() {
     let address = taken.local_addr().unwrap();
     let (fake_server, sandbox) = listening(&address.to_string(), "");
     let mut agent = sandbox.start();
-    let line = agent.wait_line(limit(20), "what is wrong", |line| line.contains("listen: "));
+    let line = agent.wait_line(limit(100), "what is wrong", |line| {
+        line.contains("listen: ")
+    });
     for part in [
         "agent.conf:",
         &format!("http://{address}/ and /metrics"),
@@ -406,7 +408,7 @@ fn listener_keeps_its_limits_while_clients_mean_harm() {
     assert!(descriptors.count() < 100);
     agent.assert_running();
     drop(many);
-    poll_until(limit(40), "listener", || {
+    poll_until(limit(100), "listener", || {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
         let head = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
         stream.write_all(head).ok()?;

@@ -8,3 +8,4 @@ mod reload_commands;
 mod signals;
 mod status;
 mod supervise;
+mod watch;

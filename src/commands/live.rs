@@ -1,0 +1,196 @@
+//! `mackerel-agent live`: serves the live page of this host until it is interrupted, with or without
+//! a running agent.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::agent_part;
+use crate::base::clock::HostClock;
+use crate::config::Flags;
+use crate::listen::{Ask, Question, Routes, Rules};
+use crate::measure::live::Live;
+use crate::sys::agent_socket::{self, Response};
+use crate::sys::fsstat::FsStats;
+use crate::sys::log as backend;
+use crate::sys::log::RECENT;
+use crate::sys::random::random;
+use crate::sys::root::Root;
+use crate::sys::server::{Door, Listener, Place, Server, Via};
+use crate::sys::signal::{Signals, Woken};
+use crate::sys::thread;
+use crate::sys::uname::uname;
+
+/// Bytes of stack of the thread that serves. Code that is not optimised takes a multiple of it.
+const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    256 << 10
+};
+/// Where the page is served if no flag says so: a free port.
+const ADDRESS: &str = "127.0.0.1:0";
+
+/// Serves the page, and prints its address, until a signal comes.
+///
+/// Fails with the text for the user if the address cannot be used.
+pub(crate) fn live(flags: &Flags) -> Result<(), String> {
+    let config = agent_part::config(flags);
+    let given = flags.listen.as_deref().unwrap_or(ADDRESS);
+    let address = address(given)?;
+    let listener = Listener::bind(&Place::Tcp(address));
+    let (listener, _) = listener.map_err(|error| {
+        format!("live: cannot serve on {address}: {error}; name another port with -listen")
+    })?;
+    let address = listener.address().unwrap_or(address);
+    let name = uname().map(|uname| uname.nodename).unwrap_or_default();
+    let user = ["SUDO_USER", "USER"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    let agent = agent_part::ask(&config.root);
+    let text = greeting(address, &name, user.as_deref(), agent.as_ref().err());
+    let root = Root::of(&config.host);
+    let stats = FsStats::new(&root);
+    let names = config.listen_hosts.iter().map(String::as_str);
+    let mut routes = Routes::new(
+        Rules::new(names.chain([name.as_str()])),
+        Box::new(|| Ok(None)),
+        Box::new(String::new),
+        &RECENT,
+        format!("{:08x}", random()),
+    )
+    .asking(asking(config.root.clone()))
+    .measuring(Box::new(Live::new(&config, root, stats)))
+    .alone();
+    let signals = Signals::take();
+    let run = move || {
+        let server = Server::new(vec![Door::bound(Via::Listen, listener)]);
+        server.run(&HostClock::new(), &mut routes);
+    };
+    thread::start("listener", STACK, run)
+        .map_err(|error| format!("live: cannot start a thread: {error}"))?;
+    let printed = io::stdout().write_all(text.as_bytes());
+    printed.map_err(|error| format!("cannot print: {error}"))?;
+    while !matches!(signals.next(None), Woken::Signal(_)) {}
+    Ok(())
+}
+
+/// The address of the flag. Fails with the text for the user unless only this host reaches it.
+fn address(given: &str) -> Result<SocketAddr, String> {
+    let address = given.parse::<SocketAddr>().ok();
+    let address = address.filter(|address| address.ip().is_loopback());
+    address.ok_or_else(|| {
+        format!(
+            "live: -listen: {given}: the page is served on a loopback address only; write \
+             127.0.0.1:PORT or [::1]:PORT, and use ssh -L from another host"
+        )
+    })
+}
+
+/// What is printed at the start. `absent` is why no agent answers, if none does.
+fn greeting(
+    address: SocketAddr,
+    host: &str,
+    user: Option<&str>,
+    absent: Option<&String>,
+) -> String {
+    let port = address.port().to_string();
+    // A name of the environment or of the kernel may have any character.
+    let user = user.map_or_else(String::new, |user| [&backend::escaped(user), "@"].concat());
+    let host = backend::escaped(host);
+    let address = address.to_string();
+    let mut text = [
+        "http://",
+        &address,
+        "/\nFrom another host: ssh -L ",
+        &port,
+        ":",
+        &address,
+        " ",
+        &user,
+        &host,
+        "\nthen open http://localhost:",
+        &port,
+        "/ there. Ctrl-C ends this.\n",
+    ]
+    .concat();
+    if let Some(why) = absent {
+        text.extend([
+            "Without checks, plugins and destinations: no agent answers: ",
+            &backend::escaped(why),
+            "\n",
+        ]);
+    }
+    text
+}
+
+/// Asks the agent of `root`, which may start, restart and end meanwhile.
+fn asking(root: PathBuf) -> Box<Ask> {
+    let mut was_there = false;
+    Box::new(move |question| match question {
+        Question::Live => {
+            let part = agent_part::ask(&root);
+            was_there |= part.is_ok();
+            match part {
+                Ok(part) => {
+                    let members = part.strip_prefix('{')?.strip_suffix('}')?;
+                    Some(members.to_owned())
+                }
+                // The page says so only if something is missing that was there.
+                Err(_) => (!was_there).then(String::new),
+            }
+        }
+        Question::Status => {
+            let answer = agent_socket::get(&root, "/status");
+            answer.and_then(Response::accepted).ok()
+        }
+        Question::Health => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_address_is_one_that_only_this_host_reaches() {
+        // (flag, whether it is used)
+        let table = [
+            (ADDRESS, true),
+            ("127.0.0.1:8000", true),
+            ("[::1]:8000", true),
+            ("0.0.0.0:8000", false),
+            ("[::]:8000", false),
+            ("192.0.2.1:8000", false),
+            ("localhost:8000", false),
+            ("8000", false),
+            ("127.0.0.1", false),
+            ("", false),
+        ];
+        for (given, is_used) in table {
+            match address(given) {
+                Ok(found) => assert!(is_used && found.ip().is_loopback(), "{given}"),
+                Err(why) => assert!(!is_used && why.contains("127.0.0.1:PORT"), "{given}: {why}"),
+            }
+        }
+    }
+
+    #[test]
+    fn live_greeting_has_the_address_and_the_command_of_ssh() {
+        let four = "127.0.0.1:8123".parse().unwrap();
+        assert_eq!(
+            greeting(four, "pi", Some("me"), None),
+            "http://127.0.0.1:8123/\n\
+             From another host: ssh -L 8123:127.0.0.1:8123 me@pi\n\
+             then open http://localhost:8123/ there. Ctrl-C ends this.\n"
+        );
+        let six = "[::1]:8123".parse().unwrap();
+        let text = greeting(six, "pi\u{1b}[2J", None, Some(&"no such file".to_owned()));
+        assert!(text.starts_with("http://[::1]:8123/\n"), "{text}");
+        assert!(
+            text.contains("ssh -L 8123:[::1]:8123 pi\\u{1b}[2J\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("no agent answers: no such file\n"), "{text}");
+    }
+}
