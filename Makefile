@@ -2,12 +2,13 @@
 
 TARGETS := amd64 arm64 armv7 armv6
 # Bytes of a binary: what CI enforces, and an eighth of the Go agent's. Raising a limit is a change
-# of its own, whose message says what was bought. With the outputs (OTLP, Prometheus, organizations)
-# these are what there is; the aim is 1,510,000 on amd64, and 45,000 more than before on the others.
-LIMIT_amd64 := 1608000
-LIMIT_arm64 := 1330000
-LIMIT_armv7 := 1113000
-LIMIT_armv6 := 1191000
+# of its own, whose message says what was bought. These are what there is; the outputs (OTLP,
+# Prometheus, organizations) and what shows the agent (status, diagnose, live, logs, top) were to
+# cost 95,000 of amd64 and 85,000 of the others: 1,555,000, 1,294,000, 1,095,000 and 1,170,000.
+LIMIT_amd64 := 1723000
+LIMIT_arm64 := 1424000
+LIMIT_armv7 := 1202000
+LIMIT_armv6 := 1282000
 # Of the binary in an image, whatever its platform.
 LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
@@ -17,7 +18,7 @@ AIM_armv6 := 1015000
 # Platforms of the image, as Docker names them, and bytes of one of them, packed and unpacked.
 PLATFORMS := linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6
 IMAGE := dist/mackerel-agent_image.oci.tar
-IMAGE_LIMIT := 1650000
+IMAGE_LIMIT := 1850000
 # What `make ci` tries: a foreign one.
 TRIED := linux/arm64
 # Minutes of the window of `make bench`; BENCH has more of its options (target/debug/examples/bench
