@@ -93,7 +93,7 @@ impl Notify {
         if let Some((socket, address)) = &self.socket
             && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
         {
-            let what = format_args!("service manager not told {message}: {error}");
+            let what = format_args!("cannot send {message} to the service manager: {error}");
             super::log::debug("notify", what);
         }
     }

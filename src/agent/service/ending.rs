@@ -101,7 +101,7 @@ impl Agent<'_> {
                 Ok(Event::Signal(Signal::Hangup)) => {}
                 Ok(Event::Signal(_)) if clock.moment().since(begin) < ONE_STOP => {}
                 Ok(Event::Signal(_)) | Err(_) => {
-                    return Err("told to end before this host was retired".to_owned());
+                    return Err("stopped by a signal before this host was retired".to_owned());
                 }
                 Ok(Event::Child) => drop(reap_orphans()),
                 Ok(Event::Plugin(id, told)) => drop(self.plugins.hear(id, told)),

@@ -175,7 +175,7 @@ impl Persister {
         if timeless > 0 {
             match journal.set_aside(&aside) {
                 Ok(aside) => log::warn!(
-                    "{timeless} values in {} are of a boot whose clock was never set: nobody knows when they were measured; they are now in {}",
+                    "{timeless} values in {} are of a boot whose clock was never set, so that their time is unknown; they are now in {}",
                     path.display(),
                     aside.display()
                 ),
