@@ -30,8 +30,8 @@ struct Manager {
     name: &'static str,
     /// The command that prints the state of the service.
     ask: &'static [&'static str],
-    /// What the exit code and the output of that mean, and the state in words. The code is -1 if the
-    /// command cannot be run.
+    /// What the exit code and the output of that mean, and the state in words. The code is -1 if
+    /// the command cannot be run.
     meaning: fn(i32, &str) -> (Run, String),
     /// The command for the last lines of the log.
     log: &'static [&'static str],

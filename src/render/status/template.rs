@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::base::json::Json;
 use crate::sys::localtime;
 
-/// The text of `template`, in which `{a.b}` is the member `b` of the member `a` of `object`, and `{}`
-/// is `object` itself. `{a:KIND}` shows a member in one of the ways of [`shown`].
+/// The text of `template`, in which `{a.b}` is the member `b` of the member `a` of `object`, and
+/// `{}` is `object` itself. `{a:KIND}` shows a member in one of the ways of [`shown`].
 ///
-/// The template consists of parts that are separated by `, `, each of alternatives that are separated
-/// by `|`. Of a part, the first alternative is shown whose members all exist; without one, the part
-/// is left out. `now` is the document's Unix time.
+/// The template consists of parts that are separated by `, `, each of alternatives that are
+/// separated by `|`. Of a part, the first alternative is shown whose members all exist; without one,
+/// the part is left out. `now` is the document's Unix time.
 pub(super) fn fill(template: &str, object: &Json, now: u64) -> String {
     let mut text = String::new();
     let mut separator = "";
