@@ -4,10 +4,9 @@
 use super::health::Post;
 use super::status::{self, AgentStatus};
 use crate::base::channel::Sender;
-use crate::base::clock::{Moment, Unix};
+use crate::base::clock::{Moment, Stamp, Unix};
 use crate::base::url::without_userinfo;
 use crate::config::{Config, Organization};
-use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
 use crate::plugins::output::Output;
@@ -223,31 +222,31 @@ impl Destinations {
         names.find_map(|destination| destination.host_name.as_deref())
     }
 
-    /// What each destination knows of the time.
-    pub(crate) fn trusts(&self) -> impl Iterator<Item = ClockTrust> {
-        self.0
-            .iter()
-            .map(|destination| destination.delivery.read().trust)
+    /// The time at `stamp` according to the first destination that knows it.
+    pub(crate) fn time(&self, stamp: Stamp) -> Option<Unix> {
+        let mut all = self.0.iter();
+        all.find_map(|destination| destination.delivery.trust().time(stamp))
     }
 
-    /// The state of each destination for `mackerel-agent status`.
-    pub(crate) fn statuses(&self, config: &Config, now: Moment) -> Vec<DestinationStatus> {
-        let all = self.0.iter().zip(organizations(config));
-        all.map(|(destination, organization)| {
-            let server = config_of(config, organization).apibase;
-            let name = destination.organization.as_deref();
+    /// Adds the state of each destination for `mackerel-agent status`.
+    pub(crate) fn add_statuses(
+        &self,
+        config: &Config,
+        now: Moment,
+        all: &mut Vec<DestinationStatus>,
+    ) {
+        for (destination, organization) in self.0.iter().zip(organizations(config)) {
             let posted_ago = destination.posted.map(|then| now.since(then));
             let has_ended = destination.stage != Stage::Running;
-            let published = destination.delivery.read();
-            DestinationStatus {
-                name: name.unwrap_or("main organization").to_owned(),
-                kind: "mackerel",
-                server: without_userinfo(&server),
-                host_id: destination.host_id.clone(),
-                ..status::of_delivery(published, posted_ago, has_ended)
-            }
-        })
-        .collect()
+            let mut status =
+                status::of_delivery(destination.delivery.read(), posted_ago, has_ended);
+            let name = destination.organization.as_deref();
+            status.name.push_str(name.unwrap_or("main organization"));
+            status.kind = "mackerel";
+            status.server = without_userinfo(&config_of(config, organization).apibase);
+            status.host_id.clone_from(&destination.host_id);
+            all.push(status);
+        }
     }
 
     /// For the exposition: the name of each destination, and when it last accepted something.

@@ -10,7 +10,6 @@ use crate::base::clock::{Moment, Stamp, Unix};
 use crate::base::url::without_userinfo;
 use crate::base::values::Values;
 use crate::config::{Config, Otlp};
-use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::otlp::{Destination, OtlpCommand, OtlpEvent};
 use crate::render::otlp::{Resource, Round};
@@ -308,25 +307,23 @@ impl Exporters {
         })
     }
 
-    /// What each exporter knows of the time.
-    pub(super) fn trusts(&self) -> impl Iterator<Item = ClockTrust> {
-        self.all
-            .iter()
-            .map(|exporter| exporter.delivery.read().trust)
+    /// The time at `stamp` according to the first exporter that knows it.
+    pub(super) fn time(&self, stamp: Stamp) -> Option<Unix> {
+        let mut all = self.all.iter();
+        all.find_map(|exporter| exporter.delivery.trust().time(stamp))
     }
 
-    /// The state of each destination for `mackerel-agent status`.
-    pub(super) fn statuses(&self, now: Moment) -> impl Iterator<Item = DestinationStatus> {
-        self.all.iter().map(move |exporter| {
+    /// Adds the state of each destination for `mackerel-agent status`.
+    pub(super) fn add_statuses(&self, now: Moment, all: &mut Vec<DestinationStatus>) {
+        for exporter in &self.all {
             let posted_ago = exporter.posted.map(|then| now.since(then));
-            let server = without_userinfo(&exporter.endpoint);
-            DestinationStatus {
-                name: server.clone(),
-                kind: "otlp",
-                server,
-                ..status::of_delivery(exporter.delivery.read(), posted_ago, exporter.has_ended)
-            }
-        })
+            let published = exporter.delivery.read();
+            let mut status = status::of_delivery(published, posted_ago, exporter.has_ended);
+            status.server = without_userinfo(&exporter.endpoint);
+            status.name.push_str(&status.server);
+            status.kind = "otlp";
+            all.push(status);
+        }
     }
 
     /// For the exposition: the name of each destination, and when it last accepted something.

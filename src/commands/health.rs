@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::config::{Flags, Secret};
-use crate::settings::resolve::survey;
-use crate::settings::tags::TAGS;
+use super::agent_part;
+use crate::config::Flags;
 use crate::sys::agent_socket::{self, Response};
 use crate::sys::log as backend;
 
@@ -13,12 +12,7 @@ use crate::sys::log as backend;
 /// Fails with the text for the user if the agent does not measure, or does not post. Posting does
 /// not count if `flags.live` is set.
 pub(crate) fn health(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
-    // The agent itself reports errors in the rest of the configuration.
-    let mut flags = flags.clone();
-    flags.apikey = Some(Secret::new("none"));
-    backend::set_level(false, true);
-    let root = survey(&flags).config.root;
+    let root = agent_part::config(flags).root;
     let answer = agent_socket::get(&root, "/health");
     let answer = answer.and_then(Response::accepted).map_err(|error| {
         let root = root.display();

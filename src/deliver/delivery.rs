@@ -64,6 +64,11 @@ impl SharedDelivery {
         self.lock().clone()
     }
 
+    /// What the destination knows of the time.
+    pub(crate) fn trust(&self) -> ClockTrust {
+        self.lock().trust
+    }
+
     /// Records a failure at the step, for this reason.
     pub(super) fn failed(&self, step: FailedStep, reason: &str, clock: &dyn Clock) {
         self.failed_with(step, step.remedy(), reason, clock);

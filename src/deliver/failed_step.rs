@@ -50,87 +50,96 @@ impl FailedStep {
 
     /// The step's name in documents.
     pub(crate) fn word(self) -> &'static str {
-        match self {
-            FailedStep::Link(kind) => match kind {
-                Kind::Resolve => "resolve",
-                Kind::Connect => "connect",
-                Kind::Proxy => "proxy",
-                Kind::Tls => "tls",
-                Kind::Certificate => "certificate",
-                Kind::Clock => "clock",
-                Kind::Timeout => "timeout",
-                Kind::Broken => "connection",
-            },
-            FailedStep::Foreign => "answer",
-            FailedStep::Server => "server",
-            FailedStep::Content => "content",
-            FailedStep::Key => "key",
-            FailedStep::Plan => "plan",
-            FailedStep::Host => "host",
-            FailedStep::ProxyLogin => "proxy",
-            FailedStep::Size => "size",
-            FailedStep::Status => "status",
-            FailedStep::Registration => "registration",
-            FailedStep::Readiness => "readiness",
-            FailedStep::Time => "time",
-        }
+        self.texts().0
     }
 
     /// What ends the failure.
     pub(crate) fn remedy(self) -> &'static str {
+        self.texts().1
+    }
+
+    /// The name and the remedy.
+    fn texts(self) -> (&'static str, &'static str) {
         match self {
             FailedStep::Link(kind) => match kind {
-                Kind::Resolve => {
-                    "check the name servers in /etc/resolv.conf, and the name of the server"
-                }
-                Kind::Connect => {
+                Kind::Resolve => (
+                    "resolve",
+                    "check the name servers in /etc/resolv.conf, and the name of the server",
+                ),
+                Kind::Connect => (
+                    "connect",
                     "check the network and its firewalls; where only a proxy leads out, set \
-                     https_proxy"
-                }
-                Kind::Proxy => {
-                    "check the address, user and password of the proxy: http_proxy and https_proxy"
-                }
-                Kind::Tls => {
+                     https_proxy",
+                ),
+                Kind::Proxy => (
+                    "proxy",
+                    "check the address, user and password of the proxy: http_proxy and https_proxy",
+                ),
+                Kind::Tls => (
+                    "tls",
                     "check that the address is one of an HTTPS server, and that nothing before it \
-                     changes the connection"
-                }
-                Kind::Certificate => {
+                     changes the connection",
+                ),
+                Kind::Certificate => (
+                    "certificate",
                     "check the certificate of the server: its dates, its names, and who signed it; \
-                     a private authority belongs into ca_file"
-                }
-                Kind::Clock => "set the clock, or have it set by NTP",
-                Kind::Timeout => {
-                    "check the way to the server: a firewall or a proxy may drop packets"
-                }
-                Kind::Broken => "check proxies and firewalls on the way to the server",
+                     a private authority belongs into ca_file",
+                ),
+                Kind::Clock => ("clock", "set the clock, or have it set by NTP"),
+                Kind::Timeout => (
+                    "timeout",
+                    "check the way to the server: a firewall or a proxy may drop packets",
+                ),
+                Kind::Broken => (
+                    "connection",
+                    "check proxies and firewalls on the way to the server",
+                ),
             },
-            FailedStep::Foreign => {
+            FailedStep::Foreign => (
+                "answer",
                 "check apibase, and whether a proxy or a login page is between this host and the \
-                 server"
-            }
-            FailedStep::Server => "wait: what is queued is sent once the server accepts it",
-            FailedStep::Content => {
-                "correct what the message names: it is from the configuration or from a plugin"
-            }
-            FailedStep::Key => "check apikey: the key has to exist and to be allowed to write",
-            FailedStep::Plan => "check the plan of the organization and its limits",
-            FailedStep::Host => {
+                 server",
+            ),
+            FailedStep::Server => (
+                "server",
+                "wait: what is queued is sent once the server accepts it",
+            ),
+            FailedStep::Content => (
+                "content",
+                "correct what the message names: it is from the configuration or from a plugin",
+            ),
+            FailedStep::Key => (
+                "key",
+                "check apikey: the key has to exist and to be allowed to write",
+            ),
+            FailedStep::Plan => ("plan", "check the plan of the organization and its limits"),
+            FailedStep::Host => (
+                "host",
                 "check that the host is neither retired nor of another organization than apikey, \
                  and that apibase is right; to register it as a new host, delete the file id in \
-                 the directory that root names and start the agent again"
-            }
-            FailedStep::ProxyLogin => "check http_proxy and https_proxy",
-            FailedStep::Size => {
-                "a proxy or gateway before the API limits the size of requests: raise its limit"
-            }
-            FailedStep::Status => {
-                "check apibase and the proxies: the API itself does not refuse like this"
-            }
-            FailedStep::Registration => "correct what the reason names, and start the agent again",
-            FailedStep::Readiness => {
-                "the host is registered once readiness_probe succeeds: see why it fails in the log"
-            }
-            FailedStep::Time => "set the clock, or have it set by NTP: values are kept until then",
+                 the directory that root names and start the agent again",
+            ),
+            FailedStep::ProxyLogin => ("proxy", "check http_proxy and https_proxy"),
+            FailedStep::Size => (
+                "size",
+                "a proxy or gateway before the API limits the size of requests: raise its limit",
+            ),
+            FailedStep::Status => (
+                "status",
+                "check apibase and the proxies: the API itself does not refuse like this",
+            ),
+            FailedStep::Registration => (
+                "registration",
+                "correct what the reason names, and start the agent again",
+            ),
+            FailedStep::Readiness => (
+                "readiness",
+                "the host is registered once readiness_probe succeeds: see why it fails in the log",
+            ),
+            FailedStep::Time => (
+                "time",
+                "set the clock, or have it set by NTP: values are kept until then",
+            ),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `mackerel-agent configtest`: reports everything that is wrong with the configuration.
 
-use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
@@ -10,7 +9,7 @@ use super::tags::TAGS;
 use crate::config::{APIBASE, Command, Config, Flags};
 use crate::sys::exec::{self, Task};
 use crate::sys::log as backend;
-use crate::sys::terminal::{Stream, is_terminal};
+use crate::sys::terminal::is_coloured;
 
 /// Escape sequences of the terminal: two colours, and the reset.
 const RED: &str = "\x1b[31m";
@@ -29,11 +28,7 @@ pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
         let doubts = commands(&survey);
         survey.advice.extend(doubts);
     }
-    let variable = |name| env::var_os(name).unwrap_or_default();
-    let is_coloured = is_terminal(Stream::Output)
-        && variable("NO_COLOR").is_empty()
-        && variable("TERM") != "dumb";
-    let text = verdict(&survey, is_coloured);
+    let text = verdict(&survey, is_coloured());
     if survey.is_in_order() {
         let path = if survey.is_alone {
             "the environment".to_owned()

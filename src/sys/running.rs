@@ -19,16 +19,12 @@ pub(crate) fn of(program: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let runs_it = |pid: u32| {
-        fs::metadata(format!("/proc/{pid}/exe"))
-            .is_ok_and(|running| (running.dev(), running.ino()) == (file.dev(), file.ino()))
-    };
     let mut found: Vec<u32> = Vec::new();
     for entry in entries.flatten() {
         let name = entry.file_name();
         if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
             && pid != process::id()
-            && runs_it(pid)
+            && runs(pid, &file)
         {
             found.push(pid);
         }
@@ -37,20 +33,26 @@ pub(crate) fn of(program: &Path) -> Vec<u32> {
     found
 }
 
-/// The process that a pid file names, and its command line; `None` if that does not run this
-/// program.
-pub(crate) fn of_pidfile(path: &Path) -> Option<(u32, Vec<String>)> {
+/// Whether the process runs the file.
+fn runs(pid: u32, file: &fs::Metadata) -> bool {
+    fs::metadata(format!("/proc/{pid}/exe"))
+        .is_ok_and(|running| (running.dev(), running.ino()) == (file.dev(), file.ino()))
+}
+
+/// The process that a pid file names, and whether it is `mackerel-agent supervise`; `None` if it
+/// does not run this program.
+pub(crate) fn of_pidfile(path: &Path) -> Option<(u32, bool)> {
     let mut text = String::new();
     let file = fs::File::open(path).ok()?;
     file.take(PID).read_to_string(&mut text).ok()?;
     let pid: u32 = text.trim_ascii().parse().ok()?;
-    if !of(&env::current_exe().ok()?).contains(&pid) {
+    let own = fs::metadata(env::current_exe().ok()?).ok()?;
+    if pid == process::id() || !runs(pid, &own) {
         return None;
     }
     let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = words.split(|byte| *byte == 0);
-    let words = words.map(|word| String::from_utf8_lossy(word).into_owned());
-    Some((pid, words.collect()))
+    let command = words.split(|byte| *byte == 0).nth(1);
+    Some((pid, command == Some(b"supervise")))
 }
 
 #[cfg(test)]

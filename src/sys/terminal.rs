@@ -1,6 +1,7 @@
 //! Standard input and output: whether they are terminals, reading of single bytes, and a terminal
 //! that shows one screen instead of lines.
 
+use std::env;
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -23,6 +24,12 @@ pub(crate) enum Stream {
 pub(crate) fn is_terminal(stream: Stream) -> bool {
     // SAFETY: the call takes any number, and no pointer.
     unsafe { libc::isatty(stream as libc::c_int) == 1 }
+}
+
+/// Whether standard output is a terminal that shows colours, and they are wanted (no-color.org).
+pub(crate) fn is_coloured() -> bool {
+    let variable = |name| env::var_os(name).unwrap_or_default();
+    is_terminal(Stream::Output) && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
 }
 
 /// The next byte of standard input; `None` at its end. Reads no further bytes, so that they are

@@ -23,8 +23,10 @@ impl Agent<'_> {
     /// The report.
     pub(super) fn report(&self, clock: &dyn Clock) -> StatusReport {
         let (now, stamp) = (clock.moment(), clock.stamp());
-        let mut destinations = self.destinations.statuses(&self.config, now);
-        destinations.extend(self.exporters.statuses(now));
+        let mut destinations = Vec::new();
+        self.destinations
+            .add_statuses(&self.config, now, &mut destinations);
+        self.exporters.add_statuses(now, &mut destinations);
         let host_id = destinations.iter().find_map(|one| one.host_id.clone());
         let name = self.destinations.host_name().map(str::to_owned);
         let name = name.or_else(|| uname().ok().map(|uname| uname.nodename));
@@ -70,8 +72,8 @@ impl Agent<'_> {
                 ahead: 0,
             };
         }
-        let mut all = self.destinations.trusts().chain(self.exporters.trusts());
-        let Some(time) = all.find_map(|trust| trust.time(stamp)) else {
+        let time = self.destinations.time(stamp);
+        let Some(time) = time.or_else(|| self.exporters.time(stamp)) else {
             return ClockStatus {
                 state: "unconfirmed",
                 ..ClockStatus::default()

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::host::SET_CLOCK;
 use super::path::follow;
-use super::report::{Report, State, Verdict};
+use super::report::{Report, State, Verdict, failed, verdict};
 use crate::base;
 use crate::base::clock::{Clock, Unix};
-use crate::base::program;
 use crate::config::Config;
 use crate::deliver::api::{Api, ApiError};
 use crate::settings::apply::state;
@@ -32,7 +31,6 @@ pub(super) fn ask(report: &mut Report, config: &Config, proxy: &Rules) {
         url: &config.apibase,
         is_grpc: false,
         insecure: false,
-        user_agent: &program::agent_name(),
         proxy,
         ca_file: config.ca_file.as_ref().map(|named| named.path.as_path()),
     };
@@ -48,18 +46,18 @@ pub(super) fn ask(report: &mut Report, config: &Config, proxy: &Rules) {
         return report.skip("host: a step before fails");
     }
     let state = state(config);
-    let verdict = match state.host_id() {
+    let found = match state.host_id() {
         Err(error) => (State::Fail, base::report(&error)),
         Ok(None) => {
             let text = "no id yet: the agent registers this host when it has started";
-            (State::Ok, text.to_owned())
+            verdict(State::Ok, &[text])
         }
         Ok(Some(id)) => {
             let path = state.id_path().display().to_string();
             of_host(&id, &path, api.host(&id))
         }
     };
-    report.add("host", verdict);
+    report.add("host", found);
     if let Some(date) = api.date() {
         let now = report.clock().unix();
         report.add("clock difference", of_time(now, date, is_synchronised()));
@@ -70,25 +68,18 @@ pub(super) fn ask(report: &mut Report, config: &Config, proxy: &Rules) {
 fn of_key(found: Result<String, ApiError>) -> Verdict {
     match found {
         Ok(name) => {
-            let text = [
-                "of organization ",
-                &name,
-                "; whether it may write, only a post shows",
-            ];
-            (State::Ok, text.concat())
+            let more = "; whether it may write, only a post shows";
+            verdict(State::Ok, &["of organization ", &name, more])
         }
-        Err(error) => (State::Fail, failure(&error)),
+        Err(error) => of_error(&error),
     }
 }
 
-/// The text of an error, which always has a remedy.
-fn failure(error: &ApiError) -> String {
-    let text = base::report(error);
-    if text.contains("; ") {
-        text
-    } else {
-        text + "; try again, and see status.mackerel.io"
-    }
+fn of_error(error: &ApiError) -> Verdict {
+    failed(
+        &base::report(error),
+        "; try again, and see status.mackerel.io",
+    )
 }
 
 /// What the server has under this host's id, which is stored at `path`.
@@ -97,16 +88,16 @@ fn of_host(id: &str, path: &str, found: Result<Host, ApiError>) -> Verdict {
         Ok(host) if host.is_retired => "the host is retired; ",
         Ok(host) => {
             let text = [id, ": ", &host.name, ", status ", &host.status];
-            return (State::Ok, text.concat());
+            return verdict(State::Ok, &text);
         }
         Err(error) if error.status() == Some(404) => {
             "the organization of this key has no such host; use the key of its organization, or, "
         }
-        Err(error) => return (State::Fail, failure(error)),
+        Err(error) => return of_error(error),
     };
     let remedy = "to register this host as a new one, delete ";
     let text = [id, ": ", why, remedy, path, " and start the agent again"];
-    (State::Fail, text.concat())
+    verdict(State::Fail, &text)
 }
 
 /// The difference between the host's clock and the server's.
@@ -124,7 +115,7 @@ fn of_time(now: Unix, date: Unix, is_synchronised: bool) -> Verdict {
             SET_CLOCK,
         )
     };
-    (state, [&difference.to_string(), what, remedy].concat())
+    verdict(state, &[&difference.to_string(), what, remedy])
 }
 
 #[cfg(test)]

@@ -94,10 +94,11 @@ fn redacted(text: &str) -> String {
         if !key.bytes().all(is_plain) {
             continue;
         }
-        let quoted = value.trim_start_matches(['[', ' ', '"', '\'']);
+        let quoted = value.trim_start_matches(&['[', ' ', '"', '\''][..]);
         let length = quoted.bytes().take_while(|byte| is_plain(*byte)).count();
         let (word, after) = quoted.split_at(length);
-        let is_program = key == "command" && after.starts_with([' ', '"', '\'']);
+        let is_whole = matches!(after.bytes().next(), Some(b' ' | b'"' | b'\''));
+        let is_program = key == "command" && is_whole;
         let shown = match key {
             _ if is_program => word,
             _ if !is_secret && PLAIN.contains(&[" ", key, " "].concat()) => value,

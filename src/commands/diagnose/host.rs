@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::{Report, State, Verdict};
+use super::report::{Report, State, Verdict, verdict};
 use super::secrets::commands;
 use crate::base;
 use crate::base::clock::{Clock, Unix};
@@ -61,10 +61,7 @@ pub(super) fn of_configuration(survey: &ConfigReport, conf: &Path) -> Verdict {
     let text = configtest::verdict(survey, false);
     if text.is_empty() {
         let path = conf.display().to_string();
-        return (
-            State::Ok,
-            [&path, ", key from ", &survey.key_source].concat(),
-        );
+        return verdict(State::Ok, &[&path, ", key from ", &survey.key_source]);
     }
     if survey.problems.is_empty() {
         return (State::Warn, text);
@@ -75,7 +72,7 @@ pub(super) fn of_configuration(survey: &ConfigReport, conf: &Path) -> Verdict {
     } else {
         "\ncorrect it; mackerel-agent configtest checks it again"
     };
-    (State::Fail, text + remedy)
+    verdict(State::Fail, &[&text, remedy])
 }
 
 /// Whether the clock can be right.
@@ -93,7 +90,7 @@ fn of_clock(now: Unix, is_synchronised: bool) -> Verdict {
             SET_CLOCK,
         )
     };
-    (state, [&day, what, remedy].concat())
+    verdict(state, &[&day, what, remedy])
 }
 
 /// The directory of the agent's files: whether it can be written, and its free space.
@@ -133,13 +130,13 @@ fn of_directory(root: &str, is_absent: bool, error: Option<String>, space: Optio
         ),
         None => (State::Ok, root, ": writable"),
     };
-    (state, [what, remedy, " (bytes free: ", &free, ")"].concat())
+    verdict(state, &[what, remedy, " (bytes free: ", &free, ")"])
 }
 
 /// Whether the commands of plugins can be started.
 fn of_doubts(doubts: &[String]) -> Verdict {
     match doubts {
-        [] => (State::Ok, "all commands can be started".to_owned()),
+        [] => verdict(State::Ok, &["all commands can be started"]),
         doubts => (State::Fail, doubts.join("\n")),
     }
 }
@@ -159,7 +156,7 @@ fn of_listener(place: &str, is_used: bool, runs: bool) -> Verdict {
              listen",
         ),
     };
-    (state, [place, what].concat())
+    verdict(state, &[place, what])
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::path::follow;
-use super::report::{Report, State, Verdict};
-use crate::base::program;
+use super::report::{Report, State, Verdict, failed, verdict};
 use crate::config::{Otlp, OtlpProtocol};
 use crate::deliver::otlp::try_out;
 use crate::sys::http::proxy::Rules;
@@ -19,7 +18,6 @@ pub(super) fn look(report: &mut Report, otlp: &Otlp, proxy: &Rules) {
         url: &otlp.endpoint,
         is_grpc: otlp.protocol == OtlpProtocol::Grpc,
         insecure: otlp.insecure,
-        user_agent: &program::agent_name(),
         proxy,
         ca_file: otlp.ca_file.as_ref().map(|named| named.path.as_path()),
     };
@@ -32,13 +30,9 @@ pub(super) fn look(report: &mut Report, otlp: &Otlp, proxy: &Rules) {
 /// The answer to a request without data: the server's warning, or the error.
 fn of_export(answer: Result<Option<String>, String>) -> Verdict {
     match answer {
-        Ok(None) => (State::Ok, "accepted".to_owned()),
+        Ok(None) => verdict(State::Ok, &["accepted"]),
         Ok(Some(warning)) => (State::Warn, warning),
-        Err(why) if why.contains("; ") => (State::Fail, why),
-        Err(why) => (
-            State::Fail,
-            why + "; see the log of that server, and try again",
-        ),
+        Err(why) => failed(&why, "; see the log of that server, and try again"),
     }
 }
 

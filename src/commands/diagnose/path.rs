@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::report::{Report, State, Verdict};
+use super::report::{Report, State, Verdict, verdict};
 use crate::base;
 use crate::sys::dns;
 use crate::sys::http::route::{Opened, Route, Target};
@@ -52,11 +52,11 @@ fn reach(report: &mut Report, route: &Route) -> Result<(), &'static str> {
         return Ok(());
     }
     let found = route.handshake(opened, report.time(HANDSHAKE));
-    let verdict = match &found {
-        Ok(presented) => (State::Ok, ["certificate for ", presented].concat()),
+    let outcome = match &found {
+        Ok(presented) => verdict(State::Ok, &["certificate for ", presented]),
         Err(error) => of_handshake(error, &route.server()),
     };
-    report.add("TLS", verdict);
+    report.add("TLS", outcome);
     found.map(drop).map_err(|_| "")
 }
 
@@ -77,42 +77,40 @@ fn names(report: &mut Report, route: &Route) -> Option<Vec<SocketAddr>> {
 
 /// What the system's resolver finds.
 fn of_name(host: &str, found: &io::Result<Vec<SocketAddr>>) -> Verdict {
-    let mut text = host.to_owned();
-    let error = match found {
+    let why = match found {
         Ok(addresses) => {
+            let mut text = host.to_owned();
             for address in addresses {
                 text.extend([" ", &address.ip().to_string()]);
             }
             return (State::Ok, text);
         }
-        Err(error) => error,
-    };
-    let why = match error.kind() {
-        ErrorKind::TimedOut => {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
             "no name server answers; check /etc/resolv.conf, the network and firewalls (port 53)"
         }
-        _ => &error.to_string(),
+        Err(error) => &error.to_string(),
     };
-    (State::Fail, [host, ": ", why].concat())
+    verdict(State::Fail, &[host, ": ", why])
 }
 
 /// What one name server answers: a code, and the number of records.
 fn of_server(answer: io::Result<(u8, u16)>) -> Verdict {
-    let text = match answer {
-        Ok((0, 1..)) => return (State::Ok, "answers".to_owned()),
-        Ok((0 | 3, _)) => "has no address for the name; check its spelling",
-        Ok((code, _)) => {
-            let code = code.to_string();
-            let text = [
-                "fails with code ",
-                &code,
-                "; repair it, or name another server",
-            ];
-            return (State::Warn, text.concat());
-        }
-        Err(_) => "no answer; start it, let port 53 through, or remove it from /etc/resolv.conf",
+    let (state, text) = match answer {
+        Ok((0, 1..)) => (State::Ok, "answers"),
+        Ok((0 | 3, _)) => (
+            State::Warn,
+            "has no address for the name; check its spelling",
+        ),
+        Ok((code, _)) => (
+            State::Warn,
+            &*format!("fails with code {code}; repair it, or name another server"),
+        ),
+        Err(_) => (
+            State::Warn,
+            "no answer; start it, let port 53 through, or remove it from /etc/resolv.conf",
+        ),
     };
-    (State::Warn, text.to_owned())
+    verdict(state, &[text])
 }
 
 /// Tries each of `addresses`, with a step for each. Returns the first connection.
@@ -120,14 +118,14 @@ fn connect(report: &mut Report, route: &Route, addresses: &[SocketAddr]) -> Opti
     let mut first = None;
     for address in addresses {
         let opened = route.connect(*address, report.time(CONNECT));
-        let verdict = of_connection(opened.as_ref().err().map(io::Error::kind));
-        report.add(&["connection to ", &address.to_string()].concat(), verdict);
+        let outcome = of_connection(opened.as_ref().err().map(io::Error::kind));
+        report.add(&["connection to ", &address.to_string()].concat(), outcome);
         first = first.or(opened.ok());
     }
     if first.is_none() {
         let text = "no address can be reached; check the network (ip address, ip route), the \
                     address and port of server or proxy, and firewalls";
-        report.add("connection", (State::Fail, text.to_owned()));
+        report.add("connection", verdict(State::Fail, &[text]));
     }
     first
 }
@@ -135,7 +133,7 @@ fn connect(report: &mut Report, route: &Route, addresses: &[SocketAddr]) -> Opti
 /// The outcome of one connection. Another address may work.
 fn of_connection(error: Option<ErrorKind>) -> Verdict {
     let text = match error {
-        None => return (State::Ok, "open".to_owned()),
+        None => return verdict(State::Ok, &["open"]),
         Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
             "this host has no route there; check ip route, unless it has no addresses of this kind"
         }
@@ -148,13 +146,13 @@ fn of_connection(error: Option<ErrorKind>) -> Verdict {
         }
         Some(_) => "the kernel refuses; check the firewall of this host",
     };
-    (State::Warn, text.to_owned())
+    verdict(State::Warn, &[text])
 }
 
 /// Whether the proxy gives a connection.
 fn of_proxy(proxy: &str, error: Option<&LinkError>) -> Verdict {
     let Some(error) = error else {
-        return (State::Ok, proxy.to_owned());
+        return verdict(State::Ok, &[proxy]);
     };
     if error.kind() != Kind::Proxy {
         return of_handshake(error, proxy);
@@ -166,18 +164,18 @@ fn of_proxy(proxy: &str, error: Option<&LinkError>) -> Verdict {
     } else {
         "; let the proxy connect to this host and port, or set https_proxy to another"
     };
-    (State::Fail, text + remedy)
+    verdict(State::Fail, &[&text, remedy])
 }
 
 /// The outcome of a handshake that failed.
 fn of_handshake(error: &LinkError, server: &str) -> Verdict {
     let text = base::report(error);
-    let remedy = match error.kind() {
-        Kind::Clock => ["; ", super::host::SET_CLOCK, ""],
-        Kind::Timeout | Kind::Broken => ["; a firewall may end TLS: try another network", "", ""],
-        _ => ["; see: openssl s_client -connect ", server, ""],
+    let (remedy, more) = match error.kind() {
+        Kind::Clock => ("; ", super::host::SET_CLOCK),
+        Kind::Timeout | Kind::Broken => ("; a firewall may end TLS: try another network", ""),
+        _ => ("; see: openssl s_client -connect ", server),
     };
-    (State::Fail, [&text, remedy[0], remedy[1]].concat())
+    verdict(State::Fail, &[&text, remedy, more])
 }
 
 #[cfg(test)]

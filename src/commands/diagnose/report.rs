@@ -1,13 +1,12 @@
 //! The steps that have ended, each printed at once.
 
-use std::env;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::secrets::Secrets;
 use crate::base::clock::{Clock, Deadline, HostClock, Moment};
 use crate::sys::log::escaped;
-use crate::sys::terminal::{Stream, is_terminal};
+use crate::sys::terminal::is_coloured;
 
 /// Columns of the screen.
 const COLUMNS: usize = 80;
@@ -28,6 +27,17 @@ pub(super) enum State {
 /// The outcome of a step: the state, and a text of the form `what: value; what to do`.
 pub(super) type Verdict = (State, String);
 
+/// A verdict with a text of these words.
+pub(super) fn verdict(state: State, words: &[&str]) -> Verdict {
+    (state, words.concat())
+}
+
+/// The verdict on an error with this text. `remedy` follows unless the text has one.
+pub(super) fn failed(text: &str, remedy: &str) -> Verdict {
+    let remedy = if text.contains("; ") { "" } else { remedy };
+    verdict(State::Fail, &[text, remedy])
+}
+
 /// The report of one run.
 pub(super) struct Report {
     /// What has been printed, without colours.
@@ -46,15 +56,12 @@ pub(super) struct Report {
 impl Report {
     /// A report without steps. The first one began with `clock`. `by` is the end of the time for the network.
     pub(super) fn new(secrets: Secrets, clock: HostClock, by: Deadline) -> Report {
-        let variable = |name| env::var_os(name).unwrap_or_default();
         Report {
             text: String::new(),
             steps: 0,
             failed: 0,
             secrets,
-            is_coloured: is_terminal(Stream::Output)
-                && variable("NO_COLOR").is_empty()
-                && variable("TERM") != "dumb",
+            is_coloured: is_coloured(),
             clock,
             began: Moment::default(),
             by,
@@ -100,7 +107,7 @@ impl Report {
 
     /// Adds what was not tried: `NAMES: REASON`.
     pub(super) fn skip(&mut self, text: &str) {
-        self.add("", (State::Skipped, text.to_owned()));
+        self.add("", verdict(State::Skipped, &[text]));
     }
 
     /// Prints `lines`, the first word of them in this colour.

@@ -36,7 +36,7 @@ impl Secrets {
             all.url(&otlp.endpoint);
             // A header may be `Bearer TOKEN`.
             for (_, value) in &otlp.headers {
-                value.split(' ').for_each(|word| all.key(word));
+                add_words(&mut all.strict, value, &[' '], 0);
             }
         }
         for command in commands(config) {
@@ -44,9 +44,8 @@ impl Secrets {
                 add(&mut all.loose, value);
             }
             for text in command.argv.iter().skip(1) {
-                for word in text.split([' ', '\t', '\n', '=', '"', '\'', ':', '@', ',']) {
-                    add(&mut all.loose, word);
-                }
+                let separators = [' ', '\t', '\n', '=', '"', '\'', ':', '@', ','];
+                add_words(&mut all.loose, text, &separators, 0);
             }
         }
         all
@@ -64,9 +63,7 @@ impl Secrets {
                 self.key(&percent_decoded(word).unwrap_or_default());
             }
         }
-        text.split(['?', '=', '&'])
-            .skip(1)
-            .for_each(|word| self.key(word));
+        add_words(&mut self.strict, text, &['?', '=', '&'], 1);
     }
 
     /// `text` without keys, headers and logins.
@@ -83,6 +80,13 @@ impl Secrets {
 fn add(list: &mut Vec<String>, text: &str) {
     if text.len() >= SHORTEST {
         list.push(text.to_owned());
+    }
+}
+
+/// Adds the words of `text` between these characters, except for the first `skipped` ones.
+fn add_words(list: &mut Vec<String>, text: &str, separators: &[char], skipped: usize) {
+    for word in text.split(separators).skip(skipped) {
+        add(list, word);
     }
 }
 
@@ -114,6 +118,7 @@ pub(super) fn commands(config: &Config) -> Vec<&Command> {
     }
     all
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

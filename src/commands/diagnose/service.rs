@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::report::{State, Verdict};
+use super::report::{State, Verdict, verdict};
 use crate::commands::host_command::run;
 use crate::sys::tree::Tree;
 
@@ -43,14 +43,17 @@ pub(super) fn ask(holder: Option<u32>) -> Verdict {
     match systemd {
         Some((4, _)) => {
             let text = "systemd has no unit mackerel-agent; mackerel-agent install creates it";
-            (State::Warn, text.to_owned())
+            verdict(State::Warn, &[text])
         }
         Some((code @ (0 | 3), said)) => {
             // `Loaded: loaded (FILE; enabled; …)` and `Active: failed (Result: exit-code) since …`
-            let is_shown = |line: &&str| line.starts_with("Loaded:") || line.starts_with("Active:");
-            let lines: Vec<&str> = said.lines().map(str::trim).filter(is_shown).collect();
-            let lines = lines.join(", ");
-            of_service(code == 0, !lines.contains("; disabled"), &lines, holder)
+            let mut shown = String::new();
+            for line in said.lines().map(str::trim) {
+                if line.starts_with("Loaded:") || line.starts_with("Active:") {
+                    shown.extend([if shown.is_empty() { "" } else { ", " }, line]);
+                }
+            }
+            of_service(code == 0, !shown.contains("; disabled"), &shown, holder)
         }
         _ if tree.has(SCRIPT) => {
             let (code, said) = run(&[SCRIPT, "status"]).unwrap_or((1, "hangs".to_owned()));
@@ -59,7 +62,7 @@ pub(super) fn ask(holder: Option<u32>) -> Verdict {
         }
         _ => {
             let text = "service: neither systemd nor an init script has the agent";
-            (State::Skipped, text.to_owned())
+            verdict(State::Skipped, &[text])
         }
     }
 }
@@ -77,40 +80,33 @@ pub(super) fn of_holder(holder: Option<u32>) -> Verdict {
         None => {
             let text =
                 "none uses the state directory; start the service, or mackerel-agent supervise";
-            (State::Warn, text.to_owned())
+            verdict(State::Warn, &[text])
         }
     }
 }
 
 /// The service manager has the service. `said` is what it says.
 fn of_service(runs: bool, is_enabled: bool, said: &str, holder: Option<u32>) -> Verdict {
-    let pid = holder.map(|pid| pid.to_string());
-    let (state, more): (_, &[&str]) = match (runs, is_enabled, &pid) {
-        (true, true, _) => (State::Ok, &[]),
+    let (state, more) = match (runs, is_enabled, holder) {
+        (true, true, _) => (State::Ok, ""),
         (true, false, _) => (
             State::Warn,
-            &["; it does not start at boot: systemctl enable mackerel-agent, or the like"],
+            "; it does not start at boot: systemctl enable mackerel-agent, or the like",
         ),
-        // Another agent has the state directory.
         (false, _, Some(pid)) => (
             State::Fail,
-            &[
-                "; it does not run, but process ",
-                pid,
-                ", another agent, uses the state directory: kill ",
-                pid,
-                ", then start the service",
-            ],
+            &*format!(
+                "; it does not run, but process {pid}, another agent, uses the state directory: \
+                 kill {pid}, then start the service"
+            ),
         ),
         (false, _, None) => (
             State::Fail,
-            &[
-                "; it does not run: see its log (journalctl -u mackerel-agent), then start it \
-               (systemctl start mackerel-agent, or its init script)",
-            ],
+            "; it does not run: see its log (journalctl -u mackerel-agent), then start it \
+             (systemctl start mackerel-agent, or its init script)",
         ),
     };
-    (state, [said, &more.concat()].concat())
+    verdict(state, &[said, more])
 }
 
 #[cfg(test)]

@@ -3,21 +3,21 @@
 
 mod service;
 
-use std::env;
 use std::io::{self, Write};
+use std::mem;
 use std::path::Path;
 
+use super::agent_part;
 use crate::base::json::Json;
-use crate::config::{Config, Flags, Secret};
+use crate::config::{Config, Flags};
 use crate::render::status::{Problem, json_of_absent, page_of_absent, problems, text};
 use crate::settings::resolve::survey;
-use crate::settings::tags::TAGS;
 use crate::sys::agent_socket::{self, Response};
 use crate::sys::log as backend;
 use crate::sys::running;
-use crate::sys::terminal::{Stream, is_terminal};
+use crate::sys::terminal::is_coloured;
 use crate::sys::tree::Tree;
-use service::{Service, service};
+use service::service;
 
 /// The agent runs, and something fails.
 pub(super) const FAILING: u8 = 1;
@@ -29,14 +29,7 @@ pub(super) const FORBIDDEN: u8 = 4;
 /// Prints the state of the agent, and returns the exit code. Fails with the text for the user if
 /// that cannot be printed, or if the agent's answer is damaged.
 pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
-    backend::install(TAGS);
-    backend::set_level(false, true);
-    // The agent itself reports errors in the rest of the configuration.
-    let keyless = Flags {
-        apikey: Some(Secret::new("none")),
-        ..flags.clone()
-    };
-    let config = survey(&keyless).config;
+    let config = agent_part::config(flags);
     let root = config.root.display();
     match agent_socket::get(&config.root, "/status") {
         Ok(Response { status: 200, body }) => {
@@ -65,60 +58,49 @@ pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
         }
         Err(error) => {
             let why = format!("no agent of root {root} answers: {error}");
-            print(&absent(flags, &config, why))?;
+            print(&absent(flags, &config, &why))?;
             Ok(ABSENT)
         }
     }
 }
 
 /// The text or the document about an agent that does not run. `why`: how that was found out.
-fn absent(flags: &Flags, config: &Config, why: String) -> String {
-    let service = service(&Tree::at(Path::new("/")));
-    let mut problems = vec![Problem {
-        what: "agent".to_owned(),
-        why,
-        remedy: String::new(),
-    }];
+fn absent(flags: &Flags, config: &Config, why: &str) -> String {
+    let mut problems = vec![problem("agent", why, "")];
     problems.extend(process(config));
-    let wrong = survey(flags).problems;
-    problems.extend(wrong.into_iter().map(|why| Problem {
-        what: "configuration".to_owned(),
-        why,
-        remedy: "mackerel-agent configtest shows all that is wrong with it".to_owned(),
-    }));
-    let mut log = Vec::new();
-    let mut state = None;
-    match service {
-        Some(Service {
-            manager,
-            state: shown,
-            problem,
-            log: lines,
-        }) => {
-            problems.push(problem);
-            state = Some((manager, shown));
-            log = lines;
-        }
-        None => problems.push(Problem {
-            what: "service manager".to_owned(),
-            why: "neither systemd nor OpenRC, procd or an init script has the agent".to_owned(),
-            remedy: "start it: mackerel-agent supervise".to_owned(),
-        }),
+    for why in &survey(flags).problems {
+        let remedy = "mackerel-agent configtest shows all that is wrong with it";
+        problems.push(problem("configuration", why, remedy));
     }
+    let mut service = service(&Tree::at(Path::new("/")));
+    problems.push(match &mut service {
+        Some(service) => mem::take(&mut service.problem),
+        None => problem(
+            "service manager",
+            "neither systemd nor OpenRC, procd or an init script has the agent",
+            "start it: mackerel-agent supervise",
+        ),
+    });
+    let state = service.as_ref().map(|found| (found.manager, &*found.state));
+    let log = service.as_ref().map_or(&[][..], |found| &found.log);
     if flags.json {
-        let state = state
-            .as_ref()
-            .map(|(manager, state)| (*manager, state.as_str()));
-        json_of_absent(&problems, state, &log) + "\n"
+        json_of_absent(&problems, state, log) + "\n"
     } else {
-        page_of_absent(&problems, &log, is_coloured())
+        page_of_absent(&problems, log, is_coloured())
+    }
+}
+
+fn problem(what: &str, why: &str, remedy: &str) -> Problem {
+    Problem {
+        what: what.to_owned(),
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
     }
 }
 
 /// What is to be said of the process of the pid file, if it runs this program.
 fn process(config: &Config) -> Option<Problem> {
-    let (pid, words) = running::of_pidfile(&config.pidfile)?;
-    let is_supervisor = words.get(1).is_some_and(|word| word == "supervise");
+    let (pid, is_supervisor) = running::of_pidfile(&config.pidfile)?;
     let (why, remedy) = if is_supervisor {
         (
             "the supervisor runs, but the agent that it starts ends again and again",
@@ -131,17 +113,11 @@ fn process(config: &Config) -> Option<Problem> {
              socket off",
         )
     };
-    Some(Problem {
-        what: format!("process {pid}"),
-        why: why.to_owned(),
-        remedy: remedy.to_owned(),
-    })
-}
-
-/// Whether the output is a terminal that shows colours.
-fn is_coloured() -> bool {
-    let variable = |name| env::var_os(name).unwrap_or_default();
-    is_terminal(Stream::Output) && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
+    Some(problem(
+        &["process ", &pid.to_string()].concat(),
+        why,
+        remedy,
+    ))
 }
 
 fn print(text: &str) -> Result<(), String> {

@@ -7,6 +7,8 @@ use crate::sys::tree::Tree;
 
 /// The init script of all service managers but systemd.
 const SCRIPT: &str = "/etc/init.d/mackerel-agent";
+/// It exists while systemd runs.
+const SYSTEMD_RUNS: &str = "/run/systemd/system";
 /// The log file, where the service manager has no log.
 const FILE: &str = "/var/log/mackerel-agent.log";
 
@@ -23,8 +25,73 @@ pub(super) struct Service {
     pub(super) log: Vec<String>,
 }
 
-/// Asks one service manager.
-type Ask = fn(&Tree) -> Service;
+/// A service manager, and how to ask it.
+struct Manager {
+    name: &'static str,
+    /// The command that prints the state of the service.
+    ask: &'static [&'static str],
+    /// What the exit code and the output of that mean, and the state in words. The code is -1 if
+    /// the command cannot be run.
+    meaning: fn(i32, &str) -> (Run, String),
+    /// The command for the last lines of the log.
+    log: &'static [&'static str],
+    /// Where people find the log.
+    see: &'static str,
+    /// The command that starts the service.
+    start: &'static str,
+}
+
+const SYSTEMD: Manager = Manager {
+    name: "systemd",
+    ask: &[
+        "systemctl",
+        "show",
+        "mackerel-agent",
+        "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts",
+    ],
+    meaning: |_, text| of_systemd(text),
+    log: &[
+        "journalctl",
+        "-q",
+        "-u",
+        "mackerel-agent",
+        "-n",
+        "5",
+        "-o",
+        "cat",
+        "--no-pager",
+    ],
+    see: "journalctl -u mackerel-agent",
+    start: "systemctl start mackerel-agent",
+};
+const OPENRC: Manager = Manager {
+    name: "OpenRC",
+    ask: &["rc-service", "mackerel-agent", "status"],
+    meaning: of_openrc,
+    ..SYSV
+};
+const PROCD: Manager = Manager {
+    name: "procd",
+    ask: &[
+        "ubus",
+        "call",
+        "service",
+        "list",
+        r#"{"name":"mackerel-agent"}"#,
+    ],
+    meaning: |_, text| of_procd(text),
+    log: &["logread", "-l", "5", "-e", "mackerel-agent"],
+    see: "logread -e mackerel-agent",
+    ..SYSV
+};
+const SYSV: Manager = Manager {
+    name: "sysv",
+    ask: &[SCRIPT, "status"],
+    meaning: of_sysv,
+    log: &["tail", "-n", "5", FILE],
+    see: FILE,
+    start: "/etc/init.d/mackerel-agent start",
+};
 
 /// Whether the manager keeps the service running.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,46 +109,30 @@ enum Run {
 
 /// The service manager of the tree, and what it says; `None` if there is none that is supported.
 pub(super) fn service(tree: &Tree) -> Option<Service> {
-    // (file, how to ask the service manager); running ones come before those that are only installed
-    let table: [(&str, Ask); 6] = [
-        ("/run/systemd/system", |_| systemd()),
-        ("/sbin/procd", procd),
-        ("/run/openrc", openrc),
-        ("/sbin/openrc-run", openrc),
-        ("/usr/sbin/openrc-run", openrc),
-        (SCRIPT, sysv),
+    // (file, service manager); running ones come before those that are only installed
+    let table: [(&str, &Manager); 6] = [
+        (SYSTEMD_RUNS, &SYSTEMD),
+        ("/sbin/procd", &PROCD),
+        ("/run/openrc", &OPENRC),
+        ("/sbin/openrc-run", &OPENRC),
+        ("/usr/sbin/openrc-run", &OPENRC),
+        (SCRIPT, &SYSV),
     ];
     let found = table.iter().find(|(path, _)| tree.has(path));
-    found.map(|(_, ask)| ask(tree))
+    found.map(|(path, manager)| {
+        // Without an init script, the others have no service.
+        let (how, state) = if *path == SYSTEMD_RUNS || tree.has(SCRIPT) {
+            let (code, text) = run(manager.ask).unwrap_or((-1, String::new()));
+            (manager.meaning)(code, &text)
+        } else {
+            not_found()
+        };
+        made(manager, how, state)
+    })
 }
 
-fn systemd() -> Service {
-    let shown = run(&[
-        "systemctl",
-        "show",
-        "mackerel-agent",
-        "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts",
-    ]);
-    let (how, state) = of_systemd(&shown.map_or_else(String::new, |(_, text)| text));
-    let log = [
-        "journalctl",
-        "-q",
-        "-u",
-        "mackerel-agent",
-        "-n",
-        "5",
-        "-o",
-        "cat",
-        "--no-pager",
-    ];
-    made(
-        "systemd",
-        how,
-        state,
-        &log,
-        "systemctl",
-        "journalctl -u mackerel-agent",
-    )
+fn not_found() -> (Run, String) {
+    (Run::Missing, "not found".to_owned())
 }
 
 /// What the properties of the unit mean, and the state in words.
@@ -93,7 +144,7 @@ fn of_systemd(shown: &str) -> (Run, String) {
             .map_or("", |(_, value)| value)
     };
     let how = match (value("LoadState"), value("ActiveState"), value("SubState")) {
-        ("not-found" | "", ..) => return (Run::Missing, "not found".to_owned()),
+        ("not-found" | "", ..) => return not_found(),
         (_, "activating", "auto-restart") => Run::Restarting,
         (_, "active" | "activating" | "reloading", _) => Run::Running,
         (_, "failed", _) => Run::Failed,
@@ -116,57 +167,16 @@ fn of_systemd(shown: &str) -> (Run, String) {
     (how, state)
 }
 
-fn openrc(tree: &Tree) -> Service {
-    let asked = tree
-        .has(SCRIPT)
-        .then(|| run(&["rc-service", "mackerel-agent", "status"]));
-    let (how, state) = match asked.flatten() {
-        None => (Run::Missing, "not found".to_owned()),
-        Some((code, text)) => {
-            // The exit codes of openrc-run(8).
-            let how = match code {
-                0 => Run::Running,
-                32 => Run::Failed,
-                _ => Run::Stopped,
-            };
-            let state = text
-                .rsplit("status:")
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            (how, state)
-        }
+/// The exit codes of openrc-run(8).
+fn of_openrc(code: i32, text: &str) -> (Run, String) {
+    let how = match code {
+        -1 => return not_found(),
+        0 => Run::Running,
+        32 => Run::Failed,
+        _ => Run::Stopped,
     };
-    made("OpenRC", how, state, &TAIL, SCRIPT, FILE)
-}
-
-/// The command that prints the last lines of the log file.
-const TAIL: [&str; 4] = ["tail", "-n", "5", FILE];
-
-fn procd(tree: &Tree) -> Service {
-    let asked = run(&[
-        "ubus",
-        "call",
-        "service",
-        "list",
-        r#"{"name":"mackerel-agent"}"#,
-    ]);
-    let text = asked.map_or_else(String::new, |(_, text)| text);
-    let (how, state) = if tree.has(SCRIPT) {
-        of_procd(&text)
-    } else {
-        (Run::Missing, "not found".to_owned())
-    };
-    let log = ["logread", "-l", "5", "-e", "mackerel-agent"];
-    made(
-        "procd",
-        how,
-        state,
-        &log,
-        SCRIPT,
-        "logread -e mackerel-agent",
-    )
+    let state = text.rsplit("status:").next().unwrap_or_default();
+    (how, state.trim().to_owned())
 }
 
 /// What procd's list of services says of the agent.
@@ -193,76 +203,51 @@ fn of_procd(text: &str) -> (Run, String) {
     (Run::Restarting, ["ended with exit code ", &code].concat())
 }
 
-fn sysv(_: &Tree) -> Service {
-    let (how, state) = match run(&[SCRIPT, "status"]) {
-        Some((0, _)) => (Run::Running, "running".to_owned()),
-        Some((1 | 2, _)) => (Run::Failed, "ended, but its pid file is left".to_owned()),
-        _ => (Run::Stopped, "stopped".to_owned()),
+/// The exit codes of init scripts (LSB).
+fn of_sysv(code: i32, _: &str) -> (Run, String) {
+    let (how, state) = match code {
+        0 => (Run::Running, "running"),
+        1 | 2 => (Run::Failed, "ended, but its pid file is left"),
+        _ => (Run::Stopped, "stopped"),
     };
-    made("sysv", how, state, &TAIL, SCRIPT, FILE)
+    (how, state.to_owned())
 }
 
-/// The answer of a service manager. `log`: the command for the last lines of the log. `control`: the
-/// program that starts the service. `see`: where people find the log.
-fn made(
-    manager: &'static str,
-    how: Run,
-    state: String,
-    log: &[&str],
-    control: &str,
-    see: &str,
-) -> Service {
-    let is_running = how == Run::Running;
-    let start = if control == SCRIPT {
-        [SCRIPT, " start"].concat()
-    } else {
-        [control, " start mackerel-agent"].concat()
-    };
+/// The answer of a service manager.
+fn made(manager: &Manager, how: Run, state: String) -> Service {
     let (why, remedy) = match how {
         Run::Running => (
             "the service runs, but its agent does not answer",
-            [
-                "wait a moment if it has just been started; name its directory with -root, or its \
-                 file with -conf, if they are not the usual ones; see the log: ",
-                see,
-            ]
-            .concat(),
+            "wait a moment if it has just been started; name its directory with -root, or its file \
+             with -conf, if they are not the usual ones; see the log: LOG",
         ),
         Run::Restarting => (
             "the agent ends again and again, and is started again each time",
-            ["correct what its last log lines say: ", see].concat(),
+            "correct what its last log lines say: LOG",
         ),
-        Run::Stopped => ("the service is stopped", ["start it: ", &start].concat()),
+        Run::Stopped => ("the service is stopped", "start it: START"),
         Run::Failed => (
             "the agent has ended and is not started again",
-            [
-                "correct what its last log lines say (",
-                see,
-                "), then: ",
-                &start,
-            ]
-            .concat(),
+            "correct what its last log lines say (LOG), then: START",
         ),
         Run::Missing => (
             "there is no service of the agent",
-            "mackerel-agent install makes it one".to_owned(),
+            "mackerel-agent install makes it one",
         ),
     };
-    let log = if is_running || how == Run::Missing {
-        None
-    } else {
-        run(log)
-    };
-    let log = log.filter(|(code, _)| *code == 0);
-    let log = log.map_or_else(Vec::new, |(_, text)| {
-        text.lines().map(str::to_owned).collect()
-    });
+    let remedy = remedy.replace("LOG", manager.see);
+    let mut log = Vec::new();
+    if !matches!(how, Run::Running | Run::Missing)
+        && let Some((0, text)) = run(manager.log)
+    {
+        log.extend(text.lines().map(str::to_owned));
+    }
     Service {
-        manager,
+        manager: manager.name,
         problem: Problem {
-            what: [manager, ": ", &state].concat(),
+            what: [manager.name, ": ", &state].concat(),
             why: why.to_owned(),
-            remedy,
+            remedy: remedy.replace("START", manager.start),
         },
         state,
         log,

@@ -5,6 +5,7 @@
 mod json;
 mod page;
 mod problems;
+mod template;
 mod text;
 
 pub(crate) use json::{json, json_of_absent};

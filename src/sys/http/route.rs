@@ -14,6 +14,7 @@ use super::lookup::Lookup;
 use super::url::Scheme;
 use super::{proxy, tls, verify};
 use crate::base::clock::Deadline;
+use crate::base::program;
 
 /// Where a way leads, and how.
 pub(crate) struct Target<'a> {
@@ -23,7 +24,6 @@ pub(crate) struct Target<'a> {
     pub(crate) is_grpc: bool,
     /// Whether a target of gRPC that is no URL is called without TLS.
     pub(crate) insecure: bool,
-    pub(crate) user_agent: &'a str,
     pub(crate) proxy: &'a proxy::Rules,
     pub(crate) ca_file: Option<&'a Path>,
 }
@@ -56,7 +56,7 @@ impl Route {
             } else {
                 tls::HTTP_1
             },
-            user_agent: target.user_agent,
+            user_agent: &program::agent_name(),
             proxy: target.proxy,
             ca_file: target.ca_file,
         };
