@@ -7,11 +7,11 @@ use std::env;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::agent_part::{self, ABSENT, FAILING};
 use crate::base::json::Json;
-use crate::config::{Config, Flags, Secret};
+use crate::config::{Config, Flags};
 use crate::render::status::{Problem, json_of_absent, page_of_absent, problems, text};
 use crate::settings::resolve::survey;
-use crate::settings::tags::TAGS;
 use crate::sys::agent_socket::{self, Response};
 use crate::sys::log as backend;
 use crate::sys::running;
@@ -19,24 +19,10 @@ use crate::sys::terminal::{Stream, is_terminal};
 use crate::sys::tree::Tree;
 use service::{Service, service};
 
-/// The agent runs, and something fails.
-pub(super) const FAILING: u8 = 1;
-/// No agent runs.
-pub(super) const ABSENT: u8 = 3;
-/// The agent does not answer this user.
-pub(super) const FORBIDDEN: u8 = 4;
-
 /// Prints the state of the agent, and returns the exit code. Fails with the text for the user if
 /// that cannot be printed, or if the agent's answer is damaged.
 pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
-    backend::install(TAGS);
-    backend::set_level(false, true);
-    // The agent itself reports errors in the rest of the configuration.
-    let keyless = Flags {
-        apikey: Some(Secret::new("none")),
-        ..flags.clone()
-    };
-    let config = survey(&keyless).config;
+    let config = agent_part::config(flags);
     let root = config.root.display();
     match agent_socket::get(&config.root, "/status") {
         Ok(Response { status: 200, body }) => {
@@ -57,16 +43,14 @@ pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
             ));
             Ok(FAILING)
         }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            backend::say(&format!(
-                "status: not allowed to ask the agent of root {root}: {error}"
-            ));
-            Ok(FORBIDDEN)
-        }
         Err(error) => {
-            let why = format!("no agent of root {root} answers: {error}");
-            print(&absent(flags, &config, why))?;
-            Ok(ABSENT)
+            let (code, why) = agent_part::refusal(&config.root, &error);
+            if code == ABSENT {
+                print(&absent(flags, &config, why))?;
+            } else {
+                backend::say(&["status: ", &why].concat());
+            }
+            Ok(code)
         }
     }
 }

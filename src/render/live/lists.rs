@@ -24,11 +24,11 @@ pub(super) fn interfaces(
             && let Some((was, is)) = pair(&before.reading, &now.reading, at)
         {
             left -= 1;
-            out.begin('[');
-            out.text(name);
-            out.number(rate(was.received_bytes, is.received_bytes, time));
-            out.number(rate(was.sent_bytes, is.sent_bytes, time));
-            out.end(']');
+            let numbers = [
+                rate(was.received_bytes, is.received_bytes, time),
+                rate(was.sent_bytes, is.sent_bytes, time),
+            ];
+            row(out, name, &numbers, 0);
         }
     }
     out.end(']');
@@ -57,27 +57,42 @@ pub(super) fn disks(
         {
             left -= 1;
             let bytes = |was, is| rate(was, is, time)?.checked_mul(SECTOR);
-            out.begin('[');
-            out.text(name);
-            out.number(rate(was.reads, is.reads, time));
-            out.number(rate(was.writes, is.writes, time));
-            out.number(bytes(was.sectors_read, is.sectors_read));
-            out.number(bytes(was.sectors_written, is.sectors_written));
-            out.end(']');
+            let numbers = [
+                rate(was.reads, is.reads, time),
+                rate(was.writes, is.writes, time),
+                bytes(was.sectors_read, is.sectors_read),
+                bytes(was.sectors_written, is.sectors_written),
+            ];
+            row(out, name, &numbers, 0);
         }
+    }
+    out.end(']');
+}
+
+/// Adds an element of a list: a name and numbers, the first of which has so many decimals.
+fn row(out: &mut JsonText, name: &str, numbers: &[Option<u64>], decimals: usize) {
+    let mut decimals = decimals;
+    out.begin('[');
+    out.text(name);
+    for number in numbers {
+        out.fixed(*number, decimals);
+        decimals = 0;
     }
     out.end(']');
 }
 
 /// The counters before and now of the device at the index `at` of `now`; `None` if it is new.
 fn pair<'r, T>(before: &'r Devices<T>, now: &'r Devices<T>, at: usize) -> Option<(&'r T, &'r T)> {
-    let name = now.names.get(at)?;
-    // Mostly the devices are those of the second before.
-    let earlier = match before.names.get(at) {
-        Some(known) if known == name => at,
-        _ => before.names.iter().position(|known| known == name)?,
-    };
+    let earlier = place(&before.names, now.names.get(at)?, at)?;
     before.counters.get(earlier).zip(now.counters.get(at))
+}
+
+/// The index of `name`, which is `at` mostly: the devices are those of the second before.
+fn place(names: &[Box<str>], name: &str, at: usize) -> Option<usize> {
+    if names.get(at).is_some_and(|known| **known == *name) {
+        return Some(at);
+    }
+    names.iter().position(|known| **known == *name)
 }
 
 /// Whether `name` is a loop device or a disk in memory.
@@ -116,11 +131,8 @@ pub(super) fn filesystems(out: &mut JsonText, now: &FilesystemReadings) {
     let answers = asked.zip(&now.usage);
     let answers = answers.filter_map(|(mounted, usage)| Some((mounted, usage.as_ref()?)));
     for (mounted, usage) in answers.take(MOST) {
-        out.begin('[');
-        out.text(&shown(&mounted.point.to_string_lossy()));
-        out.number(Some(usage.total_bytes));
-        out.number(Some(usage.used_bytes));
-        out.end(']');
+        let numbers = [usage.total_bytes, usage.used_bytes].map(Some);
+        row(out, &shown(&mounted.point.to_string_lossy()), &numbers, 0);
     }
     out.end(']');
 }
@@ -143,11 +155,8 @@ pub(super) fn containers(
             let used = rate(was, group.cpu.as_ref()?.used_ns?, now.since(before))?;
             Some(used / 1_000_000)
         });
-        out.begin('[');
-        out.text(&shown(&group.name));
-        out.fixed(share, 1);
-        out.number(group.memory.as_ref().and_then(|memory| memory.used_bytes));
-        out.end(']');
+        let memory = group.memory.as_ref().and_then(|memory| memory.used_bytes);
+        row(out, &shown(&group.name), &[share, memory], 1);
     }
     out.end(']');
 }

@@ -77,7 +77,10 @@ fn head(view: &View<'_>, columns: usize) -> Vec<String> {
     let total = bytes("swap_total").unwrap_or_default();
     if let Some(free) = bytes("swap_free").filter(|_| total > 0.0) {
         let used = amount((total - free).max(0.0));
-        let swap = [["total ", &amount(total)].concat(), ["used ", &used].concat()];
+        let swap = [
+            ["total ", &amount(total)].concat(),
+            ["used ", &used].concat(),
+        ];
         wrap("Swap", &swap, columns, &mut lines);
     }
     let shares = words(object("pressure"), &RESOURCES, |share| {
@@ -132,7 +135,11 @@ fn title(view: &View<'_>) -> String {
 
 /// A label, a bar of `width` for `shares`, and a share in percent.
 fn gauge(label: &str, shares: &[(Option<f64>, char)], share: f64, width: usize) -> String {
-    let (label, bar, share) = (text::pad(label, LABEL), bar(shares, width), decimal(share, 1));
+    let (label, bar, share) = (
+        text::pad(label, LABEL),
+        bar(shares, width),
+        decimal(share, 1),
+    );
     [&label, "[", &bar, "] ", &share, "%"].concat()
 }
 
