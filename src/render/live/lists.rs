@@ -16,22 +16,20 @@ pub(super) fn interfaces(
     now: &Timed<Devices<InterfaceCounters>>,
 ) {
     let time = now.since(before);
-    let mut left = MOST;
-    out.name("network");
-    out.begin('[');
-    for (at, name) in now.reading.names.iter().enumerate() {
-        if left > 0
-            && let Some((was, is)) = pair(&before.reading, &now.reading, at)
-        {
-            left -= 1;
-            let numbers = [
+    let names = [&before.reading.names, &now.reading.names];
+    devices(
+        out,
+        "network",
+        names.map(|names| &**names),
+        |_, _| true,
+        &|pair| {
+            let (was, is) = counters(&before.reading, &now.reading, pair)?;
+            Some(vec![
                 rate(was.received_bytes, is.received_bytes, time),
                 rate(was.sent_bytes, is.sent_bytes, time),
-            ];
-            row(out, name, &numbers, 0);
-        }
-    }
-    out.end(']');
+            ])
+        },
+    );
 }
 
 /// Adds requests and bytes a second of each disk that existed before, without partitions of a disk
@@ -42,31 +40,67 @@ pub(super) fn disks(
     now: &Timed<Devices<DiskCounters>>,
 ) {
     let time = now.since(before);
-    // The kernel lists the partitions of a disk behind it.
-    let mut whole = "";
-    let mut left = MOST;
-    out.name("disks");
-    out.begin('[');
-    for (at, name) in now.reading.names.iter().enumerate() {
-        if is_partition(name, whole) || is_not_shown(name) {
-            continue;
-        }
-        whole = name;
-        if left > 0
-            && let Some((was, is)) = pair(&before.reading, &now.reading, at)
-        {
-            left -= 1;
-            let bytes = |was, is| rate(was, is, time)?.checked_mul(SECTOR);
-            let numbers = [
+    let bytes = |was, is| rate(was, is, time)?.checked_mul(SECTOR);
+    let names = [&before.reading.names, &now.reading.names];
+    devices(
+        out,
+        "disks",
+        names.map(|names| &**names),
+        is_shown,
+        &|pair| {
+            let (was, is) = counters(&before.reading, &now.reading, pair)?;
+            Some(vec![
                 rate(was.reads, is.reads, time),
                 rate(was.writes, is.writes, time),
                 bytes(was.sectors_read, is.sectors_read),
                 bytes(was.sectors_written, is.sectors_written),
-            ];
+            ])
+        },
+    );
+}
+
+/// The indexes of a device, before and now.
+type Pair = (usize, usize);
+
+/// Adds a list of the devices whose names were there before, up to [`MOST`]. `is_shown` gets a name
+/// and the last one before it that is shown; `rates` returns the numbers of a device.
+fn devices(
+    out: &mut JsonText,
+    title: &str,
+    [before, now]: [&[Box<str>]; 2],
+    is_shown: fn(&str, &str) -> bool,
+    rates: &dyn Fn(Pair) -> Option<Vec<Option<u64>>>,
+) {
+    let mut last = "";
+    let mut left = MOST;
+    out.name(title);
+    out.begin('[');
+    for (at, name) in now.iter().enumerate() {
+        if left == 0 || !is_shown(name, last) {
+            continue;
+        }
+        last = name;
+        // Mostly the devices are those of the second before.
+        let earlier = if before.get(at) == Some(name) {
+            Some(at)
+        } else {
+            before.iter().position(|known| known == name)
+        };
+        if let Some(numbers) = earlier.and_then(|earlier| rates((earlier, at))) {
+            left -= 1;
             row(out, name, &numbers, 0);
         }
     }
     out.end(']');
+}
+
+/// The counters of a device, before and now.
+fn counters<'r, T>(
+    before: &'r Devices<T>,
+    now: &'r Devices<T>,
+    (earlier, at): Pair,
+) -> Option<(&'r T, &'r T)> {
+    before.counters.get(earlier).zip(now.counters.get(at))
 }
 
 /// Adds an element of a list: a name and numbers, the first of which has so many decimals.
@@ -81,24 +115,11 @@ fn row(out: &mut JsonText, name: &str, numbers: &[Option<u64>], decimals: usize)
     out.end(']');
 }
 
-/// The counters before and now of the device at the index `at` of `now`; `None` if it is new.
-fn pair<'r, T>(before: &'r Devices<T>, now: &'r Devices<T>, at: usize) -> Option<(&'r T, &'r T)> {
-    let earlier = place(&before.names, now.names.get(at)?, at)?;
-    before.counters.get(earlier).zip(now.counters.get(at))
-}
-
-/// The index of `name`, which is `at` mostly: the devices are those of the second before.
-fn place(names: &[Box<str>], name: &str, at: usize) -> Option<usize> {
-    if names.get(at).is_some_and(|known| **known == *name) {
-        return Some(at);
-    }
-    names.iter().position(|known| **known == *name)
-}
-
-/// Whether `name` is a loop device or a disk in memory.
-fn is_not_shown(name: &str) -> bool {
+/// Whether a disk is shown: no loop device, no disk in memory, and no partition of the disk `last`.
+/// The kernel lists partitions behind their disk.
+fn is_shown(name: &str, last: &str) -> bool {
     let mut prefixes = ["loop", "ram", "zram"].iter();
-    prefixes.any(|prefix| name.starts_with(prefix))
+    !is_partition(name, last) && !prefixes.any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether `name` is a partition of the disk `whole`, e.g. `sda1` of `sda`, `nvme0n1p1` of `nvme0n1`.
