@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::agent_part::{self, PART};
 use crate::base::clock::HostClock;
+use crate::base::url;
 use crate::config::Flags;
 use crate::listen::{Ask, Question, Routes};
 use crate::measure::live::Live;
@@ -60,7 +61,7 @@ pub(crate) fn live(flags: &Flags) -> Result<(), String> {
 
 /// The address of the flag. Fails with the text for the user unless only this host reaches it.
 fn address(given: &str) -> Result<SocketAddr, String> {
-    let address = given.parse::<SocketAddr>().ok();
+    let address = url::address(given);
     let address = address.filter(|address| address.ip().is_loopback());
     address.ok_or_else(|| {
         format!(

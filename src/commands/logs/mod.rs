@@ -35,12 +35,12 @@ const NONE: &str = "logs: no lines are kept: the agent keeps them from the first
 /// Prints log lines, and returns the exit code: that of `status`. Fails with the text for the user if
 /// they cannot be printed.
 pub(crate) fn logs(flags: &Flags) -> Result<u8, String> {
-    let root = agent_part::config(flags).root;
+    let config = agent_part::config(flags);
     let signals = flags.follow.then(Signals::take);
     let mut feed = Feed::default();
     let mut is_first = true;
     loop {
-        match (begin(&root, &feed), &signals) {
+        match (begin(&config.root, &feed), &signals) {
             (Ok(mut body), Some(signals)) => {
                 if follow(signals, &mut body, &mut feed)? == Ended::Reader {
                     return Ok(0);
@@ -151,7 +151,11 @@ fn more(body: &mut Body, feed: &mut Feed, items: &mut Vec<Item>) -> io::Result<(
 /// Prints and removes `items`. Returns whether anything reads them. Fails with the text for the user
 /// if they cannot be written otherwise.
 fn print(items: &mut Vec<Item>) -> Result<bool, String> {
-    let text: String = items.drain(..).filter_map(|item| shown(&item)).collect();
+    let mut text = String::new();
+    for item in items.iter() {
+        text.push_str(&shown(item).unwrap_or_default());
+    }
+    items.clear();
     let mut output = io::stdout().lock();
     let printed = output.write_all(text.as_bytes());
     match printed.and_then(|()| output.flush()) {
