@@ -17,7 +17,7 @@ use crate::render::status::DestinationStatus;
 use crate::settings::connection::proxies;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::localtime;
-use crate::sys::uname::uname;
+use crate::sys::uname::host_name;
 use crate::wire::check::CheckStatus;
 
 /// Time limit for what waits when the agent stops. It is lost otherwise: a collector that cannot be
@@ -108,7 +108,7 @@ impl Exporters {
     /// The destinations of the configuration, with prepared connections. Changes nothing. Fails
     /// with the place of a setting that cannot be used.
     pub(super) fn prepare(&self, config: &Config) -> Result<Vec<Prepared>, String> {
-        let name = uname().map(|uname| uname.nodename).unwrap_or_default();
+        let name = host_name();
         let mut left: Vec<&Exporter> = self.all.iter().collect();
         let mut all = Vec::new();
         for otlp in &config.otlp {

@@ -11,7 +11,7 @@ use crate::base::clock::{Clock, HostClock, Moment};
 use crate::base::values::Values;
 use crate::config::outputs::Placed;
 use crate::config::{Config, Listen, NamedFile, Secret};
-use crate::listen::{Routes, Rules};
+use crate::listen::Routes;
 use crate::measure::live::Live;
 use crate::measure::scrape::Scraper;
 use crate::parse::process;
@@ -19,20 +19,10 @@ use crate::plugins::plugin_schedule::Id;
 use crate::render::prometheus::{self, AgentState, Exposition};
 use crate::settings::key;
 use crate::sys::fsstat::FsStats;
-use crate::sys::log as backend;
 use crate::sys::log_once::LogOnce;
-use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::server::{Bind, Door, Listener, Place, Server, SocketPath, Via};
-use crate::sys::uname::uname;
-use crate::sys::{crash, thread};
+use crate::sys::server::{Bind, Door, Listener, Place, SocketPath, Via};
 
-/// Bytes of stack for the listener's thread. Code that is not optimised takes a multiple of it.
-const STACK: usize = if cfg!(debug_assertions) {
-    1 << 20
-} else {
-    256 << 10
-};
 /// Time limit for the main thread's answer. The main thread does nothing that takes long.
 const LIMIT: Duration = Duration::from_secs(3);
 /// Time for which the values of a plugin are served after its run.
@@ -61,15 +51,19 @@ impl Latest {
     /// The values without `custom.`, each name once, sorted. Of two plugins' values of one name, the
     /// later one counts.
     pub(super) fn values(&self, now: Moment) -> Vec<(String, f64)> {
-        let fresh = self.0.iter().rev();
-        let fresh = fresh.filter(|(_, then, _)| now.since(*then) <= FRESH);
-        let mut all: Vec<(String, f64)> = fresh
-            .flat_map(|(_, _, values)| values.iter())
-            .map(|(name, value)| (name.strip_prefix(CUSTOM).unwrap_or(name).to_owned(), value))
-            .collect();
-        // Stable: the latest stays the first.
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        all.dedup_by(|(one, _), (other, _)| one == other);
+        let mut all: Vec<(String, f64)> = Vec::new();
+        for (_, then, values) in self.0.iter().rev() {
+            if now.since(*then) > FRESH {
+                continue;
+            }
+            for (name, value) in values.iter() {
+                let name = name.strip_prefix(CUSTOM).unwrap_or(name);
+                let place = all.binary_search_by(|(known, _)| known.as_str().cmp(name));
+                if let Err(place) = place {
+                    all.insert(place, (name.to_owned(), value));
+                }
+            }
+        }
         all
     }
 }
@@ -104,13 +98,12 @@ pub(super) fn serve(
         Listen::Unix(_) => false,
     });
     let listen = listen.map(|listen| Door::binding(Via::Listen, binder(listen, files)));
-    let doors: Vec<Door> = own.into_iter().chain(listen).collect();
+    let mut doors = Vec::new();
+    doors.extend(own);
+    doors.extend(listen);
     if doors.is_empty() {
         return Ok(None);
     }
-    let name = uname().map(|uname| uname.nodename).unwrap_or_default();
-    let names = config.listen_hosts.iter().map(String::as_str);
-    let rules = Rules::new(names.chain([name.as_str()]));
     let token_file = config.listen_token_file.clone();
     let token = move || token_file.as_ref().map(token).transpose();
     let live = Live::new(config, root.clone(), stats.beside());
@@ -126,22 +119,9 @@ pub(super) fn serve(
         out.into_text()
     };
     let ask = move |question| answer(&main, |to| Event::Question(question, to));
-    let run = format!("{:08x}", random());
-    let mut routes = Routes::new(
-        rules,
-        Box::new(token),
-        Box::new(expose),
-        &backend::RECENT,
-        run,
-    )
-    .asking(Box::new(ask))
-    .measuring(Box::new(live))
-    .public(is_public);
-    let run = move || {
-        let _stack = crash::watch_stack();
-        Server::new(doors).run(&clock, &mut routes);
-    };
-    match thread::start("listener", STACK, run) {
+    let (token, expose, ask) = (Box::new(token), Box::new(expose), Box::new(ask));
+    let routes = Routes::of(config, token, expose, ask, Box::new(live));
+    match routes.public(is_public).serve(doors, clock) {
         Ok(()) => Ok(Some(SocketFile(file))),
         Err(error) if config.listen.is_none() => {
             log::warn!(

@@ -31,7 +31,8 @@ pub(crate) fn answer(
 ) -> String {
     let (measures, mut text) = age("measured", measured, now, MEASURED);
     let mut posts_all = true;
-    for post in posts {
+    // Not a loop: of a chain, that would be compiled to more.
+    posts.for_each(|post| {
         let (is_fresh, words) = if post.has_ended {
             (false, "refused for good, see the log".to_owned())
         } else {
@@ -39,7 +40,7 @@ pub(crate) fn answer(
         };
         posts_all &= is_fresh;
         text.extend([", ", &post.label, &words]);
-    }
+    });
     text.truncate(text.floor_char_boundary(TEXT));
     let digit = |is_so| if is_so { "1" } else { "0" };
     [digit(measures), digit(posts_all), " ", &text].concat()

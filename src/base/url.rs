@@ -1,6 +1,6 @@
 //! URLs: `http::Uri`, and what it lacks: user information, and a host and a port for connecting.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use http::Uri;
 use http::uri::Authority;
@@ -76,6 +76,12 @@ impl Url {
 pub(crate) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let authority = Authority::try_from(text).ok();
     place(&authority.filter(|_| !text.contains('@'))?).ok()
+}
+
+/// The address and port of `127.0.0.1:80` or `[::1]:80`; `None` if either is missing or malformed.
+pub(crate) fn address(text: &str) -> Option<SocketAddr> {
+    let (host, port) = host_and_port(text)?;
+    Some(SocketAddr::new(host.parse().ok()?, port?))
 }
 
 fn place(authority: &Authority) -> Result<(String, Option<u16>), &'static str> {

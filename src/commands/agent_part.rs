@@ -1,6 +1,6 @@
-//! What the running agent adds to the readings of a command: checks, values of plugins, and the
-//! state of its destinations.
+//! What commands ask the running agent for, and how they say that none answers.
 
+use std::io;
 use std::path::Path;
 
 use crate::config::{Config, Flags, Secret};
@@ -20,10 +20,30 @@ pub(super) fn config(flags: &Flags) -> Config {
     survey(&keyless).config
 }
 
-/// The agent's part of an event, a JSON object. Takes up to 10 seconds.
-///
-/// Fails with the reason if no agent of `root` answers this user.
-pub(super) fn ask(root: &Path) -> Result<String, String> {
-    let answer = agent_socket::get(root, "/agent").and_then(Response::accepted);
+/// What the agent of `root` answers to `path`. Takes up to 10 seconds. Fails with the reason if it
+/// does not answer this user.
+pub(super) fn ask(root: &Path, path: &str) -> Result<String, String> {
+    let answer = agent_socket::get(root, path).and_then(Response::accepted);
     answer.map_err(|error| error.to_string())
+}
+
+/// The path of the agent's part of an event, a JSON object: checks, values of plugins, and the state
+/// of its destinations.
+pub(super) const PART: &str = "/agent";
+/// Exit code: the agent runs, and something fails.
+pub(super) const FAILING: u8 = 1;
+/// Exit code: no agent runs.
+pub(super) const ABSENT: u8 = 3;
+/// Exit code: the agent does not answer this user.
+pub(super) const FORBIDDEN: u8 = 4;
+
+/// The exit code and the text if the agent of `root` cannot be asked.
+pub(super) fn refusal(root: &Path, error: &io::Error) -> (u8, String) {
+    let root = root.display();
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let text = format!("not allowed to ask the agent of root {root}: {error}");
+        return (FORBIDDEN, text);
+    }
+    let text = format!("no agent of root {root} answers: {error}");
+    (ABSENT, text)
 }

@@ -6,28 +6,19 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::agent_part;
+use super::agent_part::{self, PART};
 use crate::base::clock::HostClock;
+use crate::base::url;
 use crate::config::Flags;
-use crate::listen::{Ask, Question, Routes, Rules};
+use crate::listen::{Ask, Question, Routes};
 use crate::measure::live::Live;
-use crate::sys::agent_socket::{self, Response};
 use crate::sys::fsstat::FsStats;
 use crate::sys::log as backend;
-use crate::sys::log::RECENT;
-use crate::sys::random::random;
 use crate::sys::root::Root;
-use crate::sys::server::{Door, Listener, Place, Server, Via};
+use crate::sys::server::{Door, Listener, Place, Via};
 use crate::sys::signal::{Signals, Woken};
-use crate::sys::thread;
-use crate::sys::uname::uname;
+use crate::sys::uname::host_name;
 
-/// Bytes of stack of the thread that serves. Code that is not optimised takes a multiple of it.
-const STACK: usize = if cfg!(debug_assertions) {
-    1 << 20
-} else {
-    256 << 10
-};
 /// Where the page is served if no flag says so: a free port.
 const ADDRESS: &str = "127.0.0.1:0";
 
@@ -43,32 +34,25 @@ pub(crate) fn live(flags: &Flags) -> Result<(), String> {
         format!("live: cannot serve on {address}: {error}; name another port with -listen")
     })?;
     let address = listener.address().unwrap_or(address);
-    let name = uname().map(|uname| uname.nodename).unwrap_or_default();
-    let user = ["SUDO_USER", "USER"]
-        .into_iter()
-        .find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
-    let agent = agent_part::ask(&config.root);
-    let text = greeting(address, &name, user.as_deref(), agent.as_ref().err());
+    let mut user = None;
+    for name in ["USER", "SUDO_USER"] {
+        user = env::var(name).ok().filter(|user| !user.is_empty()).or(user);
+    }
+    let agent = agent_part::ask(&config.root, PART);
+    let text = greeting(address, &host_name(), user.as_deref(), agent.as_ref().err());
     let root = Root::of(&config.host);
     let stats = FsStats::new(&root);
-    let names = config.listen_hosts.iter().map(String::as_str);
-    let mut routes = Routes::new(
-        Rules::new(names.chain([name.as_str()])),
+    let routes = Routes::of(
+        &config,
         Box::new(|| Ok(None)),
         Box::new(String::new),
-        &RECENT,
-        format!("{:08x}", random()),
-    )
-    .asking(asking(config.root.clone()))
-    .measuring(Box::new(Live::new(&config, root, stats)))
-    .alone();
+        asking(config.root.clone()),
+        Box::new(Live::new(&config, root, stats)),
+    );
     let signals = Signals::take();
-    let run = move || {
-        let server = Server::new(vec![Door::bound(Via::Listen, listener)]);
-        server.run(&HostClock::new(), &mut routes);
-    };
-    thread::start("listener", STACK, run)
-        .map_err(|error| format!("live: cannot start a thread: {error}"))?;
+    let door = Door::bound(Via::Listen, listener);
+    let started = routes.alone().serve(vec![door], HostClock::new());
+    started.map_err(|error| format!("live: cannot start a thread: {error}"))?;
     let printed = io::stdout().write_all(text.as_bytes());
     printed.map_err(|error| format!("cannot print: {error}"))?;
     while !matches!(signals.next(None), Woken::Signal(_)) {}
@@ -77,7 +61,7 @@ pub(crate) fn live(flags: &Flags) -> Result<(), String> {
 
 /// The address of the flag. Fails with the text for the user unless only this host reaches it.
 fn address(given: &str) -> Result<SocketAddr, String> {
-    let address = given.parse::<SocketAddr>().ok();
+    let address = url::address(given);
     let address = address.filter(|address| address.ip().is_loopback());
     address.ok_or_else(|| {
         format!(
@@ -94,32 +78,18 @@ fn greeting(
     user: Option<&str>,
     absent: Option<&String>,
 ) -> String {
-    let port = address.port().to_string();
+    let port = address.port();
     // A name of the environment or of the kernel may have any character.
-    let user = user.map_or_else(String::new, |user| [&backend::escaped(user), "@"].concat());
-    let host = backend::escaped(host);
-    let address = address.to_string();
-    let mut text = [
-        "http://",
-        &address,
-        "/\nFrom another host: ssh -L ",
-        &port,
-        ":",
-        &address,
-        " ",
-        &user,
-        &host,
-        "\nthen open http://localhost:",
-        &port,
-        "/ there. Ctrl-C ends this.\n",
-    ]
-    .concat();
+    let user = user.map(|user| backend::escaped(user) + "@");
+    let (user, host) = (user.unwrap_or_default(), backend::escaped(host));
+    let mut text = format!(
+        "http://{address}/\nFrom another host: ssh -L {port}:{address} {user}{host}\n\
+         then open http://localhost:{port}/ there. Ctrl-C ends this.\n"
+    );
     if let Some(why) = absent {
-        text.extend([
-            "Without checks, plugins and destinations: no agent answers: ",
-            &backend::escaped(why),
-            "\n",
-        ]);
+        text.push_str("Without checks, plugins and destinations: no agent answers: ");
+        text.push_str(&backend::escaped(why));
+        text.push('\n');
     }
     text
 }
@@ -129,7 +99,7 @@ fn asking(root: PathBuf) -> Box<Ask> {
     let mut was_there = false;
     Box::new(move |question| match question {
         Question::Live => {
-            let part = agent_part::ask(&root);
+            let part = agent_part::ask(&root, PART);
             was_there |= part.is_ok();
             match part {
                 Ok(part) => {
@@ -140,10 +110,7 @@ fn asking(root: PathBuf) -> Box<Ask> {
                 Err(_) => (!was_there).then(String::new),
             }
         }
-        Question::Status => {
-            let answer = agent_socket::get(&root, "/status");
-            answer.and_then(Response::accepted).ok()
-        }
+        Question::Status => agent_part::ask(&root, "/status").ok(),
         Question::Health => None,
     })
 }

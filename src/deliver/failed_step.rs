@@ -83,7 +83,7 @@ impl FailedStep {
                 Kind::Certificate => (
                     "certificate",
                     "check the certificate of the server: its dates, its names, and who signed it; \
-                     a private authority belongs into ca_file",
+                     ca_file names a private authority",
                 ),
                 Kind::Clock => ("clock", "set the clock, or have it set by NTP"),
                 Kind::Timeout => (

@@ -14,22 +14,33 @@ mod response;
 mod rules;
 mod stream;
 
+use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use crate::base::clock::{Clock, Moment};
-use crate::config::Secret;
+use crate::base::clock::{Clock, HostClock, Moment};
+use crate::config::{Config, Secret};
+use crate::sys::log::RECENT;
 use crate::sys::log_once::LogOnce;
 use crate::sys::log_ring::LogRing;
-use crate::sys::server::{Answer, Asked, Cursor, Reply, Topic, Via, Watchers};
+use crate::sys::random::random;
+use crate::sys::server::{Answer, Asked, Cursor, Door, Reply, Server, Topic, Via, Watchers};
+use crate::sys::uname::host_name;
+use crate::sys::{crash, thread};
 use events::Events;
 pub(crate) use events::Source;
 use logs::Logs;
 use page::page;
 use request::Request;
 use response::{Status, endless, response};
-pub(crate) use rules::Rules;
+use rules::Rules;
 
+/// Bytes of stack of the thread that serves. Code that is not optimised takes a multiple of it.
+const STACK: usize = if cfg!(debug_assertions) {
+    1 << 20
+} else {
+    256 << 10
+};
 /// Time for which an exposition is given out again.
 const FRESH: Duration = Duration::from_secs(1);
 /// Streams that are open at a time to clients of one listener.
@@ -84,7 +95,7 @@ pub(crate) struct Routes {
 impl Routes {
     /// Answers clients of `listen` whom `rules` and `token` allow, and all of the agent's own
     /// socket. `run` is a word that no other run of the agent has.
-    pub(crate) fn new(
+    fn new(
         rules: Rules,
         token: Token,
         expose: Expose,
@@ -107,26 +118,53 @@ impl Routes {
     }
 
     /// The same routes, with an agent that answers questions.
-    pub(crate) fn asking(self, ask: Box<Ask>) -> Routes {
-        let ask = Some(ask);
-        Routes { ask, ..self }
+    pub(crate) fn asking(mut self, ask: Box<Ask>) -> Routes {
+        self.ask = Some(ask);
+        self
     }
 
     /// The same routes, with the page and `/events` of what `source` measures.
-    pub(crate) fn measuring(self, source: Box<dyn Source + Send>) -> Routes {
-        let events = Some(Events::new(self.run.clone(), source));
-        Routes { events, ..self }
+    pub(crate) fn measuring(mut self, source: Box<dyn Source + Send>) -> Routes {
+        self.events = Some(Events::new(self.run.clone(), source));
+        self
     }
 
     /// The same routes, for a listener that other hosts reach.
-    pub(crate) fn public(self, is_public: bool) -> Routes {
-        Routes { is_public, ..self }
+    pub(crate) fn public(mut self, is_public: bool) -> Routes {
+        self.is_public = is_public;
+        self
     }
 
     /// The same routes, without those of an agent in this process.
-    pub(crate) fn alone(self) -> Routes {
-        let is_alone = true;
-        Routes { is_alone, ..self }
+    pub(crate) fn alone(mut self) -> Routes {
+        self.is_alone = true;
+        self
+    }
+
+    /// The routes of this host: its names and those of `config` are allowed, its log is served, and
+    /// what `source` measures.
+    pub(crate) fn of(
+        config: &Config,
+        token: Token,
+        expose: Expose,
+        ask: Box<Ask>,
+        source: Box<dyn Source + Send>,
+    ) -> Routes {
+        let name = host_name();
+        let names = config.listen_hosts.iter().map(String::as_str);
+        let rules = Rules::new(names.chain([name.as_str()]));
+        let run = format!("{:08x}", random());
+        let routes = Routes::new(rules, token, expose, &RECENT, run);
+        routes.asking(ask).measuring(source)
+    }
+
+    /// Serves clients of `doors` in a thread, until the process ends. Fails if the thread cannot be
+    /// started.
+    pub(crate) fn serve(mut self, doors: Vec<Door>, clock: HostClock) -> io::Result<()> {
+        thread::start("listener", STACK, move || {
+            let _stack = crash::watch_stack();
+            Server::new(doors).run(&clock, &mut self);
+        })
     }
 
     /// The answer to a request, or why it is refused.
@@ -152,34 +190,27 @@ impl Routes {
             self.authorize(&request)?;
         }
         let is_head = request.is_head;
-        match request.path {
-            "/" if request.takes_gzip => Ok(page(is_head).into()),
-            "/" => Err(Status::NotAcceptable),
+        let question = match request.path {
+            "/" if request.takes_gzip => return Ok(page(is_head).into()),
+            "/" => return Err(Status::NotAcceptable),
+            "/events" => return self.stream(Topic::Events, &request, asked.streams),
+            "/logs" => return self.stream(Topic::Logs, &request, asked.streams),
             "/metrics" => {
                 let text = self.exposition(clock.moment());
-                Ok(response(Status::Ok, METRICS_TYPE, text, is_head).into())
+                return Ok(response(Status::Ok, METRICS_TYPE, text, is_head).into());
             }
-            "/events" => self.stream(Topic::Events, &request, asked.streams),
-            "/logs" => self.stream(Topic::Logs, &request, asked.streams),
-            "/health" => {
-                let text = self.ask(Question::Health);
-                let text = text.unwrap_or_else(|| SILENT.to_owned());
-                Ok(response(Status::Ok, TEXT_TYPE, &text, is_head).into())
-            }
-            "/agent" => {
-                let text = self.ask(Question::Live).ok_or(Status::Unavailable)?;
-                let text = ["{", &text, "}"].concat();
-                Ok(response(Status::Ok, JSON_TYPE, &text, is_head).into())
-            }
-            _ => {
-                let text = self.ask(Question::Status).ok_or(Status::Unavailable)?;
-                Ok(response(Status::Ok, JSON_TYPE, &text, is_head).into())
-            }
-        }
-    }
-
-    fn ask(&mut self, question: Question) -> Option<String> {
-        self.ask.as_mut().and_then(|ask| ask(question))
+            "/health" => Question::Health,
+            "/agent" => Question::Live,
+            _ => Question::Status,
+        };
+        let answer = self.ask.as_mut().and_then(|ask| ask(question));
+        let (content_type, text) = match (question, answer) {
+            (Question::Health, answer) => (TEXT_TYPE, answer.unwrap_or_else(|| SILENT.to_owned())),
+            (_, None) => return Err(Status::Unavailable),
+            (Question::Live, Some(members)) => (JSON_TYPE, ["{", &members, "}"].concat()),
+            (Question::Status, Some(text)) => (JSON_TYPE, text),
+        };
+        Ok(response(Status::Ok, content_type, &text, is_head).into())
     }
 
     /// Refuses a request without the token, if it needs one.

@@ -7,6 +7,15 @@ use super::response::Status;
 
 /// Headers of a request.
 const HEADERS: usize = 64;
+/// Headers that may occur once.
+const NAMES: [&str; 6] = [
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "sec-fetch-site",
+    "last-event-id",
+    "authorization",
+];
 
 /// What counts of a head.
 #[derive(Debug)]
@@ -44,25 +53,26 @@ impl<'a> Request<'a> {
         };
         let target = parsed.path.filter(|target| target.starts_with('/'));
         let target = target.ok_or(Status::BadRequest)?;
-        // Twice the same header: what the one sees need not be what the other one does.
-        let once = |name: &str| -> Result<Option<&'a str>, Status> {
-            let mut value = None;
-            for header in parsed.headers.iter() {
+        let mut values = [None; NAMES.len()];
+        let mut takes_gzip = false;
+        for header in parsed.headers.iter() {
+            if header.name.eq_ignore_ascii_case("accept-encoding") {
+                takes_gzip |= has_gzip(header.value);
+            }
+            for (name, value) in NAMES.iter().zip(&mut values) {
                 if header.name.eq_ignore_ascii_case(name) {
                     let text = str::from_utf8(header.value).map_err(|_| Status::BadRequest)?;
+                    // Twice the same header: what the one sees need not be what the other one does.
                     if value.replace(text).is_some() {
                         return Err(Status::BadRequest);
                     }
                 }
             }
-            Ok(value)
-        };
-        let has_body = once("content-length")?.is_some_and(|length| length != "0")
-            || once("transfer-encoding")?.is_some();
-        if has_body {
+        }
+        let [length, coding, host, site, last_event_id, authorization] = values;
+        if coding.is_some() || length.is_some_and(|length| length != "0") {
             return Err(Status::BodyNotAllowed);
         }
-        let host = once("host")?;
         if host.is_none() && parsed.version == Some(1) {
             return Err(Status::BadRequest);
         }
@@ -70,12 +80,10 @@ impl<'a> Request<'a> {
             path: target.split('?').next().unwrap_or_default(),
             is_head,
             host,
-            site: once("sec-fetch-site")?,
-            last_event_id: once("last-event-id")?,
-            takes_gzip: parsed.headers.iter().any(|header| {
-                header.name.eq_ignore_ascii_case("accept-encoding") && has_gzip(header.value)
-            }),
-            authorization: once("authorization")?,
+            site,
+            last_event_id,
+            takes_gzip,
+            authorization,
         })
     }
 

@@ -6,18 +6,21 @@ use super::request::Request;
 use super::response::Status;
 
 /// The names by which a client may call this host.
-pub(crate) struct Rules {
+pub(super) struct Rules {
     /// In lower case.
     names: Vec<String>,
 }
 
 impl Rules {
     /// Allows addresses, `localhost`, and these names, in any case.
-    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Rules {
-        let names = names.into_iter().map(str::to_ascii_lowercase);
-        Rules {
-            names: names.filter(|name| !name.is_empty()).collect(),
+    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Rules {
+        let mut lower = Vec::new();
+        for name in names {
+            if !name.is_empty() {
+                lower.push(name.to_ascii_lowercase());
+            }
         }
+        Rules { names: lower }
     }
 
     /// Refuses a request of a page of another site, and one for a name that is not allowed. An

@@ -14,7 +14,7 @@ use crate::parse::{pressure, stat};
 use crate::render::live::{self, Moments, Source};
 use crate::sys::fsstat::FsStats;
 use crate::sys::root::Root;
-use crate::sys::uname::uname;
+use crate::sys::uname::host_name;
 
 /// Every which event has what seldom changes: filesystems and what the agent adds.
 const EACH: u32 = 10;
@@ -53,10 +53,14 @@ impl Live {
 
 impl Source for Live {
     fn host(&mut self) -> String {
-        let name = uname().map(|uname| uname.nodename).unwrap_or_default();
         let text = self.root.table("/proc/stat", &mut self.buffer);
         let text = text.map(|(text, _)| text).unwrap_or_default();
-        live::host(&name, VERSION, stat::cores(&text), stat::boot_time(&text))
+        live::host(
+            &host_name(),
+            VERSION,
+            stat::cores(&text),
+            stat::boot_time(&text),
+        )
     }
 
     fn is_full(&self) -> bool {

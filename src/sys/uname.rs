@@ -38,6 +38,11 @@ pub(crate) fn uname() -> io::Result<Uname> {
     })
 }
 
+/// The host's name; empty if the kernel does not say it.
+pub(crate) fn host_name() -> String {
+    uname().map(|uname| uname.nodename).unwrap_or_default()
+}
+
 /// The characters before the first NUL.
 fn text(field: &[c_char]) -> String {
     // c_char is signed on some targets and not on others.

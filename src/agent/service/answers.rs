@@ -8,6 +8,7 @@ use crate::agent::watchdog::Turn;
 use crate::base::clock::{Clock, Moment};
 use crate::base::json::Json;
 use crate::listen::Question;
+use crate::render::live::JsonText;
 use crate::render::prometheus::AgentState;
 use crate::render::status::json;
 use crate::sys::log::excerpt;
@@ -42,31 +43,41 @@ impl Agent<'_> {
     /// The agent's part of an event: the last finding of each check, the last values of plugins, and
     /// the state of each destination.
     fn live(&self, now: Moment) -> String {
-        let text = |text: &str| Json::Text(text.to_owned());
-        let checks = self.plugins.findings();
-        let checks = checks.map(|(name, status, message)| {
-            let message = excerpt(message.trim_ascii_end(), MESSAGE);
-            Json::List(vec![text(name), text(status.word()), Json::Text(message)])
+        let mut out = JsonText::default();
+        out.name("checks");
+        out.begin('[');
+        self.plugins.findings().for_each(|(name, status, message)| {
+            out.begin('[');
+            out.text(name);
+            out.text(status.word());
+            out.text(&excerpt(message.trim_ascii_end(), MESSAGE));
+            out.end(']');
         });
-        let values = self
-            .latest
-            .as_ref()
-            .map_or_else(Vec::new, |latest| latest.values(now));
-        let values = values.into_iter().take(VALUES);
-        let values = values.map(|(name, value)| {
-            let name = Json::Text(["custom.", &name].concat());
-            Json::List(vec![name, Json::Number(value)])
-        });
-        let all = self.destinations.states().chain(self.exporters.states());
-        let destinations = all.map(|(name, works, state)| {
-            Json::List(vec![Json::Text(name), Json::Bool(works), Json::Text(state)])
-        });
-        let [checks, values, destinations] = [
-            Json::List(checks.collect()),
-            Json::List(values.collect()),
-            Json::List(destinations.collect()),
-        ];
-        format!("\"checks\":{checks},\"plugins\":{values},\"destinations\":{destinations}")
+        out.end(']');
+        out.name("plugins");
+        out.begin('[');
+        let latest = self.latest.as_ref();
+        let values = latest.map(|latest| latest.values(now)).unwrap_or_default();
+        for (name, value) in values.iter().take(VALUES) {
+            out.begin('[');
+            out.text(&["custom.", name].concat());
+            out.raw(&Json::Number(*value).to_string());
+            out.end(']');
+        }
+        out.end(']');
+        out.name("destinations");
+        out.begin('[');
+        let mut add = |(name, works, state): (String, bool, String)| {
+            out.begin('[');
+            out.text(&name);
+            out.raw(if works { "true" } else { "false" });
+            out.text(&state);
+            out.end(']');
+        };
+        self.destinations.states().for_each(&mut add);
+        self.exporters.states().for_each(&mut add);
+        out.end(']');
+        out.into_text()
     }
 
     /// The answer to a health question.
@@ -79,10 +90,15 @@ impl Agent<'_> {
     /// What an exposition says of the agent. The listener adds what the kernel says of it.
     pub(super) fn state(&self, now: Moment) -> AgentState {
         let ago = |then: Moment| now.since(then).as_secs();
-        let posted = self.destinations.posted().chain(self.exporters.posted());
+        let mut posted_ago = Vec::new();
+        let mut add = |(name, then): (String, Option<Moment>)| {
+            posted_ago.push((name, then.map(ago)));
+        };
+        self.destinations.posted().for_each(&mut add);
+        self.exporters.posted().for_each(&mut add);
         AgentState {
             measured_ago: self.last_round.map(|(_, moment)| ago(moment)),
-            posted_ago: posted.map(|(name, then)| (name, then.map(ago))).collect(),
+            posted_ago,
             custom: self
                 .latest
                 .as_ref()

@@ -8,8 +8,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::agent_part;
-use super::status::{ABSENT, FAILING, FORBIDDEN};
+use super::agent_part::{self, ABSENT, FAILING, FORBIDDEN};
 use crate::base::clock::{Deadline, Unix};
 use crate::base::json::Json;
 use crate::config::Flags;
@@ -36,42 +35,38 @@ const NONE: &str = "logs: no lines are kept: the agent keeps them from the first
 /// Prints log lines, and returns the exit code: that of `status`. Fails with the text for the user if
 /// they cannot be printed.
 pub(crate) fn logs(flags: &Flags) -> Result<u8, String> {
-    let root = agent_part::config(flags).root;
+    let config = agent_part::config(flags);
+    let signals = flags.follow.then(Signals::take);
     let mut feed = Feed::default();
-    let mut body = match begin(&root, &feed) {
-        Ok(body) => body,
-        Err((code, why)) => {
-            backend::say(&["logs: ", &why].concat());
-            return Ok(code);
-        }
-    };
-    if !flags.follow {
-        if !kept(&mut body, &mut feed)? {
-            backend::say(NONE);
-        }
-        return Ok(0);
-    }
-    let signals = Signals::take();
+    let mut is_first = true;
     loop {
-        let ended = follow(&signals, &mut body, &mut feed)?;
-        if ended == Ended::Reader {
-            return Ok(0);
-        }
-        feed.cut();
-        backend::say("logs: the agent has ended the connection; connecting again");
-        body = loop {
-            if wait(&signals, -1, PAUSE) == Ready::End {
+        match (begin(&config.root, &feed), &signals) {
+            (Ok(mut body), Some(signals)) => {
+                if follow(signals, &mut body, &mut feed)? == Ended::Reader {
+                    return Ok(0);
+                }
+                feed.cut();
+                backend::say("logs: the agent has ended the connection; connecting again");
+            }
+            (Ok(mut body), None) => {
+                if !kept(&mut body, &mut feed)? {
+                    backend::say(NONE);
+                }
                 return Ok(0);
             }
-            match begin(&root, &feed) {
-                Ok(body) => break body,
-                Err((FORBIDDEN, why)) => {
+            (Err((code, why)), _) => {
+                if is_first || code == FORBIDDEN {
                     backend::say(&["logs: ", &why].concat());
-                    return Ok(FORBIDDEN);
+                    return Ok(code);
                 }
-                Err(_) => {}
             }
-        };
+        }
+        is_first = false;
+        if let Some(signals) = &signals
+            && wait(signals, -1, PAUSE) == Ready::End
+        {
+            return Ok(0);
+        }
     }
 }
 
@@ -79,24 +74,23 @@ pub(crate) fn logs(flags: &Flags) -> Result<u8, String> {
 /// user.
 fn begin(root: &Path, feed: &Feed) -> Result<Body, (u8, String)> {
     let last: Option<(&str, &str)> = feed.last.as_deref().map(|last| ("Last-Event-ID", last));
-    let shown = root.display();
     match open(root, "/logs", last.as_slice(), QUIET) {
         Ok((200, body)) => Ok(body),
         Ok((status, _)) => Err((
             FAILING,
             format!(
-                "the agent of root {shown} refuses with the status {status}; end other commands \
-                 that follow its lines"
+                "the agent of root {} refuses with the status {status}; end other commands that \
+                 follow its lines",
+                root.display()
             ),
         )),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err((
-            FORBIDDEN,
-            format!("not allowed to ask the agent of root {shown}: {error}"),
-        )),
-        Err(error) => Err((
-            ABSENT,
-            format!("no agent of root {shown} answers: {error}; start it, or name its -root"),
-        )),
+        Err(error) => {
+            let (code, mut why) = agent_part::refusal(root, &error);
+            if code == ABSENT {
+                why.push_str("; start it, or name its -root");
+            }
+            Err((code, why))
+        }
     }
 }
 
@@ -157,7 +151,11 @@ fn more(body: &mut Body, feed: &mut Feed, items: &mut Vec<Item>) -> io::Result<(
 /// Prints and removes `items`. Returns whether anything reads them. Fails with the text for the user
 /// if they cannot be written otherwise.
 fn print(items: &mut Vec<Item>) -> Result<bool, String> {
-    let text: String = items.drain(..).filter_map(|item| shown(&item)).collect();
+    let mut text = String::new();
+    for item in items.iter() {
+        text.push_str(&shown(item).unwrap_or_default());
+    }
+    items.clear();
     let mut output = io::stdout().lock();
     let printed = output.write_all(text.as_bytes());
     match printed.and_then(|()| output.flush()) {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::Path;
 
-use super::agent_part;
+use super::agent_part::{self, ABSENT, FAILING};
 use crate::base::json::Json;
 use crate::config::{Config, Flags};
 use crate::render::status::{Problem, json_of_absent, page_of_absent, problems, text};
@@ -18,13 +18,6 @@ use crate::sys::running;
 use crate::sys::terminal::is_coloured;
 use crate::sys::tree::Tree;
 use service::service;
-
-/// The agent runs, and something fails.
-pub(super) const FAILING: u8 = 1;
-/// No agent runs.
-pub(super) const ABSENT: u8 = 3;
-/// The agent does not answer this user.
-pub(super) const FORBIDDEN: u8 = 4;
 
 /// Prints the state of the agent, and returns the exit code. Fails with the text for the user if
 /// that cannot be printed, or if the agent's answer is damaged.
@@ -50,16 +43,14 @@ pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
             ));
             Ok(FAILING)
         }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            backend::say(&format!(
-                "status: not allowed to ask the agent of root {root}: {error}"
-            ));
-            Ok(FORBIDDEN)
-        }
         Err(error) => {
-            let why = format!("no agent of root {root} answers: {error}");
-            print(&absent(flags, &config, &why))?;
-            Ok(ABSENT)
+            let (code, why) = agent_part::refusal(&config.root, &error);
+            if code == ABSENT {
+                print(&absent(flags, &config, &why))?;
+            } else {
+                backend::say(&["status: ", &why].concat());
+            }
+            Ok(code)
         }
     }
 }

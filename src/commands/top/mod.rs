@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::agent_part;
+use super::agent_part::{self, PART};
 use crate::base::channel::{Receiver, channel};
 use crate::base::clock::{Clock, HostClock, Moment, pause};
 use crate::base::json::Json;
@@ -123,7 +123,7 @@ fn part(answer: Result<String, String>) -> Part {
 fn print(host: &mut Watched, root: &Path, period: Duration) -> io::Result<()> {
     pause(period);
     host.measure();
-    let agent = part(agent_part::ask(root));
+    let agent = part(agent_part::ask(root, PART));
     let mut text = host.lines(Some(&agent), COLUMNS, usize::MAX).join("\n");
     text.push('\n');
     match io::stdout().write_all(text.as_bytes()) {
@@ -228,7 +228,7 @@ impl Asked {
         self.last = Some(now);
         let (tell, answer) = channel();
         let root = self.root.clone();
-        let run = move || drop(tell.send(agent_part::ask(&root)));
+        let run = move || drop(tell.send(agent_part::ask(&root, PART)));
         if thread::start("ask", STACK, run).is_ok() {
             self.answer = Some(answer);
         }

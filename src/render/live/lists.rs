@@ -16,22 +16,20 @@ pub(super) fn interfaces(
     now: &Timed<Devices<InterfaceCounters>>,
 ) {
     let time = now.since(before);
-    let mut left = MOST;
-    out.name("network");
-    out.begin('[');
-    for (at, name) in now.reading.names.iter().enumerate() {
-        if left > 0
-            && let Some((was, is)) = pair(&before.reading, &now.reading, at)
-        {
-            left -= 1;
-            out.begin('[');
-            out.text(name);
-            out.number(rate(was.received_bytes, is.received_bytes, time));
-            out.number(rate(was.sent_bytes, is.sent_bytes, time));
-            out.end(']');
-        }
-    }
-    out.end(']');
+    let names = [&before.reading.names, &now.reading.names];
+    devices(
+        out,
+        "network",
+        names.map(|names| &**names),
+        |_, _| true,
+        &|pair| {
+            let (was, is) = counters(&before.reading, &now.reading, pair)?;
+            Some(vec![
+                rate(was.received_bytes, is.received_bytes, time),
+                rate(was.sent_bytes, is.sent_bytes, time),
+            ])
+        },
+    );
 }
 
 /// Adds requests and bytes a second of each disk that existed before, without partitions of a disk
@@ -42,48 +40,86 @@ pub(super) fn disks(
     now: &Timed<Devices<DiskCounters>>,
 ) {
     let time = now.since(before);
-    // The kernel lists the partitions of a disk behind it.
-    let mut whole = "";
+    let bytes = |was, is| rate(was, is, time)?.checked_mul(SECTOR);
+    let names = [&before.reading.names, &now.reading.names];
+    devices(
+        out,
+        "disks",
+        names.map(|names| &**names),
+        is_shown,
+        &|pair| {
+            let (was, is) = counters(&before.reading, &now.reading, pair)?;
+            Some(vec![
+                rate(was.reads, is.reads, time),
+                rate(was.writes, is.writes, time),
+                bytes(was.sectors_read, is.sectors_read),
+                bytes(was.sectors_written, is.sectors_written),
+            ])
+        },
+    );
+}
+
+/// The indexes of a device, before and now.
+type Pair = (usize, usize);
+
+/// Adds a list of the devices whose names were there before, up to [`MOST`]. `is_shown` gets a name
+/// and the last one before it that is shown; `rates` returns the numbers of a device.
+fn devices(
+    out: &mut JsonText,
+    title: &str,
+    [before, now]: [&[Box<str>]; 2],
+    is_shown: fn(&str, &str) -> bool,
+    rates: &dyn Fn(Pair) -> Option<Vec<Option<u64>>>,
+) {
+    let mut last = "";
     let mut left = MOST;
-    out.name("disks");
+    out.name(title);
     out.begin('[');
-    for (at, name) in now.reading.names.iter().enumerate() {
-        if is_partition(name, whole) || is_not_shown(name) {
+    for (at, name) in now.iter().enumerate() {
+        if left == 0 || !is_shown(name, last) {
             continue;
         }
-        whole = name;
-        if left > 0
-            && let Some((was, is)) = pair(&before.reading, &now.reading, at)
-        {
+        last = name;
+        // Mostly the devices are those of the second before.
+        let earlier = if before.get(at) == Some(name) {
+            Some(at)
+        } else {
+            before.iter().position(|known| known == name)
+        };
+        if let Some(numbers) = earlier.and_then(|earlier| rates((earlier, at))) {
             left -= 1;
-            let bytes = |was, is| rate(was, is, time)?.checked_mul(SECTOR);
-            out.begin('[');
-            out.text(name);
-            out.number(rate(was.reads, is.reads, time));
-            out.number(rate(was.writes, is.writes, time));
-            out.number(bytes(was.sectors_read, is.sectors_read));
-            out.number(bytes(was.sectors_written, is.sectors_written));
-            out.end(']');
+            row(out, name, &numbers, 0);
         }
     }
     out.end(']');
 }
 
-/// The counters before and now of the device at the index `at` of `now`; `None` if it is new.
-fn pair<'r, T>(before: &'r Devices<T>, now: &'r Devices<T>, at: usize) -> Option<(&'r T, &'r T)> {
-    let name = now.names.get(at)?;
-    // Mostly the devices are those of the second before.
-    let earlier = match before.names.get(at) {
-        Some(known) if known == name => at,
-        _ => before.names.iter().position(|known| known == name)?,
-    };
+/// The counters of a device, before and now.
+fn counters<'r, T>(
+    before: &'r Devices<T>,
+    now: &'r Devices<T>,
+    (earlier, at): Pair,
+) -> Option<(&'r T, &'r T)> {
     before.counters.get(earlier).zip(now.counters.get(at))
 }
 
-/// Whether `name` is a loop device or a disk in memory.
-fn is_not_shown(name: &str) -> bool {
+/// Adds an element of a list: a name and numbers, the first of which has so many decimals.
+fn row(out: &mut JsonText, name: &str, numbers: &[Option<u64>], decimals: usize) {
+    let mut decimals = decimals;
+    out.begin('[');
+    out.text(name);
+    for number in numbers {
+        out.fixed(*number, decimals);
+        decimals = 0;
+    }
+    out.end(']');
+}
+
+/// Whether a disk is shown: no loop device, no disk in memory, and no partition of the disk `last`.
+/// The kernel lists partitions behind their disk.
+fn is_shown(name: &str, last: &str) -> bool {
     let mut prefixes = ["loop", "ram", "zram"].iter();
-    prefixes.any(|prefix| name.starts_with(prefix))
+    !is_partition(name, last) && !prefixes.any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether `name` is a partition of the disk `whole`, e.g. `sda1` of `sda`, `nvme0n1p1` of `nvme0n1`.
@@ -116,11 +152,8 @@ pub(super) fn filesystems(out: &mut JsonText, now: &FilesystemReadings) {
     let answers = asked.zip(&now.usage);
     let answers = answers.filter_map(|(mounted, usage)| Some((mounted, usage.as_ref()?)));
     for (mounted, usage) in answers.take(MOST) {
-        out.begin('[');
-        out.text(&shown(&mounted.point.to_string_lossy()));
-        out.number(Some(usage.total_bytes));
-        out.number(Some(usage.used_bytes));
-        out.end(']');
+        let numbers = [usage.total_bytes, usage.used_bytes].map(Some);
+        row(out, &shown(&mounted.point.to_string_lossy()), &numbers, 0);
     }
     out.end(']');
 }
@@ -143,11 +176,8 @@ pub(super) fn containers(
             let used = rate(was, group.cpu.as_ref()?.used_ns?, now.since(before))?;
             Some(used / 1_000_000)
         });
-        out.begin('[');
-        out.text(&shown(&group.name));
-        out.fixed(share, 1);
-        out.number(group.memory.as_ref().and_then(|memory| memory.used_bytes));
-        out.end(']');
+        let memory = group.memory.as_ref().and_then(|memory| memory.used_bytes);
+        row(out, &shown(&group.name), &[share, memory], 1);
     }
     out.end(']');
 }

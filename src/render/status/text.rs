@@ -59,7 +59,7 @@ fn agent(status: &Json, now: u64, page: &mut Page) {
     let clock = match (of(clock, "state"), of(clock, "source")) {
         ("confirmed", "ntp") => "set by NTP",
         ("confirmed", _) => "agrees with the server's",
-        ("wrong", _) => "{clock.ahead_seconds:ahead} of the server's",
+        ("wrong", _) => "differs from the server's: {clock.ahead_seconds:ahead}",
         _ => "not confirmed yet by NTP or a server",
     };
     // (name, template of the value; the row is left out if it is empty)

@@ -1,7 +1,7 @@
 //! Lists of a second: devices, filesystems, containers, and the agent's part.
 
 use super::View;
-use super::text::{amount, decimal, number, pad, right};
+use super::text::{self, amount, decimal, pad, right};
 use crate::base::json::Json;
 
 /// Columns of a value.
@@ -12,41 +12,55 @@ const WIDE: usize = 60;
 const NAME: (usize, usize) = (8, 50);
 
 /// How a value of a list is written.
-type Write = fn(f64) -> String;
+#[derive(Clone, Copy)]
+enum Write {
+    /// With so many decimals.
+    Number(usize),
+    Bytes,
+    /// In percent of the value before it.
+    Share,
+    /// As it is in JSON.
+    Any,
+}
+
+/// A column: its title, the position of its value in an element, and how the value is written.
+type Column = (&'static str, usize, Write);
+
+const NETWORK: [Column; 2] = [("in/s", 1, Write::Bytes), ("out/s", 2, Write::Bytes)];
+/// Those behind the first two are shown on a narrow terminal, too.
+const DISKS: [Column; 4] = [
+    ("reads/s", 1, Write::Number(0)),
+    ("writes/s", 2, Write::Number(0)),
+    ("read/s", 3, Write::Bytes),
+    ("written/s", 4, Write::Bytes),
+];
+const FILESYSTEMS: [Column; 3] = [
+    ("used", 2, Write::Bytes),
+    ("size", 1, Write::Bytes),
+    ("used %", 2, Write::Share),
+];
+const CONTAINERS: [Column; 2] = [("cpu %", 1, Write::Number(1)), ("memory", 2, Write::Bytes)];
+const PLUGINS: [Column; 1] = [("", 1, Write::Any)];
 
 /// A title, then one line for each element. Lists without elements are left out.
 pub(super) fn lists(view: &View<'_>, columns: usize) -> Vec<Vec<String>> {
-    let is_wide = columns >= WIDE;
-    let rate: Write = |number| decimal(number, 0);
-    let percent: Write = |number| decimal(number, 1);
-    let devices: &[(&str, usize, Write)] = if is_wide {
-        &[
-            ("reads/s", 1, rate),
-            ("writes/s", 2, rate),
-            ("read/s", 3, amount),
-            ("written/s", 4, amount),
-        ]
-    } else {
-        &[("read/s", 3, amount), ("written/s", 4, amount)]
-    };
-    let network: &[(&str, usize, Write)] = &[("in/s", 1, amount), ("out/s", 2, amount)];
-    let groups: &[(&str, usize, Write)] = &[("cpu %", 1, percent), ("memory", 2, amount)];
+    let disks = if columns >= WIDE { 0 } else { 2 };
+    let disks = DISKS.get(disks..).unwrap_or_default();
     let mut lists = vec![
-        table("Network", view.event, "network", network, columns),
-        table("Disks", view.event, "disks", devices, columns),
-        filesystems(view.full, columns),
-        table("Containers", view.event, "containers", groups, columns),
+        table("Network", view.event, &NETWORK, columns),
+        table("Disks", view.event, disks, columns),
+        table("Filesystems", view.full, &FILESYSTEMS, columns),
+        table("Containers", view.event, &CONTAINERS, columns),
     ];
     match view.agent {
         Some(Ok(agent)) => {
-            lists.push(states("Destinations", agent, "destinations"));
-            lists.push(states("Checks", agent, "checks"));
-            lists.push(plugins(agent, columns));
+            lists.push(states("Destinations", agent));
+            lists.push(states("Checks", agent));
+            lists.push(table("Plugins", agent, &PLUGINS, columns));
         }
         Some(Err(why)) => {
-            lists.push(vec![
-                ["Agent: no checks, plugins, destinations: ", why].concat(),
-            ]);
+            let why = ["Agent: no checks, plugins, destinations: ", why].concat();
+            lists.push(vec![why]);
         }
         None => {}
     }
@@ -75,123 +89,88 @@ pub(super) fn shares(lists: &[Vec<String>], room: usize) -> Vec<usize> {
     }
 }
 
-/// The elements of the list `name`; none if there is no such list.
-fn elements<'a>(of: &'a Json, name: &str) -> &'a [Json] {
-    match of.member(name) {
+/// The elements of the list whose name is `title` in lower case; none if there is no such list.
+fn elements<'a>(of: &'a Json, title: &str) -> &'a [Json] {
+    match of.member(&title.to_ascii_lowercase()) {
         Some(Json::List(list)) => list,
         _ => &[],
     }
 }
 
+/// The value at the position `at` of an element.
+fn value(element: &Json, at: usize) -> &Json {
+    match element {
+        Json::List(values) => values.get(at).unwrap_or(&Json::Null),
+        _ => &Json::Null,
+    }
+}
+
 /// The text at the position `at` of an element.
 fn text_at(element: &Json, at: usize) -> &str {
-    match at_position(element, at) {
-        Some(Json::Text(text)) => text,
+    match value(element, at) {
+        Json::Text(text) => text,
         _ => "",
     }
 }
 
-fn at_position(element: &Json, at: usize) -> Option<&Json> {
-    match element {
-        Json::List(values) => values.get(at),
-        _ => None,
+/// A value as it is shown; `None` if there is none.
+fn shown(element: &Json, at: usize, write: Write) -> Option<String> {
+    let is = value(element, at);
+    if let Write::Any = write {
+        return Some(is.to_string());
     }
+    let number = text::number(Some(is))?;
+    Some(match write {
+        Write::Number(decimals) => decimal(number, decimals),
+        Write::Share => {
+            let whole = text::number(Some(value(element, at - 1)))?;
+            decimal(number / whole.max(1.0) * 100.0, 1)
+        }
+        _ => amount(number),
+    })
 }
 
-/// Columns of a name beside so many values.
-fn name_width(columns: usize, values: usize) -> usize {
-    columns.saturating_sub(values * VALUE).clamp(NAME.0, NAME.1)
-}
-
-/// A list of names with numbers: for each column its title, its position and how it is written.
-fn table(
-    title: &str,
-    of: &Json,
-    name: &str,
-    values: &[(&str, usize, Write)],
-    columns: usize,
-) -> Vec<String> {
-    let width = name_width(columns, values.len());
-    let elements = elements(of, name);
-    if elements.is_empty() {
-        return Vec::new();
-    }
-    let mut first = pad(title, width);
-    for (title, _, _) in values {
-        first.push_str(&right(title, VALUE));
-    }
-    let mut lines = vec![first];
-    for element in elements {
+/// A list of names with values.
+fn table(title: &str, of: &Json, values: &[Column], columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let width = columns.saturating_sub(values.len() * VALUE);
+    let width = width.clamp(NAME.0, NAME.1);
+    for element in elements(of, title) {
+        if lines.is_empty() {
+            let mut line = pad(title, width);
+            for (title, _, _) in values {
+                line.push_str(&right(title, VALUE));
+            }
+            lines.push(line.trim_ascii_end().to_owned());
+        }
         let mut line = pad(text_at(element, 0), width);
         for (_, at, write) in values {
-            let value = number(at_position(element, *at));
-            line.push_str(&right(&value.map_or("-".to_owned(), write), VALUE));
+            let value = shown(element, *at, *write);
+            line.push_str(&right(value.as_deref().unwrap_or("-"), VALUE));
         }
         lines.push(line);
     }
     lines
 }
 
-/// Use, size and share of each filesystem.
-fn filesystems(of: &Json, columns: usize) -> Vec<String> {
-    let elements = elements(of, "filesystems");
-    if elements.is_empty() {
-        return Vec::new();
-    }
-    let width = name_width(columns, 3);
-    let line = |name: &str, values: [&str; 3]| {
-        let values = values.map(|value| right(value, VALUE)).concat();
-        [pad(name, width), values].concat()
-    };
-    let mut lines = vec![line("Filesystems", ["used", "size", "used %"])];
-    for element in elements {
-        let size = number(at_position(element, 1)).unwrap_or_default();
-        let used = number(at_position(element, 2)).unwrap_or_default();
-        let share = used / size.max(1.0) * 100.0;
-        let values = [amount(used), amount(size), decimal(share, 1)];
-        lines.push(line(
-            text_at(element, 0),
-            values.each_ref().map(String::as_str),
-        ));
-    }
-    lines
-}
-
 /// Name, state and message of each check or destination: those that are not well come first.
-fn states(title: &str, of: &Json, name: &str) -> Vec<String> {
-    let elements = elements(of, name);
-    if elements.is_empty() {
-        return Vec::new();
-    }
-    let state = |element: &Json| match at_position(element, 1) {
-        Some(Json::Bool(true)) => "OK".to_owned(),
-        Some(Json::Bool(false)) => "FAILING".to_owned(),
-        _ => text_at(element, 1).to_owned(),
-    };
-    let mut lines = vec![title.to_owned()];
+fn states(title: &str, of: &Json) -> Vec<String> {
+    let mut lines = Vec::new();
     for is_well in [false, true] {
-        for element in elements {
-            let state = state(element);
+        for element in elements(of, title) {
+            if lines.is_empty() {
+                lines.push(title.to_owned());
+            }
+            let state = match value(element, 1) {
+                Json::Bool(true) => "OK",
+                Json::Bool(false) => "FAILING",
+                _ => text_at(element, 1),
+            };
             if (state == "OK") == is_well {
                 let (name, message) = (text_at(element, 0), text_at(element, 2));
-                lines.push([&pad(&state, VALUE), name, "  ", message].concat());
+                lines.push([&pad(state, VALUE), name, "  ", message].concat());
             }
         }
     }
-    lines
-}
-
-/// The values of plugins.
-fn plugins(of: &Json, columns: usize) -> Vec<String> {
-    let elements = elements(of, "plugins");
-    if elements.is_empty() {
-        return Vec::new();
-    }
-    let width = name_width(columns, 1);
-    let mut lines = vec!["Plugins".to_owned()];
-    lines.extend(elements.iter().map(|element| {
-        let value = at_position(element, 1).map_or("-".to_owned(), Json::to_string);
-        [pad(text_at(element, 0), width), right(&value, VALUE)].concat()
-    }));
     lines
 }

@@ -5,19 +5,22 @@ mod lists;
 mod text;
 
 use crate::base::json::Json;
-use text::{LABEL, amount, bar, decimal, fit, number, wrapped};
+use crate::collect::readings::RESOURCES;
+use text::{LABEL, amount, bar, decimal, fit, number, span, wrap};
 
-/// CPU states of a bar: their names in an event, and their letters.
-const STATES: [(&str, char); 8] = [
-    ("user", 'u'),
-    ("nice", 'n'),
-    ("system", 's'),
-    ("irq", 'h'),
-    ("softirq", 'o'),
-    ("steal", 't'),
-    ("guest", 'g'),
-    ("iowait", 'w'),
+/// CPU states of a bar: their letters, and their names in an event.
+const STATES: [&str; 8] = [
+    "u user",
+    "n nice",
+    "s system",
+    "h irq",
+    "o softirq",
+    "t steal",
+    "g guest",
+    "w iowait",
 ];
+/// Parts of memory in an event.
+const MEMORY: [&str; 6] = ["total", "used", "available", "buffers", "cached", "free"];
 /// Most characters of a bar.
 const BAR: usize = 60;
 
@@ -44,55 +47,63 @@ pub(crate) fn lines(view: &View<'_>, columns: usize, rows: usize) -> Vec<String>
         lines.extend(list.into_iter().take(share));
     }
     lines.truncate(rows);
-    lines.iter().map(|line| fit(line, columns)).collect()
+    for line in &mut lines {
+        *line = fit(line, columns);
+    }
+    lines
 }
 
 /// What every host has: name, load, CPU, memory, swap, pressure.
 fn head(view: &View<'_>, columns: usize) -> Vec<String> {
-    let event = view.event;
     let mut lines = vec![title(view)];
     let width = columns.saturating_sub(LABEL + 10).clamp(8, BAR);
-    if let Some(cpu) = event.member("cpu") {
-        let shares = STATES.map(|(name, letter)| (number(cpu.member(name)), letter));
-        let used: f64 = shares.iter().filter_map(|(share, _)| *share).sum();
-        lines.push(gauge("CPU", &bar(&shares, width), used));
-        let mut words = STATES.iter().filter_map(|(name, letter)| {
-            let share = decimal(number(cpu.member(name))?, 1);
-            let letter = letter.to_string();
-            Some([&letter, " ", name, " ", &share].concat())
-        });
-        lines.extend(wrapped("", &mut words, columns));
+    let object = |name| view.event.member(name).unwrap_or(&Json::Null);
+    let cpu = object("cpu");
+    let states = words(cpu, &STATES, |share| decimal(share, 1));
+    if !states.is_empty() {
+        let shares = STATES.map(|label| (named(cpu, label), label.chars().next().unwrap_or(' ')));
+        let used = shares.iter().filter_map(|(share, _)| *share).sum();
+        lines.push(gauge("CPU", &shares, used, width));
     }
-    if let Some(memory) = event.member("memory") {
-        let bytes = |name| number(memory.member(name));
-        let total = bytes("total").unwrap_or_default();
-        if let Some(used) = bytes("used").filter(|_| total > 0.0) {
-            let share = used / total * 100.0;
-            lines.push(gauge("Memory", &bar(&[(Some(share), '#')], width), share));
-        }
-        let names = ["total", "used", "available", "buffers", "cached", "free"];
-        let mut words = names
-            .iter()
-            .filter_map(|name| Some([name, " ", &amount(bytes(name)?)].concat()));
-        lines.extend(wrapped("", &mut words, columns));
-        let swap = bytes("swap_total").filter(|total| *total > 0.0);
-        if let Some((total, free)) = swap.zip(bytes("swap_free")) {
-            let used = amount((total - free).max(0.0));
-            let words = [
-                ["total ", &amount(total)].concat(),
-                ["used ", &used].concat(),
-            ];
-            lines.extend(wrapped("Swap", &mut words.into_iter(), columns));
-        }
+    wrap("", &states, columns, &mut lines);
+    let memory = object("memory");
+    let bytes = |name| named(memory, name);
+    let total = bytes("total").unwrap_or_default();
+    if let Some(used) = bytes("used").filter(|_| total > 0.0) {
+        let share = used / total * 100.0;
+        lines.push(gauge("Memory", &[(Some(share), '#')], share, width));
     }
-    if let Some(pressure) = event.member("pressure") {
-        let mut words = ["cpu", "memory", "io"].iter().filter_map(|name| {
-            let share = decimal(number(pressure.member(name))?, 2);
-            Some([name, " ", &share, "%"].concat())
-        });
-        lines.extend(wrapped("Pressure", &mut words, columns));
+    wrap("", &words(memory, &MEMORY, amount), columns, &mut lines);
+    let total = bytes("swap_total").unwrap_or_default();
+    if let Some(free) = bytes("swap_free").filter(|_| total > 0.0) {
+        let used = amount((total - free).max(0.0));
+        let swap = [
+            ["total ", &amount(total)].concat(),
+            ["used ", &used].concat(),
+        ];
+        wrap("Swap", &swap, columns, &mut lines);
     }
+    let shares = words(object("pressure"), &RESOURCES, |share| {
+        decimal(share, 2) + "%"
+    });
+    wrap("Pressure", &shares, columns, &mut lines);
     lines
+}
+
+/// The number of the object `of` whose name is the last word of `label`.
+fn named(of: &Json, label: &str) -> Option<f64> {
+    number(of.member(label.rsplit(' ').next().unwrap_or(label)))
+}
+
+/// The numbers of the object `of` that are there, each behind its label.
+fn words(of: &Json, labels: &[&str], write: fn(f64) -> String) -> Vec<String> {
+    let mut words = Vec::new();
+    for label in labels {
+        if let Some(number) = named(of, label) {
+            words.push([label, " ", &write(number)].concat());
+        }
+    }
+    words
 }
 
 /// Name of the host, time since its start, cores and load.
@@ -101,39 +112,35 @@ fn title(view: &View<'_>) -> String {
         Some(Json::Text(name)) => name.clone(),
         _ => String::new(),
     };
+    let mut add = |name: &str, value: &str| {
+        title.push_str(name);
+        title.push_str(value);
+    };
     let milliseconds = number(view.event.member("time")).unwrap_or_default();
     if let Some(boot) = number(view.host.member("boot")) {
-        title.extend([
-            "  up ",
-            &text::span((milliseconds / 1000.0 - boot).max(0.0)),
-        ]);
+        add("  up ", &span((milliseconds / 1000.0 - boot).max(0.0)));
     }
     if let Some(cores) = number(view.host.member("cores")) {
-        title.extend(["  cores ", &decimal(cores, 0)]);
+        add("  cores ", &decimal(cores, 0));
     }
     if let Some(Json::List(load)) = view.event.member("load") {
-        title.push_str("  load");
+        add("  load", "");
         for mean in load {
-            title.extend([
-                " ",
-                &number(Some(mean)).map_or("-".to_owned(), |mean| decimal(mean, 2)),
-            ]);
+            let mean = number(Some(mean)).map(|mean| decimal(mean, 2));
+            add(" ", mean.as_deref().unwrap_or("-"));
         }
     }
     title
 }
 
-/// A label, a bar and a share in percent.
-fn gauge(label: &str, bar: &str, share: f64) -> String {
-    [
-        &text::pad(label, LABEL),
-        "[",
-        bar,
-        "] ",
-        &decimal(share, 1),
-        "%",
-    ]
-    .concat()
+/// A label, a bar of `width` for `shares`, and a share in percent.
+fn gauge(label: &str, shares: &[(Option<f64>, char)], share: f64, width: usize) -> String {
+    let (label, bar, share) = (
+        text::pad(label, LABEL),
+        bar(shares, width),
+        decimal(share, 1),
+    );
+    [&label, "[", &bar, "] ", &share, "%"].concat()
 }
 
 #[cfg(test)]

@@ -17,27 +17,40 @@ pub(super) fn number(json: Option<&Json>) -> Option<f64> {
 
 /// A number that is not negative, with 0 to 2 decimals.
 pub(super) fn decimal(number: f64, decimals: usize) -> String {
-    let scale = [1_u32, 10, 100].get(decimals).copied().unwrap_or(1);
-    let units = rounded(number * f64::from(scale));
-    let (whole, fraction) = (units / u64::from(scale), units % u64::from(scale));
-    let (whole, fraction) = (whole.to_string(), fraction.to_string());
-    if decimals == 0 {
-        return whole;
+    let scale = [1.0, 10.0, 100.0].get(decimals).copied();
+    point(rounded(number * scale.unwrap_or(1.0)), decimals)
+}
+
+/// A number of units of 10 to the power of minus `decimals`.
+fn point(units: u64, decimals: usize) -> String {
+    let mut text = digits(units, decimals + 1);
+    if decimals > 0 {
+        text.insert(text.len() - decimals, '.');
     }
-    let zero = if decimals > fraction.len() { "0" } else { "" };
-    [&whole, ".", zero, &fraction].concat()
+    text
+}
+
+/// A number of at least `least` digits.
+fn digits(number: u64, least: usize) -> String {
+    let mut digits = number.to_string();
+    while digits.len() < least {
+        digits.insert(0, '0');
+    }
+    digits
 }
 
 /// A number of bytes in up to five characters, with a unit of a power of 1024.
 pub(super) fn amount(bytes: f64) -> String {
     let mut tenths = rounded(bytes).saturating_mul(10);
-    for unit in ["B", "K", "M", "G", "T", "P", "E"] {
+    for unit in "BKMGTPE".chars() {
         if tenths < 10240 {
-            let (whole, fraction) = ((tenths / 10).to_string(), (tenths % 10).to_string());
-            if unit == "B" || tenths >= 1000 {
-                return [whole.as_str(), unit].concat();
+            let is_whole = unit == 'B' || tenths >= 1000;
+            let mut text = point(tenths, 1);
+            if is_whole {
+                text.truncate(text.len() - 2);
             }
-            return [&whole, ".", &fraction, unit].concat();
+            text.push(unit);
+            return text;
         }
         tenths = tenths.saturating_add(512) / 1024;
     }
@@ -47,17 +60,9 @@ pub(super) fn amount(bytes: f64) -> String {
 /// A number of seconds as days, hours and minutes.
 pub(super) fn span(seconds: f64) -> String {
     let minutes = rounded(seconds) / 60;
-    let two = |number: u64| {
-        let digits = number.to_string();
-        if digits.len() < 2 {
-            ["0", &digits].concat()
-        } else {
-            digits
-        }
-    };
-    let (days, hours) = (minutes / 1440, two(minutes / 60 % 24));
-    let (days, minutes) = (days.to_string(), two(minutes % 60));
-    [days.as_str(), "d ", &hours, ":", &minutes].concat()
+    let days = digits(minutes / 1440, 1);
+    let (hours, minutes) = (digits(minutes / 60 % 24, 2), digits(minutes % 60, 2));
+    [&days, "d ", &hours, ":", &minutes].concat()
 }
 
 #[expect(
@@ -72,16 +77,18 @@ fn rounded(number: f64) -> u64 {
 /// A bar of `width` characters for shares of a hundred percent: of each share its letter.
 pub(super) fn bar(shares: &[(Option<f64>, char)], width: usize) -> String {
     let mut bar = String::new();
-    let (mut sum, mut filled) = (0.0, 0);
+    let mut sum = 0.0;
     for (share, letter) in shares {
         sum += share.unwrap_or_default();
         let end = usize::try_from(rounded(sum * width as f64 / 100.0)).unwrap_or(width);
-        while filled < end.min(width) {
+        // Letters have one byte.
+        while bar.len() < end.min(width) {
             bar.push(*letter);
-            filled += 1;
         }
     }
-    bar.extend((filled..width).map(|_| '.'));
+    while bar.len() < width {
+        bar.push('.');
+    }
     bar
 }
 
@@ -89,52 +96,53 @@ pub(super) fn bar(shares: &[(Option<f64>, char)], width: usize) -> String {
 /// characters are escaped.
 pub(super) fn pad(text: &str, width: usize) -> String {
     let mut padded = fit(text, width.saturating_sub(1));
-    let missing = width.saturating_sub(columns(&padded));
-    padded.extend((0..missing).map(|_| ' '));
+    for _ in columns(&padded)..width {
+        padded.push(' ');
+    }
     padded
 }
 
 /// The text behind spaces, `width` columns together; longer if the text is.
 pub(super) fn right(text: &str, width: usize) -> String {
-    let missing = width.saturating_sub(columns(text));
-    let mut padded: String = (0..missing).map(|_| ' ').collect();
-    padded.push_str(text);
-    padded
+    let mut padded = String::new();
+    for _ in columns(text)..width {
+        padded.push(' ');
+    }
+    padded + text
 }
 
 /// The beginning of the text that has up to `width` columns. Control characters are escaped.
 pub(super) fn fit(text: &str, width: usize) -> String {
-    let mut left = width;
-    let text = escaped(text);
-    let cut = text.chars().take_while(|c| {
-        let fits = left >= columns_of(*c);
-        left = left.saturating_sub(columns_of(*c));
-        fits
-    });
-    cut.collect()
+    let mut text = escaped(text);
+    let mut taken = 0;
+    for (at, c) in text.char_indices() {
+        taken += columns_of(c);
+        if taken > width {
+            text.truncate(at);
+            break;
+        }
+    }
+    text
 }
 
-/// Lines with a label before the first one, and as many words as each holds.
-pub(super) fn wrapped(
-    label: &str,
-    words: &mut dyn Iterator<Item = String>,
-    width: usize,
-) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = pad(label, LABEL);
-    let mut is_first = true;
+/// Appends lines with a label before the first one, and as many words as each holds. Without words,
+/// there is no line.
+pub(super) fn wrap(label: &str, words: &[String], width: usize, lines: &mut Vec<String>) {
+    let mut line = String::new();
     for word in words {
-        if !is_first && columns(&line) + 2 + columns(&word) > width {
-            lines.push(std::mem::replace(&mut line, pad("", LABEL)));
-            is_first = true;
+        if line.is_empty() {
+            line = pad(label, LABEL);
+        } else if columns(&line) + 2 + columns(word) > width {
+            lines.push(line);
+            line = pad("", LABEL);
+        } else {
+            line.push_str("  ");
         }
-        line.extend([if is_first { "" } else { "  " }, &word]);
-        is_first = false;
+        line.push_str(word);
     }
-    if !is_first {
+    if !line.is_empty() {
         lines.push(line);
     }
-    lines
 }
 
 #[cfg(test)]

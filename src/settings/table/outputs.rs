@@ -1,10 +1,9 @@
 //! The keys of `[[otlp]]` and `[[organization]]`.
 
 use std::mem;
-use std::net::SocketAddr;
 
 use super::STATUS;
-use crate::base::url::host_and_port;
+use crate::base::url::address;
 use crate::config::apibase::apibase;
 use crate::config::item::Item;
 use crate::config::key::quoted;
@@ -234,10 +233,7 @@ pub(in crate::settings) fn protocol(name: &str) -> Result<OtlpProtocol, String> 
 /// Where the listener accepts connections; `None` if the text is empty.
 pub(super) fn listen(item: Item<'_>) -> Result<Option<Placed<Listen>>, String> {
     let text = item.string()?;
-    let tcp = || {
-        let (host, port) = host_and_port(text)?;
-        Some(Listen::Tcp(SocketAddr::new(host.parse().ok()?, port?)))
-    };
+    let tcp = || Some(Listen::Tcp(address(text)?));
     let value = if text.is_empty() {
         return Ok(None);
     } else if text.starts_with('/') {

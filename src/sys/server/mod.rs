@@ -146,38 +146,44 @@ impl Server {
 
     /// Time until the next deadline; `None` while there is none.
     fn wait(&self, now: Moment) -> Option<Duration> {
-        let deadlines = self.connections.iter().map(Connection::deadline);
-        let doors = self.doors.iter().filter_map(Door::deadline);
-        let next = deadlines.chain(doors).chain(self.due).min();
+        let mut next = self.due;
+        let mut add = |deadline: Moment| {
+            next = Some(next.map_or(deadline, |next| next.min(deadline)));
+        };
+        for connection in &self.connections {
+            add(connection.deadline());
+        }
+        for door in &self.doors {
+            door.deadline().map(&mut add);
+        }
         next.map(|deadline| deadline.since(now))
     }
 
     /// Waits up to `wait`, then reads, answers and writes what is ready, and ends the connections
     /// whose time is up.
     fn turn(&mut self, wait: Option<Duration>, clock: &dyn Clock, answer: &mut dyn Answer) {
-        let accepts = |door: &Door| door.accepts() && self.open(door.via()) < OPEN;
-        let connections = self.connections.iter();
-        let polled = connections.map(|one| entry(one.descriptor(), one.events()));
-        // poll(2) passes over negative descriptors.
-        let doors = self.doors.iter().map(|door| {
-            let descriptor = accepts(door).then(|| door.descriptor());
-            entry(descriptor.unwrap_or(-1), libc::POLLIN)
-        });
-        let waker = entry(answer.waker().unwrap_or(-1), libc::POLLIN);
-        let mut polled: Vec<libc::pollfd> = polled.chain(doors).chain([waker]).collect();
+        // Connections, then doors, then what streams wait for.
+        let mut polled = Vec::new();
+        for connection in &self.connections {
+            polled.push(entry(connection.descriptor(), connection.events()));
+        }
+        for door in &self.doors {
+            let accepts = door.accepts() && self.open(door.via()) < OPEN;
+            // poll(2) passes over negative descriptors.
+            let descriptor = if accepts { door.descriptor() } else { -1 };
+            polled.push(entry(descriptor, libc::POLLIN));
+        }
+        polled.push(entry(answer.waker().unwrap_or(-1), libc::POLLIN));
         poll(&mut polled, wait);
-        let ready: Vec<bool> = polled.iter().map(|entry| entry.revents != 0).collect();
-        let (connections, rest) = ready.split_at(self.connections.len());
-        for (at, _) in connections.iter().enumerate().filter(|(_, ready)| **ready) {
-            self.proceed(at, clock, answer);
-        }
-        let now = clock.moment();
-        let (waker, doors) = rest.split_last().unwrap_or((&false, &[]));
-        for (at, _) in doors.iter().enumerate().filter(|(_, ready)| **ready) {
-            self.accept(at, now, answer);
-        }
-        if *waker {
-            answer.woken();
+        let connections = self.connections.len();
+        for (at, _) in (0..).zip(&polled).filter(|(_, entry)| entry.revents != 0) {
+            if at < connections {
+                self.proceed(at, clock, answer);
+            } else if at - connections < self.doors.len() {
+                self.accept(at - connections, clock.moment(), answer);
+            } else {
+                answer.woken();
+            }
         }
         self.due = answer.turn(self.watchers(), clock);
         let now = clock.moment();

@@ -34,14 +34,14 @@ fn address_space(plugins: &str, runs: usize) -> u64 {
     sandbox.configure(&fake_server.base(), &plugins);
     sandbox.adopt(&add_prompt_host(&fake_server));
     let agent = sandbox.start();
-    fake_server.wait(limit(15), "values", |seen| {
+    fake_server.wait(limit(100), "values", |seen| {
         seen.to("POST", "/api/v0/tsdb").next().map(drop)
     });
-    let size = poll_until(limit(30), "an end of all plugins", || {
+    let size = poll_until(limit(100), "an end of all plugins", || {
         let done = fs::read(&log).map_or(0, |text| text.len());
-        // main, signal, poster, request, and two threads that ask for the sizes of filesystems: for
-        // the description and for the rounds
-        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 6;
+        // main, signal, poster, request, listener, and two threads that ask for the sizes of
+        // filesystems: for the description and for the rounds
+        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 7;
         (done >= runs && is_idle).then(|| status(&agent, "VmSize:"))
     });
     agent.signal(Signal::TERM);
