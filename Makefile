@@ -5,10 +5,10 @@ TARGETS := amd64 arm64 armv7 armv6
 # of its own, whose message says what was bought. These are what there is; the outputs (OTLP,
 # Prometheus, organizations) and what shows the agent (status, diagnose, live, logs, top) were to
 # cost 95,000 of amd64 and 85,000 of the others: 1,555,000, 1,294,000, 1,095,000 and 1,170,000.
-LIMIT_amd64 := 1723000
-LIMIT_arm64 := 1424000
-LIMIT_armv7 := 1202000
-LIMIT_armv6 := 1282000
+LIMIT_amd64 := 1705000
+LIMIT_arm64 := 1412000
+LIMIT_armv7 := 1191000
+LIMIT_armv6 := 1270000
 # Of the binary in an image, whatever its platform.
 LIMIT := $(LIMIT_amd64)
 AIM_amd64 := 1024000
