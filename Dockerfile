@@ -1,7 +1,7 @@
 # The image: the agent's binary, the notices of what it is linked with, a directory for its state,
 # and nothing else. One build makes it for every platform:
 #
-#     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6 .
+#     docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7,linux/riscv64 .
 #
 # or `make image-all`, with whichever of docker buildx, buildah and podman there is. Every platform
 # is compiled on the machine that builds, by the scripts of `make dist`; nothing is emulated.

@@ -44,7 +44,7 @@ impl Answers {
             version: "0".to_owned(),
             revision: "0".to_owned(),
             keep_alive: false,
-            proxy: Rules::read(|_| None),
+            proxy: Rules::read(&|_| None),
             ca_file: None,
             limit: Duration::from_secs(3),
         };

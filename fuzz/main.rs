@@ -56,13 +56,30 @@ mod install {
     }
 }
 
+/// The reader of plugins' archives.
+#[path = "../src/plugin_install"]
+mod plugin_install {
+    mod archive;
+
+    /// Reads every entry whose content is one.
+    pub(crate) fn unpack(bytes: &[u8]) {
+        drop(archive::unpack(bytes, &mut |entry| {
+            while entry.content.read(&mut [0; 4096])? > 0 {}
+            Ok(())
+        }));
+    }
+}
+
 mod answers;
 #[cfg(fuzzing)]
 mod coverage;
 mod disk;
+#[path = "../src/parse/elf/sample.rs"]
+mod elf_sample;
 mod h2;
 mod memory;
 mod mutate;
+mod plugins;
 mod targets;
 
 use std::panic::{self, AssertUnwindSafe};

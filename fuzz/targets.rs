@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::answers::Answers;
 use crate::base::clock::Unix;
@@ -12,9 +13,12 @@ use crate::deliver::record::Record;
 use crate::disk;
 use crate::h2;
 use crate::install;
+use crate::parse::dns::records;
 use crate::parse::{
-    cpuinfo, diskstats, loadavg, meminfo, mountinfo, netdev, plugin, release, stat,
+    certificate, cpuinfo, diskstats, gitconfig, loadavg, manifest, meminfo, mountinfo, netdev, ntp,
+    plugin, plugin_lock, plugin_target, release, stat,
 };
+use crate::plugins;
 use crate::sys::http::head;
 use crate::wire::error;
 
@@ -164,6 +168,47 @@ pub(crate) fn all() -> Vec<Target> {
                 drop(error::message(400, &text));
             },
         ),
+        target(
+            "dns-answer",
+            vec![
+                b"\0\x07\x81\x80\0\x01\0\x04\0\0\0\0\x01a\0\0\x01\0\x01\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x02\
+                \xc0\x0c\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x01\x02\x03\x04\0\0\x10\0\x01\0\0\0\x3c\0\x03\x02\"\xff\
+                \0\x01\x01\0\x01\0\0\0\x3c\0\x05\0\x01ab\\".to_vec(),
+            ],
+            &[b"\xc0\x0c", b"\xc0", b"\x3f", b"\0\x06\0\x01", b"\0\x21\0\x01", b"\xff\xff"],
+            |bytes| {
+                let id = bytes.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
+                drop(records::answer(bytes, id));
+            },
+        ),
+        target(
+            "certificate",
+            vec![
+                b"\x30\x2e\x30\x2c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\0\x30\0\x30\x1e\x17\x0d260101000000Z\x17\
+                \x0d270101000000Z".to_vec(),
+                b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_vec(),
+            ],
+            &[b"\x30\x80", b"\x83\xff\xff\xff", b"\x18\x0f99991231235959Z", b"-----BEGIN ", b"\xa0"],
+            |bytes| {
+                drop((certificate::first(bytes), certificate::not_after(bytes)));
+            },
+        ),
+        target(
+            "ntp",
+            vec![
+                b"(uuuuittayttttbtt) 0 4 4 2 -25 1 2 4 10 0 0 1 10 20 30 40 false 27 1206\n".to_vec(),
+                b"Stratum         : 3\nLast offset     : -0.000125 seconds\nstratum=2, offset=0.5\n".to_vec(),
+            ],
+            &[b"18446744073709551615 ", b"inf", b"1e999", b",", b"Stratum : 0\n"],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                let time = Duration::from_secs(1_700_000_000);
+                let packet = ntp::offset(bytes, time, time);
+                let daemons = (ntp::of_chronyc(&text, true), ntp::of_ntpq(&text, true));
+                let found = (packet, daemons, ntp::of_timesyncd(&text));
+                assert!(found.0.is_err() || bytes.len() >= 48, "a short answer");
+            },
+        ),
         target("spool", vec![disk::file()], disk::PIECES, disk::open),
         target("spool-records", disk::records(), disk::PIECES, |bytes| {
             drop(Record::read(bytes));
@@ -179,6 +224,26 @@ pub(crate) fn all() -> Vec<Target> {
                 b"4755 0 0 ", b"/../", b"/var/lib/mackerel-agent/id",
             ],
             |bytes| install::read(&String::from_utf8_lossy(bytes)),
+        ),
+        target("plugin-archive", plugins::archives(), plugins::ARCHIVE, plugins::unpack),
+        target("plugin-elf", plugins::programs(), plugins::ELF, plugins::elf),
+        target(
+            "plugin-lock",
+            vec![plugins::lock()],
+            &[
+                b"{\"source\":", b"\"files\":{", b"\"tag\":", b"check-", b"\\u0026", b"#sha256=", b"@v1",
+                b"file:///", b"[github]\ntoken = ", b"  check-x\n",
+            ],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                if let Ok(entries) = plugin_lock::parse(&text) {
+                    let again = plugin_lock::parse(&plugin_lock::text(&entries)).unwrap();
+                    let kept = entries.iter().filter(|entry| !entry.files.is_empty());
+                    assert!(kept.eq(&again), "read as it was written");
+                }
+                drop(plugin_target::parse(&text));
+                drop((gitconfig::token(&text), manifest::listed(&text, "check-x")));
+            },
         ),
         target(
             "http-heads",

@@ -36,7 +36,8 @@ const ALLOWED: &[(&str, bool, &[&str])] = &[
     ("measure", true, &["collect", "render"]),
     ("listen", true, &["render"]),
     ("settings", true, &[]),
-    ("plugins", true, &[]),
+    ("plugins", true, &["applets"]),
+    ("applets", true, &["collect"]),
     ("deliver", true, &["render"]),
     (
         "agent",
@@ -49,11 +50,12 @@ const ALLOWED: &[(&str, bool, &[&str])] = &[
         "commands",
         true,
         &[
-            "collect", "render", "measure", "deliver", "listen", "plugins", "settings",
+            "applets", "collect", "render", "measure", "deliver", "listen", "plugins", "settings",
         ],
     ),
     ("supervise", true, &["settings"]),
     ("install", true, &["settings"]),
+    ("plugin_install", true, &["settings", "install"]),
     ("cli", true, &["settings"]),
 ];
 

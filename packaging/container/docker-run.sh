@@ -2,7 +2,7 @@
 # One container that watches the host it runs on: the host's trees are mounted read-only at /host,
 # --uts=host gives its name. It runs as nobody, without a capability, in 16 MiB; the volume keeps
 # the host's id and what could not be posted yet. 40 seconds to stop are enough to deliver what
-# waits. Wants MACKEREL_APIKEY in the environment, never on the command line.
+# waits. Needs MACKEREL_APIKEY in the environment, never on the command line.
 : "${MACKEREL_APIKEY:?export it first}"
 docker run --detach --name mackerel-agent --restart unless-stopped \
     --read-only --cap-drop ALL --security-opt no-new-privileges \

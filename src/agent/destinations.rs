@@ -5,7 +5,7 @@ use super::health::Post;
 use super::status::{self, AgentStatus};
 use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Stamp, Unix};
-use crate::base::url::without_userinfo;
+use crate::base::url::without_secrets;
 use crate::config::{Config, Organization};
 use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::message::{Outcome, PosterCommand, PosterEvent};
@@ -243,7 +243,7 @@ impl Destinations {
             let name = destination.organization.as_deref();
             status.name.push_str(name.unwrap_or("main organization"));
             status.kind = "mackerel";
-            status.server = without_userinfo(&config_of(config, organization).apibase);
+            status.server = without_secrets(&config_of(config, organization).apibase);
             status.host_id.clone_from(&destination.host_id);
             all.push(status);
         }
@@ -270,7 +270,7 @@ impl Destinations {
     pub(crate) fn states(&self) -> impl Iterator<Item = (String, bool, String)> {
         self.0.iter().map(|destination| {
             let name = label(destination.organization.as_deref());
-            let name = name.trim_end_matches(": ").to_owned();
+            let name = name.strip_suffix(": ").unwrap_or_default().to_owned();
             let works = destination.stage == Stage::Running && destination.status.works();
             (name, works, destination.text())
         })

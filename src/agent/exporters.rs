@@ -1,13 +1,14 @@
 //! The OTLP destinations: one exporter each, and what it has reported. They have the order of the
 //! configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::Post;
 use super::status;
 use crate::base::channel::Sender;
 use crate::base::clock::{Moment, Stamp, Unix};
-use crate::base::url::without_userinfo;
+use crate::base::url::without_secrets;
 use crate::base::values::Values;
 use crate::config::{Config, Otlp};
 use crate::deliver::delivery::SharedDelivery;
@@ -17,6 +18,7 @@ use crate::render::status::DestinationStatus;
 use crate::settings::connection::proxies;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::localtime;
+use crate::sys::log;
 use crate::sys::uname::host_name;
 use crate::wire::check::CheckStatus;
 
@@ -32,7 +34,12 @@ pub(crate) type Start =
 struct Exporter {
     /// No other exporter of this agent has or had it.
     number: usize,
+    /// Position of the destination in the configuration.
+    at: usize,
     endpoint: String,
+    /// The endpoint without parts that may be secret, and a number if an earlier exporter has the
+    /// same.
+    shown: String,
     orders: Sender<OtlpCommand>,
     /// Shortens the exporter's request at the end.
     cancel: CancelToken,
@@ -57,7 +64,12 @@ impl Exporter {
 
     /// What a message about the destination begins with.
     fn label(&self) -> String {
-        ["otlp ", &self.endpoint, ": "].concat()
+        self.name() + ": "
+    }
+
+    /// What the destination is called in messages and values.
+    fn name(&self) -> String {
+        ["otlp ", &self.shown].concat()
     }
 
     /// The state for people.
@@ -138,12 +150,20 @@ impl Exporters {
     /// what waits; others are stopped at `now`.
     pub(super) fn configure(&mut self, prepared: Vec<Prepared>, now: Moment) {
         let mut old = std::mem::take(&mut self.all);
-        for one in prepared {
-            let at = old
+        for (at, one) in prepared.into_iter().enumerate() {
+            let mut shown = without_secrets(&one.endpoint);
+            let same = |known: &&Exporter| without_secrets(&known.endpoint) == shown;
+            let count = self.all.iter().filter(same).count();
+            if count > 0 {
+                shown.extend(["#", &(count + 1).to_string()]);
+            }
+            let known = old
                 .iter()
                 .position(|exporter| Some(exporter.number) == one.known);
-            if let Some(at) = at {
-                let mut exporter = old.swap_remove(at);
+            if let Some(known) = known {
+                let mut exporter = old.swap_remove(known);
+                exporter.at = at;
+                exporter.shown = shown;
                 exporter.takes_checks = one.takes_checks;
                 exporter.order(OtlpCommand::Configure(Box::new(one.destination)));
                 self.all.push(exporter);
@@ -154,7 +174,9 @@ impl Exporters {
             match (self.start)(number, one.destination) {
                 Ok(orders) => self.all.push(Exporter {
                     number,
+                    at,
                     endpoint: one.endpoint,
+                    shown,
                     orders,
                     cancel: one.cancel,
                     delivery: one.delivery,
@@ -164,7 +186,7 @@ impl Exporters {
                     posted: None,
                     trouble: None,
                 }),
-                Err(why) => log::error!("otlp {}: {why}", one.endpoint),
+                Err(why) => log::error!("otlp {shown}: {why}"),
             }
         }
         for mut exporter in old {
@@ -195,17 +217,20 @@ impl Exporters {
         self.all.iter().any(|exporter| exporter.takes_checks)
     }
 
-    /// Sends each destination its round of the host.
+    /// Sends each destination of the configuration its round of the host.
     pub(super) fn rounds(&mut self, rounds: Vec<Round>) {
-        for (exporter, round) in self.all.iter_mut().zip(rounds) {
-            if !round.is_empty() {
+        for (at, round) in rounds.into_iter().enumerate() {
+            let mut all = self.all.iter_mut();
+            if !round.is_empty()
+                && let Some(exporter) = all.find(|exporter| exporter.at == at)
+            {
                 exporter.order(OtlpCommand::Round(round));
             }
         }
     }
 
     /// Sends the values of a plugin to all destinations.
-    pub(super) fn custom(&mut self, values: &Values, stamp: Stamp) {
+    pub(super) fn custom(&mut self, values: &Arc<Values>, stamp: Stamp) {
         if self.all.is_empty() {
             return;
         }
@@ -319,8 +344,8 @@ impl Exporters {
             let posted_ago = exporter.posted.map(|then| now.since(then));
             let published = exporter.delivery.read();
             let mut status = status::of_delivery(published, posted_ago, exporter.has_ended);
-            status.server = without_userinfo(&exporter.endpoint);
-            status.name.push_str(&status.server);
+            status.name.push_str(&exporter.shown);
+            status.server = exporter.shown.clone();
             status.kind = "otlp";
             all.push(status);
         }
@@ -330,7 +355,7 @@ impl Exporters {
     pub(super) fn posted(&self) -> impl Iterator<Item = (String, Option<Moment>)> {
         self.all
             .iter()
-            .map(|exporter| (["otlp ", &exporter.endpoint].concat(), exporter.posted))
+            .map(|exporter| (exporter.name(), exporter.posted))
     }
 
     /// The state of each destination for people.
@@ -343,8 +368,11 @@ impl Exporters {
     pub(super) fn states(&self) -> impl Iterator<Item = (String, bool, String)> {
         self.all.iter().map(|exporter| {
             let works = exporter.trouble.is_none() && exporter.posted.is_some();
-            let name = ["otlp ", &exporter.endpoint].concat();
-            (name, works && !exporter.has_ended, exporter.text())
+            (
+                exporter.name(),
+                works && !exporter.has_ended,
+                exporter.text(),
+            )
         })
     }
 }
@@ -360,6 +388,7 @@ mod tests {
 
     use super::*;
     use crate::base::channel::{Receiver, channel};
+    use crate::config::OtlpProtocol;
 
     /// The commands to the exporters that were started, by their numbers.
     type Started = Arc<Mutex<Vec<Receiver<OtlpCommand>>>>;
@@ -428,6 +457,83 @@ mod tests {
         assert_eq!(configure(&["b:1", "b:1"]), expected);
     }
 
+    /// An exporter that cannot be started has no place among the others.
+    #[test]
+    fn exporters_get_the_rounds_of_their_own_destination() {
+        // (why this row exists, number of the exporter that is not started, rounds of the others)
+        let table = [
+            ("all are started", 9, vec![(0, 1), (1, 2), (2, 3)]),
+            ("the first is not", 0, vec![(1, 2), (2, 3)]),
+            ("one in between is not", 1, vec![(0, 1), (2, 3)]),
+        ];
+        for (why, failing, expected) in table {
+            let started = Arc::<Mutex<Vec<(usize, Receiver<OtlpCommand>)>>>::default();
+            let all = Arc::clone(&started);
+            let start = move |number: usize, _| {
+                if number == failing {
+                    return Err("no thread".to_owned());
+                }
+                let (orders, received) = channel();
+                all.lock().unwrap().push((number, received));
+                Ok(orders)
+            };
+            let mut exporters = Exporters::new(Box::new(start));
+            let prepared = exporters.prepare(&config(&["a:1", "b:1", "c:1"])).unwrap();
+            exporters.configure(prepared, Moment::default());
+            let round = |age| {
+                let stamp = Stamp {
+                    age,
+                    ..Stamp::default()
+                };
+                Round::check("c", 0, stamp)
+            };
+            exporters.rounds([1, 2, 3].map(round).into());
+            let started = started.lock().unwrap();
+            let got = started
+                .iter()
+                .filter_map(|(number, received)| match received.try_recv() {
+                    Ok(OtlpCommand::Round(round)) => Some((*number, round.stamp().age)),
+                    _ => None,
+                });
+            assert_eq!(got.collect::<Vec<_>>(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn exporters_are_shown_without_secrets_by_names_of_their_own() {
+        let (mut exporters, _started) = exporters();
+        let mut config = config(&[
+            "http://a:1/v1?t=SECRET",
+            "http://a:1/v1?t=SECRET2",
+            "http://b:1",
+        ]);
+        for otlp in &mut config.otlp {
+            otlp.protocol = OtlpProtocol::Http;
+        }
+        let expected = [
+            "otlp http://a:1/v1",
+            "otlp http://a:1/v1#2",
+            "otlp http://b:1",
+        ];
+        // The second time, each exporter has the endpoint of one that is there.
+        for _ in 0..2 {
+            let prepared = exporters.prepare(&config).unwrap();
+            exporters.configure(prepared, Moment::default());
+            let posted: Vec<String> = exporters.posted().map(|(name, _)| name).collect();
+            assert_eq!(posted, expected);
+            let states: Vec<String> = exporters.states().map(|(name, ..)| name).collect();
+            assert_eq!(states, expected);
+            let mut statuses = Vec::new();
+            exporters.add_statuses(Moment::default(), &mut statuses);
+            let mut shown: Vec<String> = exporters.posts().map(|post| post.label).collect();
+            shown.extend(exporters.texts().chain(exporters.silent()));
+            for status in statuses {
+                shown.extend([status.name, status.server]);
+            }
+            assert!(!shown.concat().contains("SECRET"), "{shown:?}");
+        }
+    }
+
     #[test]
     fn exporters_get_what_concerns_them() {
         let (mut exporters, started) = exporters();
@@ -442,7 +548,7 @@ mod tests {
         assert_eq!(commands(&started), [vec![], vec!["round"]]);
         let mut values = Values::default();
         values.put("custom.a", 1.0);
-        exporters.custom(&values, Stamp::default());
+        exporters.custom(&Arc::new(values), Stamp::default());
         assert_eq!(commands(&started), [["round"], ["round"]]);
         exporters.ask();
         assert_eq!(exporters.silent().count(), 2);

@@ -19,6 +19,7 @@ use crate::plugins::plugin_schedule::Id;
 use crate::render::prometheus::{self, AgentState, Exposition};
 use crate::settings::key;
 use crate::sys::fsstat::FsStats;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 use crate::sys::root::Root;
 use crate::sys::server::{Bind, Door, Listener, Place, SocketPath, Via};
@@ -58,12 +59,13 @@ impl Latest {
             }
             for (name, value) in values.iter() {
                 let name = name.strip_prefix(CUSTOM).unwrap_or(name);
-                let place = all.binary_search_by(|(known, _)| known.as_str().cmp(name));
-                if let Err(place) = place {
-                    all.insert(place, (name.to_owned(), value));
-                }
+                all.push((name.to_owned(), value));
             }
         }
+        // Sorted once: a plugin may print 20,000 names in any order, and the main thread waits. The
+        // sort is stable, so that the latest value of a name stays the first.
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all.dedup_by(|(one, _), (other, _)| one == other);
         all
     }
 }

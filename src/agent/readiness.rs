@@ -7,6 +7,7 @@ use crate::config::Readiness;
 use crate::deliver::message::PosterCommand;
 use crate::sys::exec::{self, End, Limits, StopSign, Task};
 use crate::sys::http::probe;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 use crate::sys::thread;
 

@@ -29,7 +29,7 @@ use crate::sys::exec::reap_orphans;
 use crate::sys::executable::Executable;
 use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::notify::Notify;
 use crate::sys::segments;
 use crate::sys::signal::Signal;
@@ -40,6 +40,11 @@ const ROUND: u64 = 60;
 const GAP: u64 = 2 * ROUND;
 /// Seconds between two descriptions of the host.
 const DESCRIPTION: u64 = 60 * 60;
+/// Rounds between two releases of code that is seldom used. The first one is the second round.
+const RELEASE: u64 = 60;
+/// Rounds after which plugins have begun and their first results have been sent, whose code is
+/// released once more.
+const START_ROUNDS: u64 = 4;
 /// Seconds between two checks of the program's file.
 const PROGRAM: u64 = 10;
 /// From the first request to stop until the end, however much is still undelivered.
@@ -76,8 +81,10 @@ pub(crate) struct Agent<'a> {
     last_round: Option<(Stamp, Moment)>,
     /// The values that plugins have printed. `None` if nobody serves them.
     latest: Option<Latest>,
-    /// Whether the code that only the start used has been unmapped.
-    has_released_code: bool,
+    /// Names of the checks of jobs whose last report was OK.
+    jobs: Vec<String>,
+    /// Number of rounds so far.
+    rounds: u64,
 }
 
 /// Why the main loop ended.
@@ -117,7 +124,8 @@ impl<'a> Agent<'a> {
             started: None,
             mounts: None,
             last_round: None,
-            has_released_code: false,
+            jobs: Vec::new(),
+            rounds: 0,
         }
     }
 
@@ -168,10 +176,11 @@ impl<'a> Agent<'a> {
                 );
                 let begin = clock.moment();
                 let end = Moment(begin.0 + limit);
-                self.destinations.order_all(|| PosterCommand::Stop(end));
+                // First: a poster clears its token at the command if nothing can be saved.
                 for (_, destination) in self.destinations.left() {
                     destination.cancel.cancel();
                 }
+                self.destinations.order_all(|| PosterCommand::Stop(end));
                 self.exporters.stop(begin, end);
                 self.wait_for_end(clock, events, begin, limit)
             }
@@ -300,15 +309,15 @@ impl<'a> Agent<'a> {
         if let Some(line) = last.and_then(|last| gap(last, (time, now))) {
             log::warn!("{line}");
         }
-        if last.is_some() && !self.has_released_code {
-            self.has_released_code = true;
+        if self.rounds == START_ROUNDS || self.rounds % RELEASE == 1 {
             segments::release_code();
         }
+        self.rounds += 1;
         // Plugins first: they take the longest.
         self.plugins.round(time);
         let values = self.measure.round(now);
         let count = values.iter().count();
-        backend::debug("metrics", format_args!("measured {count} values"));
+        log::debug("metrics", format_args!("measured {count} values"));
         let round = Output::Round(time, None, values.into());
         self.destinations.output(round);
         self.exporters.rounds(self.measure.take_otlp(time));

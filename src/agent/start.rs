@@ -12,7 +12,7 @@ use super::service::Agent;
 use super::service::reloading::plugin_config;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
-use crate::base::url::without_userinfo;
+use crate::base::url::without_secrets;
 use crate::base::{self, program};
 use crate::config::{Config, Flags, IdStore};
 use crate::deliver::api::Api;
@@ -29,12 +29,11 @@ use crate::settings::apply::{claim_pidfile, claim_root, export, set_level, state
 use crate::settings::connection::{POSTER_STACK, link};
 use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
-use crate::settings::tags::TAGS;
 use crate::sys::agent_socket;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::journal::Directory;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::notify::Notify;
 use crate::sys::random::random;
 use crate::sys::root::Root;
@@ -48,7 +47,7 @@ const SETTLED: Duration = Duration::from_secs(10 * 60);
 ///
 /// Fails with the text for the user in the case of an error, and if values were left undelivered.
 pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     let notify = Notify::from_env();
     if flags.child {
         crate::settings::child::become_child(&mut flags)?;
@@ -59,11 +58,11 @@ pub(crate) fn agent(mut flags: Flags) -> Result<(), String> {
         "Starting mackerel-agent version:{}, rev:{}, apibase:{}",
         program::VERSION,
         program::REVISION,
-        without_userinfo(&config.apibase)
+        without_secrets(&config.apibase)
     );
     export(&config);
     // The text may contain a server's message.
-    watch_host(&flags, config, notify).map_err(|text| backend::one_line(&text))
+    watch_host(&flags, config, notify).map_err(|text| log::one_line(&text))
 }
 
 fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), String> {
@@ -249,7 +248,7 @@ impl Start {
             let _stack = crash::watch_stack();
             if !label.is_empty() {
                 // There are few posters, and none is started later.
-                backend::label_thread(label.leak());
+                log::label_thread(label.leak());
             }
             let outcome = poster.run(&clock, &inbox);
             drop(tell.send(Event::Ended(at, outcome)));

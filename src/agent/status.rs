@@ -10,7 +10,7 @@ use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::render::status::{DestinationStatus, FailureStatus, QueuedStatus};
 use crate::sys::localtime;
-use crate::sys::log as backend;
+use crate::sys::log;
 
 /// The state of the registration and of posting.
 #[derive(Default)]
@@ -102,7 +102,7 @@ pub(super) fn of_delivery(
             reports: queued.reports as u64,
             disk_bytes: queued.disk_bytes,
             oldest: queued.oldest.map(|time| time.0),
-            save_error: queued.save_error.map(|why| backend::one_line(&why)),
+            save_error: queued.save_error.map(|why| log::one_line(&why)),
         },
         ..DestinationStatus::default()
     }
@@ -113,7 +113,7 @@ fn of_failure(failure: DeliveryFailure) -> FailureStatus {
         since: Some(failure.since.0),
         step: failure.step,
         // The reason may contain a server's text.
-        reason: backend::one_line(&failure.reason),
+        reason: log::one_line(&failure.reason),
         remedy: failure.remedy,
     }
 }

@@ -17,6 +17,22 @@ impl Unix {
         Unix(self.0 - self.0 % 60)
     }
 
+    /// The start of a day of a year from 1970 on. `month` is from 1 to 12, `day` from 1 on; `None` for
+    /// other months.
+    pub(crate) fn of_day(year: u64, month: u64, day: u64) -> Option<Unix> {
+        /// Days before each month of a year that is not a leap year.
+        const DAYS: [u16; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+        let at = usize::try_from(month.checked_sub(1)?).ok()?;
+        let is_leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let before = year.checked_sub(1)?;
+        // Leap years from 1970 to `before`. There are 477 from the year 1 to 1969.
+        let leaps = (before / 4 - before / 100 + before / 400).checked_sub(477)?;
+        let leap_day = u64::from(is_leap && month > 2);
+        let days = year.checked_sub(1970)? * 365 + leaps + u64::from(*DAYS.get(at)?) + leap_day;
+        Some(Unix((days + day.checked_sub(1)?) * 86_400))
+    }
+
     /// The day that contains this time, e.g. `2026-01-31`. Days up to the year 9999 sort as
     /// strings.
     pub(crate) fn day(self) -> String {

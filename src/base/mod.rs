@@ -1,12 +1,17 @@
 //! Types and functions that every other module may use.
 
 pub(crate) mod backoff;
+pub(crate) mod base64;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod counter;
+pub(crate) mod decimal;
+pub(crate) mod fault;
 pub(crate) mod host_paths;
 pub(crate) mod json;
+pub(crate) mod md5;
 pub(crate) mod name_map;
+pub(crate) mod packed;
 pub(crate) mod pattern;
 pub(crate) mod program;
 pub(crate) mod ring;

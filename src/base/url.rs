@@ -67,9 +67,61 @@ impl Url {
         path.map_or_else(String::new, ToString::to_string)
     }
 
+    /// The URL that `reference`, such as the target of a redirect, means on the page of this one
+    /// (RFC 3986, section 5.2).
+    pub(crate) fn join(&self, reference: &str) -> String {
+        let (path, _) =
+            reference.split_at(reference.find(['/', '?', '#']).unwrap_or(reference.len()));
+        if path.contains(':') {
+            return reference.to_owned();
+        }
+        if reference.starts_with("//") {
+            return [self.scheme(), ":", reference].concat();
+        }
+        let own = self.path();
+        let own = own.split('?').next().unwrap_or_default();
+        let (path, query) =
+            reference.split_at(reference.find(['?', '#']).unwrap_or(reference.len()));
+        let mut whole = match (path, query) {
+            ("", "") => return [&*self.base(), &self.path()].concat(),
+            ("", _) => own.to_owned(),
+            (path, _) if path.starts_with('/') => path.to_owned(),
+            (path, _) => [
+                own.rsplit_once('/').map_or("", |(above, _)| above),
+                "/",
+                path,
+            ]
+            .concat(),
+        };
+        if whole.contains("/.") {
+            whole = without_dots(&whole);
+        }
+        [&*self.base(), &whole, query].concat()
+    }
+
     fn authority(&self) -> &str {
         self.uri.authority().map_or("", Authority::as_str)
     }
+}
+
+/// A path without its segments `.` and `..`.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut is_directory = false;
+    for segment in path.split('/').skip(1) {
+        is_directory = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    let end = if is_directory && !kept.is_empty() {
+        "/"
+    } else {
+        ""
+    };
+    ["/", &kept.join("/"), end].concat()
 }
 
 /// Host and port of `host:port`, `[v6]:port`, `host` or `[v6]`; `None` if malformed.
@@ -107,16 +159,20 @@ fn place(authority: &Authority) -> Result<(String, Option<u16>), &'static str> {
     Ok((v6.unwrap_or(host).to_owned(), port))
 }
 
-/// A URL without user and password, for the log. If `text` is not a URL, the result is the text
-/// after its last `@`.
-pub(crate) fn without_userinfo(text: &str) -> String {
+/// A URL without parts that may be secret: user and password, and the query, which may hold a token.
+/// If `text` is not a URL, the result is the text after its last `@`, without a query.
+pub(crate) fn without_secrets(text: &str) -> String {
     let after_login = |text: &str| text.rsplit('@').next().unwrap_or_default().to_owned();
-    let Ok(url) = Url::parse(text) else {
-        return after_login(text);
+    let mut shown = match Url::parse(text) {
+        Ok(url) => {
+            let path = Some(url.path()).filter(|path| path != "/");
+            let host = after_login(url.authority());
+            format!("{}://{host}{}", url.scheme(), path.unwrap_or_default())
+        }
+        Err(_) => after_login(text),
     };
-    let path = Some(url.path()).filter(|path| path != "/");
-    let host = after_login(url.authority());
-    format!("{}://{host}{}", url.scheme(), path.unwrap_or_default())
+    shown.truncate(shown.find('?').unwrap_or(shown.len()));
+    shown
 }
 
 /// Percent-encodes the characters of a path that are not allowed in a URL.
@@ -313,7 +369,39 @@ mod tests {
     }
 
     #[test]
-    fn userinfo_is_not_shown() {
+    fn url_joins_what_is_relative_to_it() {
+        // (reference, URL; why)
+        let table = [
+            ("http://b.example:1/x", "http://b.example:1/x", "absolute"),
+            ("HTTPS:x", "HTTPS:x", "another scheme"),
+            ("//b.example/x", "https://b.example/x", "another host"),
+            ("/x?y#z", "https://u:p@a.example:8/x?y#z", "from the root"),
+            ("x", "https://u:p@a.example:8/b/c/x", "beside it"),
+            ("./x", "https://u:p@a.example:8/b/c/x", "beside it"),
+            ("../x:y/", "https://u:p@a.example:8/b/x:y/", "above it"),
+            ("..", "https://u:p@a.example:8/b/", "the directory above"),
+            (
+                "../../../../x",
+                "https://u:p@a.example:8/x",
+                "above the root",
+            ),
+            (
+                "?x=/../y",
+                "https://u:p@a.example:8/b/c/d?x=/../y",
+                "another query",
+            ),
+            ("", "https://u:p@a.example:8/b/c/d?e", "itself"),
+        ];
+        let Ok(url) = Url::parse("https://u:p@a.example:8/b/c/d?e") else {
+            panic!("a URL");
+        };
+        for (reference, expected, why) in table {
+            assert_eq!(url.join(reference), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_a_url_are_not_shown() {
         let table = [
             ("https://api.mackerelio.com", "https://api.mackerelio.com"),
             ("http://u:p@w@host:80/a@b", "http://host:80/a@b"),
@@ -321,9 +409,12 @@ mod tests {
             ("http://u:secret@ho st/", "ho st/"),
             ("u:secret@host", "host"),
             ("no url", "no url"),
+            ("http://host/a?t=secret", "http://host/a"),
+            ("http://u:pass?word@host/?t", "host/"),
+            ("u:secret@host?t=secret", "host"),
         ];
         for (url, expected) in table {
-            assert_eq!(without_userinfo(url), expected);
+            assert_eq!(without_secrets(url), expected);
         }
     }
 

@@ -24,8 +24,8 @@ pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)
 }
 
 /// Commands that concern the agent of the host's service, unless a flag names another agent.
-const ABOUT_SERVICE: [&str; 9] = [
-    "check", "diagnose", "health", "live", "logs", "plugin", "retire", "status", "top",
+const ABOUT_SERVICE: [&str; 10] = [
+    "check", "diagnose", "health", "live", "logs", "plugin", "retire", "status", "top", "wrap",
 ];
 /// The flags that name another agent.
 const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
@@ -37,7 +37,9 @@ pub(crate) fn with_service(
     flags: impl FnOnce() -> Vec<OsString>,
 ) -> Vec<OsString> {
     let is_about = |name: &OsString| ABOUT_SERVICE.iter().any(|known| name == known);
-    let names_other = words.iter().skip(2).any(|word| {
+    // Behind `--` is the command line of another program.
+    let own = words.iter().skip(2).take_while(|word| *word != "--");
+    let names_other = own.into_iter().any(|word| {
         split(word)
             .ok()
             .flatten()

@@ -53,10 +53,16 @@ pub(crate) enum Command {
     Logs,
     /// Show the readings of the host in the terminal.
     Top,
+    /// List the applets, or make links to this program for them.
+    Applets,
+    /// Run a job and report how it ended.
+    Wrap,
     /// Run the check that the operand names once and print.
     Check,
     /// Run the metric plugin that the operand names once and print.
     Plugin,
+    /// Install plugins of others.
+    PluginInstall,
     /// Install this program as a service of the host.
     Install,
     /// Undo [`Command::Install`].

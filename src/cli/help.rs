@@ -7,7 +7,7 @@ use std::iter::repeat_n;
 use argh::Optionality;
 
 use super::command::{CommandSpec, FlagSet, PROGRAM, UsageError};
-use super::normalise::{self, BOOL};
+use super::normalise::{self, BOOL, COMMAND_LINE};
 use super::table::{AGENT, COMMANDS};
 
 /// The most characters of a line.
@@ -26,15 +26,27 @@ pub(super) fn command_help(spec: &CommandSpec) -> String {
         text.push_str(" [<flags>]");
     }
     for operand in info.operands {
-        if operand.optionality == Optionality::Required {
-            text.extend([" ", operand.name]);
-        } else {
-            text.extend([" [", operand.name, "]"]);
-        }
+        text.extend(match operand.optionality {
+            Optionality::Required => [" ", operand.name, ""],
+            Optionality::Repeating if operand.name == COMMAND_LINE => {
+                [" -- ", operand.name, " [ARGUMENT ...]"]
+            }
+            Optionality::Repeating => [" [", operand.name, "...]"],
+            _ => [" [", operand.name, "]"],
+        });
     }
     text.extend(["\n\n    ", info.about, "\n"]);
     if spec.takes != FlagSet::Ignored {
         text.push_str("\nOptions:\n\n");
+    }
+    for operand in info.operands {
+        if !operand.description.is_empty() {
+            row(
+                &mut text,
+                &format!("  {}", operand.name),
+                operand.description,
+            );
+        }
     }
     for table in spec.tables() {
         for flag in normalise::flags(table) {

@@ -11,6 +11,7 @@
 //!    share (`config_flags`). The doc comments of these structs are the text of the help.
 //!
 //! [`answer`] is the only place that prints: help, version and usage errors.
+//! `reference` generates the page, the man page and the completions from the same structs.
 
 mod answer;
 mod any_bytes;
@@ -21,6 +22,8 @@ mod config_flags;
 mod help;
 mod normalise;
 mod parse;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod setting_flags;
 mod table;

@@ -19,6 +19,9 @@ pub(super) const BOOL: &str = "bool";
 /// The `arg_name` of a value that may contain any bytes. All others are UTF-8.
 pub(super) const PATH: &str = "path";
 
+/// The `arg_name` of operands that are the command line of another program.
+pub(super) const COMMAND_LINE: &str = "COMMAND";
+
 /// The flags of one struct, including argh's `--help`.
 pub(super) type FlagTable = &'static [FlagInfo<'static>];
 
@@ -53,12 +56,14 @@ pub(super) enum Stop<'w> {
 
 impl<'w> Normalised<'w> {
     /// Reads `words` with the flags of `tables` and at most `limit` operands. Empty words are
-    /// skipped, because scripts pass them if a variable is not set.
+    /// skipped, because scripts pass them if a variable is not set. If `is_line`, the operands are a
+    /// command line: the first one and all words after it, as they are.
     pub(super) fn read(
         &mut self,
         words: &'w [OsString],
         tables: [FlagTable; 2],
         limit: usize,
+        is_line: bool,
     ) -> Result<(), Stop<'w>> {
         let mut rest = words;
         let mut has_ended = false;
@@ -69,7 +74,8 @@ impl<'w> Normalised<'w> {
             let Some((name, given)) = flag else {
                 if word == "--" && !has_ended {
                     has_ended = true;
-                } else if !word.is_empty() {
+                } else if !word.is_empty() || (has_ended && is_line) {
+                    has_ended |= is_line;
                     if self.operands.len() >= limit {
                         return Err(Stop::Unexpected(word));
                     }
@@ -304,7 +310,11 @@ mod tests {
         for (why, line, own, shared, operands) in table {
             let line = words(line);
             let mut normalised = Normalised::default();
-            assert_eq!(normalised.read(&line, [OWN, SHARED], 1), Ok(()), "{why}");
+            assert_eq!(
+                normalised.read(&line, [OWN, SHARED], 1, false),
+                Ok(()),
+                "{why}"
+            );
             assert_eq!(normalised.flags_of(OWN).join(" "), own, "{why}");
             assert_eq!(normalised.flags_of(SHARED).join(" "), shared, "{why}");
             let found: Vec<_> = normalised.operands().collect();
@@ -322,7 +332,7 @@ mod tests {
             for given in spellings.split(' ') {
                 let line = words(&[format!("-v={given}").as_bytes()]);
                 let mut normalised = Normalised::default();
-                assert_eq!(normalised.read(&line, [OWN, SHARED], 0), Ok(()));
+                assert_eq!(normalised.read(&line, [OWN, SHARED], 0, false), Ok(()));
                 assert_eq!(normalised.flags_of(SHARED), ["--verbose", expected]);
             }
         }
@@ -357,7 +367,7 @@ mod tests {
         ];
         for (line, expected) in table {
             let line = words(line);
-            let stopped = Normalised::default().read(&line, [OWN, SHARED], 1);
+            let stopped = Normalised::default().read(&line, [OWN, SHARED], 1, false);
             assert_eq!(stopped, Err(expected), "{line:?}");
         }
     }

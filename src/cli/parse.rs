@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use argh::Optionality;
+
 use super::command::{Command, CommandSpec, FlagSet, PROGRAM, Request, UsageError, store};
 use super::config_flags::{APIKEY, ConfigFlags};
-use super::normalise::{self, GivenFlag, Normalised, Stop};
+use super::normalise::{self, COMMAND_LINE, GivenFlag, Normalised, Stop};
 use super::table::{AGENT, find, is_name, select};
 use crate::config::Flags;
 
@@ -24,7 +26,13 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Request, UsageError> {
     };
     let [own, config] = spec.tables();
     let mut line = Normalised::default();
-    let read = line.read(rest, [own, config], (spec.info)().operands.len());
+    let operands = (spec.info)().operands;
+    let is_list = operands
+        .iter()
+        .any(|operand| operand.optionality == Optionality::Repeating);
+    let limit = if is_list { usize::MAX } else { operands.len() };
+    let is_line = operands.iter().any(|operand| operand.name == COMMAND_LINE);
+    let read = line.read(rest, [own, config], limit, is_line);
     let words = without_key(&line.flags);
     let command = match read {
         Ok(()) => spec.command,

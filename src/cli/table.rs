@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::command::{Command, CommandSpec, FlagSet, UsageError, info};
 use super::commands::{
-    Agent, Check, Configtest, Diagnose, Health, Help, Init, Install, Live, Logs, Once, Plugin,
-    Retire, Status, Supervise, Top, Uninstall, Upgrade, Version,
+    Agent, Applets, Check, Configtest, Diagnose, Health, Help, Init, Install, Live, Logs, Once,
+    Plugin, PluginInstall, Retire, Status, Supervise, Top, Uninstall, Upgrade, Version, Wrap,
 };
 use super::config_flags::ConfigFlags;
 use super::normalise::FlagTable;
@@ -15,7 +15,8 @@ use super::normalise::FlagTable;
 pub(super) static AGENT: CommandSpec = CommandSpec::of::<Agent>("", Command::Run);
 
 /// The commands that have a name, sorted by it.
-pub(super) static COMMANDS: [CommandSpec; 18] = [
+pub(super) static COMMANDS: [CommandSpec; 21] = [
+    CommandSpec::of::<Applets>("applets", Command::Applets),
     CommandSpec::of::<Check>("check", Command::Check),
     CommandSpec::of::<Configtest>("configtest", Command::Configtest),
     CommandSpec::of::<Diagnose>("diagnose", Command::Diagnose),
@@ -27,6 +28,7 @@ pub(super) static COMMANDS: [CommandSpec; 18] = [
     CommandSpec::of::<Logs>("logs", Command::Logs),
     CommandSpec::of::<Once>("once", Command::Once),
     CommandSpec::of::<Plugin>("plugin", Command::Plugin),
+    CommandSpec::of::<PluginInstall>("plugin-install", Command::PluginInstall),
     CommandSpec::of::<Retire>("retire", Command::Retire),
     CommandSpec::of::<Status>("status", Command::Status),
     CommandSpec::of::<Supervise>("supervise", Command::Supervise),
@@ -34,6 +36,7 @@ pub(super) static COMMANDS: [CommandSpec; 18] = [
     CommandSpec::of::<Uninstall>("uninstall", Command::Uninstall),
     CommandSpec::of::<Upgrade>("upgrade", Command::Upgrade),
     CommandSpec::of::<Version>("version", Command::Version),
+    CommandSpec::of::<Wrap>("wrap", Command::Wrap),
 ];
 
 /// The command with this name. Fails if there is none.

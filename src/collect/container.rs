@@ -1,7 +1,7 @@
 //! Collector for the CPU time, memory and limits of containers, from the files of control groups.
 //! With `container.details` it also reads throttling, OOM kills and pressure.
 
-mod groups;
+pub(crate) mod groups;
 mod names;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::sys::root::Root;
 use groups::Groups;
 
 /// Mount point of the control groups.
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 /// Maximum number of containers measured in a round; the rest are left out.
 const MOST: usize = 500;
 /// Number of characters of an id that serve as the name of a container without one.

@@ -3,7 +3,7 @@
 //! earlier one has read in the same round.
 
 mod agent;
-mod container;
+pub(crate) mod container;
 mod cpu;
 mod devices;
 mod disk;

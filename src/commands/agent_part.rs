@@ -4,20 +4,23 @@ use std::io;
 use std::path::Path;
 
 use crate::config::{Config, Flags, Secret};
-use crate::settings::resolve::survey;
-use crate::settings::tags::TAGS;
+use crate::settings::resolve::{ConfigReport, survey};
 use crate::sys::agent_socket::{self, Response};
-use crate::sys::log as backend;
+use crate::sys::log;
 
 /// The configuration, as far as it can be read. The agent itself reports errors in it.
-pub(super) fn config(flags: &Flags) -> Config {
-    backend::install(TAGS);
-    backend::set_level(false, true);
-    let keyless = Flags {
-        apikey: Some(Secret::new("none")),
-        ..flags.clone()
-    };
-    survey(&keyless).config
+pub(super) fn config(flags: &mut Flags) -> Config {
+    log::install();
+    log::set_level(false, true);
+    survey_without_key(flags).config
+}
+
+/// The configuration for a command that needs no API key.
+pub(super) fn survey_without_key(flags: &mut Flags) -> ConfigReport {
+    let key = flags.apikey.replace(Secret::new("none"));
+    let report = survey(flags);
+    flags.apikey = key;
+    report
 }
 
 /// What the agent of `root` answers to `path`. Takes up to 10 seconds. Fails with the reason if it

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use super::agent_part;
 use crate::config::Flags;
 use crate::sys::agent_socket::{self, Response};
-use crate::sys::log as backend;
+use crate::sys::log;
 
 /// Asks the running agent for its health and prints the answer.
 ///
 /// Fails with the text for the user if the agent does not measure, or does not post. Posting does
 /// not count if `flags.live` is set.
-pub(crate) fn health(flags: &Flags) -> Result<(), String> {
+pub(crate) fn health(flags: &mut Flags) -> Result<(), String> {
     let root = agent_part::config(flags).root;
     let answer = agent_socket::get(&root, "/health");
     let answer = answer.and_then(Response::accepted).map_err(|error| {
@@ -21,7 +21,7 @@ pub(crate) fn health(flags: &Flags) -> Result<(), String> {
         )
     })?;
     let (is, words) = answer.split_once(' ').unwrap_or_default();
-    let words = backend::escaped(words);
+    let words = log::escaped(words);
     match (is, flags.live) {
         ("11", _) | ("10", true) => writeln!(io::stdout(), "healthy: {words}")
             .map_err(|error| format!("cannot print: {error}")),

@@ -6,9 +6,8 @@ use crate::base;
 use crate::config::{Flags, doubt_key};
 use crate::settings::load::{Beside, load};
 use crate::settings::opening::with_key;
-use crate::settings::tags::TAGS;
 use crate::sys::file;
-use crate::sys::log as backend;
+use crate::sys::log;
 
 /// Mode of a new file. The file holds the API key.
 const MODE: u32 = 0o600;
@@ -19,7 +18,7 @@ const MODE: u32 = 0o600;
 /// Creates the file if it is missing. Leaves a file that already has a key unchanged. Fails with
 /// the text for the user if the file cannot be read or written, or is not valid.
 pub(crate) fn init(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     write(flags)
 }
 

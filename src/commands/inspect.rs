@@ -6,19 +6,18 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::agent_part::survey_without_key;
 use super::owner;
 use crate::base::channel::{Sender, channel};
 use crate::base::clock::{Clock, HostClock};
-use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin, Secret};
+use crate::config::{CheckPlugin, Command, Config, Flags, MetricPlugin};
 use crate::deliver::api::Api;
 use crate::plugins::history::{History, Urgency};
-use crate::plugins::runner::STACK;
+use crate::plugins::run_threads::STACK;
 use crate::plugins::work::{PluginEvent, Work, perform};
-use crate::settings::resolve::survey;
-use crate::settings::tags::TAGS;
 use crate::sys::exec::{self, StopSign};
 use crate::sys::http::{Answer, Exchange, LinkError, Request};
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::signal;
 use crate::sys::state::State;
 use crate::sys::{thread, user};
@@ -37,7 +36,11 @@ enum Event {
 /// Runs the check of this name once and prints the result. Does not run its action.
 ///
 /// Fails with the text for the user if there is no such check, or if it could not be run.
-pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> Result<(), String> {
+pub(crate) fn check(
+    flags: &mut Flags,
+    name: &OsStr,
+    is_sandboxed: fn() -> bool,
+) -> Result<(), String> {
     let config = configuration(flags)?;
     let plugin: Arc<CheckPlugin> = named(name, &config.check_plugins, "checks", flags)?;
     be_as_service(&config, is_sandboxed)?;
@@ -51,7 +54,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
     let mut result = Ok(());
     run(vec![work], &mut |told| {
         if let PluginEvent::Check(Some(finding), began, _, words) = told {
-            let trouble = words.trouble.as_deref().map(backend::escaped);
+            let trouble = words.trouble.as_deref().map(log::escaped);
             result = trouble.map_or(Ok(()), Err);
             let took = u64::try_from(clock.moment().0.as_millis()).unwrap_or(u64::MAX);
             say(&format!(
@@ -84,7 +87,7 @@ pub(crate) fn check(flags: &Flags, name: &OsStr, is_sandboxed: fn() -> bool) -> 
 ///
 /// Fails with the text for the user if there is no such plugin, or if it could not be run.
 pub(crate) fn plugin(
-    flags: &Flags,
+    flags: &mut Flags,
     name: &OsStr,
     is_sandboxed: fn() -> bool,
 ) -> Result<(), String> {
@@ -143,11 +146,9 @@ pub(crate) fn plugin(
 }
 
 /// The configuration. It needs no API key here.
-fn configuration(flags: &Flags) -> Result<Config, String> {
-    backend::install(TAGS);
-    let mut flags = flags.clone();
-    flags.apikey = Some(Secret::new("none"));
-    let survey = survey(&flags);
+fn configuration(flags: &mut Flags) -> Result<Config, String> {
+    log::install();
+    let survey = survey_without_key(flags);
     if survey.problems.is_empty() {
         Ok(survey.config)
     } else {
@@ -319,7 +320,7 @@ fn print_stderr(text: &str) -> Result<(), String> {
 
 fn say(text: &str) -> Result<(), String> {
     text.split('\n')
-        .try_for_each(|line| writeln!(io::stdout(), "{}", backend::escaped(line)))
+        .try_for_each(|line| writeln!(io::stdout(), "{}", log::escaped(line)))
         .map_err(|error| format!("cannot print: {error}"))
 }
 

@@ -13,7 +13,7 @@ use crate::config::Flags;
 use crate::listen::{Ask, Question, Routes};
 use crate::measure::live::Live;
 use crate::sys::fsstat::FsStats;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::root::Root;
 use crate::sys::server::{Door, Listener, Place, Via};
 use crate::sys::signal::{Signals, Woken};
@@ -25,7 +25,7 @@ const ADDRESS: &str = "127.0.0.1:0";
 /// Serves the page, and prints its address, until a signal comes.
 ///
 /// Fails with the text for the user if the address cannot be used.
-pub(crate) fn live(flags: &Flags) -> Result<(), String> {
+pub(crate) fn live(flags: &mut Flags) -> Result<(), String> {
     let config = agent_part::config(flags);
     let given = flags.listen.as_deref().unwrap_or(ADDRESS);
     let address = address(given)?;
@@ -80,15 +80,15 @@ fn greeting(
 ) -> String {
     let port = address.port();
     // A name of the environment or of the kernel may have any character.
-    let user = user.map(|user| backend::escaped(user) + "@");
-    let (user, host) = (user.unwrap_or_default(), backend::escaped(host));
+    let user = user.map(|user| log::escaped(user) + "@");
+    let (user, host) = (user.unwrap_or_default(), log::escaped(host));
     let mut text = format!(
         "http://{address}/\nFrom another host: ssh -L {port}:{address} {user}{host}\n\
          then open http://localhost:{port}/ there. Ctrl-C ends this.\n"
     );
     if let Some(why) = absent {
         text.push_str("Without checks, plugins and destinations: no agent answers: ");
-        text.push_str(&backend::escaped(why));
+        text.push_str(&log::escaped(why));
         text.push('\n');
     }
     text
@@ -111,7 +111,7 @@ fn asking(root: PathBuf) -> Box<Ask> {
             }
         }
         Question::Status => agent_part::ask(&root, "/status").ok(),
-        Question::Health => None,
+        Question::Health | Question::Report(_) => None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! with 1. `status` and `logs` have exit codes of their own.
 
 mod agent_part;
+mod applets;
 pub(crate) mod diagnose;
 pub(crate) mod health;
 mod host_command;
@@ -23,7 +24,9 @@ mod owner;
 pub(crate) mod retire;
 pub(crate) mod status;
 pub(crate) mod top;
+mod wrap;
 
+pub(crate) use applets::applets;
 pub(crate) use diagnose::diagnose;
 pub(crate) use health::health;
 pub(crate) use init::init;
@@ -34,3 +37,4 @@ pub(crate) use once::once;
 pub(crate) use retire::retire;
 pub(crate) use status::status;
 pub(crate) use top::top;
+pub(crate) use wrap::{send, wrap};

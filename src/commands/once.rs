@@ -14,16 +14,17 @@ use crate::deliver::cloud_lookup;
 use crate::describe::Place;
 use crate::describe::describer::describer;
 use crate::measure::Measure;
-use crate::plugins::runner::{METRICS, STACK};
+use crate::plugins::run_threads::STACK;
+use crate::plugins::runner::METRICS;
 use crate::plugins::work::{PluginEvent, Work, perform};
 use crate::settings::apply::export;
 use crate::settings::resolve::{defaults, resolve};
-use crate::settings::tags::TAGS;
-use crate::sys::exec;
+use crate::sys::exec::{self, StopSign};
 use crate::sys::fsstat::FsStats;
 use crate::sys::localtime;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::root::Root;
+use crate::sys::signal;
 use crate::sys::thread;
 use crate::wire::once::{HostValues, Once, Point, Round};
 
@@ -35,7 +36,7 @@ const SPAN: Duration = Duration::from_secs(1);
 /// If the configuration is invalid, logs a warning and uses the defaults. Fails with the text for
 /// the user if the host cannot be described or the line cannot be printed.
 pub(crate) fn once(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     let config = resolve(flags).unwrap_or_else(|why| {
         log::warn!("failed to load config (but `once` must not required conf): {why}");
         defaults(flags)
@@ -50,7 +51,7 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
         Place::default()
     });
     let host = describer(&config, stats)(&config, place).map_err(|error| base::report(&error))?;
-    let plugins = start_plugins(&config, clock)?;
+    let (plugins, sign) = start_plugins(&config, clock)?;
     measure.sample(clock.moment());
     let created = clock.wall();
     pause(SPAN);
@@ -59,6 +60,9 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
     // The channel closes when the last plugin ends.
     while let Ok(measured) = plugins.recv() {
         rounds.extend(measured);
+    }
+    if sign.is_on() {
+        return Err("interrupted".to_owned());
     }
     let line = Once {
         host,
@@ -78,12 +82,19 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
 type Measured = (Option<String>, Option<u64>, Values);
 
 /// Runs all metric plugins at once. Their values come through the channel; their troubles are
-/// logged.
-fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measured>>, String> {
+/// logged. A signal ends them, and sets the sign.
+fn start_plugins(
+    config: &Config,
+    clock: HostClock,
+) -> Result<(Receiver<Vec<Measured>>, StopSign), String> {
     let (tell, measured) = channel();
     let (stop, sign) = exec::stop().map_err(|error| format!("cannot open a pipe: {error}"))?;
-    // The commands end with this process, or by their own time limits.
-    std::mem::forget(stop);
+    // The first signal ends the thread that waits for it, which drops `stop`.
+    signal::watch(false, move |_| {
+        let _held = &stop;
+        false
+    })
+    .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let now = clock.unix();
     for (name, plugin) in &config.metric_plugins {
         let (name, plugin, tell) = (name.clone(), Arc::new(plugin.clone()), tell.clone());
@@ -95,7 +106,7 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
                     return;
                 };
                 if let Some(trouble) = words.trouble {
-                    log::warn!(target: METRICS, "plugin.metrics.{name}: {trouble}");
+                    log::warn!(tag: METRICS, "plugin.metrics.{name}: {trouble}");
                 }
                 let of = |(time, values)| {
                     let time = plugin.use_plugin_timestamp.then_some(time);
@@ -111,7 +122,7 @@ fn start_plugins(config: &Config, clock: HostClock) -> Result<Receiver<Vec<Measu
         thread::start("plugin", STACK, run)
             .map_err(|error| format!("cannot start a thread: {error}"))?;
     }
-    Ok(measured)
+    Ok((measured, sign))
 }
 
 /// The values grouped by host.

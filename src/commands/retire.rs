@@ -15,8 +15,7 @@ use crate::settings::apply::state;
 use crate::settings::connection::link;
 use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
-use crate::settings::tags::TAGS;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::terminal::{Stream, is_terminal, next_byte};
 
 /// Largest number of requests.
@@ -43,7 +42,7 @@ struct Hosted {
 /// Without a stored id, the host is found by its custom identifier, as the agent does it. Fails
 /// with the text for the user if the host is not retired.
 pub(crate) fn retire(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     let config = resolve(flags)?;
     let wanted = flags.organization.as_deref();
     let mut all = organizations(&config);
@@ -121,7 +120,7 @@ fn leave(host: &mut Hosted) -> Result<(), String> {
         label,
     } = host;
     until_retired(api, id, TRIES, &mut || pause(PAUSE)).map_err(|error| {
-        backend::one_line(&format!(
+        log::one_line(&format!(
             "{label}failed to retire this host: {}",
             base::report(&error)
         ))
@@ -180,7 +179,7 @@ fn find(api: &mut Api, ours: &str, wait: &mut dyn FnMut()) -> Result<String, Str
         Ok(())
     };
     until_answered(&mut ask, TRIES, wait).map_err(|error| {
-        backend::one_line(&format!(
+        log::one_line(&format!(
             "failed to find this host: {}",
             base::report(&error)
         ))

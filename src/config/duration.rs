@@ -11,7 +11,7 @@ const MINUTE: i64 = 60_000_000_000;
 ///
 /// Fails if it is neither, negative, larger than `i32::MAX`, or a duration of no whole minutes. The
 /// texts of the errors are Go's.
-pub(super) fn minutes(text: &str) -> Result<u32, String> {
+pub(crate) fn minutes(text: &str) -> Result<u32, String> {
     let why = match text.parse::<i32>() {
         Ok(minutes) => {
             return u32::try_from(minutes).map_err(|_| format!("duration out of range: {minutes}"));

@@ -1,5 +1,6 @@
 //! The values of the command line's flags.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::{CONFFILE, Secret};
@@ -38,7 +39,30 @@ pub(crate) struct Flags {
     pub(crate) follow: bool,
     /// For `top`: seconds between two readings.
     pub(crate) interval: Option<u32>,
+    /// For `applets`: the directory for links.
+    pub(crate) links: Option<PathBuf>,
+    /// For `wrap`.
+    pub(crate) job: Job,
     pub(crate) setup: Setup,
+    pub(crate) plugins: PluginSetup,
+}
+
+/// The flags of `wrap`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Job {
+    /// The program and its arguments.
+    pub(crate) command: Vec<OsString>,
+    /// The name of the check; `None` for one made from the command.
+    pub(crate) name: Option<String>,
+    pub(crate) note: Option<String>,
+    /// Whether the report contains what the command printed.
+    pub(crate) detail: bool,
+    /// Whether a failure is a WARNING.
+    pub(crate) warning: bool,
+    /// Whether success is reported.
+    pub(crate) auto_close: bool,
+    /// Time between two notifications, as Go writes durations.
+    pub(crate) notification_interval: Option<String>,
 }
 
 /// The flags of `install`, `uninstall` and `upgrade`.
@@ -60,6 +84,37 @@ pub(crate) struct Setup {
     pub(crate) from: Option<String>,
     /// The file that holds the public key of releases.
     pub(crate) key: Option<PathBuf>,
+    /// Days that a release has to be old.
+    pub(crate) after: Option<u32>,
+    /// Whether a release that has failed is tried again.
+    pub(crate) force: bool,
+    /// The time over which hosts are spread by their id, as Go writes durations.
+    pub(crate) spread: Option<String>,
+}
+
+/// The flags and operands of `plugin-install`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct PluginSetup {
+    /// What is installed: repositories, names, URLs or paths.
+    pub(crate) targets: Vec<String>,
+    /// The directory that plugins are installed in.
+    pub(crate) prefix: Option<PathBuf>,
+    /// Whether files that exist are replaced.
+    pub(crate) overwrite: bool,
+    /// Whether newer releases replace what is installed.
+    pub(crate) upgrade: bool,
+    /// Whether to list what is installed.
+    pub(crate) list: bool,
+    /// The plugin or the source to be removed.
+    pub(crate) remove: Option<String>,
+    /// The lock file to install from.
+    pub(crate) lock: Option<PathBuf>,
+    /// The machine that the plugins are for, if not this one.
+    pub(crate) arch: Option<String>,
+    /// Base URLs in place of GitHub, its API, and the plugin registry.
+    pub(crate) github_url: Option<String>,
+    pub(crate) api_url: Option<String>,
+    pub(crate) registry_url: Option<String>,
 }
 
 impl Default for Flags {
@@ -79,12 +134,15 @@ impl Default for Flags {
             force: false,
             organization: None,
             setup: Setup::default(),
+            plugins: PluginSetup::default(),
             live: false,
             json: false,
             bundle: None,
             listen: None,
             follow: false,
             interval: None,
+            links: None,
+            job: Job::default(),
         }
     }
 }

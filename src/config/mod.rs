@@ -6,7 +6,7 @@ mod characters;
 pub(crate) mod container;
 #[cfg(test)]
 pub(crate) mod damage;
-mod duration;
+pub(crate) mod duration;
 pub(crate) mod findings;
 mod flags;
 pub(crate) mod item;
@@ -30,7 +30,7 @@ use crate::base::pattern::Pattern;
 pub(crate) use characters::doubt_key;
 pub(crate) use container::{Container, IdStore, Readiness, Scope};
 pub(crate) use findings::{ConfigError, Findings, Level, Warning};
-pub(crate) use flags::{Flags, Setup};
+pub(crate) use flags::{Flags, Job, PluginSetup, Setup};
 pub(crate) use opening::opening;
 pub(crate) use outputs::{Families, Listen, Organization, Otlp, OtlpProtocol, Place, Placed};
 pub(crate) use spoolfile::SpoolFile;

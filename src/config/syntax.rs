@@ -39,7 +39,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     ("unexpected key or value", "; write one setting on a line"),
     ("invalid boolean", "; write true or false, in small letters"),
-    ("duplicate key", "; remove one of the two"),
+    ("duplicate key", "; join the two, or remove one"),
 ];
 
 /// The beginnings of messages about a value without an end. Such a value extends over the lines
@@ -177,7 +177,7 @@ mod tests {
             ),
             (
                 "root = '/'\nroot = '/x'",
-                "line 2, column 1: duplicate key root; remove one of the two"
+                "line 2, column 1: duplicate key root; join the two, or remove one"
                     .to_owned(),
             ),
         ];

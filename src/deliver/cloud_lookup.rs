@@ -81,6 +81,12 @@ impl CloudLookup {
         }
         self.stage = Stage::Done;
         match found {
+            // An identifier does not disappear: the answer is a fault of the service.
+            Ok(place) if place.custom_identifier.is_none() && self.is_identified() => {
+                let text = "the metadata service no longer says what identifies this host; \
+                    it is asked again";
+                self.log.failed(text.to_owned());
+            }
             Ok(place) => {
                 if place.cloud.is_some() && place.custom_identifier.is_none() {
                     let text = "the metadata service does not say what identifies this host";
@@ -112,6 +118,12 @@ impl CloudLookup {
             Stage::Looking | Stage::Outdated => Stage::Outdated,
             Stage::Due | Stage::Done => Stage::Due,
         };
+    }
+
+    /// Whether the last known place has an identifier.
+    fn is_identified(&self) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|place| place.custom_identifier.is_some())
     }
 
     /// The place; `None` until a look-up has succeeded.
@@ -220,6 +232,27 @@ mod tests {
         host.doubt();
         assert!(host.is_settled(AUTO));
         assert_eq!(*looks.lock().unwrap(), 2);
+    }
+
+    #[test]
+    fn identifier_is_kept_when_the_service_no_longer_has_one() {
+        let (mut host, _) = host(None);
+        host.look(AUTO);
+        host.take(Ok(Place::default()));
+        assert_eq!(host.known(), Some(&Place::default()));
+        for (found, known) in [
+            (place("a"), "a"),
+            (Place::default(), "a"),
+            (place("b"), "b"),
+        ] {
+            host.look(AUTO);
+            host.take(Ok(found));
+            assert_eq!(host.known(), Some(&place(known)));
+        }
+        host.forget();
+        host.look(AUTO);
+        host.take(Ok(Place::default()));
+        assert_eq!(host.known(), Some(&Place::default()), "another setting");
     }
 
     #[test]

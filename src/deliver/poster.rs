@@ -25,6 +25,7 @@ use crate::deliver::delivery::SharedDelivery;
 use crate::deliver::spool::Destination;
 use crate::describe::describer::Describe;
 use crate::sys::http::cancel::CancelToken;
+use crate::sys::log;
 use identities::Identities;
 use lane::{Context, Step};
 use lanes::Lanes;
@@ -248,7 +249,7 @@ impl Poster {
             self.set_final_status();
             return Next::End(self.outcome(clock));
         }
-        if self.persister.due().is_some_and(|due| due <= now) {
+        if self.is_to_save(clock) {
             self.save(clock);
         }
         if let Some(refusal) = self.step_first(now, clock) {
@@ -333,9 +334,12 @@ impl Poster {
         dues
     }
 
-    /// When the next request is made; `None` if nothing is to be sent.
+    /// When the next request is made; `None` if nothing is to be sent, or nothing before the end of a
+    /// stop.
     fn due(&mut self) -> Option<Moment> {
-        self.dues().into_iter().flatten().min()
+        let due = self.dues().into_iter().flatten().min()?;
+        let stop = self.context.stop;
+        stop.is_none_or(|limit| due <= limit).then_some(due)
     }
 
     /// Drops what waits for hosts that do not exist, or for identifiers that no plugin has any

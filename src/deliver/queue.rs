@@ -60,7 +60,7 @@ pub(crate) struct Queue {
     /// Number of checks: the most reports of one round.
     checks: usize,
     /// Number of the next report.
-    next: u64,
+    pub(crate) next: u64,
     /// When what has accumulated is sent.
     round: Moment,
     backoff: Backoff,
@@ -238,6 +238,14 @@ impl Queue {
             usual
         };
         lane.due = Moment(now.0 + pause);
+        if sent == Sent::Silence && !may_repeat {
+            // Other traffic has its turn before the reports for another destination.
+            let free = Moment(now.0 + PAUSE);
+            for lane in &mut self.lanes {
+                lane.due = lane.due.max(free);
+            }
+            return None;
+        }
         let of_batch = |(number, _): &&(u64, Report)| *number <= batch.last;
         let count = lane.reports.iter().take_while(of_batch).count();
         match sent {
@@ -257,6 +265,13 @@ impl Queue {
         }
         lane.is_open &= is_ending || (is_full && !lane.reports.is_empty());
         last.filter(|_| sent == Sent::Refused)
+    }
+
+    /// Leaves the reports for the destination of `batch` to the next agent.
+    pub(crate) fn park(&mut self, batch: &Batch) {
+        if let Some(lane) = self.lanes.get_mut(batch.lane) {
+            lane.due = Moment(Duration::MAX);
+        }
     }
 
     /// The custom identifiers for which something waits.

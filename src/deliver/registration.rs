@@ -14,6 +14,7 @@ use crate::deliver::clock_trust;
 use crate::deliver::failed_step::FailedStep;
 use crate::describe::DescribeError;
 use crate::describe::describer::Describe;
+use crate::sys::log;
 use crate::sys::root::FileError;
 use crate::sys::state::State;
 use crate::wire::host::Host;

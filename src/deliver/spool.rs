@@ -46,7 +46,7 @@ pub(crate) struct Spool {
     /// Limit of the sum of both.
     capacity: usize,
     /// Number of the next round.
-    next: u64,
+    pub(crate) next: u64,
     /// Parts of rejected batches. The one that is sent next is at the end.
     suspects: Vec<Batch>,
     /// Whether the server has accepted anything since the first suspect was found.

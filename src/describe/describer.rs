@@ -19,7 +19,7 @@ pub(crate) fn describer(config: &Config, stats: FsStats) -> Describe {
         links: Box::new(links),
         stats,
     };
-    let mut troubles = LogEachOnce::new("describe", "mackerel_agent::describe");
+    let mut troubles = LogEachOnce::new("describe", "spec");
     Box::new(move |config, place| {
         let agent = describe::Agent {
             name: &program::agent_name(),

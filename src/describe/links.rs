@@ -17,7 +17,7 @@ use crate::sys::root::{Root, absent_is_none};
 pub(super) fn links(root: &Root, failures: &mut Failures) -> Result<Vec<Link>, DescribeError> {
     let path = |name: &str| [root.network(), name].concat();
     let lines = |name: &str, each: &mut dyn FnMut(&str)| {
-        let read = root.each_line(path(name), each);
+        let read = root.each_line(&path(name), each);
         absent_is_none(read).map(Option::unwrap_or_default)
     };
     let mut buffer = Vec::new();

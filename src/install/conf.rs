@@ -7,6 +7,7 @@ use super::layout::WRITTEN;
 use super::reach::{DIRECTORY, Named};
 use super::step::{Owner, Step};
 use crate::base;
+use crate::base::packed::{packed_file, unpack};
 use crate::config::{CONFFILE, Config, Setup, opening};
 use crate::settings::key;
 use crate::settings::load::{Beside, Loaded, load};
@@ -19,7 +20,7 @@ const MODE: u32 = 0o640;
 /// Maximum number of lines for the user about files that others may write.
 const LINES: usize = 10;
 /// The content of a new configuration, below the key.
-const SAMPLE: &str = include_str!("../../packaging/mackerel-agent.conf");
+const SAMPLE: &[u8] = packed_file!("../../packaging/mackerel-agent.conf");
 
 /// What is done with the configuration.
 pub(super) struct Conf {
@@ -62,7 +63,7 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
         )
     };
     if tree.there(CONFFILE) == There::Nothing {
-        let text = opening(&given.ok_or_else(no_key)?, "") + SAMPLE;
+        let text = opening(&given.ok_or_else(no_key)?, "") + &unpack(SAMPLE);
         return Ok(Conf {
             steps: file(text.into_bytes()),
             has_plugins: false,
@@ -73,14 +74,9 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
         });
     }
     let path = tree.path(CONFFILE);
-    let beside = Beside {
-        top: (!tree.is_host()).then(|| tree.path("/")),
-        ..Beside::default()
-    };
-    let loaded = load(&path, &beside).checked();
     let Loaded {
         config, included, ..
-    } = loaded.map_err(|error| error.to_string())?;
+    } = loaded(tree)?;
     let mut left = open_to_others(tree, &included);
     let is_roots = left.is_empty();
     let steps = match (
@@ -108,6 +104,16 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
         is_roots,
         left,
     })
+}
+
+/// The configuration of this tree. Fails with all its problems if it is invalid.
+pub(super) fn loaded(tree: &Tree) -> Result<Loaded, String> {
+    let beside = Beside {
+        top: (!tree.is_host()).then(|| tree.path("/")),
+        ..Beside::default()
+    };
+    let loaded = load(&tree.path(CONFFILE), &beside).checked();
+    loaded.map_err(|error| error.to_string())
 }
 
 /// A line about each file of the configuration that users other than root may write.

@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::host::Host;
 use super::service::Service;
 use crate::sys::tree::Tree;
 use crate::sys::{environment, file};
@@ -14,8 +15,6 @@ const PACKAGED: [&str; 2] = [
     "/lib/systemd/system/mackerel-agent.service",
     "/usr/lib/systemd/system/mackerel-agent.service",
 ];
-/// Variables of which one is set if the service itself started this process.
-const OF_SERVICE: [&str; 3] = ["ROOT", "OTHER_OPTS", "INVOCATION_ID"];
 /// The variable with additional flags.
 const OPTIONS: &str = "OTHER_OPTS";
 /// The variable with the state directory.
@@ -24,7 +23,8 @@ const ROOT: &str = "ROOT";
 const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
 
 /// The flags with which the service starts the agent. Also sets its variables, unless they are set
-/// already. Empty if no service is installed, or if the service itself started this process.
+/// already. Empty if no service is installed. Commands of the service itself name `-root`, and do not
+/// need them.
 ///
 /// Must be called before any thread is started.
 pub(crate) fn service_flags() -> Vec<OsString> {
@@ -34,8 +34,7 @@ pub(crate) fn service_flags() -> Vec<OsString> {
         tree.has(service.script().0)
             || (*service == Service::Systemd && PACKAGED.iter().any(|path| tree.has(path)))
     };
-    let service = Service::of(&tree).ok().filter(is_there);
-    let Some(service) = service.filter(|_| !OF_SERVICE.iter().any(is_set)) else {
+    let Some(service) = Service::of(&tree).ok().filter(is_there) else {
         return Vec::new();
     };
     let mut root = service.state().to_owned();
@@ -65,6 +64,23 @@ pub(crate) fn service_flags() -> Vec<OsString> {
         words.push(option.into());
     }
     words
+}
+
+/// The state directory of the service's agent, a path in the tree.
+pub(super) fn state(host: &Host) -> String {
+    let mut state = host.service.state().to_owned();
+    for path in host.service.environment() {
+        let bytes = host.tree.read(path).ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((_, root)) = text
+            .lines()
+            .filter_map(assignment)
+            .rfind(|set| set.0 == ROOT)
+        {
+            state = root;
+        }
+    }
+    state
 }
 
 /// The variable that a line sets, in the notation common to systemd and the shell. `None` if the

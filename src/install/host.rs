@@ -13,11 +13,15 @@ use crate::config::Setup;
 use crate::install::layout::PROGRAM;
 use crate::install::say;
 use crate::sys::running;
-use crate::sys::signal::{Signals, Woken};
+use crate::sys::signal::Signals;
 use crate::sys::tree::Tree;
 
 /// Checks for a process of the program before it counts as not started.
 pub(super) const LOOKS: u32 = 10;
+
+/// Checks for the end of the processes after the command that stops them. procd's returns at once,
+/// and kills an agent that is still running after 60 seconds.
+const STOP_LOOKS: u32 = 61;
 
 /// Pause between two checks.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -32,6 +36,28 @@ pub(super) const SETTLES: usize = 3;
 pub(super) fn stayed(before: &[u32], now: &[u32]) -> Option<bool> {
     let is_one_gone = before.iter().any(|pid| !now.contains(pid));
     (is_one_gone || before == now).then_some(!is_one_gone)
+}
+
+/// Why a change was undone.
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// Whether every step was done, and the program did not stay up.
+    pub(super) is_of_program: bool,
+}
+
+impl From<String> for Failed {
+    fn from(why: String) -> Failed {
+        Failed {
+            why,
+            is_of_program: false,
+        }
+    }
+}
+
+impl From<Failed> for String {
+    fn from(failed: Failed) -> String {
+        failed.why
+    }
 }
 
 /// A command line.
@@ -63,10 +89,12 @@ impl Host {
         self.service.is_live(&self.tree)
     }
 
-    /// The ids of the processes that run the installed program.
+    /// The ids of the processes of the installed agent. Its user is the owner of the state.
     pub(super) fn processes(&self) -> Vec<u32> {
         if self.tree.is_host() {
-            running::of(&self.tree.path(PROGRAM))
+            let state = self.tree.owner(self.service.state());
+            let user = state.ok().flatten().map_or(0, |is| is.uid);
+            running::of(&self.tree.path(PROGRAM), user)
         } else {
             Vec::new()
         }
@@ -74,6 +102,15 @@ impl Host {
 
     pub(super) fn is_running(&self) -> bool {
         !self.processes().is_empty()
+    }
+
+    /// Whether an agent of this host is not from `install`, whose record is `first`: there was no
+    /// run, or it was killed before it replaced the program.
+    pub(super) fn is_other(&self, first: Option<&Record>) -> bool {
+        first.is_none_or(|first| {
+            let copy = self.tree.path(&[FIRST, PROGRAM].concat());
+            first.has_replaced(PROGRAM) && self.tree.is_copy(&copy, PROGRAM)
+        })
     }
 
     /// Prints what would be done.
@@ -92,7 +129,7 @@ impl Host {
         for words in after {
             say(&words.join(" "))?;
         }
-        say("this was a rehearsal: nothing has been changed")
+        say("-dry-run: nothing has been changed")
     }
 
     /// The commands before the first step. `stops`: whether the agent is stopped.
@@ -120,15 +157,26 @@ impl Host {
         })
     }
 
-    /// Applies `steps` and starts the agent. On any failure, everything is undone.
-    pub(super) fn change(&self, steps: &[Step], first: Option<Record>) -> Result<(), String> {
+    /// Applies `steps` and starts the agent, if it was running or if `starts`. On any failure,
+    /// everything is undone.
+    pub(super) fn change(
+        &self,
+        steps: &[Step],
+        first: Option<Record>,
+        starts: bool,
+    ) -> Result<(), Failed> {
         // From here on, signals stay pending until a step has ended.
         let signals = Signals::take();
         let was_running = self.is_running();
+        let is_other = was_running && self.is_other(first.as_ref());
         let traces = self.service.traces();
         let now = Record::of(&self.tree, steps, traces, was_running);
         let home = match first {
-            None => FIRST,
+            None => {
+                // Without its list, these are copies of a run that could not write it.
+                Step::RemoveAll(FIRST.to_owned()).take(&self.tree, &self.commands)?;
+                FIRST
+            }
             Some(mut first) => {
                 first.extend(&now).save(&self.tree, FIRST)?;
                 // Remove what an earlier, interrupted run has left.
@@ -136,14 +184,19 @@ impl Host {
                 RUN
             }
         };
-        now.save(&self.tree, home)?;
-        let done = self.take(steps, &signals, home == FIRST && was_running);
+        if let Err(why) = now.save(&self.tree, home) {
+            drop(self.forget(home));
+            return Err(why.into());
+        }
+        let done = self.take(steps, &signals, is_other, starts || was_running);
         let Err(why) = done else {
             return match home {
-                RUN => self.forget(RUN),
+                RUN => Ok(self.forget(RUN)?),
                 _ => Ok(()),
             };
         };
+        let is_of_program =
+            !signals.is_told_to_stop() && steps.iter().all(|step| step.is_done(&self.tree));
         say("it does not work; what was done is undone")?;
         // The service manager may be about to restart it, or may not have the service at all.
         drop(self.stop());
@@ -155,14 +208,13 @@ impl Host {
         for words in self.after(was_running.then_some("start")) {
             failed.extend(self.run(&words).err());
         }
-        if !failed.is_empty() {
-            return Err(format!(
-                "{why}; and not all could be undone: {}",
-                failed.join("; ")
-            ));
-        }
-        self.forget(home)?;
-        Err(format!("{why}; everything is as it was before"))
+        let why = if failed.is_empty() {
+            self.forget(home)?;
+            format!("{why}; everything is as it was before")
+        } else {
+            format!("{why}; and not all could be undone: {}", failed.join("; "))
+        };
+        Err(Failed { why, is_of_program })
     }
 
     pub(super) fn take(
@@ -170,12 +222,13 @@ impl Host {
         steps: &[Step],
         signals: &Signals,
         is_other: bool,
+        starts: bool,
     ) -> Result<(), String> {
         if is_other && self.is_live() {
             self.stop()?;
         }
         for step in steps {
-            if is_told_to_stop(signals) {
+            if signals.is_told_to_stop() {
                 return Err("interrupted".to_owned());
             }
             say(&step.to_string())?;
@@ -185,10 +238,10 @@ impl Host {
             return Ok(());
         }
         let ran = |words: &Words| self.run(words);
-        self.after(Some("restart"))
+        self.after(starts.then_some("restart"))
             .iter()
             .try_for_each(ran)
-            .and_then(|()| self.settle(signals))
+            .and_then(|()| if starts { self.settle(signals) } else { Ok(()) })
             .map_err(|why| {
                 let log = self.commands.output(self.service.log()).unwrap_or_default();
                 format!("{why}\n{log}\n").trim().to_owned()
@@ -208,7 +261,7 @@ impl Host {
         let mut before = self.processes();
         for _ in 0..SETTLES {
             pause(SETTLE);
-            if is_told_to_stop(signals) {
+            if signals.is_told_to_stop() {
                 return Err("interrupted".to_owned());
             }
             let now = self.processes();
@@ -227,6 +280,11 @@ impl Host {
             return Ok(());
         }
         let stopped = self.run(&self.service.command("stop"));
+        let mut looks = STOP_LOOKS;
+        while stopped.is_ok() && looks > 0 && self.is_running() {
+            looks -= 1;
+            pause(LOOK);
+        }
         match self.processes().first() {
             None => Ok(()),
             Some(pid) => stopped.and_then(|()| {
@@ -256,16 +314,6 @@ impl Host {
         match restore(&steps, &self.tree, &self.commands).pop() {
             None => Ok(()),
             Some(why) => Err(why),
-        }
-    }
-}
-
-pub(super) fn is_told_to_stop(signals: &Signals) -> bool {
-    loop {
-        match signals.next(Some(Duration::ZERO)) {
-            Woken::Signal(_) => return true,
-            Woken::Child => {}
-            Woken::Time => return false,
         }
     }
 }

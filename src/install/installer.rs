@@ -19,7 +19,8 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
     let first = Record::load(&host.tree, FIRST)?;
     let warning = super::package::warning(&host)?;
-    let plan::Plan { mut steps, left } = super::plan::install(&host, setup, first.is_some())?;
+    let is_other = host.is_other(first.as_ref());
+    let plan::Plan { mut steps, left } = super::plan::install(&host, setup, !is_other)?;
     steps.retain(|step| !step.is_done(&host.tree));
     for line in left.iter().chain(&warning) {
         say(&format!("WARNING: {line}"))?;
@@ -29,10 +30,10 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return say("everything is in its place");
     }
     if setup.dry_run {
-        let before = host.before(first.is_none() && host.is_running());
+        let before = host.before(is_other && host.is_running());
         return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
-    host.change(&steps, first)?;
+    host.change(&steps, first, true)?;
     let result = if host.is_live() {
         "mackerel-agent is installed and runs"
     } else {

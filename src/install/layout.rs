@@ -16,6 +16,9 @@ pub(crate) const FIRST: &str = "/usr/lib/mackerel-agent/first";
 /// The record of one run, kept until it has succeeded.
 pub(crate) const RUN: &str = "/usr/lib/mackerel-agent/run";
 
+/// What upgrades have failed with since the last one that worked.
+pub(crate) const FAILED: &str = "/usr/lib/mackerel-agent/failed";
+
 /// A copy of the configuration as `install` wrote it.
 pub(crate) const WRITTEN: &str = "/usr/lib/mackerel-agent/written.conf";
 

@@ -8,11 +8,15 @@ const OURS: &str = "mackerel-agent-small";
 
 /// For each package manager: the query for the package that owns the program, and the command that
 /// holds a package back. The answer starts with the package's name.
-const MANAGERS: [(&[&str], &str); 2] = [
+const MANAGERS: [(&[&str], &str); 3] = [
     (&["dpkg-query", "-S", PROGRAM], "apt-mark hold"),
     (
         &["rpm", "-qf", "--qf", "%{NAME}\n", PROGRAM],
         "dnf versionlock add",
+    ),
+    (
+        &["apk", "info", "-qW", PROGRAM],
+        "pinning a version with apk add",
     ),
 ];
 
@@ -67,6 +71,8 @@ mod tests {
             ("mackerel-agent: /usr/bin/mackerel-agent", "mackerel-agent"),
             ("mackerel-agent:amd64: /usr/bin/x", "mackerel-agent"),
             ("mackerel-agent\nother\n", "mackerel-agent"),
+            // apk, whose lists end in a space.
+            ("mackerel-agent-small \n", OURS),
             ("a", "a"),
             ("", ""),
         ];

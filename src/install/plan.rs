@@ -8,6 +8,7 @@ use super::reach::reach;
 use super::service::{Part, RESTART_STEPS, Service};
 use super::step::{Owner, Step, host_id};
 use super::{conf, layout};
+use crate::base::packed::unpack;
 use crate::config::{ROOT, Setup};
 use crate::sys::executable::Executable;
 
@@ -62,24 +63,26 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
         }
         None => steps.push(directory),
     }
+    let part = |(path, packed, mode): Part| {
+        let text = unpack(packed).into_bytes();
+        Step::File(path.to_owned(), text.into(), mode, Owner::Root)
+    };
+    // Before the program, by which a later run decides whose agent this is.
+    steps.push(if is_as_root {
+        part(as_root)
+    } else {
+        Step::Remove(as_root.0.to_owned())
+    });
     steps.push(Step::Copy(
         own.path().to_owned(),
         PROGRAM.to_owned(),
         0o755,
         Owner::Root,
     ));
-    let part = |(path, text, mode): Part| {
-        Step::File(path.to_owned(), text.as_bytes().into(), mode, Owner::Root)
-    };
     steps.push(part(host.service.script()));
     if has_restart_steps(host) {
         steps.push(part(RESTART_STEPS));
     }
-    steps.push(if is_as_root {
-        part(as_root)
-    } else {
-        Step::Remove(as_root.0.to_owned())
-    });
     let links = host.service.links(tree).into_iter();
     steps.extend(links.map(|(path, target)| Step::Link(path, target.to_owned())));
     let steps = with_parents(host, steps);
@@ -127,7 +130,8 @@ mod tests {
     #[test]
     fn service_files_agree_with_the_program() {
         for service in SERVICES {
-            let (path, text, _) = service.script();
+            let (path, packed, _) = service.script();
+            let text = unpack(packed);
             assert!(text.contains(PROGRAM), "{path}");
             assert!(text.contains(service.state()), "{path}");
             for trace in service.traces() {

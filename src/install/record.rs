@@ -318,7 +318,8 @@ fn list(home: &str) -> String {
     format!("{home}.list")
 }
 
-fn root(mode: u32) -> Access {
+/// Of root, with this mode.
+pub(super) fn root(mode: u32) -> Access {
     Access {
         mode,
         uid: 0,

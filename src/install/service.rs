@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::packed::packed_file;
 use crate::sys::tree::Tree;
 
 /// The init script, for all but systemd.
@@ -38,13 +39,13 @@ pub(super) const OF_TIMER: [&str; 3] = [
     TIMER,
 ];
 
-/// A file of a service: path, content, mode.
-pub(super) type Part = (&'static str, &'static str, u32);
+/// A file of a service: path, content packed by [`packed_file`], mode.
+pub(super) type Part = (&'static str, &'static [u8], u32);
 
 /// The drop-in that makes systemd 254 and later increase the pause between restarts.
 pub(super) const RESTART_STEPS: Part = (
     "/etc/systemd/system/mackerel-agent.service.d/restart-steps.conf",
-    include_str!("../../packaging/systemd/restart-steps.conf"),
+    packed_file!("../../packaging/systemd/restart-steps.conf"),
     0o644,
 );
 
@@ -86,22 +87,22 @@ impl Service {
         match self {
             Service::Systemd => (
                 UNIT,
-                include_str!("../../packaging/systemd/mackerel-agent.service"),
+                packed_file!("../../packaging/systemd/mackerel-agent.service"),
                 0o644,
             ),
             Service::Openrc => (
                 SCRIPT,
-                include_str!("../../packaging/openrc/mackerel-agent"),
+                packed_file!("../../packaging/openrc/mackerel-agent"),
                 0o755,
             ),
             Service::Procd => (
                 SCRIPT,
-                include_str!("../../packaging/procd/mackerel-agent"),
+                packed_file!("../../packaging/procd/mackerel-agent"),
                 0o755,
             ),
             Service::Sysv => (
                 SCRIPT,
-                include_str!("../../packaging/sysv/mackerel-agent"),
+                packed_file!("../../packaging/sysv/mackerel-agent"),
                 0o755,
             ),
         }
@@ -112,10 +113,10 @@ impl Service {
         match self {
             Service::Systemd => (
                 "/etc/systemd/system/mackerel-agent.service.d/plugins-as-root.conf",
-                include_str!("../../packaging/systemd/plugins-as-root.conf"),
+                packed_file!("../../packaging/systemd/plugins-as-root.conf"),
                 0o644,
             ),
-            _ => (AS_ROOT, "", 0o644),
+            _ => (AS_ROOT, &[], 0o644),
         }
     }
 

@@ -9,6 +9,7 @@
 mod events;
 mod logs;
 mod page;
+pub(crate) mod report;
 mod request;
 mod response;
 mod rules;
@@ -27,6 +28,7 @@ use crate::sys::random::random;
 use crate::sys::server::{Answer, Asked, Cursor, Door, Reply, Server, Topic, Via, Watchers};
 use crate::sys::uname::host_name;
 use crate::sys::{crash, thread};
+use crate::wire::check::Report;
 use events::Events;
 pub(crate) use events::Source;
 use logs::Logs;
@@ -53,7 +55,7 @@ const JSON_TYPE: &str = "application/json";
 const STREAM_TYPE: &str = "text/event-stream";
 
 /// What only the agent's main thread can answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Question {
     /// Whether the agent measures and posts, as `mackerel-agent health` reads it.
     Health,
@@ -61,6 +63,8 @@ pub(crate) enum Question {
     Status,
     /// The agent's part of an event: see [`Source::event`].
     Live,
+    /// The report of a job, to be sent. The answer is empty.
+    Report(Report),
 }
 
 /// Returns the text of an exposition.
@@ -180,7 +184,7 @@ impl Routes {
             "/logs" => is_local && !self.is_alone,
             "/" | "/events" => is_local && self.events.is_some(),
             "/status" => is_local && self.ask.is_some(),
-            "/health" | "/agent" => is_own && self.ask.is_some(),
+            "/health" | "/agent" | report::PATH => is_own && self.ask.is_some(),
             _ => false,
         };
         if !is_served {
@@ -188,6 +192,9 @@ impl Routes {
         }
         if !is_own {
             self.authorize(&request)?;
+        }
+        if request.is_post != (request.path == report::PATH) {
+            return Err(Status::MethodNotAllowed);
         }
         let is_head = request.is_head;
         let question = match request.path {
@@ -201,14 +208,19 @@ impl Routes {
             }
             "/health" => Question::Health,
             "/agent" => Question::Live,
+            report::PATH => {
+                let value = request.report.unwrap_or_default();
+                let report = report::decode(value, clock.unix());
+                Question::Report(report.ok_or(Status::BadRequest)?)
+            }
             _ => Question::Status,
         };
         let answer = self.ask.as_mut().and_then(|ask| ask(question));
-        let (content_type, text) = match (question, answer) {
-            (Question::Health, answer) => (TEXT_TYPE, answer.unwrap_or_else(|| SILENT.to_owned())),
+        let (content_type, text) = match (request.path, answer) {
+            ("/health", answer) => (TEXT_TYPE, answer.unwrap_or_else(|| SILENT.to_owned())),
             (_, None) => return Err(Status::Unavailable),
-            (Question::Live, Some(members)) => (JSON_TYPE, ["{", &members, "}"].concat()),
-            (Question::Status, Some(text)) => (JSON_TYPE, text),
+            ("/agent", Some(members)) => (JSON_TYPE, ["{", &members, "}"].concat()),
+            (_, Some(text)) => (JSON_TYPE, text),
         };
         Ok(response(Status::Ok, content_type, &text, is_head).into())
     }

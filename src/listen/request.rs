@@ -8,13 +8,14 @@ use super::response::Status;
 /// Headers of a request.
 const HEADERS: usize = 64;
 /// Headers that may occur once.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "content-length",
     "transfer-encoding",
     "host",
     "sec-fetch-site",
     "last-event-id",
     "authorization",
+    "report",
 ];
 
 /// What counts of a head.
@@ -24,12 +25,16 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     /// Whether the method is HEAD, not GET.
     pub(super) is_head: bool,
+    /// Whether the method is POST.
+    pub(super) is_post: bool,
     /// Name and port that the client means; `None` in HTTP/1.0.
     pub(super) host: Option<&'a str>,
     /// What a browser says of the page that asks.
     pub(super) site: Option<&'a str>,
     /// Id of the last event that a client has got of a stream that it resumes.
     pub(super) last_event_id: Option<&'a str>,
+    /// The report of a job, as [`super::report`] writes it.
+    pub(super) report: Option<&'a str>,
     /// Whether the client understands gzip.
     pub(super) takes_gzip: bool,
     authorization: Option<&'a str>,
@@ -46,9 +51,10 @@ impl<'a> Request<'a> {
             Err(httparse::Error::Version) => return Err(Status::VersionNotSupported),
             Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
         }
-        let is_head = match parsed.method {
-            Some("GET") => false,
-            Some("HEAD") => true,
+        let (is_head, is_post) = match parsed.method {
+            Some("GET") => (false, false),
+            Some("HEAD") => (true, false),
+            Some("POST") => (false, true),
             _ => return Err(Status::MethodNotAllowed),
         };
         let target = parsed.path.filter(|target| target.starts_with('/'));
@@ -69,7 +75,15 @@ impl<'a> Request<'a> {
                 }
             }
         }
-        let [length, coding, host, site, last_event_id, authorization] = values;
+        let [
+            length,
+            coding,
+            host,
+            site,
+            last_event_id,
+            authorization,
+            report,
+        ] = values;
         if coding.is_some() || length.is_some_and(|length| length != "0") {
             return Err(Status::BodyNotAllowed);
         }
@@ -79,6 +93,8 @@ impl<'a> Request<'a> {
         Ok(Request {
             path: target.split('?').next().unwrap_or_default(),
             is_head,
+            is_post,
+            report,
             host,
             site,
             last_event_id,

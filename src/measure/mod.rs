@@ -54,7 +54,7 @@ impl Measure {
             wanted: Wanted::of(config),
             rounds: Vec::new(),
             before: Readings::default(),
-            troubles: LogEachOnce::new("collect", "mackerel_agent::collect"),
+            troubles: LogEachOnce::new("collect", "metrics"),
             last: None,
             buffer: Vec::new(),
             expected: 0,

@@ -102,7 +102,8 @@ impl Scraper {
             return false;
         };
         let mut all: Vec<Mounted> = Vec::new();
-        for (mount, point) in mountinfo::reachable(&mounts, &root.path("/"), own.as_deref()) {
+        for (mount, point) in mountinfo::reachable(&mounts, &root.path("/"), own.as_deref(), false)
+        {
             let kind = mount.kind().to_string_lossy();
             if prometheus::is_exposed(&kind, &point.to_string_lossy()) {
                 all.push(Mounted {

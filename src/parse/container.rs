@@ -54,7 +54,8 @@ pub(crate) fn pod_of_group(path: &str) -> Option<String> {
     path.split('/').rev().find_map(|part| {
         let group = part.split(':').next()?;
         let group = group.strip_suffix(".slice").unwrap_or(group);
-        let (_, uid) = group.rsplit_once("pod")?;
+        let (at, _) = group.match_indices("pod").last()?;
+        let uid = &group[at + 3..];
         let uid = uid.replace('_', "-");
         is_uid(&uid).then_some(uid)
     })

@@ -1,6 +1,8 @@
 //! Queries for the addresses of a name, and the heads of answers (RFC 1035, RFC 3596). Also the name
 //! servers of resolv.conf(5).
 
+pub(crate) mod records;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Query types: an IPv4 address, an IPv6 address.
@@ -28,12 +30,13 @@ pub(crate) fn name_servers(text: &str) -> Vec<IpAddr> {
     found
 }
 
-/// The query with this number; `None` if `name` is not a name.
+/// The query with this number; `None` if `name` is not a name. The root's name is a dot.
 pub(crate) fn query(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut query = id.to_be_bytes().to_vec();
     // Recursion desired, one question.
     query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    for label in name.trim_end_matches('.').split('.') {
+    let labels = name.trim_end_matches('.').split('.');
+    for label in labels.filter(|_| name != ".") {
         query.push(
             u8::try_from(label.len())
                 .ok()
@@ -94,7 +97,8 @@ mod tests {
             bytes,
             b"\x01\x02\x01\0\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01"
         );
-        for bad in ["", "a..b", &"x".repeat(64), &"x.".repeat(200)] {
+        assert_eq!(query(1, ".", 2).unwrap()[HEAD..], *b"\0\0\x02\0\x01");
+        for bad in ["", "..", "a..b", &"x".repeat(64), &"x.".repeat(200)] {
             assert_eq!(query(1, bad, A), None, "{bad}");
         }
     }

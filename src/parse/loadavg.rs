@@ -1,6 +1,7 @@
 //! `/proc/loadavg`: load averages. Format: proc_loadavg(5).
 
 use super::ParseError;
+use crate::base::decimal;
 
 /// Names of the fields in error messages.
 const MEANS: [&str; 3] = ["1-minute mean", "5-minute mean", "15-minute mean"];
@@ -13,7 +14,7 @@ pub(crate) fn parse(text: &str) -> ([Option<f64>; 3], Option<ParseError>) {
     let means = MEANS.map(|wanted| {
         let word = words.next().unwrap_or_default();
         let is_mean = |number: &f64| number.is_finite() && number.is_sign_positive();
-        let mean = word.parse().ok().filter(is_mean);
+        let mean = decimal::parse(word).filter(is_mean);
         if mean.is_none() {
             damage.get_or_insert_with(|| ParseError::new("/proc/loadavg", wanted, word));
         }

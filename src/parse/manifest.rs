@@ -71,12 +71,19 @@ pub(crate) fn parse(text: &str) -> Result<Manifest<'_>, ParseError> {
 impl Manifest<'_> {
     /// The SHA-256 of the file `name`; `None` if the manifest does not list it.
     pub(crate) fn sha256(&self, name: &str) -> Option<Vec<u8>> {
-        let line = self.signed.lines().find_map(|line| {
-            let (digits, rest) = line.split_once("  ")?;
-            (rest == name).then_some(digits)
-        });
-        hex(line?).filter(|digest| digest.len() == DIGEST)
+        listed(self.signed, name)
     }
+}
+
+/// The SHA-256 of the file `name` in lines of `sha256sum`; `None` if they do not list it.
+pub(crate) fn listed(text: &str, name: &str) -> Option<Vec<u8>> {
+    let line = text.lines().find_map(|line| {
+        let (digits, rest) = line.split_once(' ')?;
+        // The second character tells text from binary, which are the same on Linux.
+        let rest = rest.strip_prefix([' ', '*'])?;
+        (rest.strip_prefix("./").unwrap_or(rest) == name).then_some(digits)
+    });
+    hex(line?).filter(|digest| digest.len() == DIGEST)
 }
 
 impl Version {

@@ -1,12 +1,15 @@
 //! Parsers for files of the kernel and the system. They work on text or bytes; no file is
 //! opened here.
 
+pub(crate) mod certificate;
 pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
 pub(crate) mod dns;
+pub(crate) mod elf;
 pub(crate) mod fib_trie;
+pub(crate) mod gitconfig;
 pub(crate) mod if_inet6;
 pub(crate) mod loadavg;
 pub(crate) mod locks;
@@ -14,13 +17,19 @@ pub(crate) mod manifest;
 pub(crate) mod meminfo;
 pub(crate) mod mountinfo;
 pub(crate) mod netdev;
+pub(crate) mod ntp;
+pub(crate) mod pem;
 pub(crate) mod plugin;
+pub(crate) mod plugin_lock;
+pub(crate) mod plugin_target;
 pub(crate) mod pressure;
 pub(crate) mod process;
 pub(crate) mod release;
 pub(crate) mod route;
+pub(crate) mod sockets;
 pub(crate) mod stat;
 pub(crate) mod swaps;
+pub(crate) mod utmp;
 pub(crate) mod vmstat;
 
 use std::error::Error;

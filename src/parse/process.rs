@@ -62,6 +62,42 @@ pub(crate) fn cpu_ticks(text: &str) -> Result<u64, ParseError> {
     }
 }
 
+/// What `ps` shows of `/proc/<pid>/stat`.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct ProcessStat<'a> {
+    /// The name, at most 15 bytes; of a thread of the kernel more.
+    pub(crate) name: &'a str,
+    /// One letter, e.g. `S`.
+    pub(crate) state: &'a str,
+    /// The id of the parent process.
+    pub(crate) parent: &'a str,
+    /// CPU time in user and kernel mode, in ticks of 1/100 s.
+    pub(crate) cpu_ticks: u64,
+    pub(crate) threads: u64,
+    /// Ticks of 1/100 s from the host's start to the start of the process.
+    pub(crate) start_ticks: u64,
+}
+
+/// Parses `/proc/<pid>/stat`; `None` if a field is missing.
+pub(crate) fn stat(text: &str) -> Option<ProcessStat<'_>> {
+    let (_, rest) = text.split_once('(')?;
+    let (name, rest) = rest.rsplit_once(')')?;
+    let mut words = rest.split_ascii_whitespace();
+    let (state, parent) = (words.next()?, words.next()?);
+    // Fields 14, 15, 20 and 22 of the file.
+    let mut after = |skipped| words.nth(skipped)?.parse::<u64>().ok();
+    let (user, system) = (after(9)?, after(0)?);
+    let (threads, start_ticks) = (after(4)?, after(1)?);
+    Some(ProcessStat {
+        name,
+        state,
+        parent,
+        cpu_ticks: user.saturating_add(system),
+        threads,
+        start_ticks,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +115,15 @@ mod tests {
         };
         assert_eq!(status(STATUS), expected);
         assert_eq!(cpu_seconds(STAT).unwrap(), 0.07);
+        let expected = ProcessStat {
+            name: "mackerel-agent",
+            state: "S",
+            parent: "1",
+            cpu_ticks: 7,
+            threads: 5,
+            start_ticks: 1_523,
+        };
+        assert_eq!(stat(STAT), Some(expected));
     }
 
     #[test]
@@ -92,11 +137,15 @@ mod tests {
         let odd = STAT.replace("(mackerel-agent)", "(a) R 1 (b c)");
         assert_eq!(cpu_seconds(&odd).unwrap(), 0.07);
         assert!(cpu_seconds("1 (a) S 1 2 3\n").is_err());
+        let found = stat(&odd).unwrap();
+        assert_eq!((found.name, found.state), ("a) R 1 (b c", "S"));
+        assert_eq!(stat("1 (a) S 1 2 3\n"), None);
     }
 
     #[test]
     fn never_panics() {
         crate::parse::survives_damage(STATUS, |text| drop(status(text)));
         crate::parse::survives_damage(STAT, |text| drop(cpu_seconds(text)));
+        crate::parse::survives_damage(STAT, |text| _ = stat(text));
     }
 }

@@ -11,6 +11,7 @@ use super::work::{Words, Work};
 use crate::base::clock::{Moment, Unix};
 use crate::config::{CheckPlugin, Config, MetadataPlugin, MetricPlugin};
 use crate::plugins::history::History;
+use crate::sys::log;
 use crate::sys::log::excerpt;
 use crate::wire::check::CheckStatus;
 
@@ -20,6 +21,9 @@ const METADATA_DELAY: Duration = Duration::from_secs(10);
 const SHOWN: usize = 300;
 /// Largest number of running actions of one check.
 const ACTIONS: usize = 4;
+/// Largest number of runs of one metric plugin at a time, as in the Go agent: one that takes longer
+/// than a minute still has a value for each minute.
+const METRIC_RUNS: usize = 3;
 
 /// Identifies an entry while the agent runs. A changed plugin gets a new one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,13 +60,14 @@ pub(crate) struct Entry {
     turn: Option<(Moment, Moment)>,
     /// Whether a metric plugin has not been asked for its graph definitions.
     owes_graphs: bool,
-    is_running: bool,
+    /// Number of its runs that have not ended.
+    running: usize,
     /// Whether a skipped run has been logged.
     is_late: bool,
     /// Number of its running actions.
     actions: usize,
-    /// When the run that runs now or ran last was started.
-    pub(crate) began: Option<Moment>,
+    /// When the runs that have not ended were started, the oldest first.
+    pub(crate) began: Vec<Moment>,
     /// The last run that has ended.
     last: Option<LastRun>,
 }
@@ -145,10 +150,10 @@ impl PluginSchedule {
             kind,
             voice: PluginLog::default(),
             action_voice: PluginLog::default(),
-            is_running: false,
+            running: 0,
             is_late: false,
             actions: 0,
-            began: None,
+            began: Vec::new(),
             last: None,
         }
     }
@@ -258,7 +263,7 @@ impl PluginSchedule {
                 Kind::Metric(_) => Some(next_round),
                 Kind::Check(..) | Kind::Metadata(_) => entry.turn.map(|(_, due)| due),
             },
-            is_running: entry.is_running,
+            is_running: entry.running > 0,
         })
     }
 
@@ -269,9 +274,13 @@ impl PluginSchedule {
 }
 
 impl Entry {
-    /// Returns `work`, unless the last run of the plugin still runs. That is logged once.
+    /// Returns `work`, unless as many runs of the plugin as may be still run. That is logged once.
     fn start(&mut self, work: Work) -> Option<(Id, Work)> {
-        if self.is_running {
+        let most = match self.kind {
+            Kind::Metric(_) => METRIC_RUNS,
+            Kind::Check(..) | Kind::Metadata(_) => 1,
+        };
+        if self.running >= most {
             if !std::mem::replace(&mut self.is_late, true) {
                 log::warn!(
                     "plugin.{}.{} is still running when its next turn comes: this one is skipped",
@@ -281,13 +290,13 @@ impl Entry {
             }
             return None;
         }
-        self.is_running = true;
+        self.running += 1;
         Some((self.id, work))
     }
 
-    /// Records how the run that ends `now` has ended.
+    /// Records how the run that ends `now` has ended. It is taken for the oldest one.
     pub(crate) fn record(&mut self, words: &Words, now: Moment) {
-        let began = self.began.unwrap_or(now);
+        let began = self.began.first().copied().unwrap_or(now);
         self.last = Some(LastRun {
             began,
             took: now.since(began),
@@ -298,7 +307,10 @@ impl Entry {
 
     /// Records that the command has ended, and whether its action runs now.
     pub(crate) fn has_ended(&mut self, is_acting: bool) {
-        self.is_running = false;
+        self.running = self.running.saturating_sub(1);
+        if !self.began.is_empty() {
+            self.began.remove(0);
+        }
         self.is_late = false;
         self.actions += usize::from(is_acting);
     }

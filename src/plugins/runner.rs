@@ -1,4 +1,4 @@
-//! Runs plugins. Each run has its own thread, so that a plugin that hangs delays no other.
+//! Runs plugins. Each run has a thread to itself, so that a plugin that hangs delays no other.
 
 use std::io;
 use std::sync::Arc;
@@ -8,28 +8,20 @@ use super::output::Output;
 use super::plugin_log::PluginLog;
 use super::plugin_schedule::{Entry, Kind, PluginSchedule};
 use super::plugin_state::PluginState;
+use super::run_threads::RunThreads;
 use super::work::{Words, Work, perform};
 use crate::base::clock::{Clock, HostClock, Moment, Stamp};
 use crate::config::Config;
 use crate::plugins::history::Urgency;
-use crate::sys::crash;
 use crate::sys::exec::{self, Stop, StopSign};
-use crate::sys::thread;
+use crate::sys::log::{self, Level};
 use crate::wire::check::CheckStatus;
 
 use super::plugin_schedule::Id;
 use super::work::PluginEvent;
 
-/// Bytes of stack for a plugin's thread. Running a command takes 24 KiB, a nested document 80 KiB,
-/// a pattern of the configuration the rest. Code that is not optimised takes a multiple of it.
-pub(crate) const STACK: usize = if cfg!(debug_assertions) {
-    1 << 20
-} else {
-    256 << 10
-};
-
-/// Log target of metric plugins.
-pub(crate) const METRICS: &str = "mackerel_agent::plugins::metrics";
+/// Log tag of metric plugins.
+pub(crate) const METRICS: &str = "metrics.plugin";
 
 /// Receives the results of a run, in the thread of that run.
 pub(crate) type Tell = Arc<dyn Fn(Id, PluginEvent) + Send + Sync>;
@@ -42,7 +34,8 @@ pub(crate) struct Plugins {
     sign: StopSign,
     clock: HostClock,
     tell: Tell,
-    /// Number of threads that run plugins.
+    threads: RunThreads,
+    /// Number of runs that have not ended.
     running: usize,
     /// When metric plugins were started last.
     last_round: Stamp,
@@ -65,6 +58,7 @@ impl Plugins {
             sign,
             clock,
             tell,
+            threads: RunThreads::default(),
             running: 0,
             last_round: Stamp::default(),
         })
@@ -108,14 +102,11 @@ impl Plugins {
     fn start(&mut self, id: Id, work: Work) {
         let is_turn = !matches!(work, Work::Graphs(_));
         let (clock, sign, tell) = (self.clock, self.sign.clone(), Arc::clone(&self.tell));
-        let run = move || {
-            let _stack = crash::watch_stack();
-            perform(&work, &clock, &sign, &|told| tell(id, told));
-        };
+        let run = move || perform(&work, &clock, &sign, &|told| tell(id, told));
         if is_turn && let Some(entry) = self.schedule.entry_of(id) {
-            entry.began = Some(self.clock.moment());
+            entry.began.push(self.clock.moment());
         }
-        match thread::start("plugin", STACK, run) {
+        match self.threads.start(Box::new(run)) {
             Ok(()) => self.running += 1,
             Err(error) => {
                 if let Some(entry) = self.schedule.entry_of(id) {
@@ -163,7 +154,7 @@ impl Plugins {
         self.stop = None;
     }
 
-    /// Number of threads that still run.
+    /// Number of runs that have not ended.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
@@ -175,9 +166,9 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
         PluginEvent::Values(rounds, rejected, words) => {
             entry.has_ended(false);
             for name in entry.voice.rejected(rejected) {
-                let target = target(&entry.kind);
+                let tag = tag(&entry.kind);
                 log::warn!(
-                    target: target,
+                    tag: tag,
                     "plugin.metrics.{}: dropped \"{}\": the API takes finite values, and of a name a-z, A-Z, 0-9, '.', '_' and '-'",
                     entry.name,
                     name
@@ -207,7 +198,7 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
                 Ok(graphs) if graphs.is_empty() => Vec::new(),
                 Ok(graphs) => vec![Output::Graphs(graphs)],
                 Err(why) => {
-                    log::error!(target: target(&entry.kind), "{label}: {why}");
+                    log::error!(tag: tag(&entry.kind), "{label}: {why}");
                     Vec::new()
                 }
             }
@@ -251,12 +242,12 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
     }
 }
 
-/// Log target of a kind of plugins.
-fn target(kind: &Kind) -> &'static str {
+/// Log tag of a kind of plugins.
+fn tag(kind: &Kind) -> &'static str {
     match kind {
         Kind::Metric(_) => METRICS,
-        Kind::Check(..) => "mackerel_agent::plugins::checks",
-        Kind::Metadata(_) => "mackerel_agent::plugins::metadata",
+        Kind::Check(..) => "checks",
+        Kind::Metadata(_) => "metadata",
     }
 }
 
@@ -272,22 +263,26 @@ fn label(entry: &Entry) -> String {
 
 /// Logs what is new in `words` of a command that is named `label` in log lines.
 fn say(label: &str, kind: &Kind, voice: &mut PluginLog, words: Words) {
+    if words.trouble.is_none() && words.code.is_none() {
+        // The agent has ended the command: whether it works is not known.
+        return;
+    }
     say_trouble(label, kind, voice, words.trouble);
     if let Some(text) = voice.stderr(words.stderr) {
         let level = match kind {
-            Kind::Metric(_) => log::Level::Info,
-            Kind::Check(..) | Kind::Metadata(_) => log::Level::Warn,
+            Kind::Metric(_) => Level::Info,
+            Kind::Check(..) | Kind::Metadata(_) => Level::Warn,
         };
-        log::log!(target: target(kind), level, "{label} says: {text}{}", remedy(&text));
+        log::at!(level, tag: tag(kind), "{label} says: {text}{}", remedy(&text));
     }
 }
 
 /// Logs why a command failed, if that is new, or that it works again.
 fn say_trouble(label: &str, kind: &Kind, voice: &mut PluginLog, trouble: Option<String>) {
-    let target = target(kind);
+    let tag = tag(kind);
     match voice.trouble(trouble) {
-        Some((line, true)) => log::info!(target: target, "{label}: {line}"),
-        Some((line, false)) => log::warn!(target: target, "{label}: {line}{}", remedy(&line)),
+        Some((line, true)) => log::info!(tag: tag, "{label}: {line}"),
+        Some((line, false)) => log::warn!(tag: tag, "{label}: {line}{}", remedy(&line)),
         None => {}
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::values;
+use crate::applets;
 use crate::base;
 use crate::base::clock::{Clock, Unix};
 use crate::base::values::Values;
@@ -14,6 +15,7 @@ use crate::parse::plugin::document;
 use crate::parse::plugin::meta::{self, Graph};
 use crate::plugins::finding::Finding;
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
+use crate::sys::executable::Executable;
 use crate::sys::log::escaped;
 use crate::wire::check::CheckStatus;
 
@@ -138,7 +140,8 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
     }
 }
 
-/// Runs a command of the configuration. The variables `env` override those of the configuration.
+/// Runs a command of the configuration, or the applet that it names if there is no such program.
+/// The variables `env` override those of the configuration.
 fn command(
     command: &Command,
     env: &[(&str, &OsStr)],
@@ -151,8 +154,10 @@ fn command(
     for (name, value) in env {
         all.push((*name, Some(*value)));
     }
+    let own = || Some(Executable::own().ok()?.path().to_str()?.to_owned());
+    let built_in = applets::built_in(&command.argv, &exec::is_in_path, &own);
     let task = Task {
-        argv: &command.argv,
+        argv: built_in.as_deref().unwrap_or(&command.argv),
         user: command.user.as_deref(),
         env: &all,
     };

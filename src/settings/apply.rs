@@ -5,12 +5,12 @@ use crate::base;
 use crate::config::{Config, IdStore};
 use crate::sys::environment;
 use crate::sys::lock::RootLock;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::pidfile::PidFile;
 use crate::sys::state::State;
 
 pub(crate) fn set_level(config: &Config) {
-    backend::set_level(config.verbose, config.silent);
+    log::set_level(config.verbose, config.silent);
 }
 
 /// The lock on the state directory, which excludes other agents; `None` if the host id is kept in
@@ -45,13 +45,24 @@ pub(crate) fn state(config: &Config) -> State {
     }
 }
 
-/// Puts the configured proxies into the environment, for plugins. Must be called before any thread
-/// is started.
+/// Puts the configured proxies and the places of the host's trees into the environment, for plugins.
+/// Must be called before any thread is started.
 pub(crate) fn export(config: &Config) {
     let given = config.proxy_env();
     for (name, proxy) in [("HTTP_PROXY", given.http), ("HTTPS_PROXY", given.https)] {
         if let Some(proxy) = proxy {
             environment::set(name, proxy);
+        }
+    }
+    let host = &config.host;
+    for (name, tree) in [
+        ("HOST_ROOT", &host.root),
+        ("HOST_PROC", &host.proc),
+        ("HOST_SYS", &host.sys),
+        ("HOST_ETC", &host.etc),
+    ] {
+        if let Some(tree) = tree {
+            environment::set(name, tree);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use super::connection::link;
 use super::resolve::{ConfigReport, survey};
-use super::tags::TAGS;
+
 use crate::config::{APIBASE, Command, Config, Flags};
 use crate::sys::exec::{self, Task};
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::terminal::is_coloured;
 
 /// Escape sequences of the terminal: two colours, and the reset.
@@ -22,7 +22,7 @@ const PLAIN: &str = "\x1b[0m";
 /// An unknown key in the main file is an error, and so is an invalid API key or status. An unknown
 /// key in an included file gets a warning, and so does a command that cannot be started now.
 pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     let mut survey = check(flags);
     if survey.problems.is_empty() {
         let doubts = commands(&survey);
@@ -120,7 +120,7 @@ fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Ve
     };
     if let Some(why) = exec::probe(&task) {
         let key = ["plugin.", &key.concat()].concat();
-        let mut doubt = format!("{}.command: {why}", backend::escaped(&key));
+        let mut doubt = format!("{}.command: {why}", log::escaped(&key));
         // The last file that defines the plugin applies.
         if let Some((_, place)) = survey
             .commands

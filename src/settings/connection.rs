@@ -55,7 +55,7 @@ pub(crate) fn link_within(config: &Config, limit: Duration) -> Result<Http, Stri
 /// The proxy rules. Proxies of the configuration win over those of the environment.
 pub(crate) fn proxies(config: &Config) -> Rules {
     let given = config.proxy_env();
-    Rules::read(|name| match name {
+    Rules::read(&|name| match name {
         "HTTP_PROXY" if given.http.is_some() => given.http.map(str::to_owned),
         "HTTPS_PROXY" if given.https.is_some() => given.https.map(str::to_owned),
         _ => env::var(name).ok(),

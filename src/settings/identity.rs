@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use crate::config::{Config, IdStore};
 use crate::parse::{cgroup, container};
+use crate::sys::log;
 use crate::sys::root::Root;
 
 /// The value of `custom_identifier` for which the pod, task or container is looked up.
@@ -28,8 +29,8 @@ pub(crate) fn identifier(
     let found = surroundings(config, root, variable);
     if found.is_none() {
         log::warn!(
-            "no pod, task or container is found that this host could be known by: without its id \
-             it is registered anew; custom_identifier gives it one"
+            "no pod, task or container found to identify this host, which is registered anew if its \
+             id is lost; set custom_identifier"
         );
     }
     found

@@ -43,8 +43,9 @@ const HEADERS: &str = "the headers for OTLP";
 /// is empty if `-apikey` is empty, or if no source is set. `variable` looks up an environment
 /// variable.
 ///
-/// Line ends after a key are removed. An empty variable is skipped, and so is a missing credential.
-/// Fails if a source cannot be read, is empty or holds more than a key.
+/// Line ends after a key are removed. An empty variable is skipped, and so is a missing or empty
+/// credential, which is the unit's default. Fails if another source cannot be read, is empty or
+/// holds more than a key.
 pub(crate) fn find(
     flags: &Flags,
     config: &Config,
@@ -64,6 +65,7 @@ pub(crate) fn find(
         let path = PathBuf::from(directory).join(CREDENTIAL);
         match file::read(&path) {
             Err(error) if error.is_absent() => {}
+            Ok(bytes) if bytes.trim_ascii().is_empty() => {}
             read => return key(format!("the credential {}", path.display()), read),
         }
     }
@@ -265,7 +267,9 @@ mod tests {
         };
         expect("flag", |sources| sources.flag = None);
         expect("variable", |sources| sources.variable = Some(b""));
-        expect("credential", |sources| sources.credential = None);
+        expect("credential", |sources| sources.credential = Some(b"\n"));
+        expect("file", |sources| sources.credential = Some(b""));
+        expect("file", |sources| sources.credential = None);
         expect("file", |sources| sources.file = None);
         expect("config", |sources| sources.config = "");
         expect("", |_| {});
@@ -296,10 +300,11 @@ mod tests {
             ),
             (
                 Sources {
-                    credential: Some(b""),
+                    credential: Some(b"SECRET\nSECRET"),
                     ..none
                 },
-                "the credential DIR/apikey is empty; write the API key of your organization into it",
+                "the credential DIR/apikey holds more than an API key; write the key alone into \
+                 it, on a single line",
             ),
             (
                 Sources {

@@ -43,19 +43,16 @@ mod overlay;
 mod pairs;
 mod plugin;
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 pub(crate) mod reload;
 pub(crate) mod resolve;
 mod restart;
 mod row;
 mod secrets;
 mod table;
-pub(crate) mod tags;
 mod unknown_keys;
 
 pub(crate) use configtest::configtest;
 
 pub(crate) use environment::Variables;
-#[cfg(test)]
-pub(crate) use reference::flags;
 pub(crate) use restart::as_far_as_possible;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::table::SECTIONS;
 use crate::config::{Config, Flags, Level, Warning};
+use crate::sys::log;
 
 /// A flag has a value that cannot be used. Holds the text for the user.
 #[derive(Debug, Eq, PartialEq)]

@@ -1,8 +1,10 @@
 //! The files that are generated from the table, and tests that compare the table with the program.
 //!
-//! With `BLESS=1`, which `make bless` sets, the tests write the files.
+//! With `BLESS=1`, which `make docs` sets, the tests write the files.
 
+mod man;
 mod page;
+pub(crate) mod roff;
 mod rows;
 mod sample;
 
@@ -26,7 +28,7 @@ pub(crate) fn flags() -> Vec<&'static str> {
 /// instead.
 #[expect(clippy::disallowed_methods, reason = "a file of the repository")]
 #[track_caller]
-fn check(path: &str, text: &str) {
+pub(crate) fn check(path: &str, text: &str) {
     let found = fs::read_to_string(path).unwrap_or_default();
     if found == text {
         return;
@@ -39,7 +41,7 @@ fn check(path: &str, text: &str) {
     let equal = equal.take_while(|(found, text)| found == text).count();
     let line = |text: &str| text.lines().nth(equal).unwrap_or("(the end)").to_owned();
     panic!(
-        "{path}:{}: differs from src/settings/table.rs; run make bless\n- {}\n+ {}",
+        "{path}:{}: differs from the table of settings or of commands; run make docs\n- {}\n+ {}",
         equal + 1,
         line(&found),
         line(text)
@@ -72,18 +74,25 @@ fn example<T>(row: &Row<T>) -> &'static str {
 }
 
 /// Appends `text` to `out`, in lines of up to [`WIDTH`] characters that begin with `prefix`.
-fn wrap(out: &mut String, prefix: &str, text: &str) {
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let width = prefix.len() + line.chars().count() + 1 + word.chars().count();
-        if !line.is_empty() && width > WIDTH {
-            *out += &format!("{prefix}{line}\n");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
+pub(crate) fn wrap(out: &mut String, prefix: &str, text: &str) {
+    for line in lines(WIDTH - prefix.len(), text) {
+        *out += &format!("{prefix}{line}\n");
     }
-    *out += &format!("{prefix}{line}\n");
+}
+
+/// `text` in lines of up to `limit` characters.
+fn lines(limit: usize, text: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = all.last_mut().unwrap();
+        let width = line.chars().count() + 1 + word.chars().count();
+        if line.is_empty() {
+            *line += word;
+        } else if width > limit {
+            all.push(word.to_owned());
+        } else {
+            *line += &format!(" {word}");
+        }
+    }
+    all
 }

@@ -11,6 +11,7 @@ use crate::base::host_paths::HostPaths;
 use crate::config::{CONFFILE, Config, Flags, Level, doubt_key};
 use crate::settings::Variables;
 use crate::sys::environment;
+use crate::sys::log;
 use crate::sys::root::Root;
 
 /// The configuration as far as it could be read, and what is wrong with it.

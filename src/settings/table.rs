@@ -1,7 +1,7 @@
 //! The settings of the agent, each with everything that depends on it. The order is that of the
 //! documentation and the sample.
 //!
-//! To add a setting, add a field with its default to [`Config`], and a row here. `make bless` then
+//! To add a setting, add a field with its default to [`Config`], and a row here. `make docs` then
 //! updates the documentation and the sample.
 
 pub(super) mod outputs;

@@ -7,7 +7,6 @@ use std::process;
 use std::time::Duration;
 
 use super::policy::{Next, Policy};
-use log::Level;
 
 use crate::base::clock::{Clock, HostClock, Moment};
 use crate::config::Flags;
@@ -15,13 +14,13 @@ use crate::settings::apply::{claim_pidfile, set_level};
 use crate::settings::child::{APIKEY, SUPERVISOR};
 use crate::settings::reload;
 use crate::settings::resolve::resolve;
-use crate::settings::tags::TAGS;
 use crate::sys::child::{self, Child, End, Start};
 use crate::sys::executable::{self, Executable};
+use crate::sys::log::Level;
 use crate::sys::notify::Notify;
 use crate::sys::random::random;
 use crate::sys::signal::{Signal, Signals, Woken};
-use crate::sys::{environment, log as backend};
+use crate::sys::{environment, log};
 
 /// The flag that marks the child as one.
 const CHILD: &str = "-child";
@@ -30,7 +29,7 @@ const CHILD: &str = "-child";
 /// correspond to `flags`, except the API key. Returns the text for the user if the last child
 /// failed.
 pub(crate) fn supervise(flags: &Flags, mut arguments: Vec<OsString>) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     let notify = Notify::from_env();
     let signals = Signals::take();
     let config = resolve(flags)?;
@@ -135,7 +134,7 @@ impl Supervisor<'_> {
             0 => format!("{what}; starting it again"),
             seconds => format!("{what}; starting it again within {seconds} s"),
         };
-        log::log!(level, "{what}");
+        log::at!(level, "{what}");
         self.notify.status(&what);
     }
 

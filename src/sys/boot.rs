@@ -27,16 +27,23 @@ fn number(uuid: &str) -> u128 {
     u128::from_str_radix(&digits, 16).unwrap_or(0)
 }
 
-/// The time since boot, including time spent suspended. Never decreases. Zero if the kernel does
-/// not report it.
+/// The time since boot. Never decreases. Includes time spent suspended, but before Linux 2.6.39,
+/// which has no `CLOCK_BOOTTIME`.
 pub(crate) fn age() -> Duration {
+    first_of([libc::CLOCK_BOOTTIME, libc::CLOCK_MONOTONIC])
+}
+
+/// The time of the first of `clocks` that the kernel has, in whole seconds; zero if it has none.
+fn first_of(clocks: [libc::clockid_t; 2]) -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is a timespec that outlives the call.
-    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } != 0 {
-        return Duration::ZERO;
+    for clock in clocks {
+        // SAFETY: `time` is a timespec that outlives the call.
+        if unsafe { libc::clock_gettime(clock, &raw mut time) } == 0 {
+            break;
+        }
     }
     Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
 }
@@ -62,6 +69,15 @@ mod tests {
         assert!(age() >= before);
         // The result depends on the machine that runs the test; the call must not fail.
         is_synchronised();
+    }
+
+    #[test]
+    fn age_is_of_the_first_clock_that_the_kernel_has() {
+        const UNKNOWN: libc::clockid_t = 1 << 20;
+        let monotonic = first_of([UNKNOWN, libc::CLOCK_MONOTONIC]);
+        assert!(first_of([libc::CLOCK_BOOTTIME, UNKNOWN]) >= monotonic);
+        assert!(monotonic > Duration::ZERO);
+        assert_eq!(first_of([UNKNOWN, UNKNOWN]), Duration::ZERO);
     }
 
     #[test]

@@ -33,6 +33,16 @@ impl CacheFile {
 
     /// Replaces the file by one with this content. Its directory is created if missing.
     pub(crate) fn save(&self, content: &[u8]) -> Result<(), FileError> {
+        self.store(content, true)
+    }
+
+    /// The same for a file that may be empty after a loss of power. Nothing waits for the disk: a
+    /// file that is written every minute would wear out a memory card.
+    pub(crate) fn save_unsynced(&self, content: &[u8]) -> Result<(), FileError> {
+        self.store(content, false)
+    }
+
+    fn store(&self, content: &[u8], is_synced: bool) -> Result<(), FileError> {
         let Some(path) = &self.0 else {
             return Ok(());
         };
@@ -41,7 +51,7 @@ impl CacheFile {
             let created = builder.recursive(true).mode(0o755).create(directory);
             created.map_err(|error| FileError::new("create", directory, error))?;
         }
-        file::supplant(path, content, 0o600)
+        file::supplant(path, content, 0o600, is_synced)
     }
 
     /// Removes the file if it exists.

@@ -129,7 +129,7 @@ impl Drop for SignalStack {
 /// Runs in the thread that crashed. Allocates nothing and takes no lock.
 extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: with SA_SIGINFO, this is a ucontext that is valid until the handler returns.
-    let (pc, link, sp) = registers(unsafe { &*context.cast::<libc::ucontext_t>() });
+    let (pc, link, sp) = registers(unsafe { &*context.cast::<Context>() });
     let mut line = Line::new();
     line.text("mackerel-agent ");
     line.text(VERSION);
@@ -159,6 +159,16 @@ extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_v
     unsafe { libc::raise(signal) };
 }
 
+/// What the kernel saves at a signal.
+#[cfg(not(any(target_arch = "x86", target_arch = "powerpc64")))]
+type Context = libc::ucontext_t;
+
+/// Its start, in words, where libc has no names for the registers.
+#[cfg(target_arch = "x86")]
+type Context = [u32; 20];
+#[cfg(target_arch = "powerpc64")]
+type Context = [u64; 66];
+
 /// Program counter, link register (0 on architectures without one) and stack pointer at the crash.
 #[cfg(target_arch = "x86_64")]
 fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
@@ -187,6 +197,42 @@ fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
         machine.arm_pc as usize,
         machine.arm_lr as usize,
         machine.arm_sp as usize,
+    )
+}
+
+#[cfg(target_arch = "riscv64")]
+fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+    let registers = &context.uc_mcontext.__gregs;
+    (
+        registers[0] as usize,
+        registers[1] as usize,
+        registers[2] as usize,
+    )
+}
+
+#[cfg(target_arch = "s390x")]
+fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+    let machine = &context.uc_mcontext;
+    (
+        machine.psw.addr as usize,
+        machine.gregs[14] as usize,
+        machine.gregs[15] as usize,
+    )
+}
+
+/// The stack pointer is the eighth of the registers, which begin at the sixth word.
+#[cfg(target_arch = "x86")]
+fn registers(context: &Context) -> (usize, usize, usize) {
+    (context[19] as usize, 0, context[12] as usize)
+}
+
+/// The registers begin at word 29: 32 of them, then the program counter.
+#[cfg(target_arch = "powerpc64")]
+fn registers(context: &Context) -> (usize, usize, usize) {
+    (
+        context[61] as usize,
+        context[65] as usize,
+        context[30] as usize,
     )
 }
 

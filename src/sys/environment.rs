@@ -7,8 +7,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// The directories searched for commands before those in `PATH`.
 const BEFORE: &[u8] = b"/sbin:/usr/sbin:/bin:/usr/bin";
-/// The directory searched for plugins after those in `PATH`.
-const AFTER: &[u8] = b"/opt/mackerel-agent/plugins/bin";
+/// The directories searched for plugins after those in `PATH`: installed ones, then links to the
+/// applets of this program.
+const AFTER: &[u8] = b"/opt/mackerel-agent/plugins/bin:/usr/lib/mackerel-agent/applets";
 
 /// Sets up the environment that plugins expect: `PATH` includes their directory, and the locale is
 /// C. Must be called before any thread is started.
@@ -126,14 +127,15 @@ mod tests {
 
     #[test]
     fn path_includes_the_directory_of_plugins() {
-        let whole = "/sbin:/usr/sbin:/bin:/usr/bin:/here:/opt/mackerel-agent/plugins/bin";
-        let empty = "/sbin:/usr/sbin:/bin:/usr/bin:/opt/mackerel-agent/plugins/bin";
+        let after = "/opt/mackerel-agent/plugins/bin:/usr/lib/mackerel-agent/applets";
+        let whole = ["/sbin:/usr/sbin:/bin:/usr/bin:/here:", after].concat();
+        let empty = ["/sbin:/usr/sbin:/bin:/usr/bin:", after].concat();
         // (why this row exists, what it was, what it becomes)
         let table = [
-            ("between the fixed parts", "/here", whole.to_owned()),
-            ("nothing was there", "", empty.to_owned()),
-            ("a supervisor's child", whole, whole.to_owned()),
-            ("the child of one without a PATH", empty, empty.to_owned()),
+            ("between the fixed parts", "/here", whole.clone()),
+            ("nothing was there", "", empty.clone()),
+            ("a supervisor's child", &whole, whole.clone()),
+            ("the child of one without a PATH", &empty, empty.clone()),
             (
                 "its parts elsewhere",
                 "/opt/mackerel-agent/plugins/bin:/sbin",

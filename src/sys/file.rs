@@ -26,6 +26,20 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// The same for a file of up to `most` bytes.
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let read = nofollow::open_given(path).and_then(|file| {
+        let length = file.take(most + 1).read_to_end(&mut bytes)?;
+        match length as u64 > most {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(()),
+        }
+    });
+    read.map_err(|source| FileError::new("read", path, source))?;
+    Ok(bytes)
+}
+
 /// Reads a whole file written by the agent ([`nofollow::open`]).
 pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
@@ -66,7 +80,7 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), File
 pub(super) fn replace_own(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let old = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
     let access = old.as_ref().map(Access::of);
-    match exchange(path, &mut &*content, mode, access) {
+    match exchange(path, &mut &*content, mode, access, true) {
         Err((_, error)) if old.is_some() && is_immovable(&error) => overwrite(path, content),
         Err((verb, error)) => Err((verb, error)),
         Ok(()) => Ok(()),
@@ -74,12 +88,53 @@ pub(super) fn replace_own(path: &Path, content: &[u8], mode: u32) -> Result<(), 
     .map_err(|(verb, error)| FileError::new(verb, path, error))
 }
 
-/// Creates a new file with `content` and `mode` at `path`. It is on the disk when this returns.
-/// Replaces whatever was at `path`. The target of a link is not changed. Meant for directories in
-/// which other users may write.
-pub(crate) fn supplant(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    exchange(path, &mut &*content, mode, None)
+/// Creates a new file with `content` and `mode` at `path`. It is on the disk when this returns, if
+/// `is_synced`. Replaces whatever was at `path`. The target of a link is not changed. Meant for
+/// directories in which other users may write.
+pub(crate) fn supplant(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    is_synced: bool,
+) -> Result<(), FileError> {
+    exchange(path, &mut &*content, mode, None, is_synced)
         .map_err(|(verb, error)| FileError::new(verb, path, error))
+}
+
+/// New content of a file, written beside it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Successor {
+    path: PathBuf,
+    new: PathBuf,
+}
+
+impl Successor {
+    /// Writes `content` beside `path`, which is not changed yet, and creates the missing directories
+    /// above it. There is one successor of a file: an older one is removed.
+    ///
+    /// This does not wait for the disk: a memory card would wear out by a write each minute. After
+    /// a loss of power, the file has the old or the new content, or is empty on some file systems.
+    pub(crate) fn write(path: PathBuf, content: &[u8]) -> Result<Successor, FileError> {
+        let mut new = OsString::from(&path);
+        new.push(".new");
+        let new = PathBuf::from(new);
+        if let Err(error) = fs::remove_file(&new)
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            create_directory_of(&path)?;
+        }
+        let mut file = NewFile::create(&new, 0o644)?;
+        match file.write_all(content) {
+            Ok(()) => Ok(Successor { path, new }),
+            Err(error) => Err(FileError::new("write", &new, error)),
+        }
+    }
+
+    /// Replaces the file by its successor: a reader finds either the old or the new content.
+    pub(crate) fn replace(&self) -> Result<(), FileError> {
+        fs::rename(&self.new, &self.path)
+            .map_err(|error| FileError::new("replace", &self.path, error))
+    }
 }
 
 /// A file that this process has created.
@@ -133,15 +188,19 @@ fn exchange(
     content: &mut dyn Read,
     mode: u32,
     to: Option<Access>,
+    is_synced: bool,
 ) -> Result<(), Failed> {
     let new = beside(path);
-    let written = write_new(&new, content, mode, to)
+    let written = write_new(&new, content, mode, to, is_synced)
         .map_err(|error| ("write the successor of", error))
         .and_then(|()| fs::rename(&new, path).map_err(|error| ("replace", error)));
     if written.is_err() {
         // The partial file is useless, and the error that matters is returned below.
         drop(fs::remove_file(&new));
         return written;
+    }
+    if !is_synced {
+        return Ok(());
     }
     // The rename is stored in the directory. If the directory cannot be synced, it becomes durable
     // a little later.
@@ -159,7 +218,13 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write_new(path: &Path, content: &mut dyn Read, mode: u32, to: Option<Access>) -> io::Result<()> {
+fn write_new(
+    path: &Path,
+    content: &mut dyn Read,
+    mode: u32,
+    to: Option<Access>,
+    is_synced: bool,
+) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(match to {
         // Other users cannot open it before it has its final owner.
@@ -176,7 +241,7 @@ fn write_new(path: &Path, content: &mut dyn Read, mode: u32, to: Option<Access>)
     let mode = to.map_or(mode, |access| access.mode);
     file.set_permissions(Permissions::from_mode(mode))?;
     io::copy(content, &mut file)?;
-    file.sync_all()
+    if is_synced { file.sync_all() } else { Ok(()) }
 }
 
 /// Whether the error comes from the file's location, and not from the disk.
@@ -216,13 +281,38 @@ mod tests {
     }
 
     #[test]
+    fn file_successor_replaces_the_file_when_told_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/file");
+        // A process that was killed leaves the first one.
+        let first = Successor::write(path.clone(), b"first").unwrap();
+        let second = Successor::write(path.clone(), b"second").unwrap();
+        assert!(first == second && !path.exists());
+        second.replace().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        Successor::write(path.clone(), b"third").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 2);
+        fs::remove_file(&path).unwrap();
+        // Others may put a link where the successor is written.
+        let new = dir.path().join("a/b/file.new");
+        fs::remove_file(&new).unwrap();
+        symlink(dir.path().join("other"), &new).unwrap();
+        Successor::write(path.clone(), b"fourth").unwrap();
+        assert!(!dir.path().join("other").exists());
+        let below = path.join("none/file");
+        fs::write(&path, "").unwrap();
+        assert!(Successor::write(below, b"").is_err());
+    }
+
+    #[test]
     fn file_supplant_replaces_a_link_without_following_it() {
         let dir = tempfile::tempdir().unwrap();
         let (path, other) = (dir.path().join("file"), dir.path().join("other"));
         fs::write(&other, "precious").unwrap();
         symlink(&other, &path).unwrap();
         for content in [&b"first"[..], b""] {
-            supplant(&path, content, 0o600).unwrap();
+            supplant(&path, content, 0o600, true).unwrap();
             assert_eq!(fs::read(&path).unwrap(), content);
             assert_eq!(mode(&path), 0o600);
         }

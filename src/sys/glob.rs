@@ -17,10 +17,27 @@ const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
 /// Returns no path if nothing matches, and skips directories that cannot be read. Fails if the
 /// pattern is malformed, and if there are more than [`MOST`] matches.
 pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
+    // A dangling link counts as existing.
+    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
+    let names = |directory: &Path| {
+        let entries = fs::read_dir(directory).ok()?.flatten();
+        Some(entries.map(|entry| entry.file_name()).collect())
+    };
+    glob_by(pattern, &exists, &names)
+}
+
+/// Lists the names in a directory; `None` if it cannot be read.
+pub(crate) type Names<'n> = &'n dyn Fn(&Path) -> Option<Vec<OsString>>;
+
+/// The same as [`glob`] for files that `exists` and `names` look up.
+pub(crate) fn glob_by(
+    pattern: &str,
+    exists: &dyn Fn(&Path) -> bool,
+    names: Names<'_>,
+) -> Result<Vec<PathBuf>, GlobError> {
     if !pattern.contains(SPECIAL) {
-        // A dangling link counts as existing.
-        let found = fs::symlink_metadata(pattern).is_ok();
-        return Ok(found.then(|| PathBuf::from(pattern)).into_iter().collect());
+        let path = PathBuf::from(pattern);
+        return Ok(exists(&path).then_some(path).into_iter().collect());
     }
     let (above, name) = match pattern.rfind('/') {
         Some(0) => ("/", &pattern[1..]),
@@ -29,7 +46,7 @@ pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
     };
     let name = parse(name)?;
     let above = if above.contains(SPECIAL) {
-        glob(above)?
+        glob_by(above, exists, names)?
     } else {
         vec![PathBuf::from(above)]
     };
@@ -40,22 +57,18 @@ pub(crate) fn glob(pattern: &str) -> Result<Vec<PathBuf>, GlobError> {
         } else {
             &directory
         };
-        let Ok(entries) = fs::read_dir(here) else {
-            continue;
-        };
-        let mut names: Vec<OsString> = Vec::new();
-        for entry in entries.flatten() {
-            let file = entry.file_name();
+        let mut fitting: Vec<OsString> = Vec::new();
+        for file in names(here).unwrap_or_default() {
             let text: Vec<char> = file.to_string_lossy().chars().collect();
             if matches(&name, &text) {
-                if found.len() + names.len() == MOST {
+                if found.len() + fitting.len() == MOST {
                     return Err(GlobError::TooMany);
                 }
-                let at = names.partition_point(|before| *before < file);
-                names.insert(at, file);
+                let at = fitting.partition_point(|before| *before < file);
+                fitting.insert(at, file);
             }
         }
-        found.extend(names.iter().map(|file| directory.join(file)));
+        found.extend(fitting.iter().map(|file| directory.join(file)));
     }
     Ok(found)
 }

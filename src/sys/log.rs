@@ -1,6 +1,11 @@
-//! The backend of the `log` crate. It writes lines to stderr in the Go agent's format, `2006/01/02
-//! 15:04:05 LEVEL <tag> message`, in local time. systemd's journal adds its own time and needs the
-//! priority: there, `<4>` or the like replaces the time.
+//! The log: lines on stderr in the Go agent's format, `2006/01/02 15:04:05 LEVEL <tag> message`, in
+//! local time. systemd's journal adds its own time and needs the priority: there, `<4>` or the like
+//! replaces the time.
+//!
+//! `log::warn!` and the like are macros of this module. They find the tag while the program is
+//! compiled; those of the crate `log` store a module path for each line, and cost 5 kB more. Lines
+//! of other crates go to that crate, which has no logger: a network crate may log request headers
+//! and with them the API key.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -11,17 +16,28 @@ use std::io::{Write, stderr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-
-use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::localtime::LocalTime;
 use super::log_ring::LogRing;
 use crate::base::clock::{Clock, HostClock, Unix};
 use crate::base::json::Json;
 
-/// Module paths that log under another name than their own, longest path first.
-pub(crate) type Tags = &'static [(&'static str, &'static str)];
+/// The paths of modules, and the Go agent's name for what they do.
+const TAGS: [(&str, &str); 9] = [
+    ("mackerel_agent::collect", "metrics"),
+    ("mackerel_agent::describe", "spec"),
+    ("mackerel_agent::sys::fsstat", "util.filesystem"),
+    ("mackerel_agent::sys::pidfile", "pidfile"),
+    ("mackerel_agent::settings::resolve", "config"),
+    ("mackerel_agent::supervise::supervisor", "supervisor"),
+    ("mackerel_agent::deliver::poster", "command"),
+    ("mackerel_agent::deliver::registration", "command"),
+    ("mackerel_agent::sys::log_once", "command"),
+];
+/// The tag of all other modules.
+const OTHERS: &str = "main";
 
 /// The variable in which systemd gives the journal's socket: `DEVICE:INODE`.
 const JOURNAL: &str = "JOURNAL_STREAM";
@@ -31,14 +47,50 @@ const LINE: usize = 8 << 10;
 /// The colours of `configtest`, the only escape sequences that are kept in texts for the user.
 const COLOURS: [&str; 3] = ["\x1b[31m", "\x1b[33m", "\x1b[0m"];
 
+/// How important a line is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// Logs a line at a level. `tag: TAG, ` before the text replaces the tag of the module.
+macro_rules! at {
+    ($level:expr, tag: $tag:expr, $($text:tt)+) => {
+        crate::sys::log::record($level, $tag, format_args!($($text)+))
+    };
+    ($level:expr, $($text:tt)+) => {{
+        const TAG: &str = crate::sys::log::tag(module_path!());
+        crate::sys::log::record($level, TAG, format_args!($($text)+))
+    }};
+}
+/// Logs a line at ERROR, as [`at`].
+macro_rules! error {
+    ($($text:tt)+) => { crate::sys::log::at!(crate::sys::log::Level::Error, $($text)+) };
+}
+/// Logs a line at WARNING, as [`at`].
+macro_rules! warn_ {
+    ($($text:tt)+) => { crate::sys::log::at!(crate::sys::log::Level::Warn, $($text)+) };
+}
+/// Logs a line at INFO, as [`at`].
+macro_rules! info {
+    ($($text:tt)+) => { crate::sys::log::at!(crate::sys::log::Level::Info, $($text)+) };
+}
+pub(crate) use {at, error, info, warn_ as warn};
+
 struct Stderr {
     clock: HostClock,
-    tags: Tags,
     /// Whether stderr is connected to systemd's journal.
     is_journal: bool,
 }
 
 static STDERR: OnceLock<Stderr> = OnceLock::new();
+
+/// The least important level that is logged.
+static LEAST: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 /// The lines that were logged while somebody follows them.
 pub(crate) static RECENT: LogRing = LogRing::new();
@@ -53,17 +105,13 @@ pub(crate) fn label_thread(label: &'static str) {
     LABEL.set(label);
 }
 
-/// Installs the logger: from now on, all records of this program go to stderr. Records of other
-/// crates are dropped, because a network crate may log request headers and with them the API key.
-pub(crate) fn install(tags: Tags) {
-    let backend = STDERR.get_or_init(|| Stderr {
+/// Installs the log, at INFO. Before, no line is written.
+pub(crate) fn install() {
+    STDERR.get_or_init(|| Stderr {
         clock: HostClock::new(),
-        tags,
         is_journal: is_journal(),
     });
-    // A second call keeps the first call's logger, which is equivalent.
-    drop(log::set_logger(backend));
-    log::set_max_level(LevelFilter::Info);
+    set_level(false, false);
 }
 
 /// Writes a text for the user to stderr, followed by a newline. Newlines and colours in it are
@@ -152,26 +200,46 @@ fn bounded(text: &str) -> Cow<'_, str> {
 
 /// Sets the level: from DEBUG on if `verbose`, else ERROR only if `silent`, else from INFO on.
 pub(crate) fn set_level(verbose: bool, silent: bool) {
-    let level = if verbose {
-        LevelFilter::Debug
+    let least = if verbose {
+        Level::Debug
     } else if silent {
-        LevelFilter::Error
+        Level::Error
     } else {
-        LevelFilter::Info
+        Level::Info
     };
-    log::set_max_level(level);
+    LEAST.store(least as u8, Ordering::Relaxed);
 }
 
 /// Writes a line at DEBUG, which is shown if the configuration is verbose.
-///
-/// Used instead of `log::debug!`, which is compiled out of the release. That also removes ureq's
-/// messages about every step of a request (9 kB).
 pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
-    if log::max_level() >= LevelFilter::Debug
-        && let Some(backend) = STDERR.get()
+    record(Level::Debug, tag, text);
+}
+
+/// Writes a line, if the log is installed and lines of this level are logged.
+pub(crate) fn record(level: Level, tag: &str, text: fmt::Arguments<'_>) {
+    if level as u8 <= LEAST.load(Ordering::Relaxed)
+        && let Some(stderr) = STDERR.get()
     {
-        backend.write(Level::Debug, tag, text);
+        stderr.write(level, tag, text);
     }
+}
+
+/// The tag of the lines of a module: of the first row of [`TAGS`] whose path its path begins with.
+pub(crate) const fn tag(module: &str) -> &'static str {
+    let module = module.as_bytes();
+    let mut row = 0;
+    while row < TAGS.len() {
+        let path = TAGS[row].0.as_bytes();
+        let mut equal = 0;
+        while equal < path.len() && equal < module.len() && path[equal] == module[equal] {
+            equal += 1;
+        }
+        if equal == path.len() {
+            return TAGS[row].1;
+        }
+        row += 1;
+    }
+    OTHERS
 }
 
 impl Stderr {
@@ -186,39 +254,6 @@ impl Stderr {
         };
         write(&line);
     }
-}
-
-impl Log for Stderr {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        own(metadata.target()).is_some()
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let Some(module) = own(record.target()) else {
-            return;
-        };
-        self.write(record.level(), tag(self.tags, module), *record.args());
-    }
-
-    fn flush(&self) {}
-}
-
-/// The module path of a record of this program, below its root; `None` for other crates.
-fn own(target: &str) -> Option<&str> {
-    let rest = target.strip_prefix("mackerel_agent")?;
-    if rest.is_empty() {
-        Some(rest)
-    } else {
-        rest.strip_prefix("::")
-    }
-}
-
-fn tag(tags: Tags, module: &str) -> &str {
-    let listed = tags.iter().find(|(path, _)| module.starts_with(path));
-    listed.map_or_else(
-        || module.rsplit("::").next().unwrap_or(module),
-        |(_, tag)| tag,
-    )
 }
 
 /// Whether stderr is the journal's socket. The stderr of a process started by a unit may have been
@@ -248,7 +283,6 @@ fn word(level: Level) -> &'static str {
         Level::Warn => "WARNING",
         Level::Info => "INFO",
         Level::Debug => "DEBUG",
-        Level::Trace => "TRACE",
     }
 }
 
@@ -296,7 +330,7 @@ fn marked(level: Level, text: &str) -> String {
         Level::Error => "<3>",
         Level::Warn => "<4>",
         Level::Info => "<6>",
-        Level::Debug | Level::Trace => "<7>",
+        Level::Debug => "<7>",
     };
     let lines = text.lines().flat_map(|line| [priority, line, "\n"]);
     lines.collect()
@@ -415,23 +449,24 @@ mod tests {
     }
 
     #[test]
-    fn log_writes_only_records_of_this_program_under_their_tags() {
-        let tags = &[("collect::cpu", "metrics.cpu"), ("collect", "metrics")];
-        // (target, tag)
+    fn log_lines_have_the_tags_of_their_modules() {
+        // (module, tag)
         let table = [
-            ("mackerel_agent::collect::cpu", Some("metrics.cpu")),
-            ("mackerel_agent::collect", Some("metrics")),
-            ("mackerel_agent::run::poster", Some("poster")),
-            ("mackerel_agent", Some("")),
-            ("mackerel_agents::run", None),
-            ("ureq::run", None),
+            ("mackerel_agent::collect::cpu", "metrics"),
+            ("mackerel_agent::collect", "metrics"),
+            ("mackerel_agent::deliver::poster::lanes", "command"),
+            ("mackerel_agent::deliver", "main"),
+            ("mackerel_agent", "main"),
+            ("mackerel_agents::collect", "main"),
         ];
-        for (target, expected) in table {
-            assert_eq!(
-                own(target).map(|module| tag(tags, module)),
-                expected,
-                "{target}"
-            );
+        for (module, expected) in table {
+            assert_eq!(tag(module), expected, "{module}");
         }
+    }
+
+    #[test]
+    fn log_drops_the_lines_of_other_crates() {
+        install();
+        assert_eq!(ureq_log::max_level(), ureq_log::LevelFilter::Off);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::Failures;
 use crate::base::shape::digest;
+use crate::sys::log;
 
 /// The failures of one kind of work, e.g. of posting. A reason is logged once. It is logged again
 /// only after another reason or a success. Reasons that differ only in numbers count as one.
@@ -44,17 +45,17 @@ impl LogOnce {
 pub(crate) struct LogEachOnce {
     /// The work, as named in the log.
     doing: &'static str,
-    /// The module that does the work, as the log's target.
-    target: &'static str,
+    /// The tag of its lines.
+    tag: &'static str,
     last: Failures,
 }
 
 impl LogEachOnce {
     /// Starts without any failure.
-    pub(crate) fn new(doing: &'static str, target: &'static str) -> LogEachOnce {
+    pub(crate) fn new(doing: &'static str, tag: &'static str) -> LogEachOnce {
         LogEachOnce {
             doing,
-            target,
+            tag,
             last: Failures::new(),
         }
     }
@@ -62,13 +63,13 @@ impl LogEachOnce {
     /// Records one run of the work, in which the parts in `now` failed. Logs new failures, and
     /// parts that work again.
     pub(crate) fn are(&mut self, now: Failures) {
-        let (doing, target) = (self.doing, self.target);
+        let (doing, tag) = (self.doing, self.tag);
         for failure in now.iter().filter(|failure| !self.last.contains(failure)) {
             let (part, reason) = failure;
-            log::warn!(target: target, "{doing} {part}: {reason}");
+            log::warn!(tag: tag, "{doing} {part}: {reason}");
         }
         for part in ended(&self.last, &now) {
-            log::info!(target: target, "{doing} {part}: works again");
+            log::info!(tag: tag, "{doing} {part}: works again");
         }
         self.last = now;
     }

@@ -11,6 +11,7 @@ use std::process;
 use std::time::Duration;
 
 use super::environment;
+use crate::sys::log;
 
 /// Maximum number of characters of a status, which is shown on one line.
 const STATUS: usize = 300;

@@ -9,6 +9,7 @@ use std::{env, error, fmt, process};
 
 use super::nofollow;
 use super::root::FileError;
+use crate::sys::log;
 
 /// Maximum number of bytes read. A process id has at most 10.
 const LIMIT: u64 = 64;
@@ -43,7 +44,8 @@ impl PidFile {
         let mut text = String::new();
         // Bytes that are not UTF-8 are not a process id either.
         drop(Read::take(&file, LIMIT).read_to_string(&mut text));
-        match text.parse() {
+        // Scripts that write the file end it with a line feed.
+        match text.trim_ascii().parse() {
             Ok(pid) if pid == process::id() => {}
             Ok(pid) if is_agent(pid) => return Err(PidFileError::Running(path.to_owned())),
             Ok(pid) => log::warn!(

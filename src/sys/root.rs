@@ -3,8 +3,9 @@
 mod places;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
@@ -12,6 +13,7 @@ use std::{error, fmt};
 use crate::base::host_paths::HostPaths;
 
 pub(crate) use places::Places;
+pub(in crate::sys) use places::own;
 
 /// Bytes read of one file. No file that is read here is larger; longer tables are cut.
 const LIMIT: usize = 4 << 20;
@@ -23,6 +25,17 @@ const LINE: usize = 16 << 10;
 const MOUNTS: [&str; 2] = ["mountinfo", "mounts"];
 /// Bytes of the first buffer: kernels write files of `/proc` by pages.
 const STEP: usize = 4096;
+/// Files of each round that are one record or have short ones. The kernel returns less than was
+/// asked for at their end, or where the next record does not fit into a page. `/proc/diskstats` is
+/// not among them: there a disk and all its partitions are one record, which may have many pages.
+const SHORT_LINES: [&str; 4] = [
+    "/proc/loadavg",
+    "/proc/stat",
+    "/proc/meminfo",
+    "/proc/net/dev",
+];
+/// Bytes that no line of these files has, if it is not the whole record.
+const SHORT_LINE: usize = 1 << 10;
 
 /// The host's trees, and which process's network and mounts count as the host's.
 #[derive(Clone)]
@@ -144,9 +157,13 @@ impl Root {
         path: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], FileError> {
-        let path = path.as_ref();
+        self.read_path(path.as_ref(), buffer)
+    }
+
+    // What the methods do is apart from their conversion of paths, so that it exists once.
+    fn read_path<'b>(&self, path: &Path, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], FileError> {
         let read = self.places.open(path, 0);
-        let read = read.and_then(|file| fill(file, buffer));
+        let read = read.and_then(|file| whole(fill_up(file, has_short_lines(path), buffer)?));
         let length = read.map_err(|source| FileError::new("read", &self.path(path), source))?;
         Ok(&buffer[..length])
     }
@@ -158,7 +175,7 @@ impl Root {
         path: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Cow<'b, str>, FileError> {
-        Ok(text(self.read(path, buffer)?))
+        Ok(text(self.read_path(path.as_ref(), buffer)?))
     }
 
     /// The content of a table as text, like [`Root::text`]. Of one longer than [`LIMIT`], the lines
@@ -187,7 +204,8 @@ impl Root {
         buffer: &'b mut Vec<u8>,
     ) -> Result<Table<&'b [u8]>, FileError> {
         let error = |source| FileError::new("read", &self.path(path), source);
-        let (length, is_whole) = file.and_then(|file| fill_up(file, buffer)).map_err(error)?;
+        let read = file.and_then(|file| fill_up(file, has_short_lines(path), buffer));
+        let (length, is_whole) = read.map_err(error)?;
         let read = &buffer[..length];
         if is_whole {
             return Ok((read, None));
@@ -203,10 +221,10 @@ impl Root {
     /// Fails if the table cannot be read or holds more than [`LONGEST`].
     pub(crate) fn each_line(
         &self,
-        path: impl AsRef<Path>,
+        path: &str,
         each: &mut dyn FnMut(&str),
     ) -> Result<(), FileError> {
-        let path = path.as_ref();
+        let path = Path::new(path);
         let mut read = || {
             let mut file = BufReader::with_capacity(LINE, self.places.open(path, 0)?);
             let (mut line, mut ahead) = (Vec::new(), LONGEST);
@@ -247,6 +265,23 @@ impl Root {
             .unwrap_or_default()
     }
 
+    /// The names of all else in a directory, links to directories included.
+    pub(crate) fn files(&self, path: &Path) -> Vec<OsString> {
+        let is_other = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_dir());
+        self.entries(path, &is_other).unwrap_or_default()
+    }
+
+    /// The number of entries in a directory.
+    pub(crate) fn count(&self, path: impl AsRef<Path>) -> Result<u64, FileError> {
+        let count = Cell::new(0);
+        let pass_over = |_: &fs::DirEntry| {
+            count.set(count.get() + 1);
+            false
+        };
+        self.entries(path.as_ref(), &pass_over)?;
+        Ok(count.get())
+    }
+
     fn entries(
         &self,
         path: &Path,
@@ -264,6 +299,38 @@ impl Root {
         };
         let names = self.places.with_path(path, list);
         names.map_err(|source| FileError::new("list", &self.path(path), source))
+    }
+
+    /// Opens a regular file for reading, which never blocks. Fails for anything else.
+    pub(crate) fn open(&self, path: &Path) -> Result<(File, Metadata), FileError> {
+        let error = |verb, source| FileError::new(verb, &self.shown(path), source);
+        let file = self.places.open(path, libc::O_NONBLOCK);
+        let file = file.map_err(|source| error("open", source))?;
+        let metadata = file.metadata().map_err(|source| error("stat", source))?;
+        let why = match metadata.is_file() {
+            true => return Ok((file, metadata)),
+            false if metadata.is_dir() => io::Error::from_raw_os_error(libc::EISDIR),
+            false => io::Error::other("not a regular file"),
+        };
+        Err(error("read", why))
+    }
+
+    /// Metadata of a file or a directory, links resolved.
+    pub(crate) fn metadata(&self, path: impl AsRef<Path>) -> Result<Metadata, FileError> {
+        self.metadata_of(path.as_ref())
+    }
+
+    fn metadata_of(&self, path: &Path) -> Result<Metadata, FileError> {
+        let metadata = self.places.metadata(path);
+        metadata.map_err(|source| FileError::new("stat", &self.shown(path), source))
+    }
+
+    /// [`Root::path`], and a relative path as it is.
+    fn shown(&self, path: &Path) -> PathBuf {
+        match path.is_absolute() {
+            true => self.path(path),
+            false => path.to_owned(),
+        }
     }
 
     /// Whether the host has a file or a directory at `path`.
@@ -293,15 +360,29 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Reads a file into `buffer` and returns its length. Fails if it is longer than [`LIMIT`].
 pub(super) fn fill(file: File, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    match fill_up(file, buffer)? {
-        (length, true) => Ok(length),
-        (_, false) => Err(io::ErrorKind::FileTooLarge.into()),
+    whole(fill_up(file, false, buffer)?)
+}
+
+/// The length of a file that has been read to its end.
+fn whole((length, is_whole): (usize, bool)) -> io::Result<usize> {
+    match is_whole {
+        true => Ok(length),
+        false => Err(io::ErrorKind::FileTooLarge.into()),
     }
 }
 
+fn has_short_lines(path: &Path) -> bool {
+    SHORT_LINES.iter().any(|short| path == Path::new(short))
+}
+
 /// Reads up to [`LIMIT`] bytes; returns their number and whether the file has no more. Kernel files
-/// report a size of 0, so the file is read to its end. `buffer` keeps its length for the next file.
-fn fill_up(mut file: File, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
+/// report a size of 0, so the file is read to its end: until nothing comes, or where no other line
+/// can follow. `buffer` keeps its length for the next file.
+fn fill_up(
+    mut file: File,
+    has_short_lines: bool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(usize, bool)> {
     let mut length = 0;
     loop {
         if length == buffer.len() {
@@ -312,7 +393,12 @@ fn fill_up(mut file: File, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
         }
         match file.read(&mut buffer[length..]) {
             Ok(0) => return Ok((length, true)),
-            Ok(more) => length += more,
+            Ok(more) => {
+                length += more;
+                if has_short_lines && length < buffer.len() && more + SHORT_LINE <= STEP {
+                    return Ok((length, true));
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -370,6 +456,8 @@ impl error::Error for FileError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::base;
 
@@ -390,6 +478,45 @@ mod tests {
             .read("/dev/zero", &mut Vec::new())
             .unwrap_err();
         assert!(base::report(&error).starts_with("read /dev/zero: file too large"));
+    }
+
+    #[test]
+    fn a_read_that_leaves_room_for_a_line_is_the_last_one_of_short_lines() {
+        // (why this row exists, bytes, whether lines are short, whether the end has to be read)
+        let table = [
+            ("the usual file", 1_000, true, false),
+            ("a page and a little", 4_196, true, false),
+            ("room for no other line", 3_500, true, true),
+            ("lines of any length", 1_000, false, true),
+        ];
+        for (why, length, has_short_lines, reads_end) in table {
+            let (reader, mut writer) = io::pipe().unwrap();
+            let mut buffer = Vec::new();
+            let thread = std::thread::spawn(move || {
+                let file = File::from(std::os::fd::OwnedFd::from(reader));
+                fill_up(file, has_short_lines, &mut buffer).unwrap()
+            });
+            writer.write_all(&vec![b'.'; length]).unwrap();
+            // A pipe that stays open has no end to read.
+            if reads_end {
+                drop(writer);
+            }
+            assert_eq!(thread.join().unwrap(), (length, true), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_disk_with_many_partitions_does_not_end_the_table_of_disks() {
+        // The kernel ends a read before a record that does not fit into the rest of a page. A
+        // datagram ends one, too; an empty one is the end.
+        let (reader, writer) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        for record in [1_262, 2_800, 0] {
+            writer.send(&vec![b'.'; record]).unwrap();
+        }
+        let file = File::from(std::os::fd::OwnedFd::from(reader));
+        let has_short_lines = has_short_lines(Path::new("/proc/diskstats"));
+        let read = fill_up(file, has_short_lines, &mut Vec::new()).unwrap();
+        assert_eq!(read, (4_062, true));
     }
 
     #[test]

@@ -13,8 +13,6 @@ pub(super) type Header = libc::Elf64_Phdr;
 #[cfg(target_pointer_width = "32")]
 pub(super) type Header = libc::Elf32_Phdr;
 
-/// Of a program header: the segment is executable.
-const PF_X: u32 = 1;
 const PT_PHDR: u32 = 6;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
@@ -51,15 +49,19 @@ impl Program {
 
     /// The address range of the code; the end is exclusive.
     pub(super) fn code(&self) -> Option<(usize, usize)> {
-        self.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & PF_X != 0)
+        self.range(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0)
     }
 
     /// The address range of the first segment for which `is_wanted` is true; the end is exclusive.
     pub(super) fn range(&self, is_wanted: impl Fn(&Header) -> bool) -> Option<(usize, usize)> {
         let header = self.headers.iter().find(|header| is_wanted(header))?;
+        Some(self.range_of(header))
+    }
+
+    fn range_of(&self, header: &Header) -> (usize, usize) {
         let (start, size) = (header.p_vaddr as usize, header.p_memsz as usize);
         let start = self.base.wrapping_add(start);
-        Some((start, start.wrapping_add(size)))
+        (start, start.wrapping_add(size))
     }
 }
 
@@ -83,22 +85,27 @@ pub(crate) fn protect_relocated() {
     };
 }
 
-/// Unmaps the pages of the program's code. A page that is used again is mapped from the page cache
-/// again; the others take no memory of this process. `cross/discard.ld` puts together what only the
-/// start uses.
+/// Unmaps the pages of the program's code and constants. A page that is used again is mapped from
+/// the page cache again; the others take no memory of this process. `cross/hot.list` names the
+/// functions that are used again, which lie together.
 pub(crate) fn release_code() {
-    let (Some((start, end)), Some(mask)) = (Program::own().code(), page_mask()) else {
-        return;
-    };
-    let start = start & !mask;
-    // SAFETY: nothing writes to code, so its pages are those of the file. Where they cannot be
-    // unmapped, they stay.
-    unsafe {
-        libc::madvise(
-            start as *mut c_void,
-            end.saturating_sub(start),
-            libc::MADV_DONTNEED,
-        );
+    let Some(mask) = page_mask() else { return };
+    let program = Program::own();
+    for header in program.headers {
+        if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let (start, end) = program.range_of(header);
+        let start = start & !mask;
+        // SAFETY: nothing writes to these segments, so their pages are those of the file. Where
+        // they cannot be unmapped, they stay.
+        unsafe {
+            libc::madvise(
+                start as *mut c_void,
+                end.saturating_sub(start),
+                libc::MADV_DONTNEED,
+            );
+        }
     }
 }
 

@@ -107,6 +107,23 @@ impl Signals {
         Signals(set)
     }
 
+    /// Whether one of the signals has come. Takes all that have.
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        loop {
+            match self.next(Some(Duration::ZERO)) {
+                Woken::Signal(_) => return true,
+                Woken::Child => {}
+                Woken::Time => return false,
+            }
+        }
+    }
+
+    /// Lets the signals end the process again. One that is pending does so now.
+    pub(crate) fn release(self) {
+        // SAFETY: the set is initialised; a null pointer means that the former mask is not wanted.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const self.0, ptr::null_mut()) };
+    }
+
     /// A descriptor that is readable while a signal is pending. Fails if none is left.
     pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         // SAFETY: the set is initialised, and -1 asks for a new descriptor.

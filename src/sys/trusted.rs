@@ -115,6 +115,12 @@ pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
 }
 
 impl Place {
+    /// Opens the directory for reading, and for locking it.
+    pub(super) fn directory(&self) -> io::Result<File> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        open(Some(&self.directory), c".", flags)
+    }
+
     /// The metadata of the file; `None` if there is none. A link is not followed.
     pub(super) fn status(&self) -> io::Result<Option<Metadata>> {
         Ok(look(&self.directory, &self.name)?.map(|(_, status)| status))
@@ -382,7 +388,7 @@ fn give(file: &File, to: Access, may_give: bool) -> io::Result<()> {
 
 /// Opens `name` in `directory`, or in the working directory if there is none. Does not block.
 /// Follows no link in `directory`. A new file gets mode 0600.
-fn open(directory: Option<&File>, name: &CStr, flags: c_int) -> io::Result<File> {
+pub(super) fn open(directory: Option<&File>, name: &CStr, flags: c_int) -> io::Result<File> {
     let at = directory.map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
     // The top may be given through links by the user who started this process.
     let follow = if directory.is_some() {
@@ -403,7 +409,7 @@ fn open(directory: Option<&File>, name: &CStr, flags: c_int) -> io::Result<File>
 }
 
 /// The file of this name as an O_PATH descriptor, and its metadata; `None` if there is none.
-fn look(directory: &File, name: &CStr) -> io::Result<Option<(File, Metadata)>> {
+pub(super) fn look(directory: &File, name: &CStr) -> io::Result<Option<(File, Metadata)>> {
     match open(Some(directory), name, libc::O_PATH) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         opened => {
@@ -431,7 +437,7 @@ fn make_directory(directory: &File, name: &CStr, mode: libc::mode_t) -> io::Resu
 }
 
 /// Removes a name. Succeeds if it does not exist.
-fn unlink(directory: &File, name: &CStr, flags: c_int) -> io::Result<()> {
+pub(super) fn unlink(directory: &File, name: &CStr, flags: c_int) -> io::Result<()> {
     // SAFETY: the name is NUL-terminated and outlives the call.
     match done(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), flags) }) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -440,7 +446,7 @@ fn unlink(directory: &File, name: &CStr, flags: c_int) -> io::Result<()> {
 }
 
 /// At most [`NAMES`] names in a directory; none if it is empty.
-fn some_names(directory: &File) -> io::Result<Vec<CString>> {
+pub(super) fn some_names(directory: &File) -> io::Result<Vec<CString>> {
     // A new descriptor, which is read from the beginning.
     let fresh = open(Some(directory), c".", libc::O_RDONLY | libc::O_DIRECTORY)?;
     let fd = fresh.into_raw_fd();
@@ -468,7 +474,7 @@ fn some_names(directory: &File) -> io::Result<Vec<CString>> {
 }
 
 /// Converts the result of a call that returns 0 on success.
-fn done(result: c_int) -> io::Result<()> {
+pub(super) fn done(result: c_int) -> io::Result<()> {
     match result {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -17,6 +17,14 @@ pub(crate) enum CheckStatus {
 }
 
 impl CheckStatus {
+    /// All statuses, in the order of their exit codes.
+    pub(crate) const ALL: [CheckStatus; 4] = [
+        CheckStatus::Ok,
+        CheckStatus::Warning,
+        CheckStatus::Critical,
+        CheckStatus::Unknown,
+    ];
+
     /// The API's word for the status.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -25,6 +33,12 @@ impl CheckStatus {
             CheckStatus::Critical => "CRITICAL",
             CheckStatus::Unknown => "UNKNOWN",
         }
+    }
+
+    /// The status with this word.
+    pub(crate) fn of_word(word: &str) -> Option<CheckStatus> {
+        let found = CheckStatus::ALL.iter().find(|known| known.word() == word);
+        found.copied()
     }
 }
 

@@ -6,11 +6,42 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::mount::{MountFlags, mount};
+
+use crate::sandbox::is_emulated;
+
+/// Runs an ignored test of this program in a user and mount namespace of its own, for at most
+/// `seconds`: if it fails, its agent cannot end before the filesystem does.
+#[track_caller]
+pub(crate) fn run_where_it_may_mount(name: &str, seconds: u32) {
+    let may_mount = File::open("/dev/fuse").is_ok()
+        && Command::new("unshare")
+            .args(["-rm", "true"])
+            .status()
+            .is_ok_and(|status| status.success());
+    only_if!(!is_emulated(), "the emulator has no namespace of its own");
+    require!(
+        may_mount,
+        "no /dev/fuse, or no user namespaces: nothing can be mounted"
+    );
+    let test = Command::new("timeout")
+        .args([&seconds.to_string(), "unshare", "-rm"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&test.stdout);
+    assert!(
+        test.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&test.stderr)
+    );
+}
 
 /// Operations of the protocol.
 const FORGET: u32 = 2;

@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
@@ -63,9 +63,26 @@ fn spawn(command: &mut Command) -> Child {
     panic!("the program stays busy");
 }
 
+/// Waits until TEST_START_SECOND, such as 58.5, of a minute if it is set.
+///
+/// An agent's rounds follow the minutes of the wall clock. A test that passes whenever its agents
+/// start must pass with the end of a minute just after their start.
+fn wait_for_second() {
+    let Ok(second) = std::env::var("TEST_START_SECOND") else {
+        return;
+    };
+    let second: f64 = second
+        .parse()
+        .expect("TEST_START_SECOND: a number below 60");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let left = (second - now.unwrap().as_secs_f64() % 60.0).rem_euclid(60.0);
+    thread::sleep(Duration::from_secs_f64(left));
+}
+
 impl Agent<'_> {
     /// Starts a command in a sandbox, which must outlive it.
     pub(crate) fn start(mut command: Command) -> Self {
+        wait_for_second();
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -2,10 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -20,6 +24,20 @@ const EMULATED: u32 = 6;
 pub(crate) fn limit(seconds: u64) -> Duration {
     let scale = if is_emulated() { EMULATED } else { 1 };
     Duration::from_secs(seconds) * scale
+}
+
+/// An address on loopback that nobody uses, and that was not returned before. The kernel gives its
+/// port to no socket that asks for any.
+pub(crate) fn free_address() -> SocketAddr {
+    static FIRST: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = FIRST.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 22_000).unwrap();
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// The words of `AGENT_RUNNER`; usually none.

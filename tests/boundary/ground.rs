@@ -1,7 +1,9 @@
 //! A small host in a directory, and commands that run in it.
 
 use std::fs::{self, File, Permissions};
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -19,11 +21,20 @@ pub(crate) const USER: u32 = 900;
 /// Content of files that the agent's user cannot read.
 pub(crate) const SECRET: &str = "SECRETofRoot";
 /// Time limit of a command.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(60);
 /// The seed of a signing key that only these tests use.
 const SEED: [u8; 32] = [9; 32];
 const NEWER: &str = "99.0.0";
+/// The version of a release whose program does not start.
+const BROKEN: &str = "99.0.1";
+/// A socket of root's.
+pub(crate) const DOOR: &str = "run/root.socket";
 const PATH: &str = "PATH=/host/bin:/host/sbin:/host/usr/bin:/host/usr/sbin";
+
+/// A program that prints this version.
+fn reporting(version: &str) -> String {
+    format!("#!/bin/sh\necho 'mackerel-agent version {version} (rev x) [linux] '\n")
+}
 
 pub(crate) struct Ground {
     work: PathBuf,
@@ -33,6 +44,8 @@ pub(crate) struct Ground {
     /// Root's processes, which must not be signalled: one of another program, and one of this
     /// program.
     others: Vec<Child>,
+    /// A socket of root's, to which nobody else may connect.
+    door: Option<UnixListener>,
     number: u32,
 }
 
@@ -55,6 +68,7 @@ impl Ground {
             agent: copy,
             server,
             others: Vec::new(),
+            door: None,
             number: 0,
         }
     }
@@ -149,7 +163,11 @@ account required pam_permit.so
             0o640,
             0,
         );
-        self.release();
+        self.release("release", NEWER, &reporting(NEWER));
+        self.release("broken", BROKEN, "#!/bin/sh\nexit 1\n");
+        let door = UnixListener::bind(self.path(DOOR)).unwrap();
+        door.set_nonblocking(true).unwrap();
+        self.door = Some(door);
         self.write(
             "openrc",
             "ebegin() { :; }\neend() { :; }\n. /etc/default/mackerel-agent\n\
@@ -185,7 +203,7 @@ account required pam_permit.so
             let _ = child.kill();
             let _ = child.wait();
         }
-        for name in ["host", "proc", "dev/null"] {
+        for name in ["host", "proc", "dev/null", "dev/tty"] {
             let _ = unmount(self.path(name), UnmountFlags::DETACH);
         }
         if self.number > 0 {
@@ -195,19 +213,18 @@ account required pam_permit.so
         self.server.received();
     }
 
-    fn release(&self) {
-        let program =
-            format!("#!/bin/sh\necho 'mackerel-agent version {NEWER} (rev x) [linux] '\n");
+    /// Writes a signed release of this program into a directory.
+    fn release(&self, directory: &str, version: &str, program: &str) {
         let hex = |bytes: &[u8]| {
             bytes
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect::<String>()
         };
-        let mut text = format!("mackerel-agent {NEWER}\n");
+        let mut text = format!("mackerel-agent {version}\nissued 2020-01-01\nexpires 9999-12-31\n");
         for arch in [std::env::consts::ARCH, "amd64", "arm64", "armv7", "armv6"] {
             let name = format!("mackerel-agent_linux_{arch}");
-            self.write(&format!("release/{name}"), &program, 0o644, 0);
+            self.write(&format!("{directory}/{name}"), program, 0o644, 0);
             text.push_str(&format!(
                 "{}  {name}\n",
                 hex(digest(&SHA256, program.as_bytes()).as_ref())
@@ -216,13 +233,13 @@ account required pam_permit.so
         let pair = Ed25519KeyPair::from_seed_unchecked(&SEED).unwrap();
         let signature = hex(pair.sign(text.as_bytes()).as_ref());
         self.write(
-            "release/manifest",
+            &format!("{directory}/manifest"),
             &format!("{text}signature {signature}\n"),
             0o644,
             0,
         );
         self.write(
-            "release/release.pub",
+            &format!("{directory}/release.pub"),
             &hex(pair.public_key().as_ref()),
             0o644,
             0,
@@ -309,12 +326,32 @@ account required pam_permit.so
     /// Runs a command in the host's directory. Returns what is wrong: that it hangs, crashes, or
     /// prints a secret or control characters.
     pub(crate) fn run(&self, words: &[&str]) -> Option<String> {
-        let output = self.work.join("output");
-        let file = File::create(&output).unwrap();
-        let mut child = Command::new("chroot")
+        let mut command = Command::new("chroot");
+        command
             .arg(&self.top)
             .args(["/host/usr/bin/env", "-i", PATH])
-            .args(words)
+            .args(words);
+        self.look(command, words)
+    }
+
+    /// The same with a terminal, which is the command's `/dev/tty`.
+    pub(crate) fn run_on_terminal(&self, words: &[&str]) -> Option<String> {
+        self.write("dev/tty", "", 0o666, 0);
+        mount_bind("/dev/tty", self.path("dev/tty")).unwrap();
+        let (top, words_of) = (self.top.display(), words.join(" "));
+        let line = format!("chroot {top} /host/usr/bin/env -i {PATH} {words_of}");
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]);
+        let wrong = self.look(command, words);
+        unmount(self.path("dev/tty"), UnmountFlags::DETACH).unwrap();
+        wrong
+    }
+
+    /// Runs a command for [`Ground::run`].
+    fn look(&self, mut command: Command, words: &[&str]) -> Option<String> {
+        let output = self.work.join("output");
+        let file = File::create(&output).unwrap();
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -364,6 +401,14 @@ account required pam_permit.so
             .any(|bytes| bytes == SECRET.as_bytes())
         {
             return Some("a secret was sent to the server".to_owned());
+        }
+        while let Some((mut stream, _)) = self.door.as_ref().and_then(|door| door.accept().ok()) {
+            let mut bytes = Vec::new();
+            let _ = stream.read_to_end(&mut bytes);
+            if !bytes.is_empty() {
+                let said = String::from_utf8_lossy(&bytes).into_owned();
+                return Some(format!("root wrote to a socket of root's: {said}"));
+            }
         }
         let pids = fs::read_to_string(self.path("root/pids")).unwrap_or_default();
         for pid in pids.split(' ').filter(|pid| !pid.is_empty()) {

@@ -48,6 +48,7 @@ enum Flow {
     Install,
     /// `install`, the state, `install`, `uninstall`.
     Again,
+    /// `upgrade`, and one that fails, which the agent is to report.
     Upgrade,
     Uninstall,
     /// `uninstall -restore` to a Go agent.
@@ -181,6 +182,10 @@ impl Rig {
                 self.state(*flow, id, &plant);
             }
         }
+        for plant in plants::of_file().into_iter().chain(plants::of_socket()) {
+            let at = "var/lib/mackerel-agent/agent.socket";
+            self.state(Flow::Upgrade, at, &plant);
+        }
         for plant in plants::of_directory() {
             for flow in OF_STATE {
                 self.state(*flow, "var/lib/mackerel-agent", &plant);
@@ -294,8 +299,10 @@ impl Rig {
                 run(&uninstall);
             }
             Flow::Upgrade => {
-                let from = ["-from", "/release", "-key", "/release/release.pub"];
-                run(&[&["/agent", "upgrade"], &from[..]].concat());
+                let key = ["-key", "/release/release.pub"];
+                for from in ["/release", "/broken"] {
+                    run(&[&["/agent", "upgrade", "-spread=0", "-from", from], &key[..]].concat());
+                }
             }
             Flow::Uninstall => run(&uninstall),
             Flow::Restore => run(&["/agent", "uninstall", "-restore"]),

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, makedev, mknodat, renameat_with};
 
-use crate::ground::{Ground, SECRET, USER};
+use crate::ground::{DOOR, Ground, SECRET, USER};
 
 /// A replacement of a file or directory.
 pub(crate) struct Plant {
@@ -41,6 +41,19 @@ fn link(ground: &Ground, at: &str, target: &OsStr) {
     let path = cleared(ground, at);
     symlink(target, &path).unwrap();
     lchown(&path, Some(USER), Some(USER)).unwrap();
+}
+
+/// Replacements of the agent's socket.
+pub(crate) fn of_socket() -> Vec<Plant> {
+    let door = format!("/{DOOR}");
+    let to_door = plant("a link of root's socket", move |ground, at| {
+        link(ground, at, OsStr::new(&door));
+    });
+    let hard = plant("a hard link of root's socket", |ground, at| {
+        let path = cleared(ground, at);
+        fs::hard_link(ground.path(DOOR), path).unwrap();
+    });
+    vec![to_door, hard]
 }
 
 /// Replacements of a file.

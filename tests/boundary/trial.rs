@@ -87,5 +87,62 @@ pub(crate) fn run(ground: &mut Ground) -> (usize, Vec<String>) {
         let uids = format!("Uid:\\t{uid}\\t{uid}\\t{uid}\\t{uid}\\n");
         expect("check", &[words.to_owned(), uids, groups]);
     }
-    (TABLE.len() * 2, wrong)
+    wrong.extend(terminal(ground));
+    wrong.extend(environment(ground));
+    (TABLE.len() * 2 + 6, wrong)
+}
+
+/// A host with an agent, whose configuration has `more`.
+fn installed(ground: &mut Ground, more: &str) {
+    ground.fresh();
+    ground.install_for("usr/bin/systemctl");
+    ground.directory("var/lib/mackerel-agent", 0o755, USER);
+    ground.owned(USER);
+    let conf = ["apikey = 'k'\n", more].concat();
+    ground.write("etc/mackerel-agent/mackerel-agent.conf", &conf, 0o640, 0);
+}
+
+/// A plugin could type into root's terminal. Returns what is wrong.
+fn terminal(ground: &mut Ground) -> Vec<String> {
+    installed(ground, "[plugin.checks.tty]\ncommand = 'sh /look'\n");
+    let look = "if (: </dev/tty); then echo has one; else echo has none; fi\n";
+    ground.write("look", look, 0o644, 0);
+    // (command, expected); the first is root's own
+    let table: [(&[&str], &str); 2] = [
+        (&["sh", "/look"], "has one"),
+        (&["/agent", "check", "tty"], "has none"),
+    ];
+    let mut wrong = Vec::new();
+    for (words, expected) in table {
+        let failed = ground.run_on_terminal(words);
+        let said = ground.said();
+        if failed.is_some() || !said.contains(expected) {
+            wrong.push(format!("{words:?}: {failed:?}: no {expected:?} in {said}"));
+        }
+    }
+    wrong
+}
+
+/// What the file of the service's variables is for: not for jobs, and for commands whoever starts
+/// them. Returns what is wrong.
+fn environment(ground: &mut Ground) -> Vec<String> {
+    installed(ground, "");
+    let variables = "ROOT=/srv/elsewhere\nMACKEREL_APIKEY=k2\nTZ=Asia/Tokyo\nHTTP_PROXY=http://p\n";
+    ground.write("etc/default/mackerel-agent", variables, 0o644, 0);
+    let env = "/host/usr/bin/env";
+    let mut wrong = Vec::new();
+    wrong.extend(ground.run(&[env]));
+    let plain = ground.said();
+    wrong.extend(ground.run(&["/agent", "wrap", "--", env]));
+    if ground.said() != plain {
+        wrong.push(format!("a job has {}, not {plain}", ground.said()));
+    }
+    for variable in ["ROOT=/x", "OTHER_OPTS=-v", "INVOCATION_ID=x"] {
+        wrong.extend(ground.run(&[env, variable, "/agent", "status"]));
+        let said = ground.said();
+        if !said.contains("/srv/elsewhere") {
+            wrong.push(format!("status with {variable}: {said}"));
+        }
+    }
+    wrong
 }

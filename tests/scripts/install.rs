@@ -20,11 +20,16 @@ const PROGRAM: &str = "#!/bin/sh\n[ \"$1\" = version ] || { echo \"$*\" >>\"$LOG
 
 /// Programs that install.sh uses, for root of a Linux machine.
 fn programs() -> Programs {
+    programs_of(PROGRAM)
+}
+
+/// The same with another program of the release.
+fn programs_of(program: &str) -> Programs {
     let programs = Programs::new();
     programs.make("bin/id", "echo 0");
     programs.make("bin/uname", "echo Linux");
     programs.make("release/program", "");
-    fs::write(programs.path("release").join(NAME), PROGRAM).unwrap();
+    fs::write(programs.path("release").join(NAME), program).unwrap();
     let sum = Command::new("sha256sum")
         .arg(NAME)
         .current_dir(programs.path("release"))
@@ -307,4 +312,37 @@ fn install_sh_says_which_client_it_takes() {
         assert!(said.text.contains(expected), "{version}: {}", said.text);
         assert_eq!(said.code, Some(1));
     }
+}
+
+#[test]
+fn install_sh_asks_for_no_key_where_it_would_be_shown() {
+    let terminal = Path::new("/usr/bin/script");
+    fake_server::require!(terminal.exists(), "no script(1): apt-get install bsdutils");
+    // Without a key, `configtest` fails.
+    let programs = programs_of(&PROGRAM.replace("exit 0", "exit 1"));
+    let file = programs.path("release").join(NAME);
+    let root = programs.path("root");
+    // None of its programs is stty.
+    let said = programs.run(
+        &[
+            terminal.to_str().unwrap(),
+            "-qec",
+            "sh packaging/install.sh",
+            "/dev/null",
+        ],
+        &[
+            ("INSTALL_TEST_ROOT", root.to_str().unwrap()),
+            ("LOG", programs.path("log").to_str().unwrap()),
+            ("MACKEREL_AGENT_ARCH", "amd64"),
+            ("MACKEREL_AGENT_FILE", file.to_str().unwrap()),
+        ],
+    );
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    assert!(
+        said.text
+            .contains("no terminal with stty to ask for it: export MACKEREL_APIKEY"),
+        "{}",
+        said.text
+    );
+    assert!(!said.text.contains("API key of your"), "{}", said.text);
 }

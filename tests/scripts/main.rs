@@ -10,6 +10,9 @@
 mod install;
 mod page;
 mod prepare;
+mod release;
+mod repository;
+mod services;
 mod units;
 
 use std::fs;
@@ -20,7 +23,7 @@ use std::process::{Command, Output, Stdio};
 /// The directory of this project.
 const TOP: &str = env!("CARGO_MANIFEST_DIR");
 /// Programs that every script may use.
-const COMMON: [&str; 22] = [
+const COMMON: [&str; 23] = [
     "awk",
     "basename",
     "cat",
@@ -35,6 +38,7 @@ const COMMON: [&str; 22] = [
     "ls",
     "mkdir",
     "mktemp",
+    "mv",
     "printf",
     "readlink",
     "rm",
@@ -94,7 +98,12 @@ impl Programs {
     fn make(&self, path: &str, lines: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        let text = self.path("text");
+        fs::write(&text, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        // Not written by this process: a child of another test could have the file open for writing
+        // until it executes its program, and a file that is open for writing cannot be executed.
+        let copied = Command::new("cp").args([&text, &path]).status().unwrap();
+        assert!(copied.success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 

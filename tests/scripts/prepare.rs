@@ -47,18 +47,18 @@ fn rust_is_the_first_one_that_is_new_enough() {
     let table: [(&str, Make, &str, &str); 12] = [
         (
             "what is first in PATH is taken",
-            |p| rust(p, "bin", "1.91.0"),
+            |p| rust(p, "bin", "1.95.0"),
             "",
-            "cargo 1.91.0 ",
+            "cargo 1.95.0 ",
         ),
         (
             "though another one is newer",
             |p| {
-                rust(p, "bin", "1.95.0");
+                rust(p, "bin", "1.95.1");
                 rust(p, "other", "1.96.0");
             },
             "TOP/other",
-            "cargo 1.95.0 ",
+            "cargo 1.95.1 ",
         ),
         (
             "numbers are compared, not texts",
@@ -135,7 +135,7 @@ fn rust_is_the_first_one_that_is_new_enough() {
             "there is none",
             |_| {},
             "TOP/other",
-            "cargo: no Rust 1.91 or later; run make setup",
+            "cargo: no Rust 1.95 or later; run make setup",
         ),
     ];
     for (why, make, places, expected) in table {
@@ -232,7 +232,7 @@ fn apt_installs_or_says_what_is_missing() {
             root,
             |_| {},
             "",
-            "missing: gcc rustc-web; install them (the names are Debian's; there is no apt-get here); Rust 1.91",
+            "missing: gcc rustc-web; install them (the names are Debian's; there is no apt-get here); Rust 1.95",
         ),
         (
             "an old Rust of Debian goes",
@@ -325,7 +325,7 @@ fn setup_installs_what_each_work_takes() {
         // Packages that apt-get has installed are checked again.
         assert!(
             said.text
-                .contains("no Rust is here, and 1.91 or later is needed"),
+                .contains("no Rust is here, and 1.95 or later is needed"),
             "{}",
             said.text
         );
@@ -346,7 +346,7 @@ fn setup_is_quiet_where_all_is_there_and_refuses_what_is_old() {
                 rust(p, "other", "1.96.0");
             },
             0,
-            "/bin/cargo 1.63.0 is too old (1.91 or later is needed): using ",
+            "/bin/cargo 1.63.0 is too old (1.95 or later is needed): using ",
         ),
         (
             "Python is old",

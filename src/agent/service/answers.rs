@@ -8,15 +8,23 @@ use crate::agent::watchdog::Turn;
 use crate::base::clock::{Clock, Moment};
 use crate::base::json::Json;
 use crate::listen::Question;
+use crate::plugins::output::Output;
 use crate::render::live::JsonText;
 use crate::render::prometheus::AgentState;
 use crate::render::status::json;
+use crate::sys::log;
 use crate::sys::log::excerpt;
+use crate::wire::check::{CheckStatus, Report};
 
 /// Characters of a check's message in an event.
 const MESSAGE: usize = 200;
 /// Values of plugins in an event.
 const VALUES: usize = 300;
+/// Bytes of an event's checks, and of both, so that the rest of the event finds room.
+const CHECKS: usize = 24 << 10;
+const BOTH: usize = 40 << 10;
+/// Names of jobs that are kept. Of more jobs, every OK is sent.
+const JOBS: usize = 1000;
 
 impl Agent<'_> {
     /// The state of all destinations in one line for people.
@@ -31,13 +39,35 @@ impl Agent<'_> {
     }
 
     /// The answer to a question of a client.
-    pub(super) fn reply(&self, question: Question, clock: &dyn Clock) -> String {
+    pub(super) fn reply(&mut self, question: Question, clock: &dyn Clock) -> String {
         let now = clock.moment();
         match question {
             Question::Health => self.health(now),
             Question::Status => json(&self.report(clock)),
             Question::Live => self.live(now),
+            Question::Report(report) => {
+                self.report_job(report);
+                String::new()
+            }
         }
+    }
+
+    /// Sends the report of a job, unless it is OK as the last one was.
+    fn report_job(&mut self, report: Report) {
+        let known = self.jobs.iter().position(|name| *name == report.name);
+        match (known, report.status) {
+            (Some(_), CheckStatus::Ok) => return,
+            (None, CheckStatus::Ok) if self.jobs.len() < JOBS => {
+                self.jobs.push(report.name.clone());
+            }
+            (Some(at), _) => drop(self.jobs.swap_remove(at)),
+            (None, _) => {}
+        }
+        self.destinations.output(Output::Report {
+            destination: None,
+            report,
+            is_urgent: true,
+        });
     }
 
     /// The agent's part of an event: the last finding of each check, the last values of plugins, and
@@ -46,19 +76,16 @@ impl Agent<'_> {
         let mut out = JsonText::default();
         out.name("checks");
         out.begin('[');
-        self.plugins.findings().for_each(|(name, status, message)| {
-            out.begin('[');
-            out.text(name);
-            out.text(status.word());
-            out.text(&excerpt(message.trim_ascii_end(), MESSAGE));
-            out.end(']');
-        });
+        add_checks(&mut out, &self.plugins.findings().collect::<Vec<_>>());
         out.end(']');
         out.name("plugins");
         out.begin('[');
         let latest = self.latest.as_ref();
         let values = latest.map(|latest| latest.values(now)).unwrap_or_default();
         for (name, value) in values.iter().take(VALUES) {
+            if out.len() > BOTH {
+                break;
+            }
             out.begin('[');
             out.text(&["custom.", name].concat());
             out.raw(&Json::Number(*value).to_string());
@@ -141,6 +168,65 @@ impl Agent<'_> {
             && self.exporters.silent().next().is_none()
         {
             watchdog.answered();
+        }
+    }
+}
+
+/// Adds checks up to [`CHECKS`] bytes, those that are not OK first, and how many are left out, with
+/// the status of the first of these.
+fn add_checks(out: &mut JsonText, all: &[(&str, CheckStatus, &str)]) {
+    let (mut left_out, mut of_left_out) = (0, CheckStatus::Ok);
+    for is_ok in [false, true] {
+        for (name, status, message) in all {
+            if (*status == CheckStatus::Ok) != is_ok {
+                continue;
+            }
+            if out.len() > CHECKS {
+                if left_out == 0 {
+                    of_left_out = *status;
+                }
+                left_out += 1;
+                continue;
+            }
+            out.begin('[');
+            out.text(name);
+            out.text(status.word());
+            out.text(&excerpt(message.trim_ascii_end(), MESSAGE));
+            out.end(']');
+        }
+    }
+    if left_out > 0 {
+        out.begin('[');
+        out.text("...");
+        out.text(of_left_out.word());
+        out.text(&format!("checks left out: {left_out}"));
+        out.end(']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_has_the_checks_that_find_room_and_those_not_ok_first() {
+        let message = "m".repeat(MESSAGE);
+        // (checks, of which every fourth is CRITICAL, left out)
+        for (count, left_out) in [(8, 0), (200, 88)] {
+            let status = |at: &usize| match at % 4 {
+                3 => CheckStatus::Critical,
+                _ => CheckStatus::Ok,
+            };
+            let all: Vec<_> = (0..count)
+                .map(|at| ("check", status(&at), &*message))
+                .collect();
+            let mut out = JsonText::default();
+            add_checks(&mut out, &all);
+            let text = out.into_text();
+            assert!(text.len() < CHECKS + 2 * MESSAGE, "{count}: {}", text.len());
+            assert_eq!(text.matches("CRITICAL").count(), count / 4, "{count}");
+            let said = format!("[\"...\",\"OK\",\"checks left out: {left_out}\"]");
+            assert_eq!(text.ends_with(&said), left_out > 0, "{count}: {said}");
         }
     }
 }

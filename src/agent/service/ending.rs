@@ -15,6 +15,7 @@ use crate::settings::apply::state;
 use crate::settings::connection::{POSTER_STACK, link_within};
 use crate::settings::organizations::{config_of, organizations};
 use crate::sys::exec::reap_orphans;
+use crate::sys::log;
 use crate::sys::signal::Signal;
 use crate::sys::thread;
 

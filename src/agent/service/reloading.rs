@@ -16,6 +16,7 @@ use crate::settings::connection::link;
 use crate::settings::organizations::{config_of, organizations};
 use crate::settings::reload;
 use crate::sys::http::cancel::Cancellable;
+use crate::sys::log;
 
 impl Agent<'_> {
     /// Reloads the configuration, unless it is invalid, and has the host described in any case.
@@ -61,6 +62,10 @@ impl Agent<'_> {
         self.plugins.configure(&plugin_config(&config), now);
         if config.diagnostic && !self.config.diagnostic {
             let graphs = mackerel::agent::graphs();
+            self.destinations.output(Output::Graphs(graphs));
+        }
+        if config.container.details && !self.config.container.details {
+            let graphs = mackerel::container::graphs();
             self.destinations.output(Output::Graphs(graphs));
         }
         for (at, order) in orders {

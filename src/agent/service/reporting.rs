@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Agent, ROUND};
 use crate::base::clock::{Clock, Moment, Stamp};
 use crate::base::program;
-use crate::base::url::without_userinfo;
+use crate::base::url::without_secrets;
 use crate::config::{Config, Listen};
 use crate::deliver::clock_trust::is_plausible;
 use crate::parse::process;
@@ -33,7 +33,7 @@ impl Agent<'_> {
         let rest = ROUND - stamp.wall.0 % ROUND;
         let next_round = Moment(now.0 + Duration::from_secs(rest));
         let plugins = self.plugins.states(next_round);
-        let server = without_userinfo(&self.config.apibase);
+        let server = without_secrets(&self.config.apibase);
         StatusReport {
             time: stamp.wall.0,
             host_name: name.unwrap_or_default(),

@@ -146,6 +146,42 @@ fn a_hangup_takes_over_what_can_be() {
 }
 
 #[test]
+fn a_hangup_defines_the_graphs_of_what_it_turns_on() {
+    // (settings, those before, commands)
+    let table = [
+        (
+            "diagnostic = true\n",
+            "",
+            &["graphs", "configure", "describe"][..],
+        ),
+        (
+            "container.details = true\n",
+            "",
+            &["graphs", "configure", "describe"],
+        ),
+        (
+            "container.details = true\n",
+            "container.details = true\n",
+            &["configure", "describe"],
+        ),
+        ("", "container.details = true\n", &["configure", "describe"]),
+    ];
+    for (settings, before, orders) in table {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = Flags {
+            conf: dir.path().join("agent.conf"),
+            ..Flags::default()
+        };
+        fs::write(&flags.conf, format!("apikey = 'k'\n{settings}")).unwrap();
+        let mut config = Config::default();
+        config.read(before.as_bytes()).unwrap();
+        let (mut agent, rig) = Rig::agent(&flags, &config);
+        agent.reload(rig.clock.moment());
+        assert_eq!(rig.orders(), orders, "{settings} after {before}");
+    }
+}
+
+#[test]
 fn a_broken_configuration_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let flags = Flags {

@@ -61,6 +61,14 @@ impl Json {
             .map(|(_, value)| value)
             .filter(|value| **value != Json::Null)
     }
+
+    /// The member `name` if it is a text, else an empty text.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        match self.member(name) {
+            Some(Json::Text(text)) => text,
+            _ => "",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Parses JSON (RFC 8259) with serde_json, and its numbers with the standard library.
+//! Parses JSON (RFC 8259) with serde_json, and its numbers with [`decimal`].
 //!
 //! The text comes from a server or a plugin, so the memory for its value is limited. A value takes
 //! 24 bytes in a list, and up to 100 in an object of its own, for two bytes of text.
@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Json;
+use crate::base::decimal;
 
 /// Maximum number of values in one text, which take up to 6 MB. A document of 100 KiB, the API's
 /// limit, cannot hold more: each value takes at least one byte, and one for the separator.
@@ -114,13 +115,10 @@ impl<'de> Visitor<'de> for Any<'_> {
         while let Some(name) = from.next_key::<String>()? {
             if name == NUMBER {
                 let digits: String = from.next_value()?;
-                let number = digits
-                    .parse()
-                    .ok()
-                    .filter(|number: &f64| number.is_finite());
-                return number
-                    .map(Json::Number)
-                    .ok_or_else(|| de::Error::custom("number out of range"));
+                return match decimal::parse(&digits) {
+                    Some(number) if number.is_finite() => Ok(Json::Number(number)),
+                    _ => Err(de::Error::custom("number out of range")),
+                };
             }
             members.push((name, from.next_value_seed(self)?));
         }

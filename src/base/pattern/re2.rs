@@ -188,7 +188,7 @@ fn member(rest: &str) -> Result<(char, &str), String> {
 }
 
 /// Rewrites the start of the group whose `(` precedes `rest`; returns the text after it. Names are
-/// dropped because they are not used.
+/// dropped because they are not used; the groups still count.
 fn group<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
     let Some(mark) = rest.strip_prefix('?') else {
         out.push('(');
@@ -204,7 +204,7 @@ fn group<'t>(rest: &'t str, out: &mut String) -> Result<&'t str, String> {
         let word = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         return match name.split_once('>') {
             Some((name, tail)) if !name.is_empty() && word(name) => {
-                out.push_str("(?:");
+                out.push('(');
                 Ok(tail)
             }
             _ => Err("invalid named capture".to_owned()),

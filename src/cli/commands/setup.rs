@@ -78,9 +78,17 @@ impl CommandArgs for Uninstall {
 /// put a newer release in the place of the installed program
 #[derive(ArgsInfo, FromArgs)]
 pub(in crate::cli) struct Upgrade {
+    /// install only a release that was issued this number of days ago, or earlier
+    #[argh(option, arg_name = "string")]
+    after: Option<u32>,
+
     /// print what would be done, and do nothing
     #[argh(option, arg_name = "bool")]
     dry_run: Option<bool>,
+
+    /// try a release again that has failed on this host
+    #[argh(option, arg_name = "bool")]
+    force: Option<bool>,
 
     /// directory or URL of the release
     #[argh(option, arg_name = "string")]
@@ -93,6 +101,10 @@ pub(in crate::cli) struct Upgrade {
     /// directory to be used as the host's root directory, where nothing is started (default "/")
     #[argh(option, arg_name = "path", from_str_fn(path))]
     prefix: Option<PathBuf>,
+
+    /// wait up to this time, by the id of the host, so that many hosts do not begin at once, e.g. 6h
+    #[argh(option, arg_name = "string")]
+    spread: Option<String>,
 }
 
 impl CommandArgs for Upgrade {
@@ -100,10 +112,13 @@ impl CommandArgs for Upgrade {
 
     fn store(self, flags: &mut Flags) -> OsString {
         let setup = &mut flags.setup;
+        setup.after = self.after;
         setup.dry_run = self.dry_run.unwrap_or_default();
+        setup.force = self.force.unwrap_or_default();
         setup.from = self.from;
         setup.key = self.key;
         setup.prefix = self.prefix;
+        setup.spread = self.spread;
         OsString::new()
     }
 }

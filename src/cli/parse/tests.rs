@@ -248,7 +248,7 @@ fn help_explains_a_command_or_lists_them() {
     let error = asked(&["help", "nonsense"]).unwrap_err();
     assert_eq!(error.reason, "no such command: nonsense");
     let text = overview();
-    let listed = |spec: &CommandSpec| text.contains(&format!("    {:<12}    ", spec.name));
+    let listed = |spec: &CommandSpec| text.contains(&format!("    {:<15} ", spec.name));
     assert!(COMMANDS.iter().all(listed), "{text}");
 }
 

@@ -18,17 +18,18 @@ const CPUACCT: usize = 1;
 const MEMORY: usize = 2;
 
 /// The control groups below a mount point.
-pub(super) struct Groups {
+pub(crate) struct Groups {
     root: Root,
     /// The mount point, as a path below `root`.
     base: PathBuf,
-    pub(super) is_v2: bool,
+    pub(crate) is_v2: bool,
     /// Version 1: the directory of each of [`CONTROLLERS`]; `None` if it is not mounted.
     directories: [Option<String>; 3],
 }
 
 impl Groups {
-    pub(super) fn at(root: Root, base: PathBuf) -> Groups {
+    /// The groups whose mount point is `base`.
+    pub(crate) fn at(root: Root, base: PathBuf) -> Groups {
         let is_v2 = root.exists(base.join("cgroup.controllers"));
         let mut directories = [const { None }; 3];
         if !is_v2 {
@@ -113,7 +114,7 @@ impl Groups {
     }
 
     /// The text of `file`; `None` if the file is missing, also if the group has been removed.
-    fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
+    pub(crate) fn text(&self, path: &str, file: &str) -> Result<Option<String>, FileError> {
         match self.root.text_if_present(self.place(path, file)) {
             Err(error) if error.is_gone() => Ok(None),
             read => read,
@@ -126,7 +127,7 @@ impl Groups {
     }
 
     /// The sorted paths of all groups that belong to containers.
-    pub(super) fn containers(&self) -> Vec<String> {
+    pub(crate) fn containers(&self) -> Vec<String> {
         let controller = self.controller();
         let directory = controller.map(|controller| [controller, "/"].concat());
         let top = self.place("", directory.as_deref().unwrap_or_default());

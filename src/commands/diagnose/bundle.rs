@@ -75,9 +75,10 @@ fn redacted(text: &str) -> String {
             continue;
         }
         if line.starts_with('[') {
+            let table = line.to_ascii_lowercase();
             is_secret = ["plugin", "otlp", "organization"]
                 .iter()
-                .any(|name| line.contains(name));
+                .any(|name| table.contains(name));
             if line.ends_with(']')
                 && line
                     .bytes()
@@ -101,7 +102,10 @@ fn redacted(text: &str) -> String {
         let is_program = key == "command" && is_whole;
         let shown = match key {
             _ if is_program => word,
-            _ if !is_secret && PLAIN.contains(&[" ", key, " "].concat()) => value,
+            // A comment may follow. One within quotes ends the value too early, which is safe.
+            _ if !is_secret && PLAIN.contains(&[" ", key, " "].concat()) => {
+                value.split('#').next().unwrap_or_default().trim_end()
+            }
             _ => "[hidden]",
         };
         out.extend([key, " = ", shown, "\n"]);
@@ -125,6 +129,11 @@ mod tests {
             ("apikey = \"SECRET\"", "apikey = [hidden]\n"),
             ("root = \"/var/lib/x\"", "root = \"/var/lib/x\"\n"),
             ("  verbose=true", "verbose = true\n"),
+            ("verbose = true # SECRET", "verbose = true\n"),
+            (
+                "[Plugin.Checks.a]\nroot = \"SECRET\"",
+                "[Plugin.Checks.a]\nroot = [hidden]\n",
+            ),
             (
                 "http_proxy = \"http://u:SECRET@proxy\"",
                 "http_proxy = [hidden]\n",

@@ -28,9 +28,8 @@ use crate::config::Flags;
 use crate::settings::configtest::check;
 use crate::settings::connection::proxies;
 use crate::settings::organizations::{config_of, organizations};
-use crate::settings::tags::TAGS;
 use crate::sys::lock;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::time_limit;
 
 /// Time until no further step that needs the network waits.
@@ -41,7 +40,7 @@ const WHOLE: u32 = 60;
 /// Prints each step. Fails with the text for the user if a step has failed, or if the file of
 /// `-bundle` cannot be created.
 pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
-    backend::install(TAGS);
+    log::install();
     time_limit::end_after(WHOLE);
     let clock = HostClock::new();
     let by = Deadline::after(NETWORK);
@@ -49,7 +48,7 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     let file = bundle::create(flags.bundle.as_deref())?;
     let log = file.as_ref().map(|_| service::log());
     // Warnings are logged by the second check.
-    backend::set_level(false, true);
+    log::set_level(false, true);
     let first = check(flags);
     // The agent's user may not be able to read the file, but the log has been read.
     let secrets = Secrets::of(&first.config);
@@ -57,7 +56,7 @@ pub(crate) fn diagnose(flags: &Flags) -> Result<(), String> {
     let service = service::ask(holder);
     // What root may do says nothing of what the agent may do. Before any thread.
     let changed = owner::become_owner(&first.config.root);
-    backend::set_level(false, false);
+    log::set_level(false, false);
     let survey = if changed.is_ok() { check(flags) } else { first };
     let config = &survey.config;
     let mut report = Report::new(secrets, clock, by);

@@ -14,7 +14,7 @@ use crate::base::json::Json;
 use crate::config::Flags;
 use crate::sys::agent_socket::{Body, open};
 use crate::sys::foreground::{Ready, wait};
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::signal::Signals;
 use feed::{Feed, Item};
 
@@ -34,7 +34,7 @@ const NONE: &str = "logs: no lines are kept: the agent keeps them from the first
 
 /// Prints log lines, and returns the exit code: that of `status`. Fails with the text for the user if
 /// they cannot be printed.
-pub(crate) fn logs(flags: &Flags) -> Result<u8, String> {
+pub(crate) fn logs(flags: &mut Flags) -> Result<u8, String> {
     let config = agent_part::config(flags);
     let signals = flags.follow.then(Signals::take);
     let mut feed = Feed::default();
@@ -46,17 +46,17 @@ pub(crate) fn logs(flags: &Flags) -> Result<u8, String> {
                     return Ok(0);
                 }
                 feed.cut();
-                backend::say("logs: the agent has ended the connection; connecting again");
+                log::say("logs: the agent has ended the connection; connecting again");
             }
             (Ok(mut body), None) => {
                 if !kept(&mut body, &mut feed)? {
-                    backend::say(NONE);
+                    log::say(NONE);
                 }
                 return Ok(0);
             }
             (Err((code, why)), _) => {
                 if is_first || code == FORBIDDEN {
-                    backend::say(&["logs: ", &why].concat());
+                    log::say(&["logs: ", &why].concat());
                     return Ok(code);
                 }
             }
@@ -184,12 +184,7 @@ fn shown(item: &Item) -> Option<String> {
         reason = "a cast from a float saturates"
     )]
     let time = Unix((*milliseconds / 1000.0) as u64);
-    Some(backend::line(
-        time,
-        text("level")?,
-        text("tag")?,
-        text("text")?,
-    ))
+    Some(log::line(time, text("level")?, text("tag")?, text("text")?))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::config::{Config, Flags};
 use crate::render::status::{Problem, json_of_absent, page_of_absent, problems, text};
 use crate::settings::resolve::survey;
 use crate::sys::agent_socket::{self, Response};
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::running;
 use crate::sys::terminal::is_coloured;
 use crate::sys::tree::Tree;
@@ -21,7 +21,7 @@ use service::service;
 
 /// Prints the state of the agent, and returns the exit code. Fails with the text for the user if
 /// that cannot be printed, or if the agent's answer is damaged.
-pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
+pub(crate) fn status(flags: &mut Flags) -> Result<u8, String> {
     let config = agent_part::config(flags);
     let root = config.root.display();
     match agent_socket::get(&config.root, "/status") {
@@ -38,7 +38,7 @@ pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
             Ok(if problems.is_empty() { 0 } else { FAILING })
         }
         Ok(Response { body, .. }) => {
-            backend::say(&format!(
+            log::say(&format!(
                 "status: the agent of root {root} does not answer: {body}"
             ));
             Ok(FAILING)
@@ -48,7 +48,7 @@ pub(crate) fn status(flags: &Flags) -> Result<u8, String> {
             if code == ABSENT {
                 print(&absent(flags, &config, &why))?;
             } else {
-                backend::say(&["status: ", &why].concat());
+                log::say(&["status: ", &why].concat());
             }
             Ok(code)
         }

@@ -175,7 +175,7 @@ fn of_openrc(code: i32, text: &str) -> (Run, String) {
         32 => Run::Failed,
         _ => Run::Stopped,
     };
-    let state = text.rsplit("status:").next().unwrap_or_default();
+    let state = text.split("status:").last().unwrap_or_default();
     (how, state.trim().to_owned())
 }
 

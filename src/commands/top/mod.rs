@@ -39,7 +39,7 @@ const INPUT: i32 = 0;
 const KEYS: usize = 64;
 
 /// Shows readings until a key or a signal ends that. Fails with the text for the user.
-pub(crate) fn top(flags: &Flags) -> Result<(), String> {
+pub(crate) fn top(flags: &mut Flags) -> Result<(), String> {
     let seconds = flags.interval.unwrap_or(INTERVAL.0);
     if !(INTERVAL.0..=INTERVAL.1).contains(&seconds) {
         return Err(format!(

@@ -18,11 +18,11 @@ pub(crate) trait Encode: Send {
     fn size(round: &Self::Round) -> usize;
 
     /// Appends an `ExportMetricsServiceRequest` with `rounds` to `message`. `time_of` is the Unix time
-    /// of a stamp in nanoseconds.
+    /// of a stamp, and that of the boot, in nanoseconds.
     fn encode(
         &self,
         rounds: &[&Self::Round],
-        time_of: &dyn Fn(Stamp) -> Option<u64>,
+        time_of: &dyn Fn(Stamp) -> Option<(u64, u64)>,
         message: &mut Vec<u8>,
     );
 }
@@ -45,7 +45,7 @@ impl Encode for Resource {
     fn encode(
         &self,
         rounds: &[&Round],
-        time_of: &dyn Fn(Stamp) -> Option<u64>,
+        time_of: &dyn Fn(Stamp) -> Option<(u64, u64)>,
         message: &mut Vec<u8>,
     ) {
         encode(rounds, self, time_of, message);

@@ -15,6 +15,7 @@ use crate::base::program;
 use crate::deliver::clock_trust::{Answer, ClockTrust};
 use crate::deliver::delivery::{Delivery, Queued};
 use crate::deliver::failed_step::FailedStep;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 /// First pause after a failure, and the longest one.
@@ -228,7 +229,7 @@ impl<E: Encode> Exporter<E> {
         self.ring.drop_front(usize::MAX);
         if left > 0 {
             let label = &self.destination.label;
-            log::warn!("{label} not delivered before the end, and lost: {left} rounds");
+            log::warn!("{label} not delivered before the end; rounds lost: {left}");
         }
         left
     }
@@ -283,7 +284,10 @@ impl<E: Encode> Exporter<E> {
     /// The next message, and the number of the ring's entries in it.
     fn message(&self) -> (Vec<u8>, usize) {
         let trust = &self.trust;
-        let time_of = |stamp| Some(trust.time(stamp)?.0.saturating_mul(NANOS));
+        let time_of = |stamp| {
+            let nanos = |seconds: u64| seconds.saturating_mul(NANOS);
+            Some((nanos(trust.time(stamp)?.0), nanos(trust.start()?)))
+        };
         let mut count = self.ring.batch(self.most, MESSAGE);
         loop {
             let mut message = Vec::new();
@@ -350,7 +354,7 @@ impl<E: Encode> Exporter<E> {
         };
         let rounds = self.ring.rounds_of(count);
         self.ring.drop_front(count);
-        let why = format!("{text}; dropped {rounds} rounds; {remedy}");
+        let why = format!("{text}; rounds dropped: {rounds}; {remedy}");
         self.report_failure(step, remedy, why, clock);
         let pause = self.backoff.failed(Duration::ZERO, (self.random)());
         self.due_for_rest(now, pause);

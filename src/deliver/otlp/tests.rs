@@ -57,7 +57,7 @@ impl Clock for HostClock {
     }
 }
 
-/// Writes rounds as pairs of their time and their size, each followed by bytes of zero.
+/// Writes rounds as their time, the boot's and their size, each followed by bytes of zero.
 struct Pairs;
 
 #[derive(Clone)]
@@ -85,12 +85,15 @@ impl Encode for Pairs {
     fn encode(
         &self,
         rounds: &[&Pair],
-        time_of: &dyn Fn(Stamp) -> Option<u64>,
+        time_of: &dyn Fn(Stamp) -> Option<(u64, u64)>,
         message: &mut Vec<u8>,
     ) {
         for round in rounds {
             let end = message.len() + round.size;
-            message.extend(time_of(round.stamp).unwrap().to_le_bytes());
+            let (time, boot) = time_of(round.stamp).unwrap();
+            assert_eq!(boot % 1_000_000_000, 0);
+            message.extend(time.to_le_bytes());
+            message.extend((boot / 1_000_000_000).to_le_bytes());
             message.extend((round.size as u64).to_le_bytes());
             message.resize(end, 0);
         }
@@ -119,6 +122,8 @@ struct Call {
     bytes: usize,
     /// Seconds from [`NOW`] to the time of each round.
     rounds: Vec<i64>,
+    /// Unix time of the boot for each round.
+    boots: Vec<u64>,
     is_taken: bool,
     limit: Duration,
 }
@@ -132,13 +137,14 @@ struct Server {
 impl Transport for Server {
     fn export(&mut self, message: &[u8], limit: Duration) -> Result<Accepted, Failure> {
         let now = *self.now.lock().unwrap();
-        let mut rounds = Vec::new();
+        let (mut rounds, mut boots) = (Vec::new(), Vec::new());
         let mut rest = message;
-        while let Some((head, _)) = rest.split_first_chunk::<16>() {
+        while let Some((head, _)) = rest.split_first_chunk::<24>() {
             let time = u64::from_le_bytes(head[..8].try_into().unwrap());
             assert_eq!(time % 1_000_000_000, 0);
             rounds.push(((time / 1_000_000_000) as i64) - NOW as i64);
-            let size = u64::from_le_bytes(head[8..].try_into().unwrap());
+            boots.push(u64::from_le_bytes(head[8..16].try_into().unwrap()));
+            let size = u64::from_le_bytes(head[16..].try_into().unwrap());
             rest = &rest[size as usize..];
         }
         let answer = match (self.rule)(now.as_secs(), rounds.len()) {
@@ -162,6 +168,7 @@ impl Transport for Server {
             at: now.as_millis() as u64,
             bytes: message.len(),
             rounds,
+            boots,
             is_taken: answer.is_ok(),
             limit,
         });

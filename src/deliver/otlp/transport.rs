@@ -6,7 +6,7 @@ use super::verdict::{Failure, warning};
 use crate::base;
 use crate::base::clock::{Deadline, Unix};
 use crate::base::program;
-use crate::base::url::{Url, without_userinfo};
+use crate::base::url::{Url, without_secrets};
 use crate::config::{Otlp, OtlpProtocol};
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::http::grpc::{self, Channel, Unary};
@@ -124,7 +124,7 @@ pub(super) fn connect(
                         http: Cancellable::new(http, token),
                         path: Url::parse(&config.endpoint)
                             .map_or_else(|_| String::new(), |url| url.path()),
-                        url: without_userinfo(&config.endpoint),
+                        url: without_secrets(&config.endpoint),
                     }) as _
                 })
         }

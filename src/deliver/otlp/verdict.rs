@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::base;
-use crate::base::url::without_userinfo;
+use crate::base::url::without_secrets;
 use crate::deliver::failed_step::FailedStep;
 use crate::sys::http::grpc::{self, Code};
 use crate::sys::http::{Answer, Kind as LinkKind, LinkError};
@@ -97,7 +97,7 @@ impl Failure {
             _ => Verdict::Refused(SEE),
         };
         let said = match &answer.location {
-            Some(to) if answer.status < 400 => format!("redirected to {}", without_userinfo(to)),
+            Some(to) if answer.status < 400 => format!("redirected to {}", without_secrets(to)),
             _ => rpc_status::message(&answer.body).unwrap_or_else(|| {
                 error::message(answer.status, &String::from_utf8_lossy(&answer.body))
             }),

@@ -11,6 +11,7 @@ use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::deliver::registration::Registration;
 use crate::describe::describer::Describe;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 use super::identities::{Identified, Identities};

@@ -40,6 +40,9 @@ pub(crate) struct Persister {
     window: Duration,
     /// Whether the first thing is written at once.
     is_hasty: bool,
+    /// At the last [`Persister::is_to_save`]: the numbers of the next round and of the next report,
+    /// and whether reports waited whose time is not known.
+    seen: (u64, u64, bool),
     due: Option<Moment>,
     /// Whether the file has to be rewritten.
     is_stale: bool,
@@ -83,6 +86,7 @@ impl Persister {
             owner: None,
             window: Duration::MAX,
             is_hasty: false,
+            seen: (0, 0, false),
             due: None,
             is_stale: false,
             clock: None,
@@ -116,13 +120,14 @@ impl Persister {
         self.is_hasty
     }
 
-    /// Schedules a write within the window. Called when something waits that is in no file.
+    /// Schedules [`Persister::is_to_save`], which is called twice within the window. Called when
+    /// something waits that is in no file.
     pub(super) fn request_save(&mut self, now: Moment) {
         if self.journal.is_some() {
             let pause = if self.is_hasty {
                 Duration::ZERO
             } else {
-                self.window.saturating_sub(AHEAD)
+                self.window.saturating_sub(AHEAD) / 2
             };
             self.due.get_or_insert(Moment(now.0.saturating_add(pause)));
         }
@@ -133,7 +138,25 @@ impl Persister {
         self.journal.as_ref().is_some_and(Journal::is_there) && self.clock != start
     }
 
-    /// When [`Persister::save`] has to be called; `None` if it need not be.
+    /// Whether something that is in no file has waited since the last call, half a window ago. If
+    /// not, the next call is scheduled: what is delivered in time is not written.
+    pub(super) fn is_to_save(&mut self, waiting: &Waiting<'_>, now: Moment) -> bool {
+        let has_undated = !waiting.undated.is_empty();
+        let next = (waiting.spool.next, waiting.reports.next, has_undated);
+        let (round, report, had_undated) = std::mem::replace(&mut self.seen, next);
+        let mut is_to_save =
+            self.is_hasty || (has_undated && had_undated) || waiting.spool.has_unkept_before(round);
+        waiting.reports.each(&mut |number, _, _| {
+            is_to_save |= number < report && !self.reports.contains(&number);
+        });
+        if !is_to_save {
+            self.due = None;
+            self.request_save(now);
+        }
+        is_to_save
+    }
+
+    /// When [`Persister::is_to_save`] has to be called; `None` if it need not be.
     pub(super) fn due(&self) -> Option<Moment> {
         self.due
     }
@@ -167,6 +190,7 @@ impl Persister {
     pub(super) fn save(&mut self, waiting: &mut Waiting<'_>, now: Moment) -> Option<PathBuf> {
         // What an earlier agent has left may be written before there is anything new.
         self.is_hasty &= self.due.take().is_none();
+        self.seen.2 = false;
         if waiting.is_empty() {
             self.delivered(waiting);
             return None;

@@ -3,6 +3,7 @@
 use super::{Outcome, Poster};
 use crate::base;
 use crate::base::clock::{Clock, Moment};
+use crate::sys::log;
 
 impl Poster {
     /// Handles the command to stop: saves what waits, and sends it until `limit`.

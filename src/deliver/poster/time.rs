@@ -84,6 +84,13 @@ impl Poster {
         persister.save(&mut waiting, clock.moment())
     }
 
+    /// Whether what waits has to be written now.
+    pub(super) fn is_to_save(&mut self, clock: &dyn Clock) -> bool {
+        let now = clock.moment();
+        let (persister, waiting) = self.waiting(clock);
+        persister.due().is_some_and(|due| due <= now) && persister.is_to_save(&waiting, now)
+    }
+
     fn waiting(&mut self, clock: &dyn Clock) -> (&mut Persister, Waiting<'_>) {
         let waiting = Waiting {
             owner: self.context.own_id(),

@@ -32,6 +32,12 @@ impl Spool {
         })
     }
 
+    /// Whether a round below this number is in no file.
+    pub(crate) fn has_unkept_before(&self, number: u64) -> bool {
+        let mut rounds = self.rounds.iter();
+        rounds.any(|round| !round.is_kept && round.number < number)
+    }
+
     /// The numbers of the rounds that are in the file and are no longer needed.
     pub(crate) fn gone(&self) -> &[u64] {
         &self.gone

@@ -6,6 +6,7 @@ use crate::describe::Place;
 use crate::sys::http::{Fetch, Method};
 
 const TOKEN: &str = "/latest/api/token";
+const HEADER: &str = "x-aws-ec2-metadata-token";
 /// In seconds: the maximum, and much longer than a description takes.
 const TOKEN_LIFE: (&str, &str) = ("x-aws-ec2-metadata-token-ttl-seconds", "21600");
 /// The partition: `aws`, `aws-cn` and so on. Services that only imitate EC2 do not return it.
@@ -29,11 +30,11 @@ const KEYS: [&str; 10] = [
 /// Fields for which the service has no text are empty. If a request fails, there is no description;
 /// the identifier is kept if known.
 pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place> {
-    service.header = token(service.net).map(|token| ("x-aws-ec2-metadata-token", token));
-    if is_to_prove && !service.insist(PARTITION, TRIES, false)?.starts_with("aws") {
+    service.header = token(service.net);
+    if is_to_prove && !first(service, PARTITION, false)?.starts_with("aws") {
         return Some(Place::default());
     }
-    let id = service.insist(&path(ID), TRIES, true)?;
+    let id = first(service, &path(ID), true)?;
     let mut fields = vec![(ID, id.clone())];
     for key in KEYS {
         match service.get(&path(key)) {
@@ -45,15 +46,27 @@ pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place
     Some(place("ec2", Some(fields), &id, DOMAIN))
 }
 
+/// A text that is needed. If the service refuses it, a token that could not be had is requested
+/// again: the service may require one.
+fn first(service: &mut Service<'_>, path: &str, is_needed: bool) -> Option<String> {
+    let text = service.insist(path, TRIES, is_needed);
+    if text.is_some() || service.header.is_some() || service.is_silent {
+        return text;
+    }
+    service.header = token(service.net);
+    service.header.as_ref()?;
+    service.insist(path, TRIES, is_needed)
+}
+
 fn path(key: &str) -> String {
     format!("/latest/meta-data/{key}")
 }
 
-/// The token for version 2. `None` if there is none. This also happens in a container if the hop
-/// limit of the response is too low; version 1 may still answer then.
-fn token(net: &mut dyn Fetch) -> Option<String> {
+/// The header with the token for version 2. `None` if there is no token. This also happens in a
+/// container if the hop limit of the response is too low; version 1 may still answer then.
+fn token(net: &mut dyn Fetch) -> Option<(&'static str, String)> {
     let answer = net.fetch(Method::Put, TOKEN, Some(TOKEN_LIFE)).ok()?;
     let token = answer.body.trim();
     let is_token = answer.status == 200 && token.bytes().all(|byte| byte.is_ascii_graphic());
-    (is_token && !token.is_empty()).then(|| token.to_owned())
+    (is_token && !token.is_empty()).then(|| (HEADER, token.to_owned()))
 }

@@ -26,7 +26,7 @@ pub(super) fn look(service: &mut Service<'_>, is_to_prove: bool) -> Option<Place
     if found.is_none() && is_to_prove {
         return Some(Place::default());
     }
-    service.why = "its answer makes no sense".to_owned();
+    service.why = "its answer is invalid".to_owned();
     found
 }
 

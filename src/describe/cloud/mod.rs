@@ -83,6 +83,7 @@ pub(crate) fn look(
         wait,
         header: None,
         why: String::new(),
+        is_silent: false,
     };
     let found = match target.provider {
         Provider::Ec2 => ec2::look(&mut service, target.is_to_prove),
@@ -110,6 +111,8 @@ struct Service<'a> {
     header: Option<(&'static str, String)>,
     /// Reason why the last failed request failed.
     why: String,
+    /// Whether the last failed request had no answer.
+    is_silent: bool,
 }
 
 /// Result of a request.
@@ -129,14 +132,17 @@ impl Service<'_> {
         match self.net.fetch(Method::Get, path, header) {
             Ok(answer) => match answer.status {
                 200 if answer.encoding.is_none() => Reply::Text(answer.body),
-                status @ (429 | 500..) => {
+                // 401: EC2 requires a token. 410: Azure is about to move the machine.
+                status @ (401 | 410 | 429 | 500..) => {
                     self.why = format!("no answer but status {status}");
+                    self.is_silent = false;
                     Reply::Busy
                 }
                 _ => Reply::Nothing,
             },
             Err(error) => {
                 self.why = format!("no answer: {}", base::report(&error));
+                self.is_silent = true;
                 Reply::Silence
             }
         }

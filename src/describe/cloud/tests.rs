@@ -153,7 +153,7 @@ fn service_of_another_cloud_is_not_used() {
     assert_eq!((seen.found, seen.asked.len()), (Ok(Place::default()), 1));
 
     let seen = look_at(Provider::Gce, false, &other);
-    assert_eq!(seen.found.unwrap_err(), "its answer makes no sense");
+    assert_eq!(seen.found.unwrap_err(), "its answer is invalid");
 
     let nothing = |_: &str, _: usize| Some((404, ""));
     for (provider, requests) in [(Provider::Ec2, 2), (Provider::Gce, 2), (Provider::Azure, 1)] {
@@ -247,6 +247,44 @@ fn service_that_is_busy_is_asked_again() {
         let why = look_at(Provider::Azure, true, &always).found.unwrap_err();
         assert_eq!(why, format!("no answer but status {status}"));
     }
+}
+
+#[test]
+fn ec2_that_requires_a_token_is_not_taken_for_another_cloud() {
+    // (why this row exists, attempts at a token without one, answer to these, requests)
+    let table = [
+        ("lost once", 1, None, 3 + 1 + 12),
+        ("busy once", 1, Some((503, "")), 3 + 1 + 12),
+        ("never: a container behind too many hops", 9, None, 3 + 1),
+    ];
+    for (why, failures, answer, more) in table {
+        let rule = move |line: &str, before: usize| match line {
+            TOKEN if before < failures => answer,
+            line => ec2_v2(line, before),
+        };
+        let seen = look_at(Provider::Ec2, true, &rule);
+        if failures == 1 {
+            assert_eq!(
+                seen.identifier(),
+                Some("i-4f90d537.ec2.amazonaws.com"),
+                "{why}"
+            );
+        } else {
+            let reason = seen.found.clone().unwrap_err();
+            assert_eq!(reason, "no answer but status 401", "{why}");
+        }
+        assert_eq!((seen.asked.len(), seen.waited), (1 + more, 4), "{why}");
+    }
+}
+
+#[test]
+fn azure_that_moves_the_machine_is_asked_again() {
+    let moves = |_: &str, before: usize| match before {
+        0 => Some((410, "")),
+        _ => Some((200, "13f5-vm")),
+    };
+    let seen = look_at(Provider::Azure, false, &moves);
+    assert_eq!((seen.found.is_ok(), seen.waited), (true, 2));
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Local<'a> {
 pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>) -> Vec<Local<'a>> {
     let mut chosen: Vec<(&Mount<'_>, &Path)> = Vec::new();
     let mut marks = Vec::new();
-    for (mount, point) in reachable(mounts, top, own) {
+    for (mount, point) in reachable(mounts, top, own, false) {
         let mark = fnv1a(mount.filesystem);
         let same = if marks.contains(&mark) {
             chosen.iter_mut().find(|(other, _)| other.shows_same(mount))
@@ -78,13 +78,14 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
     shown
 }
 
-/// The mounts that may be asked for their size, each with its mount point as the host knows it:
-/// neither pseudo nor remote filesystems, and none that is hidden below another mount. Arguments are
-/// those of [`local`].
+/// The mounts that may be asked for their size, each with its mount point as the host knows it: no
+/// pseudo filesystems, none that is hidden below another mount, and remote ones only `with_remote`.
+/// Other arguments are those of [`local`].
 pub(crate) fn reachable<'a, 'b>(
     mounts: &'a [Mount<'b>],
     top: &Path,
     own: Option<&[u8]>,
+    with_remote: bool,
 ) -> Vec<(&'a Mount<'b>, &'a Path)> {
     let tree = Tree::new(mounts);
     let own = own.map(|own| super::parse(own).unwrap_or_default());
@@ -94,12 +95,15 @@ pub(crate) fn reachable<'a, 'b>(
         None => mounts.iter().find(|mount| mount.point() == top),
     };
     let top = at_top.map_or(Path::new("/"), Mount::point);
-    let mut kinds = Kinds::default();
+    let mut kinds = Kinds {
+        known: Vec::new(),
+        with_remote,
+    };
     let mut found = Vec::new();
     for mount in mounts {
         let may_be_asked = mount.point().starts_with(top)
-            && !mount.has_source_elsewhere()
-            && kinds.are_local(mount.kind);
+            && (with_remote || !mount.has_source_elsewhere())
+            && kinds.may_be_asked(mount.kind);
         let is_reached = || reach.as_ref().is_none_or(|reach| reach.has(mount));
         if may_be_asked && !tree.hides(mount) && is_reached() {
             found.push((mount, below(top, mount.point())));
@@ -168,19 +172,22 @@ impl Local<'_> {
 }
 
 /// Cached results by type: a host has few types, but may have hundreds of mounts of one type.
-#[derive(Default)]
-struct Kinds<'a>(Vec<(&'a [u8], bool)>);
+struct Kinds<'a> {
+    known: Vec<(&'a [u8], bool)>,
+    with_remote: bool,
+}
 
 impl<'a> Kinds<'a> {
-    /// Whether filesystems of this type can hold data on this host.
-    fn are_local(&mut self, kind: &'a [u8]) -> bool {
-        if let Some((_, are_local)) = self.0.iter().find(|(known, _)| *known == kind) {
-            return *are_local;
+    /// Whether filesystems of this type can hold data, on this host unless `with_remote`.
+    fn may_be_asked(&mut self, kind: &'a [u8]) -> bool {
+        if let Some((_, may_be)) = self.known.iter().find(|(known, _)| *known == kind) {
+            return *may_be;
         }
         let has = |all: &str| all.split(' ').any(|other| other.as_bytes() == kind);
-        let are_local = ![PSEUDO, REMOTE, REMOTE_TOO].into_iter().any(has);
-        self.0.push((kind, are_local));
-        are_local
+        let is_remote = || [REMOTE, REMOTE_TOO].into_iter().any(has);
+        let may_be = !has(PSEUDO) && (self.with_remote || !is_remote());
+        self.known.push((kind, may_be));
+        may_be
     }
 }
 

@@ -1,12 +1,14 @@
 //! Numbers in Go's notation: decimal and hexadecimal, with `_` between digits.
 
+use crate::base::decimal;
+
 /// Largest exponent in one multiplication by a power of two, which must fit in an f64.
 const STEP: i32 = 1_000;
 
 /// Parses the whole of `text` to the nearest f64, which may be infinite or NaN if so written.
 ///
 /// `None` if it is not a number, or too large for an f64.
-pub(super) fn parse(text: &str) -> Option<f64> {
+pub(crate) fn parse(text: &str) -> Option<f64> {
     let (is_negative, number) = match text.strip_prefix('-') {
         Some(number) => (true, number),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -22,7 +24,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     if text.eq_ignore_ascii_case("nan") {
         return Some(f64::NAN);
     }
-    // Excludes the words that Rust's parser accepts.
+    // Excludes a second sign.
     if !number.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
@@ -32,7 +34,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
         .or_else(|| plain.strip_prefix("0X"));
     let size: f64 = match hexadecimal {
         Some(digits) => hex(digits)?,
-        None => plain.parse().ok()?,
+        None => decimal::parse(&plain)?,
     };
     let value = if is_negative { -size } else { size };
     value.is_finite().then_some(value)
@@ -68,7 +70,7 @@ fn without_underscores(number: &str) -> Option<String> {
 /// a tie between two f64.
 fn hex(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['p', 'P'])?;
-    let mut exponent = power(exponent)?;
+    let mut exponent = decimal::power(exponent)?;
     let mut bits = 0_u64;
     let mut is_whole = true;
     let mut has_digits = false;
@@ -91,17 +93,6 @@ fn hex(text: &str) -> Option<f64> {
         return None;
     }
     Some(scale(bits as f64, exponent))
-}
-
-/// Parses the exponent after `p`, clamped to half the range of an i32.
-fn power(text: &str) -> Option<i32> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    // An exponent that overflows i32 is clamped like any large one.
-    let size: i32 = digits.parse().unwrap_or(i32::MAX).min(i32::MAX / 2);
-    Some(if text.starts_with('-') { -size } else { size })
 }
 
 /// `value` · 2^`exponent`; exact if the result fits in an f64.

@@ -2,7 +2,7 @@
 //! request, a plugin prints its graph definitions instead.
 
 pub(crate) mod document;
-mod float;
+pub(crate) mod float;
 pub(crate) mod meta;
 
 use super::ParseError;

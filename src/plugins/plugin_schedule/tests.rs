@@ -90,10 +90,14 @@ fn before_the_beginning_there_are_rounds_alone() {
 fn plugin_that_is_still_running_is_skipped() {
     let mut schedule = begun(ALL);
     let (id, _) = schedule.round(Unix(0)).pop().unwrap();
-    assert!(schedule.round(Unix(60)).is_empty());
+    for minute in 1..METRIC_RUNS as u64 {
+        assert_eq!(schedule.round(Unix(60 * minute)).len(), 1, "{minute}");
+    }
+    assert!(!schedule.entry_of(id).unwrap().is_late);
+    assert!(schedule.round(Unix(180)).is_empty());
     assert!(schedule.entry_of(id).unwrap().is_late);
     schedule.entry_of(id).unwrap().has_ended(false);
-    assert_eq!(schedule.round(Unix(120)).len(), 1);
+    assert_eq!(schedule.round(Unix(240)).len(), 1);
 
     let works = schedule.take_due(moment(0));
     let (check, _) = works.last().unwrap();
@@ -135,7 +139,9 @@ fn a_reload_starts_what_is_new_and_leaves_the_rest_alone() {
     schedule.configure(&config(ALL), moment(60));
     let after: Vec<Id> = schedule.entries.iter().map(|entry| entry.id).collect();
     assert_eq!(before, after);
-    assert!(schedule.round(Unix(120)).is_empty(), "it is still running");
+    schedule.round(Unix(120));
+    schedule.round(Unix(180));
+    assert!(schedule.round(Unix(240)).is_empty(), "they still run");
     assert_eq!(schedule.idle(moment(60)).as_secs(), 60);
 
     let other = ALL
@@ -185,7 +191,7 @@ fn state_of_a_plugin_is_that_of_its_last_run() {
     );
     schedule.round(Unix(0));
     let entry = schedule.entry_of(ids[0]).unwrap();
-    entry.began = Some(moment(3));
+    entry.began.push(moment(3));
     let words = Words {
         trouble: Some("exit code 7: \u{1b}[31m".to_owned()),
         code: Some(7),
@@ -202,8 +208,8 @@ fn state_of_a_plugin_is_that_of_its_last_run() {
         ]
     );
     let entry = schedule.entry_of(ids[0]).unwrap();
-    entry.has_ended(false);
     entry.record(&Words::default(), moment(4));
+    entry.has_ended(false);
     assert_eq!(
         shown(&schedule)[0],
         r#"metrics m Some((3, 1000, None, "fine")) Some(60) false"#

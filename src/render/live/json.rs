@@ -10,6 +10,11 @@ impl JsonText {
         self.0
     }
 
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Begins an object or a list: `{` or `[`.
     pub(crate) fn begin(&mut self, bracket: char) {
         self.separate();

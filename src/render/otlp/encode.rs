@@ -11,8 +11,6 @@ use crate::wire::otlp as wire;
 
 /// Name of the instrumentation scope.
 const SCOPE: &str = "mackerel-agent";
-/// Nanoseconds of a second.
-const SECOND: u64 = 1_000_000_000;
 /// Bytes of a request for a point with its metric, but without the texts of its attributes, and for
 /// the scope. Rounded up.
 const POINT: usize = 160;
@@ -40,21 +38,21 @@ impl Resource {
 /// Appends a request with these rounds to `out`, in their order and each with its own time. What
 /// several calls append is one request with the content of all. Returns the number of points.
 ///
-/// `time_of` returns the Unix time of a stamp in nanoseconds. A round without one is left out. The
-/// start of every sum is the boot.
+/// `time_of` returns the Unix time of a stamp, and that of the boot, in nanoseconds. A round without
+/// them is left out. The start of every sum is the boot.
 pub(crate) fn encode(
     rounds: &[&Round],
     resource: &Resource,
-    time_of: &dyn Fn(Stamp) -> Option<u64>,
+    time_of: &dyn Fn(Stamp) -> Option<(u64, u64)>,
     out: &mut Vec<u8>,
 ) -> usize {
     let mut count = 0;
     for round in rounds {
-        let Some(time_ns) = time_of(round.stamp) else {
+        let Some((time_ns, boot_ns)) = time_of(round.stamp) else {
             continue;
         };
-        let age_ns = round.stamp.age.saturating_mul(SECOND);
-        let metrics = metrics(round, time_ns, time_ns.saturating_sub(age_ns));
+        // The wall clock may have been set back a little since the boot.
+        let metrics = metrics(round, time_ns, boot_ns.min(time_ns));
         let scope = wire::Scope {
             name: SCOPE.to_owned(),
             version: program::VERSION.to_owned(),
@@ -138,7 +136,7 @@ fn metrics(round: &Round, time_ns: u64, start_ns: u64) -> Vec<wire::Metric> {
             }
         }
         Content::Custom(values) => {
-            for (name, value) in values {
+            for (name, value) in values.iter() {
                 put(&CUSTOM, name, Vec::new(), value.to_bits());
             }
         }

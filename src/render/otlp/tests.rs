@@ -17,6 +17,8 @@ use crate::wire::otlp as wire;
 /// The boot of the host, and how old it is in the first round.
 const BOOT: u64 = 1_700_000_000;
 const AGE: u64 = 420;
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
 
 /// The configuration `settings`, with one destination for each table `[[otlp]]`.
 fn config(otlp: &[config::Otlp], settings: &str) -> Config {
@@ -69,7 +71,7 @@ fn stamp(seconds: u64) -> Stamp {
 fn encoded(rounds: &[&Round]) -> Vec<u8> {
     let mut out = Vec::new();
     let resource = Resource::new("web1", &[]);
-    let time = |stamp: Stamp| Some(stamp.wall.0 * 1_000_000_000);
+    let time = |stamp: Stamp| Some((stamp.wall.0 * SECOND, BOOT * SECOND));
     let points: usize = rounds.iter().map(|round| round.len()).sum();
     assert_eq!(encode(rounds, &resource, &time, &mut out), points);
     let most: usize = rounds.iter().map(|round| round.encoded_bytes()).sum();
@@ -106,11 +108,7 @@ fn lines(request: &[u8]) -> String {
                 }
             };
             for point in points {
-                let start = if kind == "gauge" {
-                    0
-                } else {
-                    BOOT * 1_000_000_000
-                };
+                let start = if kind == "gauge" { 0 } else { BOOT * SECOND };
                 assert_eq!(point.start_ns, start, "{}", metric.name);
                 let seconds = point.time_ns / 1_000_000_000 - BOOT - AGE;
                 let attributes = point.attributes.iter().map(|one| {
@@ -337,12 +335,12 @@ filesystem.inodes.usage state=\"free\" 20";
 fn otlp_rounds_of_plugins_and_checks_are_gauges() {
     let mut values = Values::default();
     values.put_any("custom.memcached.hits", -1.5);
-    let custom = Round::custom(&values, stamp(0));
+    let custom = Round::custom(&Arc::new(values), stamp(0));
     let check = Round::check("ssh", 2, stamp(60));
     let expected = "0 custom.memcached.hits gauge  {} double -1.5\n\
                     60 mackerel.check.status gauge 1 {check=\"ssh\"} int 2\n";
     assert_eq!(lines(&encoded(&[&custom, &check])), expected);
-    assert!(Round::custom(&Values::default(), stamp(0)).is_empty());
+    assert!(Round::custom(&Arc::default(), stamp(0)).is_empty());
 }
 
 #[test]
@@ -393,13 +391,46 @@ fn otlp_request_leaves_out_rounds_of_unknown_time() {
     let [first, second] = two_core(&config::Otlp::default());
     let resource = Resource::new("web1", &[]);
     let mut out = Vec::new();
-    let late = |stamp: Stamp| (stamp.age > AGE).then_some((BOOT + AGE + 60) * 1_000_000_000);
+    let late =
+        |stamp: Stamp| (stamp.age > AGE).then_some(((BOOT + AGE + 60) * SECOND, BOOT * SECOND));
     let count = encode(&[&first, &second], &resource, &late, &mut out);
     assert_eq!(count, second.len());
     assert_eq!(out, encoded(&[&second]));
     // What two calls append is one request.
     encode(&[&second], &resource, &late, &mut out);
     assert_eq!(out, encoded(&[&second, &second]));
+}
+
+/// Both clocks are cut to seconds at different phases.
+#[test]
+fn otlp_sums_start_at_the_boot_whatever_the_age() {
+    // (why this row exists, seconds since the boot by the wall clock, by the other, start)
+    let table = [
+        ("the clocks agree", 420, 420, BOOT),
+        ("the other is behind", 420, 419, BOOT),
+        ("the wall clock was set back", 0, 20, BOOT),
+        ("it was set back to before the boot", -10, 20, BOOT - 10),
+    ]
+    .map(|(why, wall, age, start)| (why, BOOT.saturating_add_signed(wall), age, start));
+    for (why, wall, age, start) in table {
+        let [mut round, _] = two_core(&config::Otlp::default());
+        round.set_stamp(Stamp {
+            wall: Unix(wall),
+            age,
+        });
+        let mut out = Vec::new();
+        let time = |stamp: Stamp| Some((stamp.wall.0 * SECOND, BOOT * SECOND));
+        encode(&[&round], &Resource::new("web1", &[]), &time, &mut out);
+        let request = wire::MetricsRequest::decode(&*out).unwrap();
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        let starts = metrics.iter().filter_map(|metric| match &metric.data {
+            Some(wire::Data::Sum(sum)) => Some(sum.points[0].start_ns),
+            _ => None,
+        });
+        let starts: Vec<u64> = starts.collect();
+        assert!(!starts.is_empty(), "{why}");
+        assert!(starts.iter().all(|at| *at == start * SECOND), "{why}");
+    }
 }
 
 #[test]
@@ -409,7 +440,7 @@ fn otlp_resource_has_the_configured_attributes() {
     let resource = Resource::new("web1", &configured);
     let mut out = Vec::new();
     let round = Round::check("ssh", 0, stamp(0));
-    encode(&[&round], &resource, &|_| Some(1), &mut out);
+    encode(&[&round], &resource, &|_| Some((1, 0)), &mut out);
     let request = wire::MetricsRequest::decode(&*out).unwrap();
     let resource = request.resource_metrics[0].resource.clone().unwrap();
     let mut expected = pairs

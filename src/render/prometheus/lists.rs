@@ -98,7 +98,7 @@ pub(crate) fn pressure(resource: &str, text: &str, out: &mut Exposition) -> bool
             Some(("full", _)) if resource != "cpu" => ("stalled", "all"),
             _ => continue,
         };
-        let total = line.rsplit_once("total=");
+        let total = line.split_once("total=");
         if let Some(total) = total.and_then(|(_, total)| total.trim_ascii().parse().ok()) {
             let name = ["node_pressure_", resource, "_", name, "_seconds_total"];
             let help = ["Seconds in which ", what, " tasks waited for ", resource];

@@ -103,7 +103,8 @@ pub(crate) fn problems(status: &Json) -> Vec<Problem> {
     // Many errors name the remedy as well.
     for problem in &mut all {
         if !problem.remedy.is_empty() {
-            let words = problem.remedy.trim_end_matches(RESTART);
+            let remedy = &problem.remedy;
+            let words = remedy.strip_suffix(RESTART).unwrap_or(remedy);
             problem.why = problem.why.replace(&["; ", words].concat(), "");
         }
     }

@@ -157,7 +157,7 @@ fn says_what_is_wrong_and_where() {
         ),
         (
             "apikey = 'x'\napikey = 'y'",
-            "toml: line 2, column 1: duplicate key apikey; remove one of the two".to_owned(),
+            "toml: line 2, column 1: duplicate key apikey; join the two, or remove one".to_owned(),
         ),
         (
             "a = 1\n  key = あ\n",

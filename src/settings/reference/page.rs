@@ -11,8 +11,11 @@ const PAGE: &str = "docs/configuration.md";
 const HEAD: &str = "\
 # Configuration
 
-<!-- Made of src/settings/table.rs by `make bless`. -->
+<!-- Made of src/settings/table.rs by `make docs`. -->
 
+";
+/// The paragraphs before the settings, here and in the man page.
+pub(super) const INTRODUCTION: &str = "\
 The configuration is a file in TOML, `/etc/mackerel-agent/mackerel-agent.conf` unless `-conf` or
 `MACKEREL_AGENT_CONFIG` names another. A flag wins over a variable of the environment, a variable
 over an included file, and that over the main file. `mackerel-agent configtest` reports what is
@@ -30,10 +33,13 @@ OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
 `OTEL_RESOURCE_ATTRIBUTES`. The protocol is then `http/protobuf`, unless the variable says `grpc`.
 With a configuration file these variables have no effect.
 ";
+/// The paragraph before the keys of plugins.
+pub(super) const PLUGINS: &str = "A plugin is a table `[plugin.KIND.NAME]`. It replaces a plugin of the same kind and name in a \
+     file that is read earlier. Plugins have no variables, and changes take effect at a reload.";
 
 #[test]
 fn page_is_made_of_the_table() {
-    let mut out = HEAD.to_owned();
+    let mut out = [HEAD, INTRODUCTION].concat();
     for section in SECTIONS {
         if section.name.is_empty() {
             out += "\n## Top of the file\n";
@@ -60,13 +66,7 @@ fn page_is_made_of_the_table() {
         }
     }
     out += "\n## Plugins\n\n";
-    wrap(
-        &mut out,
-        "",
-        "A plugin is a table `[plugin.KIND.NAME]`. It replaces a plugin of the same kind and name \
-         in a file that is read earlier. Plugins have no variables, and changes take effect at a \
-         reload.",
-    );
+    wrap(&mut out, "", PLUGINS);
     out.push('\n');
     for (kind, name, about) in EXAMPLES {
         out += &format!("- `[plugin.{kind}.NAME]`, such as `[plugin.{kind}.{name}]`:\n");
@@ -80,30 +80,39 @@ fn page_is_made_of_the_table() {
 /// Appends the entries of the keys of plugins.
 fn plugin<T>(out: &mut String, rows: &[Row<T>]) {
     for row in rows {
-        let kinds: Vec<_> = row.doc.of.iter().map(|(kind, _)| *kind).collect();
         let name = format!("plugin.KIND.NAME.{}", row.key);
-        describe(out, &name, row, &format!(" Kinds: {}.", kinds.join(", ")));
+        describe(out, &name, row, &kinds(row));
     }
+}
+
+/// The kinds of plugins that have a key, as a sentence.
+pub(super) fn kinds<T>(row: &Row<T>) -> String {
+    let kinds: Vec<_> = row.doc.of.iter().map(|(kind, _)| *kind).collect();
+    format!(" Kinds: {}.", kinds.join(", "))
 }
 
 /// Appends the entry of a key: name, description, values, example or default, and `more`.
 fn describe<T>(out: &mut String, name: &str, row: &Row<T>, more: &str) {
-    *out += &format!("\n### `{name}`\n\n");
-    wrap(out, "", &[row.doc.about, row.doc.more].join(" "));
-    let values = values(row);
-    let mut short = format!("Value: {values}.");
+    *out += &format!("\n### `{name}`\n");
+    for paragraph in entry(row, more) {
+        out.push('\n');
+        wrap(out, "", &paragraph);
+    }
+}
+
+/// The two paragraphs of a key: its description; its values, example or default, and `more`.
+pub(super) fn entry<T>(row: &Row<T>, more: &str) -> [String; 2] {
+    let mut short = format!("Value: {}.", values(row));
     match (default(row), example(row)) {
         ("", "") => {}
         ("", example) => short += &format!(" Example: `{example}`."),
         (default, _) => short += &format!(" Default: `{default}`."),
     }
-    short += more;
-    out.push('\n');
-    wrap(out, "", &short);
+    [[row.doc.about, row.doc.more].join(" "), short + more]
 }
 
 /// The variables and flags of a setting, and the effect of a reload, as sentences.
-fn setting<T>(section: &str, row: &Row<T>) -> String {
+pub(super) fn setting<T>(section: &str, row: &Row<T>) -> String {
     let mut out = String::new();
     if row.has_variable {
         let own = variable(section, row.key);

@@ -1,6 +1,6 @@
 //! Questions to a running agent over its socket, in HTTP/1.1.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{LIMIT, abstract_address, connect, file_address, own_user, peer};
+use super::{LIMIT, NAME, abstract_address, connect, file_address, own_user, peer};
 use crate::base::clock::Deadline;
 
 /// Maximum number of bytes of the head of an answer.
@@ -31,7 +31,13 @@ impl Response {
             return Ok(self.body);
         }
         let why = format!("status {}: {}", self.status, self.body.trim_ascii());
-        Err(io::Error::other(why))
+        let is_invalid = self.status == 400;
+        let kind = if is_invalid {
+            io::ErrorKind::InvalidInput
+        } else {
+            io::ErrorKind::Other
+        };
+        Err(io::Error::new(kind, why))
     }
 }
 
@@ -66,8 +72,17 @@ impl AsRawFd for Body {
 /// Fails with [`io::ErrorKind::PermissionDenied`] if the agent does not answer this user, and if the
 /// server runs as another user; with another kind if no agent runs.
 pub(crate) fn get(root: &Path, path: &str) -> io::Result<Response> {
+    whole(ask(root, "GET", path, &[], LIMIT)?)
+}
+
+/// The answer to `POST path` with these headers and no body. Fails as [`get`] does.
+pub(crate) fn post(root: &Path, path: &str, headers: &[(&str, &str)]) -> io::Result<Response> {
+    whole(ask(root, "POST", path, headers, LIMIT)?)
+}
+
+/// Reads an answer to its end, within 5 seconds.
+fn whole((status, length, mut body): (u16, Option<u64>, Body)) -> io::Result<Response> {
     let deadline = Deadline::after(LIMIT);
-    let (status, length, mut body) = ask(root, path, &[], LIMIT)?;
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     while length.is_none_or(|length| (bytes.len() as u64) < length) {
@@ -96,7 +111,7 @@ pub(crate) fn open(
     headers: &[(&str, &str)],
     pause: Duration,
 ) -> io::Result<(u16, Body)> {
-    let (status, _, body) = ask(root, path, headers, pause)?;
+    let (status, _, body) = ask(root, "GET", path, headers, pause)?;
     Ok((status, body))
 }
 
@@ -104,6 +119,7 @@ pub(crate) fn open(
 /// the body.
 fn ask(
     root: &Path,
+    method: &str,
     path: &str,
     headers: &[(&str, &str)],
     pause: Duration,
@@ -111,7 +127,7 @@ fn ask(
     let mut stream = reach(root)?;
     stream.set_write_timeout(Some(LIMIT))?;
     stream.set_read_timeout(Some(LIMIT))?;
-    let mut request = ["GET ", path, " HTTP/1.1\r\nHost: localhost\r\n"].concat();
+    let mut request = [method, " ", path, " HTTP/1.1\r\nHost: localhost\r\n"].concat();
     for (name, value) in headers {
         request.extend([name, ": ", value, "\r\n"]);
     }
@@ -177,6 +193,12 @@ fn reach(root: &Path) -> io::Result<UnixStream> {
     let owner = fs::metadata(root).ok().map(|found| found.uid());
     if user != 0 && user != own_user() && Some(user) != owner {
         let why = format!("the user {user} has its socket; ask as that user if it is the agent's");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    // A link of another user may lead to a socket that only root may connect to.
+    let is_foreign = |found: Metadata| found.uid() != 0 || found.nlink() > 1;
+    if user == 0 && fs::symlink_metadata(root.join(NAME)).is_ok_and(is_foreign) {
+        let why = format!("{NAME} is another user's and leads to a socket of root's; remove it");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     Ok(stream)

@@ -2,23 +2,26 @@
 //! is an abstract socket. `sys/server` serves it; [`client`] asks over it.
 //!
 //! The server answers root and its own user only. The client accepts answers from root, its own
-//! user and the owner of the agent's root.
+//! user and the owner of the agent's root, and does not follow another user's link to a socket of
+//! root's.
 
 mod client;
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::CString;
+use std::fs::{self, File};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::channel::channel;
+use crate::sys::root::own;
 use crate::sys::thread;
-pub(crate) use client::{Body, Response, get, open};
+pub(crate) use client::{Body, Response, get, open, post};
 
 /// Bytes of stack for the thread that connects; it calls no deeply nested code.
 const STACK: usize = 32 << 10;
@@ -30,6 +33,8 @@ const BACKLOG: i32 = 16;
 const PATH: usize = 32;
 /// The name of the socket's file.
 const NAME: &str = "agent.socket";
+/// The mode of the socket's file.
+const MODE: u32 = 0o660;
 
 /// The socket's file, which is removed on drop; `None` for an abstract socket.
 pub(crate) struct SocketFile(Option<PathBuf>);
@@ -48,7 +53,13 @@ impl Drop for SocketFile {
 /// program uses the name.
 pub(crate) fn bind(root: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let (listener, file) = match bind_file(root) {
-        Ok(listener) => (listener, SocketFile(Some(root.join(NAME)))),
+        Ok(listener) => {
+            let path = root.join(NAME);
+            // The group may connect too: root without its capabilities needs that. It is the user
+            // that decides who gets an answer.
+            drop(set_mode(&path));
+            (listener, SocketFile(Some(path)))
+        }
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
         // The root is missing or not writable.
         Err(_) => (
@@ -86,14 +97,29 @@ fn bind_file(root: &Path) -> io::Result<UnixListener> {
     }
 }
 
+/// Gives the socket at `path` its mode. Follows no symbolic link, which others may have put in its
+/// place.
+fn set_mode(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_encoded_bytes())?;
+    // SAFETY: `path` is a C string that outlives the call.
+    let failed = unsafe {
+        libc::fchmodat(
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            MODE,
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    match failed {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The address of the socket's file, through its directory's descriptor, because an address is
 /// shorter than a path may be. Valid as long as the directory is open.
 fn file_address(root: &Path) -> io::Result<(File, SocketAddr)> {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_DIRECTORY);
-    let directory = options.open(root)?;
+    let directory = own(root, libc::O_PATH | libc::O_DIRECTORY)?;
     let path = format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd());
     Ok((directory, SocketAddr::from_pathname(path)?))
 }

@@ -4,6 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+/// How a C library ends its text of EMFILE: musl, and others.
+const FULL: &str = if cfg!(target_env = "musl") {
+    "no file descriptors available"
+} else {
+    "too many open files"
+};
+
 /// Why a command was not run. The text names the command.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct ExecError {
@@ -44,6 +51,11 @@ impl ExecError {
         ExecError::other(format!("{call}: {}", reason(error)))
     }
 
+    /// The reason alone, as Go's programs print it.
+    pub(crate) fn reason(&self) -> &str {
+        &self.what
+    }
+
     /// What the user can do about it, to be appended to the text; may be empty.
     pub(crate) fn remedy(&self) -> &'static str {
         match self.code {
@@ -57,6 +69,12 @@ impl ExecError {
                 "; it is no program for this machine, or a script without #! in its first line"
             }
             ExecError::NOT_A_PROGRAM => "; make it executable (chmod +x)",
+            _ if self.what.ends_with("unavailable") => {
+                "; raise the limit of processes (ulimit -u; TasksMax= of systemd)"
+            }
+            _ if self.what.ends_with(FULL) => {
+                "; raise the limit of open files (ulimit -n; LimitNOFILE= of systemd)"
+            }
             _ => "",
         }
     }
@@ -159,6 +177,8 @@ mod tests {
             (refused(libc::EACCES), "chmod +x"),
             (refused(libc::EPERM), "chmod +x"),
             (refused(libc::ENOEXEC), "#!"),
+            (refused(libc::EAGAIN), "TasksMax"),
+            (refused(libc::EMFILE), "LimitNOFILE"),
             (refused(libc::E2BIG), ""),
         ];
         for (error, word) in table {

@@ -13,7 +13,8 @@ const LONGEST_NAP: Duration = Duration::from_millis(250);
 /// A child that leads its own process group. Dropping it kills the group and reaps the child.
 pub(super) struct ProcessGroup {
     pid: libc::pid_t,
-    is_reaped: bool,
+    /// How the child ended, once it has been reaped.
+    reaped: Option<Result<i32, i32>>,
     exit: Exit,
 }
 
@@ -36,18 +37,24 @@ impl ProcessGroup {
         };
         ProcessGroup {
             pid,
-            is_reaped: false,
+            reaped: None,
             exit,
         }
     }
 
     /// Sends a signal to every process in the group. Has no effect if none is left.
     pub(super) fn signal(&self, signal: libc::c_int) {
-        if !self.is_reaped {
+        if self.reaped.is_none() {
             // SAFETY: kill takes plain integers. The leader has not been reaped. Its pid, which is
             // also the group's id, cannot have been reused for another process.
             unsafe { libc::kill(-self.pid, signal) };
         }
+    }
+
+    /// Whether the child has exited. Reaps it then; afterwards the group gets no signal any more.
+    pub(super) fn ends(&mut self) -> bool {
+        self.wait(libc::WNOHANG);
+        self.reaped.is_some()
     }
 
     /// Whether the child has exited. Does not reap it.
@@ -88,31 +95,34 @@ impl ProcessGroup {
     /// Waits for the child. Returns its exit code, or as an error the number of the signal that
     /// ended it. That number is 0 if the child's status is lost.
     pub(super) fn reap(mut self) -> Result<i32, i32> {
-        self.wait()
+        if self.reaped.is_none() {
+            self.wait(0);
+        }
+        self.reaped.unwrap_or(Err(0))
     }
 
-    fn wait(&mut self) -> Result<i32, i32> {
+    fn wait(&mut self, options: libc::c_int) {
         let mut status = 0;
-        // SAFETY: the pointer is to an integer that outlives the call. Without a flag, and as this
+        // SAFETY: the pointer is to an integer that outlives the call. Without WNOHANG, and as this
         // program catches no signal, the call returns only once the child has exited.
-        let reaped = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
-        self.is_reaped = true;
-        if reaped != self.pid {
-            return Err(0);
-        }
-        if libc::WIFSIGNALED(status) {
-            Err(libc::WTERMSIG(status))
+        let found = unsafe { libc::waitpid(self.pid, &raw mut status, options) };
+        self.reaped = if found == 0 {
+            None
+        } else if found != self.pid {
+            Some(Err(0))
+        } else if libc::WIFSIGNALED(status) {
+            Some(Err(libc::WTERMSIG(status)))
         } else {
-            Ok(libc::WEXITSTATUS(status))
-        }
+            Some(Ok(libc::WEXITSTATUS(status)))
+        };
     }
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        if !self.is_reaped {
+        if self.reaped.is_none() {
             self.signal(libc::SIGKILL);
-            let _ = self.wait();
+            self.wait(0);
         }
     }
 }

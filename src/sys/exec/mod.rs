@@ -1,9 +1,10 @@
-//! Runs commands under a time limit. Each command leads a process group. Processes that it starts
-//! are ended with it, unless they have left the group.
+//! Runs commands under a time limit. Each command leads a session, and a process group. Processes
+//! that it starts are ended with it, unless they have left the group.
 
 mod account;
 mod environment;
 mod error;
+mod foreground;
 mod group;
 mod orphans;
 mod output;
@@ -22,6 +23,7 @@ use crate::base::clock::{Clock, HostClock};
 
 pub(crate) use account::groups_of;
 pub(crate) use error::ExecError;
+pub(crate) use foreground::{ForegroundEnd, Rest, in_foreground};
 pub(crate) use orphans::reap_orphans;
 pub(crate) use output::Output;
 pub(crate) use probe::probe;
@@ -109,6 +111,11 @@ pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<O
     Setting::of_agent().run(task, limits, stop)
 }
 
+/// Whether there is a program with this name in the agent's `PATH`.
+pub(crate) fn is_in_path(name: &str) -> bool {
+    start::find(name, Setting::of_agent().environment.path()).is_some()
+}
+
 /// Whether the agent runs as root. Plugins may then have fewer rights than the agent.
 pub(crate) fn is_root() -> bool {
     Setting::is_root()
@@ -164,8 +171,15 @@ fn attend(
     loop {
         // After SIGKILL, only processes outside the group can still hold a pipe open.
         let is_open = !plan.is_killed() && pipes.iter().any(Pipe::is_open);
-        if !is_open && group.has_ended() {
-            return Ok(plan.cause());
+        if !is_open {
+            // A group that is to get one more signal keeps its number until then.
+            let has_ended = match plan.cause() {
+                None => group.ends(),
+                Some(_) => group.has_ended(),
+            };
+            if has_ended {
+                return Ok(plan.cause());
+            }
         }
         let now = clock.moment();
         let mut pause = plan.due().map(|due| due.since(now));

@@ -9,19 +9,23 @@ use std::io::{self, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::account::Account;
 
-/// The signals that are reset to their default action for every command. The agent may have been
+/// The signals that are reset to their default action for a command. The agent may have been
 /// started with them ignored, and Rust itself ignores SIGPIPE.
 const DEFAULT: [c_int; 6] = [
+    libc::SIGPIPE,
+    libc::SIGCHLD,
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
-    libc::SIGPIPE,
-    libc::SIGCHLD,
 ];
+/// Those that are reset in the foreground: the caller of a job may want the others to be ignored, as
+/// nohup(1) does.
+const DEFAULT_IN_FOREGROUND: &[c_int] = DEFAULT.split_at(2).0;
 const NULL: &CStr = c"/dev/null";
 
 /// A started process, and the reading ends of its stdout and stderr.
@@ -31,18 +35,31 @@ pub(super) struct Spawned {
     pub(super) stderr: PipeReader,
 }
 
-/// Starts `program`, as the user `account` if there is one. The process leads a group, has
-/// `/dev/null` as stdin, writes into two pipes, inherits no other file that the agent has opened,
-/// and blocks no signal.
+/// Where a process runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Place {
+    /// It leads a session, so that it has no terminal, and a group. Its stdin is `/dev/null`.
+    Background,
+    /// It has this process's group and stdin.
+    Foreground,
+}
+
+/// Starts `program`, as the user `account` if there is one, which is in the background. The process
+/// writes into two pipes, inherits no other file that the agent has opened, and blocks no signal.
 pub(super) fn spawn(
     program: &CStr,
     argv: &[CString],
     environment: &[CString],
     account: Option<&Account>,
+    place: Place,
 ) -> io::Result<Spawned> {
+    static KEEPS_STATUS: AtomicBool = AtomicBool::new(false);
     // If the agent was started with SIGCHLD ignored, the exit status of its children would be lost.
-    // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    if !KEEPS_STATUS.load(Ordering::Relaxed) {
+        // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        KEEPS_STATUS.store(true, Ordering::Relaxed);
+    }
     let (stdout, stdout_writer) = io::pipe()?;
     let (stderr, stderr_writer) = io::pipe()?;
     let image = Image {
@@ -54,7 +71,7 @@ pub(super) fn spawn(
         mask: no_signals(),
     };
     let pid = match account {
-        None => image.spawn()?,
+        None => image.spawn(place)?,
         Some(account) => image.fork(account)?,
     };
     Ok(Spawned {
@@ -95,13 +112,15 @@ fn no_signals() -> libc::sigset_t {
 impl Image<'_> {
     /// Starts the process by posix_spawn(3). Cheap: the agent's memory is neither copied nor
     /// reported as copied.
-    fn spawn(&self) -> io::Result<libc::pid_t> {
+    fn spawn(&self, place: Place) -> io::Result<libc::pid_t> {
         let mut actions = Actions::new()?;
-        actions.open_nothing(libc::STDIN_FILENO)?;
+        if place == Place::Background {
+            actions.open_nothing(libc::STDIN_FILENO)?;
+        }
         actions.duplicate(self.stdout, libc::STDOUT_FILENO)?;
         actions.duplicate(self.stderr, libc::STDERR_FILENO)?;
         let mut attributes = Attributes::new()?;
-        attributes.set(&self.mask)?;
+        attributes.set(&self.mask, place)?;
         let mut pid = 0;
         // SAFETY: program, arguments and variables are NUL-terminated strings that outlive the
         // call. The lists of the latter two end with a null pointer. Actions and attributes are
@@ -179,8 +198,8 @@ impl Image<'_> {
         // SAFETY: the mask is initialised; a null pointer means that the former mask is not wanted.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, ptr::null_mut()) };
         let groups = &account.groups;
-        // SAFETY: setpgid takes plain integers.
-        let is_ready = unsafe { libc::setpgid(0, 0) } == 0
+        // SAFETY: setsid has no arguments.
+        let is_ready = unsafe { libc::setsid() } != -1
             // SAFETY: the pointer is to `groups.len()` groups.
             && unsafe { libc::setgroups(groups.len(), groups.as_ptr()) } == 0
             // SAFETY: setgid takes a plain integer.
@@ -249,21 +268,24 @@ impl Attributes {
         Ok(Attributes(unsafe { attributes.assume_init() }))
     }
 
-    /// Gives the process its own group, the signal mask `mask`, and default actions for
-    /// [`DEFAULT`].
-    fn set(&mut self, mask: &libc::sigset_t) -> io::Result<()> {
+    /// Gives the process its own session in the background, the signal mask `mask`, and default
+    /// actions for [`DEFAULT`] or [`DEFAULT_IN_FOREGROUND`].
+    fn set(&mut self, mask: &libc::sigset_t, place: Place) -> io::Result<()> {
         let mut default = no_signals();
-        for signal in DEFAULT {
+        let reset = match place {
+            Place::Background => &DEFAULT,
+            Place::Foreground => DEFAULT_IN_FOREGROUND,
+        };
+        for &signal in reset {
             // SAFETY: the set is initialised.
             unsafe { libc::sigaddset(&raw mut default, signal) };
         }
-        let flags = libc::POSIX_SPAWN_SETPGROUP
-            | libc::POSIX_SPAWN_SETSIGDEF
-            | libc::POSIX_SPAWN_SETSIGMASK;
+        let mut flags = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
+        if place == Place::Background {
+            flags |= c_int::from(libc::POSIX_SPAWN_SETSID);
+        }
         let flags = libc::c_short::try_from(flags).unwrap_or_default();
         let attributes = &raw mut *self.0;
-        // SAFETY: the attributes are initialised; 0 means the process itself.
-        done(unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) })?;
         // SAFETY: the attributes and the set are initialised.
         done(unsafe { libc::posix_spawnattr_setsigdefault(attributes, &raw const default) })?;
         // SAFETY: the attributes and the set are initialised.

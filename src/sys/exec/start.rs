@@ -8,7 +8,7 @@ use super::Task;
 use super::account::Account;
 use super::environment::Environment;
 use super::error::ExecError;
-use super::spawn::{Spawned, spawn};
+use super::spawn::{Place, Spawned, spawn};
 
 /// What the start of a command depends on.
 pub(super) struct Setting {
@@ -68,8 +68,14 @@ impl Setting {
         let environment = environment
             .strings()
             .map_err(|_| ExecError::other("exec: environment variable contains NUL"))?;
-        spawn(&file, &words, &environment, account.as_ref())
-            .map_err(|error| ExecError::refused(&shown.to_string(), &error))
+        spawn(
+            &file,
+            &words,
+            &environment,
+            account.as_ref(),
+            Place::Background,
+        )
+        .map_err(|error| ExecError::refused(&shown.to_string(), &error))
     }
 }
 

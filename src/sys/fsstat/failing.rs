@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Answer;
+use crate::sys::log;
 
 /// Paths that failed in the latest round.
 #[derive(Default)]

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::root::Root;
 use crate::base::channel::Receiver;
+use crate::sys::log;
 
 use failing::Failing;
 use guard::Guard;
@@ -29,6 +30,8 @@ pub(crate) use usage::Usage;
 /// filesystem hangs. Filesystems answer from memory even if the disk sleeps; only vfat has to read
 /// before its first answer.
 const LOOK: Duration = Duration::from_millis(250);
+/// The same for a caller that asks once, and may wait: filesystems of other hosts answer late.
+const LONG_LOOK: Duration = Duration::from_secs(1);
 /// Looks at a thread that makes progress, until it is given up.
 const LOOKS: usize = 8;
 /// Threads that may block in one round.
@@ -91,6 +94,14 @@ impl FsStats {
     pub(crate) fn new(root: &Root) -> FsStats {
         let places = root.places().clone();
         FsStats::asking(move |point: &Point| point.ask(&places), patient)
+    }
+
+    /// The same, with more time for each filesystem: a caller that asks once learns nothing of one
+    /// that answers later.
+    pub(crate) fn unhurried(root: &Root) -> FsStats {
+        let mut stats = FsStats::new(root);
+        stats.wait = Box::new(|answers, progress| look_by_look(LONG_LOOK, answers, progress));
+        stats
     }
 
     /// Another one for another thread, which shares the list of paths that hang.
@@ -174,8 +185,13 @@ impl FsStats {
         replies
     }
 
-    /// Asks each of `points`, and passes on the answers with their indices.
-    fn ask_each(&mut self, points: &Arc<[Point]>, answered_at: &mut dyn FnMut(usize, Answer)) {
+    /// Asks each of `points`, and passes on the answers with their indices; none for one that
+    /// hangs. `Ok(None)` if `df` would not show it ([`Usage::new`]).
+    pub(crate) fn ask_each(
+        &mut self,
+        points: &Arc<[Point]>,
+        answered_at: &mut dyn FnMut(usize, io::Result<Option<Usage>>),
+    ) {
         self.release();
         let hanging = self.hanging().clone();
         let path = |at: &usize| points.get(*at).map(Point::path);
@@ -258,9 +274,18 @@ impl FsStats {
 
 /// Waits for answers until the thread is at the same path at two looks in a row.
 fn patient(answers: &Receiver<Answers>, progress: &AtomicUsize) -> Option<Answers> {
+    look_by_look(LOOK, answers, progress)
+}
+
+/// The same with this time between two looks.
+fn look_by_look(
+    look: Duration,
+    answers: &Receiver<Answers>,
+    progress: &AtomicUsize,
+) -> Option<Answers> {
     let mut last = None;
     for _ in 0..LOOKS {
-        match answers.recv_timeout(LOOK) {
+        match answers.recv_timeout(look) {
             Ok(answers) => return Some(answers),
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {}

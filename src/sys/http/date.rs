@@ -9,8 +9,6 @@ use crate::base::clock::Unix;
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
-/// Days before each month of a year that is not a leap year.
-const DAYS: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /// The time in `text`; `None` for another form and for times before 1970. The day of the week is
 /// not checked.
@@ -25,16 +23,9 @@ pub(super) fn parse(text: &str) -> Option<Unix> {
     let hour = number(clock.next()?, 0, 23)?;
     let minute = number(clock.next()?, 0, 59)?;
     let second = number(clock.next()?, 0, 60)?;
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let before = year - 1;
-    // Leap years from 1970 to `before`. There are 477 from the year 1 to 1969.
-    let leaps = before / 4 - before / 100 + before / 400 - 477;
-    let leap_day = u64::from(is_leap(year) && month > 1);
-    let days = (year - 1970) * 365 + leaps + DAYS.get(month)? + leap_day + day - 1;
+    let midnight = Unix::of_day(year, month as u64 + 1, day)?.0;
     let is_whole = clock.next().is_none() && words.next() == Some("GMT") && words.next().is_none();
-    is_whole.then_some(Unix(((days * 24 + hour) * 60 + minute) * 60 + second))
+    is_whole.then_some(Unix(midnight + (hour * 60 + minute) * 60 + second))
 }
 
 fn number(text: &str, least: u64, most: u64) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! New connections to one peer: name, addresses, proxy, TLS.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,6 +34,40 @@ pub(super) struct Peer {
     pub(super) proxy_tls: Option<Arc<ClientConfig>>,
     /// Sent to a proxy.
     pub(super) user_agent: String,
+    pub(super) via: Via,
+}
+
+/// How connections of a check differ from those of the agent.
+#[derive(Clone, Default)]
+pub(crate) struct Via {
+    /// The address that connections come from.
+    pub(crate) from: Option<IpAddr>,
+    /// Of these, the first that matches is applied.
+    pub(crate) detours: Vec<Detour>,
+}
+
+/// Another host or port for connections, whatever the URL says. What is `None` matches everything,
+/// or is left as it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Detour {
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) to_host: Option<String>,
+    pub(crate) to_port: Option<u16>,
+}
+
+impl Via {
+    /// Where a connection to this host and port goes.
+    fn place<'a>(&'a self, host: &'a str, port: u16) -> (&'a str, u16) {
+        for detour in &self.detours {
+            let is_host = detour.host.as_deref().is_none_or(|known| known == host);
+            if is_host && detour.port.is_none_or(|known| known == port) {
+                let to = detour.to_host.as_deref().unwrap_or(host);
+                return (to, detour.to_port.unwrap_or(port));
+            }
+        }
+        (host, port)
+    }
 }
 
 /// What the settings of a client say of its peer.
@@ -45,6 +80,7 @@ pub(super) struct Access<'a> {
     pub(super) user_agent: &'a str,
     pub(super) proxy: &'a proxy::Rules,
     pub(super) ca_file: Option<&'a Path>,
+    pub(super) via: Via,
 }
 
 impl Access<'_> {
@@ -65,6 +101,7 @@ impl Access<'_> {
             tls: None,
             proxy_tls: None,
             user_agent: self.user_agent.to_owned(),
+            via: self.via,
         };
         let proxy = peer.proxy.as_ref();
         let is_proxy_tls = proxy.is_some_and(|proxy| proxy.scheme == Scheme::Https);
@@ -103,14 +140,15 @@ impl Dialer {
     /// A new connection, as far as the first byte of a request.
     pub(super) fn open(&self, by: Deadline) -> Result<Box<dyn Link>, LinkError> {
         let next = self.peer.next();
+        let via = &self.peer.via;
+        let (host, port) = via.place(&next.host, next.port);
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         let addresses = lookup
-            .find(&next.host, next.port, sooner(by, RESOLVE_LIMIT))
-            .map_err(|cause| {
-                LinkError::new(Kind::Resolve, format!("resolve {}", next.host), cause)
-            })?;
+            .find(host, port, sooner(by, RESOLVE_LIMIT))
+            .map_err(|cause| LinkError::new(Kind::Resolve, format!("resolve {host}"), cause))?;
         drop(lookup);
-        let tcp = Tcp::connect(&addresses, sooner(by, CONNECT_LIMIT)).map_err(|(at, cause)| {
+        let by_connect = sooner(by, CONNECT_LIMIT);
+        let tcp = Tcp::connect(&addresses, via.from, by_connect).map_err(|(at, cause)| {
             let mut doing = format!("connect to {}", next.address());
             // Digits would be told twice.
             if let Some(at) = at.filter(|at| at.ip().to_string() != next.host) {

@@ -25,19 +25,26 @@ pub(crate) fn compressed(encoding: &str) -> String {
 }
 
 impl Http {
-    /// Requests a file and reads at most `limit` bytes of it.
+    /// Requests a file, with at most one more header, and reads at most `limit` bytes of it. With
+    /// [`Method::Head`], none.
     ///
     /// Fails if there is no answer or only a part of one, or if it is compressed.
-    pub(crate) fn download(&mut self, path: &str, limit: u64) -> Result<Download, LinkError> {
+    pub(super) fn download(
+        &mut self,
+        method: Method,
+        path: &str,
+        header: Option<(&'static str, &str)>,
+        limit: u64,
+    ) -> Result<Download, LinkError> {
         let request = Request {
-            method: Method::Get,
+            method,
             path,
             body: None,
             content_type: "",
             is_repeatable: true,
         };
         let by = Deadline::after(self.limit);
-        let answer = self.send(&request, None, by).and_then(|answer| {
+        let answer = self.send(&request, header, by).and_then(|answer| {
             let (head, body) = answer.into_parts();
             let location = head.headers.get(LOCATION);
             if let Some(encoding) = encoding(&head.headers) {

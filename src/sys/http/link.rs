@@ -1,11 +1,15 @@
 //! [`Link`], a connection to a peer, and [`Tcp`], its lowest layer.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+
 use crate::base::clock::Deadline;
+use crate::sys::socket;
 
 /// Time limit for one address while others are left to try. It covers a handshake and two
 /// retransmissions of its first packet.
@@ -29,6 +33,11 @@ pub(super) trait Link: Send + Sync {
     /// Fails with [`io::ErrorKind::TimedOut`] if the peer does not accept them by `by`. After any
     /// error, an unknown part has been sent.
     fn write(&mut self, bytes: &[u8], by: Deadline) -> io::Result<()>;
+
+    /// The certificates that the peer has presented, its own first; none without TLS.
+    fn certificates(&self) -> &[CertificateDer<'static>] {
+        &[]
+    }
 }
 
 /// Whether an idle connection can still be used: the peer has neither closed it nor sent anything.
@@ -54,9 +63,11 @@ impl Tcp {
     ///
     /// The last address has all of the remaining time. Each address before it has half of the
     /// remaining time, at most [`ADDRESS_LIMIT`]. So an unreachable address family does not use up
-    /// the time of the other one. Fails with the last address tried and its error.
+    /// the time of the other one. Connections come from the address `from`, if there is one. Fails
+    /// with the last address tried and its error.
     pub(super) fn connect(
         addresses: &[SocketAddr],
+        from: Option<IpAddr>,
         by: Deadline,
     ) -> Result<Tcp, (Option<SocketAddr>, io::Error)> {
         let mut failure = (None, io::ErrorKind::AddrNotAvailable.into());
@@ -71,7 +82,7 @@ impl Tcp {
             } else {
                 (left / 2).min(ADDRESS_LIMIT)
             };
-            match Tcp::to(address, share) {
+            match Tcp::to(address, from, share) {
                 Ok(tcp) => return Ok(tcp),
                 Err(error) => failure = (Some(address), error),
             }
@@ -79,9 +90,13 @@ impl Tcp {
         Err(failure)
     }
 
-    fn to(address: SocketAddr, limit: Duration) -> io::Result<Tcp> {
+    fn to(address: SocketAddr, from: Option<IpAddr>, limit: Duration) -> io::Result<Tcp> {
         // `connect_timeout` refuses a limit of zero.
-        let stream = TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1)))?;
+        let limit = limit.max(Duration::from_millis(1));
+        let stream = match from {
+            Some(from) => socket::connect_from(from, address, limit)?,
+            None => TcpStream::connect_timeout(&address, limit)?,
+        };
         // A request is written in one piece, so that Nagle's algorithm has nothing to collect.
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
@@ -94,6 +109,13 @@ impl Tcp {
             let millis = (&raw const millis).cast();
             libc::setsockopt(stream.as_raw_fd(), level, option, millis, length);
         }
+        Ok(Tcp(stream))
+    }
+
+    /// A connection to a socket in the file system. std's type for TCP reads and writes it as well.
+    pub(super) fn unix(path: &Path, limit: Duration) -> io::Result<Tcp> {
+        let stream = TcpStream::from(socket::connect_unix(path, limit)?);
+        stream.set_nonblocking(true)?;
         Ok(Tcp(stream))
     }
 
@@ -172,7 +194,7 @@ mod tests {
     fn pair() -> (Tcp, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let tcp = Tcp::connect(&[address], soon()).ok().unwrap();
+        let tcp = Tcp::connect(&[address], None, soon()).ok().unwrap();
         (tcp, listener.accept().unwrap().0)
     }
 
@@ -192,8 +214,8 @@ mod tests {
         let (hole, _inside) = black_hole();
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let addresses = [hole.local_addr().unwrap(), good.local_addr().unwrap()];
-        assert!(Tcp::connect(&addresses, soon()).is_ok());
-        let (address, error) = Tcp::connect(&addresses[..1], soon()).err().unwrap();
+        assert!(Tcp::connect(&addresses, None, soon()).is_ok());
+        let (address, error) = Tcp::connect(&addresses[..1], None, soon()).err().unwrap();
         assert_eq!(address, Some(addresses[0]));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -203,7 +225,7 @@ mod tests {
         let gone = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap();
-        let (address, error) = Tcp::connect(&[gone], soon()).err().unwrap();
+        let (address, error) = Tcp::connect(&[gone], None, soon()).err().unwrap();
         assert_eq!(address, Some(gone));
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }

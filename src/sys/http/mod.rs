@@ -1,12 +1,14 @@
 //! HTTP/1.1 client for the API. It keeps one connection open, limits every wait and follows no
 //! redirect.
 
+mod authorities;
 pub(crate) mod cancel;
 mod crypto;
 mod date;
 mod dial;
 pub(crate) mod download;
 mod error;
+pub(crate) mod fetch;
 mod field;
 pub(crate) mod grpc;
 pub(crate) mod h2;
@@ -18,12 +20,14 @@ pub(crate) mod probe;
 pub(crate) mod proxy;
 mod roots;
 pub(crate) mod route;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod tunnel;
 mod url;
 mod verify;
+pub(crate) mod visit;
 mod wire;
 
 use std::io;
@@ -36,6 +40,7 @@ use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use ureq::{Agent, AsSendBody, Body, http};
 
 use self::dial::{Access, Dialer, Peer};
+pub(crate) use self::dial::{Detour, Via};
 pub(crate) use self::error::{Kind, LinkError, SetupError};
 use self::message::{headers, read};
 pub(crate) use self::roots::Roots;
@@ -56,6 +61,7 @@ pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Method {
     Get,
+    Head,
     Post,
     Put,
 }
@@ -65,6 +71,7 @@ impl Method {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Method::Get => "GET",
+            Method::Head => "HEAD",
             Method::Post => "POST",
             Method::Put => "PUT",
         }
@@ -177,15 +184,26 @@ impl Http {
     ///
     /// Fails on settings with which no request can succeed.
     pub(crate) fn new(settings: Settings) -> Result<Http, SetupError> {
+        Http::with("apibase", settings, Via::default(), None)
+    }
+
+    /// The same for a client of a check. `what` is the URL in errors. Its trust is `roots`, which are
+    /// loaded if they are needed and `None`.
+    pub(super) fn with(
+        what: &'static str,
+        settings: Settings,
+        via: Via,
+        mut roots: Option<Roots>,
+    ) -> Result<Http, SetupError> {
         let access = Access {
-            what: "apibase",
+            what,
             url: &settings.base,
             protocol: tls::HTTP_1,
             user_agent: &settings.user_agent,
             proxy: &settings.proxy,
             ca_file: settings.ca_file.as_deref(),
+            via,
         };
-        let mut roots = None;
         let peer = access.peer(&mut roots)?;
         let base = [peer.origin.scheme.prefix(), &peer.origin.authority()].concat();
         let limit = settings.limit;
@@ -263,6 +281,7 @@ impl Http {
         self.progress.set(Stage::Sending);
         let method = match request.method {
             Method::Get => http::Method::GET,
+            Method::Head => http::Method::HEAD,
             Method::Post => http::Method::POST,
             Method::Put => http::Method::PUT,
         };
@@ -274,7 +293,8 @@ impl Http {
         if let Some((name, value)) = header {
             message = message.header(name, value);
         }
-        if request.body.is_some_and(|body| !body.is_empty()) {
+        let has_body = request.body.is_some_and(|body| !body.is_empty());
+        if has_body && !request.content_type.is_empty() {
             message = message.header(CONTENT_TYPE, request.content_type);
         }
         match request.body {

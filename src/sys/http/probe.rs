@@ -58,7 +58,7 @@ fn invalid(why: &'static str) -> io::Error {
 
 fn open(host: &str, port: u16, by: Deadline) -> io::Result<Tcp> {
     let addresses = Lookup::new().find(host, port, by)?;
-    Tcp::connect(&addresses, by).map_err(|(_, error)| error)
+    Tcp::connect(&addresses, None, by).map_err(|(_, error)| error)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub(crate) struct Rules {
     http: Option<String>,
     https: Option<String>,
     except: String,
+    /// Whether these proxies also serve this host's own addresses.
+    is_for_all: bool,
 }
 
 impl Rules {
@@ -21,7 +23,7 @@ impl Rules {
     /// An upper-case variable takes precedence over a lower-case one. An empty variable counts as
     /// unset. `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: under CGI, any client could set
     /// it by a `Proxy` header in its request.
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Rules {
+    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Rules {
         let one = |name: &str| variable(name).filter(|value| !value.is_empty());
         let either = |name: &str| one(name).or_else(|| one(&name.to_ascii_lowercase()));
         let is_cgi = one("REQUEST_METHOD").is_some();
@@ -29,6 +31,17 @@ impl Rules {
             http: either("HTTP_PROXY").filter(|_| !is_cgi),
             https: either("HTTPS_PROXY"),
             except: either("NO_PROXY").unwrap_or_default(),
+            is_for_all: false,
+        }
+    }
+
+    /// The rules that send everything through the proxy at `url`.
+    pub(crate) fn always(url: &str) -> Rules {
+        Rules {
+            http: Some(url.to_owned()),
+            https: Some(url.to_owned()),
+            except: String::new(),
+            is_for_all: true,
         }
     }
 
@@ -41,7 +54,7 @@ impl Rules {
             _ => ("HTTP_PROXY", &self.http),
         };
         match proxy {
-            Some(url) if !self.is_excepted(target) => Origin::parse(url.trim())
+            Some(url) if self.is_for_all || !self.is_excepted(target) => Origin::parse(url.trim())
                 .map(Some)
                 .map_err(|wrong| SetupError::Url { what, wrong }),
             _ => Ok(None),
@@ -115,7 +128,7 @@ mod tests {
 
     /// The address of the proxy for `target`; `-` if there is none.
     fn proxy(environment: Variables<'_>, target: &str) -> String {
-        let rules = Rules::read(|name| {
+        let rules = Rules::read(&|name| {
             let found = environment.iter().find(|(have, _)| *have == name);
             found.map(|(_, value)| (*value).to_owned())
         });

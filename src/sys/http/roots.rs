@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
+use webpki::anchor_from_trusted_cert;
 
-use super::crypto;
-use super::verify::{Fingerprint, Trust, Verifier};
+use super::verify::{Fingerprint, Other, Trust, Verifier};
+use super::{authorities, crypto};
+use crate::parse::pem;
+use crate::sys::log;
 use crate::sys::nofollow;
 use crate::sys::root::FileError;
 
@@ -21,6 +21,14 @@ const FILE_LIMIT: u64 = 4 << 20;
 const CERTIFICATES: usize = 1000;
 /// Maximum number of entries examined in one directory.
 const FILES: usize = 1000;
+
+/// The system's collection of authorities: Debian's, Fedora's, openSUSE's and Alpine's file.
+const SYSTEM: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 
 /// Trusted roots, shared by clients with the same settings.
 #[derive(Clone)]
@@ -32,14 +40,56 @@ impl Roots {
         trusted(ca_file, |name| env::var_os(name)).map(Roots::new)
     }
 
+    /// What a check trusts: nothing but `ca_file` if there is one, else what the agent trusts and,
+    /// for a certificate of another issuer, the system's collection. With `accepts_all`, every
+    /// certificate.
+    pub(crate) fn of_check(ca_file: Option<&Path>, accepts_all: bool) -> Result<Roots, FileError> {
+        let mut trust = empty();
+        if accepts_all {
+            return Ok(Roots::with(trust, Other::Accepted));
+        }
+        if let Some(path) = ca_file {
+            let added = add_file(&mut trust, path);
+            added.map_err(|error| FileError::new("read", path, error))?;
+            return Ok(Roots::with(trust, Other::Refused));
+        }
+        let trust = trusted(None, |name| env::var_os(name))?;
+        Ok(Roots::with(trust, Other::Trust(system)))
+    }
+
     pub(super) fn new(trust: Trust) -> Roots {
+        Roots::with(trust, Other::Refused)
+    }
+
+    fn with(trust: Trust, other: Other) -> Roots {
         let algorithms = crypto::provider().signature_verification_algorithms;
-        Roots(Arc::new(Verifier { trust, algorithms }))
+        Roots(Arc::new(Verifier {
+            trust,
+            algorithms,
+            other,
+        }))
     }
 
     pub(super) fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.0)
     }
+}
+
+/// A trust in nobody.
+fn empty() -> Trust {
+    Trust {
+        built_in: false,
+        roots: Vec::new(),
+        named: Vec::new(),
+    }
+}
+
+/// The authorities in the system's collection; `None` if the system has no collection.
+fn system() -> Option<Trust> {
+    let mut trust = empty();
+    let mut paths = SYSTEM.iter();
+    let is_added = paths.any(|path| add_file(&mut trust, Path::new(path)).is_ok());
+    is_added.then_some(trust)
 }
 
 /// Mozilla's authorities, those in `ca_file`, those in the file that `SSL_CERT_FILE` names, and
@@ -52,10 +102,8 @@ fn trusted(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Trust, FileError> {
     let mut trust = Trust {
-        roots: RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        },
-        named: Vec::new(),
+        built_in: true,
+        ..empty()
     };
     if let Some(path) = ca_file {
         add_file(&mut trust, path).map_err(|error| FileError::new("read", path, error))?;
@@ -76,53 +124,47 @@ fn trusted(
             warn("SSL_CERT_DIR", &path, error);
         }
     }
+    // A system's collection is nearly the same as the built-in one, and each authority costs memory.
+    let roots = &mut trust.roots;
+    let built_in = authorities::built_in(&|name| roots.iter().any(|root| *root.subject == *name));
+    roots.retain(|root| !built_in.contains(root));
     // A vector that has grown may have capacity for twice as many.
-    trust.roots.roots.shrink_to_fit();
+    roots.shrink_to_fit();
     Ok(trust)
 }
 
-/// Adds the certificates in a PEM file.
+/// Adds the certificates in a PEM file, until there are [`CERTIFICATES`] authorities.
 ///
 /// Fails if none of them is usable.
 fn add_file(trust: &mut Trust, path: &Path) -> io::Result<()> {
-    let file = nofollow::open_given(path)?.take(FILE_LIMIT);
-    let most = webpki_roots::TLS_SERVER_ROOTS.len() + CERTIFICATES;
+    let mut text = Vec::new();
+    nofollow::open_given(path)?
+        .take(FILE_LIMIT)
+        .read_to_end(&mut text)?;
     let mut usable = 0;
-    for certificate in CertificateDer::pem_reader_iter(file) {
-        match certificate {
-            Ok(certificate) if trust.roots.len() < most && trust.named.len() < CERTIFICATES => {
-                let fingerprint = Fingerprint::of(&certificate);
-                if trust.roots.add(certificate).is_ok() {
-                    usable += 1;
-                    drop_repeated(&mut trust.roots);
-                    if !trust.named.contains(&fingerprint) {
-                        trust.named.push(fingerprint);
-                    }
-                }
+    pem::certificates(&text, &mut |certificate| {
+        let fingerprint = Fingerprint::of(&certificate);
+        if trust.roots.len() < CERTIFICATES
+            && trust.named.len() < CERTIFICATES
+            && let Ok(root) = anchor_from_trusted_cert(&certificate)
+        {
+            usable += 1;
+            if !trust.roots.contains(&root) {
+                trust.roots.push(root.to_owned());
             }
-            Ok(_) => break,
-            Err(pem::Error::Io(error)) => return Err(error),
-            // An invalid PEM section does not affect the other sections.
-            Err(_) => {}
+            if !trust.named.contains(&fingerprint) {
+                trust.named.push(fingerprint);
+            }
         }
-    }
+    });
     match usable {
         0 => Err(io::Error::other("it has no certificate that can be used")),
         _ => Ok(()),
     }
 }
 
-/// Removes the last authority if the store already has it. A system's collection is nearly the same
-/// as the built-in one, and each authority costs memory.
-fn drop_repeated(store: &mut RootCertStore) {
-    if let Some((last, others)) = store.roots.split_last()
-        && others.contains(last)
-    {
-        store.roots.pop();
-    }
-}
-
-/// Adds the certificates in the files of a directory. Skips files without certificates.
+/// Adds the certificates in the files of a directory, until there are [`CERTIFICATES`] authorities.
+/// Skips files without certificates.
 ///
 /// Fails if the directory cannot be read, or if no file in it has a usable certificate.
 fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
@@ -141,7 +183,11 @@ fn add_directory(trust: &mut Trust, path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::base;
-    use fake_server::steps::{Authority, Scratch};
+    use crate::sys::http::stream::Stream;
+    use fake_server::steps::{Authority, Scratch, Step, YEARS, serve};
+    use rustls::version::TLS13;
+    use std::sync::OnceLock;
+    use std::time::Duration;
 
     /// Number of trusted authorities in addition to those built in, or the error.
     fn added(ca_file: Option<&Path>, variables: &[(&str, &Path)]) -> Result<usize, String> {
@@ -149,10 +195,37 @@ mod tests {
             let found = variables.iter().find(|(have, _)| *have == name);
             found.map(|(_, path)| path.as_os_str().to_owned())
         });
-        let built_in = webpki_roots::TLS_SERVER_ROOTS.len();
         trusted
-            .map(|trust| trust.roots.len() - built_in)
+            .map(|trust| trust.roots.len())
             .map_err(|error| base::report(&error))
+    }
+
+    #[test]
+    fn roots_of_a_check_ask_another_trust_last() {
+        static FILE: OnceLock<PathBuf> = OnceLock::new();
+        fn load() -> Option<Trust> {
+            let mut trust = empty();
+            add_file(&mut trust, FILE.get()?).ok().map(|()| trust)
+        }
+        let known = Authority::new("known");
+        let file = Scratch::new(&known.pem());
+        FILE.set(file.0.clone()).unwrap();
+        // (issuer, what is asked last, whether the connection is accepted; why)
+        let unknown = Authority::new("unknown");
+        let table = [
+            (&known, Other::Trust(load), true, "its authority"),
+            (&known, Other::Trust(|| None), false, "no other trust"),
+            (&known, Other::Refused, false, "the agent's own verifier"),
+            (&unknown, Other::Trust(load), false, "another authority"),
+            (&unknown, Other::Accepted, true, "any certificate"),
+        ];
+        for (authority, other, expected, why) in table {
+            let server = authority.server("127.0.0.1", YEARS, &TLS13);
+            let (port, _served) = serve(vec![vec![Step::Encrypt(server), Step::Wait]]);
+            let roots = Some(Roots::with(empty(), other));
+            let made = Stream::open("127.0.0.1", port, roots, Duration::from_secs(100));
+            assert_eq!(made.is_ok(), expected, "{why}");
+        }
     }
 
     #[test]

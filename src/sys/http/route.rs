@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dial::{Access, Peer, secure};
+use super::dial::{Access, Peer, Via, secure};
 use super::error::{LinkError, SetupError};
 use super::link::{Link, Tcp};
 use super::lookup::Lookup;
@@ -59,6 +59,7 @@ impl Route {
             user_agent: &program::agent_name(),
             proxy: target.proxy,
             ca_file: target.ca_file,
+            via: Via::default(),
         };
         access.peer(&mut None).map(Route)
     }
@@ -92,7 +93,7 @@ impl Route {
 
     /// A connection to this address.
     pub(crate) fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<Opened> {
-        let made = Tcp::connect(&[address], Deadline::after(limit));
+        let made = Tcp::connect(&[address], None, Deadline::after(limit));
         made.map(|tcp| Opened(Box::new(tcp)))
             .map_err(|(_, error)| error)
     }

@@ -26,7 +26,7 @@ pub(super) const HTTP_1: &[u8] = b"http/1.1";
 pub(super) const HTTP_2: &[u8] = b"h2";
 
 /// The configuration that all connections share: trust, and the sessions that can be resumed. TLS
-/// 1.2 and 1.3. Only `protocol` is offered by ALPN.
+/// 1.2 and 1.3. Only `protocol` is offered by ALPN; nothing if it is empty.
 ///
 /// Fails if the provider's algorithms do not fit these versions.
 pub(super) fn config(roots: &Roots, protocol: &[u8]) -> io::Result<Arc<ClientConfig>> {
@@ -36,7 +36,9 @@ pub(super) fn config(roots: &Roots, protocol: &[u8]) -> io::Result<Arc<ClientCon
         .dangerous()
         .with_custom_certificate_verifier(roots.verifier())
         .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
+    if !protocol.is_empty() {
+        config.alpn_protocols = vec![protocol.to_vec()];
+    }
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(Arc::new(config))
 }
@@ -74,18 +76,13 @@ impl Tls {
                 Err(Failure::Tls(error)) => return Err(told(&error)),
             }
         }
-        let is_for_2 = config.alpn_protocols.iter().all(|name| name == HTTP_2);
+        let is_for_2 = config.alpn_protocols.iter().any(|name| name == HTTP_2);
         if is_for_2 && tls.session.alpn_protocol() != Some(HTTP_2) {
             let text = "the peer does not choose HTTP/2 (ALPN h2); is this its port for gRPC?";
             return Err((Kind::Tls, io::Error::other(text)));
         }
         // The rest of the handshake is sent together with the request.
         Ok(tls)
-    }
-
-    /// The certificates that the peer has presented, its own first.
-    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
-        self.session.peer_certificates().unwrap_or_default()
     }
 
     fn flush(&mut self, by: Deadline) -> io::Result<()> {
@@ -127,6 +124,8 @@ impl Link for Tls {
                 }
                 other => return other,
             }
+            // The end of the handshake may still be here, if the peer is the first one to speak.
+            self.flush(by)?;
             match self.receive(by) {
                 Ok(_) => {}
                 Err(Failure::Link(error)) => return Err(error),
@@ -145,6 +144,10 @@ impl Link for Tls {
             self.flush(by)?;
         }
         Ok(())
+    }
+
+    fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.session.peer_certificates().unwrap_or_default()
     }
 }
 
@@ -203,13 +206,12 @@ fn told(error: &rustls::Error) -> (Kind, io::Error) {
         }
         E::PeerIncompatible(why) => (Kind::Tls, incompatible(why).into()),
         E::InvalidMessage(_) | E::InappropriateMessage { .. } => {
-            (Kind::Tls, "what the peer says is no TLS".into())
+            (Kind::Tls, "the peer does not speak TLS".into())
         }
-        E::DecryptError => (Kind::Tls, "what the peer says cannot be decrypted".into()),
-        E::PeerMisbehaved(_) | E::InappropriateHandshakeMessage { .. } => (
-            Kind::Tls,
-            "the peer does not keep to the rules of TLS".into(),
-        ),
+        E::DecryptError => (Kind::Tls, "the peer's data cannot be decrypted".into()),
+        E::PeerMisbehaved(_) | E::InappropriateHandshakeMessage { .. } => {
+            (Kind::Tls, "the peer violates TLS".into())
+        }
         E::NoApplicationProtocol => (Kind::Tls, "the peer does not offer HTTP/1.1".into()),
         E::FailedToGetRandomBytes => (Kind::Tls, "the system gives no random numbers".into()),
         E::FailedToGetCurrentTime => (Kind::Clock, "the system gives no time".into()),
@@ -344,8 +346,8 @@ fn incompatible(why: &PeerIncompatible) -> &'static str {
 mod tests {
     use std::time::Duration;
 
+    use rustls::HandshakeKind;
     use rustls::version::{TLS12, TLS13};
-    use rustls::{HandshakeKind, RootCertStore};
 
     use super::super::link::{Tcp, is_open};
     use super::super::verify::Trust;
@@ -357,14 +359,18 @@ mod tests {
     }
 
     fn trusting(authority: &Authority) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der()).unwrap();
-        let named = Vec::new();
-        config(&Roots::new(Trust { roots, named }), HTTP_1).unwrap()
+        let der = authority.der();
+        let root = webpki::anchor_from_trusted_cert(&der).unwrap().to_owned();
+        let trust = Trust {
+            built_in: false,
+            roots: vec![root],
+            named: Vec::new(),
+        };
+        config(&Roots::new(trust), HTTP_1).unwrap()
     }
 
     fn open(config: &Arc<ClientConfig>, port: u16) -> Tls {
-        let tcp = Tcp::connect(&[([127, 0, 0, 1], port).into()], soon());
+        let tcp = Tcp::connect(&[([127, 0, 0, 1], port).into()], None, soon());
         let below = Box::new(tcp.ok().unwrap());
         Tls::handshake(config, "api.example", below, soon())
             .ok()

@@ -27,7 +27,9 @@ pub(super) fn connect(
     link.write(head.as_bytes(), by)?;
     match head::status(&head_of_answer(link, by)?) {
         Some(200..300) => Ok(()),
-        Some(407) => Err(io::Error::other("407, it wants another user or password")),
+        Some(407) => Err(io::Error::other(
+            "407, it requires another user or password",
+        )),
         Some(status) => Err(io::Error::other(format!("it answers {status}"))),
         None => Err(invalid(
             "status line of the proxy not understood".to_owned(),
@@ -82,7 +84,7 @@ pub(super) fn socks5(
                 return Err(io::Error::other("it refuses user and password"));
             }
         }
-        ([5, _], _) => return Err(io::Error::other("it wants another kind of login")),
+        ([5, _], _) => return Err(io::Error::other("it requires another kind of login")),
         _ => return Err(no_socks()),
     }
 
@@ -250,7 +252,7 @@ mod tests {
             ),
             (
                 "HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n",
-                "407, it wants another user or password",
+                "407, it requires another user or password",
             ),
             ("HTTP/1.1 503 X\r\n\r\n", "it answers 503"),
             (
@@ -316,7 +318,7 @@ mod tests {
         let table: [(&[u8], &str); 7] = [
             (b"", "unexpected end of file"),
             (b"HTTP", "it does not speak SOCKS 5, more to read"),
-            (b"\x05\xff", "it wants another kind of login"),
+            (b"\x05\xff", "it requires another kind of login"),
             (b"\x05\x02\x01\x01", "it refuses user and password"),
             (b"\x05\0\x05\x05\0\x01", "connection refused"),
             (b"\x05\0\x05\0\0\x09", "it does not speak SOCKS 5"),

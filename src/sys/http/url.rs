@@ -89,11 +89,13 @@ impl Origin {
     /// Value of an `Authorization` header; `None` without a login.
     pub(super) fn basic(&self) -> Option<String> {
         let Login { user, password } = self.login()?;
-        Some(format!(
-            "Basic {}",
-            BASE64_STANDARD.encode(format!("{user}:{password}"))
-        ))
+        Some(basic(&[user, ":", password].concat()))
     }
+}
+
+/// Value of an `Authorization` header for `user:password`.
+pub(super) fn basic(login: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(login))
 }
 
 impl Scheme {

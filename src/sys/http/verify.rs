@@ -15,10 +15,12 @@ use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, Error};
+
+use super::authorities;
 
 /// Maximum number of a certificate's names in an error.
 const NAMES: usize = 5;
@@ -26,7 +28,10 @@ const NAMES: usize = 5;
 /// Trusted authorities, and certificates named in files.
 #[derive(Debug)]
 pub(super) struct Trust {
-    pub(super) roots: RootCertStore,
+    /// Whether Mozilla's authorities are trusted.
+    pub(super) built_in: bool,
+    /// Those of files.
+    pub(super) roots: Vec<TrustAnchor<'static>>,
     /// Fingerprints of the certificates in files.
     pub(super) named: Vec<Fingerprint>,
 }
@@ -49,6 +54,53 @@ impl Fingerprint {
 pub(super) struct Verifier {
     pub(super) trust: Trust,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) other: Other,
+}
+
+/// What a verifier does with a certificate whose issuer is not in its [`Trust`].
+#[derive(Debug)]
+pub(super) enum Other {
+    /// Refuses it.
+    Refused,
+    /// Asks this trust, which is loaded only then.
+    Trust(fn() -> Option<Trust>),
+    /// Accepts it, and every other one, for a check that is not to look at it. Nothing else has such
+    /// a verifier.
+    Accepted,
+}
+
+/// Checks the certificate's signatures and dates.
+fn verify_chain(
+    trust: &Trust,
+    certificate: &CertificateDer<'_>,
+    parsed: &ParsedCertificate<'_>,
+    chain: &[CertificateDer<'_>],
+    now: UnixTime,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<(), rustls::Error> {
+    let mut roots = Vec::new();
+    if trust.built_in {
+        let parsed = [certificate].into_iter().chain(chain);
+        let parsed: Vec<_> = parsed
+            .filter_map(|certificate| EndEntityCert::try_from(certificate).ok())
+            .collect();
+        let is_issuer = |name: &[u8]| {
+            parsed
+                .iter()
+                .any(|certificate| certificate.issuer() == name)
+        };
+        roots = authorities::built_in(&is_issuer);
+    }
+    roots.extend_from_slice(&trust.roots);
+    let (roots, all) = (RootCertStore { roots }, algorithms.all);
+    verify_server_cert_signed_by_trust_anchor(parsed, &roots, chain, now, all).or_else(|error| {
+        let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
+        if is_authority && trust.named.contains(&Fingerprint::of(certificate)) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
 }
 
 /// webpki's error inside `error`; `None` if rustls has an error of its own for it.
@@ -57,6 +109,13 @@ fn cause(error: &rustls::Error) -> Option<&Error> {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),
         _ => None,
     }
+}
+
+fn is_unknown(error: &rustls::Error) -> bool {
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return false;
+    };
+    matches!(error, CertificateError::UnknownIssuer)
 }
 
 /// The DNS names of a certificate, at most [`NAMES`].
@@ -97,19 +156,21 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Trust { roots, named } = &self.trust;
+        if matches!(self.other, Other::Accepted) {
+            return Ok(ServerCertVerified::assertion());
+        }
         let parsed = ParsedCertificate::try_from(certificate)?;
-        let (all, chain) = (self.algorithms.all, intermediates);
-        verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, all).or_else(
-            |error| {
-                let is_authority = cause(&error) == Some(&Error::CaUsedAsEndEntity);
-                if is_authority && named.contains(&Fingerprint::of(certificate)) {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
+        let verify = |trust: &Trust| {
+            let algorithms = &self.algorithms;
+            verify_chain(trust, certificate, &parsed, intermediates, now, algorithms)
+        };
+        verify(&self.trust).or_else(|error| match self.other {
+            Other::Trust(load) if is_unknown(&error) => match load() {
+                Some(trust) => verify(&trust),
+                None => Err(error),
             },
-        )?;
+            _ => Err(error),
+        })?;
         verify_server_name(&parsed, name).map_err(|error| with_names(error, certificate))?;
         Ok(ServerCertVerified::assertion())
     }
@@ -147,7 +208,7 @@ mod tests {
         PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PKCS_RSA_SHA384,
         PKCS_RSA_SHA512, SignatureAlgorithm,
     };
-    use rustls::pki_types::{TrustAnchor, alg_id};
+    use rustls::pki_types::alg_id;
     use webpki_roots::TLS_SERVER_ROOTS;
 
     use super::super::crypto::provider;
@@ -268,13 +329,15 @@ mod tests {
                 let [server, intermediate, root] = chain(key);
                 let anchor = webpki::anchor_from_trusted_cert(&root).unwrap().to_owned();
                 assert_eq!(kind(&anchor.subject_public_key_info), name);
-                let named = Vec::new();
-                let roots = RootCertStore {
+                let trust = Trust {
+                    built_in: false,
                     roots: vec![anchor],
+                    named: Vec::new(),
                 };
                 let verifier = Verifier {
-                    trust: Trust { roots, named },
+                    trust,
                     algorithms: provider().signature_verification_algorithms,
+                    other: Other::Refused,
                 };
                 let name = ServerName::try_from("api.example").unwrap();
                 let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));

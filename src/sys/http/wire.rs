@@ -23,6 +23,9 @@ const BUFFER: usize = 16 << 10;
 /// Bytes of an answer's head that are read at a time.
 const PIECE: usize = 4 << 10;
 
+/// Header of the status line. No server can set it: it is not among those that are passed on.
+pub(super) const STATUS_LINE: &str = "status-line";
+
 /// Progress of the current request.
 #[derive(Default)]
 pub(super) struct Progress {
@@ -88,6 +91,7 @@ impl Connector for Dial {
             cut: None,
             progress: Arc::clone(&self.progress),
             is_tls: self.dialer.peer.origin.scheme == Scheme::Https,
+            is_idle: true,
         }))
     }
 }
@@ -108,6 +112,8 @@ pub(super) struct Wire {
     cut: Option<io::Error>,
     progress: Arc<Progress>,
     is_tls: bool,
+    /// Whether the connection has not been used since ureq has asked whether it is open.
+    is_idle: bool,
 }
 
 impl Wire {
@@ -127,6 +133,7 @@ impl Wire {
                     continue;
                 }
                 let short = head::plain(&head).map_err(invalid)?;
+                let short = with_status_line(short);
                 for part in [short, std::mem::take(&mut self.head)] {
                     let room = self.buffers.input_append_buf().get_mut(..part.len());
                     let Some(room) = room else {
@@ -172,6 +179,7 @@ impl Transport for Wire {
     /// close the connection (RFC 9112, 9.6). The rest is then dropped, and the answer is read.
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.progress.set(Stage::Sending);
+        self.is_idle = false;
         if self.cut.is_some() {
             return Ok(());
         }
@@ -198,13 +206,30 @@ impl Transport for Wire {
         Ok(amount > 0)
     }
 
+    /// ureq asks after an answer, before it keeps the connection, and again before the next request.
+    /// Only the second time is worth a system call.
     fn is_open(&mut self) -> bool {
-        self.cut.is_none() && link::is_open(self.link.as_mut())
+        let was_idle = std::mem::replace(&mut self.is_idle, true);
+        self.cut.is_none() && (!was_idle || link::is_open(self.link.as_mut()))
     }
 
     fn is_tls(&self) -> bool {
         self.is_tls
     }
+}
+
+/// A head with its status line as a header as well: ureq drops the words in it.
+fn with_status_line(mut head: Vec<u8>) -> Vec<u8> {
+    let end = head.iter().position(|byte| *byte == b'\r').unwrap_or(0);
+    let line = head.get(..end).unwrap_or_default().to_vec();
+    if !line.iter().any(u8::is_ascii_control) {
+        // The second line end of the blank line.
+        head.truncate(head.len() - 2);
+        for part in [STATUS_LINE.as_bytes(), b": ", &line, b"\r\n\r\n"] {
+            head.extend_from_slice(part);
+        }
+    }
+    head
 }
 
 /// Whether the peer has closed the connection.

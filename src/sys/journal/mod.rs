@@ -121,9 +121,9 @@ impl Journal {
                     }),
                 }
             }
-            Err(Foreign::Version(version)) => self.foreign(format!(
-                "it is of version {version}, which this program does not know"
-            )),
+            Err(Foreign::Version(version)) => {
+                self.foreign(format!("its version {version} is not supported"))
+            }
             Err(Foreign::Other) => self.foreign("nothing in it is whole".to_owned()),
         }
     }
@@ -214,7 +214,7 @@ impl Journal {
             self.place = Place::Damaged;
             let why = known
                 .err()
-                .unwrap_or_else(|| io::Error::other("somebody else has changed it"));
+                .unwrap_or_else(|| io::Error::other("another process has changed it"));
             return Err(self.error("append to", why));
         }
         if let Err(error) = self.disk.write(&self.name, length, &bytes) {

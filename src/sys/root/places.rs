@@ -2,11 +2,10 @@
 //! host's trees and never leads to a file of this process. Source: openat2(2).
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -295,17 +294,21 @@ fn is_to_be_walked(error: &io::Error) -> bool {
         .is_some_and(|code| codes.contains(&code))
 }
 
-/// Opens a path of this process for reading.
-fn own(path: &Path, flags: c_int) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
+/// Opens a path of this process for reading. musl's open(2), which std calls, asks the kernel twice
+/// for O_CLOEXEC; and std removes O_PATH from the flags there, since musl's O_ACCMODE contains it.
+pub(in crate::sys) fn own(path: &Path, flags: c_int) -> io::Result<File> {
+    open_below(libc::AT_FDCWD, path.as_os_str(), flags)
 }
 
 fn openat(above: &File, name: &OsStr, flags: c_int) -> io::Result<File> {
+    open_below(above.as_raw_fd(), name, flags | libc::O_NOFOLLOW)
+}
+
+fn open_below(above: RawFd, name: &OsStr, flags: c_int) -> io::Result<File> {
     let name = CString::new(name.as_bytes())?;
-    let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     loop {
         // SAFETY: the name ends in NUL and outlives the call.
-        let fd = unsafe { libc::openat(above.as_raw_fd(), name.as_ptr(), flags) };
+        let fd = unsafe { libc::openat(above, name.as_ptr(), flags | libc::O_CLOEXEC) };
         if fd >= 0 {
             // SAFETY: the call has just opened it, and nothing else knows it.
             return Ok(unsafe { File::from_raw_fd(fd) });

@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::{Answer, Asked, Cursor, Reply, Topic, Via};
 use crate::base::clock::{Clock, Moment};
 
-/// Bytes of a head.
+/// Bytes of a head of a client of `listen`.
 const HEAD: usize = 4 << 10;
+/// Bytes of a head of a client of the agent's socket, which may hold a job's report.
+const HEAD_OF_AGENT: usize = 16 << 10;
 /// From the connection to the end of the head.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// For which a reader may take nothing of its answer.
@@ -186,7 +188,11 @@ impl Connection {
         clock: &dyn Clock,
         answer: &mut dyn FnMut(Option<&[u8]>) -> Reply,
     ) -> State {
-        let reply = match read_head(&mut self.stream, &mut head) {
+        let most = match self.via {
+            Via::Agent => HEAD_OF_AGENT,
+            Via::Listen => HEAD,
+        };
+        let reply = match read_head(&mut self.stream, &mut head, most) {
             Ok(Head::Part) => return State::Reading(head),
             Ok(Head::TooLong) => answer(None),
             Ok(Head::Whole) => answer(Some(&head)),
@@ -285,7 +291,7 @@ enum Head {
 }
 
 /// Reads what is there of a head. Fails if the peer has ended.
-fn read_head(stream: &mut File, head: &mut Vec<u8>) -> io::Result<Head> {
+fn read_head(stream: &mut File, head: &mut Vec<u8>, most: usize) -> io::Result<Head> {
     let mut buffer = [0; 1024];
     let length = retried(|| stream.read(&mut buffer))?;
     if length == 0 {
@@ -297,12 +303,12 @@ fn read_head(stream: &mut File, head: &mut Vec<u8>) -> io::Result<Head> {
     let new = head.get(from..).unwrap_or_default();
     let ends = |mark: &[u8]| new.windows(mark.len()).any(|window| window == mark);
     Ok(if ends(b"\r\n\r\n") || ends(b"\n\n") {
-        if head.len() > HEAD {
+        if head.len() > most {
             Head::TooLong
         } else {
             Head::Whole
         }
-    } else if head.len() >= HEAD {
+    } else if head.len() >= most {
         Head::TooLong
     } else {
         Head::Part

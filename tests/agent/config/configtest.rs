@@ -157,7 +157,7 @@ const BROKEN: &[Row] = &[
     (
         "verbose = true\nverbose = false\n",
         7,
-        &["verbose", "remove one of the two"],
+        &["verbose", "join the two"],
     ),
     (
         "display_name = web 1\n",

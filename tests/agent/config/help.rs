@@ -52,7 +52,7 @@ fn help_lists_the_commands_on_stdout() {
 fn help_flags_of_every_command_exit_with_0() {
     let sandbox = Sandbox::empty();
     // (command, a word of the help)
-    let table: [(&[&str], &str); 13] = [
+    let table: [(&[&str], &str); 14] = [
         (&[], "Commands:"),
         (&["check"], " NAME\n"),
         (&["configtest"], "-conf path"),
@@ -62,6 +62,7 @@ fn help_flags_of_every_command_exit_with_0() {
         (&["install"], "-apikey-file path"),
         (&["once"], "-conf path"),
         (&["plugin"], " NAME\n"),
+        (&["plugin-install"], " [target...]\n"),
         (&["retire"], "-force"),
         (&["supervise"], "-conf path"),
         (&["uninstall"], "-restore"),

@@ -120,7 +120,7 @@ fn what_cannot_be_done_changes_nothing() {
         (
             "apikey = \"\"\n",
             &["-apikey", SECRET],
-            "duplicate key apikey; remove one of the two",
+            "duplicate key apikey; join the two, or remove one",
         ),
     ];
     for (text, flags, said) in table {

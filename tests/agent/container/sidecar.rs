@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::process::{Agent, Signal};
 use crate::process_tree::poll_until;
-use crate::sandbox::{Sandbox, is_emulated, limit};
+use crate::sandbox::{Sandbox, free_address, is_emulated, limit};
 use fake_server::{FakeServer, KEY};
 
 const TSDB: &str = "/api/v0/tsdb";
@@ -314,10 +314,7 @@ fn configtest_says_what_is_odd_about_variables() {
 fn what_is_not_ready_is_waited_for() {
     let fake_server = FakeServer::http();
     let mut sandbox = Sandbox::of(&fake_server);
-    let place = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let place = free_address();
     sandbox.env("MACKEREL_READINESS_PROBE_TCP", place.to_string());
     sandbox.env("MACKEREL_READINESS_PROBE_PERIOD_SECONDS", "1");
     let mut agent = sandbox.start();

@@ -1,5 +1,6 @@
 //! Registration, posts and what is kept during an outage.
 
+mod byte_order;
 mod organizations;
 mod otlp;
 mod otlp_connections;
@@ -11,3 +12,4 @@ mod register;
 mod retire;
 mod spool;
 mod strange;
+mod traffic;

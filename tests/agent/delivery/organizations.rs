@@ -6,17 +6,23 @@ use crate::process::Signal;
 use crate::process_tree::poll_until;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::{Door, FakeServer, KEY};
+use serde_json::Value;
 
 /// A sandbox with the organisation of `first`, and `b`, which is that of `second`.
 fn both(first: &FakeServer, second: &FakeServer, more: &str) -> Sandbox {
     let sandbox = Sandbox::empty();
-    let organization = format!(
-        "{more}\n[[organization]]\nname = \"b\"\napikey = \"{KEY}\"\napibase = \"{}\"\n\
+    let more = format!("{more}\n{}", organization(second));
+    sandbox.configure(&first.base(), &more);
+    sandbox
+}
+
+/// The configuration of the organisation `b`, which is that of `second`.
+fn organization(second: &FakeServer) -> String {
+    format!(
+        "[[organization]]\nname = \"b\"\napikey = \"{KEY}\"\napibase = \"{}\"\n\
          roles = [\"b1:b1\"]\n",
         second.base()
-    );
-    sandbox.configure(&first.base(), &organization);
-    sandbox
+    )
 }
 
 /// Waits until the only host has values. Returns its id.
@@ -54,7 +60,7 @@ fn organizations_have_their_own_host_roles_and_files() {
     let finished = agent.wait_exit(limit(20));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     for (name, line) in [(": ", "main organization"), (".b", "organization b")] {
-        let expected = format!("{line}: Start: hostName");
+        let expected = format!("{line}: Start: apibase = http");
         assert!(
             finished.stderr.contains(&expected),
             "{name}: {}",
@@ -187,6 +193,52 @@ fn auto_retirement_that_one_organization_refuses_is_done_in_the_other() {
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
     assert!(is_retired(&first) && !is_retired(&second));
     assert!(!sandbox.id_file().exists() && sandbox.path("root/id.b").exists());
+}
+
+/// The cache of the main organization's documents does not count for one that is added.
+#[test]
+fn organization_that_is_added_gets_the_metadata_that_another_has() {
+    let (first, second) = (FakeServer::http(), FakeServer::http());
+    let sandbox = Sandbox::empty();
+    let ran = sandbox.path("ran");
+    let plugin = format!(
+        "[plugin.metadata.release]\ncommand = \"echo 1; echo >{}\"\n",
+        ran.display()
+    );
+    for servers in [&[&first][..], &[&first, &second]] {
+        let organizations = servers.iter().skip(1).map(|server| organization(server));
+        let more: String = organizations.chain([plugin.clone()]).collect();
+        sandbox.configure(&first.base(), &more);
+        let agent = sandbox.start();
+        servers.iter().for_each(|server| _ = measured(server));
+        poll_until(limit(100), "a run of the plugin", || {
+            ran.exists().then_some(())
+        });
+        poll_until(limit(20), "its end", || {
+            let state = sandbox.run(&["status"], &["-json"]).stdout;
+            let state: Value = serde_json::from_str(&state).unwrap_or_default();
+            (state["plugins"][0]["exit_code"] == 0).then_some(())
+        });
+        // What waits is sent at a stop.
+        agent.signal(Signal::TERM);
+        agent.wait_exit(limit(20));
+        fs::remove_file(&ran).unwrap();
+        for server in servers {
+            let metadata = server.seen(|seen| seen.model.only_host().metadata.clone());
+            assert_eq!(
+                metadata.get("release"),
+                Some(&1.into()),
+                "{}",
+                servers.len()
+            );
+        }
+    }
+    for name in ["release", "release.b"] {
+        assert_eq!(
+            sandbox.content(&format!("root/mackerel-metadata/{name}")),
+            "1"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! OTLP destinations beside Mackerel, and without it.
 
-use std::net::TcpListener;
 use std::time::Instant;
 
 use crate::process::Signal;
 use crate::process_tree::poll_until;
-use crate::sandbox::{Sandbox, limit};
+use crate::sandbox::{Sandbox, free_address, limit};
 use fake_server::FakeServer;
 use fake_server::h2::{Call, Server};
 
@@ -86,10 +85,7 @@ fn otlp_receives_the_host_plugins_and_checks_beside_mackerel() {
 #[test]
 fn collector_that_cannot_be_reached_costs_mackerel_nothing() {
     let fake_server = FakeServer::http();
-    // The port of a listener that has gone.
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = gone.local_addr().unwrap().port();
-    drop(gone);
+    let port = free_address().port();
     let text = ["health = true\n", &table(port, "")].concat();
     let sandbox = sandbox(&fake_server, &text);
     let mut agent = sandbox.start();

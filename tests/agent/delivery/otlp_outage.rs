@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::plugins::processes::add_prompt_host;
 use crate::process::Signal;
 use crate::process_tree::poll_until;
 use crate::sandbox::{Sandbox, limit};
@@ -94,6 +95,9 @@ fn with_both(run: impl FnOnce(&FakeServer, &Collector)) {
         collector.server.port
     );
     sandbox.configure(&fake_server.base(), &table);
+    // Its values leave in the first seconds of a minute: those of second 59 would arrive after
+    // `SOON`.
+    sandbox.adopt(&add_prompt_host(&fake_server));
     let agent = sandbox.start();
     // Both have had the first round, so that the time is known to both.
     poll_until(limit(100), "first round over OTLP", || {

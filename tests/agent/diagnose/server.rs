@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use super::Diagnosis;
 use crate::network::cloud::namespace;
 use crate::network::resolver::{mount, right, serve};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, free_address};
 use fake_server::h2::Server;
 use fake_server::{FakeServer, KEY, Settings};
 
@@ -127,7 +127,7 @@ fn diagnose_names_a_server_that_does_not_speak_tls() {
     let address = fake_server.address();
     let diagnosis = Diagnosis::of(&sandbox, &[]);
     let expected = format!(
-        "TLS: TLS with {address}: what the peer says is no TLS; see: openssl s_client -connect \
+        "TLS: TLS with {address}: the peer does not speak TLS; see: openssl s_client -connect \
          {address}"
     );
     diagnosis.assert_failed(&[&expected]);
@@ -241,9 +241,7 @@ fn diagnose_names_the_difference_of_the_clocks() {
 
 #[test]
 fn diagnose_names_an_address_where_nothing_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = free_address();
     let sandbox = Sandbox::empty();
     sandbox.configure(&format!("https://{address}"), "");
     let diagnosis = Diagnosis::of(&sandbox, &[]);
@@ -368,7 +366,7 @@ fn diagnose_names_a_proxy_that_wants_a_login() {
     let table = [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            "407, it wants another user or password",
+            "407, it requires another user or password",
             "correct user and password in https_proxy: http://USER:PASSWORD@HOST:PORT, with special \
              characters as %XX",
         ),

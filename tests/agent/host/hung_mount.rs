@@ -1,12 +1,11 @@
 //! A filesystem that hangs: only its own values are missing.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::fuse::{BLOCKS, Fuse};
-use crate::sandbox::{Sandbox, is_emulated, limit};
+use crate::fuse::{BLOCKS, Fuse, run_where_it_may_mount};
+use crate::sandbox::{Sandbox, limit};
 
 /// Its source in the mount table.
 const SOURCE: &str = "/dev/hung";
@@ -14,34 +13,7 @@ const SOURCE: &str = "/dev/hung";
 /// Runs [`with_a_filesystem_that_hangs`] where it may mount a filesystem.
 #[test]
 fn a_filesystem_that_hangs_costs_its_own_values() {
-    let may_mount = std::fs::File::open("/dev/fuse").is_ok()
-        && Command::new("unshare")
-            .args(["-rm", "true"])
-            .status()
-            .is_ok_and(|status| status.success());
-    only_if!(!is_emulated(), "the emulator has no namespace of its own");
-    require!(
-        may_mount,
-        "no /dev/fuse, or no user namespaces: nothing can be mounted"
-    );
-    // With a time limit: if the test fails, the agent cannot end before the filesystem does.
-    let test = Command::new("timeout")
-        .args(["60", "unshare", "-rm"])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "host::hung_mount::with_a_filesystem_that_hangs",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&test.stdout);
-    assert!(
-        test.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&test.stderr)
-    );
+    run_where_it_may_mount("host::hung_mount::with_a_filesystem_that_hangs", 60);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::process::Finished;
-use crate::sandbox::Sandbox;
+use crate::process::{Finished, Signal};
+use crate::process_tree::is_alive;
+use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::FakeServer;
 
 #[track_caller]
@@ -43,4 +44,28 @@ fn a_configuration_is_not_needed() {
     assert!(document["host"]["name"].is_string());
     let conf = sandbox.conf().display().to_string();
     assert!(finished.stderr.contains(&conf), "{}", finished.stderr);
+}
+
+#[test]
+fn once_ends_its_plugins_when_it_is_interrupted() {
+    if is_emulated() {
+        return fake_server::skip("an emulated program starts no other", false);
+    }
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    let plugin = "[plugin.metrics.a]\ncommand = [\"sleep\", \"300\"]\n";
+    sandbox.configure(&fake_server.base(), plugin);
+    for signal in [Signal::TERM, Signal::INT] {
+        let once = sandbox.start_with(&["once"], &[]);
+        let child = once.only_child(limit(30));
+        once.signal(signal);
+        let finished = once.wait_exit(limit(30));
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains("interrupted"),
+            "{}",
+            finished.stderr
+        );
+        assert!(!is_alive(child), "{signal:?}");
+    }
 }

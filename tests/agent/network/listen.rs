@@ -9,14 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::process::Signal;
 use crate::process_tree::poll_until;
-use crate::sandbox::{Sandbox, limit};
+use crate::sandbox::{Sandbox, free_address, limit};
 use fake_server::FakeServer;
-
-/// An address on loopback that nobody uses.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 /// A server, and a sandbox with `listen = "ADDRESS"` and `more`.
 fn listening(address: &str, more: &str) -> (FakeServer, Sandbox) {
@@ -79,7 +73,7 @@ fn assert_posts(fake_server: &FakeServer) {
 
 #[test]
 fn listener_serves_the_host_the_plugins_and_the_agent() {
-    let address = free();
+    let address = free_address();
     let plugin = "[plugin.metrics.n]\ncommand = \"printf 'a.b\\\\t7\\\\t0\\\\n'\"\n\
                   [plugin.metrics.other]\ncommand = \"printf 'c.d\\\\t8\\\\t0\\\\n'\"\n\
                   custom_identifier = \"other\"\n";
@@ -120,7 +114,7 @@ fn listener_serves_the_host_the_plugins_and_the_agent() {
 
 #[test]
 fn listener_works_without_mackerel() {
-    let address = free();
+    let address = free_address();
     let sandbox = Sandbox::empty();
     let (root, pidfile) = (sandbox.root(), sandbox.pidfile());
     // (what turns the API off, what the log says)
@@ -166,7 +160,7 @@ fn listener_works_without_mackerel() {
 
 #[test]
 fn listener_refuses_what_other_sites_and_rebound_names_ask() {
-    let address = free();
+    let address = free_address();
     let (_fake_server, sandbox) = listening(&address.to_string(), "listen_hosts = [\"Named\"]");
     let _agent = sandbox.start();
     scraped(address);
@@ -274,7 +268,7 @@ fn listener_refuses_what_other_sites_and_rebound_names_ask() {
 
 #[test]
 fn listener_with_a_token_reads_it_anew_for_each_request() {
-    let address = free();
+    let address = free_address();
     let (_fake_server, sandbox) = listening(&address.to_string(), "listen_token_file = \"token\"");
     sandbox.write("token", "first\n");
     let _agent = sandbox.start();
@@ -351,7 +345,7 @@ fn listener_that_cannot_bind_costs_no_values() {
 
 #[test]
 fn listener_keeps_its_limits_while_clients_mean_harm() {
-    let address = free();
+    let address = free_address();
     let (fake_server, sandbox) = listening(&address.to_string(), "");
     let mut agent = sandbox.start();
     scraped(address);

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use crate::process::{Agent, Signal};
 use crate::process_tree::poll_until;
-use crate::sandbox::{Sandbox, limit};
+use crate::sandbox::{Sandbox, free_address, limit};
 use fake_server::FakeServer;
 
 /// A socket of either kind.
@@ -39,10 +39,7 @@ struct Place {
 
 impl Place {
     fn new(more: &str) -> Place {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         let fake_server = FakeServer::http();
         let sandbox = Sandbox::empty();
         let text = format!("listen = \"{address}\"\n{more}");

@@ -1,4 +1,5 @@
 //! Installing and upgrading.
 
 mod install;
+mod plugin_install;
 mod upgrade;

@@ -1,8 +1,10 @@
 //! `upgrade`: which releases replace the program, and which do not.
 
+mod failures;
 mod server;
 
 use std::fs;
+use std::path::PathBuf;
 
 use ring::digest::{SHA256, digest};
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -82,6 +84,16 @@ fn flags(sandbox: &Sandbox) -> [String; 2] {
     })
 }
 
+/// The record of failed upgrades, which `failures` is about.
+const FAILED: &str = "host/usr/lib/mackerel-agent/failed";
+
+/// Everything below `host/` but that record.
+fn all_else(sandbox: &Sandbox) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let mut all = everything(sandbox);
+    all.retain(|(path, ..)| *path != sandbox.path(FAILED));
+    all
+}
+
 fn installed() -> Sandbox {
     let sandbox = host("bin/systemctl");
     let key = key_file(&sandbox);
@@ -128,7 +140,7 @@ fn a_newer_release_takes_the_place_of_the_program() {
             .stderr
             .contains("98.0.0, which is older than 99.0.0")
     );
-    assert_eq!(everything(&sandbox), after);
+    assert_eq!(all_else(&sandbox), after);
 }
 
 #[test]
@@ -199,7 +211,7 @@ fn what_is_not_right_is_not_installed() {
         let finished = run(&sandbox, "upgrade", &[&flags[0], &flags[1]]);
         assert_eq!(finished.code, Some(1), "{expected}");
         assert!(finished.stderr.contains(expected), "{}", finished.stderr);
-        assert_eq!(everything(&sandbox), before, "{expected}");
+        assert_eq!(all_else(&sandbox), before, "{expected}");
     };
     for (spoil, expected) in table {
         spoilt(&spoil, expected);
@@ -297,13 +309,15 @@ fn a_release_that_is_not_valid_now_is_not_installed() {
             "{why}: {}",
             finished.stderr
         );
-        assert_eq!(everything(&sandbox), before, "{why}");
+        assert_eq!(all_else(&sandbox), before, "{why}");
     }
     // The dates themselves are signed.
-    release_of(&sandbox, NEWER, &program(NEWER), &valid(-100, -1));
+    let expiry = day(-1);
+    let days = format!("issued {}\nexpires {expiry}\n", day(-100));
+    release_of(&sandbox, NEWER, &program(NEWER), &days);
     let text = sandbox
         .content("release/manifest")
-        .replace(&day(-1), &day(100));
+        .replace(&expiry, &day(100));
     sandbox.write("release/manifest", &text);
     let finished = run(&sandbox, "upgrade", &flags);
     assert!(
@@ -311,16 +325,23 @@ fn a_release_that_is_not_valid_now_is_not_installed() {
         "{}",
         finished.stderr
     );
-    assert_eq!(everything(&sandbox), before);
-    // (why this row exists, lines about the validity)
+    assert_eq!(all_else(&sandbox), before);
+    // (why this row exists, first and last day, as days from today)
     let table = [
-        ("the first and last day is today", valid(0, 0)),
-        ("it was signed where tomorrow has begun", valid(1, 2)),
+        ("the first and last day is today", 0, 0),
+        ("it was signed where tomorrow has begun", 1, 2),
     ];
-    for (at, (why, days)) in table.into_iter().enumerate() {
+    for (at, (why, first, last)) in table.into_iter().enumerate() {
         let version = format!("99.0.{at}");
-        release_of(&sandbox, &version, &program(&version), &days);
-        let finished = run(&sandbox, "upgrade", &flags);
+        let finished = loop {
+            let today = day(0);
+            release_of(&sandbox, &version, &program(&version), &valid(first, last));
+            let finished = run(&sandbox, "upgrade", &flags);
+            // At midnight another day begins meanwhile.
+            if day(0) == today {
+                break finished;
+            }
+        };
         assert_eq!(finished.code, Some(0), "{why}: {}", finished.stderr);
     }
 }
@@ -339,10 +360,10 @@ fn what_is_missing_is_asked_for() {
     );
     // (flags, expected message)
     let table: [(&[&str], &str); 3] = [
-        (&[], asked(key, "-key names a file")),
+        (&[], asked(key, "name its file with -key")),
         (
             &[&flags[1]],
-            asked(releases, "-from gives a directory or a URL"),
+            asked(releases, "name a directory or a URL with -from"),
         ),
         (&[&flags[0], &flags[1]], no_install),
     ];

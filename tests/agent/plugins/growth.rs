@@ -39,9 +39,9 @@ fn address_space(plugins: &str, runs: usize) -> u64 {
     });
     let size = poll_until(limit(100), "an end of all plugins", || {
         let done = fs::read(&log).map_or(0, |text| text.len());
-        // main, signal, poster, request, listener, and two threads that ask for the sizes of
-        // filesystems: for the description and for the rounds
-        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 7;
+        // main, signal, poster, request, listener, two threads that ask for the sizes of
+        // filesystems, for the description and for the rounds, and one that waits for a run
+        let is_idle = children(agent.pid()).is_empty() && status(&agent, "Threads:") <= 8;
         (done >= runs && is_idle).then(|| status(&agent, "VmSize:"))
     });
     agent.signal(Signal::TERM);

@@ -1,4 +1,8 @@
 //! Plugins as real processes.
 
+mod applets;
+mod check_log;
 mod growth;
+mod jobs;
 pub(crate) mod processes;
+mod recorded;

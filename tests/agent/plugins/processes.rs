@@ -208,7 +208,7 @@ fn nothing_leaks_into_a_plugin() {
     let rig = Rig::new(
         r#"
 [plugin.checks.look]
-command = "ls -l /proc/self/fd | grep -v '/proc/' | awk '/->/ { print $NF }' | sort -u >@@/fds; grep -E '^Sig(Blk|Ign)' /proc/self/status >@@/masks; exit 1"
+command = "ls -l /proc/self/fd | grep -v '/proc/' | sed -n 's/.* -> //p' | sort -u >@@/fds; grep -E '^Sig(Blk|Ign)' /proc/self/status >@@/masks; exit 1"
 "#,
     );
     let agent = rig.sandbox.start();

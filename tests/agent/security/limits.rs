@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::process::Agent;
-use crate::process_tree::{poll_until, text};
+use crate::process_tree::{children, poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::h2::{self, Server};
 use fake_server::{Act, Answer, FakeServer, Rule};
@@ -257,12 +257,12 @@ fn slow_limits_hold_whatever_a_plugin_prints() {
     for ((kind, why, fake_server, sandbox), mut agent) in runs.iter().zip(agents) {
         // A metric plugin is run for its graph definitions too.
         let count = if **kind == "metrics" { 2 } else { 1 };
-        poll_until(limit(60), "run", || {
+        poll_until(limit(200), "run", || {
             let ran = fs::read_to_string(sandbox.path("ran")).unwrap_or_default();
             (ran.len() >= count && !is_plugin_running(&agent)).then_some(())
         });
         if **kind == "metrics" && why.starts_with("values") {
-            fake_server.wait(limit(60), "values", |seen| {
+            fake_server.wait(limit(200), "values", |seen| {
                 let series = &seen.model.hosts.values().next()?.series;
                 series
                     .keys()
@@ -310,10 +310,13 @@ fn slow_limits_hold_with_an_otlp_destination_that_was_away() {
     assert!(excess.is_none(), "{excess:?}");
 }
 
-/// Whether the agent has a thread that runs a plugin.
+/// Whether the agent runs a plugin or reads what it has printed. A thread that waits for the next run
+/// sleeps.
 fn is_plugin_running(agent: &Agent) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
-    let names =
-        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
-    names.into_iter().any(|name| name.trim_end() == "plugin")
+    let stats =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let mut of_plugins = stats.filter(|stat| stat.contains(" (plugin) "));
+    let is_asleep = |stat: String| stat.contains(" (plugin) S ");
+    !children(agent.pid()).is_empty() || !of_plugins.all(is_asleep)
 }

@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
-use crate::fuse::Fuse;
+use crate::fuse::{Fuse, run_where_it_may_mount};
 use crate::process::{Agent, Finished, Signal};
 use crate::process_tree::{is_root, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit};
@@ -619,35 +619,7 @@ fn status_shows_what_systemd_says_of_a_stopped_unit() {
 /// Runs [`with_a_mount_that_hangs`] where it may mount a file system.
 #[test]
 fn status_shows_a_mount_that_hangs() {
-    let may_mount = fs::File::open("/dev/fuse").is_ok()
-        && Command::new("unshare")
-            .args(["-rm", "true"])
-            .status()
-            .is_ok_and(|status| status.success());
-    only_if!(!is_emulated(), "the emulator has no namespace of its own");
-    require!(
-        may_mount,
-        "no /dev/fuse, or no user namespaces: nothing can be mounted"
-    );
-    // With a time limit: if the test fails, the agent cannot end before the file system does.
-    let test = Command::new("timeout")
-        .args(["200", "unshare", "-rm"])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "service::status::with_a_mount_that_hangs",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&test.stdout);
-    eprintln!("{said}");
-    assert!(
-        test.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&test.stderr)
-    );
+    run_where_it_may_mount("service::status::with_a_mount_that_hangs", 200);
 }
 
 #[test]

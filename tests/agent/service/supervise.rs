@@ -66,7 +66,7 @@ fn the_child_is_this_program_with_the_same_flags() {
     let environ = text(child, "environ");
     for word in [
         "PATH=/sbin:/usr/sbin:/bin:/usr/bin:",
-        ":/opt/mackerel-agent/plugins/bin ",
+        ":/opt/mackerel-agent/plugins/bin:/usr/lib/mackerel-agent/applets ",
         "LANG=C ",
         "LC_ALL=C ",
     ] {
@@ -307,7 +307,7 @@ fn the_child_dies_with_its_supervisor() {
     let sandbox = Sandbox::of(&fake_server);
     let (agent, child) = start(&sandbox, &fake_server, &[]);
     agent.signal(Signal::KILL);
-    poll_until(limit(1), "end of the child", || {
+    poll_until(limit(20), "end of the child", || {
         (!is_alive(child)).then_some(())
     });
     assert_eq!(agent.wait_exit(limit(5)).signal, Some(9));

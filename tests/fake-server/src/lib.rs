@@ -38,7 +38,7 @@ mod values;
 pub use self::{
     http::{Answer, Request},
     model::{Host, Model},
-    otlp::times,
+    otlp::{points, times},
     print::Printer,
     record::Recorder,
     require::{is_ci, skip},

@@ -127,8 +127,9 @@ pub(super) fn lines(message: &[u8]) -> Vec<Line> {
             .flat_map(|scope| all(scope.bytes(), 2))
             .map(|metric| metric.bytes())
             .collect();
-        for metric in metrics {
-            points(metric, &mut table);
+        for (time, row) in metrics.into_iter().flat_map(rows) {
+            let time = utc(time).1;
+            table.row(std::iter::once(time).chain(row));
         }
         let resource = all(resource_metrics.bytes(), 1).next();
         let resource = resource.map(|resource| attributes(resource.bytes(), 1));
@@ -153,8 +154,21 @@ pub fn times(message: &[u8]) -> Vec<u64> {
         .collect()
 }
 
-/// Adds a row for each point of a metric.
-fn points(metric: &[u8], table: &mut Table) {
+/// A line for each point of the first round of a message, in order: metric, kind, attributes, value
+/// and unit.
+pub fn points(message: &[u8]) -> Vec<String> {
+    let round = all(message, 1).next().into_iter();
+    let scopes = round.flat_map(|resource| all(resource.bytes(), 2));
+    let metrics = scopes.flat_map(|scope| all(scope.bytes(), 2));
+    let rows = metrics.flat_map(|metric| rows(metric.bytes()));
+    rows.map(|(_, [metric, kind, attributes, value, unit])| {
+        format!("{metric} {kind} {attributes} {value} {unit}")
+    })
+    .collect()
+}
+
+/// For each point of a metric its Unix time, and metric, kind, attributes, value and unit.
+fn rows(metric: &[u8]) -> Vec<(u64, [String; 5])> {
     let text = |number| {
         let mut found = all(metric, number);
         let text = found.next().map(|field| field.text()).unwrap_or_default();
@@ -165,6 +179,7 @@ fn points(metric: &[u8], table: &mut Table) {
         let is_monotonic = all(data.bytes(), 3).any(|field| field.number() != 0);
         (if is_monotonic { "sum" } else { "up-down sum" }, data)
     });
+    let mut rows = Vec::new();
     for (kind, data) in gauges.chain(sums) {
         for point in all(data.bytes(), 1) {
             let point = point.bytes();
@@ -173,16 +188,17 @@ fn points(metric: &[u8], table: &mut Table) {
             let double = double.map(|field| f64::from_bits(field.number()).to_string());
             let integer = all(point, 6).next();
             let integer = integer.map(|field| field.number().cast_signed().to_string());
-            table.row([
-                utc(time / 1_000_000_000).1,
+            let row = [
                 text(1),
                 kind.to_owned(),
                 attributes(point, 7),
                 double.or(integer).unwrap_or_default(),
                 text(3),
-            ]);
+            ];
+            rows.push((time / 1_000_000_000, row));
         }
     }
+    rows
 }
 
 /// What was called, and its content.

@@ -100,7 +100,11 @@ fn diagnose_proxy_failure_has_its_cause_and_remedy() {
                  special characters as %XX";
     // (kind, cause, remedy)
     let table = [
-        (Kind::Proxy, "407, it wants another user or password", login),
+        (
+            Kind::Proxy,
+            "407, it requires another user or password",
+            login,
+        ),
         (Kind::Proxy, "it refuses user and password", login),
         (
             Kind::Proxy,

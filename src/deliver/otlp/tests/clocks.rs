@@ -119,3 +119,17 @@ fn date_of_the_server_corrects_a_clock_that_nobody_confirms() {
     assert!(taken[..wrong].iter().all(|time| *time >= 7_200));
     assert_eq!(taken[wrong..], minutes(wrong as i64, 10));
 }
+
+/// The wall clock and the time since the boot are cut to seconds at different phases.
+#[test]
+fn sums_start_at_the_same_second_in_every_round() {
+    let mut lab = Lab::new(|_, _| Taken);
+    for minute in 0..10 {
+        lab.clock.skew.set(minute % 2);
+        lab.run((minute as u64 + 1) * ROUND);
+    }
+    let calls = lab.calls();
+    let boots: Vec<u64> = calls.into_iter().flat_map(|call| call.boots).collect();
+    assert!(boots.len() > 8, "{boots:?}");
+    assert!(boots.iter().all(|boot| *boot == NOW - AGE), "{boots:?}");
+}

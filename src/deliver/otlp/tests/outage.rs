@@ -135,7 +135,7 @@ fn exporter_drops_what_is_refused_and_goes_on() {
             panic!("{why}: {events:?}");
         };
         assert!(
-            text.contains("; dropped 1 rounds; ") && text.ends_with(end),
+            text.contains("; rounds dropped: 1; ") && text.ends_with(end),
             "{text}"
         );
         assert_eq!(events[1], OtlpEvent::Working, "{why}");

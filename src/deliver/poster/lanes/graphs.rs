@@ -8,6 +8,7 @@ use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::parse::plugin::meta::Graph;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 /// Maximum number of bytes of definitions that wait for the server. A single plugin has up to 256

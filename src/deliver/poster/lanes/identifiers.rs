@@ -4,6 +4,7 @@ use crate::base;
 use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 /// The state of the look-ups. Their results are in [`Context::identities`].

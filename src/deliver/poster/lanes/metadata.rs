@@ -9,11 +9,12 @@ use crate::deliver::api::Api;
 use crate::deliver::metadata::{self, Metadata, Sent};
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::sys::cache::CacheFile;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 use crate::sys::root::FileError;
 
-/// The log target of metadata plugins.
-const TARGET: &str = "mackerel_agent::plugins::metadata";
+/// The log tag of metadata plugins.
+const TAG: &str = "metadata";
 
 /// The documents that wait, and the state of sending them.
 pub(crate) struct MetadataLane {
@@ -34,7 +35,8 @@ impl MetadataLane {
         for (name, plugin) in &config.metadata_plugins {
             let environment = |name: &str| env::var_os(name);
             let env = &plugin.command.env;
-            let path = metadata::cache_path(name, env, environment, &config.root);
+            let file = config.state_name(name);
+            let path = metadata::cache_path(&file, env, environment, &config.root);
             // If nothing may be saved below `root`, the documents that the server has are
             // remembered in memory.
             let is_volatile =
@@ -93,6 +95,6 @@ impl Lane for MetadataLane {
 
 fn warn(name: &str, result: Result<(), FileError>) {
     if let Err(error) = result {
-        log::warn!(target: TARGET, "plugin.metadata.{name}: {}", base::report(&error));
+        log::warn!(tag: TAG, "plugin.metadata.{name}: {}", base::report(&error));
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::base;
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Clock, Moment};
+use crate::base::url::without_secrets;
 use crate::deliver::api::{Api, Verdict};
 use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::lane::{Context, Lane, Step};
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 /// Longest pause between two attempts to register.
@@ -94,7 +96,10 @@ impl Lane for RegistrationLane {
         if let Some(host) = registration.host() {
             let (name, id) = (host.name.clone(), host.id.clone());
             self.log.succeeded(|| "the server answers again".to_owned());
-            log::info!("Start: hostName = {name}, hostID = {id}");
+            log::info!(
+                "Start: apibase = {}, hostName = {name}, hostID = {id}",
+                without_secrets(&context.config.apibase)
+            );
             (context.events)(PosterEvent::Registered { id, name });
             context.read_server_time(api, clock);
         }

@@ -9,6 +9,7 @@ use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::deliver::queue::{Queue, Sent};
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 use crate::wire::check::Report;
 
@@ -125,6 +126,11 @@ impl Lane for ReportsLane {
         };
         let id = match context.id_of(self.queue.destination(&batch)) {
             Identified::As(id) => id,
+            // No host is looked up at a stop.
+            Identified::NotYet if context.stop.is_some() => {
+                self.queue.park(&batch);
+                return Step::Idle;
+            }
             Identified::NotYet => {
                 let later = Sent::Later(Duration::ZERO);
                 self.queue.done(&batch, later, now);

@@ -8,14 +8,14 @@ use crate::base::backoff::{Backoff, STOPPING};
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
 use crate::base::json::Json;
 use crate::base::values::Values;
-use crate::deliver::api::{Api, ApiError};
+use crate::deliver::api::{Api, ApiError, Verdict};
 use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step, asked_pause};
 use crate::deliver::spool::{Batch, Condemned, Destination, Spool};
 use crate::sys::digest;
-use crate::sys::log as backend;
+use crate::sys::log;
 use crate::sys::log_once::LogOnce;
 
 /// Longest pause between two attempts. An unreachable server gets no more requests than a reachable
@@ -40,6 +40,9 @@ pub(crate) struct ValuesLane {
     last_post: Option<Moment>,
     /// Number of requests in a row whose values the server rejected.
     rejected: u32,
+    /// Until when the values of other hosts wait, because the server refused some. `None` if it has
+    /// accepted some since.
+    others_held: Option<Moment>,
     backoff: Backoff,
     log: LogOnce,
 }
@@ -51,6 +54,7 @@ impl Default for ValuesLane {
             due: None,
             last_post: None,
             rejected: 0,
+            others_held: None,
             backoff: Backoff::up_to(PAUSE),
             log: LogOnce::default(),
         }
@@ -123,7 +127,7 @@ impl ValuesLane {
 
     /// Handles the success of `batch`. `is_left` is whether more of what waits can be sent.
     fn accepted(&mut self, batch: &Batch, is_left: bool, context: &Context, now: Moment) {
-        backend::debug("command", format_args!("posted {} rounds", batch.len()));
+        log::debug("command", format_args!("posted {} rounds", batch.len()));
         self.rejected = 0;
         let is_first = self.last_post.replace(now).is_none();
         self.backoff.succeeded();
@@ -143,11 +147,24 @@ impl ValuesLane {
         self.due = is_left.then_some(Moment(now.0 + self.next_pause(CATCH_UP_PAUSE)));
     }
 
+    /// Holds the values of other hosts after a refusal of a request that had some, and schedules
+    /// one with the values of this host alone.
+    fn hold_others(&mut self, why: &str, step: Step, now: Moment) -> Step {
+        self.rejected = 0;
+        let until = Moment(now.0 + REFUSED_PAUSE);
+        if self.others_held.replace(until).is_none() {
+            log::warn!("{why}; the values of custom_identifier hosts are kept");
+        }
+        self.due = Some(Moment(now.0 + CATCH_UP_PAUSE));
+        step
+    }
+
     /// Handles the rejection of `batch`: bisects it until the rejected value is found, and drops
-    /// that.
+    /// that. `may_hold` is whether the values of other hosts can be held.
     fn reject(
         &mut self,
         batch: &Batch,
+        may_hold: bool,
         error: &ApiError,
         context: &Context,
         clock: &dyn Clock,
@@ -165,9 +182,12 @@ impl ValuesLane {
         }
         self.rejected += 1;
         let is_all = self.rejected >= REJECTIONS;
+        if is_all && may_hold {
+            return self.hold_others(&why, Step::Refused, clock.moment());
+        }
         if is_all {
             // The cause is the server: more than one or two values are rejected.
-            let why = format!("{why}; whatever it is sent");
+            let why = format!("{why}; so are all other values");
             context.report_failure(&mut self.log, error.failed_step(), why, clock);
         }
         let pause = self.next_pause(if is_all {
@@ -227,9 +247,10 @@ impl Lane for ValuesLane {
         if expired > 0 {
             log::warn!("{expired} rounds of values lost: the server takes none older than a day");
         }
+        let is_held = self.others_held.is_some_and(|until| clock.moment() < until);
         let id_of = |destination: Option<&str>| match context.id_of(destination) {
-            Identified::As(id) => Some(id),
-            Identified::NotYet | Identified::Absent => None,
+            Identified::As(id) if destination.is_none() || !is_held => Some(id),
+            _ => None,
         };
         let is_known = |destination: Option<&str>| id_of(destination).is_some();
         // While requests fail, they are kept small.
@@ -242,20 +263,32 @@ impl Lane for ValuesLane {
             self.due = None;
             return Step::Idle;
         }
+        let mut has_others = false;
         let posted = {
             let values = self.spool.values(&batch);
-            let mut values =
-                values.filter_map(|(to, time, name, value)| Some((id_of(to)?, time, name, value)));
+            let mut values = values.filter_map(|(to, time, name, value)| {
+                has_others |= to.is_some();
+                Some((id_of(to)?, time, name, value))
+            });
             api.post_metrics(&mut || values.next())
         };
+        let may_hold = has_others && !self.backoff.is_stopping();
         match posted {
             Ok(()) => {
                 self.spool.posted(&batch);
+                if has_others {
+                    self.others_held = None;
+                }
                 let is_left = !self.spool.batch(&is_known).is_empty();
                 self.accepted(&batch, is_left, context, clock.moment());
                 Step::Sent
             }
-            Err(error) if error.condemns_content() => self.reject(&batch, &error, context, clock),
+            Err(error) if error.condemns_content() => {
+                self.reject(&batch, may_hold, &error, context, clock)
+            }
+            Err(error) if may_hold && error.verdict() == Verdict::Refused => {
+                self.hold_others(&base::report(&error), Step::Later, clock.moment())
+            }
             Err(error) => self.retry_after(&error, context, clock),
         }
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::base::clock::Unix;
 use crate::sys::journal::Disk;
+use crate::sys::log;
 use crate::wire::check;
 
 /// What an earlier agent has left, apart from the rounds, which go into the spool.
@@ -48,7 +49,7 @@ impl Persister {
         if strange > 0 {
             let path = journal.path();
             log::warn!(
-                "{strange} records in {} make no sense, and are lost",
+                "{strange} records in {} are invalid, and are lost",
                 path.display()
             );
         }

@@ -75,7 +75,11 @@ impl Rig {
         identifiers: &[&str],
         rule: impl Fn(&Call) -> Option<u16> + Send + 'static,
     ) -> Rig {
-        let mut rig = Rig::new(true, rule);
+        Rig::new(true, rule).identified(identifiers)
+    }
+
+    /// The same rig, whose plugins report for these hosts.
+    fn identified(mut self, identifiers: &[&str]) -> Rig {
         let mut config = with_status_at_the_end();
         for (at, identifier) in identifiers.iter().enumerate() {
             let text = format!(
@@ -83,10 +87,9 @@ impl Rig {
             );
             config.read(text.as_bytes()).unwrap();
         }
-        let now = rig.clock.moment();
-        rig.poster.context.config = config;
-        rig.poster.configure_plugins(now);
-        rig
+        self.poster.context.config = config;
+        self.poster.configure_plugins(self.clock.moment());
+        self
     }
 }
 
@@ -255,6 +258,64 @@ fn values_of_another_host_wait_until_it_is_known() {
         .iter()
         .filter(|line| line.contains("customIdentifier=other"));
     assert!((2..12).contains(&asked.count()));
+}
+
+#[test]
+fn values_that_are_refused_for_another_host_do_not_delay_those_of_this_one() {
+    const HOUR: u64 = 60 * 60;
+    const OTHER: &str = "yyy1234567890";
+    // (why this row exists, status for the other host's values, number of them in each minute)
+    let table = [
+        ("the other host is retired", 404, 30),
+        ("it belongs to somebody else", 403, 30),
+        ("one of its values is bad", 400, 1),
+        ("all of its values are bad", 400, 30),
+    ];
+    for (why, status, count) in table {
+        let rule = move |call: &Call| {
+            let is_bad = call.at < HOUR && call.line == TSDB && call.body.contains(OTHER);
+            Some(if is_bad { status } else { 200 })
+        };
+        let found = r#"{"id":"yyy1234567890","name":"o","status":"working"}"#;
+        let look: Look = Box::new(|_| Some(Ok(Place::default())));
+        let mut rig = Rig::placed(true, look, (found, ""), rule)
+            .identified(&["other"])
+            .minutes(0, 70);
+        for minute in 0..60 {
+            let mut values = Values::default();
+            for value in 0..count {
+                values.put(format!("custom.v{value}"), 1.0);
+            }
+            let stamp = stamp(START + minute * 60);
+            let round = PosterCommand::Round(stamp, Some("other".into()), values.into());
+            rig = rig.order(minute * 60 + 1, round);
+        }
+        rig.run_until(HOUR + 600);
+        let mut own = Vec::new();
+        for call in rig.calls.lock().unwrap().iter() {
+            if call.line != TSDB || rule(call) != Some(200) {
+                continue;
+            }
+            let values: Vec<serde_json::Value> = serde_json::from_str(&call.body).unwrap();
+            for value in values.iter().filter(|value| value["hostId"] == ID) {
+                let minute = value["value"].as_u64().unwrap();
+                let took = call.at - minute * 60;
+                assert!(took <= 75, "{why}: minute {minute} arrives after {took} s");
+                own.push(minute);
+            }
+        }
+        own.sort_unstable();
+        assert!(own.into_iter().eq(0..70), "{why}");
+        assert!(rig.poster.lanes.values.spool.is_empty(), "{why}");
+        let posts = rig.times(TSDB).len();
+        // A retry every five minutes, with the bisection of what is bad.
+        let most = if status == 400 {
+            70 + 12 * 60
+        } else {
+            70 + 12 * 3
+        };
+        assert!(posts <= most, "{why}: {posts} requests");
+    }
 }
 
 #[test]

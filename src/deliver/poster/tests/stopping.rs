@@ -195,6 +195,98 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
     assert_eq!(disk.drive().touches, 0, "nothing is left");
 }
 
+/// The look-up of the host gets no answer, and is not repeated at a stop.
+#[test]
+fn stop_does_not_wait_for_a_host_that_is_not_known() {
+    // (why this row exists, whether reports of this host wait too, whether they can be saved)
+    let table = [
+        ("alone", false, false),
+        ("beside reports of this host", true, false),
+        ("all is saved", true, true),
+    ];
+    for (why, has_own, is_kept) in table {
+        let disk = ScriptedDisk::default();
+        let rule = |call: &Call| (!call.line.contains('?')).then_some(200);
+        let mut rig = Rig::new(true, rule).with_plugins_for(&["other"]);
+        if is_kept {
+            rig = rig.kept_on(&disk, false);
+        }
+        let other = Some("other".to_owned());
+        for destination in [other].into_iter().chain(has_own.then_some(None)) {
+            let report = Report {
+                name: "c".to_owned(),
+                status: CheckStatus::Critical,
+                message: "m".to_owned(),
+                occurred_at: Unix(START + 88),
+                notification_interval: None,
+                max_check_attempts: None,
+            };
+            let order = PosterCommand::Report {
+                destination,
+                report,
+                is_urgent: false,
+            };
+            rig = rig.order(88, order);
+        }
+        let mut rig = rig.stop_at(90);
+        let expected = if is_kept {
+            Outcome::Delivered
+        } else {
+            Outcome::Undelivered {
+                values: 0,
+                reports: 1,
+            }
+        };
+        assert_eq!(rig.run_until(200), Some(expected), "{why}");
+        let took = rig.clock.unix().0 - START - 90;
+        assert!(took <= 2, "{why}: {took} s");
+        let calls = rig.calls();
+        let reported = calls.iter().filter(|(_, line)| line.contains("checks"));
+        assert_eq!(reported.count(), usize::from(has_own), "{why}");
+    }
+}
+
+/// Values wait for the host's own second, and reports for the next full minute, so that something
+/// waits at every time.
+#[test]
+fn spool_is_written_only_for_what_is_not_delivered_in_time() {
+    const DAY: u64 = 24 * 60;
+    // (why this row exists, the minute whose values cannot be delivered)
+    let table = [
+        ("at the end of a day", DAY),
+        ("in the middle of it", 601),
+        ("nearly at the start", 1),
+    ];
+    for (why, minute) in table {
+        let disk = ScriptedDisk::default();
+        let rule = move |call: &Call| (call.line != TSDB || call.at < minute * 60).then_some(200);
+        let mut rig = Rig::new(true, rule)
+            .kept_on(&disk, false)
+            .minutes(0, minute + 10);
+        for minute in 0..minute + 10 {
+            let report = Report {
+                name: "c".to_owned(),
+                status: CheckStatus::Critical,
+                message: "m".to_owned(),
+                occurred_at: Unix(START + minute * 60 + 8),
+                notification_interval: None,
+                max_check_attempts: None,
+            };
+            let order = PosterCommand::Report {
+                destination: None,
+                report,
+                is_urgent: false,
+            };
+            rig.orders.push_back((minute * 60 + 8, order));
+        }
+        rig.orders.make_contiguous().sort_by_key(|(at, _)| *at);
+        rig.run_until(minute * 60);
+        assert_eq!(disk.drive().touches, 0, "{why}");
+        rig.run_until(minute * 60 + 270);
+        assert!(disk.get("spool").is_some(), "{why}");
+    }
+}
+
 /// What an earlier agent has saved for a host is dropped if the host does not exist, or if no
 /// plugin reports for it any more.
 #[test]

@@ -86,6 +86,25 @@ fn only_the_reports_that_are_refused_are_lost() {
     }
 }
 
+/// In between, values and the rest are sent.
+#[test]
+fn requests_that_hang_are_not_made_one_after_the_other() {
+    let mut queue = Queue::new(moment(0));
+    for destination in [None, Some("other")] {
+        queue.push(destination, report(0, 0, ""), true, moment(0));
+    }
+    let mut now = 0;
+    for at in 0..10 {
+        now = now.max(queue.due().unwrap().0.as_secs());
+        let batch = queue.batch(moment(now)).unwrap();
+        let destination = [None, Some("other")][at % 2];
+        assert_eq!(queue.destination(&batch), destination, "{now}");
+        now += 30;
+        assert!(queue.done(&batch, Sent::Silence, moment(now)).is_none());
+        assert!(queue.due() > Some(moment(now)), "{now}");
+    }
+}
+
 #[test]
 fn a_request_that_took_long_is_not_repeated_at_once() {
     let mut queue = Queue::new(moment(0));

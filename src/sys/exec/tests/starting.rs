@@ -107,6 +107,20 @@ fn command_environment_is_the_agents_plus_the_changes() {
     );
 }
 
+/// Prints "alone" if the shell leads its process group and its session.
+const IS_ALONE: &str = "read pid name state parent group session rest </proc/$$/stat; \
+                        [ $pid.$pid = $group.$session ] && echo alone";
+
+#[test]
+fn command_leads_a_session_without_the_callers_terminal() {
+    let alone = sh(IS_ALONE, &ample());
+    assert_eq!(text(&alone.stdout), "alone\n");
+    if Setting::of_agent().is_root {
+        let alone = run_as("nobody", &["/bin/sh", "-c", IS_ALONE], &no_sudo(true)).unwrap();
+        assert_eq!(text(&alone.stdout), "alone\n");
+    }
+}
+
 /// The outcome of `argv` run as `user`.
 fn run_as(user: &str, argv: &[&str], setting: &Setting) -> Result<Outcome, ExecError> {
     let (_stop, sign) = stop().unwrap();

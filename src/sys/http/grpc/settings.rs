@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::Channel;
-use crate::sys::http::dial::{Access, Dialer};
+use crate::sys::http::dial::{Access, Dialer, Via};
 use crate::sys::http::error::SetupError;
 use crate::sys::http::field;
 use crate::sys::http::h2::hpack;
@@ -54,6 +54,7 @@ impl Channel {
             user_agent: &settings.user_agent,
             proxy: &settings.proxy,
             ca_file: settings.ca_file.as_deref(),
+            via: Via::default(),
         };
         let peer = access.peer(&mut settings.roots)?;
         Ok(Channel {

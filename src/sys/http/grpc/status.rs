@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
 use percent_encoding::percent_decode;
 
 use super::{Error, Kind, PREFIX, prefix};
+use crate::base::base64;
 use crate::sys::http::h2::{Answer, Field};
 use crate::sys::log::excerpt;
 
@@ -151,9 +150,7 @@ pub(super) fn read(answer: Answer) -> Result<Vec<u8>, Wrong> {
     if code != Code::Ok {
         let text: Cow<'_, [u8]> = percent_decode(last("grpc-message").unwrap_or_default()).into();
         // Both forms are in use: with padding, and without.
-        let details = last("grpc-status-details-bin").unwrap_or_default();
-        let details = details.split(|byte| *byte == b'=').next();
-        let details = BASE64_STANDARD_NO_PAD.decode(details.unwrap_or_default());
+        let details = base64::decode(last("grpc-status-details-bin").unwrap_or_default());
         return Err(Wrong {
             code,
             text: shown(&text),

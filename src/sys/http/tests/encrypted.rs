@@ -45,7 +45,7 @@ fn tls_failures_are_reported() {
                 Step::Say("HTTP/1.1 400 Bad Request\r\n\r\n"),
                 Step::Wait,
             ],
-            "Tls: TLS with api.example:443: what the peer says is no TLS",
+            "Tls: TLS with api.example:443: the peer does not speak TLS",
         ),
         (
             vec![Step::Hear],
@@ -77,7 +77,7 @@ fn proxy_that_refuses_is_named_without_the_password() {
     assert_eq!(
         told(http.exchange(&GET), port),
         "Proxy: ask proxy 127.0.0.1:PORT for api.example:443: \
-         407, it wants another user or password"
+         407, it requires another user or password"
     );
     let request = served.join().unwrap().concat();
     assert!(request.starts_with("0 CONNECT api.example:443 HTTP/1.1\r\n"));
@@ -93,7 +93,7 @@ fn proxy_serves_connections_without_tls_too() {
     let established = "HTTP/1.1 200 Connection established\r\n\r\n".to_owned();
     let (port, served) = serve(vec![vec![Step::Answer(established), ok("a")]]);
     let mut http = client(Settings {
-        proxy: proxy::Rules::read(|name| {
+        proxy: proxy::Rules::read(&|name| {
             (name == "http_proxy").then(|| format!("http://u:p@127.0.0.1:{port}"))
         }),
         ..settings("http://api.example:8080".to_owned())
@@ -124,6 +124,6 @@ fn proxy_can_be_reached_over_tls() {
     });
     assert_eq!(
         told(http.exchange(&GET), port),
-        "Tls: TLS with api.example:443: what the peer says is no TLS"
+        "Tls: TLS with api.example:443: the peer does not speak TLS"
     );
 }

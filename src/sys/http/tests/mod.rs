@@ -51,7 +51,7 @@ fn impatient(port: u16) -> Http {
 
 /// Settings with a proxy at `url` and no exceptions.
 fn through(url: String) -> proxy::Rules {
-    proxy::Rules::read(move |name| name.ends_with("S_PROXY").then(|| url.clone()))
+    proxy::Rules::read(&|name| name.ends_with("S_PROXY").then(|| url.clone()))
 }
 
 /// The port of a proxy on loopback, and a client of `https://api.example` that uses it. The proxy

@@ -326,7 +326,7 @@ fn a_compressed_answer_is_reported_by_name() {
         let answer = http.exchange(&GET).unwrap();
         assert_eq!(answer.encoding.as_deref(), expected, "{value}");
         assert_eq!(answer.body.is_empty(), expected.is_some(), "{value}");
-        match (http.download("/", 100), expected) {
+        match (http.download(Method::Get, "/", None, 100), expected) {
             (Ok(file), None) => assert_eq!(file.content.len(), 4),
             (Ok(_), Some(_)) => panic!("{value}"),
             (Err(error), _) => {
@@ -501,7 +501,7 @@ fn settings_that_cannot_work_are_refused_without_their_secrets() {
         (
             |s| {
                 s.base = "https://api.example".to_owned();
-                s.proxy = proxy::Rules::read(|_| Some("ftp://u:s3cret@p".to_owned()));
+                s.proxy = proxy::Rules::read(&|_| Some("ftp://u:s3cret@p".to_owned()));
             },
             "HTTPS_PROXY is no usable URL: its scheme is none of http, https and socks5",
         ),

@@ -34,7 +34,7 @@ impl Victim {
             let mut agent = sandbox.start();
             if life == 0 {
                 // Checks start only after a successful post.
-                fake_server.wait(limit(30), "report", |seen| {
+                fake_server.wait(limit(100), "report", |seen| {
                     let mut reports = seen.to("POST", "/api/v0/monitoring/checks/report");
                     reports.next().map(drop)
                 });

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::{NEWER, flags, installed, names, program, release};
-use crate::packages::install::everything;
+use super::{NEWER, all_else, flags, installed, names, program, release};
 use crate::process::Finished;
 use crate::sandbox::{Sandbox, is_emulated, limit};
 use fake_server::{Act, Answer, FakeServer, Rule};
@@ -110,7 +109,7 @@ fn nothing_is_changed_by(table: &[Wrong]) {
         for (version, wrong, expected) in table {
             scope.spawn(move || {
                 let servers = Servers::start();
-                let before = everything(&servers.sandbox);
+                let before = all_else(&servers.sandbox);
                 let finished = servers.upgrade(version, &|servers| {
                     wrong(servers);
                     servers.serve();
@@ -119,7 +118,7 @@ fn nothing_is_changed_by(table: &[Wrong]) {
                 let said = &finished.stderr;
                 assert!(said.contains(expected), "{expected}: {said}");
                 assert!(!said.contains("sig="), "a query is a secret: {said}");
-                assert_eq!(everything(&servers.sandbox), before, "{expected}");
+                assert_eq!(all_else(&servers.sandbox), before, "{expected}");
             });
         }
     });

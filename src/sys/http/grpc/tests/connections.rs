@@ -113,7 +113,7 @@ fn grpc_goes_through_a_proxy() {
         let channel = channel(Settings {
             insecure,
             ca_file: Some(trust.0.clone()),
-            proxy: Rules::read(|name| {
+            proxy: Rules::read(&|name| {
                 name.ends_with("_PROXY")
                     .then(|| format!("http://u:p@127.0.0.1:{port}"))
                     .filter(|_| name != "NO_PROXY")

@@ -145,7 +145,7 @@ fn grpc_call_ends_at_its_deadline() {
     let server = Server::plain();
     let channel = plain(server.port);
     server.answer(Answer::ok("late").delay(Duration::from_secs(5)));
-    let answer = channel.call(PATH, b"", Deadline::after(Duration::from_millis(100)));
+    let answer = channel.call(PATH, b"", Deadline::after(Duration::from_secs(1)));
     let expected = "Unknown DEADLINE_EXCEEDED: call 127.0.0.1:PORT: timed out";
     assert_eq!(told(answer, server.port), expected);
     // Its answer is not taken for that of the next.

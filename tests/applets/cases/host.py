@@ -1,0 +1,265 @@
+"""Checks of the machine: check-disk, check-load, check-procs, check-uptime, check-mailq."""
+
+import stage
+from rows import HELP, USAGE, Loose, Mask, Row
+
+# Days, hours, minutes and seconds since boot.
+UPTIME = (
+    Loose(r"(\d+) day\(s\)", 1),
+    Loose(r"(\d+) hour\(s\)", 23),
+    Loose(r"(\d+) minute\(s\)", 59),
+    Loose(r"\((\d+) second\(s\)\)", 60),
+)
+# Figures of this machine's own disks.
+# Ids of processes.
+PID = (Mask(r"; pid (\d+)", "PID"),)
+DISK = (Loose(r": (-?[\d.]+) [A-Za-z]+[,;]", 300), Loose(r"percentage: ([\d.]+)", 1), Loose(r"inodes ([\d.]+)", 1))
+
+
+def disk(arguments, why, **more):
+    return Row("check-disk", arguments, why, **more)
+
+
+def load(arguments, why, **more):
+    return Row("check-load", arguments, why, **more)
+
+
+def procs(arguments, why, **more):
+    return Row("check-procs", arguments, why, **more)
+
+
+def uptime(arguments, why, **more):
+    return Row("check-uptime", arguments, why, loose=UPTIME, **more)
+
+
+def mailq(arguments, why, count=0, **more):
+    return Row("check-mailq", arguments, why, files=more.pop("files", stage.mail(count)), **more)
+
+
+# Documented differences (docs/applets.md).
+LIMIT = "what is wrong with a limit is said in other words"
+DASH = "a value may begin with a dash"
+KILO = "kB is 1024 bytes"
+MEGA = "MB is a unit as well"
+DEVICE = "a device is accepted"
+ONCE = "a mount point is listed once"
+PATTERN = "what is wrong with an expression is said in other words"
+PS = "there is no ps among the processes"
+LONG = "a list above 1 MiB is not counted"
+PROGRAM = "the message is what the program wrote to standard error"
+
+ROWS = [
+    disk("--help", "the flags", kind=HELP),
+    disk("-p $SMALL", "no limit: OK"),
+    disk("-w 80% -c 10% -p $SMALL", "a warning: 75 % are free"),
+    disk("-w 80% -c 76% -p $SMALL", "critical"),
+    disk("-w 75% -c 75% -p $SMALL", "exactly the limits"),
+    disk("-w 7 -c 1 -p $SMALL", "megabytes: 6 are free"),
+    disk("-w=6 -c=6 -p $SMALL", "exactly the limits"),
+    disk("--warning 80% --critical 10% --path $SMALL", "long names"),
+    disk("--warning=80% --critical=76% --path=$SMALL", "long names with an equals sign"),
+    disk("-w80% -c10% -p$SMALL", "values attached"),
+    disk("-w 74.9% -c 1.5% -p $SMALL", "fractions"),
+    disk("-W 95% -p $SMALL", "a warning: 89 % of the inodes are free"),
+    disk("-K 90% -p $SMALL", "critical inodes"),
+    disk("-W 50% -K 10% -w 10% -c 5% -p $SMALL", "all four, OK"),
+    disk("-W 95% -K 10% -c 80% -p $SMALL", "critical by one, a warning by another"),
+    disk("--iwarning=50% --icritical=90% -p $SMALL", "long names"),
+    disk("-W 10 -p $SMALL", "inodes are in percent"),
+    disk("-K x% -p $SMALL", "no number", differs={"stdout": LIMIT}),
+    disk("-w x -p $SMALL", "no number", differs={"stdout": LIMIT}),
+    disk("-w x% -p $SMALL", "no number", differs={"stdout": LIMIT}),
+    disk("-c '' -p $SMALL", "an empty limit", differs={"stdout": LIMIT}),
+    disk("-w % -p $SMALL", "a sign alone", differs={"stdout": LIMIT}),
+    disk("-w 10%% -p $SMALL", "two signs"),
+    disk("-u bytes -w 7000000 -p $SMALL", "bytes"),
+    disk("-u kB -w 7 -p $SMALL", "kB, which divides by a million all the same",
+         differs={"exit": KILO, "stdout": KILO}),
+    disk("-u MB -w 7 -p $SMALL", "MB is the default, but no value that may be given",
+         differs={"exit": MEGA, "stdout": MEGA}),
+    disk("-u GB -w 1 -p $SMALL", "GB"),
+    disk("--units=tb -c 1 -p $SMALL", "TB, in small letters"),
+    disk("-u furlong -p $SMALL", "an unknown unit"),
+    disk("-p $UNLIMITED", "no inodes: they are not shown"),
+    disk("-p $UNLIMITED -W 10%", "no inodes, but a limit of them"),
+    disk("-p $SMALL -p $UNLIMITED", "two, the fuller one first"),
+    disk("-p $UNLIMITED -p $SMALL -w 90%", "one is over"),
+    disk("-p $SMALL/", "a slash at the end"),
+    disk("-p $SMALL/data", "a file below it"),
+    disk("-p /dev/quokka", "a device", differs={"exit": DEVICE, "stdout": DEVICE}),
+    disk("-p $DIR/missing", "no mount"),
+    disk("-p $SMALL -p $DIR/missing", "one of two is no mount"),
+    disk("-p $SMALL -x $UNLIMITED", "-x besides -p"),
+    disk("-N tmpfs -p $SMALL", "a type and a path"),
+    disk("-N ext9 -p $SMALL", "no such type"),
+    disk("-X tmpfs -p $SMALL", "a path that is excluded by its type"),
+    disk("-N tmpfs -X tmpfs", "nothing is left"),
+    disk("-w 10", "every mount", differs={"stdout": ONCE}, loose=DISK, host=True),
+    disk("-A -p $SMALL", "-A takes all of them", differs={"stdout": ONCE}, loose=DISK, host=True),
+    disk("-x $SMALL -x $UNLIMITED", "all but two", differs={"stdout": ONCE}, loose=DISK, host=True),
+    disk("-X tmpfs -x /", "without a type and a mount", loose=DISK, host=True),
+    disk("-N tmpfs", "one type", differs={"stdout": ONCE}, loose=DISK, host=True),
+    disk("-p / -w 0% -c 0%", "the root", loose=DISK, host=True),
+    disk("-p $SMALL -w -5", "a negative number after a short name: flags of text do not take it", kind=USAGE,
+         differs={"exit": DASH, "stdout": DASH, "stderr": DASH}),
+    disk("-p $SMALL -w=-5", "a negative number"),
+    disk("-p $SMALL -w", "no value", kind=USAGE),
+    disk("-p $SMALL --bogus", "an unknown flag", kind=USAGE),
+    disk("-p $SMALL -w 80% -w 10%", "the last of two values is used"),
+    disk("-p $SMALL extra", "words are ignored"),
+    disk("-w NaN -c NaN -p $SMALL", "no number is less than NaN"),
+    disk("-w Inf -p $SMALL", "more than any"),
+    disk("-w 1e1 -p $SMALL", "an exponent"),
+    disk("-w 0x10 -p $SMALL", "a hexadecimal number without an exponent", differs={"stdout": LIMIT}),
+    disk("-w +10 -p $SMALL", "a plus sign"),
+    disk("-w 1_0 -p $SMALL", "an underscore"),
+    #
+    load("", "both are required", kind=USAGE),
+    load("-w 1,2,3", "one is missing", kind=USAGE),
+    load("--help", "the flags", kind=HELP),
+    load("-w 1,2,3 -c 4,5,6", "under all"),
+    load("-w 0.4,2,3 -c 4,5,6", "one minute is over"),
+    load("-w 1,1,3 -c 4,5,6", "five minutes"),
+    load("-w 1,2,1 -c 4,5,6", "fifteen minutes"),
+    load("-w 1,2,3 -c 4,1,6", "critical"),
+    load("-w 1,2,1 -c 4,5,1", "both"),
+    load("-w 0.5,1.25,2 -c 0.5,1.25,2", "exactly the limits"),
+    load("--warning 0.1,9,9 --critical 9,9,9", "long names"),
+    load("--warning=0.1,9,9 --critical=0.2,9,9", "long names with an equals sign"),
+    load("-w0.1,9,9 -c9,9,9", "values attached"),
+    load("-w=0.1,9,9 -c=9,9,9", "short names with an equals sign"),
+    load("-r -w 0.3,9,9 -c 9,9,9", "by processor", host=True),
+    load("--percpu -w 9,9,9 -c 9,9,0.1", "by processor", host=True),
+    load("-rw 9,9,9 -c 9,9,9", "combined short names", host=True),
+    load("-w 1 -c 1,2,3", "one number"),
+    load("-w 1,2 -c 1,2,3", "two numbers"),
+    load("-w 1,2,3,4 -c 1,2,3", "four numbers"),
+    load("-w 1,2,3 -c x,2,3", "no number", differs={"stdout": LIMIT}),
+    load("-w 1,2, -c 1,2,3", "an empty number", differs={"stdout": LIMIT}),
+    load("-w '1, 2, 3' -c 4,5,6", "spaces", differs={"stdout": LIMIT}),
+    load("-w '' -c ''", "empty"),
+    load("-w -1,9,9 -c 9,9,9", "a value with a dash", kind=USAGE, differs={"stdout": DASH, "stderr": DASH}),
+    load("-w=-1,9,9 -c 9,9,9", "a negative number"),
+    load("-w 9,9,9 -c 9,9,9 -w 0,0,0", "the last of two values is used"),
+    load("-w 9,9,9 -c 9,9,9 --bogus", "an unknown flag", kind=USAGE),
+    load("-w 9,9,9 -c 9,9,9 -rz", "an unknown one after a known one", kind=USAGE),
+    load("-w 9,9,9 -c 9,9,9 extra", "words are ignored"),
+    load("-w inf,inf,inf -c nan,nan,nan", "infinity and NaN"),
+    load("-w 1e-1,9,9 -c 9,9,9", "an exponent"),
+    load("-w 9,9,9 -c", "no value", kind=USAGE),
+    #
+    procs("--help", "the flags", kind=HELP),
+    procs("-p quokka", "three, and one that has ended"),
+    procs("-p quokka-alpha", "two"),
+    procs("-p 'quokka-(alpha|beta)'", "an expression"),
+    procs("-p quokka-alpha -p quokka-beta", "two patterns, each counted"),
+    procs("-p quokka-alpha -p quokka-none", "one without a process"),
+    procs("-p quokka-none", "none: critical"),
+    procs("-p quokka-none -C 0", "none: a warning"),
+    procs("-p quokka-none -C 0 -W 0", "none may be"),
+    procs("-p quokka-alpha -w 1", "more than the warning's"),
+    procs("-p quokka-alpha -w 1 -c 1", "more than both"),
+    procs("-p quokka-alpha -w 2 -c 2", "exactly the limits"),
+    procs("-p quokka-alpha -w 0 -c 5", "zero is a limit"),
+    procs("-p quokka-alpha -W 3", "fewer than the warning's"),
+    procs("-p quokka-alpha -C 3", "fewer than the critical one"),
+    procs("-p quokka-alpha --warn-over 1", "an older name"),
+    procs("-p quokka-alpha --warn-under 3", "an older name"),
+    procs("-p quokka-alpha --warning-over=1 --critical-over=9", "long names with an equals sign"),
+    procs("-p quokka-alpha --warning-under 9 --critical-under 1", "long names"),
+    procs("-pquokka-alpha -w1 -c9", "values attached"),
+    procs("-p quokka -x beta", "an exclusion"),
+    procs("-p quokka-alpha -x '('", "an exclusion that is none", differs={"stdout": PATTERN}),
+    procs("-p '('", "a pattern that is none", differs={"stdout": PATTERN}),
+    procs("-p 'quokka-alpha$$'", "the end of the whole command line"),
+    procs("-p '^quokka-alpha 100000$$'", "the whole command line"),
+    procs("-p QUOKKA", "letters count as they are"),
+    procs("-p quokka-alpha --ppid 1", "children of the first process"),
+    procs("-p quokka-alpha --ppid 999999", "no such parent"),
+    procs("-p quokka-alpha -f 999999", "no such process"),
+    procs("-f $ALPHA", "a process by its id", masks=PID),
+    procs("-p quokka-beta -f $ALPHA", "another process", masks=PID),
+    procs("-s Z -p quokka", "ended, not waited for"),
+    procs("-s S -p quokka-alpha", "sleeping"),
+    procs("-s sleeping -p quokka-alpha", "no state"),
+    procs("-p quokka-alpha -u $USER", "of a user"),
+    procs("-p quokka-alpha -u nobody", "of another user"),
+    procs("-p quokka-alpha -U nobody", "of any user but one"),
+    procs("-p quokka-alpha -U $USER", "of any user but this"),
+    procs("-p quokka-alpha -u no-such-user", "an unknown user"),
+    procs("-p quokka-alpha -z 1", "at most 1 kB of address space"),
+    procs("-p quokka-alpha -z 100000000", "at most 100 GB"),
+    procs("-p quokka-alpha -r 1", "at most 1 kB of memory"),
+    procs("-p quokka-alpha -r 100000000", "at most 100 GB"),
+    procs("-p quokka-alpha -P 50.5", "at most half a processor"),
+    procs("-p quokka-alpha -T 1", "at most a thread"),
+    procs("-p quokka-alpha -T 0", "zero: any number"),
+    procs("-p quokka-alpha -e 100000", "older than a day"),
+    procs("-p quokka-alpha -E 100000", "younger than a day"),
+    procs("-p quokka-alpha -i 100", "more than 100 s of processor time"),
+    procs("-p quokka-alpha -I 100", "less than that"),
+    procs("-p quokka-alpha -z 100000000 -r 100000000 -T 9 -E 99999 -I 99 -s S -u $USER -U nobody --ppid 1",
+          "the order of the conditions in the message"),
+    procs("-p check-procs", "without itself"),
+    procs("-m -p 'check-procs -m'", "with itself"),
+    procs("-M -p 'quokka-alpha|/compare'", "with its parent"),
+    procs("-w 1000", "every process", differs={"stdout": PS}, host=True),
+    procs("-mM -w 1000", "and itself and its parent", differs={"stdout": PS}, host=True),
+    procs("-p quokka-alpha -w x", "no number", kind=USAGE),
+    procs("-p quokka-alpha -w=-1", "a negative number"),
+    procs("-p quokka-alpha -w -1", "a negative number after a short name: flags of numbers take it"),
+    procs("-p quokka-alpha -P x", "no number", kind=USAGE),
+    procs("-p quokka-alpha --bogus", "an unknown flag", kind=USAGE),
+    procs("-p", "no value", kind=USAGE),
+    procs("-p quokka-alpha extra", "words are ignored"),
+    procs("-p quokka-alpha --pattern=quokka-beta", "short and long name of the same flag"),
+    #
+    uptime("", "no limit: OK"),
+    uptime("--help", "the flags", kind=HELP),
+    uptime("-w 1", "not under the warning's"),
+    uptime("-w 1e12", "under the warning's"),
+    uptime("-c 1e12", "under the critical one"),
+    uptime("-w 1e12 -c 1e12", "under both"),
+    uptime("-W 0.5", "over the warning's"),
+    uptime("-C 0.5", "over the critical one"),
+    uptime("-W=1e12 -C=1e12", "under both that are limits above"),
+    uptime("--warning-under 1000000000000 --critical-under 1", "long names"),
+    uptime("--warning-over=1 --critical-over=1000000000000", "long names with an equals sign"),
+    uptime("--warn-under 1e12", "an older name"),
+    uptime("--crit-under 1e12", "an older name that there never was", kind=USAGE),
+    uptime("--warn-over 1", "an older name"),
+    uptime("--crit-over 1", "an older name that there never was", kind=USAGE),
+    uptime("-w1e12 -C1e12", "values attached"),
+    uptime("-w 0", "zero"),
+    uptime("-w -1", "a negative number after a short name: flags of numbers take it"),
+    uptime("-w=-1", "a negative number"),
+    uptime("-w x", "no number", kind=USAGE),
+    uptime("-w 1d", "a unit", kind=USAGE),
+    uptime("-w", "no value", kind=USAGE),
+    uptime("--bogus", "an unknown flag", kind=USAGE),
+    uptime("extra", "words are ignored"),
+    uptime("-w 1 -w 1e12", "the last of two values is used"),
+    #
+    mailq("--help", "the flags", kind=HELP),
+    mailq("", "an empty queue"),
+    mailq("", "one message", count=1),
+    mailq("", "over the warning's default", count=101),
+    mailq("", "over the critical default", count=201),
+    mailq("-w 5 -c 10", "under both", count=5),
+    mailq("-w 5 -c 10", "over the warning's", count=6),
+    mailq("--warning=5 --critical=10", "over both", count=11),
+    mailq("-w0 -c0", "zero: no limit", count=1000),
+    mailq("-M qmail", "another program, empty"),
+    mailq("-M qmail -w 5", "and over", count=6),
+    mailq("--mta=postfix -w 5", "the default by its name", count=6),
+    mailq("--mta postfix", "a list that is longer than what is kept", files=stage.mail_many,
+          differs={"exit": LONG, "stdout": LONG}),
+    mailq("-M sendmail", "not implemented"),
+    mailq("-M Postfix", "letters count as they are"),
+    mailq("", "the program fails", differs={"stdout": PROGRAM}, files=stage.mail_failing),
+    mailq("-M qmail", "the program fails", differs={"stdout": PROGRAM}, files=stage.mail_failing),
+    mailq("", "no such program", files=stage.nothing, host=True),
+    mailq("-w x", "no number", kind=USAGE),
+    mailq("-w", "no value", kind=USAGE),
+    mailq("--bogus", "an unknown flag", kind=USAGE),
+]  # fmt: skip
