@@ -218,9 +218,13 @@ impl Agent<'_> {
 }
 
 impl Drop for Agent<'_> {
+    #[expect(clippy::print_stdout, reason = "cargo shows it if the test fails")]
     fn drop(&mut self) {
         if !self.reaped {
             self.end();
+            if thread::panicking() {
+                println!("log of the agent:\n{}", self.log.join("\n"));
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::net::Shutdown;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socket_with};
 
 use super::connection;
 use super::print::Printer;
@@ -20,6 +22,8 @@ pub const KEY: &str = "stand-in-key-of-the-tests";
 
 /// How long a change of the door may take.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// Connections that wait to be accepted while the door is open.
+const BACKLOG: i32 = 128;
 /// Pause after an attempt to open the door that failed.
 const TURN_AGAIN: Duration = Duration::from_millis(5);
 
@@ -226,6 +230,7 @@ fn wake(listener: Option<Arc<TcpListener>>) {
 fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     let mut filler = None;
+    let mut held = None;
     loop {
         let (stopping, door, door_is) = {
             let state = shared.lock();
@@ -235,7 +240,7 @@ fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
             break;
         }
         if door != door_is {
-            match turn(slot, address, door) {
+            match turn(slot, address, &mut held, door) {
                 Ok(new) => {
                     filler = new;
                     shared.change(|state| state.door_is = door);
@@ -269,18 +274,45 @@ fn accept(shared: &Arc<Shared>, slot: &Listener, address: SocketAddr) {
 }
 
 /// Closes the listening socket and opens the one that the door needs. Returns the connection that
-/// keeps a deaf door shut.
-fn turn(slot: &Listener, address: SocketAddr, door: Door) -> io::Result<Option<TcpStream>> {
+/// keeps a deaf door shut. `held` has the port while connections are refused.
+fn turn(
+    slot: &Listener,
+    address: SocketAddr,
+    held: &mut Option<OwnedFd>,
+    door: Door,
+) -> io::Result<Option<TcpStream>> {
     slot.set(None);
-    let mut filler = None;
-    if door != Door::Refusing {
-        let listener = TcpListener::bind(address)?;
-        if door == Door::Deaf {
-            // With no backlog and one connection waiting, the kernel ignores further attempts.
-            rustix::net::listen(&listener, 0)?;
-            filler = Some(TcpStream::connect_timeout(&address, DOOR_LIMIT)?);
+    let socket = match held.take() {
+        Some(socket) => socket,
+        None => hold(address)?,
+    };
+    let backlog = match door {
+        Door::Open => BACKLOG,
+        Door::Refusing => {
+            *held = Some(socket);
+            return Ok(None);
         }
-        slot.set(Some(listener));
+        // With no backlog and one connection waiting, the kernel ignores further attempts.
+        Door::Deaf => 0,
+    };
+    rustix::net::listen(&socket, backlog)?;
+    slot.set(Some(TcpListener::from(socket)));
+    match door {
+        Door::Deaf => TcpStream::connect_timeout(&address, DOOR_LIMIT).map(Some),
+        _ => Ok(None),
     }
-    Ok(filler)
+}
+
+/// A socket that has the address and does not listen: connections are refused, and no other server
+/// gets the port meanwhile.
+fn hold(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // Connections of the former listener may still have the port.
+    set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
 }

@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, socket};
+
 use crate::client::{Client, End};
 use fake_server::{Door, FakeServer, Settings};
 
@@ -16,6 +19,12 @@ fn connect(fake_server: &FakeServer) -> Result<(), ErrorKind> {
     attempt.map(drop).map_err(|error| error.kind())
 }
 
+/// Binds another socket to the server's address, as the kernel does that looks for a free port.
+fn bind(fake_server: &FakeServer) -> Result<(), Errno> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    rustix::net::bind(&socket, &fake_server.address())
+}
+
 #[test]
 fn a_server_that_died_refuses_and_comes_back_with_what_it_knew() {
     let fake_server = FakeServer::http();
@@ -24,6 +33,7 @@ fn a_server_that_died_refuses_and_comes_back_with_what_it_knew() {
     for _ in 0..3 {
         fake_server.door(Door::Refusing);
         assert_eq!(connect(&fake_server), Err(ErrorKind::ConnectionRefused));
+        assert_eq!(bind(&fake_server), Err(Errno::ADDRINUSE), "free for others");
         assert!(matches!(client.rest(), End::Closed(_) | End::Reset));
         fake_server.door(Door::Open);
         client = Client::of(&fake_server);
