@@ -41,12 +41,21 @@ impl Collector for Filesystem {
     ) -> Result<(), CollectError> {
         let root = context.root;
         let own = root.own_mounts();
-        let (table, cut) = root.mounts(context.buffer)?;
-        // The table is parsed only when its text has changed, which is seldom.
-        if !self.plan.is_of(root, table, own.as_deref()) {
-            let has_kinds = out.extra.is_some();
-            self.plan = Plan::new(root, table, own, &self.config, has_kinds)?;
-        }
+        // A table that stays as it is, as it nearly always does, is neither kept nor parsed again.
+        let seen = match self.plan.lasts() {
+            true => Some(root.mounts_digest(context.buffer)?),
+            false => None,
+        };
+        let cut = match seen {
+            Some((digest, cut)) if self.plan.is_of(root, digest, own.as_deref()) => cut,
+            _ => {
+                let mut buffer = Vec::new();
+                let (table, cut) = root.mounts(&mut buffer)?;
+                let has_kinds = out.extra.is_some();
+                self.plan = Plan::new(root, table, own, &self.config, has_kinds)?;
+                cut
+            }
+        };
         out.filesystems = Some(FilesystemReadings {
             mounts: Arc::clone(&self.plan.mounts),
             usage: self.stats.usage(&self.plan.points),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
@@ -109,19 +110,35 @@ impl Root {
 
     /// The table of the host's mounts, as `mountinfo` or `mounts`, read into `buffer`.
     pub(crate) fn mounts<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<Table<&'b [u8]>, FileError> {
+        let (path, file) = self.open_mounts();
+        self.whole_lines(&path, file, buffer)
+    }
+
+    /// The [`digest`] of [`Root::mounts`]. It is read page by page, because a host with many
+    /// containers has a table of hundreds of kilobytes, which would stay in memory as `buffer`.
+    pub(crate) fn mounts_digest(&self, buffer: &mut Vec<u8>) -> Result<Table<u64>, FileError> {
+        let (path, file) = self.open_mounts();
+        if buffer.len() < STEP {
+            buffer.resize(STEP, 0);
+        }
+        let read = file.and_then(|file| digest_file(file, &mut buffer[..STEP]));
+        let (digest, is_whole) = read.map_err(|error| self.unread(&path, error))?;
+        Ok((digest, self.too_long(&path, is_whole)))
+    }
+
+    fn open_mounts(&self) -> (PathBuf, io::Result<File>) {
         let process = match self.are_mounts_of_init {
             true => "/proc/1",
             false => "/proc/self",
         };
         let [long, short] = MOUNTS.map(|file| Path::new(process).join(file));
-        let (path, file) = match self.places.open(&long, 0) {
+        match self.places.open(&long, 0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = self.places.open(&short, 0);
                 (short, file)
             }
             opened => (long, opened),
-        };
-        self.whole_lines(&path, file, buffer)
+        }
     }
 
     /// The mount table of this process, in which the host's mounts lie below [`Root::path`] of `/`;
@@ -203,17 +220,26 @@ impl Root {
         file: io::Result<File>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Table<&'b [u8]>, FileError> {
-        let error = |source| FileError::new("read", &self.path(path), source);
         let read = file.and_then(|file| fill_up(file, has_short_lines(path), buffer));
-        let (length, is_whole) = read.map_err(error)?;
+        let (length, is_whole) = read.map_err(|error| self.unread(path, error))?;
         let read = &buffer[..length];
-        if is_whole {
-            return Ok((read, None));
-        }
-        let end = read.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let cut = self.too_long(path, is_whole);
+        let end = match cut {
+            None => length,
+            Some(_) => read.iter().rposition(|byte| *byte == b'\n').unwrap_or(0),
+        };
+        Ok((&read[..end], cut))
+    }
+
+    /// The error of a table of more than [`LIMIT`] bytes.
+    fn too_long(&self, path: &Path, is_whole: bool) -> Option<FileError> {
         let why = "too long; only its first 4 MiB are used";
-        let why = io::Error::new(io::ErrorKind::FileTooLarge, why);
-        Ok((&read[..end], Some(error(why))))
+        let why = || io::Error::new(io::ErrorKind::FileTooLarge, why);
+        (!is_whole).then(|| self.unread(path, why()))
+    }
+
+    fn unread(&self, path: &Path, source: io::Error) -> FileError {
+        FileError::new("read", &self.path(path), source)
     }
 
     /// Calls `each` with every line of a kernel's table of up to [`LONGEST`] bytes.
@@ -405,6 +431,32 @@ fn fill_up(
     }
 }
 
+/// A number that differs for two tables, but by chance, once in 2⁶⁴ times. It is of this process only.
+pub(crate) fn digest(table: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(table);
+    hasher.finish()
+}
+
+/// The [`digest`] of the first [`LIMIT`] bytes, read into `piece` one after the other, and whether the
+/// file has no more.
+fn digest_file(mut file: File, piece: &mut [u8]) -> io::Result<(u64, bool)> {
+    let mut hasher = DefaultHasher::new();
+    let mut ahead = LIMIT;
+    loop {
+        let room = piece.len().min(ahead);
+        match file.read(&mut piece[..room]) {
+            Ok(0) => return Ok((hasher.finish(), ahead > 0)),
+            Ok(length) => {
+                hasher.write(&piece[..length]);
+                ahead -= length;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// `None` in place of the error of a file that does not exist.
 pub(crate) fn absent_is_none<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match read {
@@ -517,6 +569,26 @@ mod tests {
         let has_short_lines = has_short_lines(Path::new("/proc/diskstats"));
         let read = fill_up(file, has_short_lines, &mut Vec::new()).unwrap();
         assert_eq!(read, (4_062, true));
+    }
+
+    #[test]
+    fn a_large_mount_table_is_compared_without_room_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proc/self/mountinfo");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let root = Root::at(directory.path());
+        let line = "99 20 0:9 / /run/netns/x rw - nsfs nsfs rw\n";
+        let mut buffer = Vec::new();
+        let mut seen = Vec::new();
+        for end in ["", "x", "y"] {
+            let table = [&line.repeat(10_000), end].concat();
+            fs::write(&path, &table).unwrap();
+            let (found, cut) = root.mounts_digest(&mut buffer).unwrap();
+            assert!(cut.is_none() && buffer.len() == STEP);
+            assert_eq!(found, digest(table.as_bytes()));
+            assert!(!seen.contains(&found), "a table that ends with {end:?}");
+            seen.push(found);
+        }
     }
 
     #[test]

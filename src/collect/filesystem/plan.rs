@@ -7,14 +7,14 @@ use crate::config::Filesystems;
 use crate::parse::{ParseError, mountinfo};
 use crate::sys::device::{device_name, is_looked_up};
 use crate::sys::fsstat::Point;
-use crate::sys::root::Root;
+use crate::sys::root::{Root, digest};
 
 /// The mounts to report and to ask, and the mount tables from which they were chosen.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// The host's mount table; `None` if the plan is for one round, because a device's name is a
-    /// link that may change.
-    table: Option<Vec<u8>>,
+    /// The digest of the host's mount table; `None` if the plan is for one round, because a device's
+    /// name is a link that may change.
+    digest: Option<u64>,
     /// The mount table of this process, if that is another one.
     own: Option<Vec<u8>>,
     pub(super) mounts: Arc<[Mounted]>,
@@ -64,19 +64,24 @@ impl Plan {
             });
         }
         Ok(Plan {
-            table: lasts.then(|| table.to_vec()),
+            digest: lasts.then(|| digest(table)),
             own,
             mounts: mounts.into(),
             points: points.into(),
         })
     }
 
-    /// Whether the plan holds for these mount tables.
-    pub(super) fn is_of(&self, root: &Root, table: &[u8], own: Option<&[u8]>) -> bool {
+    /// Whether the plan holds for more than one round.
+    pub(super) fn lasts(&self) -> bool {
+        self.digest.is_some()
+    }
+
+    /// Whether the plan holds for a mount table of this digest, and that of this process.
+    pub(super) fn is_of(&self, root: &Root, digest: u64, own: Option<&[u8]>) -> bool {
         let is_reached = match (self.own.as_deref(), own) {
             (Some(before), Some(now)) => mountinfo::reaches_same(before, now, &root.path("/")),
             (before, now) => before == now,
         };
-        is_reached && self.table.as_deref() == Some(table)
+        is_reached && self.digest == Some(digest)
     }
 }
