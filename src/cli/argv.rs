@@ -24,8 +24,18 @@ pub(crate) fn secrets(words: &[OsString]) -> impl Iterator<Item = (usize, usize)
 }
 
 /// Commands that concern the agent of the host's service, unless a flag names another agent.
-const ABOUT_SERVICE: [&str; 10] = [
-    "check", "diagnose", "health", "live", "logs", "plugin", "retire", "status", "top", "wrap",
+const ABOUT_SERVICE: [&str; 11] = [
+    "check",
+    "configtest",
+    "diagnose",
+    "health",
+    "live",
+    "logs",
+    "plugin",
+    "retire",
+    "status",
+    "top",
+    "wrap",
 ];
 /// The flags that name another agent.
 const OTHER_AGENT: [&str; 3] = ["conf", "root", "child"];
@@ -133,7 +143,8 @@ mod tests {
                 "agent retire -force -conf /c",
             ),
             ("agent once", "agent once"),
-            ("agent configtest", "agent configtest"),
+            ("agent configtest", "agent configtest -root /s -v"),
+            ("agent configtest -conf /c", "agent configtest -conf /c"),
             ("agent supervise", "agent supervise"),
             ("agent -v", "agent -v"),
             ("agent", "agent"),

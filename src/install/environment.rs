@@ -7,8 +7,9 @@ use std::path::Path;
 
 use super::host::Host;
 use super::service::Service;
+use crate::sys::environment::{self, APIKEY};
+use crate::sys::file;
 use crate::sys::tree::Tree;
-use crate::sys::{environment, file};
 
 /// Unit files installed by packages.
 const PACKAGED: [&str; 2] = [
@@ -21,6 +22,9 @@ const OPTIONS: &str = "OTHER_OPTS";
 const ROOT: &str = "ROOT";
 /// The variable with the directory in which plugins keep files.
 const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
+
+/// The file from which systemd gives the service its key. Root alone can read it.
+const STORED_KEY: &str = "/etc/credstore/mackerel-agent.apikey";
 
 /// The flags with which the service starts the agent. Also sets its variables, unless they are set
 /// already. Empty if no service is installed. Commands of the service itself name `-root`, and do not
@@ -41,6 +45,12 @@ pub(crate) fn service_flags() -> Vec<OsString> {
     let mut options = String::new();
     let work = service.traces().first().map_or("", |trace| trace);
     let mut variables = vec![(WORK.to_owned(), work.to_owned())];
+    if service == Service::Systemd
+        && let Ok(key) = file::read(Path::new(STORED_KEY))
+    {
+        let key = String::from_utf8_lossy(&key).trim().to_owned();
+        variables.push((APIKEY.to_owned(), key));
+    }
     for path in service.environment() {
         let bytes = file::read(Path::new(path)).unwrap_or_default();
         for (name, value) in String::from_utf8_lossy(&bytes)

@@ -93,29 +93,41 @@ fn init_scripts_give_the_agent_the_variables_of_the_file() {
 #[test]
 fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
     let (reload, enable) = ("daemon-reload\n", "enable mackerel-agent.service\n");
-    // (why, whether it is new, exit code of configtest, arguments of systemctl)
+    let checked = "reload mackerel-agent.service\n";
+    // (why, whether it is new, exit codes of a reload and of configtest, arguments of systemctl)
     let table = [
         (
             "a new one",
             true,
-            "0",
-            format!("{reload}{enable}restart mackerel-agent.service\n"),
+            ("1", "0"),
+            format!("{reload}{enable}{checked}restart mackerel-agent.service\n"),
         ),
         (
             "an upgrade: it may have been stopped or disabled",
             false,
-            "0",
-            format!("{reload}try-restart mackerel-agent.service\n"),
+            ("1", "0"),
+            format!("{reload}{checked}try-restart mackerel-agent.service\n"),
+        ),
+        (
+            "an upgrade of a service whose key only the service knows",
+            false,
+            ("0", "1"),
+            format!("{reload}{checked}try-restart mackerel-agent.service\n"),
         ),
         (
             "a new one without an API key",
             true,
-            "1",
-            format!("{reload}{enable}"),
+            ("1", "1"),
+            format!("{reload}{enable}{checked}"),
         ),
-        ("a rejected configuration", false, "1", reload.to_owned()),
+        (
+            "a rejected configuration",
+            false,
+            ("1", "1"),
+            format!("{reload}{checked}"),
+        ),
     ];
-    for (why, is_new, code, expected) in table {
+    for (why, is_new, (reloads, code), expected) in table {
         let programs = Programs::new();
         let root = programs.path("root");
         for name in ["etc/mackerel-agent", "run/systemd/system", "var/lib"] {
@@ -133,7 +145,11 @@ fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
         }
         programs.make("bin/setsid", &format!("exit {code}"));
         let log = programs.path("log");
-        programs.make("bin/systemctl", &format!("echo \"$*\" >>{}", log.display()));
+        let body = format!(
+            "echo \"$*\" >>{}; [ \"$1\" != reload ] || exit {reloads}",
+            log.display()
+        );
+        programs.make("bin/systemctl", &body);
         let said = programs.run(&["sh", "-e", "-c", &script], &[]);
         assert_eq!(said.code, Some(0), "{why}: {}", said.text);
         assert_eq!(fs::read_to_string(&log).unwrap(), expected, "{why}");
