@@ -9,6 +9,9 @@ use std::{env, fs, io};
 /// Refers to the program that this process runs, even if its file was renamed or deleted.
 const RUNNING: &str = "/proc/self/exe";
 
+/// What the kernel adds to the path of a file that was replaced or removed.
+const DELETED: &[u8] = b" (deleted)";
+
 /// The file of this program, with its modification time.
 pub(crate) struct Executable {
     path: PathBuf,
@@ -38,7 +41,7 @@ impl Executable {
         let path = if is_path && leads_here() {
             PathBuf::from(name)
         } else {
-            env::current_exe()?
+            now_at(env::current_exe()?, &|path| path.exists())
         };
         let modified = modified(&path);
         Ok(Executable { path, modified })
@@ -52,6 +55,20 @@ impl Executable {
     /// Whether the file has been replaced or removed since.
     pub(crate) fn is_replaced(&self) -> bool {
         modified(&self.path) != self.modified
+    }
+}
+
+/// Where to find this program, of which the kernel reports `path`. If its file was replaced, it is
+/// the one that has taken its place, and if it was removed, what this process runs.
+fn now_at(path: PathBuf, is_there: &dyn Fn(&Path) -> bool) -> PathBuf {
+    let Some(before) = path.as_os_str().as_bytes().strip_suffix(DELETED) else {
+        return path;
+    };
+    let before = Path::new(OsStr::from_bytes(before));
+    match () {
+        () if is_there(&path) => path,
+        () if is_there(before) => before.to_owned(),
+        () => PathBuf::from(RUNNING),
     }
 }
 
@@ -93,6 +110,37 @@ mod tests {
             let found = Executable::called(name.as_os_str()).unwrap();
             assert_eq!(found.path(), expected, "{why}");
             assert!(!found.is_replaced(), "{why}");
+        }
+    }
+
+    #[test]
+    fn executable_that_is_started_after_an_upgrade_is_the_one_in_its_place() {
+        // (why this row exists, path by the kernel, files, expected)
+        type Row = (
+            &'static str,
+            &'static str,
+            &'static [&'static str],
+            &'static str,
+        );
+        let table: [Row; 4] = [
+            (
+                "nothing has happened",
+                "/b/agent",
+                &["/b/agent"],
+                "/b/agent",
+            ),
+            ("replaced", "/b/agent (deleted)", &["/b/agent"], "/b/agent"),
+            ("removed", "/b/agent (deleted)", &[], "/proc/self/exe"),
+            (
+                "a strange name",
+                "/b/agent (deleted)",
+                &["/b/agent", "/b/agent (deleted)"],
+                "/b/agent (deleted)",
+            ),
+        ];
+        for (why, path, files, expected) in table {
+            let is_there = |path: &Path| files.iter().any(|file| path == Path::new(file));
+            assert_eq!(now_at(path.into(), &is_there), Path::new(expected), "{why}");
         }
     }
 
