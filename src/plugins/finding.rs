@@ -22,12 +22,17 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// The finding of a run. `None` if the agent stopped the run.
-    pub(crate) fn of(run: Result<Outcome, ExecError>) -> Option<Finding> {
-        let unknown = |why: String| Finding {
+    /// The finding of a run that has no result.
+    pub(crate) fn unknown(why: String) -> Finding {
+        Finding {
             status: CheckStatus::Unknown,
             message: why.into_bytes(),
-        };
+        }
+    }
+
+    /// The finding of a run. `None` if the agent stopped the run.
+    pub(crate) fn of(run: Result<Outcome, ExecError>) -> Option<Finding> {
+        let unknown = Finding::unknown;
         match run {
             Err(error) => Some(unknown(error.to_string())),
             Ok(outcome) => match outcome.end {

@@ -10,8 +10,9 @@ use super::plugin_schedule::{Entry, Kind, PluginSchedule};
 use super::plugin_state::PluginState;
 use super::run_threads::RunThreads;
 use super::work::{Words, Work, perform};
-use crate::base::clock::{Clock, HostClock, Moment, Stamp};
+use crate::base::clock::{Clock, HostClock, Moment, Stamp, Unix};
 use crate::config::Config;
+use crate::plugins::finding::Finding;
 use crate::plugins::history::Urgency;
 use crate::sys::exec::{self, Stop, StopSign};
 use crate::sys::log::{self, Level};
@@ -106,21 +107,22 @@ impl Plugins {
         if is_turn && let Some(entry) = self.schedule.entry_of(id) {
             entry.began.push(self.clock.moment());
         }
-        match self.threads.start(Box::new(run)) {
-            Ok(()) => self.running += 1,
-            Err(error) => {
-                if let Some(entry) = self.schedule.entry_of(id) {
-                    let words = Words {
-                        trouble: Some(format!("cannot start a thread for it: {error}")),
-                        ..Words::default()
-                    };
-                    if is_turn {
-                        entry.record(&words, self.clock.moment());
-                        entry.has_ended(false);
-                    }
-                    say_all(entry, words);
-                }
+        let started = self.threads.start(Box::new(run));
+        self.has_started(id, is_turn, started);
+    }
+
+    /// Counts a run that has begun. One that cannot begin ends like a command that cannot be
+    /// started.
+    fn has_started(&mut self, id: Id, is_turn: bool, started: io::Result<()>) {
+        self.running += 1;
+        let Err(error) = started else { return };
+        match self.schedule.entry_of(id) {
+            Some(entry) => {
+                let why = format!("cannot start a thread for it: {error}");
+                let told = unstarted(&entry.kind, is_turn, why, self.clock.unix());
+                (self.tell)(id, told);
             }
+            None => self.running -= 1,
         }
     }
 
@@ -157,6 +159,21 @@ impl Plugins {
     /// Number of runs that have not ended.
     pub(crate) fn running(&self) -> usize {
         self.running
+    }
+}
+
+/// The result of a run that could not begin. `is_turn`: whether it was to be more than the graph
+/// definitions of a metric plugin.
+fn unstarted(kind: &Kind, is_turn: bool, why: String, now: Unix) -> PluginEvent {
+    let words = Words {
+        trouble: Some(why.clone()),
+        ..Words::default()
+    };
+    match kind {
+        Kind::Metric(_) if is_turn => PluginEvent::Values(Vec::new(), Vec::new(), words),
+        Kind::Metric(_) => PluginEvent::Graphs(Ok(Vec::new()), words),
+        Kind::Check(..) => PluginEvent::Check(Some(Finding::unknown(why)), now, false, words),
+        Kind::Metadata(_) => PluginEvent::Metadata(None, words),
     }
 }
 
@@ -295,5 +312,57 @@ fn remedy(text: &str) -> &'static str {
          mackerel-agent install -as-root (with systemd that is the drop-in plugins-as-root.conf)"
     } else {
         ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_without_a_thread_ends_like_one_that_cannot_be_started() {
+        let mut config = Config::default();
+        let text = "[plugin.checks.a]\ncommand = 'true'\n[plugin.metadata.b]\ncommand = 'true'\n";
+        config.read(text.as_bytes()).unwrap();
+        let told = Arc::<Mutex<Vec<_>>>::default();
+        let heard = Arc::clone(&told);
+        let tell = move |id, told| heard.lock().unwrap().push((id, told));
+        let clock = HostClock::new();
+        let now = clock.moment();
+        let mut plugins = Plugins::new(&config, clock, Arc::new(tell), now).unwrap();
+        plugins.begin(now);
+        let due = plugins
+            .schedule
+            .take_due(Moment(now.0 + Duration::from_secs(120)));
+        assert_eq!(due.len(), 2);
+        for (id, _) in due {
+            let full = io::Error::from(io::ErrorKind::WouldBlock);
+            plugins.has_started(id, true, Err(full));
+        }
+        assert_eq!(plugins.running(), 2);
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        let mut sent = Vec::new();
+        for (id, told) in told {
+            sent.extend(plugins.hear(id, told));
+        }
+        assert_eq!(plugins.running(), 0);
+        let [
+            Output::Report {
+                report,
+                is_urgent: true,
+                ..
+            },
+        ] = &*sent
+        else {
+            panic!("one urgent report, not {}", sent.len());
+        };
+        assert_eq!((&*report.name, report.status), ("a", CheckStatus::Unknown));
+        assert!(report.message.starts_with("cannot start a thread for it: "));
+        for state in plugins.states(now) {
+            let last = state.last.as_ref().unwrap();
+            assert!(last.trouble.as_ref().unwrap().starts_with("cannot start"));
+        }
     }
 }
