@@ -100,12 +100,15 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
         .ok_or("no address of releases is built in: name a directory or a URL with -from")?;
     let spread = spread(setup.spread.as_deref())?;
     let host = Host::of(setup)?;
-    let first = Record::load(&host.tree, FIRST)?.ok_or_else(|| {
-        format!(
-            "there is no {FIRST}.list: this host's agent is not one of mackerel-agent install; \
-             what a package has installed is upgraded with the package"
-        )
-    })?;
+    let recorded = || {
+        Record::load(&host.tree, FIRST)?.ok_or_else(|| {
+            format!(
+                "there is no {FIRST}.list: this host's agent is not one of mackerel-agent install; \
+                 what a package has installed is upgraded with the package"
+            )
+        })
+    };
+    let mut first = recorded()?;
     let state = environment::state(&host);
     if spread > 0 {
         let delay = delay(&id(&host.tree, &state), spread);
@@ -115,6 +118,8 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
         ))?;
         if !setup.dry_run {
             pause(delay);
+            // Somebody may have run `install` or `uninstall` meanwhile.
+            first = recorded()?;
         }
     }
     let now = HostClock::new().unix();
