@@ -11,7 +11,8 @@
 //! synchronised, the API's is used. Neither is used if it is a time at which this program could not
 //! run ([`is_plausible`]).
 //!
-//! While the error of a wrong clock stays the same, no second answer is needed. The start of the
+//! While the error of a wrong clock stays the same, no second answer is needed, and dates of other
+//! responses are only compared. The start of the
 //! host is stored, and the time since then is counted by a clock that is never set. The wall clock
 //! therefore only has to run at the right speed, or not even that.
 
@@ -95,6 +96,15 @@ impl ClockTrust {
         let is_as_before = self.start.is_some() && off.unsigned_abs() <= TOLERANCE;
         self.is_doubted |= !is_as_before && !self.is_near(stamp);
         self.is_sure()
+    }
+
+    /// Records the date of a response. A time that it contradicts is doubted, unless the kernel
+    /// reports the wall clock as synchronised: both clocks of a virtual machine stand still while it
+    /// is paused, so that they agree afterwards, and are both wrong.
+    pub(crate) fn compare(&mut self, now: Stamp, date: Unix, is_synchronised: &dyn Fn() -> bool) {
+        let is_off = |time: Unix| time.0.abs_diff(date.0) > TOLERANCE;
+        self.is_doubted |=
+            is_plausible(date) && self.time(now).is_some_and(is_off) && !is_synchronised();
     }
 
     /// Whether [`ClockTrust::time`] returns a time.
@@ -371,6 +381,29 @@ mod tests {
                 trust.ask_server(odd, is_synchronised, Answer::Time(Unix(server)));
             }
             assert_eq!(trust.time(odd), Some(Unix(expected)), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_contradicts_both_clocks_is_followed_by_another_question() {
+        let hour = 3_600;
+        // (why this row exists, kernel is synchronised, date of a response, whether the time is
+        // known afterwards)
+        let table = [
+            ("both agree", false, NOW + 60, true),
+            ("a machine that was paused", false, NOW + 30 * hour, false),
+            ("a clock that is too fast by now", false, NOW - 61, false),
+            ("the kernel knows better", true, NOW + 30 * hour, true),
+            ("a server without a clock", false, FAR.0, true),
+        ];
+        for (why, is_synchronised, date, is_known) in table {
+            let mut trust = ClockTrust::default();
+            let now = stamp(NOW, AGE);
+            trust.ask_server(now, is_synchronised, Answer::Time(Unix(NOW)));
+            trust.compare(now, Unix(date), &|| is_synchronised);
+            assert_eq!(trust.time(now).is_some(), is_known, "{why}");
+            trust.ask_server(now, is_synchronised, Answer::Time(Unix(date)));
+            assert!(trust.is_sure(), "{why}");
         }
     }
 

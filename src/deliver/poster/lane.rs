@@ -114,6 +114,15 @@ impl Context {
         }
     }
 
+    /// Compares the date of the last successful response with the time that is taken to be right. If
+    /// they differ, the server is asked before the next post.
+    pub(super) fn compare_server_time(&mut self, api: &Api, clock: &dyn Clock) {
+        if let Some(date) = api.date() {
+            let is_synchronised = || clock.is_synchronised();
+            self.trust.compare(clock.stamp(), date, &is_synchronised);
+        }
+    }
+
     /// Logs why the host cannot be registered or values cannot be posted, and publishes it. Sends
     /// the reason as an event if it was logged.
     pub(super) fn report_failure(

@@ -280,6 +280,7 @@ impl Lane for ValuesLane {
                     self.others_held = None;
                 }
                 let is_left = !self.spool.batch(&is_known).is_empty();
+                context.compare_server_time(api, clock);
                 self.accepted(&batch, is_left, context, clock.moment());
                 Step::Sent
             }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::world::{Met, things};
 use super::*;
 
 /// The lives of these seeds.
@@ -88,6 +89,31 @@ fn a_day_without_a_server_writes_little_and_seldom() {
     // Two operations every five minutes, and a few that create the file.
     assert!(touches < 2 * 24 * 12 + 8, "{touches}");
     assert!(written < 1 << 20 && length < 1 << 20, "{written} {length}");
+}
+
+#[test]
+fn a_machine_that_was_paused_is_noticed_by_the_next_answer() {
+    let mut rig = Rig::new(1, Broken::Not);
+    rig.world().is_synchronised = false;
+    rig.world().record = Some(Vec::new());
+    rig.start();
+    (0..5).for_each(|minute| rig.minute(minute));
+    let before = rig.world().record.take().unwrap();
+    // Both clocks stood still, and agree: of all that this host can ask, only the server knows.
+    rig.world().paused = 30 * 60 * 60;
+    rig.world().record = Some(Vec::new());
+    (5..10).for_each(|minute| rig.minute(minute));
+    let after = rig.world().record.take().unwrap();
+    let now = rig.world().time();
+    let posts = |met: &[Met]| -> Vec<bool> {
+        let posts = met.iter().filter(|met| met.line.ends_with("tsdb"));
+        let times = posts.map(|met| things("/api/v0/tsdb", &met.body)[0].1);
+        times.map(|time| now - time < 10 * 60).collect()
+    };
+    let questions = |met: &[Met]| met.iter().filter(|met| met.line.starts_with("Get")).count();
+    assert_eq!(posts(&before), [false; 5]);
+    assert_eq!(posts(&after), [false, true, true, true, true]);
+    assert_eq!((questions(&before), questions(&after)), (1, 1));
 }
 
 #[test]

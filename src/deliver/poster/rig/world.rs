@@ -97,6 +97,8 @@ pub(super) struct World {
     /// Error of the wall clock in seconds.
     error: i64,
     pub(super) is_synchronised: bool,
+    /// Seconds for which both clocks of the host stood still.
+    pub(super) paused: u64,
     /// When the wall clock is set right.
     mended_at: u64,
     pub(super) boot: u128,
@@ -143,6 +145,7 @@ impl World {
             elapsed: 0,
             error: 0,
             is_synchronised: true,
+            paused: 0,
             mended_at: 0,
             boot: 1,
             booted: 0,
@@ -181,12 +184,12 @@ impl World {
         (self.state >> 20) % limit.max(1)
     }
 
-    fn time(&self) -> u64 {
-        BEGIN + self.elapsed
+    pub(super) fn time(&self) -> u64 {
+        BEGIN + self.elapsed + self.paused
     }
 
     pub(super) fn wall(&self) -> u64 {
-        self.time().saturating_add_signed(self.error)
+        (self.time() - self.paused).saturating_add_signed(self.error)
     }
 
     pub(super) fn age(&self) -> u64 {
@@ -469,7 +472,7 @@ impl World {
 }
 
 /// The numbers and times in a request.
-fn things(path: &str, body: &str) -> Vec<(u64, u64)> {
+pub(super) fn things(path: &str, body: &str) -> Vec<(u64, u64)> {
     let number = |text: &str, key: &str| -> u64 {
         let (_, rest) = text.split_once(key).unwrap();
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
