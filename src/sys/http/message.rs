@@ -88,7 +88,10 @@ pub(super) fn read(answer: http::Response<Body>) -> Result<Answer<Vec<u8>>, ureq
     let encoding = encoding(&head.headers);
     let mut text = Vec::new();
     let body = body.into_reader().take(BODY_LIMIT).read_to_end(&mut text);
-    body.map_err(ureq::Error::from)?;
+    // A status that says what is wrong counts, however much of the page has arrived.
+    if head.status.is_success() {
+        body.map_err(ureq::Error::from)?;
+    }
     if encoding.is_some() {
         text.clear();
     }

@@ -66,9 +66,12 @@ fn every_status_is_an_answer() {
         "HTTP/1.1 302 Resolved\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nlater",
+        "HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\npart",
     ];
-    let steps = answers.map(|text| Step::Answer(text.to_owned()));
-    let (port, _served) = serve(vec![steps.into()]);
+    let mut steps = Vec::from(answers.map(|text| Step::Answer(text.to_owned())));
+    // The last answer ends in the middle of its body.
+    steps.push(Step::Take);
+    let (port, _served) = serve(vec![steps]);
     let mut http = plain(port);
     let found = http.exchange(&GET).unwrap();
     let elsewhere = Some("http://elsewhere.example/");
@@ -78,6 +81,8 @@ fn every_status_is_an_answer() {
     assert_eq!((slow.status, slow.retry_after), (429, seconds));
     let no = http.exchange(&GET).unwrap();
     assert_eq!((no.status, no.body.as_str()), (503, "later"));
+    let cut = http.exchange(&GET).unwrap();
+    assert_eq!((cut.status, cut.body.as_str()), (400, "part"));
 }
 
 #[test]
