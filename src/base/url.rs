@@ -70,13 +70,11 @@ impl Url {
     /// The URL that `reference`, such as the target of a redirect, means on the page of this one
     /// (RFC 3986, section 5.2).
     pub(crate) fn join(&self, reference: &str) -> String {
-        let (path, _) =
-            reference.split_at(reference.find(['/', '?', '#']).unwrap_or(reference.len()));
-        if path.contains(':') {
-            return reference.to_owned();
-        }
         if reference.starts_with("//") {
             return [self.scheme(), ":", reference].concat();
+        }
+        if !is_relative(reference) {
+            return reference.to_owned();
         }
         let own = self.path();
         let own = own.split('?').next().unwrap_or_default();
@@ -102,6 +100,12 @@ impl Url {
     fn authority(&self) -> &str {
         self.uri.authority().map_or("", Authority::as_str)
     }
+}
+
+/// Whether `reference`, such as the target of a redirect, is on the server of its page.
+pub(crate) fn is_relative(reference: &str) -> bool {
+    let start = reference.split(['/', '?', '#']).next().unwrap_or_default();
+    !start.contains(':') && !reference.starts_with("//")
 }
 
 /// A path without its segments `.` and `..`.

@@ -16,7 +16,7 @@ use crate::applets::number::decimal;
 use crate::applets::trust;
 use crate::base::clock::Deadline;
 use crate::base::packed::packed;
-use crate::base::url::{Url, without_secrets};
+use crate::base::url::{Url, is_relative, without_secrets};
 use crate::sys::http::visit::{Visit, Visited};
 use crate::sys::http::{Method, Roots};
 use crate::wire::check::CheckStatus;
@@ -119,6 +119,7 @@ fn fetch(
             }
         };
         ahead -= 1;
+        let is_on_page = is_relative(location);
         let next = parsed.join(location);
         let is_same = Url::parse(&next).is_ok_and(|next| {
             let is_weaker = parsed.scheme() == "https" && next.scheme() != "https";
@@ -130,7 +131,7 @@ fn fetch(
         }
         for header in mem::take(&mut visit.headers) {
             let is_kept = match &*header.0.to_ascii_lowercase() {
-                "host" => !location.contains("//"),
+                "host" => is_on_page,
                 name => is_same || !SECRET.contains(&name),
             };
             if is_kept {

@@ -127,7 +127,8 @@ fn measure(arguments: &Arguments, host: &Host<'_>, values: &mut Values) -> Resul
     };
     for column in columns.skip(1).take(COLUMNS) {
         let ticks: u64 = column.parse().unwrap_or_default();
-        cpu.nanoseconds = cpu.nanoseconds.saturating_add(ticks.saturating_mul(TICK));
+        // With 256 CPUs they exceed 64 bits after two years: one minute has no share then.
+        cpu.nanoseconds = cpu.nanoseconds.wrapping_add(ticks.wrapping_mul(TICK));
     }
     let groups = Groups::at(host.root.clone(), CGROUPS.into());
     let mut names: Vec<String> = Vec::new();

@@ -16,6 +16,9 @@ const IDLE: usize = 3;
 /// Ticks by which `idle` goes back when a CPU was taken out and put in again: 3 s.
 const REPLACED: u64 = 300;
 
+/// Counters from here on have fallen below zero: `steal` does after a migration.
+const BELOW_ZERO: u64 = 1 << 63;
+
 /// A line with one number: kind, key, name of the family, description.
 type Number = (Kind, &'static str, &'static str, &'static str);
 
@@ -126,7 +129,8 @@ fn cpu(line: &str) -> Option<Cpu> {
     let number = number.parse().ok()?;
     let mut ticks = [0; COLUMNS];
     for (ticks, word) in ticks.iter_mut().zip(words) {
-        *ticks = word.parse().unwrap_or(0);
+        let number = word.parse().ok();
+        *ticks = number.filter(|number| *number < BELOW_ZERO).unwrap_or(0);
     }
     Some(Cpu { number, ticks })
 }

@@ -199,7 +199,15 @@ fn check_http_follows_redirects() {
     let url = "http://localhost:PORT/a/b";
     let secret = ["-H", "Cookie: c", "-H", "Host: h.example", "--user", "u:p"];
     // (scripts, arguments, exit code, status line, the last request's first line; why)
-    let table: [(_, &[&str], _, _, _, _); 6] = [
+    let table: [(_, &[&str], _, _, _, _); 7] = [
+        (
+            vec![to(302, "/x?to=http://o.example/"), end()],
+            &[],
+            0,
+            "200 OK",
+            "1 GET /x?to=http://o.example/ HTTP/1.1",
+            "a relative one with an address in it",
+        ),
         (
             vec![to(301, "c"), end()],
             &[],
