@@ -103,7 +103,10 @@ impl Record {
                     tree.copy_inside(path, &copy, root(mode))?;
                 }
             }
-            tree.write(&list(home), self.text().as_bytes(), root(0o600))
+            tree.write(&list(home), self.text().as_bytes(), root(0o600))?;
+            // The unit, which is not root, looks whether there is a record of a run: the host is not
+            // retired by the restart of an upgrade.
+            tree.directory(HOME, root(0o711))
         };
         save().map_err(|error| base::report(&error))
     }
