@@ -38,6 +38,9 @@ pub(crate) struct Registration {
     on_start: Option<String>,
     /// Finds the cloud, and with it the custom identifier of the host.
     pub(crate) cloud: CloudLookup,
+    /// Whether the agent was started without an id: the server has nothing for this host that an
+    /// earlier agent has sent.
+    pub(crate) is_new_host: bool,
     stage: Stage,
     /// Whether another host is created without a search for the first: a fault that the rig has to
     /// detect.
@@ -108,6 +111,7 @@ impl Registration {
             unclear: None,
             on_start,
             cloud,
+            is_new_host: matches!(stage, Stage::Create { .. }),
             stage,
             #[cfg(test)]
             is_careless: false,

@@ -110,7 +110,8 @@ impl Rig {
         self.start();
         let cache = CacheFile::at(self.state.path().join("metadata"));
         if let Some(poster) = &mut self.poster {
-            poster.lanes.metadata.metadata.add("d", cache);
+            let metadata = &mut poster.lanes.metadata.metadata;
+            metadata.add("d", cache, false).unwrap();
         }
     }
 
