@@ -87,18 +87,28 @@ impl Metadata {
         }
     }
 
-    /// Adds a namespace, unless it exists already.
-    pub(crate) fn add(&mut self, name: &str, cache: CacheFile) {
+    /// Adds a namespace, unless it exists already. The file of a new host is removed: it holds a
+    /// document that the server has of another host.
+    ///
+    /// Fails if that file cannot be removed. It is then ignored.
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        cache: CacheFile,
+        is_new_host: bool,
+    ) -> Result<(), FileError> {
         if self.spaces.iter().any(|space| space.name == name) {
-            return;
+            return Ok(());
         }
+        let removed = if is_new_host { cache.remove() } else { Ok(()) };
         self.spaces.push(Space {
             name: name.to_owned(),
             cache,
-            is_read: false,
+            is_read: is_new_host,
             known: None,
             waiting: None,
         });
+        removed
     }
 
     /// Adds a document to a namespace. It is sent unless the server has it already. It replaces a

@@ -237,7 +237,8 @@ impl Poster {
         let config = &self.context.config;
         self.context.identities.configure(config, now);
         self.lanes.reports.queue.expect(config.check_plugins.len());
-        self.lanes.metadata.configure(config);
+        let is_new_host = self.context.registration.is_new_host;
+        self.lanes.metadata.configure(config, is_new_host);
     }
 
     /// Makes at most one request, if one is due.

@@ -22,6 +22,9 @@ use crate::wire::host::Host;
 /// Number of requests to create the host that are answered with success but without a usable id.
 /// After that many, no other host is created.
 const CREATIONS: u32 = 3;
+/// Time after a request to create the host in which it may still appear. Servers and proxies end a
+/// request that its client has given up within a minute, as a rule.
+const APPEARANCE: Duration = Duration::from_secs(2 * 60);
 /// Seconds by which a host may be older than the request that created it, because times are whole
 /// seconds.
 const BLUR: u64 = 2;
@@ -35,6 +38,9 @@ pub(crate) struct Registration {
     on_start: Option<String>,
     /// Finds the cloud, and with it the custom identifier of the host.
     pub(crate) cloud: CloudLookup,
+    /// Whether the agent was started without an id: the server has nothing for this host that an
+    /// earlier agent has sent.
+    pub(crate) is_new_host: bool,
     stage: Stage,
     /// Whether another host is created without a search for the first: a fault that the rig has to
     /// detect.
@@ -47,6 +53,9 @@ struct Unclear {
     /// When the first of them was made, by the host's clock.
     wall: Unix,
     moment: Moment,
+    /// When the last of them was made; `None` if it was answered with success, after which no host
+    /// appears.
+    last: Option<Moment>,
     /// The name and the custom identifier in the first request.
     name: String,
     identifier: Option<String>,
@@ -102,6 +111,7 @@ impl Registration {
             unclear: None,
             on_start,
             cloud,
+            is_new_host: matches!(stage, Stage::Create { .. }),
             stage,
             #[cfg(test)]
             is_careless: false,
@@ -128,6 +138,12 @@ impl Registration {
     /// wait as long as a repetition of it.
     pub(crate) fn is_unclear(&self) -> bool {
         self.unclear.is_some()
+    }
+
+    /// Whether the next request looks again for a host that may have been created. If so, it has to
+    /// wait as long as a repetition.
+    pub(crate) fn is_finding(&self) -> bool {
+        matches!(self.stage, Stage::Find)
     }
 
     /// Makes at most one request. Has to be called until [`Registration::host`] returns a host.
@@ -166,11 +182,14 @@ impl Registration {
                             let unclear = self.unclear.get_or_insert(Unclear {
                                 wall,
                                 moment,
+                                last: None,
                                 name: document.name,
                                 identifier: document.custom_identifier,
                                 successes: 0,
                             });
-                            unclear.successes += u32::from(error.is_garbled());
+                            let is_success = error.is_garbled();
+                            unclear.last = (!is_success).then_some(moment);
+                            unclear.successes += u32::from(is_success);
                             self.stage = Stage::Find;
                             #[cfg(test)]
                             if self.is_careless {
@@ -190,6 +209,7 @@ impl Registration {
                     self.unclear = None;
                     self.known(host)
                 }
+                None if self.is_appearing(clock) => Stage::Find,
                 None => Stage::Create { is_new: true },
             },
             (Stage::Look { id }, _) => {
@@ -225,6 +245,12 @@ impl Registration {
             (Stage::Registered { .. }, _) => return Ok(()),
         };
         Ok(())
+    }
+
+    /// Whether a host that was requested may not be visible yet.
+    fn is_appearing(&self, clock: &dyn Clock) -> bool {
+        let last = self.unclear.as_ref().and_then(|unclear| unclear.last);
+        last.is_some_and(|last| clock.moment().since(last) < APPEARANCE)
     }
 
     /// The host that a request of this process has created; `None` if another one may be created.

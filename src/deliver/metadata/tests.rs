@@ -24,7 +24,8 @@ impl Rig {
 
     fn in_dir(dir: TempDir) -> Rig {
         let mut metadata = Metadata::new(moment(0));
-        metadata.add("a", CacheFile::at(dir.path().join("a")));
+        let cache = CacheFile::at(dir.path().join("a"));
+        metadata.add("a", cache, false).unwrap();
         Rig { dir, metadata }
     }
 
@@ -261,7 +262,8 @@ fn cache_file_that_cannot_be_used_is_reported_once() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let mut metadata = Metadata::new(moment(0));
-    metadata.add("a", CacheFile::at(file.join("a")));
+    let cache = CacheFile::at(file.join("a"));
+    metadata.add("a", cache, false).unwrap();
     let take = |metadata: &mut Metadata| metadata.take("a", "1".to_owned(), moment(10));
     let error = take(&mut metadata).unwrap_err();
     assert!(base::report(&error).contains("/file/a: Not a directory"));
@@ -273,11 +275,37 @@ fn cache_file_that_cannot_be_used_is_reported_once() {
 }
 
 #[test]
+fn cache_file_of_another_host_counts_for_nothing_even_if_it_cannot_be_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, directory) = (dir.path().join("a"), dir.path().join("b"));
+    fs::write(&file, "1").unwrap();
+    fs::create_dir(&directory).unwrap();
+    let mut metadata = Metadata::new(moment(0));
+    let mut add = |name: &str| {
+        let cache = CacheFile::at(dir.path().join(name));
+        let added = metadata.add(name, cache, true);
+        metadata.take(name, "1".to_owned(), moment(10)).unwrap();
+        added
+    };
+    add("a").unwrap();
+    assert!(!file.exists());
+    assert!(add("b").is_err());
+    assert_eq!(metadata.next(moment(60)), Some(("a", "1")));
+    metadata.done("a", Sent::Accepted, moment(60)).unwrap();
+    assert_eq!(metadata.next(moment(60)), Some(("b", "1")));
+    // It is added again with each configuration.
+    let cache = CacheFile::at(file.clone());
+    metadata.add("a", cache, true).unwrap();
+    assert!(file.exists());
+}
+
+#[test]
 fn a_namespace_that_fails_delays_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let mut metadata = Metadata::new(moment(0));
     for name in ["a", "b"] {
-        metadata.add(name, CacheFile::at(dir.path().join(name)));
+        let cache = CacheFile::at(dir.path().join(name));
+        metadata.add(name, cache, false).unwrap();
         metadata.take(name, "1".to_owned(), moment(10)).unwrap();
     }
     metadata

@@ -12,6 +12,10 @@ const PAUSE: Duration = Duration::from_secs(5 * 60);
 /// Pause before a host that does not exist is looked up again.
 const ABSENT: Duration = Duration::from_secs(60 * 60);
 
+/// Pause before the look-up of a host whose data the server refuses. It gives a host that is being
+/// registered again time to appear. The refused data is repeated later than that.
+const DOUBTED: Duration = Duration::from_secs(4 * 60);
+
 /// What is known about each host.
 #[derive(Default)]
 pub(super) struct Identities {
@@ -23,7 +27,7 @@ pub(super) struct Identities {
 struct Identity {
     identifier: String,
     state: State,
-    /// When the host is looked up next; `None` if its id is known.
+    /// When the host is looked up next; `None` if its id is known, and nothing speaks against it.
     due: Option<Moment>,
     backoff: Backoff,
 }
@@ -109,17 +113,19 @@ impl Identities {
     }
 
     /// Records the result of a look-up: an id, or `None` if there is no such host. Returns whether
-    /// it is new.
+    /// it is new. A host that was there once may come back, or the key may be another
+    /// organization's: its id stays, and what waits for it.
     pub(super) fn found(&mut self, identifier: &str, id: Option<String>, now: Moment) -> bool {
         let Some(identity) = self.find_mut(identifier) else {
             return false;
         };
-        let (state, due) = match id {
-            Some(id) => (State::Known(id), None),
-            None => (State::Absent, Some(Moment(now.0 + ABSENT))),
-        };
-        identity.due = due;
+        identity.due = id.is_none().then_some(Moment(now.0 + ABSENT));
         identity.backoff.succeeded();
+        let state = match (id, &identity.state) {
+            (Some(id), _) => State::Known(id),
+            (None, State::Known(_)) => return false,
+            (None, _) => State::Absent,
+        };
         let is_news = identity.state != state;
         identity.state = state;
         self.is_changed |= is_news;
@@ -136,6 +142,14 @@ impl Identities {
         if let Some(identity) = self.find_mut(identifier) {
             let pause = identity.backoff.failed(asked, random);
             identity.due = Some(Moment(now.0 + pause));
+        }
+    }
+
+    /// Records that the server has refused data of other hosts. A host that is registered again has
+    /// another id, so all are looked up again. The known ids are used until then.
+    pub(super) fn doubt(&mut self, now: Moment) {
+        for identity in &mut self.all {
+            identity.due.get_or_insert(Moment(now.0 + DOUBTED));
         }
     }
 
@@ -166,6 +180,19 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_is_gone_keeps_its_id_until_it_is_there_again() {
+        let mut identities = Identities::default();
+        identities.configure(&config(&["a"]), moment(0));
+        assert!(identities.found("a", Some("1".to_owned()), moment(0)));
+        assert_eq!(identities.due(), None);
+        assert!(!identities.found("a", None, moment(300)));
+        assert_eq!(identities.of("a"), Identified::As("1"));
+        assert_eq!(identities.due(), Some(Moment(moment(300).0 + ABSENT)));
+        assert!(identities.found("a", Some("2".to_owned()), moment(4_000)));
+        assert_eq!(identities.of("a"), Identified::As("2"));
+    }
+
+    #[test]
     fn identifier_is_looked_up_until_it_is_found() {
         let mut identities = Identities::default();
         assert_eq!(identities.due(), None);
@@ -182,6 +209,27 @@ mod tests {
         assert_eq!(identities.due(), Some(moment(3_630)));
         assert!(!identities.found("b", None, moment(3_630)), "no news");
         assert!(identities.found("b", Some("2".to_owned()), moment(7_230)));
+        assert_eq!(identities.due(), None);
+    }
+
+    #[test]
+    fn identifier_of_a_refused_host_is_looked_up_again_after_a_pause() {
+        let mut identities = Identities::default();
+        identities.configure(&config(&["a"]), moment(0));
+        identities.found("a", Some("1".to_owned()), moment(0));
+        for now in [10, 20, 249] {
+            identities.doubt(moment(now));
+            assert_eq!(identities.due(), Some(moment(250)));
+            assert_eq!(identities.of("a"), Identified::As("1"));
+        }
+        identities.failed("a", Duration::from_secs(30), 0, moment(250));
+        assert_eq!(identities.due(), Some(moment(280)));
+        assert_eq!(identities.of("a"), Identified::As("1"));
+        assert!(!identities.found("a", Some("1".to_owned()), moment(280)));
+        assert_eq!(identities.due(), None);
+        identities.doubt(moment(300));
+        assert!(identities.found("a", Some("2".to_owned()), moment(540)));
+        assert_eq!(identities.of("a"), Identified::As("2"));
         assert_eq!(identities.due(), None);
     }
 

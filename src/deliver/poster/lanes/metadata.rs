@@ -30,8 +30,9 @@ impl MetadataLane {
         }
     }
 
-    /// Adds the namespaces of the plugins of `config`.
-    pub(crate) fn configure(&mut self, config: &Config) {
+    /// Adds the namespaces of the plugins of `config`. If the host is new, the server has no
+    /// document of any of them.
+    pub(crate) fn configure(&mut self, config: &Config, is_new_host: bool) {
         for (name, plugin) in &config.metadata_plugins {
             let environment = |name: &str| env::var_os(name);
             let env = &plugin.command.env;
@@ -46,7 +47,7 @@ impl MetadataLane {
             } else {
                 CacheFile::at(path)
             };
-            self.metadata.add(name, cache);
+            warn(name, self.metadata.add(name, cache, is_new_host));
         }
     }
 

@@ -89,6 +89,11 @@ impl Lane for RegistrationLane {
             context.report_failure(&mut self.log, step, reason, clock);
             return Step::Later;
         }
+        if registration.is_finding() {
+            let pause = self.backoff.failed(Duration::ZERO, (context.random)());
+            self.due = Some(Moment(clock.moment().0 + pause));
+            return Step::Later;
+        }
         if !registration.is_unclear() {
             self.backoff.succeeded();
         }

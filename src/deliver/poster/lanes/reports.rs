@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base;
 use crate::base::clock::{Clock, Moment, Stamp, Unix};
-use crate::deliver::api::{Api, ApiError};
+use crate::deliver::api::{Api, ApiError, Verdict};
 use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
@@ -150,6 +150,9 @@ impl Lane for ReportsLane {
                 .succeeded(|| "check reports are taken again".to_owned());
             return Step::Sent;
         };
+        if error.verdict() == Verdict::Refused && self.queue.destination(&batch).is_some() {
+            context.identities.doubt(now);
+        }
         let sent = how_it_ended(&error);
         let lost = self.queue.done(&batch, sent, now);
         let why = base::report(&error);

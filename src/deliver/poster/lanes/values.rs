@@ -89,9 +89,10 @@ impl ValuesLane {
         self.log.is_failing()
     }
 
-    /// Makes the waiting values due at `now`, unless a request is scheduled. Called when the ids of
-    /// other hosts have become known.
+    /// Makes the waiting values due at `now`, unless a request is scheduled, those of other hosts
+    /// too. Called when what is known about the ids of other hosts has changed.
     pub(crate) fn wake(&mut self, now: Moment) {
+        self.others_held = None;
         if !self.spool.is_empty() {
             self.due.get_or_insert(now);
         }
@@ -153,7 +154,9 @@ impl ValuesLane {
         self.rejected = 0;
         let until = Moment(now.0 + REFUSED_PAUSE);
         if self.others_held.replace(until).is_none() {
-            log::warn!("{why}; the values of custom_identifier hosts are kept");
+            log::warn!(
+                "{why}; the values of custom_identifier hosts are kept, and their ids are looked up again"
+            );
         }
         self.due = Some(Moment(now.0 + CATCH_UP_PAUSE));
         step
@@ -248,6 +251,9 @@ impl Lane for ValuesLane {
             log::warn!("{expired} rounds of values lost: the server takes none older than a day");
         }
         let is_held = self.others_held.is_some_and(|until| clock.moment() < until);
+        if is_held {
+            context.identities.doubt(clock.moment());
+        }
         let id_of = |destination: Option<&str>| match context.id_of(destination) {
             Identified::As(id) if destination.is_none() || !is_held => Some(id),
             _ => None,

@@ -78,8 +78,8 @@ impl Rig {
         ));
     }
 
-    /// Adds something with the minute in it for each lane, except for the lanes of hosts.
-    fn news(&mut self, minute: u64, is_urgent: bool) {
+    /// Adds a report with the minute in it.
+    fn report(&mut self, minute: u64, destination: Option<&str>, is_urgent: bool) {
         let number = self.next_report + minute;
         self.world().measure(number, false);
         let report = Report {
@@ -90,12 +90,16 @@ impl Rig {
             notification_interval: None,
             max_check_attempts: None,
         };
-        let destination = None;
         self.command(PosterCommand::Report {
-            destination,
+            destination: destination.map(str::to_owned),
             report,
             is_urgent,
         });
+    }
+
+    /// Adds something with the minute in it for each lane, except for the lanes of hosts.
+    fn news(&mut self, minute: u64, is_urgent: bool) {
+        self.report(minute, None, is_urgent);
         self.command(PosterCommand::Metadata("d".to_owned(), format!("{minute}")));
         self.command(PosterCommand::Graphs(vec![Graph {
             name: format!("custom.g{minute}"),
@@ -110,7 +114,8 @@ impl Rig {
         self.start();
         let cache = CacheFile::at(self.state.path().join("metadata"));
         if let Some(poster) = &mut self.poster {
-            poster.lanes.metadata.metadata.add("d", cache);
+            let metadata = &mut poster.lanes.metadata.metadata;
+            metadata.add("d", cache, false).unwrap();
         }
     }
 
@@ -279,6 +284,59 @@ fn judge(met: &[Met], steps: u64, wrong: &mut Vec<String>) {
 #[test]
 fn an_afternoon_of_all_lanes_goes_as_it_should() {
     assert_eq!(Rig::afternoon(None), [""; 0]);
+}
+
+/// Values and reports for another host go to its new id if it is retired and registered again.
+#[test]
+fn a_host_that_is_registered_again_gets_everything_under_its_new_id() {
+    const NEW_ID: &str = "zzz1234567890";
+    const AGAIN: u64 = 10;
+    const MINUTES: u64 = 60;
+    // (why this row exists, whether there are values, whether there are reports)
+    for (why, has_values, has_reports) in [("values", true, false), ("reports", false, true)] {
+        let mut rig = Rig::new(1, Broken::Not);
+        rig.config = "[plugin.metrics.m]\ncommand = 'x'\ncustom_identifier = 'other'\n";
+        rig.world().record = Some(Vec::new());
+        rig.start();
+        for minute in 0..MINUTES {
+            if minute == AGAIN {
+                rig.world().other = NEW_ID;
+            }
+            rig.value("own", minute, None);
+            if has_values {
+                rig.value("other", minute, Some("other"));
+            }
+            if has_reports {
+                rig.report(minute, Some("other"), true);
+            }
+            rig.run_until((minute + 1) * 60);
+        }
+        let met = rig.world().record.take().unwrap();
+        let accepted = |part: String| {
+            let mut met = met.iter().filter(|met| met.is_done);
+            met.find(|met| met.body.contains(&part)).map(|met| met.at)
+        };
+        for minute in 0..MINUTES {
+            let part = if has_values {
+                format!(r#""name":"other{minute}","#)
+            } else {
+                format!(r#""message":"r{minute}""#)
+            };
+            // What was refused is repeated after five minutes.
+            let late = if (AGAIN..AGAIN + 5).contains(&minute) {
+                310
+            } else {
+                75
+            };
+            let at = accepted(part).unwrap_or_else(|| panic!("{why} of minute {minute}"));
+            let took = at - minute * 60;
+            assert!(took <= late, "{why} of minute {minute} after {took} s");
+        }
+        let lookups = met.iter().filter(|met| met.line.contains(LOOKUP));
+        assert_eq!(lookups.count(), 2, "{why}");
+        let refused = met.iter().filter(|met| !met.is_done);
+        assert_eq!(refused.count(), 1, "{why}");
+    }
 }
 
 #[test]

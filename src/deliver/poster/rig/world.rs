@@ -14,7 +14,7 @@ pub(super) const ID: &str = "xxx1234567890";
 const HOSTS: &str = "/api/v0/hosts";
 /// Part of a request that looks a host up by its identifier.
 pub(super) const LOOKUP: &str = "?customIdentifier=";
-/// The host that such a look-up finds.
+/// The host that such a look-up finds at first.
 pub(super) const OTHER: &str = "yyy1234567890";
 /// Number of requests about the host that a process may make while no clock changes: one for the
 /// registration, one for the time, and one more where a request takes long.
@@ -131,6 +131,9 @@ pub(super) struct World {
     pub(super) record: Option<Vec<Met>>,
     /// Until when look-ups of hosts by identifier fail.
     pub(super) lookups_fail_until: u64,
+    /// The id of the host that such look-ups find. What is sent to [`OTHER`] is refused if this is
+    /// another one.
+    pub(super) other: &'static str,
     /// Seconds that the next request takes.
     pub(super) hang: u64,
     pub(super) violations: Vec<String>,
@@ -165,6 +168,7 @@ impl World {
             digest: 0xcbf2_9ce4_8422_2325,
             record: None,
             lookups_fail_until: 0,
+            other: OTHER,
             hang: 0,
             violations: Vec::new(),
             story: Vec::new(),
@@ -348,6 +352,9 @@ impl World {
         if path.contains(LOOKUP) && self.elapsed < self.lookups_fail_until {
             return Some((503, None));
         }
+        if self.other != OTHER && body.contains(OTHER) {
+            return Some((404, None));
+        }
         let is_creation = method == Method::Post && path == HOSTS;
         let takes = |world: &mut World, is_told: bool| {
             if is_creation {
@@ -517,7 +524,8 @@ impl Exchange for Exchanger {
             None => World::id(world.created.len().saturating_sub(1)),
         };
         let hosts = if request.path.contains(LOOKUP) {
-            format!(r#"{{"id":"{OTHER}","name":"o","status":"working"}}"#)
+            let other = world.other;
+            format!(r#"{{"id":"{other}","name":"o","status":"working"}}"#)
         } else {
             world.hosts()
         };

@@ -29,6 +29,8 @@ struct Case {
     why: &'static str,
     fate: Fate,
     shown: &'static [Shown],
+    /// From which second after the first request to create a host on they are shown.
+    appears: u64,
     /// By how many seconds the server's clock is ahead, and whether its responses are dated.
     skew: i64,
     is_dated: bool,
@@ -44,6 +46,7 @@ const PLAIN: Case = Case {
     why: "",
     fate: Fate::Done(200, "<html>"),
     shown: &[("own", NAME, "", Some(0))],
+    appears: 0,
     skew: 0,
     is_dated: true,
     look: 200,
@@ -77,7 +80,9 @@ impl Exchange for Registrar {
             }
         } else if is_search {
             let first = self.first.unwrap();
-            let hosts = self.case.shown.iter().map(|(id, name, identifier, age)| {
+            let shown = self.case.shown.iter();
+            let shown = shown.filter(|_| at - first >= self.case.appears);
+            let hosts = shown.map(|(id, name, identifier, age)| {
                 let at = age.map(|age| server(first).saturating_add_signed(age));
                 let created = at.map_or(String::new(), |at| format!(r#","createdAt":{at}"#));
                 format!(
@@ -104,6 +109,25 @@ impl Exchange for Registrar {
     }
 }
 
+/// A rig whose host has no id, with the server of `case`.
+fn new_host(case: &'static Case) -> Rig {
+    let mut rig = Rig::new(false, well).minutes(0, 1);
+    let registrar = Registrar {
+        case,
+        now: Arc::clone(&rig.now),
+        first: None,
+        calls: Arc::clone(&rig.calls),
+    };
+    rig.poster.api = Api::new(Box::new(registrar));
+    rig.poster.context.describe = Box::new(|_, _| {
+        Ok(HostParam {
+            name: NAME.to_owned(),
+            ..HostParam::default()
+        })
+    });
+    rig
+}
+
 #[test]
 fn register_creates_one_host_and_takes_no_other() {
     static CASES: &[Case] = &[
@@ -125,6 +149,19 @@ fn register_creates_one_host_and_takes_no_other() {
             why: "no answer for as long as a request takes",
             fate: Fate::Lost(30),
             shown: &[("own", NAME, "", Some(1))],
+            ..PLAIN
+        },
+        Case {
+            why: "created after longer than a request takes",
+            fate: Fate::Lost(30),
+            shown: &[("own", NAME, "", Some(35))],
+            appears: 35,
+            ..PLAIN
+        },
+        Case {
+            why: "a look-up that shows new hosts after a minute and a half",
+            fate: Fate::Done(504, ""),
+            appears: 90,
             ..PLAIN
         },
         Case {
@@ -217,32 +254,19 @@ fn register_creates_one_host_and_takes_no_other() {
             fate: Fate::Not(503, ""),
             shown: &[],
             adopted: None,
-            created: (6, 12),
+            created: (4, 4),
             ..PLAIN
         },
         Case {
             why: "what was not sent created nothing",
             fate: Fate::Unsent,
             adopted: None,
-            created: (6, 12),
+            created: (10, 10),
             ..PLAIN
         },
     ];
     for case in CASES {
-        let mut rig = Rig::new(false, well).minutes(0, 1);
-        let registrar = Registrar {
-            case,
-            now: Arc::clone(&rig.now),
-            first: None,
-            calls: Arc::clone(&rig.calls),
-        };
-        rig.poster.api = Api::new(Box::new(registrar));
-        rig.poster.context.describe = Box::new(|_, _| {
-            Ok(HostParam {
-                name: NAME.to_owned(),
-                ..HostParam::default()
-            })
-        });
+        let mut rig = new_host(case);
         let why = case.why;
         if let Fate::Lost(seconds) = case.fate {
             // The first request takes so many seconds.
@@ -270,4 +294,21 @@ fn register_creates_one_host_and_takes_no_other() {
             assert_eq!(created, calls.len(), "{why}: nothing to look for");
         }
     }
+}
+
+/// A host is not created again while the first one may still appear, nor much later.
+#[test]
+fn register_creates_a_host_that_does_not_appear_again_after_two_minutes() {
+    static CASE: Case = Case {
+        fate: Fate::Not(504, ""),
+        shown: &[],
+        ..PLAIN
+    };
+    let mut rig = new_host(&CASE);
+    assert_eq!(rig.run_until(600), None);
+    let calls = rig.calls();
+    let created = calls.iter().filter(|(_, line)| line == HOSTS);
+    let created: Vec<u64> = created.map(|(at, _)| *at).collect();
+    assert_eq!(created, [0, 127, 255, 511]);
+    assert!(calls.len() < 20, "pauses grow: {calls:?}");
 }

@@ -339,12 +339,64 @@ fn a_stop_delivers_reports_and_documents() {
         )
         .stop_at(12);
     let cache = || crate::sys::cache::CacheFile::at(dir.path().join("m"));
-    rig.poster.lanes.metadata.metadata.add("m", cache());
+    let metadata = &mut rig.poster.lanes.metadata.metadata;
+    metadata.add("m", cache(), false).unwrap();
     assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
     let lines = rig.lines_from(12);
     let put = format!("Put /api/v0/hosts/{ID}/metadata/m");
     assert_eq!(lines[..2], [REPORTS.to_owned(), put]);
     assert_eq!(cache().load().unwrap().unwrap(), b"{\"a\":1}");
+}
+
+/// The document of an earlier host is no reason to leave it out. The documents of another
+/// organization are left alone.
+#[test]
+fn documents_are_sent_to_a_new_host_even_if_they_have_not_changed() {
+    let there = r#"{"id":"yyy1234567890","name":"o","status":"working"}"#;
+    // (why this row exists, whether there is an id, hosts found by identifier, whether it is sent)
+    let table = [
+        ("the host is known", true, "", false),
+        ("it is created", false, "", true),
+        ("it is found by its identifier", false, there, true),
+    ];
+    for (why, known, found, is_sent) in table {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("mackerel-plugin-metadata-m.a");
+        let other = dir.path().join("mackerel-plugin-metadata-m.b");
+        for file in [&own, &other] {
+            std::fs::write(file, "1").unwrap();
+        }
+        let look: Look = Box::new(|_| {
+            Some(Ok(Place {
+                custom_identifier: Some("i-1".to_owned()),
+                ..Place::default()
+            }))
+        });
+        // An agent that ends after this request has an id the next time.
+        let file = own.clone();
+        let rule = move |call: &Call| {
+            assert!(call.line != "Post /api/v0/hosts" || !file.exists());
+            Some(200)
+        };
+        let mut rig = Rig::placed(known, look, (found, ""), rule);
+        let text = format!(
+            "[plugin.metadata.m]\ncommand = 'x'\nenv = {{ MACKEREL_PLUGIN_WORKDIR = '{}' }}\n",
+            dir.path().display()
+        );
+        let config = &mut rig.poster.context.config;
+        config.read(text.as_bytes()).unwrap();
+        config.organization = Some("a".to_owned());
+        rig.poster.configure_plugins(rig.clock.moment());
+        let print = || PosterCommand::Metadata("m".to_owned(), "1".to_owned());
+        let mut rig = rig.order(10, print()).order(610, print());
+        rig.run_until(700);
+        let puts = rig.lines_from(0).into_iter();
+        let puts = puts.filter(|line| line.ends_with("/metadata/m"));
+        assert_eq!(puts.count(), usize::from(is_sent), "{why}");
+        for file in [&own, &other] {
+            assert_eq!(std::fs::read(file).unwrap(), b"1", "{why}");
+        }
+    }
 }
 
 #[test]
@@ -355,7 +407,8 @@ fn a_stop_does_not_wait_for_a_document_that_is_not_taken() {
         .order(10, PosterCommand::Metadata("m".to_owned(), "1".to_owned()))
         .stop_at(12);
     let cache = crate::sys::cache::CacheFile::at(dir.path().join("m"));
-    rig.poster.lanes.metadata.metadata.add("m", cache);
+    let metadata = &mut rig.poster.lanes.metadata.metadata;
+    metadata.add("m", cache, false).unwrap();
     assert_eq!(rig.run_until(60), Some(Outcome::Delivered));
     assert_eq!(rig.clock.unix().0 - START, 12);
 }

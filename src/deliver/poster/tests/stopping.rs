@@ -43,6 +43,23 @@ impl Rig {
 }
 
 #[test]
+fn stop_does_not_wait_for_a_host_that_may_still_appear() {
+    let disk = ScriptedDisk::default();
+    let lost = |call: &Call| {
+        let is_creation = call.line == "Post /api/v0/hosts";
+        Some(if is_creation { 504 } else { 200 })
+    };
+    let mut rig = Rig::new(false, lost)
+        .kept_on(&disk, false)
+        .minutes(0, 2)
+        .stop_at(90);
+    assert_eq!(rig.run_until(200), Some(Outcome::Delivered));
+    assert_eq!(rig.clock.unix(), Unix(START + 91));
+    let after = rig.calls().into_iter().filter(|(at, _)| *at >= 90);
+    assert_eq!(after.count(), 1);
+}
+
+#[test]
 fn stop_with_everything_kept_makes_one_attempt() {
     // (why this row exists, status of posts, second of the stop, attempts after it)
     let table: [(&str, Option<u16>, u64, usize); 6] = [
