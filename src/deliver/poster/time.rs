@@ -59,15 +59,17 @@ impl Poster {
         let (stamp, is_sure) = self.dated(clock.stamp().at(report.occurred_at), clock);
         report.occurred_at = stamp.wall;
         let reports = &mut self.lanes.reports;
+        let report = Undated {
+            number: reports.queue.number(),
+            stamp,
+            destination,
+            report,
+            is_urgent,
+        };
         if is_sure {
-            reports.push(destination.as_deref(), report, is_urgent, clock.moment());
+            reports.push(report, clock.moment());
         } else {
-            reports.hold(Undated {
-                stamp,
-                destination,
-                report,
-                is_urgent,
-            });
+            reports.hold(report);
         }
         self.persister.request_save(clock.moment());
     }
