@@ -171,8 +171,12 @@ impl Persister {
         }
         spool.forget(&|number| is_in(&gone_rounds, number));
         self.clock = left.start;
-        // Reports get new numbers, and what is set aside has to leave the file.
-        self.is_stale |= timeless > 0 || !left.reports.is_empty() || !left.undated.is_empty();
+        // Reports get new numbers, which begin at 0 again, and what is set aside has to leave the
+        // file.
+        self.is_stale |= timeless > 0
+            || !gone_reports.is_empty()
+            || !left.reports.is_empty()
+            || !left.undated.is_empty();
         let path = journal.path();
         if timeless > 0 {
             match journal.set_aside(&aside) {
