@@ -180,8 +180,9 @@ impl Poster {
             PosterCommand::Report {
                 destination,
                 report,
+                began,
                 is_urgent,
-            } => self.on_report(destination, report, is_urgent, clock),
+            } => self.on_report(destination, (report, began), is_urgent, clock),
             PosterCommand::Metadata(name, document) => {
                 self.lanes.metadata.push(&name, document, now)
             }

@@ -10,9 +10,10 @@ use super::plugin_schedule::{Entry, Kind, PluginSchedule};
 use super::plugin_state::PluginState;
 use super::run_threads::RunThreads;
 use super::work::{Words, Work, perform};
-use crate::base::clock::{Clock, HostClock, Moment, Stamp};
+use crate::base::clock::{Clock, Moment, Stamp};
 use crate::config::Config;
 use crate::plugins::history::Urgency;
+use crate::sys::bootclock::BootClock;
 use crate::sys::exec::{self, Stop, StopSign};
 use crate::sys::log::{self, Level};
 use crate::wire::check::CheckStatus;
@@ -32,7 +33,7 @@ pub(crate) struct Plugins {
     /// Ends every command when it is dropped.
     stop: Option<Stop>,
     sign: StopSign,
-    clock: HostClock,
+    clock: BootClock,
     tell: Tell,
     threads: RunThreads,
     /// Number of runs that have not ended.
@@ -45,7 +46,7 @@ impl Plugins {
     /// The plugins of `config`, not begun. Fails if the process has no free file descriptor.
     pub(crate) fn new(
         config: &Config,
-        clock: HostClock,
+        clock: BootClock,
         tell: Tell,
         now: Moment,
     ) -> io::Result<Plugins> {
@@ -212,7 +213,7 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             let Some(finding) = finding else {
                 return Vec::new();
             };
-            let report = finding.report(&entry.name, plugin, began);
+            let report = finding.report(&entry.name, plugin, began.wall);
             let prevent = plugin.prevent_alert_auto_close;
             let is_urgent = match history.note(report.status, &report.message, prevent) {
                 Urgency::No => return Vec::new(),
@@ -222,6 +223,7 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             vec![Output::Report {
                 destination: plugin.custom_identifier.clone(),
                 report,
+                began,
                 is_urgent,
             }]
         }

@@ -294,6 +294,7 @@ impl Rig {
             let order = PosterCommand::Report {
                 destination: None,
                 report,
+                began: clock.stamp(),
                 is_urgent: true,
             };
             poster.on_command(order, &clock);

@@ -45,18 +45,18 @@ impl Poster {
         self.lanes.reports.settle(&trust, clock.moment());
     }
 
-    /// Adds a report, which is sent as soon as its time is known.
+    /// Adds the report of a check that began at `began`, which is sent as soon as its time is known.
     pub(super) fn on_report(
         &mut self,
         destination: Option<String>,
-        mut report: Report,
+        (mut report, began): (Report, Stamp),
         is_urgent: bool,
         clock: &dyn Clock,
     ) {
         if self.context.is_unwanted(destination.as_deref()) {
             return;
         }
-        let (stamp, is_sure) = self.dated(clock.stamp().at(report.occurred_at), clock);
+        let (stamp, is_sure) = self.dated(began, clock);
         report.occurred_at = stamp.wall;
         let reports = &mut self.lanes.reports;
         let report = Undated {

@@ -91,9 +91,11 @@ impl Rig {
             max_check_attempts: None,
         };
         let destination = None;
+        let began = RigClock(Arc::clone(&self.world)).stamp();
         self.command(PosterCommand::Report {
             destination,
             report,
+            began,
             is_urgent,
         });
         self.command(PosterCommand::Metadata("d".to_owned(), format!("{minute}")));

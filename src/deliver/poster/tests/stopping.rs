@@ -178,6 +178,7 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
             PosterCommand::Report {
                 destination: Some("absent".to_owned()),
                 report,
+                began: stamp(START + 90),
                 is_urgent: true,
             },
         )
@@ -224,6 +225,7 @@ fn stop_does_not_wait_for_a_host_that_is_not_known() {
             let order = PosterCommand::Report {
                 destination,
                 report,
+                began: stamp(START + 88),
                 is_urgent: false,
             };
             rig = rig.order(88, order);
@@ -275,6 +277,7 @@ fn spool_is_written_only_for_what_is_not_delivered_in_time() {
             let order = PosterCommand::Report {
                 destination: None,
                 report,
+                began: stamp(START + minute * 60 + 8),
                 is_urgent: false,
             };
             rig.orders.push_back((minute * 60 + 8, order));
@@ -335,6 +338,7 @@ fn report_of_the_next_agent_is_not_taken_for_one_that_is_gone() {
             notification_interval: None,
             max_check_attempts: None,
         },
+        began: stamp(START + at),
         is_urgent: true,
     };
     let is_report = |call: &Call| call.line.contains("checks");
@@ -428,6 +432,7 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
             let order = PosterCommand::Report {
                 destination: None,
                 report,
+                began: unsure.stamp(),
                 is_urgent: true,
             };
             poster.on_command(order, &unsure);
