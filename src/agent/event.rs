@@ -43,10 +43,12 @@ impl From<Output> for PosterCommand {
             Output::Report {
                 destination,
                 report,
+                began,
                 is_urgent,
             } => PosterCommand::Report {
                 destination,
                 report,
+                began,
                 is_urgent,
             },
             Output::Metadata(name, document) => PosterCommand::Metadata(name, document),

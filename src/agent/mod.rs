@@ -11,7 +11,6 @@
 //! `watchdog`, `status` and `health` answer systemd and `mackerel-agent health` from the state of the
 //! loop. `readiness` holds the registration back until the configured probe succeeds.
 
-pub(crate) mod bootclock;
 mod destinations;
 pub(crate) mod event;
 mod exporters;

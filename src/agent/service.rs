@@ -352,8 +352,7 @@ impl<'a> Agent<'a> {
             && self.exporters.take_checks()
             && let Some(name) = self.plugins.name_of(id)
         {
-            let stamp = clock.stamp().at(*began);
-            self.exporters.check(&name, finding.status, stamp);
+            self.exporters.check(&name, finding.status, *began);
         }
         for output in self.plugins.hear(id, told) {
             // The values of other hosts are not given out as those of this one.

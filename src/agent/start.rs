@@ -3,7 +3,6 @@
 use std::process;
 use std::time::Duration;
 
-use super::bootclock::BootClock;
 use super::destinations::{Destination, Destinations};
 use super::event::{Event, plugin_events};
 use super::exporters::Exporters;
@@ -30,6 +29,7 @@ use crate::settings::connection::{POSTER_STACK, link};
 use crate::settings::organizations::{config_of, label, organizations};
 use crate::settings::resolve::resolve;
 use crate::sys::agent_socket;
+use crate::sys::bootclock::BootClock;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::{CancelToken, Cancellable};
 use crate::sys::journal::Directory;
@@ -82,7 +82,7 @@ fn watch_host(flags: &Flags, config: Config, notify: Notify) -> Result<(), Strin
         .map_err(|error| format!("cannot start the thread that waits for signals: {error}"))?;
     let plugins = Plugins::new(
         &plugin_config(&config),
-        clock,
+        BootClock(clock),
         plugin_events(tell.clone()),
         clock.moment(),
     )

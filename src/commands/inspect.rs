@@ -62,7 +62,7 @@ pub(crate) fn check(
                 finding.status.word()
             ))?;
             print_stderr(&words.stderr)?;
-            let report = finding.report(&name.to_string_lossy(), &plugin, began);
+            let report = finding.report(&name.to_string_lossy(), &plugin, began.wall);
             let message = report.message.clone();
             let prevent = plugin.prevent_alert_auto_close;
             let is_news = History::default().note(report.status, &message, prevent);

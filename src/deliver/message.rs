@@ -19,10 +19,11 @@ pub(crate) type CloudAnswer = Result<Place, String>;
 pub(crate) enum PosterCommand {
     /// Post these values, which were measured at this time for this host.
     Round(Stamp, Destination, Arc<Values>),
-    /// Send the report of a check, at once if it is urgent.
+    /// Send the report of a check that began at this time, at once if it is urgent.
     Report {
         destination: Option<String>,
         report: Report,
+        began: Stamp,
         is_urgent: bool,
     },
     /// Send this document of this namespace, unless the server has it.

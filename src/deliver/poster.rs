@@ -102,15 +102,19 @@ impl Poster {
     pub(crate) fn keep_with(mut self, persister: Persister, clock: &dyn Clock) -> Poster {
         self.persister = persister;
         let left = self.persister.restore(&mut self.lanes.values.spool);
-        let reports = &mut self.lanes.reports;
-        reports.undated.extend(left.undated);
         if let Some(start) = left.start {
             self.context.trust = ClockTrust::inherited(start);
             self.settle(clock);
         }
+        let reports = &mut self.lanes.reports;
         for (destination, report) in left.reports {
-            let queue = &mut self.lanes.reports.queue;
-            queue.push(destination.as_deref(), report, true, clock.moment());
+            let number = reports.queue.number();
+            let (to, now) = (destination.as_deref(), clock.moment());
+            reports.queue.push(number, to, report, true, now);
+        }
+        for mut held in left.undated {
+            held.number = reports.queue.number();
+            reports.undated.push(held);
         }
         self.drop_unwanted(clock);
         self
@@ -176,8 +180,9 @@ impl Poster {
             PosterCommand::Report {
                 destination,
                 report,
+                began,
                 is_urgent,
-            } => self.on_report(destination, report, is_urgent, clock),
+            } => self.on_report(destination, (report, began), is_urgent, clock),
             PosterCommand::Metadata(name, document) => {
                 self.lanes.metadata.push(&name, document, now)
             }

@@ -106,10 +106,18 @@ impl Queue {
         self.checks = checks;
     }
 
-    /// Adds a report for the host with a custom identifier, or for this host. If it is urgent,
-    /// everything that waits is sent at once. Returns how many reports were dropped to make room.
+    /// A number for a report.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Adds a report for the host with a custom identifier, or for this host. Its number is higher
+    /// than those of the reports that wait. If it is urgent, everything that waits is sent at once.
+    /// Returns how many reports were dropped to make room.
     pub(crate) fn push(
         &mut self,
+        number: u64,
         destination: Option<&str>,
         report: Report,
         is_urgent: bool,
@@ -122,12 +130,11 @@ impl Queue {
             let behind = now.since(self.round).as_secs() % ROUND.as_secs();
             self.round = Moment(now.0 + ROUND - Duration::from_secs(behind));
         }
-        let number = self.next;
-        self.next += 1;
         let is_ending = self.backoff.is_stopping();
         let lane = self.lane(destination, now);
         lane.is_open |= is_ending;
         lane.bytes += cost(&report);
+        debug_assert!(lane.reports.back().is_none_or(|(last, _)| *last < number));
         lane.reports.push_back((number, report));
         let mut lost = 0;
         while lane.bytes > CAPACITY && lane.reports.len() > 1 {

@@ -12,10 +12,11 @@ use crate::wire::check::Report;
 pub(crate) enum Output {
     /// The values of one time.
     Round(Stamp, Option<Arc<str>>, Arc<Values>),
-    /// The report of a check. An urgent one is sent at once.
+    /// The report of a check that began at this time. An urgent one is sent at once.
     Report {
         destination: Option<String>,
         report: Report,
+        began: Stamp,
         is_urgent: bool,
     },
     /// A metadata namespace and its document.

@@ -10,10 +10,11 @@ use super::plugin_schedule::{Entry, Kind, PluginSchedule};
 use super::plugin_state::PluginState;
 use super::run_threads::RunThreads;
 use super::work::{Words, Work, perform};
-use crate::base::clock::{Clock, HostClock, Moment, Stamp, Unix};
+use crate::base::clock::{Clock, Moment, Stamp};
 use crate::config::Config;
 use crate::plugins::finding::Finding;
 use crate::plugins::history::Urgency;
+use crate::sys::bootclock::BootClock;
 use crate::sys::exec::{self, Stop, StopSign};
 use crate::sys::log::{self, Level};
 use crate::wire::check::CheckStatus;
@@ -33,7 +34,7 @@ pub(crate) struct Plugins {
     /// Ends every command when it is dropped.
     stop: Option<Stop>,
     sign: StopSign,
-    clock: HostClock,
+    clock: BootClock,
     tell: Tell,
     threads: RunThreads,
     /// Number of runs that have not ended.
@@ -46,7 +47,7 @@ impl Plugins {
     /// The plugins of `config`, not begun. Fails if the process has no free file descriptor.
     pub(crate) fn new(
         config: &Config,
-        clock: HostClock,
+        clock: BootClock,
         tell: Tell,
         now: Moment,
     ) -> io::Result<Plugins> {
@@ -119,7 +120,7 @@ impl Plugins {
         match self.schedule.entry_of(id) {
             Some(entry) => {
                 let why = format!("cannot start a thread for it: {error}");
-                let told = unstarted(&entry.kind, is_turn, why, self.clock.unix());
+                let told = unstarted(&entry.kind, is_turn, why, self.clock.stamp());
                 (self.tell)(id, told);
             }
             None => self.running -= 1,
@@ -164,7 +165,7 @@ impl Plugins {
 
 /// The result of a run that could not begin. `is_turn`: whether it was to be more than the graph
 /// definitions of a metric plugin.
-fn unstarted(kind: &Kind, is_turn: bool, why: String, now: Unix) -> PluginEvent {
+fn unstarted(kind: &Kind, is_turn: bool, why: String, now: Stamp) -> PluginEvent {
     let words = Words {
         trouble: Some(why.clone()),
         ..Words::default()
@@ -229,7 +230,7 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             let Some(finding) = finding else {
                 return Vec::new();
             };
-            let report = finding.report(&entry.name, plugin, began);
+            let report = finding.report(&entry.name, plugin, began.wall);
             let prevent = plugin.prevent_alert_auto_close;
             let is_urgent = match history.note(report.status, &report.message, prevent) {
                 Urgency::No => return Vec::new(),
@@ -239,6 +240,7 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             vec![Output::Report {
                 destination: plugin.custom_identifier.clone(),
                 report,
+                began,
                 is_urgent,
             }]
         }
@@ -329,7 +331,7 @@ mod tests {
         let told = Arc::<Mutex<Vec<_>>>::default();
         let heard = Arc::clone(&told);
         let tell = move |id, told| heard.lock().unwrap().push((id, told));
-        let clock = HostClock::new();
+        let clock = BootClock(crate::base::clock::HostClock::new());
         let now = clock.moment();
         let mut plugins = Plugins::new(&config, clock, Arc::new(tell), now).unwrap();
         plugins.begin(now);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::values;
 use crate::applets;
 use crate::base;
-use crate::base::clock::{Clock, Unix};
+use crate::base::clock::{Clock, Stamp, Unix};
 use crate::base::values::Values;
 use crate::config::{CheckPlugin, Command, MetadataPlugin, MetricPlugin};
 use crate::parse::plugin::document;
@@ -77,7 +77,7 @@ pub(crate) enum PluginEvent {
     Graphs(Result<Vec<Graph>, String>, Words),
     /// The finding, when the run began, and whether the action follows. No finding if the agent
     /// stopped the run.
-    Check(Option<Finding>, Unix, bool, Words),
+    Check(Option<Finding>, Stamp, bool, Words),
     /// The action of a check has ended, after the check itself.
     Acted(Words),
     /// The document, if there is one.
@@ -108,7 +108,7 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
             previous,
             may_act,
         } => {
-            let began = clock.unix();
+            let began = clock.stamp();
             let ran = command(&plugin.command, &[], stop);
             let mut words = Words::of(&ran);
             words.explain(&ran, |code, first_line| {
@@ -292,4 +292,37 @@ fn document(plugin: &MetadataPlugin, stop: &StopSign) -> PluginEvent {
         words.explain(&ran, |_, first_line| Some(format!("{why}; {first_line}")));
     }
     PluginEvent::Metadata(found.ok(), words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::clock::FakeClock;
+    use crate::config::Config;
+
+    /// The wall clock may be set before anybody looks at the result.
+    #[test]
+    fn check_is_stamped_by_both_clocks_when_it_begins() {
+        let mut config = Config::default();
+        let text = "[plugin.checks.a]\ncommand = ['true']\n";
+        config.read(text.as_bytes()).unwrap();
+        let work = Work::Check {
+            plugin: Arc::new(config.check_plugins["a"].clone()),
+            previous: None,
+            may_act: true,
+        };
+        let clock = FakeClock::default();
+        clock.wall.set(Duration::from_secs(1_700_000_040));
+        clock.moment.set(Duration::from_secs(39));
+        let (_stop, sign) = exec::stop().unwrap();
+        let stamps = std::cell::RefCell::new(Vec::new());
+        perform(&work, &clock, &sign, &|told| {
+            if let PluginEvent::Check(Some(_), began, ..) = told {
+                stamps.borrow_mut().push(began);
+            }
+        });
+        assert_eq!(stamps.into_inner(), [clock.stamp()]);
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod agent_socket;
 pub(crate) mod args;
 pub(crate) mod boot;
+pub(crate) mod bootclock;
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod crash;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Agent;
 use crate::agent::health;
 use crate::agent::watchdog::Turn;
-use crate::base::clock::{Clock, Moment};
+use crate::base::clock::{Clock, Moment, Stamp};
 use crate::base::json::Json;
 use crate::listen::Question;
 use crate::plugins::output::Output;
@@ -46,14 +46,14 @@ impl Agent<'_> {
             Question::Status => json(&self.report(clock)),
             Question::Live => self.live(now),
             Question::Report(report) => {
-                self.report_job(report);
+                self.report_job(report, clock.stamp());
                 String::new()
             }
         }
     }
 
-    /// Sends the report of a job, unless it is OK as the last one was.
-    fn report_job(&mut self, report: Report) {
+    /// Sends the report of a job, which has arrived `now`, unless it is OK as the last one was.
+    fn report_job(&mut self, report: Report, now: Stamp) {
         let known = self.jobs.iter().position(|name| *name == report.name);
         match (known, report.status) {
             (Some(_), CheckStatus::Ok) => return,
@@ -66,6 +66,7 @@ impl Agent<'_> {
         self.destinations.output(Output::Report {
             destination: None,
             report,
+            began: now,
             is_urgent: true,
         });
     }

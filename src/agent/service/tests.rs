@@ -9,6 +9,7 @@ use crate::agent::destinations::Destination;
 use crate::agent::event::plugin_events;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock, Unix};
+use crate::sys::bootclock::BootClock;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::CancelToken;
 use crate::sys::root::Root;
@@ -38,7 +39,7 @@ impl Rig {
         let notify = Notify::silent();
         let plugins = Plugins::new(
             config,
-            HostClock::new(),
+            BootClock(HostClock::new()),
             plugin_events(tell.clone()),
             clock.moment(),
         )

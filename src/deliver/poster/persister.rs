@@ -40,9 +40,8 @@ pub(crate) struct Persister {
     window: Duration,
     /// Whether the first thing is written at once.
     is_hasty: bool,
-    /// At the last [`Persister::is_to_save`]: the numbers of the next round and of the next report,
-    /// and whether reports waited whose time is not known.
-    seen: (u64, u64, bool),
+    /// At the last [`Persister::is_to_save`]: the numbers of the next round and of the next report.
+    seen: (u64, u64),
     due: Option<Moment>,
     /// Whether the file has to be rewritten.
     is_stale: bool,
@@ -75,6 +74,13 @@ impl Waiting<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.spool.is_empty() && self.reports.is_empty() && self.undated.is_empty()
     }
+
+    /// The numbers of the reports.
+    fn report_numbers(&self) -> Vec<u64> {
+        let mut numbers: Vec<u64> = self.undated.iter().map(|held| held.number).collect();
+        self.reports.each(&mut |number, _, _| numbers.push(number));
+        numbers
+    }
 }
 
 impl Persister {
@@ -86,7 +92,7 @@ impl Persister {
             owner: None,
             window: Duration::MAX,
             is_hasty: false,
-            seen: (0, 0, false),
+            seen: (0, 0),
             due: None,
             is_stale: false,
             clock: None,
@@ -141,14 +147,12 @@ impl Persister {
     /// Whether something that is in no file has waited since the last call, half a window ago. If
     /// not, the next call is scheduled: what is delivered in time is not written.
     pub(super) fn is_to_save(&mut self, waiting: &Waiting<'_>, now: Moment) -> bool {
-        let has_undated = !waiting.undated.is_empty();
-        let next = (waiting.spool.next, waiting.reports.next, has_undated);
-        let (round, report, had_undated) = std::mem::replace(&mut self.seen, next);
-        let mut is_to_save =
-            self.is_hasty || (has_undated && had_undated) || waiting.spool.has_unkept_before(round);
-        waiting.reports.each(&mut |number, _, _| {
+        let next = (waiting.spool.next, waiting.reports.next);
+        let (round, report) = std::mem::replace(&mut self.seen, next);
+        let mut is_to_save = self.is_hasty || waiting.spool.has_unkept_before(round);
+        for number in waiting.report_numbers() {
             is_to_save |= number < report && !self.reports.contains(&number);
-        });
+        }
         if !is_to_save {
             self.due = None;
             self.request_save(now);
@@ -190,7 +194,6 @@ impl Persister {
     pub(super) fn save(&mut self, waiting: &mut Waiting<'_>, now: Moment) -> Option<PathBuf> {
         // What an earlier agent has left may be written before there is anything new.
         self.is_hasty &= self.due.take().is_none();
-        self.seen.2 = false;
         if waiting.is_empty() {
             self.delivered(waiting);
             return None;
@@ -215,10 +218,7 @@ impl Persister {
     /// Writes what waits. Returns the path, or why it failed; `None` if nothing is to be saved.
     fn write(&mut self, waiting: &mut Waiting<'_>) -> Option<Result<PathBuf, String>> {
         let journal = self.journal.as_mut()?;
-        let mut waiting_reports: Vec<u64> = Vec::new();
-        waiting
-            .reports
-            .each(&mut |number, _, _| waiting_reports.push(number));
+        let waiting_reports = waiting.report_numbers();
         let mut gone_reports: Vec<u64> = self.reports.clone();
         gone_reports.retain(|number| !waiting_reports.contains(number));
         let garbage = self.garbage + waiting.spool.gone().len() + gone_reports.len();
@@ -256,8 +256,7 @@ impl Persister {
             return Some(Err(base::report(&error)));
         }
         self.clock = waiting.start;
-        // Reports without a time have no number with which the file could mark them as gone.
-        self.is_stale = !waiting.undated.is_empty();
+        self.is_stale = false;
         self.garbage = if is_whole { 0 } else { garbage };
         self.reports = waiting_reports;
         waiting.spool.kept(true);
@@ -312,15 +311,17 @@ fn frames(
             add(number, true, age, destination, report);
         }
     });
-    for undated in waiting.undated {
-        let destination = undated.destination.as_deref();
-        add(
-            u64::MAX,
-            false,
-            undated.stamp.age,
-            destination,
-            &undated.report,
-        );
+    for held in waiting.undated {
+        if !is_kept(held.number) {
+            let destination = held.destination.as_deref();
+            add(
+                held.number,
+                false,
+                held.stamp.age,
+                destination,
+                &held.report,
+            );
+        }
     }
     frames
 }

@@ -81,6 +81,8 @@ struct Rig {
     /// Number of values in a round.
     series: u64,
     next_value: u64,
+    /// Whether checks report at random.
+    has_reports: bool,
     /// Above all numbers of values, so that the two never meet.
     next_report: u64,
     /// The configuration.
@@ -138,6 +140,7 @@ impl Rig {
             rounds: 0,
             series: 3,
             next_value: 0,
+            has_reports: true,
             next_report: 1 << 40,
             config: "",
             fault: None,
@@ -257,24 +260,9 @@ impl Rig {
                 self.next_value += 1;
             }
             poster.on_command(PosterCommand::Round(stamp, None, values.into()), &clock);
-            if self.world.lock().unwrap().random(20) == 0 {
-                let report = Report {
-                    name: format!("c{}", self.next_report),
-                    status: CheckStatus::Warning,
-                    message: "m".to_owned(),
-                    occurred_at: clock.unix(),
-                    notification_interval: None,
-                    max_check_attempts: None,
-                };
-                self.world.lock().unwrap().measure(self.next_report, false);
-                self.next_report += 1;
-                let order = PosterCommand::Report {
-                    destination: None,
-                    report,
-                    is_urgent: true,
-                };
-                poster.on_command(order, &clock);
-            }
+        }
+        if self.poster.is_some() && self.has_reports && self.random(20) == 0 {
+            self.report();
         }
         let end = (minute + 1) * 60;
         if let Some(Outcome::Refused(_)) = self.run_until(end) {
@@ -286,6 +274,30 @@ impl Rig {
             }
             self.world().restart_at = Some(minute + 5);
             self.run_until(end);
+        }
+    }
+
+    /// A check reports.
+    fn report(&mut self) {
+        let clock = RigClock(Arc::clone(&self.world));
+        let report = Report {
+            name: format!("c{}", self.next_report),
+            status: CheckStatus::Warning,
+            message: "m".to_owned(),
+            occurred_at: clock.unix(),
+            notification_interval: None,
+            max_check_attempts: None,
+        };
+        self.world().measure(self.next_report, false);
+        self.next_report += 1;
+        if let Some(poster) = &mut self.poster {
+            let order = PosterCommand::Report {
+                destination: None,
+                report,
+                began: clock.stamp(),
+                is_urgent: true,
+            };
+            poster.on_command(order, &clock);
         }
     }
 

@@ -45,29 +45,31 @@ impl Poster {
         self.lanes.reports.settle(&trust, clock.moment());
     }
 
-    /// Adds a report, which is sent as soon as its time is known.
+    /// Adds the report of a check that began at `began`, which is sent as soon as its time is known.
     pub(super) fn on_report(
         &mut self,
         destination: Option<String>,
-        mut report: Report,
+        (mut report, began): (Report, Stamp),
         is_urgent: bool,
         clock: &dyn Clock,
     ) {
         if self.context.is_unwanted(destination.as_deref()) {
             return;
         }
-        let (stamp, is_sure) = self.dated(clock.stamp().at(report.occurred_at), clock);
+        let (stamp, is_sure) = self.dated(began, clock);
         report.occurred_at = stamp.wall;
         let reports = &mut self.lanes.reports;
+        let report = Undated {
+            number: reports.queue.number(),
+            stamp,
+            destination,
+            report,
+            is_urgent,
+        };
         if is_sure {
-            reports.push(destination.as_deref(), report, is_urgent, clock.moment());
+            reports.push(report, clock.moment());
         } else {
-            reports.hold(Undated {
-                stamp,
-                destination,
-                report,
-                is_urgent,
-            });
+            reports.hold(report);
         }
         self.persister.request_save(clock.moment());
     }

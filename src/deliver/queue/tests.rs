@@ -43,6 +43,20 @@ fn report(number: u64, at: u64, message: &str) -> Report {
     }
 }
 
+impl Queue {
+    /// Adds a report with the next number.
+    fn add(
+        &mut self,
+        destination: Option<&str>,
+        report: Report,
+        is_urgent: bool,
+        now: Moment,
+    ) -> usize {
+        let number = self.number();
+        self.push(number, destination, report, is_urgent, now)
+    }
+}
+
 impl Rig {
     fn new(checks: usize, rule: impl FnMut(u64, Option<&str>) -> Sent + 'static) -> Rig {
         Rig {
@@ -65,7 +79,7 @@ impl Rig {
         for _ in 0..count {
             let report = report(self.pushed, self.now, "");
             let now = moment(self.now);
-            self.lost += self.queue.push(destination, report, is_urgent, now);
+            self.lost += self.queue.add(destination, report, is_urgent, now);
             self.pushed += 1;
         }
     }
@@ -265,9 +279,9 @@ fn a_destination_is_bounded_and_the_newest_stay() {
     queue.expect(1);
     let message = "x".repeat(1_024);
     let mut lost = 0;
-    queue.push(Some("a"), report(0, 0, ""), false, moment(0));
+    queue.add(Some("a"), report(0, 0, ""), false, moment(0));
     for number in 0..5_000 {
-        lost += queue.push(None, report(number, 0, &message), false, moment(0));
+        lost += queue.add(None, report(number, 0, &message), false, moment(0));
         assert!(queue.lanes.iter().all(|lane| lane.bytes <= CAPACITY));
     }
     let batch = queue.batch(moment(60)).unwrap();
@@ -285,11 +299,11 @@ fn queue_of_all_destinations_is_bounded_at_the_cost_of_the_largest() {
     let mut queue = Queue::new(moment(0));
     let message = "x".repeat(1_024);
     let mut lost = 0;
-    queue.push(None, report(0, 0, ""), false, moment(0));
+    queue.add(None, report(0, 0, ""), false, moment(0));
     for number in 0..20_000_u64 {
         let destination = format!("host{}", number % 20);
         let report = report(number, 0, &message);
-        lost += queue.push(Some(&destination), report, false, moment(0));
+        lost += queue.add(Some(&destination), report, false, moment(0));
         let bytes: usize = queue.lanes.iter().map(|lane| lane.bytes).sum();
         assert!(bytes <= ALL, "{bytes} bytes");
     }
@@ -303,10 +317,10 @@ fn reports_dropped_during_their_request_are_not_confused_with_newer_ones() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);
     let big = "x".repeat(CAPACITY / 2);
-    queue.push(None, report(0, 0, ""), true, moment(0));
+    queue.add(None, report(0, 0, ""), true, moment(0));
     let batch = queue.batch(moment(0)).unwrap();
     for number in 1..4 {
-        queue.push(None, report(number, 0, &big), false, moment(1));
+        queue.add(None, report(number, 0, &big), false, moment(1));
     }
     assert!(queue.done(&batch, Sent::Refused, moment(1)).is_none());
     assert_eq!(queue.waiting(), 1);

@@ -157,6 +157,7 @@ fn reports_go_to_the_organizations_that_take_them() {
     agent.destinations.output(Output::Report {
         destination: None,
         report,
+        began: crate::base::clock::Stamp::default(),
         is_urgent: false,
     });
     agent

@@ -27,6 +27,9 @@ pub(crate) struct ReportsLane {
 
 /// A report whose time is not known yet.
 pub(crate) struct Undated {
+    /// Its number in the queue, which it also has while it is not in there.
+    pub(crate) number: u64,
+    /// When the check began.
     pub(crate) stamp: Stamp,
     pub(crate) destination: Option<String>,
     pub(crate) report: Report,
@@ -43,14 +46,11 @@ impl ReportsLane {
     }
 
     /// Adds a report whose time is known.
-    pub(crate) fn push(
-        &mut self,
-        destination: Option<&str>,
-        report: Report,
-        is_urgent: bool,
-        now: Moment,
-    ) {
-        warn_lost(self.queue.push(destination, report, is_urgent, now));
+    pub(crate) fn push(&mut self, dated: Undated, now: Moment) {
+        let destination = dated.destination.as_deref();
+        let (number, is_urgent) = (dated.number, dated.is_urgent);
+        let queue = &mut self.queue;
+        warn_lost(queue.push(number, destination, dated.report, is_urgent, now));
     }
 
     /// Adds a report that is sent once its time is known.
@@ -60,15 +60,9 @@ impl ReportsLane {
 
     /// Queues the reports that were held until the time was known.
     pub(crate) fn settle(&mut self, trust: &ClockTrust, now: Moment) {
-        for undated in std::mem::take(&mut self.undated) {
-            let mut report = undated.report;
-            report.occurred_at = trust.time(undated.stamp).unwrap_or(undated.stamp.wall);
-            self.push(
-                undated.destination.as_deref(),
-                report,
-                undated.is_urgent,
-                now,
-            );
+        for mut held in std::mem::take(&mut self.undated) {
+            held.report.occurred_at = trust.time(held.stamp).unwrap_or(held.stamp.wall);
+            self.push(held, now);
         }
     }
 
@@ -235,6 +229,7 @@ mod tests {
                     ..Stamp::default()
                 };
                 let report = Undated {
+                    number: age,
                     stamp,
                     destination: None,
                     report,

@@ -18,7 +18,7 @@ pub(in crate::deliver::poster) struct Left {
     pub(in crate::deliver::poster) start: Option<u64>,
     /// Reports to be sent, each with its destination.
     pub(in crate::deliver::poster) reports: Vec<(Option<String>, check::Report)>,
-    /// The reports of this boot whose time is not known.
+    /// The reports of this boot whose time is not known. There are none if `start` is known.
     pub(in crate::deliver::poster) undated: Vec<Undated>,
 }
 
@@ -102,7 +102,6 @@ impl Persister {
         // The stamp, and whether it is right; `None` if its time can never be found out.
         let dated = |is_sure: bool, of: u128, stamp: Stamp| match start_of(of) {
             _ if is_sure => Some((stamp, true)),
-            _ if of == boot && of != 0 => Some((stamp, false)),
             Some(start) => Some((
                 Stamp {
                     wall: clock_trust::time_since(start, stamp),
@@ -110,7 +109,7 @@ impl Persister {
                 },
                 true,
             )),
-            None => None,
+            None => (of == boot && of != 0).then_some((stamp, false)),
         };
         let mut left = Left {
             start: start_of(boot).filter(|_| boot != 0),
@@ -154,6 +153,8 @@ impl Persister {
                             left.reports.push((report.destination.clone(), taken));
                         }
                         Some((stamp, false)) => left.undated.push(Undated {
+                            // Reports get new numbers. Earlier builds wrote u64::MAX.
+                            number: 0,
                             stamp,
                             destination: report.destination.clone(),
                             report: taken,
@@ -170,8 +171,12 @@ impl Persister {
         }
         spool.forget(&|number| is_in(&gone_rounds, number));
         self.clock = left.start;
-        // Reports get new numbers, and what is set aside has to leave the file.
-        self.is_stale |= timeless > 0 || !left.reports.is_empty() || !left.undated.is_empty();
+        // Reports get new numbers, which begin at 0 again, and what is set aside has to leave the
+        // file.
+        self.is_stale |= timeless > 0
+            || !gone_reports.is_empty()
+            || !left.reports.is_empty()
+            || !left.undated.is_empty();
         let path = journal.path();
         if timeless > 0 {
             match journal.set_aside(&aside) {

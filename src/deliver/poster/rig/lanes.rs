@@ -79,7 +79,7 @@ impl Rig {
     }
 
     /// Adds a report with the minute in it.
-    fn report(&mut self, minute: u64, destination: Option<&str>, is_urgent: bool) {
+    fn report_to(&mut self, minute: u64, destination: Option<&str>, is_urgent: bool) {
         let number = self.next_report + minute;
         self.world().measure(number, false);
         let report = Report {
@@ -90,16 +90,18 @@ impl Rig {
             notification_interval: None,
             max_check_attempts: None,
         };
+        let began = RigClock(Arc::clone(&self.world)).stamp();
         self.command(PosterCommand::Report {
             destination: destination.map(str::to_owned),
             report,
+            began,
             is_urgent,
         });
     }
 
     /// Adds something with the minute in it for each lane, except for the lanes of hosts.
     fn news(&mut self, minute: u64, is_urgent: bool) {
-        self.report(minute, None, is_urgent);
+        self.report_to(minute, None, is_urgent);
         self.command(PosterCommand::Metadata("d".to_owned(), format!("{minute}")));
         self.command(PosterCommand::Graphs(vec![Graph {
             name: format!("custom.g{minute}"),
@@ -307,7 +309,7 @@ fn a_host_that_is_registered_again_gets_everything_under_its_new_id() {
                 rig.value("other", minute, Some("other"));
             }
             if has_reports {
-                rig.report(minute, Some("other"), true);
+                rig.report_to(minute, Some("other"), true);
             }
             rig.run_until((minute + 1) * 60);
         }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::world::{Met, things};
 use super::*;
+use crate::deliver::record::Record;
+use crate::sys::journal::Journal;
 
 /// The lives of these seeds.
 fn lives(seeds: Range<u64>, broken: Broken) -> Vec<(u64, Life)> {
@@ -75,20 +77,113 @@ fn a_day_without_trouble_touches_no_disk() {
 
 #[test]
 fn a_day_without_a_server_writes_little_and_seldom() {
-    let mut rig = Rig::new(1, Broken::Not);
-    rig.series = 40;
-    rig.world().refuse();
-    rig.start();
-    (0..24 * 60).for_each(|minute| rig.minute(minute));
-    let (touches, written) = {
-        let drive = rig.disk.drive();
-        (drive.touches, drive.written)
-    };
-    let length = rig.disk.get("spool").unwrap().len();
-    eprintln!("{touches} operations, {written} bytes written, {length} bytes of a file");
-    // Two operations every five minutes, and a few that create the file.
-    assert!(touches < 2 * 24 * 12 + 8, "{touches}");
-    assert!(written < 1 << 20 && length < 1 << 20, "{written} {length}");
+    // (why this row exists, whether the kernel reports the clock as synchronised)
+    let table = [
+        ("the server is away", true),
+        ("so is NTP: no time is known", false),
+    ];
+    for (why, is_synchronised) in table {
+        let mut rig = Rig::new(1, Broken::Not);
+        rig.series = 40;
+        rig.world().refuse();
+        rig.world().is_synchronised = is_synchronised;
+        rig.start();
+        (0..24 * 60).for_each(|minute| rig.minute(minute));
+        let (touches, written) = {
+            let drive = rig.disk.drive();
+            (drive.touches, drive.written)
+        };
+        let length = rig.disk.get("spool").unwrap().len();
+        eprintln!("{why}: {touches} operations, {written} bytes written, {length} bytes of a file");
+        // Two operations every five minutes, and a few that create the file.
+        assert!(touches < 2 * 24 * 12 + 8, "{why}: {touches}");
+        assert!(
+            written < 1 << 20 && length < 1 << 20,
+            "{why}: {written} {length}"
+        );
+    }
+}
+
+impl Rig {
+    /// The numbers of the reports in the file, in order.
+    fn saved(&self) -> Vec<u64> {
+        let disk = Box::new(self.disk.clone());
+        let (_, found) = Journal::open(disk, Path::new(ROOT), "spool");
+        let report = |frame| match Record::read(frame) {
+            Some(Record::Report(report)) => report.report.name[1..].parse().ok(),
+            _ => None,
+        };
+        found.frames().filter_map(report).collect()
+    }
+
+    /// The numbers of the reports that the server has confirmed, in order.
+    fn confirmed(&self) -> Vec<u64> {
+        let mut world = self.world();
+        let met = world.record.take().unwrap_or_default();
+        let done = met.iter().filter(|met| met.is_done);
+        let reports = done.flat_map(|met| met.body.split(r#""name":"c"#).skip(1));
+        let number = |report: &str| report.split('"').next()?.parse().ok();
+        reports.filter_map(number).collect()
+    }
+
+    fn minutes(&mut self, minutes: Range<u64>) {
+        // The rig's own reports would be among those of the test.
+        self.has_reports = false;
+        minutes.for_each(|minute| self.minute(minute));
+    }
+}
+
+/// The time of a check's first report may become known after it was saved, or never.
+#[test]
+fn a_report_without_a_time_is_saved_once_and_sent_with_its_time() {
+    // (why this row exists, whether the clock is set before the end, whether the host restarts,
+    // whether the reports of the first boot are sent)
+    let table = [
+        ("the agent restarts", true, false, true),
+        ("the host restarts", true, true, true),
+        ("the next agent gets to know the time", false, false, true),
+        ("nobody ever knew the time", false, true, false),
+    ];
+    for (why, is_set, loses_power, is_sent) in table {
+        let mut rig = Rig::new(1, Broken::Not);
+        let first = rig.next_report;
+        rig.world().refuse();
+        rig.world().is_synchronised = false;
+        rig.world().error = -9 * 3_600;
+        rig.start();
+        rig.report();
+        rig.minutes(0..12);
+        assert_eq!(rig.saved(), [first], "{why}");
+        rig.report();
+        rig.minutes(12..40);
+        assert_eq!(rig.saved(), [first, first + 1], "{why}");
+        if is_set {
+            rig.world().error = 0;
+            rig.world().is_synchronised = true;
+        }
+        rig.minutes(40..41);
+        rig.report();
+        rig.minutes(41..60);
+        assert_eq!(rig.saved(), [first, first + 1, first + 2], "{why}");
+        rig.kill(loses_power);
+        rig.world().error = -9 * 3_600;
+        rig.world().is_synchronised = false;
+        rig.start();
+        rig.report();
+        rig.minutes(60..80);
+        // Numbers of an earlier process are used again.
+        rig.kill(false);
+        rig.start();
+        rig.world().peace();
+        rig.world().record = Some(Vec::new());
+        rig.minutes(80..90);
+        let oldest = if is_sent { first } else { first + 3 };
+        let expected: Vec<u64> = (oldest..first + 4).collect();
+        assert_eq!(rig.confirmed(), expected, "{why}");
+        assert!(rig.disk.get("spool").is_none(), "{why}");
+        rig.world().judge();
+        assert_eq!(rig.world().violations, [""; 0], "{why}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(super) struct World {
     /// Seconds since the beginning.
     pub(super) elapsed: u64,
     /// Error of the wall clock in seconds.
-    error: i64,
+    pub(super) error: i64,
     pub(super) is_synchronised: bool,
     /// Seconds for which both clocks of the host stood still.
     pub(super) paused: u64,

@@ -23,6 +23,7 @@ fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> PosterCommand {
     PosterCommand::Report {
         destination: destination.map(str::to_owned),
         report: report(at, CheckStatus::Critical),
+        began: stamp(START + at),
         is_urgent,
     }
 }
@@ -90,6 +91,45 @@ impl Rig {
         self.poster.context.config = config;
         self.poster.configure_plugins(self.clock.moment());
         self
+    }
+}
+
+/// A clock that shows local time, or none, until NTP sets it while the check runs.
+#[test]
+fn report_has_its_time_although_the_clock_was_set_during_the_run() {
+    // (why this row exists, seconds by which the clock is off when the check begins, whether the
+    // time was known before)
+    let table = [
+        ("it was right", 0, false),
+        ("it was set back", 9 * 3_600, false),
+        ("it was set ahead", -9 * 3_600, false),
+        ("it showed 1970", -1_700_000_000, false),
+        ("it was right, then wrong, then right", 9 * 3_600, true),
+    ];
+    for (why, off, is_known) in table {
+        let mut rig = Rig::new(true, well);
+        if is_known {
+            rig = rig.minutes(0, 1);
+        }
+        rig.run_until(39);
+        let mut began = rig.clock.stamp();
+        began.wall.0 = began.wall.0.saturating_add_signed(off);
+        let mut taken = report(0, CheckStatus::Critical);
+        taken.occurred_at = began.wall;
+        let order = PosterCommand::Report {
+            destination: None,
+            report: taken,
+            began,
+            is_urgent: true,
+        };
+        let mut rig = rig.order(41, order);
+        rig.run_until(45);
+        let calls = rig.calls.lock().unwrap();
+        let posts = calls.iter().filter(|call| call.line == REPORTS);
+        let bodies: Vec<&str> = posts.map(|call| call.body.as_str()).collect();
+        let expected = format!("\"occurredAt\":{}}}", START + 39);
+        assert_eq!(bodies.len(), 1, "{why}");
+        assert!(bodies[0].contains(&expected), "{why}: {bodies:?}");
     }
 }
 

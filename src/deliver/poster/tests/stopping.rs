@@ -195,6 +195,7 @@ fn identifier_without_a_host_drops_what_comes_for_it() {
             PosterCommand::Report {
                 destination: Some("absent".to_owned()),
                 report,
+                began: stamp(START + 90),
                 is_urgent: true,
             },
         )
@@ -241,6 +242,7 @@ fn stop_does_not_wait_for_a_host_that_is_not_known() {
             let order = PosterCommand::Report {
                 destination,
                 report,
+                began: stamp(START + 88),
                 is_urgent: false,
             };
             rig = rig.order(88, order);
@@ -292,6 +294,7 @@ fn spool_is_written_only_for_what_is_not_delivered_in_time() {
             let order = PosterCommand::Report {
                 destination: None,
                 report,
+                began: stamp(START + minute * 60 + 8),
                 is_urgent: false,
             };
             rig.orders.push_back((minute * 60 + 8, order));
@@ -335,6 +338,46 @@ fn identifier_without_a_host_drops_what_was_kept_for_it() {
         assert_eq!(rig.poster.lanes.values.spool.waiting(), 0, "{why}");
         assert!(disk.get("spool").is_none(), "{why}");
     }
+}
+
+/// An agent counts its reports from 0. The file may still name the numbers of the last agent's
+/// reports as gone.
+#[test]
+fn report_of_the_next_agent_is_not_taken_for_one_that_is_gone() {
+    let disk = ScriptedDisk::default();
+    let report = |at: u64| PosterCommand::Report {
+        destination: None,
+        report: Report {
+            name: "c".to_owned(),
+            status: CheckStatus::Critical,
+            message: "m".to_owned(),
+            occurred_at: Unix(START + at),
+            notification_interval: None,
+            max_check_attempts: None,
+        },
+        began: stamp(START + at),
+        is_urgent: true,
+    };
+    let is_report = |call: &Call| call.line.contains("checks");
+    let saved_and_sent = move |call: &Call| {
+        let is_away = call.line == TSDB || (is_report(call) && call.at < 400);
+        (!is_away).then_some(200)
+    };
+    let mut rig = Rig::new(true, saved_and_sent)
+        .kept_on(&disk, false)
+        .minutes(0, 14)
+        .order(10, report(10));
+    rig.run_until(840);
+    assert_eq!(rig.poster.lanes.reports.waiting(), 0);
+    drop(rig);
+    let away = |call: &Call| call.line.starts_with("Get").then_some(200);
+    let mut rig = Rig::new(true, away)
+        .kept_on(&disk, false)
+        .order(10, report(10));
+    rig.run_until(840);
+    drop(rig);
+    let rig = Rig::new(true, away).kept_on(&disk, false);
+    assert_eq!(rig.poster.lanes.reports.waiting(), 1);
 }
 
 /// The server is asked once for the time if the error of the clock is constant.
@@ -406,6 +449,7 @@ fn clock_that_is_off_delays_no_report_and_is_asked_about_once() {
             let order = PosterCommand::Report {
                 destination: None,
                 report,
+                began: unsure.stamp(),
                 is_urgent: true,
             };
             poster.on_command(order, &unsure);

@@ -91,7 +91,7 @@ fn only_the_reports_that_are_refused_are_lost() {
 fn requests_that_hang_are_not_made_one_after_the_other() {
     let mut queue = Queue::new(moment(0));
     for destination in [None, Some("other")] {
-        queue.push(destination, report(0, 0, ""), true, moment(0));
+        queue.add(destination, report(0, 0, ""), true, moment(0));
     }
     let mut now = 0;
     for at in 0..10 {
@@ -109,7 +109,7 @@ fn requests_that_hang_are_not_made_one_after_the_other() {
 fn a_request_that_took_long_is_not_repeated_at_once() {
     let mut queue = Queue::new(moment(0));
     queue.expect(1);
-    queue.push(None, report(0, 0, ""), true, moment(0));
+    queue.add(None, report(0, 0, ""), true, moment(0));
     let batch = queue.batch(moment(0)).unwrap();
     assert!(queue.done(&batch, Sent::Silence, moment(30)).is_none());
     assert_eq!(queue.due(), Some(moment(60)));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::boot;
 use crate::base::clock::{Clock, HostClock, Moment};
-use crate::sys::boot;
 
-/// The clock that the agent uses.
+/// The clock that the agent and its plugins use: stamps of two threads can be compared.
 #[derive(Clone, Copy)]
 pub(crate) struct BootClock(pub(crate) HostClock);
 
