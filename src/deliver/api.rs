@@ -14,7 +14,7 @@ use crate::base::json::{Json, JsonError};
 use crate::deliver::failed_step::FailedStep;
 use crate::parse::plugin::meta::Graph;
 use crate::sys::http::download::compressed;
-use crate::sys::http::{Answer, Exchange, JSON, LinkError, Method, Request};
+use crate::sys::http::{Answer, Exchange, JSON, Kind, LinkError, Method, Request};
 use crate::wire::check::{Report, Reports};
 use crate::wire::error;
 use crate::wire::graph::{GraphDef, GraphMetric};
@@ -342,6 +342,15 @@ impl ApiError {
             Failure::Link(error) => error.was_sent(),
             Failure::Status { status, .. } => matches!(status, 408 | 500..),
             Failure::Redirected { .. } | Failure::Garbled(_) | Failure::Encoded(_) => true,
+        }
+    }
+
+    /// Whether the server may still execute the call: time ran out before there was an answer.
+    pub(crate) fn may_go_on(&self) -> bool {
+        match &self.failure {
+            Failure::Link(error) => error.kind() == Kind::Timeout,
+            Failure::Status { status, .. } => matches!(status, 408 | 504),
+            _ => false,
         }
     }
 

@@ -22,8 +22,8 @@ use crate::wire::host::Host;
 /// Number of requests to create the host that are answered with success but without a usable id.
 /// After that many, no other host is created.
 const CREATIONS: u32 = 3;
-/// Time after a request to create the host in which it may still appear. Servers and proxies end a
-/// request that its client has given up within a minute, as a rule.
+/// Time after a request that took too long in which its host may still appear. Servers and proxies
+/// end a request that its client has given up within a minute, as a rule.
 const APPEARANCE: Duration = Duration::from_secs(2 * 60);
 /// Seconds by which a host may be older than the request that created it, because times are whole
 /// seconds.
@@ -53,8 +53,7 @@ struct Unclear {
     /// When the first of them was made, by the host's clock.
     wall: Unix,
     moment: Moment,
-    /// When the last of them was made; `None` if it was answered with success, after which no host
-    /// appears.
+    /// When the last of them was made, if time ran out before it was answered.
     last: Option<Moment>,
     /// The name and the custom identifier in the first request.
     name: String,
@@ -187,9 +186,8 @@ impl Registration {
                                 identifier: document.custom_identifier,
                                 successes: 0,
                             });
-                            let is_success = error.is_garbled();
-                            unclear.last = (!is_success).then_some(moment);
-                            unclear.successes += u32::from(is_success);
+                            unclear.last = error.may_go_on().then_some(moment);
+                            unclear.successes += u32::from(error.is_garbled());
                             self.stage = Stage::Find;
                             #[cfg(test)]
                             if self.is_careless {

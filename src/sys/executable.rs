@@ -61,14 +61,17 @@ impl Executable {
 /// Where to find this program, of which the kernel reports `path`. If its file was replaced, it is
 /// the one that has taken its place, and if it was removed, what this process runs.
 fn now_at(path: PathBuf, is_there: &dyn Fn(&Path) -> bool) -> PathBuf {
-    let Some(before) = path.as_os_str().as_bytes().strip_suffix(DELETED) else {
-        return path;
-    };
-    let before = Path::new(OsStr::from_bytes(before));
-    match () {
-        () if is_there(&path) => path,
-        () if is_there(before) => before.to_owned(),
-        () => PathBuf::from(RUNNING),
+    match path.as_os_str().as_bytes().strip_suffix(DELETED) {
+        Some(before) if !is_there(&path) => {
+            let before = Path::new(OsStr::from_bytes(before));
+            let now = if is_there(before) {
+                before
+            } else {
+                RUNNING.as_ref()
+            };
+            now.to_owned()
+        }
+        _ => path,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::base::clock::{FakeClock, Stamp, Unix};
 use crate::base::values::Values;
 use crate::deliver::cloud_lookup::{CloudLookup, Look};
 use crate::describe::Place;
-use crate::sys::http::{Answer, Exchange, LinkError, Request};
+use crate::sys::http::{Answer, Exchange, Kind, LinkError, Request};
 use crate::sys::state::State;
 use crate::wire::host::HostParam;
 

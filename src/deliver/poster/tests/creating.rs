@@ -12,7 +12,8 @@ const NAME: &str = "n";
 enum Fate {
     /// The host is created, and this is the response.
     Done(u16, &'static str),
-    /// The host is created, and no response arrives within so many seconds.
+    /// The host is created, and no response arrives within so many seconds; 0 for a connection that
+    /// breaks.
     Lost(u64),
     /// The host is not created, and this is the response.
     Not(u16, &'static str),
@@ -75,7 +76,8 @@ impl Exchange for Registrar {
             self.first.get_or_insert(at);
             match self.case.fate {
                 Fate::Done(status, body) | Fate::Not(status, body) => (status, body.to_owned()),
-                Fate::Lost(_) => return Err(LinkError::lost_for_test()),
+                Fate::Lost(0) => return Err(LinkError::lost_for_test()),
+                Fate::Lost(_) => return Err(LinkError::of_kind_for_test(Kind::Timeout, "slow")),
                 Fate::Unsent => return Err(LinkError::for_test("connection refused")),
             }
         } else if is_search {
@@ -254,7 +256,7 @@ fn register_creates_one_host_and_takes_no_other() {
             fate: Fate::Not(503, ""),
             shown: &[],
             adopted: None,
-            created: (4, 4),
+            created: (6, 12),
             ..PLAIN
         },
         Case {
