@@ -348,7 +348,7 @@ impl ApiError {
     /// Whether the server may still execute the call: time ran out before there was an answer.
     pub(crate) fn may_go_on(&self) -> bool {
         match &self.failure {
-            Failure::Link(error) => error.kind() == Kind::Timeout,
+            Failure::Link(error) => error.was_sent() && error.kind() == Kind::Timeout,
             Failure::Status { status, .. } => matches!(status, 408 | 504),
             _ => false,
         }

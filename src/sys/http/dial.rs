@@ -210,7 +210,7 @@ pub(super) fn secure(
     let made = Tls::handshake(config, &whom.host, link, sooner(by, HANDSHAKE_LIMIT));
     made.map_err(|(kind, cause)| {
         let doing = format!("TLS with {}", whom.address());
-        LinkError::new(kind, doing, cause)
+        LinkError::new(kind, doing, cause).unsent()
     })
 }
 

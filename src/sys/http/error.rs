@@ -41,18 +41,31 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct LinkError {
     kind: Kind,
+    /// Whether the error occurred after sending began.
+    was_sent: bool,
     doing: String,
     cause: io::Error,
 }
 
 impl LinkError {
     pub(super) fn new(kind: Kind, doing: String, cause: io::Error) -> LinkError {
-        LinkError { kind, doing, cause }
+        LinkError {
+            kind,
+            was_sent: matches!(kind, Kind::Timeout | Kind::Broken),
+            doing,
+            cause,
+        }
     }
 
-    /// Whether the server may have received the request: the error occurred after sending began.
+    /// The same error, of a step before anything was sent.
+    pub(super) fn unsent(mut self) -> LinkError {
+        self.was_sent = false;
+        self
+    }
+
+    /// Whether the server may have received the request.
     pub(crate) fn was_sent(&self) -> bool {
-        matches!(self.kind, Kind::Timeout | Kind::Broken)
+        self.was_sent
     }
 
     /// The step that failed.

@@ -37,7 +37,7 @@ fn tls_connection_is_kept_until_the_server_closes_it() {
 #[test]
 fn tls_failures_are_reported() {
     let authority = Authority::new("known");
-    // (the peer's steps, expected text)
+    // (the peer's steps, expected text, whether the request may have arrived)
     let table = [
         (
             vec![
@@ -46,10 +46,12 @@ fn tls_failures_are_reported() {
                 Step::Wait,
             ],
             "Tls: TLS with api.example:443: the peer does not speak TLS",
+            false,
         ),
         (
             vec![Step::Hear],
             "Broken: TLS with api.example:443: Connection reset by peer (os error 104)",
+            false,
         ),
         (
             vec![
@@ -58,11 +60,15 @@ fn tls_failures_are_reported() {
             ],
             "Broken: wait for the answer of api.example:443 through proxy 127.0.0.1:PORT: \
              unexpected end of file",
+            true,
         ),
     ];
-    for (steps, expected) in table {
+    for (steps, expected, was_sent) in table {
         let (port, mut http) = tunnelled(steps, &authority);
-        assert_eq!(told(http.exchange(&GET), port), expected);
+        let answer = http.exchange(&GET);
+        let sent = answer.as_ref().err().map(LinkError::was_sent);
+        assert_eq!(sent, Some(was_sent), "{expected}");
+        assert_eq!(told(answer, port), expected);
     }
 }
 
