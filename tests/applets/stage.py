@@ -1,6 +1,7 @@
 """The files of one run of a row, and what changes them between two calls."""
 
 import os
+import subprocess
 import time
 
 import world
@@ -39,9 +40,21 @@ def write(path, text, mtime=None, mode=None):
         os.utime(path, (mtime, mtime))
 
 
+def _script(place, name, text):
+    """A script of that name, first on the PATH.
+
+    Another process writes it: one that another thread has just forked may have a file that is open
+    here, and a file that is open for writing cannot be run ("text file busy").
+    """
+    path = os.path.join(place, "bin", name)
+    write(f"{path}.text", f"#!/bin/sh\n{text}")
+    subprocess.run(("install", "-m", "755", f"{path}.text", path), check=True)
+    os.remove(f"{path}.text")
+
+
 def _command(place, name, text):
     """A command of that name, first on the PATH, that prints `text`."""
-    write(os.path.join(place, "bin", name), f"#!/bin/sh\ncat <<'END'\n{text}END\n", mode=0o755)
+    _script(place, name, f"cat <<'END'\n{text}END\n")
 
 
 def files(place):
@@ -119,7 +132,7 @@ def mail_many(place):
 
 def mail_failing(place):
     for name in ("mailq", "qmail-qstat"):
-        write(f"{place}/bin/{name}", "#!/bin/sh\necho broken >&2\nexit 75\n", mode=0o755)
+        _script(place, name, "echo broken >&2\nexit 75\n")
 
 
 def clock(daemon, text):
