@@ -155,11 +155,13 @@ mod tests {
     fn cpu_counters_do_not_go_back_unless_the_cpu_was_replaced() {
         let mut cpus = Cpus::default();
         // (why this row exists, text, iowait of each CPU)
-        let table: [(&str, &str, &[u64]); 5] = [
+        let below = "cpu 1\ncpu0 1 1 1 10 18446744073709551000\n";
+        let table: [(&str, &str, &[u64]); 6] = [
             ("first", "cpu 1\ncpu0 1 1 1 1000 50\n", &[50]),
             ("iowait corrected", "cpu 1\ncpu0 1 1 1 1000 40\n", &[50]),
             ("idle corrected", "cpu 1\ncpu0 1 1 1 701 45\n", &[50]),
             ("replaced", "cpu 1\ncpu0 1 1 1 10 5\n", &[5]),
+            ("below zero", below, &[5]),
             ("gone", "cpu 1\ncpu1 1 1 1 10 6\n", &[6]),
         ];
         for (why, text, expected) in table {
