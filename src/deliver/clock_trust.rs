@@ -12,9 +12,9 @@
 //! run ([`is_plausible`]).
 //!
 //! While the error of a wrong clock stays the same, no second answer is needed, and dates of other
-//! responses are only compared. The start of the
-//! host is stored, and the time since then is counted by a clock that is never set. The wall clock
-//! therefore only has to run at the right speed, or not even that.
+//! responses are only compared. The start of the host is stored, and the time since then is counted
+//! by a clock that is never set. The wall clock therefore only has to run at the right speed, or not
+//! even that.
 
 use crate::base::clock::{Stamp, Unix};
 

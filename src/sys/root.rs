@@ -1,18 +1,19 @@
 //! Reads the host's files: below `/` or `HOST_ROOT`, in tests below a fixture directory.
 
+mod digest;
 mod places;
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
-use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
 use crate::base::host_paths::HostPaths;
 
+pub(crate) use digest::digest;
 pub(crate) use places::Places;
 pub(in crate::sys) use places::own;
 
@@ -121,7 +122,7 @@ impl Root {
         if buffer.len() < STEP {
             buffer.resize(STEP, 0);
         }
-        let read = file.and_then(|file| digest_file(file, &mut buffer[..STEP]));
+        let read = file.and_then(|file| digest::of_file(file, &mut buffer[..STEP]));
         let (digest, is_whole) = read.map_err(|error| self.unread(&path, error))?;
         Ok((digest, self.too_long(&path, is_whole)))
     }
@@ -424,32 +425,6 @@ fn fill_up(
                 if has_short_lines && length < buffer.len() && more + SHORT_LINE <= STEP {
                     return Ok((length, true));
                 }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A number that differs for two tables, but by chance, once in 2⁶⁴ times. It is of this process only.
-pub(crate) fn digest(table: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(table);
-    hasher.finish()
-}
-
-/// The [`digest`] of the first [`LIMIT`] bytes, read into `piece` one after the other, and whether the
-/// file has no more.
-fn digest_file(mut file: File, piece: &mut [u8]) -> io::Result<(u64, bool)> {
-    let mut hasher = DefaultHasher::new();
-    let mut ahead = LIMIT;
-    loop {
-        let room = piece.len().min(ahead);
-        match file.read(&mut piece[..room]) {
-            Ok(0) => return Ok((hasher.finish(), ahead > 0)),
-            Ok(length) => {
-                hasher.write(&piece[..length]);
-                ahead -= length;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
