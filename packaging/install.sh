@@ -2,7 +2,8 @@
 # Installs mackerel-agent, or a newer release of it, as a service of this host:
 #
 #     export MACKEREL_APIKEY=<your API key>
-#     curl --proto '=https' -fsSL @RELEASES@/latest/download/install.sh | sudo -E sh
+#     curl --proto '=https' -fsSL @RELEASES@/latest/download/install.sh |
+#         sudo --preserve-env=MACKEREL_APIKEY sh
 #
 # Without MACKEREL_APIKEY it asks for the key, unless the configuration has one. What follows
 # `sh -s --` is passed on to `mackerel-agent install`. More variables:
@@ -500,7 +501,7 @@ main() {
     trap 'exit 143' TERM HUP
     umask 022
 
-    [ "$(id -u)" = 0 ] || die "must be run as root: … | sudo -E sh"
+    [ "$(id -u)" = 0 ] || die "must be run as root: … | sudo --preserve-env=MACKEREL_APIKEY sh"
     [ "$(uname -s)" = Linux ] || die "this is for Linux"
     case ${1:-} in
     -repository | --repository)
