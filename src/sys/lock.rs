@@ -1,21 +1,26 @@
-//! The lock on the agent's directory. Two agents with one directory would write to the same files.
+//! The lock of an agent on its state directory. Two agents with one directory would write to the same
+//! files.
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::nofollow;
 use crate::parse::locks::holders;
 
+/// The file that is locked. Whoever can open a file can lock it, so that only its owner may.
+const NAME: &str = "lock";
+const MODE: u32 = 0o600;
 /// Bytes that are read of a file of the kernel.
 const MOST: u64 = 1 << 20;
 
 /// A lock held until it is dropped or the process ends.
 pub(crate) struct RootLock {
-    /// `None` if the directory cannot be locked.
-    _directory: Option<File>,
+    /// `None` if nothing can be locked.
+    _locked: Option<File>,
 }
 
 /// Another agent holds the lock on the directory.
@@ -23,28 +28,44 @@ pub(crate) struct RootLock {
 pub(crate) struct Taken(PathBuf);
 
 impl RootLock {
-    /// Locks the directory itself, so that no lock file is created. A directory that does not exist
-    /// or cannot be locked counts as free.
+    /// Locks the file `lock` in the directory, which is created if it is missing. The directory
+    /// itself is locked if that is not possible, as on a file system that is read-only. One that
+    /// does not exist or cannot be locked counts as free.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
-        // With O_DIRECTORY, opening a FIFO fails instead of blocking.
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_DIRECTORY);
-        let Ok(directory) = options.open(root) else {
-            return Ok(RootLock { _directory: None });
+        let Ok(file) = file(root).or_else(|_| directory(root)) else {
+            return Ok(RootLock { _locked: None });
         };
-        match directory.try_lock() {
+        match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Taken(root.to_owned())),
             Err(TryLockError::Error(_)) | Ok(()) => Ok(RootLock {
-                _directory: Some(directory),
+                _locked: Some(file),
             }),
         }
     }
 }
 
+fn file(root: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(MODE);
+    let file = nofollow::open(&root.join(NAME), &mut options)?;
+    if file.metadata()?.mode() & 0o777 != MODE {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+    }
+    Ok(file)
+}
+
+fn directory(root: &Path) -> io::Result<File> {
+    // With O_DIRECTORY, opening a FIFO fails instead of blocking.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_DIRECTORY);
+    options.open(root)
+}
+
 /// The process with this program's name that holds the lock on the directory; `None` if there is
 /// none. Takes no lock itself. Sees the processes of its own PID namespace.
 pub(crate) fn holder(root: &Path) -> Option<u32> {
-    let inode = fs::metadata(root).ok()?.ino();
+    let found = fs::symlink_metadata(root.join(NAME)).or_else(|_| fs::metadata(root));
+    let inode = found.ok()?.ino();
     let text = |path: &str| {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
@@ -90,7 +111,29 @@ mod tests {
         );
         drop(first);
         RootLock::claim(dir.path()).unwrap();
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    }
+
+    /// Other users of the host can open the directory, and so lock it.
+    #[test]
+    fn lock_on_the_directory_keeps_no_agent_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(NAME);
+        fs::write(&lock, "").unwrap();
+        let of_another = directory(dir.path()).unwrap();
+        of_another.lock_shared().unwrap();
+        let _own = RootLock::claim(dir.path()).unwrap();
+        assert!(RootLock::claim(dir.path()).is_err());
+        let mode = fs::metadata(lock).unwrap().mode();
+        assert_eq!(mode & 0o777, MODE);
+    }
+
+    #[test]
+    fn lock_is_on_the_directory_where_no_file_can_be_locked() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(NAME)).unwrap();
+        let _first = RootLock::claim(dir.path()).unwrap();
+        assert!(RootLock::claim(dir.path()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
@@ -30,7 +30,8 @@ impl PidFile {
     ///
     /// Fails if the file belongs to a running agent. Such an agent holds the lock, or is a process
     /// with this program's name: the Go agent takes no lock. A file of a process that has exited,
-    /// or without a process id, is overwritten, and a warning is logged.
+    /// or without a process id, is overwritten, and a warning is logged. Any user can lock a file
+    /// that all may read, so a lock does not count if the process in the file has exited.
     pub(crate) fn claim(path: &Path) -> Result<PidFile, PidFileError> {
         let failed = |verb| move |error| PidFileError::File(FileError::new(verb, path, error));
         if let Some(directory) = path.parent() {
@@ -90,9 +91,9 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     for _ in 0..ATTEMPTS {
         let file = nofollow::open(path, &mut options)?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) if is_of_a_process(&file) => return Ok(None),
             // On a file system without locks, the file counts as free.
-            Err(TryLockError::Error(_)) => return Ok(Some(file)),
+            Err(_) => return Ok(Some(file)),
             Ok(()) => {}
         }
         // An agent that ended meanwhile may have removed the file that was opened.
@@ -102,6 +103,17 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
         }
     }
     Ok(None)
+}
+
+/// Whether the process that the file names exists. So does that of a file without a process id: an
+/// agent may be about to write its own.
+fn is_of_a_process(file: &File) -> bool {
+    let mut text = [0; LIMIT as usize];
+    let count = file.read_at(&mut text, 0).unwrap_or_default();
+    let pid = String::from_utf8_lossy(&text[..count]).trim_ascii().parse();
+    pid.map_or(true, |pid: u32| {
+        Path::new(&format!("/proc/{pid}")).exists()
+    })
 }
 
 /// Whether the process `pid` is an agent that takes no lock: it has this program's name but runs
@@ -217,6 +229,21 @@ mod tests {
         );
         assert_eq!(error.to_string(), expected);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn pidfile_that_is_locked_by_another_program_is_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.pid");
+        // (content, whether an agent may be running)
+        let table = [("4194999", false), ("1", true), ("", true), ("x", true)];
+        for (left, is_running) in table {
+            fs::write(&path, left).unwrap();
+            let of_another = File::open(&path).unwrap();
+            of_another.lock_shared().unwrap();
+            let claimed = PidFile::claim(&path);
+            assert_eq!(claimed.is_err(), is_running, "{left}");
+        }
     }
 
     #[test]

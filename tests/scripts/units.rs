@@ -59,6 +59,20 @@ fn units_say_what_plugins_lose() {
     assert!(unit.contains("plugins-priorities.conf"));
 }
 
+/// adjtimex(2) says whether the clock is synchronized. It is musl's call of clock_adjtime(2) on
+/// 32-bit machines.
+#[test]
+fn units_let_the_agent_ask_whether_the_clock_is_right() {
+    let unit = read(AGENT);
+    let filters = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("SystemCallFilter="));
+    // @privileged has @clock, and what comes later counts.
+    let last = filters.last().unwrap();
+    assert_eq!(last, "adjtimex clock_adjtime clock_adjtime64");
+    assert!(!sandbox(&unit).contains("ProtectClock"));
+}
+
 #[test]
 fn units_are_exposed_as_little_as_documented() {
     let tool = Path::new("/usr/bin/systemd-analyze");
@@ -75,12 +89,12 @@ fn units_are_exposed_as_little_as_documented() {
     let page = fs::read_to_string(Path::new(TOP).join("docs/install.md")).unwrap();
     // (unit, its drop-in, exposure, words of docs/install.md)
     let table = [
-        (AGENT, None, "2.1", "(`systemd-analyze security`: 2.1, OK)"),
+        (AGENT, None, "2.5", "(`systemd-analyze security`: 2.5, OK)"),
         (
             AGENT,
             Some("plugins-priorities.conf"),
-            "2.2",
-            "plugins-priorities.conf) (2.2)",
+            "2.6",
+            "plugins-priorities.conf) (2.6)",
         ),
         (UPGRADE, None, "2.0", "sandbox (2.0)"),
     ];
