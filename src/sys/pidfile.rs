@@ -1,9 +1,9 @@
 //! The pid file. An init script reads from it which process to signal. A second agent sees that one
 //! runs.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
@@ -34,8 +34,7 @@ impl PidFile {
     pub(crate) fn claim(path: &Path) -> Result<PidFile, PidFileError> {
         let failed = |verb| move |error| PidFileError::File(FileError::new(verb, path, error));
         if let Some(directory) = path.parent() {
-            let mut builder = DirBuilder::new();
-            let created = builder.recursive(true).mode(0o755).create(directory);
+            let created = nofollow::create_directory(directory);
             created.map_err(failed("create the directory of"))?;
         }
         let mut file = lock(path)
