@@ -14,7 +14,9 @@ use crate::base::host_paths::HostPaths;
 use crate::base::packed::unpack;
 use crate::base::report;
 use crate::sys::file::Successor;
+use crate::sys::log::escaped_lines;
 use crate::sys::root::Root;
+use crate::sys::terminal::{Stream, is_terminal};
 
 /// Environment variable with which the agent asks for graph definitions.
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
@@ -42,6 +44,11 @@ pub(crate) fn run(applet: &Applet, words: &[OsString]) -> u8 {
         variable: &variable,
     };
     let mut printed = perform(applet, words, &host);
+    if is_terminal(Stream::Output) {
+        // Other users have chosen log lines and the names of processes.
+        printed.output = escaped_lines(&printed.output);
+        printed.error = escaped_lines(&printed.error);
+    }
     let mut is_written = io::stdout().write_all(printed.output.as_bytes()).is_ok();
     if is_written {
         for state in &printed.state {

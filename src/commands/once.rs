@@ -71,8 +71,8 @@ pub(crate) fn once(flags: &Flags) -> Result<(), String> {
             values: grouped(&rounds),
         },
     };
-    let mut line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
-    line.push('\n');
+    let line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
+    let line = log::escaped_json(&line) + "\n";
     io::stdout()
         .write_all(line.as_bytes())
         .map_err(|error| format!("cannot print: {error}"))

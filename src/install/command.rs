@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Stop, StopSign, Task};
+use crate::sys::log::escaped_lines;
 
 /// Time limit of a command. To stop an agent and to start it again may take a minute each.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -38,7 +39,7 @@ impl Commands {
             stdout,
             stderr,
         } = self.end(words).map_err(|error| error.to_string())?;
-        let said = |bytes: &[u8]| shown(String::from_utf8_lossy(bytes).trim_end());
+        let said = |bytes: &[u8]| escaped_lines(String::from_utf8_lossy(bytes).trim_end());
         let how = match end {
             End::Exited(0) => return Ok(said(&stdout.bytes)),
             End::Exited(code) => format!("ends with {code}"),
@@ -57,19 +58,6 @@ impl Commands {
         };
         exec::run(&task, &Limits::of(LIMIT), &self.sign)
     }
-}
-
-/// A text with its control characters escaped, except newlines and tabs.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && !matches!(c, '\n' | '\t') {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -26,10 +26,12 @@ pub(crate) use environment::service_flags;
 pub(crate) use installer::{install, is_sandboxed, uninstall};
 pub(crate) use upgrade::upgrade;
 
+use crate::sys::log::escaped_lines;
+
 /// Prints a line for the user. Control characters are escaped, because other users may have chosen
 /// a name in it.
 pub(crate) fn say(line: &str) -> Result<(), String> {
-    let line = command::shown(line);
+    let line = escaped_lines(line);
     let said = writeln!(io::stdout(), "{line}");
     said.map_err(|error| format!("cannot write to standard output: {error}"))
 }

@@ -1,7 +1,6 @@
 //! The machine that plugins are installed for, and whether a program runs on it.
 
 use std::env::consts;
-use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,13 +8,14 @@ use crate::base::fault::Fault;
 use crate::parse::elf::{Elf, MAGIC, Read};
 use crate::sys::exec::{self, End, Limits, Task};
 use crate::sys::uname::uname;
+use crate::sys::user;
 
 /// Time limit of a trial run. A program that runs that long has no illegal instruction at its start.
 const TRIAL: Duration = Duration::from_secs(10);
 /// The exit code of a program that ended by SIGILL: 128 and the signal's number.
 const ILLEGAL: i32 = 128 + 4;
-/// Variables that a trial run must not inherit.
-const SECRETS: [&str; 2] = ["GITHUB_TOKEN", "MACKEREL_APIKEY"];
+/// The users of a trial run that root starts. The first one that can execute the program is used.
+const USERS: [&str; 2] = ["nobody", "mackerel-agent"];
 /// The first ARM on which any other 32-bit program runs.
 const ARMV7: u32 = 7;
 
@@ -147,26 +147,48 @@ impl Machine {
     }
 }
 
-/// Runs a program to find out whether this machine has its instructions. Fails if it does not.
+/// Runs a program to find out whether this machine has its instructions. Fails if it does not, and if
+/// root finds none of [`USERS`] to run it as.
 pub(super) fn trial(program: &Path) -> Result<(), Fault> {
-    let failed = |error: &dyn std::fmt::Display| format!("cannot try it: {error}");
-    let argv = [program.to_string_lossy().into_owned(), "--help".to_owned()];
-    let env: [(&str, Option<&OsStr>); 2] = SECRETS.map(|name| (name, None));
-    let task = Task {
-        argv: &argv,
-        user: None,
-        env: &env,
-    };
-    let (_stop, sign) = exec::stop().map_err(|error| failed(&error))?;
-    let outcome = exec::run(&task, &Limits::of(TRIAL), &sign).map_err(|error| failed(&error))?;
-    match outcome.end {
-        End::Exited(ILLEGAL) => Err(
-            "wrong architecture: a trial run ended by an illegal instruction; ask its author for \
-             a build with GOARM=6"
-                .into(),
-        ),
-        _ => Ok(()),
+    if user::is_root() {
+        trial_as(program, &USERS.map(Some))
+    } else {
+        trial_as(program, &[None])
     }
+}
+
+/// The same as the first one of `users` that can execute the program; `None`: as this process's user.
+/// Nothing that this thread starts from then on gains rights.
+fn trial_as(program: &Path, users: &[Option<&str>]) -> Result<(), Fault> {
+    let mut why = String::new();
+    let argv = [program.to_string_lossy().into_owned(), "--help".to_owned()];
+    let (_stop, sign) = exec::stop().map_err(|error| format!("cannot try it: {error}"))?;
+    user::gain_nothing();
+    for &user in users {
+        let task = Task {
+            argv: &argv,
+            user,
+            env: &[],
+        };
+        match exec::run_bare(&task, &Limits::of(TRIAL), &sign) {
+            Ok(outcome) if outcome.end == End::Exited(ILLEGAL) => {
+                return Err(
+                    "wrong architecture: a trial run ended by an illegal instruction; ask its \
+                     author for a build with GOARM=6"
+                        .into(),
+                );
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => why.extend(["; as ", user.unwrap_or("this user"), ": ", error.reason()]),
+        }
+    }
+    if users != [None] {
+        why.push_str(
+            "; root does not run it: add the user nobody, or name a -prefix where it can run \
+             programs",
+        );
+    }
+    Err(["cannot try it", &why].concat().into())
 }
 
 #[cfg(test)]
@@ -301,26 +323,77 @@ mod tests {
         );
     }
 
+    /// A directory that every user can reach, with a script for each of these lines.
+    fn scripts(lines: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&dir, open()).unwrap();
+        for (at, line) in lines.iter().enumerate() {
+            let path = dir.path().join(at.to_string());
+            fs::write(&path, format!("#!/bin/sh\n{line}\n")).unwrap();
+            fs::set_permissions(&path, open()).unwrap();
+        }
+        dir
+    }
+
     #[test]
     fn trial_finds_an_illegal_instruction_only() {
-        let dir = tempfile::tempdir().unwrap();
         // (script, part of the error)
         let table = [
             ("kill -ILL $$", "illegal instruction"),
             ("exit 3", ""),
             ("kill -SEGV $$", ""),
+            ("test \"$1\" = --help || kill -ILL $$", ""),
+            ("test -z \"$CARGO$HOME$GITHUB_TOKEN\" || kill -ILL $$", ""),
+            ("read -r line; test -z \"$line\" || kill -ILL $$", ""),
             (
-                "test -z \"$GITHUB_TOKEN\" && test \"$1\" = --help || kill -ILL $$",
+                "while read -r name value; do case $name in NoNewPrivs:) test \"$value\" = 1 || \
+                 kill -ILL $$;; esac; done </proc/$$/status",
                 "",
             ),
         ];
+        let dir = scripts(&table.map(|(script, _)| script));
         for (at, (script, expected)) in table.into_iter().enumerate() {
-            let path = dir.path().join(at.to_string());
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-            let error = trial(&path).err().unwrap_or_default();
+            let error = trial(&dir.path().join(at.to_string()));
+            let error = error.err().unwrap_or_default();
             assert!(error.contains(expected), "{script}: {error}");
             assert_eq!(error.is_empty(), expected.is_empty(), "{script}: {error}");
+        }
+    }
+
+    #[test]
+    fn trial_of_root_has_no_rights_of_root() {
+        fake_server::require!(user::is_root(), "only root can become another user");
+        let is_other = "test \"$(id -u)\" -gt 0 && test \"$(id -g)\" -gt 0 || kill -ILL $$";
+        let dir = scripts(&[is_other]);
+        let path = dir.path().join("0");
+        trial(&path).unwrap();
+        trial_as(&path, &[Some("no such user"), Some("nobody")]).unwrap();
+        trial_as(&path, &[None]).unwrap_err();
+        // (why this row exists, mode of the directory, users, part of the error)
+        let table: [(_, _, &[Option<&str>], _); 2] = [
+            (
+                "no account",
+                0o755,
+                &[Some("no such user")],
+                "cannot try it; as no such user: user no such user is not in /etc/passwd",
+            ),
+            (
+                "out of reach",
+                0o700,
+                &USERS.map(Some),
+                "0: permission denied; as mackerel-agent: ",
+            ),
+        ];
+        for (why, mode, users, expected) in table {
+            fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
+            let error = trial_as(&path, users).unwrap_err();
+            assert!(error.contains(expected), "{why}: {}", &*error);
+            assert!(
+                error.contains("; root does not run it: add "),
+                "{why}: {}",
+                &*error
+            );
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A cache file that only the agent's user can read. Without it, work has to be repeated.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::file;
+use super::nofollow;
 use super::root::{FileError, absent_is_none};
 
 /// A cache file, or none.
@@ -31,7 +31,8 @@ impl CacheFile {
         absent_is_none(file::read_own(path))
     }
 
-    /// Replaces the file by one with this content. Its directory is created if missing.
+    /// Replaces the file by one with this content. Its directory is created if missing
+    /// ([`nofollow::create_directory`]).
     pub(crate) fn save(&self, content: &[u8]) -> Result<(), FileError> {
         self.store(content, true)
     }
@@ -47,8 +48,7 @@ impl CacheFile {
             return Ok(());
         };
         if let Some(directory) = path.parent() {
-            let mut builder = DirBuilder::new();
-            let created = builder.recursive(true).mode(0o755).create(directory);
+            let created = nofollow::create_directory(directory);
             created.map_err(|error| FileError::new("create", directory, error))?;
         }
         file::supplant(path, content, 0o600, is_synced)

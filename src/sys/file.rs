@@ -41,7 +41,7 @@ pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
 }
 
 /// Reads a whole file written by the agent ([`nofollow::open`]).
-pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read_own(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = nofollow::open(path, OpenOptions::new().read(true));
     let length = file.and_then(|file| fill(file, &mut bytes));
@@ -54,7 +54,7 @@ pub(crate) fn is_open_to_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.mode() & READ_BY_ALL != 0)
 }
 
-/// Creates the missing directories above `path`.
+/// Creates the missing directories above `path`. Links are followed.
 pub(crate) fn create_directory_of(path: &Path) -> Result<(), FileError> {
     let Some(directory) = path.parent().filter(|above| !above.as_os_str().is_empty()) else {
         return Ok(());
@@ -110,7 +110,8 @@ pub(crate) struct Successor {
 
 impl Successor {
     /// Writes `content` beside `path`, which is not changed yet, and creates the missing directories
-    /// above it. There is one successor of a file: an older one is removed.
+    /// above it. There is one successor of a file: an older one is removed. Fails also if another
+    /// user could choose where it is ([`nofollow::create_directory`]).
     ///
     /// This does not wait for the disk: a memory card would wear out by a write each minute. After
     /// a loss of power, the file has the old or the new content, or is empty on some file systems.
@@ -118,11 +119,12 @@ impl Successor {
         let mut new = OsString::from(&path);
         new.push(".new");
         let new = PathBuf::from(new);
-        if let Err(error) = fs::remove_file(&new)
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            create_directory_of(&path)?;
+        if let Some(directory) = path.parent() {
+            let created = nofollow::create_directory(directory);
+            created.map_err(|error| FileError::new("create", directory, error))?;
         }
+        // What cannot be removed is in the way of the new one.
+        drop(fs::remove_file(&new));
         let mut file = NewFile::create(&new, 0o644)?;
         match file.write_all(content) {
             Ok(()) => Ok(Successor { path, new }),

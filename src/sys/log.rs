@@ -161,10 +161,36 @@ pub(crate) fn excerpt(text: &str, characters: usize) -> String {
 /// `text` with all characters escaped that end a line, move a cursor or change the display order of
 /// others. They are written as in Rust, e.g. `\n` and `\u{1b}`.
 pub(crate) fn escaped(text: &str) -> String {
+    escaped_but(text, &[])
+}
+
+/// The same for a text of several lines: newlines and tabs are kept.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    escaped_but(text, &['\n', '\t'])
+}
+
+fn escaped_but(text: &str, kept: &[char]) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_odd(c) {
+        if is_odd(c) && !kept.contains(&c) {
             escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// JSON with the same characters of its texts escaped as JSON does it: `\u009b`. What it means stays
+/// the same.
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Those before the blank are between texts: within one, they are escaped already.
+        if is_odd(c) && c > ' ' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             escaped.push(c);
         }
@@ -408,6 +434,33 @@ mod tests {
             let line = text(Level::Warn, "t", &labelled(format_args!("{given}")));
             assert_eq!(line, format!("WARNING <t> {expected}"), "{why}");
         }
+    }
+
+    #[test]
+    fn log_escapes_json_as_json_does_it() {
+        // (why this row exists, text, how it is shown)
+        let table = [
+            ("plain", "{\"a\": \"é \\u001b\\n\"}\r\n\t", None),
+            ("DEL", "[\"\x7f\"]", Some("[\"\\u007f\"]")),
+            (
+                "control sequences of C1",
+                "[\"\u{9b}2J\",\"\u{80}\u{9f}\u{a0}\"]",
+                Some("[\"\\u009b2J\",\"\\u0080\\u009f\u{a0}\"]"),
+            ),
+            ("a direction", "[\"\u{202e}\"]", Some("[\"\\u202e\"]")),
+            (
+                "a tag, of two units",
+                "[\"\u{e0041}\"]",
+                Some("[\"\\udb40\\udc41\"]"),
+            ),
+        ];
+        for (why, given, expected) in table {
+            let shown = escaped_json(given);
+            assert_eq!(shown, expected.unwrap_or(given), "{why}");
+            assert_eq!(Json::parse(&shown).unwrap(), Json::parse(given).unwrap());
+        }
+        let lines = "a\tb\nc\r\x1b[2J\u{9b}2J\n";
+        assert_eq!(escaped_lines(lines), "a\tb\nc\\r\\u{1b}[2J\\u{9b}2J\n");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Safe opening of files in directories where other users may create files. A link may lead to
 //! another user's file; a FIFO or device may block without a limit.
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The mode bit of a directory that lets all users create files in it.
@@ -29,6 +29,18 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.custom_flags(flags).open(path)?;
     check(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Creates a directory for files written by the agent itself, and the missing ones above it.
+///
+/// Fails if one of them, or of those that exist, belongs to another user and lies in a
+/// world-writable directory.
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+    check_owners(path)?;
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o755).create(path)?;
+    // Another user may have been faster.
+    check_owners(path)
 }
 
 /// Opens a file written by the user, for reading and without blocking. Links are followed.
@@ -114,7 +126,7 @@ fn check_owners(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
@@ -264,6 +276,17 @@ mod tests {
                 is_refused,
                 "{name}: {said}"
             );
+            let directory = at(name).with_file_name("a/b");
+            let refused = name.starts_with("shared/below");
+            let made = create_directory(&directory);
+            assert_eq!(made.is_err(), refused, "{}", directory.display());
+            assert_eq!(at(name).with_file_name("a").exists(), !refused);
         }
+        let link = at("shared/link");
+        symlink(at("closed"), &link).unwrap();
+        create_directory(&link.join("own")).unwrap();
+        lchown(&link, Some(4242), None).unwrap();
+        create_directory(&link.join("other")).unwrap_err();
+        assert!(!at("closed/other").exists());
     }
 }

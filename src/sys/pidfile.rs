@@ -1,9 +1,9 @@
 //! The pid file. An init script reads from it which process to signal. A second agent sees that one
 //! runs.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
@@ -35,8 +35,7 @@ impl PidFile {
     pub(crate) fn claim(path: &Path) -> Result<PidFile, PidFileError> {
         let failed = |verb| move |error| PidFileError::File(FileError::new(verb, path, error));
         if let Some(directory) = path.parent() {
-            let mut builder = DirBuilder::new();
-            let created = builder.recursive(true).mode(0o755).create(directory);
+            let created = nofollow::create_directory(directory);
             created.map_err(failed("create the directory of"))?;
         }
         let mut file = lock(path)
@@ -108,7 +107,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
 /// Whether the process that the file names exists. So does that of a file without a process id: an
 /// agent may be about to write its own.
 fn is_of_a_process(file: &File) -> bool {
-    let mut text = [0; LIMIT as usize];
+    let mut text = [0; 64];
     let count = file.read_at(&mut text, 0).unwrap_or_default();
     let pid = String::from_utf8_lossy(&text[..count]).trim_ascii().parse();
     pid.map_or(true, |pid: u32| {

@@ -1,10 +1,9 @@
 //! The agent's files below its root directory.
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::file;
@@ -112,10 +111,7 @@ impl State {
         if !self.keeps_id {
             return Ok(());
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.root)
+        nofollow::create_directory(&self.root)
             .map_err(|error| FileError::new("create", &self.root, error))?;
         self.check()
     }

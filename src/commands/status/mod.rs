@@ -31,7 +31,7 @@ pub(crate) fn status(flags: &mut Flags) -> Result<u8, String> {
                 status.map_err(|error| format!("status: the answer is damaged: {error}"))?;
             let problems = problems(&status);
             print(&if flags.json {
-                body + "\n"
+                log::escaped_json(&body) + "\n"
             } else {
                 text(&status, &problems, is_coloured())
             })?;
@@ -75,7 +75,7 @@ fn absent(flags: &Flags, config: &Config, why: &str) -> String {
     let state = service.as_ref().map(|found| (found.manager, &*found.state));
     let log = service.as_ref().map_or(&[][..], |found| &found.log);
     if flags.json {
-        json_of_absent(&problems, state, log) + "\n"
+        log::escaped_json(&json_of_absent(&problems, state, log)) + "\n"
     } else {
         page_of_absent(&problems, log, is_coloured())
     }

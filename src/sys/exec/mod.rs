@@ -29,6 +29,7 @@ pub(crate) use output::Output;
 pub(crate) use probe::probe;
 pub(crate) use stop::{Stop, StopSign, stop};
 
+use environment::Environment;
 use group::ProcessGroup;
 use output::Pipe;
 use plan::{Action, Cause, Plan};
@@ -109,6 +110,20 @@ pub(crate) struct Outcome {
 /// started.
 pub(crate) fn run(task: &Task<'_>, limits: &Limits, stop: &StopSign) -> Result<Outcome, ExecError> {
     Setting::of_agent().run(task, limits, stop)
+}
+
+/// The same without the agent's environment, in which there may be secrets: there are no variables
+/// but those of `task`. Root switches to the user of `task` itself, without sudo.
+pub(crate) fn run_bare(
+    task: &Task<'_>,
+    limits: &Limits,
+    stop: &StopSign,
+) -> Result<Outcome, ExecError> {
+    let setting = Setting {
+        environment: Environment::of(Vec::new()),
+        ..Setting::of_agent()
+    };
+    setting.run(task, limits, stop)
 }
 
 /// Whether there is a program with this name in the agent's `PATH`.

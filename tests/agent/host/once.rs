@@ -18,8 +18,14 @@ fn document(finished: &Finished) -> Value {
 fn one_line_tells_the_host_and_its_values() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    sandbox.configure(&fake_server.base(), "roles = [\"web:app\"]\n");
-    let document = document(&sandbox.run(&["once"], &[]));
+    let settings = "roles = [\"web:app\"]\ndisplay_name = \"pi\\u009b2J\"\n";
+    sandbox.configure(&fake_server.base(), settings);
+    let finished = sandbox.run(&["once"], &[]);
+    // A terminal would act on it.
+    let escaped = "\"pi\\u009b2J\"";
+    assert!(finished.stdout.contains(escaped), "{}", finished.stdout);
+    let document = document(&finished);
+    assert_eq!(document["host"]["displayName"], "pi\u{9b}2J");
     assert!(document["host"]["name"].is_string());
     assert_eq!(document["host"]["roleFullnames"][0], "web:app");
     assert!(document["metrics"]["Created"].is_string());

@@ -4,13 +4,14 @@
 //! file.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{lchown, symlink};
 use std::path::Path;
 use std::thread;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::process::Signal;
+use crate::process::{Finished, Signal};
+use crate::process_tree::is_root;
 use crate::sandbox::{Sandbox, limit};
 use fake_server::FakeServer;
 
@@ -221,6 +222,214 @@ fn a_configuration_may_come_through_a_pipe() {
     );
     let finished = sandbox.spawn(&["sh", "-c", &script]).wait_exit(limit(20));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+/// A user that is not root.
+const OTHER: u32 = 4242;
+
+/// A work directory with a state of check-log, which has read a log of one line that matches.
+struct Work {
+    sandbox: Sandbox,
+    /// The state file.
+    state: String,
+    program: String,
+}
+
+impl Work {
+    fn new() -> Work {
+        let mut sandbox = Sandbox::empty();
+        sandbox.mode("", 0o755);
+        fs::create_dir(sandbox.path("work")).unwrap();
+        sandbox.mode("work", 0o755);
+        sandbox.env("MACKEREL_PLUGIN_WORKDIR", sandbox.path("work"));
+        sandbox.write("log", "E1\n");
+        sandbox.mode("log", 0o644);
+        let program = sandbox.copy_program().display().to_string();
+        let mut work = Work {
+            sandbox,
+            state: String::new(),
+            program,
+        };
+        let first = work.check(0, "check-log");
+        assert_eq!(first.code, Some(0), "{}", first.stdout);
+        let above = format!("work/check-log{}", work.sandbox.path("").display());
+        let mut states = fs::read_dir(work.sandbox.path(above.trim_end_matches('/'))).unwrap();
+        let name = states.next().unwrap().unwrap().file_name();
+        work.state = format!("{above}{}", name.display());
+        work
+    }
+
+    /// Runs check-log as a user with its state below `directory` of the work directory.
+    fn check(&self, user: u32, directory: &str) -> Finished {
+        let log = self.sandbox.path("log").display().to_string();
+        let mut words = vec![&*self.program, "check-log", "-p", "E", "-f", &log];
+        let state = format!(
+            "--state-dir={}",
+            self.sandbox.path("work").join(directory).display()
+        );
+        // The flag is a part of the state's name.
+        if directory != "check-log" {
+            words.push(&state);
+        }
+        self.sandbox.spawn_as(user, &words).wait_exit(limit(20))
+    }
+
+    /// Gives a path below the sandbox, and all below it, to a user. No link is followed.
+    fn give(&self, path: &Path, user: u32) {
+        let path = self.sandbox.path("").join(path);
+        lchown(&path, Some(user), None).unwrap();
+        if !path.is_symlink() && path.is_dir() {
+            for entry in fs::read_dir(&path).unwrap() {
+                self.give(&entry.unwrap().path(), user);
+            }
+        }
+    }
+}
+
+#[test]
+fn state_of_check_log_in_a_shared_directory_is_its_users_or_roots() {
+    require!(is_root(), "only root can be several users");
+    let mine = |work: &Work| work.give("work/check-log".as_ref(), OTHER);
+    let links = |work: &Work, name: &str| {
+        fs::create_dir(work.sandbox.path("victim")).unwrap();
+        symlink(
+            work.sandbox.path("victim"),
+            work.sandbox.path("work").join(name),
+        )
+        .unwrap();
+        work.give(&Path::new("work").join(name), OTHER);
+    };
+    let none = |work: &Work| fs::remove_dir_all(work.sandbox.path("work/check-log")).unwrap();
+    let foreign = "belongs to the user 4242, and everybody may create files in ";
+    type Lay<'a> = &'a dyn Fn(&Work);
+    // (why this row exists, mode of the work directory, its user, what is done to it, the user that
+    // runs the check, the directory of states, why it is UNKNOWN; empty: the next line is found)
+    let table: [(&str, u32, u32, Lay<'_>, u32, &str, &str); 12] = [
+        ("root's", 0o1777, 0, &|_| {}, 0, "check-log", ""),
+        ("another user's", 0o1777, 0, &mine, 0, "check-log", foreign),
+        (
+            "without the sticky bit",
+            0o777,
+            0,
+            &mine,
+            0,
+            "check-log",
+            foreign,
+        ),
+        (
+            "made for root to follow",
+            0o1777,
+            0,
+            &|work| {
+                none(work);
+                links(work, "check-log");
+            },
+            0,
+            "check-log",
+            foreign,
+        ),
+        (
+            "the same of a given directory",
+            0o1777,
+            0,
+            &|work| links(work, "given"),
+            0,
+            "given",
+            foreign,
+        ),
+        (
+            "the state itself",
+            0o755,
+            0,
+            &|work| {
+                let state = work.sandbox.path(&work.state);
+                fs::rename(&state, work.sandbox.path("other")).unwrap();
+                symlink(work.sandbox.path("other"), state).unwrap();
+            },
+            0,
+            "check-log",
+            "a symbolic link, and the agent keeps a regular file there; remove it",
+        ),
+        (
+            "of an agent that became root",
+            0o755,
+            OTHER,
+            &mine,
+            0,
+            "check-log",
+            "",
+        ),
+        ("copied with it", 0o755, 0, &mine, 0, "check-log", ""),
+        ("its own", 0o1777, 0, &mine, OTHER, "check-log", ""),
+        (
+            "its own, copied as root",
+            0o755,
+            OTHER,
+            &|work| {
+                mine(work);
+                work.give(work.state.as_ref(), 0);
+            },
+            OTHER,
+            "check-log",
+            "",
+        ),
+        (
+            "root's alone",
+            0o1777,
+            0,
+            &|_| {},
+            OTHER,
+            "check-log",
+            "permission denied",
+        ),
+        (
+            "a third user's",
+            0o1777,
+            0,
+            &mine,
+            4343,
+            "check-log",
+            foreign,
+        ),
+    ];
+    for (why, mode, owner, lay, user, directory, expected) in table {
+        let work = Work::new();
+        work.sandbox.mode("work", mode);
+        lchown(work.sandbox.path("work"), Some(owner), None).unwrap();
+        lay(&work);
+        work.sandbox.write("log", "E1\nE2\n");
+        work.sandbox.mode("log", 0o644);
+        let finished = work.check(user, directory);
+        let said = &finished.stdout;
+        if expected.is_empty() {
+            assert_eq!(finished.code, Some(2), "{why}: {said}");
+            assert!(said.contains("1 warnings, 1 criticals"), "{why}: {said}");
+            continue;
+        }
+        assert!(said.contains(expected), "{why}: {said}");
+        if let Ok(mut below) = fs::read_dir(work.sandbox.path("victim")) {
+            assert!(below.next().is_none(), "{why}");
+        }
+    }
+}
+
+#[test]
+fn counters_are_not_kept_in_a_directory_of_another_user() {
+    require!(is_root(), "only root can be several users");
+    let work = Work::new();
+    work.sandbox.mode("work", 0o1777);
+    fs::create_dir(work.sandbox.path("work/other")).unwrap();
+    work.give("work/other".as_ref(), OTHER);
+    let file = work.sandbox.path("work/other/below/state");
+    let flag = format!("-tempfile={}", file.display());
+    let words = [&*work.program, "mackerel-plugin-linux", &flag];
+    let finished = work.sandbox.spawn(&words).wait_exit(limit(20));
+    let said = finished.stdout + &finished.stderr;
+    assert!(
+        said.contains("work/other belongs to the user 4242"),
+        "{said}"
+    );
+    assert!(!file.parent().unwrap().exists());
 }
 
 #[test]

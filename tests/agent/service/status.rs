@@ -439,7 +439,8 @@ fn status_shows_a_clock_that_differs_from_the_servers() {
 fn status_shows_checks_and_where_the_agent_listens() {
     let fake_server = FakeServer::http();
     let sandbox = Sandbox::of(&fake_server);
-    let socket = sandbox.path("listen.socket");
+    // A name that moves the cursor of a terminal.
+    let socket = sandbox.path("listen\u{9b}2J");
     let settings = format!(
         "listen = \"{}\"\n[plugin.checks.disk]\ncommand = \"echo full; exit 2\"\n\
          [plugin.metadata.m]\ncommand = \"echo 1\"",
@@ -455,6 +456,12 @@ fn status_shows_checks_and_where_the_agent_listens() {
     // What a check finds is no failure of the agent.
     assert_eq!(page.code, Some(0), "{}", page.stdout);
     let socket = socket.display().to_string();
+    let json = sandbox.run(&["status"], &["-json"]).stdout;
+    let escaped = socket.replace('\u{9b}', "\\u009b");
+    assert!(json.contains(&escaped), "{json}");
+    let document: Value = serde_json::from_str(&json).unwrap();
+    assert!(document["listener"].as_str().unwrap().contains(&socket));
+    let socket = socket.replace('\u{9b}', "\\u{9b}");
     assert_shows(
         &page,
         &[

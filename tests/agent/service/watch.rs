@@ -1,5 +1,6 @@
 //! The commands that show what happens until they are interrupted: `top`, `live` and `logs`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::process::{Agent, Signal};
 use crate::process_tree::{is_root, poll_until};
-use crate::sandbox::{Sandbox, limit};
+use crate::sandbox::{Sandbox, binary, limit, runner};
 use fake_server::FakeServer;
 
 /// Seconds for what the program does at once: two cores may have much else to do.
@@ -37,6 +38,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(sandbox: &Sandbox, command: &[&str], size: (u16, u16)) -> Terminal {
+        Terminal::spawn(sandbox, &sandbox.words(command, &[]), size)
+    }
+
+    fn spawn(sandbox: &Sandbox, words: &[OsString], size: (u16, u16)) -> Terminal {
         let master = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         pty::grantpt(&master).unwrap();
         pty::unlockpt(&master).unwrap();
@@ -49,9 +54,8 @@ impl Terminal {
         let master = File::from(master);
         resize(&master, size);
         let before = tcgetattr(&slave).unwrap();
-        let words = sandbox.words(command, &[]);
         let child = sandbox
-            .command(&words)
+            .command(words)
             .stdin(Stdio::from(slave.try_clone().unwrap()))
             .stdout(Stdio::from(slave.try_clone().unwrap()))
             .stderr(Stdio::null())
@@ -122,6 +126,25 @@ fn resize(master: &File, (columns, rows): (u16, u16)) {
         ws_ypixel: 0,
     };
     tcsetwinsize(master, size).unwrap();
+}
+
+#[test]
+fn applet_sends_a_terminal_no_control_characters_of_a_log() {
+    let sandbox = Sandbox::empty();
+    let line = "E \u{1b}[2J\u{9b}2J\tend";
+    let log = sandbox.write("log", &[line, "\n"].concat());
+    let mut words = runner();
+    words.push(binary().into());
+    let arguments = ["check-log", "--no-state", "-r", "-p", "E", "-f"];
+    words.extend(arguments.map(OsString::from));
+    words.push(log.into());
+    let mut terminal = Terminal::spawn(&sandbox, &words, (80, 24));
+    terminal.wait("line", |shown| shown.contains("end\r\n"));
+    let escaped = "E \\u{1b}[2J\\u{9b}2J\tend\r\n";
+    assert!(terminal.shown.contains(escaped), "{:?}", terminal.shown);
+    // The agent gets the line as it is.
+    let finished = sandbox.spawn(&words).wait_exit(limit(PATIENCE));
+    assert!(finished.stdout.contains(line), "{:?}", finished.stdout);
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl<'f> Follower<'f> {
     /// there, if it has changed. `ahead` is the number of files that are not done, with this one.
     /// `done` are the states of the others, among which it may be, too.
     ///
-    /// Fails if the file cannot be read.
+    /// Fails if the file cannot be read, or its state, which another user may have put there.
     pub(super) fn file(
         &mut self,
         path: &Path,
@@ -117,10 +117,11 @@ impl<'f> Follower<'f> {
         let kept = position::path(states, path, self.line);
         let old = match done.iter().find(|(path, _)| *path == kept) {
             Some((_, state)) => Some(*state),
-            None => {
-                let old = file::read(&kept).ok();
-                old.and_then(|bytes| State::of(&String::from_utf8_lossy(&bytes)))
-            }
+            None => match file::read_own(&kept) {
+                Ok(bytes) => State::of(&String::from_utf8_lossy(&bytes)),
+                Err(error) if error.is_absent() => None,
+                Err(error) => return Err(failed(&error)),
+            },
         };
         let mut state = old.unwrap_or_default();
         if old.is_none() {
