@@ -63,7 +63,7 @@ impl Agent<'_> {
         events: &Receiver<Event>,
     ) -> Result<(), String> {
         if let Err(why) = &ended {
-            log::warn!("{why}");
+            log::error!("{why}");
         }
         let Some(tell) = self.tell.clone() else {
             return Ok(());
