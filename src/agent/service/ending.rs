@@ -48,7 +48,8 @@ impl Agent<'_> {
 
     /// Whether the host is retired after `end`.
     ///
-    /// Only SIGTERM and SIGINT do that, for they end a container. A restart uses another signal.
+    /// Only SIGTERM and SIGINT do that, for they end a container. A restart uses another signal, or
+    /// is one with a new program.
     pub(super) fn leaves(&self, end: &End) -> bool {
         self.config.auto_retirement
             && matches!(end, End::Signal(Signal::Terminate | Signal::Interrupt))
