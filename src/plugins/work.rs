@@ -15,7 +15,6 @@ use crate::parse::plugin::document;
 use crate::parse::plugin::meta::{self, Graph};
 use crate::plugins::finding::Finding;
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
-use crate::sys::executable::Executable;
 use crate::sys::log::escaped;
 use crate::wire::check::CheckStatus;
 
@@ -140,7 +139,7 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
     }
 }
 
-/// Runs a command of the configuration, or the applet that it names if there is no such program.
+/// Runs a command of the configuration, or the applet that it names if it can find no such program.
 /// The variables `env` override those of the configuration.
 fn command(
     command: &Command,
@@ -154,13 +153,13 @@ fn command(
     for (name, value) in env {
         all.push((*name, Some(*value)));
     }
-    let own = || Some(Executable::own().ok()?.path().to_str()?.to_owned());
-    let built_in = applets::built_in(&command.argv, &exec::is_in_path, &own);
-    let task = Task {
-        argv: built_in.as_deref().unwrap_or(&command.argv),
+    let mut task = Task {
+        argv: &command.argv,
         user: command.user.as_deref(),
         env: &all,
     };
+    let built_in = applets::built_in(&task);
+    task.argv = built_in.as_deref().unwrap_or(task.argv);
     exec::run(&task, &Limits::of(command.timeout), stop)
 }
 
