@@ -174,7 +174,7 @@ impl<'a> Agent<'a> {
             End::Replaced => Signal::Interrupt,
         };
         log::info!(
-            "Received signal '{}', try graceful shutdown up to {} seconds. \
+            "Received signal '{}', try graceful shutdown up to {}.000000 seconds. \
              If you want force shutdown immediately, send a signal again.",
             signal.name(),
             limit.as_secs()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use super::ending::ONE_STOP;
+use super::ending::{END_GRACE, ONE_STOP};
 use super::*;
 use crate::agent::destinations::Destination;
 use crate::agent::event::plugin_events;
@@ -312,6 +312,19 @@ fn told_again(pause: Duration) -> Result<(), String> {
 fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
     assert_eq!(told_again(Duration::ZERO), Ok(()));
     assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
+}
+
+#[test]
+fn a_stop_that_takes_too_long_ends_as_by_a_second_signal() {
+    let (_tell, events) = channel();
+    let flags = Flags::default();
+    let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
+    let clock = FakeClock::default();
+    clock.pass(STOP_LIMIT + END_GRACE);
+    assert_eq!(
+        agent.wait_for_end(&clock, &events, Moment::default(), STOP_LIMIT),
+        Err("received terminate instruction again. force return".to_owned())
+    );
 }
 
 #[test]
