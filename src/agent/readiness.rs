@@ -29,7 +29,7 @@ pub(crate) fn watch(
         pause(readiness.initial_delay);
         let mut log = LogOnce::default();
         while let Err(why) = ask(&readiness, &sign) {
-            log.failed(format!(
+            log.warned(&format!(
                 "not ready: {why}; the host is registered when it is"
             ));
             pause(readiness.period);

@@ -91,6 +91,9 @@ pub(crate) struct Agent<'a> {
 #[derive(Debug, Eq, PartialEq)]
 enum End {
     Signal(Signal),
+    /// The program's file has been replaced. The agent ends as by SIGINT, but its host is not
+    /// retired: the new program goes on.
+    Replaced,
     /// The poster of the last destination that was left has ended.
     Outcome(usize, Outcome),
 }
@@ -165,26 +168,26 @@ impl<'a> Agent<'a> {
     /// something was left undelivered.
     fn end(&mut self, end: End, clock: &dyn Clock, events: &Receiver<Event>) -> Result<(), String> {
         let limit = self.limit(&end);
-        match end {
-            End::Outcome(at, outcome) => self.result(at, outcome),
-            End::Signal(signal) => {
-                log::info!(
-                    "Received signal '{}', try graceful shutdown up to {} seconds. \
-                     If you want force shutdown immediately, send a signal again.",
-                    signal.name(),
-                    limit.as_secs()
-                );
-                let begin = clock.moment();
-                let end = Moment(begin.0 + limit);
-                // First: a poster clears its token at the command if nothing can be saved.
-                for (_, destination) in self.destinations.left() {
-                    destination.cancel.cancel();
-                }
-                self.destinations.order_all(|| PosterCommand::Stop(end));
-                self.exporters.stop(begin, end);
-                self.wait_for_end(clock, events, begin, limit)
-            }
+        let signal = match end {
+            End::Outcome(at, outcome) => return self.result(at, outcome),
+            End::Signal(signal) => signal,
+            End::Replaced => Signal::Interrupt,
+        };
+        log::info!(
+            "Received signal '{}', try graceful shutdown up to {}.000000 seconds. \
+             If you want force shutdown immediately, send a signal again.",
+            signal.name(),
+            limit.as_secs()
+        );
+        let begin = clock.moment();
+        let end = Moment(begin.0 + limit);
+        // First: a poster clears its token at the command if nothing can be saved.
+        for (_, destination) in self.destinations.left() {
+            destination.cancel.cancel();
         }
+        self.destinations.order_all(|| PosterCommand::Stop(end));
+        self.exporters.stop(begin, end);
+        self.wait_for_end(clock, events, begin, limit)
     }
 
     /// The text for the user if the poster of `at` has ended with something wrong.
@@ -296,7 +299,7 @@ impl<'a> Agent<'a> {
             Job::LookAtProgram => {
                 if self.program.as_ref().is_some_and(Executable::is_replaced) {
                     log::info!("the program's file has been replaced or removed");
-                    return Some(End::Signal(Signal::Interrupt));
+                    return Some(End::Replaced);
                 }
             }
         }

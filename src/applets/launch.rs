@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::applet::Applet;
 use super::list::find;
+use crate::sys::exec::{self, Task};
+use crate::sys::executable::Executable;
 
 /// Characters with a meaning for the shell. A command with one of them is left to the shell. `=` has
 /// one in front of a program's name alone.
@@ -26,11 +28,16 @@ pub(crate) fn named(words: &[OsString]) -> Option<(&'static Applet, Vec<OsString
     }
 }
 
-/// The command with which the plugin's command `argv` runs as an applet of the program `own`.
+/// The command with which the plugin's command `task` runs as an applet of this program.
 ///
-/// `None` if its first word names no applet, or also names a program (`is_program`), which then
-/// wins; or if it is a string with characters that have a meaning for the shell.
-pub(crate) fn built_in(
+/// `None` if its first word names no applet, or also names a program that `task` may find, which
+/// then wins; or if it is a string with characters that have a meaning for the shell.
+pub(crate) fn built_in(task: &Task<'_>) -> Option<Vec<String>> {
+    let own = || Some(Executable::own().ok()?.path().to_str()?.to_owned());
+    in_place_of(task.argv, &|name| exec::may_find(task, name), &own)
+}
+
+fn in_place_of(
     argv: &[String],
     is_program: &dyn Fn(&str) -> bool,
     own: &dyn Fn() -> Option<String>,
@@ -151,7 +158,7 @@ mod tests {
         ];
         for (why, argv, programs, expected) in table {
             let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-            let found = built_in(&argv, &|name| name == programs, &|| {
+            let found = in_place_of(&argv, &|name| name == programs, &|| {
                 Some("/agent".to_owned())
             });
             let expected = expected.map(|words| [&["/agent"], words].concat());

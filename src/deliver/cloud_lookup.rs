@@ -85,12 +85,12 @@ impl CloudLookup {
             Ok(place) if place.custom_identifier.is_none() && self.is_identified() => {
                 let text = "the metadata service no longer says what identifies this host; \
                     it is asked again";
-                self.log.failed(text.to_owned());
+                self.log.warned(text);
             }
             Ok(place) => {
                 if place.cloud.is_some() && place.custom_identifier.is_none() {
                     let text = "the metadata service does not say what identifies this host";
-                    self.log.failed(text.to_owned());
+                    self.log.warned(text);
                 } else {
                     self.log
                         .succeeded(|| "the metadata service answers again".to_owned());
@@ -98,7 +98,7 @@ impl CloudLookup {
                 self.known = Some(place);
             }
             Err(why) => {
-                self.log.failed(format!("{why}; it is asked again"));
+                self.log.warned(&format!("{why}; it is asked again"));
             }
         }
     }

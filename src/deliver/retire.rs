@@ -31,7 +31,7 @@ pub(crate) fn until_answered(
             return Err(error);
         }
         tries += 1;
-        log.failed(format!("{}; this is tried again", base::report(&error)));
+        log.warned(&format!("{}; this is tried again", base::report(&error)));
         wait();
     }
 }

@@ -210,7 +210,13 @@ fn understand(entry: &mut Entry, told: PluginEvent, last_round: Stamp) -> Vec<Ou
             if words.trouble.is_some() {
                 // Only troubles: the next run for values also finds out whether the plugin works
                 // again.
-                say_trouble(&label, &entry.kind, &mut entry.voice, words.trouble);
+                say_trouble(
+                    &label,
+                    &entry.kind,
+                    &mut entry.voice,
+                    words.code,
+                    words.trouble,
+                );
             }
             match found {
                 Ok(graphs) if graphs.is_empty() => Vec::new(),
@@ -286,7 +292,7 @@ fn say(label: &str, kind: &Kind, voice: &mut PluginLog, words: Words) {
         // The agent has ended the command: whether it works is not known.
         return;
     }
-    say_trouble(label, kind, voice, words.trouble);
+    say_trouble(label, kind, voice, words.code, words.trouble);
     if let Some(text) = voice.stderr(words.stderr) {
         let level = match kind {
             Kind::Metric(_) => Level::Info,
@@ -296,14 +302,24 @@ fn say(label: &str, kind: &Kind, voice: &mut PluginLog, words: Words) {
     }
 }
 
-/// Logs why a command failed, if that is new, or that it works again.
-fn say_trouble(label: &str, kind: &Kind, voice: &mut PluginLog, trouble: Option<String>) {
-    let tag = tag(kind);
-    match voice.trouble(trouble) {
-        Some((line, true)) => log::info!(tag: tag, "{label}: {line}"),
-        Some((line, false)) => log::warn!(tag: tag, "{label}: {line}{}", remedy(&line)),
-        None => {}
-    }
+/// Logs why a command failed, if that is new, or that it works again. A command without an exit
+/// `code` could not be started, or was ended by its time limit: that is an error.
+fn say_trouble(
+    label: &str,
+    kind: &Kind,
+    voice: &mut PluginLog,
+    code: Option<i32>,
+    trouble: Option<String>,
+) {
+    let Some((line, is_good)) = voice.trouble(trouble) else {
+        return;
+    };
+    let (level, remedy) = match code {
+        _ if is_good => (Level::Info, ""),
+        None => (Level::Error, remedy(&line)),
+        Some(_) => (Level::Warn, remedy(&line)),
+    };
+    log::at!(level, tag: tag(kind), "{label}: {line}{remedy}");
 }
 
 /// The remedy for an error about a missing permission. Empty for other errors, and if the agent

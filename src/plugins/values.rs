@@ -31,10 +31,11 @@ pub(crate) struct PluginValues {
     pub(crate) is_without_value: bool,
 }
 
-/// Parses what `plugin` printed for the round of `time`.
+/// Parses what `plugin` printed for the round of `time`. It ended at `now`, with which its own times
+/// are compared.
 ///
 /// Invalid lines are skipped. Of several values of one name, the last is used.
-pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> PluginValues {
+pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix, now: Unix) -> PluginValues {
     let is_excluding = Cell::new(false);
     let wanted = |key: &str| {
         let matches = |pattern: &Pattern| pattern.matches(key);
@@ -43,7 +44,7 @@ pub(crate) fn understand(text: &str, plugin: &MetricPlugin, time: Unix) -> Plugi
         is_excluding.set(is_excluding.get() || !is_wanted);
         is_wanted
     };
-    let own_time = plugin.use_plugin_timestamp.then_some(time);
+    let own_time = plugin.use_plugin_timestamp.then_some(now);
     let mut found = Vec::new();
     let mut rejected: Vec<String> = Vec::new();
     let mut trouble = None;
@@ -106,10 +107,16 @@ mod tests {
     /// Parses `text` as the output of a plugin with these settings. Also returns the values as
     /// lines `time name value`.
     fn understood(settings: &str, text: &str) -> (Vec<String>, PluginValues) {
+        understood_after(0, settings, text)
+    }
+
+    /// The same, if the plugin ran for so many seconds.
+    fn understood_after(seconds: u64, settings: &str, text: &str) -> (Vec<String>, PluginValues) {
         let mut config = Config::default();
         let table = format!("[plugin.metrics.N]\ncommand = 'x'\n{settings}\n");
         config.read(table.as_bytes()).unwrap();
-        let found = understand(text, &config.metric_plugins["N"], NOW);
+        let end = Unix(NOW.0 + seconds);
+        let found = understand(text, &config.metric_plugins["N"], NOW, end);
         let mut lines = Vec::new();
         for (time, values) in &found.rounds {
             let shown = |(name, value)| format!("{} {name} {value}", time.0);
@@ -193,6 +200,26 @@ mod tests {
         assert_eq!(lines, expected);
         assert_eq!(found.rounds.len(), 2);
         assert!(found.trouble.unwrap().contains("time close to the present"));
+    }
+
+    #[test]
+    fn own_times_are_compared_with_the_end_of_the_run() {
+        // (why this row exists, seconds that the run took, the plugin's time relative to the round,
+        // whether it is used)
+        let table = [
+            ("at the start", 0, 0, true),
+            ("at the end of a long run", 1_000, 1_000, true),
+            ("at its start", 1_000, 0, false),
+            ("just too far from its end", 1_000, 100, false),
+            ("just near enough", 1_000, 101, true),
+            ("of the future", 0, 900, false),
+        ];
+        for (why, seconds, time, is_used) in table {
+            let text = format!("a 1 {}\n", NOW.0 + time);
+            let (lines, _) = understood_after(seconds, "use_plugin_timestamp = true", &text);
+            let expected = is_used.then(|| format!("{} custom.a 1", NOW.0 + time));
+            assert_eq!(lines, Vec::from_iter(expected), "{why}");
+        }
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::parse::plugin::document;
 use crate::parse::plugin::meta::{self, Graph};
 use crate::plugins::finding::Finding;
 use crate::sys::exec::{self, End, ExecError, Limits, Outcome, Output, StopSign, Task};
-use crate::sys::executable::Executable;
 use crate::sys::log::escaped;
 use crate::wire::check::CheckStatus;
 
@@ -100,7 +99,7 @@ impl PluginEvent {
 /// Runs `work` and sends its results to `tell`.
 pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dyn Fn(PluginEvent)) {
     match work {
-        Work::Values(plugin, time) => tell(values(plugin, *time, stop)),
+        Work::Values(plugin, time) => tell(values(plugin, *time, clock, stop)),
         Work::Graphs(plugin) => tell(graphs(plugin, stop)),
         Work::Metadata(plugin) => tell(document(plugin, stop)),
         Work::Check {
@@ -140,7 +139,7 @@ pub(crate) fn perform(work: &Work, clock: &dyn Clock, stop: &StopSign, tell: &dy
     }
 }
 
-/// Runs a command of the configuration, or the applet that it names if there is no such program.
+/// Runs a command of the configuration, or the applet that it names if it can find no such program.
 /// The variables `env` override those of the configuration.
 fn command(
     command: &Command,
@@ -154,13 +153,13 @@ fn command(
     for (name, value) in env {
         all.push((*name, Some(*value)));
     }
-    let own = || Some(Executable::own().ok()?.path().to_str()?.to_owned());
-    let built_in = applets::built_in(&command.argv, &exec::is_in_path, &own);
-    let task = Task {
-        argv: built_in.as_deref().unwrap_or(&command.argv),
+    let mut task = Task {
+        argv: &command.argv,
         user: command.user.as_deref(),
         env: &all,
     };
+    let built_in = applets::built_in(&task);
+    task.argv = built_in.as_deref().unwrap_or(task.argv);
     exec::run(&task, &Limits::of(command.timeout), stop)
 }
 
@@ -250,11 +249,11 @@ fn printed(ran: &Result<Outcome, ExecError>) -> Option<Cow<'_, str>> {
     }
 }
 
-fn values(plugin: &MetricPlugin, time: Unix, stop: &StopSign) -> PluginEvent {
+fn values(plugin: &MetricPlugin, time: Unix, clock: &dyn Clock, stop: &StopSign) -> PluginEvent {
     let ran = command(&plugin.command, &[(META, OsStr::new(""))], stop);
     let mut words = Words::of(&ran);
     let text = printed(&ran).unwrap_or_default();
-    let found = values::understand(&text, plugin, time);
+    let found = values::understand(&text, plugin, time, clock.unix());
     words.explain(&ran, |code, first_line| match (&found.trouble, code) {
         (Some(trouble), _) => Some(trouble.clone()),
         (None, _) if found.is_without_value => Some(format!(
@@ -301,6 +300,28 @@ mod tests {
     use super::*;
     use crate::base::clock::FakeClock;
     use crate::config::Config;
+
+    #[test]
+    fn values_with_times_of_their_own_are_compared_with_the_time_after_the_run() {
+        let mut config = Config::default();
+        let text = "[plugin.metrics.a]\ncommand = ['echo', 'x 1 1700001040']\n\
+            use_plugin_timestamp = true\n";
+        config.read(text.as_bytes()).unwrap();
+        let plugin = Arc::new(config.metric_plugins["a"].clone());
+        let work = Work::Values(plugin, Unix(1_700_000_040));
+        let clock = FakeClock::default();
+        clock.wall.set(Duration::from_secs(1_700_001_040));
+        let (_stop, sign) = exec::stop().unwrap();
+        let times = std::cell::RefCell::new(Vec::new());
+        perform(&work, &clock, &sign, &|told| {
+            if let PluginEvent::Values(rounds, ..) = told {
+                times
+                    .borrow_mut()
+                    .extend(rounds.into_iter().map(|(time, _)| time));
+            }
+        });
+        assert_eq!(times.into_inner(), [Unix(1_700_001_040)]);
+    }
 
     /// The wall clock may be set before anybody looks at the result.
     #[test]

@@ -16,16 +16,20 @@ const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
+/// Returns the command that the agent runs in place of a plugin's; `None` if it runs that itself.
+type BuiltIn = fn(&Task<'_>) -> Option<Vec<String>>;
+
 /// Checks the configuration as the agent would use it, without any network connection. Prints
 /// SUCCESS to stderr, or fails with the text for the user.
 ///
 /// An unknown key in the main file is an error, and so is an invalid API key or status. An unknown
 /// key in an included file gets a warning, and so does a command that cannot be started now.
-pub(crate) fn configtest(flags: &Flags) -> Result<(), String> {
+/// `built_in` tells what the agent runs in place of a command.
+pub(crate) fn configtest(flags: &Flags, built_in: BuiltIn) -> Result<(), String> {
     log::install();
     let mut survey = check(flags);
     if survey.problems.is_empty() {
-        let doubts = commands(&survey);
+        let doubts = commands(&survey, built_in);
         survey.advice.extend(doubts);
     }
     let text = verdict(&survey, is_coloured());
@@ -79,21 +83,25 @@ impl ConfigReport {
     }
 }
 
-/// One text for each command that could not be started now, with key, reason and place.
-pub(crate) fn commands(survey: &ConfigReport) -> Vec<String> {
+/// One text for each command that could not be started now, with key, reason and place. `built_in`
+/// tells what the agent runs in place of a command.
+pub(crate) fn commands(survey: &ConfigReport, built_in: BuiltIn) -> Vec<String> {
     let config = &survey.config;
     let mut doubts = Vec::new();
+    let mut probe = |key: &[&str], command: &Command| {
+        doubts.extend(probe(survey, key, command, built_in));
+    };
     for (name, plugin) in &config.metric_plugins {
-        probe(survey, &["metrics.", name], &plugin.command, &mut doubts);
+        probe(&["metrics.", name], &plugin.command);
     }
     for (name, plugin) in &config.check_plugins {
-        probe(survey, &["checks.", name], &plugin.command, &mut doubts);
+        probe(&["checks.", name], &plugin.command);
         if let Some(action) = &plugin.action {
-            probe(survey, &["checks.", name, ".action"], action, &mut doubts);
+            probe(&["checks.", name, ".action"], action);
         }
     }
     for (name, plugin) in &config.metadata_plugins {
-        probe(survey, &["metadata.", name], &plugin.command, &mut doubts);
+        probe(&["metadata.", name], &plugin.command);
     }
     if !config.readiness.exec.is_empty() {
         let task = Task {
@@ -106,32 +114,34 @@ pub(crate) fn commands(survey: &ConfigReport) -> Vec<String> {
     doubts
 }
 
-/// Adds the reason why the command of `plugin.KIND.NAME` cannot be started, if there is one. `key`
-/// holds the parts of `KIND.NAME`.
-fn probe(survey: &ConfigReport, key: &[&str], command: &Command, doubts: &mut Vec<String>) {
+/// The reason why the command of `plugin.KIND.NAME` cannot be started, if there is one. `key` holds
+/// the parts of `KIND.NAME`.
+fn probe(
+    survey: &ConfigReport,
+    key: &[&str],
+    command: &Command,
+    built_in: BuiltIn,
+) -> Option<String> {
     let env = command.env.iter();
     let env: Vec<_> = env
         .map(|(name, value)| (name.as_str(), Some(OsStr::new(value))))
         .collect();
-    let task = Task {
+    let mut task = Task {
         argv: &command.argv,
         user: command.user.as_deref(),
         env: &env,
     };
-    if let Some(why) = exec::probe(&task) {
-        let key = ["plugin.", &key.concat()].concat();
-        let mut doubt = format!("{}.command: {why}", log::escaped(&key));
-        // The last file that defines the plugin applies.
-        if let Some((_, place)) = survey
-            .commands
-            .iter()
-            .rev()
-            .find(|(known, _)| *known == key)
-        {
-            doubt.extend([" (", place, ")"]);
-        }
-        doubts.push(doubt);
+    let built_in = built_in(&task);
+    task.argv = built_in.as_deref().unwrap_or(task.argv);
+    let why = exec::probe(&task)?;
+    let key = ["plugin.", &key.concat()].concat();
+    let mut doubt = format!("{}.command: {why}", log::escaped(&key));
+    // The last file that defines the plugin applies.
+    let mut places = survey.commands.iter().rev();
+    if let Some((_, place)) = places.find(|(known, _)| *known == key) {
+        doubt.extend([" (", place, ")"]);
     }
+    Some(doubt)
 }
 
 /// The problems and warnings, in lines of the form that scripts search for.

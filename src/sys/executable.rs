@@ -47,6 +47,15 @@ impl Executable {
         Ok(Executable { path, modified })
     }
 
+    /// A file that has been removed since.
+    #[cfg(test)]
+    pub(crate) fn gone() -> Executable {
+        Executable {
+            path: "/nowhere".into(),
+            modified: Some((0, 0)),
+        }
+    }
+
     /// The path of the file. It may be relative to the directory in which the process was started.
     pub(crate) fn path(&self) -> &Path {
         &self.path

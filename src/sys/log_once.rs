@@ -2,7 +2,7 @@
 
 use crate::base::Failures;
 use crate::base::shape::digest;
-use crate::sys::log;
+use crate::sys::log::{self, Level};
 
 /// The failures of one kind of work, e.g. of posting. A reason is logged once. It is logged again
 /// only after another reason or a success. Reasons that differ only in numbers count as one.
@@ -13,14 +13,23 @@ pub(crate) struct LogOnce {
 }
 
 impl LogOnce {
-    /// Records a failed attempt. Logs `reason` unless the attempt before failed for the same one.
-    /// Returns whether it was logged.
+    /// Records a failed attempt. Logs `reason` at ERROR, unless the attempt before failed for the
+    /// same one. Returns whether it was logged.
     pub(crate) fn failed(&mut self, reason: String) -> bool {
-        let digest = Some(digest("", &reason));
+        self.record(Level::Error, &reason)
+    }
+
+    /// Like [`LogOnce::failed`], at WARNING: nothing has failed that was wanted by now.
+    pub(crate) fn warned(&mut self, reason: &str) {
+        self.record(Level::Warn, reason);
+    }
+
+    fn record(&mut self, level: Level, reason: &str) -> bool {
+        let digest = Some(digest("", reason));
         let is_new = self.reason != digest;
         self.reason = digest;
         if is_new {
-            log::warn!("{reason}");
+            log::at!(level, "{reason}");
         }
         is_new
     }
@@ -60,13 +69,13 @@ impl LogEachOnce {
         }
     }
 
-    /// Records one run of the work, in which the parts in `now` failed. Logs new failures, and
-    /// parts that work again.
+    /// Records one run of the work, in which the parts in `now` failed. Logs new failures at
+    /// ERROR, and parts that work again at INFO.
     pub(crate) fn are(&mut self, now: Failures) {
         let (doing, tag) = (self.doing, self.tag);
         for failure in now.iter().filter(|failure| !self.last.contains(failure)) {
             let (part, reason) = failure;
-            log::warn!(tag: tag, "{doing} {part}: {reason}");
+            log::error!(tag: tag, "{doing} {part}: {reason}");
         }
         for part in ended(&self.last, &now) {
             log::info!(tag: tag, "{doing} {part}: works again");

@@ -12,7 +12,7 @@ use super::root::FileError;
 use crate::sys::log;
 
 /// Maximum number of bytes read. A process id has at most 10.
-const LIMIT: u64 = 64;
+const LIMIT: usize = 64;
 /// Attempts to lock a file that another agent removes at the same time.
 const ATTEMPTS: usize = 3;
 
@@ -41,9 +41,7 @@ impl PidFile {
         let mut file = lock(path)
             .map_err(failed("lock"))?
             .ok_or_else(|| PidFileError::Running(path.to_owned()))?;
-        let mut text = String::new();
-        // Bytes that are not UTF-8 are not a process id either.
-        drop(Read::take(&file, LIMIT).read_to_string(&mut text));
+        let text = text(&file);
         // Scripts that write the file end it with a line feed.
         match text.trim_ascii().parse() {
             Ok(pid) if pid == process::id() => {}
@@ -107,12 +105,18 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
 /// Whether the process that the file names exists. So does that of a file without a process id: an
 /// agent may be about to write its own.
 fn is_of_a_process(file: &File) -> bool {
-    let mut text = [0; 64];
-    let count = file.read_at(&mut text, 0).unwrap_or_default();
-    let pid = String::from_utf8_lossy(&text[..count]).trim_ascii().parse();
+    let pid = text(file).trim_ascii().parse();
     pid.map_or(true, |pid: u32| {
         Path::new(&format!("/proc/{pid}")).exists()
     })
+}
+
+/// The content of the file; empty if it cannot be read. Bytes that are not UTF-8 are no process id
+/// either.
+fn text(file: &File) -> String {
+    let mut text = [0; LIMIT];
+    let count = file.read_at(&mut text, 0).unwrap_or_default();
+    String::from_utf8_lossy(&text[..count]).into_owned()
 }
 
 /// Whether the process `pid` is an agent that takes no lock: it has this program's name but runs

@@ -36,6 +36,9 @@ pub(super) const END_GRACE: Duration = Duration::from_millis(500);
 /// Signals within this time count as one request to stop.
 pub(super) const ONE_STOP: Duration = Duration::from_secs(1);
 
+/// The text for the user, as in the Go agent, if not everything has ended in time.
+const FORCED: &str = "received terminate instruction again. force return";
+
 impl Agent<'_> {
     /// How long undelivered values may be delivered for.
     pub(super) fn limit(&self, end: &End) -> Duration {
@@ -48,7 +51,8 @@ impl Agent<'_> {
 
     /// Whether the host is retired after `end`.
     ///
-    /// Only SIGTERM and SIGINT do that, for they end a container. A restart uses another signal.
+    /// Only SIGTERM and SIGINT do that, for they end a container. A restart uses another signal, or
+    /// is one with a new program.
     pub(super) fn leaves(&self, end: &End) -> bool {
         self.config.auto_retirement
             && matches!(end, End::Signal(Signal::Terminate | Signal::Interrupt))
@@ -63,7 +67,7 @@ impl Agent<'_> {
         events: &Receiver<Event>,
     ) -> Result<(), String> {
         if let Err(why) = &ended {
-            log::warn!("{why}");
+            log::error!("{why}");
         }
         let Some(tell) = self.tell.clone() else {
             return Ok(());
@@ -148,14 +152,15 @@ impl Agent<'_> {
                 Ok(Event::Signal(signal)) => {
                     self.is_forced = true;
                     log::info!("Received signal '{}' again, force shutdown.", signal.name());
-                    return Err("received terminate instruction again. force return".to_owned());
+                    return Err(FORCED.to_owned());
                 }
                 Ok(Event::Ended(at, outcome)) => {
                     self.destinations.ended(at);
                     failures.extend(self.result(at, outcome).err());
                 }
                 Err(_) => {
-                    failures.push("Timed out. force shutdown.".to_owned());
+                    log::info!("Timed out. force shutdown.");
+                    failures.push(FORCED.to_owned());
                     break;
                 }
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use super::ending::ONE_STOP;
+use super::ending::{END_GRACE, ONE_STOP};
 use super::*;
 use crate::agent::destinations::Destination;
 use crate::agent::event::plugin_events;
@@ -222,6 +222,45 @@ fn a_program_that_is_replaced_ends_the_agent_only_if_that_is_wanted() {
 }
 
 #[test]
+fn a_program_that_is_replaced_does_not_retire_its_host() {
+    // (end, whether the host is retired after it)
+    let table = [
+        (End::Signal(Signal::Terminate), true),
+        (End::Signal(Signal::Interrupt), true),
+        (End::Signal(Signal::Quit), false),
+        (End::Replaced, false),
+        (End::Outcome(0, Outcome::Delivered), false),
+    ];
+    for (end, retires) in table {
+        for auto_retirement in [true, false] {
+            let config = Config {
+                auto_retirement,
+                ..Config::default()
+            };
+            let flags = Flags::default();
+            let (agent, _rig) = Rig::agent(&flags, &config);
+            assert_eq!(agent.leaves(&end), retires && auto_retirement, "{end:?}");
+            let limit = agent.limit(&end);
+            assert_eq!(limit < STOP_LIMIT, retires && auto_retirement, "{end:?}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_is_replaced_ends_the_agent_as_by_sigint() {
+    let flags = Flags::default();
+    let (mut agent, rig) = Rig::agent(&flags, &Config::default());
+    agent.program = Some(Executable::gone());
+    assert_eq!(
+        agent.start(Job::LookAtProgram, &rig.clock),
+        Some(End::Replaced)
+    );
+    rig.happens(Event::Ended(0, Outcome::Delivered));
+    assert_eq!(agent.end(End::Replaced, &rig.clock, &rig.events), Ok(()));
+    assert_eq!(rig.orders(), ["stop"]);
+}
+
+#[test]
 fn the_watchdog_asks_the_poster() {
     let flags = Flags::default();
     let (mut agent, rig) = Rig::agent(&flags, &Config::default());
@@ -273,6 +312,19 @@ fn told_again(pause: Duration) -> Result<(), String> {
 fn a_second_signal_ends_the_waiting_unless_it_is_the_first_ones_echo() {
     assert_eq!(told_again(Duration::ZERO), Ok(()));
     assert!(told_again(ONE_STOP).unwrap_err().contains("again"));
+}
+
+#[test]
+fn a_stop_that_takes_too_long_ends_as_by_a_second_signal() {
+    let (_tell, events) = channel();
+    let flags = Flags::default();
+    let (mut agent, _rig) = Rig::agent(&flags, &Config::default());
+    let clock = FakeClock::default();
+    clock.pass(STOP_LIMIT + END_GRACE);
+    assert_eq!(
+        agent.wait_for_end(&clock, &events, Moment::default(), STOP_LIMIT),
+        Err("received terminate instruction again. force return".to_owned())
+    );
 }
 
 #[test]

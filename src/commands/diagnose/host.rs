@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::report::{Report, State, Verdict, verdict};
 use super::secrets::commands;
+use crate::applets::built_in;
 use crate::base;
 use crate::base::clock::{Clock, Unix};
 use crate::base::host_paths::HostPaths;
@@ -38,7 +39,7 @@ pub(super) fn look(report: &mut Report, survey: &ConfigReport, holder: Option<u3
     }
     let all = commands(config);
     if !all.is_empty() {
-        let mut doubts = configtest::commands(survey);
+        let mut doubts = configtest::commands(survey, built_in);
         for user in all.iter().filter_map(|command| command.user.as_deref()) {
             // It asks LDAP and the like, too.
             if run(&["id", "-u", user]).is_some_and(|(code, _)| code != 0) {

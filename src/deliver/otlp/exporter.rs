@@ -181,7 +181,7 @@ impl<E: Encode> Exporter<E> {
         let lost = self.ring.push(age, held, size, round);
         if lost > 0 && self.lost == 0 {
             let label = &self.destination.label;
-            log::warn!("{label} the oldest rounds that wait are dropped: there is no more room");
+            log::error!("{label} the oldest rounds that wait are dropped: there is no more room");
         }
         self.lost += lost;
         let pause = match self.stop {
@@ -229,7 +229,7 @@ impl<E: Encode> Exporter<E> {
         self.ring.drop_front(usize::MAX);
         if left > 0 {
             let label = &self.destination.label;
-            log::warn!("{label} not delivered before the end; rounds lost: {left}");
+            log::error!("{label} not delivered before the end; rounds lost: {left}");
         }
         left
     }
@@ -312,7 +312,7 @@ impl<E: Encode> Exporter<E> {
         }
         let label = &self.destination.label;
         if let Some(warning) = accepted.warning {
-            self.warnings.failed(format!("{label} {warning}"));
+            self.warnings.warned(&format!("{label} {warning}"));
         }
         let (lost, waiting) = (mem::take(&mut self.lost), self.ring.rounds());
         let was_failing = self.log.succeeded(|| {

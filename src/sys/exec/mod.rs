@@ -126,9 +126,9 @@ pub(crate) fn run_bare(
     setting.run(task, limits, stop)
 }
 
-/// Whether there is a program with this name in the agent's `PATH`.
-pub(crate) fn is_in_path(name: &str) -> bool {
-    start::find(name, Setting::of_agent().environment.path()).is_some()
+/// Whether `task` starts a program with this name, or may start one through sudo.
+pub(crate) fn may_find(task: &Task<'_>, name: &str) -> bool {
+    Setting::of_agent().may_find(task, name)
 }
 
 /// Whether the agent runs as root. Plugins may then have fewer rights than the agent.

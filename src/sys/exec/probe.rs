@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Task;
 use super::account::Account;
-use super::start::{Setting, find, may_execute};
+use super::start::{Setting, find, is_shell, may_execute};
 use crate::sys::log::escaped;
 
 /// Bytes at the start of a script that are searched for its interpreter; the kernel's limit is the
@@ -42,14 +42,9 @@ impl Setting {
                 return Some(format!("{error}; correct user, or install sudo"));
             }
         }
-        let (name, path) = match task.argv {
-            [shell, option, line] if shell == "sh" && option == "-c" => {
-                let mut variables = task.env.iter().rev();
-                let path = variables.find(|(name, _)| *name == "PATH");
-                let path = path.map_or(Some(own_path), |(_, value)| *value);
-                (first_word(line)?, path.unwrap_or_default())
-            }
-            [name, ..] => (name.as_str(), own_path),
+        let name = match task.argv {
+            [_, _, line] if is_shell(task) => first_word(line)?,
+            [name, ..] => name,
             [] => return None,
         };
         if name.is_empty() {
@@ -61,7 +56,7 @@ impl Setting {
             let is_whole = name.starts_with('/');
             program(Path::new(name), is_own_user).filter(|_| is_whole)
         } else {
-            match find(name, path) {
+            match find(name, self.path_of(task)) {
                 Some(file) => program(&file, is_own_user),
                 // sudo may use another PATH.
                 None if !is_own_user => None,

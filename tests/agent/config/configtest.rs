@@ -749,7 +749,9 @@ fn commands_that_cannot_be_started_are_reported_and_are_no_failure() {
          [plugin.metrics.c]\ncommand = \"/opt/gone/plugin | cat\"\n\
          [plugin.metadata.d]\ncommand = \"cd /tmp; gone\"\n\
          [plugin.metrics.e]\ncommand = \"plain\"\nenv = {{ PATH = \"/nowhere\" }}\n\
-         [readiness_probe]\nexec = [\"gone\"]\n",
+         [readiness_probe]\nexec = [\"gone\"]\n\
+         [plugin.checks.built-in]\ncommand = \"check-uptime -w 1\"\n\
+         env = {{ PATH = \"/nowhere\" }}\n",
         inner.display()
     );
     sandbox.configure("http://127.0.0.1:1", &more);

@@ -167,7 +167,8 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
         !is_emulated(),
         "the emulator is the program that the kernel knows"
     );
-    let rig = Rig::new("");
+    // Not even then does the host go: the new program is started next.
+    let rig = Rig::new("auto_retirement = true\n");
     let program = rig.sandbox.copy_program();
     let conf = rig.sandbox.conf().into_os_string();
     // Another root: a second agent in one directory would be refused.
@@ -185,5 +186,10 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stderr.contains("replaced"), "{}", finished.stderr);
     assert!(finished.stderr.contains("interrupt"), "{}", finished.stderr);
+    assert!(rig.sandbox.id_file().exists());
+    rig.fake_server.seen(|seen| {
+        let mut hosts = seen.model.hosts.values();
+        assert!(hosts.all(|host| !host.is_retired));
+    });
     stays.assert_running();
 }

@@ -91,7 +91,7 @@ fn collector_that_cannot_be_reached_costs_mackerel_nothing() {
     let mut agent = sandbox.start();
     assert_posts(&fake_server);
     agent.wait_line(limit(100), "failure", |line| {
-        line.contains("agent.conf:") && line.contains("otlp") && line.contains("WARNING")
+        line.contains("agent.conf:") && line.contains("otlp") && line.contains("ERROR")
     });
     let health = sandbox.run(&["health"], &[]);
     assert_eq!(health.code, Some(1), "{}", health.stdout);

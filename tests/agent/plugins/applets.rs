@@ -94,8 +94,11 @@ fn applet_in_the_configuration_runs_without_a_shell_and_installed_programs_win()
     sandbox.adopt(&add_prompt_host(&fake_server));
     let plugins = "[plugin.checks.text]\ncommand = 'check-uptime -W 1'\n\
         [plugin.checks.array]\ncommand = ['check-uptime', '--warning-over', '1']\n\
-        [plugin.metrics.up]\ncommand = 'mackerel-plugin-uptime'\n";
-    sandbox.configure(&fake_server.base(), plugins);
+        [plugin.metrics.up]\ncommand = 'mackerel-plugin-uptime'\n\
+        [plugin.checks.own]\ncommand = 'check-uptime -W 1'\nenv.PATH = '@'\n";
+    let own = sandbox.path("own");
+    let plugins = plugins.replace('@', own.to_str().unwrap());
+    sandbox.configure(&fake_server.base(), &plugins);
     // A directory in which there is no program but these.
     let bin = sandbox.path("bin");
     fs::create_dir(&bin).unwrap();
@@ -134,11 +137,15 @@ fn applet_in_the_configuration_runs_without_a_shell_and_installed_programs_win()
         found.stdout
     );
     fs::remove_file(bin.join("check-uptime")).unwrap();
+    // Programs that end with 0: one for all plugins, and one in the PATH of a single one.
+    let ends_well = |name: &str| {
+        let found = sandbox.run(&["check"], &[name]);
+        found.stdout.contains("OK") && !found.stdout.contains("Uptime")
+    };
+    assert!(!ends_well("own"));
+    fs::create_dir(&own).unwrap();
+    fs::copy("/bin/true", own.join("check-uptime")).unwrap();
+    assert!(ends_well("own") && !ends_well("array"));
     fs::copy("/bin/true", bin.join("check-uptime")).unwrap();
-    let found = sandbox.run(&["check"], &["array"]);
-    assert!(
-        found.stdout.contains("OK") && !found.stdout.contains("Uptime"),
-        "{}",
-        found.stdout
-    );
+    assert!(ends_well("array"));
 }

@@ -50,6 +50,33 @@ fn verbose_tells_more_and_silent_nothing_that_is_no_error() {
 }
 
 #[test]
+fn silent_tells_what_fails() {
+    let mut sandbox = Sandbox::empty();
+    let plugins = "silent = true\n\
+        [plugin.metrics.absent]\ncommand = ['/nowhere/plugin']\n\
+        [plugin.metrics.slow]\ncommand = ['sleep', '600']\ntimeout_seconds = 1\n\
+        [plugin.metrics.wrong]\ncommand = 'echo no value'\n";
+    sandbox.configure("http://127.0.0.1:1", plugins);
+    sandbox.env("HOST_PROC", "/nowhere");
+    let mut agent = sandbox.start();
+    for failure in [
+        "<command> failed to register this host: ",
+        "<metrics> collect loadavg: ",
+        "<metrics.plugin> plugin.metrics.absent: exit code: 127, ",
+        "<metrics.plugin> plugin.metrics.slow: command timed out",
+    ] {
+        let line = agent.wait_line(limit(20), failure, |line| line.contains(failure));
+        assert!(has_level(&line, "ERROR"), "{line}");
+    }
+    let others: Vec<_> = agent
+        .log()
+        .iter()
+        .filter(|line| !has_level(line, "ERROR"))
+        .collect();
+    assert_eq!(others, [""; 0]);
+}
+
+#[test]
 fn the_journal_gets_levels_and_no_time() {
     for is_journal in [true, false] {
         let mut sandbox = Sandbox::empty();

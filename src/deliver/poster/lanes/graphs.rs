@@ -49,7 +49,7 @@ impl GraphsLane {
         let held = self.waiting.iter().chain([&graphs]).flatten();
         if held.map(Graph::bytes).sum::<usize>() > WAITING {
             let name = graphs.first().map(|graph| graph.name.as_str());
-            log::warn!(
+            log::error!(
                 "graph {}: not defined, because more than 1 MiB of definitions wait for the server; restart the agent when it can be reached",
                 name.unwrap_or_default()
             );

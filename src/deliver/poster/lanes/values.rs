@@ -154,7 +154,7 @@ impl ValuesLane {
         self.rejected = 0;
         let until = Moment(now.0 + REFUSED_PAUSE);
         if self.others_held.replace(until).is_none() {
-            log::warn!(
+            log::error!(
                 "{why}; the values of custom_identifier hosts are kept, and their ids are looked up again"
             );
         }
@@ -175,7 +175,7 @@ impl ValuesLane {
         let why = base::report(error);
         if let Condemned::Dropped(value) = self.spool.condemned(batch) {
             let of = value.destination.map(|host| format!(" of {host}"));
-            log::warn!(
+            log::error!(
                 "dropped {}{} = {} at {}: {why}",
                 value.name,
                 of.unwrap_or_default(),

@@ -48,7 +48,7 @@ impl Persister {
         }
         if strange > 0 {
             let path = journal.path();
-            log::warn!(
+            log::error!(
                 "{strange} records in {} are invalid, and are lost",
                 path.display()
             );
@@ -185,7 +185,7 @@ impl Persister {
                     path.display(),
                     aside.display()
                 ),
-                Err(error) => log::warn!(
+                Err(error) => log::error!(
                     "{timeless} values in {} are of a boot whose clock was never set, and are lost: {}",
                     path.display(),
                     base::report(&error)
