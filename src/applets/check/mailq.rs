@@ -36,8 +36,7 @@ fn check(arguments: &Arguments, host: &Host<'_>) -> Result<Finding, Failure> {
     };
     let ran = Ran::of(command, host, TIME)?;
     if ran.code != 0 {
-        let why = ["exit status ", &ran.code.to_string()].concat();
-        return Err(Failure::unknown(why));
+        return Err(ran.said.into());
     }
     let count = count(mta, &ran.text);
     let is_over = |limit: i64| limit != 0 && limit < count;
