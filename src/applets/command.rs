@@ -9,18 +9,19 @@ use crate::sys::exec::{End, Limits, Task, run, stop};
 /// Time that a program may take at most. The agent allows a plugin 30 seconds.
 pub(super) const TIME: Duration = Duration::from_secs(15);
 
-/// What a program wrote to stdout, and its exit code.
+/// What a program wrote to stdout, and how it ended.
 pub(super) struct Ran {
     pub(super) text: String,
     pub(super) code: i32,
+    /// The program's name, and what it wrote to stderr, or else its exit code.
+    pub(super) said: String,
 }
 
 impl Ran {
     /// Runs a program that is searched in `PATH`, in the language C.
     ///
-    /// Fails with the reason if it cannot be started, does not end within `limit`, writes more than is
-    /// kept, or ends with an error without writing to stdout. Fails in a container, where programs are not those of the
-    /// host.
+    /// Fails with the reason if it cannot be started, does not end within `limit`, or writes more
+    /// than is kept. Fails in a container, where programs are not those of the host.
     pub(super) fn of(argv: &[&str], host: &Host<'_>, limit: Duration) -> Result<Ran, Failure> {
         let name = argv.first().copied().unwrap_or_default();
         let failed = |why: &str| Failure::unknown([name, ": ", why].concat());
@@ -43,14 +44,13 @@ impl Ran {
             return Err(failed("wrote more than 1 MiB"));
         }
         let text = String::from_utf8_lossy(&ran.stdout.bytes).into_owned();
-        if code != 0 && text.is_empty() {
-            let said = String::from_utf8_lossy(&ran.stderr.bytes);
-            return Err(match said.trim() {
-                "" => failed(&["exit status ", &code.to_string()].concat()),
-                said => failed(said),
-            });
-        }
-        Ok(Ran { text, code })
+        let said = String::from_utf8_lossy(&ran.stderr.bytes);
+        let said = match said.trim() {
+            "" => ["exit status ", &code.to_string()].concat(),
+            said => said.to_owned(),
+        };
+        let said = [name, ": ", &said].concat();
+        Ok(Ran { text, code, said })
     }
 }
 
@@ -77,6 +77,26 @@ mod tests {
                     assert_eq!(error.why(), "sh: wrote more than 1 MiB");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn command_says_why_it_failed() {
+        let host = Host {
+            root: Root::own(),
+            clock: &HostClock::new(),
+            variable: &|_| None,
+        };
+        // (script, exit code, stdout, what it said)
+        let table = [
+            ("echo out; echo why >&2; exit 69", 69, "out\n", "sh: why"),
+            ("echo why >&2", 0, "", "sh: why"),
+            ("exit 3", 3, "", "sh: exit status 3"),
+        ];
+        for (script, code, text, said) in table {
+            let ran = Ran::of(&["sh", "-c", script], &host, TIME).ok().unwrap();
+            let found = (ran.code, &*ran.text, &*ran.said);
+            assert_eq!(found, (code, text, said), "{script}");
         }
     }
 }

@@ -28,9 +28,12 @@ const EXIT_CODES: [(&str, &str); 3] = [
     ),
     (
         "1",
-        "Something failed; the reason is on stderr or in the log.",
+        "Something failed, or a value cannot be used; the reason is on stderr or in the log.",
     ),
-    ("2", "The command line is wrong."),
+    (
+        "2",
+        "The command line is wrong: an unknown word or flag, or a flag without its value.",
+    ),
 ];
 
 /// The agent, which has no name, and all commands.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::agent_part;
 use crate::base::clock::{Unix, pause};
 use crate::base::text::fnv1a;
-use crate::config::duration::minutes;
+use crate::config::duration;
 use crate::config::{Flags, Job};
 use crate::listen::report;
 use crate::sys::agent_socket::{self, Response};
@@ -95,15 +95,15 @@ fn say(text: &str) {
     drop(io::stderr().write_all(["wrap: ", text, "\n"].concat().as_bytes()));
 }
 
-/// The minutes between two notifications; `None` for no repeated ones. Fails with the text for the
-/// user.
+/// The minutes between two notifications, without a part of a minute; `None` for no repeated ones.
+/// Fails with the text for the user.
 fn interval(job: &Job) -> Result<Option<u32>, String> {
     let Some(text) = &job.notification_interval else {
         return Ok(None);
     };
-    match minutes(text) {
-        Ok(0) => Ok(None),
-        Ok(minutes) => Ok(Some(minutes.max(LEAST_INTERVAL))),
+    match duration::split(text) {
+        Ok((0, _)) => Ok(None),
+        Ok((minutes, _)) => Ok(Some(minutes.max(LEAST_INTERVAL))),
         Err(why) => Err(format!("-notification-interval: {why}; write e.g. 30m")),
     }
 }
@@ -318,6 +318,9 @@ mod tests {
             (Some("30m"), Ok(Some(30))),
             (Some("1h"), Ok(Some(60))),
             (Some("1m"), Ok(Some(10))),
+            (Some("90s"), Ok(Some(10))),
+            (Some("15m59.9s"), Ok(Some(15))),
+            (Some("59s"), Ok(None)),
         ];
         for (flag, expected) in table {
             let mut job = job(&["x"]);

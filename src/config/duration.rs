@@ -12,9 +12,23 @@ const MINUTE: i64 = 60_000_000_000;
 /// Fails if it is neither, negative, larger than `i32::MAX`, or a duration of no whole minutes. The
 /// texts of the errors are Go's.
 pub(crate) fn minutes(text: &str) -> Result<u32, String> {
+    match split(text)? {
+        (minutes, 0) => Ok(minutes),
+        (minutes, rest) => {
+            let duration = i64::from(minutes) * MINUTE + rest;
+            Err(format!("duration not multiple of 1m: {}", shown(duration)))
+        }
+    }
+}
+
+/// The same without the part of a minute at the end of a duration, and that part in nanoseconds.
+pub(crate) fn split(text: &str) -> Result<(u32, i64), String> {
     let why = match text.parse::<i32>() {
         Ok(minutes) => {
-            return u32::try_from(minutes).map_err(|_| format!("duration out of range: {minutes}"));
+            return match u32::try_from(minutes) {
+                Ok(minutes) => Ok((minutes, 0)),
+                Err(_) => Err(format!("duration out of range: {minutes}")),
+            };
         }
         Err(error) => match error.kind() {
             IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
@@ -24,13 +38,11 @@ pub(crate) fn minutes(text: &str) -> Result<u32, String> {
     let Some(duration) = nanoseconds(text) else {
         return Err(format!("strconv.ParseInt: parsing {}: {why}", quoted(text)));
     };
-    let whole = duration / MINUTE;
-    if duration < 0 || whole > i64::from(i32::MAX) {
-        return Err(format!("duration out of range: {}", shown(duration)));
-    }
-    match u32::try_from(whole) {
-        Ok(minutes) if duration % MINUTE == 0 => Ok(minutes),
-        _ => Err(format!("duration not multiple of 1m: {}", shown(duration))),
+    match u32::try_from(duration / MINUTE) {
+        Ok(minutes) if duration >= 0 && minutes <= i32::MAX.unsigned_abs() => {
+            Ok((minutes, duration % MINUTE))
+        }
+        _ => Err(format!("duration out of range: {}", shown(duration))),
     }
 }
 

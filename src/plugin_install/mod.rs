@@ -299,7 +299,17 @@ impl Installer<'_> {
             lines.push_str(&prefix.bin.path(name).to_string_lossy());
             lines.push_str(" exists and is skipped; -overwrite replaces it\n");
         }
-        if plugins.files.is_empty() {
+        let mut entries = prefix.entries()?;
+        // The tag of this archive would be recorded for plugins of that one.
+        let is_other = |old: &Entry| old.source == entry.source && old.sha256 != entry.sha256;
+        let is_mixed = !plugins.skipped.is_empty() && entries.iter().any(is_other);
+        if is_mixed {
+            lines.push_str(
+                "nothing is installed: plugins.lock has another archive of this source; -upgrade \
+                 or -overwrite replaces its plugins\n",
+            );
+        }
+        if is_mixed || plugins.files.is_empty() {
             return Ok(lines);
         }
         for (name, digest) in &plugins.files {
@@ -308,7 +318,6 @@ impl Installer<'_> {
             lines.push_str(digest);
             lines.push_str(")\n");
         }
-        let mut entries = prefix.entries()?;
         // What was installed from this archive before, and skipped now, stays recorded.
         if let Some(old) = entries.iter().find(|old| old.sha256 == entry.sha256) {
             for (name, digest) in &old.files {

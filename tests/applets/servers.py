@@ -105,8 +105,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/slow":
             time.sleep(2.5)
             self.send(200, b"late\n")
-        elif path == "/auth":
-            expected = "Basic " + base64.b64encode(b"user:pass").decode()
+        elif path in ("/auth", "/auth/empty"):
+            login = b"user:pass" if path == "/auth" else b"user:"
+            expected = "Basic " + base64.b64encode(login).decode()
             granted = self.headers.get("Authorization") == expected
             self.send(200 if granted else 401, b"secret\n" if granted else b"no\n")
         elif path == "/echo":

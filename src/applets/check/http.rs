@@ -38,7 +38,8 @@ pub(in crate::applets) static APPLET: Applet = Applet {
       --connect-to=HOST1:PORT1:HOST2:PORT2
                             connect to HOST2:PORT2, not HOST1:PORT1; repeatable
   -x, --proxy=URL           proxy; without scheme http, without port 1080
-      --user=USER:PASSWORD  basic authentication
+      --user=USER[:PASSWORD]
+                            basic authentication
   -B, --require-bytes=N     the content must have N bytes (default: -1)
   -d, --body=TEXT           content of the request
   -g, --min-bytes=N         the content must have N bytes at least

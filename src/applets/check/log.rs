@@ -46,7 +46,7 @@ pub(in crate::applets) static APPLET: Applet = Applet {
                             the directory of --file-pattern
   -F, --file-pattern=FILE   regular expression of the files' names, after their
                             directory
-  -i, --icase               ignore the case of letters
+  -i, --icase               ignore the case of ASCII letters
   -s, --state-dir=DIR       where positions are kept, instead of
                             $MACKEREL_PLUGIN_WORKDIR/check-log
       --no-state            read the whole files at each run

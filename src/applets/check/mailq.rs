@@ -6,6 +6,7 @@ use crate::applets::command::{Ran, TIME};
 use crate::applets::finding::{Failure, Finding};
 use crate::applets::host::Host;
 use crate::base::packed::packed;
+use crate::sys::user::is_root;
 
 pub(in crate::applets) static APPLET: Applet = Applet {
     name: "check-mailq",
@@ -36,8 +37,7 @@ fn check(arguments: &Arguments, host: &Host<'_>) -> Result<Finding, Failure> {
     };
     let ran = Ran::of(command, host, TIME)?;
     if ran.code != 0 {
-        let why = ["exit status ", &ran.code.to_string()].concat();
-        return Err(Failure::unknown(why));
+        return Err([&*ran.said, remedy(mta, is_root())].concat().into());
     }
     let count = count(mta, &ran.text);
     let is_over = |limit: i64| limit != 0 && limit < count;
@@ -47,6 +47,15 @@ fn check(arguments: &Arguments, host: &Host<'_>) -> Result<Finding, Failure> {
         is_critical,
         count.to_string(),
     ))
+}
+
+/// What helps if the program has failed. That of Postfix is set-group-ID, which has no effect in the
+/// service; it takes the closed socket for a mail system that is down.
+fn remedy(mta: &str, is_root: bool) -> &'static str {
+    match mta {
+        "postfix" if !is_root => "; if Postfix runs, give the service SupplementaryGroups=postdrop",
+        _ => "",
+    }
 }
 
 /// The number of mails in what the program wrote; 0 if it names none, as that of an empty queue.
@@ -101,6 +110,21 @@ mod tests {
         ];
         for (mta, text, expected) in table {
             assert_eq!(count(mta, text), expected, "{mta}: {text}");
+        }
+    }
+
+    #[test]
+    fn check_mailq_names_the_group_that_may_ask_postfix() {
+        // (kind of server, whether this user is root, whether there is a remedy)
+        let table = [
+            ("postfix", false, true),
+            ("postfix", true, false),
+            ("qmail", false, false),
+            ("exim", false, false),
+        ];
+        for (mta, is_root, has_remedy) in table {
+            let remedy = remedy(mta, is_root);
+            assert_eq!(remedy.contains("postdrop"), has_remedy, "{mta} {is_root}");
         }
     }
 

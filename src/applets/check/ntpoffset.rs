@@ -136,19 +136,29 @@ fn of_daemon(checks_stratum: bool, host: &Host<'_>, limit: Duration) -> Result<f
     let by = Deadline::after(limit);
     let mut why = "no ntp daemons detected".to_owned();
     for words in DAEMONS {
+        let program = words.first().copied().unwrap_or_default();
         let error = match Ran::of(words, host, by.remaining()) {
-            Ok(ran) if ran.code == 0 => {
-                let offset: Offset = match words.first() {
-                    Some(&"chronyc") => ntp::of_chronyc(&ran.text, checks_stratum),
-                    Some(&"ntpq") => ntp::of_ntpq(&ran.text, checks_stratum),
-                    _ => ntp::of_timesyncd(&ran.text),
-                };
-                return Ok(offset?);
-            }
-            Ok(ran) => ran.text.trim_ascii().replace('\n', " "),
+            Ok(ran) => match answer(program, ran, checks_stratum) {
+                Ok(offset) => return Ok(offset?),
+                Err(error) => error,
+            },
             Err(error) => error.why().to_owned(),
         };
-        why.extend(["; ", &error]);
+        why.extend(["; ", &error.replace('\n', " ")]);
     }
     Err(why.into())
+}
+
+/// The offset in what the program of a daemon has answered. Fails with the reason if the daemon has
+/// not answered: ntpq ends with 0 and prints nothing then.
+fn answer(program: &str, ran: Ran, checks_stratum: bool) -> Result<Offset, String> {
+    match (ran.text.trim_ascii(), ran.code) {
+        ("", _) => Err(ran.said),
+        (text, 0) => Ok(match program {
+            "chronyc" => ntp::of_chronyc(text, checks_stratum),
+            "ntpq" => ntp::of_ntpq(text, checks_stratum),
+            _ => ntp::of_timesyncd(text),
+        }),
+        (text, _) => Err(text.to_owned()),
+    }
 }

@@ -56,7 +56,7 @@ fn ping(name: &str, count: u64, limit: Duration) -> Result<bool, Failure> {
     ping::answers(address, count, limit).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => unknown(
             "this user may not send ICMP; allow its group with sysctl net.ipv4.ping_group_range, \
-             or give the program CAP_NET_RAW",
+             or give the service AmbientCapabilities= and CapabilityBoundingSet=CAP_NET_RAW",
         ),
         _ => unknown(&error.to_string()).critical(),
     })

@@ -53,6 +53,9 @@ fn check(arguments: &Arguments, host: &Host<'_>) -> Result<Finding, Failure> {
     });
     words.extend_from_slice(&units);
     let ran = Ran::of(&words, host, TIME)?;
+    if ran.code != 0 && ran.text.is_empty() {
+        return Err(ran.said.into());
+    }
     let message = match units.is_empty() {
         // A code of an error belongs to a text that is no list.
         true if ran.code != 0 => return Err(Failure::unknown(ran.text)),

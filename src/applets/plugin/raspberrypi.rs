@@ -76,8 +76,8 @@ fn measure(_: &Arguments, host: &Host<'_>, values: &mut Values) -> Result<(), Fa
         values.number("voltage.core", f64::from(microvolts) / 1e6);
     }
     if !is_pi {
-        let why = "no firmware of a Raspberry Pi answers; add the user of the agent to the group \
-                   video, which may open /dev/vcio";
+        let why = "no firmware of a Raspberry Pi answers; give the agent's user the group video, \
+                   and the systemd unit DeviceAllow=/dev/vcio rw";
         return Err(why.into());
     }
     let measured = firmware(CLOCK, ARM).map(|[_, hertz]| hertz.into());
@@ -176,7 +176,9 @@ mod tests {
         for host in ["two-core/t0", "openvz/t0", "pi-4/t0"] {
             let printed = Tree::recorded(host).run(NAME, "");
             assert_eq!((printed.code, &*printed.output), (1, ""), "{host}");
-            assert!(printed.error.contains("/dev/vcio"), "{host}");
+            for remedy in ["the group video", "DeviceAllow=/dev/vcio rw"] {
+                assert!(printed.error.contains(remedy), "{host}");
+            }
         }
     }
 

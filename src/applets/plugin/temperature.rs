@@ -55,7 +55,7 @@ pub(in crate::applets) fn sensors(host: &Host<'_>) -> Vec<(String, f64)> {
         if known.contains(&name) || name.is_empty() {
             name.extend(["_", zone.strip_prefix("thermal_zone").unwrap_or_default()]);
         }
-        add(&mut found, "thermal.", &name, temperature);
+        found.extend(temperature.map(|degrees| (["thermal.", &name].concat(), degrees)));
         known.push(name);
     }
     for monitor in host.names(MONITORS.as_ref(), "hwmon") {
@@ -80,13 +80,14 @@ pub(in crate::applets) fn sensors(host: &Host<'_>) -> Vec<(String, f64)> {
                 "" => sensor,
                 label => label,
             };
-            let name = [&chip, "_", &*metric_segment(label)].concat();
-            add(
-                &mut found,
-                "hwmon.",
-                &name,
-                degrees(host, &directory, &file),
-            );
+            let mut name = ["hwmon.", &chip, "_", &*metric_segment(label)].concat();
+            // Sensors of one label, such as the cores of two dies.
+            if known.contains(&name) {
+                name.extend(["_", sensor]);
+            }
+            let temperature = degrees(host, &directory, &file);
+            found.extend(temperature.map(|degrees| (name.clone(), degrees)));
+            known.push(name);
         }
     }
     found
@@ -103,12 +104,6 @@ pub(in crate::applets) fn line(host: &Host<'_>, directory: &str, file: &str) -> 
 pub(in crate::applets) fn degrees(host: &Host<'_>, directory: &str, file: &str) -> Option<f64> {
     let millidegrees = float::parse(line(host, directory, file).trim_ascii())?;
     Some(millidegrees / 1000.0).filter(|degrees| POSSIBLE.contains(degrees))
-}
-
-fn add(found: &mut Vec<(String, f64)>, graph: &str, name: &str, degrees: Option<f64>) {
-    if let Some(degrees) = degrees {
-        found.push(([graph, name].concat(), degrees));
-    }
 }
 
 #[cfg(test)]
@@ -158,6 +153,14 @@ mod tests {
             ("sys/class/hwmon/hwmon1/temp1_input", "60000\n"),
             ("sys/class/hwmon/hwmon1/temp1_crit", "100000\n"),
             ("sys/class/hwmon/hwmon1/temp2_input", "59000\n"),
+            ("sys/class/hwmon/hwmon1/temp3_label", "Core 0\n"),
+            ("sys/class/hwmon/hwmon1/temp3_input", "-200000\n"),
+            ("sys/class/hwmon/hwmon1/temp4_label", "Core 0\n"),
+            ("sys/class/hwmon/hwmon1/temp4_input", "58000\n"),
+            ("sys/class/hwmon/hwmon1/temp5_label", "Core-0\n"),
+            ("sys/class/hwmon/hwmon1/temp5_input", "57000\n"),
+            ("sys/class/hwmon/hwmon1/temp6_label", "Core 0\n"),
+            ("sys/class/hwmon/hwmon1/temp6_input", "56000\n"),
             ("sys/class/hwmon/hwmon2/name", "nvme\n"),
             ("sys/class/hwmon/hwmon2/temp1_label", "Composite\n"),
             ("sys/class/hwmon/hwmon2/temp1_input", "31850\n"),
@@ -175,6 +178,10 @@ mod tests {
             ("thermal.acpitz_10", "27.800000"),
             ("hwmon.coretemp_Package_id_0", "60.000000"),
             ("hwmon.coretemp_temp2", "59.000000"),
+            // The name is that of temp3 also while it measures nothing.
+            ("hwmon.coretemp_Core_0_temp4", "58.000000"),
+            ("hwmon.coretemp_Core-0", "57.000000"),
+            ("hwmon.coretemp_Core_0_temp6", "56.000000"),
             ("hwmon.nvme_Composite", "31.850000"),
             ("hwmon.nvme_3_Composite", "32.850000"),
         ] {

@@ -25,8 +25,11 @@ pub(in crate::applets) static APPLET: Applet = Applet {
     }),
 };
 
-/// The columns of `/proc/net/wireless` after interface and status.
-const COLUMNS: [&str; 3] = ["quality.", "signal.", "noise."];
+/// The columns of `/proc/net/wireless` after interface and status, and what their numbers are below.
+///
+/// A number is a byte, less 256 if the driver measures dBm. Level and noise of others are in a unit
+/// of the driver's own; zeros stand for an interface that is not connected.
+const COLUMNS: [(&str, f64); 3] = [("quality.", 256.0), ("signal.", 0.0), ("noise.", 0.0)];
 /// The noise of drivers that do not measure it.
 const UNKNOWN: f64 = -256.0;
 
@@ -44,9 +47,9 @@ fn measure(_: &Arguments, host: &Host<'_>, values: &mut Values) -> Result<(), Fa
         let interface = metric_segment(interface.trim_ascii());
         // A number ends with a dot if it was measured since the last reading.
         let numbers = columns.split_ascii_whitespace().skip(1);
-        for (name, number) in COLUMNS.iter().zip(numbers) {
+        for ((name, end), number) in COLUMNS.iter().zip(numbers) {
             let number = float::parse(number.trim_end_matches('.')).unwrap_or(f64::NAN);
-            if number > UNKNOWN {
+            if number > UNKNOWN && number < *end {
                 values.number(&[name, &*interface].concat(), number);
             }
         }
@@ -77,9 +80,19 @@ mod tests {
                 "quality.wlp2s0 70.000000 signal.wlp2s0 -38.000000 noise.wlp2s0 -95.000000",
             ),
             (
-                "a virtual interface",
-                "wlan0.1: 0000    0     0     0        0      0      0      0      0        0\n",
-                "quality.wlan0_1 0.000000 signal.wlan0_1 0.000000 noise.wlan0_1 0.000000",
+                "an interface that is not connected",
+                "wlan0.1: 0000    0     0     0        0      0      0      0      0      0        0\n",
+                "quality.wlan0_1 0.000000",
+            ),
+            (
+                "the greatest and the least numbers in dBm",
+                " wlan0: 0000  255.   -1.  -255.       0      0      0      0      0      0        0\n",
+                "quality.wlan0 255.000000 signal.wlan0 -1.000000 noise.wlan0 -255.000000",
+            ),
+            (
+                "a driver with a unit of its own",
+                " wlan0: 0000  100.  200.  161.        0      0      0      0      0      0        0\n",
+                "quality.wlan0 100.000000",
             ),
             ("no interface", "", ""),
             ("damaged", " wlan0: 0000   x.\n wlan1\n", ""),

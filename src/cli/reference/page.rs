@@ -58,7 +58,8 @@ fn page_of_commands_is_made_of_the_table() {
     for (code, meaning) in EXIT_CODES {
         out += &format!("| {code} | {meaning} |\n");
     }
-    out += "\n[`status`](status.md#exit-codes) and `logs` have further codes.\n";
+    out += "\n[`status`](status.md#exit-codes) and `logs` have further codes; [`wrap`](wrap.md) ends with \
+            that of its job.\n";
     out += &format!("\n## Flags of the configuration\n\n{SHARED}");
     table(&mut out, &shared());
     for spec in specs() {

@@ -93,9 +93,10 @@ impl Origin {
     }
 }
 
-/// Value of an `Authorization` header for `user:password`.
+/// Value of an `Authorization` header for `user:password`, or for `user` with an empty password.
 pub(super) fn basic(login: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(login))
+    let colon = if login.contains(':') { "" } else { ":" };
+    format!("Basic {}", BASE64_STANDARD.encode([login, colon].concat()))
 }
 
 impl Scheme {

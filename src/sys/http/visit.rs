@@ -24,7 +24,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) body: &'a str,
     /// Names and values. They replace those that would be sent otherwise.
     pub(crate) headers: Vec<(String, String)>,
-    /// `user:password`; empty: that of the URL, if any.
+    /// `user:password`, or `user` for an empty password; empty: that of the URL, if any.
     pub(crate) login: &'a str,
     pub(crate) user_agent: &'a str,
     pub(crate) proxy: &'a proxy::Rules,

@@ -175,7 +175,7 @@ ROWS = [
     http("-u http://127.0.0.1:$HTTP/ -m get", "methods are in capitals", kind=USAGE),
     http("-u http://127.0.0.1:$HTTP/auth", "401"),
     http("-u http://127.0.0.1:$HTTP/auth --user user:pass", "a user and a password"),
-    http("-u http://127.0.0.1:$HTTP/auth --user=user", "without a password"),
+    http("-u http://127.0.0.1:$HTTP/auth/empty --user=user", "without a password"),
     http("-u http://user:pass@127.0.0.1:$HTTP/auth", "within the URL"),
     http("-u http://quokka.test/echo --connect-to quokka.test:80:127.0.0.1:$HTTP -p 'Host: quokka.test'",
          "another host"),

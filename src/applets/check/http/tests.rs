@@ -106,7 +106,7 @@ fn check_http_judges_the_answer() {
 fn check_http_sends_what_the_flags_say() {
     let url = "http://127.0.0.1:PORT/a?b=c";
     // (arguments, first line, other lines, body; why)
-    let table: [(&[&str], _, &[&str], _, _); 7] = [
+    let table: [(&[&str], _, &[&str], _, _); 9] = [
         (
             &["-u", url],
             "GET /a?b=c HTTP/1.1",
@@ -159,6 +159,20 @@ fn check_http_sends_what_the_flags_say() {
             &["authorization: Basic dTpw"],
             "",
             "a login beside a header",
+        ),
+        (
+            &["-u", url, "--user", "u"],
+            "GET /a?b=c HTTP/1.1",
+            &["authorization: Basic dTo="],
+            "",
+            "a login without a password",
+        ),
+        (
+            &["-u", url, "--user", "u:p:q"],
+            "GET /a?b=c HTTP/1.1",
+            &["authorization: Basic dTpwOnE="],
+            "",
+            "a password with a colon",
         ),
         (
             &[

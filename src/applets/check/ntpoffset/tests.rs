@@ -1,6 +1,8 @@
 use std::net::UdpSocket;
 use std::thread;
 
+use super::answer;
+use crate::applets::command::Ran;
 use crate::applets::testing::{NOW, Tree};
 
 /// A server whose clock is `millis` ahead of that of the tests. It answers one question, after an
@@ -115,5 +117,40 @@ fn check_ntpoffset_has_limits_that_are_numbers() {
             1,
             "{arguments}"
         );
+    }
+}
+
+#[test]
+fn check_ntpoffset_asks_the_next_daemon_if_one_does_not_answer() {
+    let missing = "failed to get ntp offset";
+    // (program, exit code, stdout, offset, or why the next one is asked; why this row exists)
+    let table = [
+        ("ntpq", 0, "stratum=2, offset=60\n", Ok(Ok(60.0)), "ntpd"),
+        (
+            "ntpq",
+            0,
+            "",
+            Err("said"),
+            "no ntpd, and the reason on stderr",
+        ),
+        ("ntpq", 0, "\n", Err("said"), "an empty line"),
+        ("ntpq", 0, "stratum=2\n", Ok(Err(missing)), "no offset"),
+        (
+            "chronyc",
+            1,
+            "506 Cannot talk to daemon\n",
+            Err("506 Cannot talk to daemon"),
+            "no chronyd, and the reason on stdout",
+        ),
+        ("busctl", 1, "", Err("said"), "no timesyncd"),
+    ];
+    for (program, code, text, expected, why) in table {
+        let ran = Ran {
+            text: text.to_owned(),
+            code,
+            said: "said".to_owned(),
+        };
+        let found = answer(program, ran, false);
+        assert_eq!(found, expected.map_err(str::to_owned), "{why}");
     }
 }

@@ -33,6 +33,26 @@ fn plugin_install_upgrades_when_the_tag_changes() {
     let said = hub.said(&[REPO]);
     assert!(said.contains("exists and is skipped"), "{said}");
     assert_eq!(hub.everything(), before);
+    // Nor is anything else of the new archive installed: the tag would be that of all.
+    let (old, new) = (script("5"), script("6"));
+    hub.publish(
+        "v1.4.0",
+        &zip(&[
+            (PLUGIN, 0o100_755, old.as_bytes()),
+            ("check-new", 0o100_755, new.as_bytes()),
+        ]),
+    );
+    let said = hub.said(&[REPO]);
+    assert!(said.contains("another archive of this source"), "{said}");
+    assert_eq!(hub.everything(), before);
+    hub.said(&["-upgrade", REPO]);
+    let all = [(PLUGIN.to_owned(), old), ("check-new".to_owned(), new)];
+    assert_eq!(hub.installed(), all);
+    // One that is missing comes back beside those of the same archive.
+    fs::remove_file(hub.prefix().join("bin/check-new")).unwrap();
+    hub.said(&[REPO]);
+    assert_eq!(hub.installed(), all);
+    assert_eq!(hub.lock()[0]["files"].as_object().unwrap().len(), 2);
 }
 
 #[test]
