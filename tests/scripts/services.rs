@@ -1,4 +1,4 @@
-//! Init scripts and the scripts of the rpm, with their paths below a directory.
+//! Init scripts and the scripts of the packages, with their paths below a directory.
 
 use std::fs;
 use std::path::Path;
@@ -154,5 +154,76 @@ fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
         assert_eq!(said.code, Some(0), "{why}: {}", said.text);
         assert_eq!(fs::read_to_string(&log).unwrap(), expected, "{why}");
         assert!(!state.exists(), "{why}");
+    }
+}
+
+/// A host with a package's script in `packaging/`, whose service manager logs its arguments, and
+/// `held` where the host would not be retired.
+fn with_package(script: &str) -> (Programs, String) {
+    let programs = Programs::new();
+    let root = programs.path("root");
+    for name in [
+        "etc/mackerel-agent",
+        "etc/default",
+        "run/systemd/system",
+        "usr/lib/mackerel-agent",
+        "usr/share/mackerel-agent",
+        "var/lib",
+    ] {
+        fs::create_dir_all(root.join(name)).unwrap();
+    }
+    fs::write(root.join("etc/mackerel-agent/mackerel-agent.conf"), "").unwrap();
+    for name in ["find", "chown", "getent", "setsid", "deb-systemd-helper"] {
+        programs.make(&format!("bin/{name}"), "exit 0");
+    }
+    let run = root.join("usr/lib/mackerel-agent/run.list");
+    let line = format!(
+        "[ ! -e {} ] || echo held >>{log}; echo \"$*\" >>{log}",
+        run.display(),
+        log = programs.path("log").display()
+    );
+    for name in ["systemctl", "deb-systemd-invoke", "rc-service"] {
+        programs.make(&format!("bin/{name}"), &line);
+    }
+    let text = below(&root, script);
+    (programs, text)
+}
+
+#[test]
+fn package_that_restarts_the_agent_does_not_retire_the_host() {
+    // (why, whether an upgrade that runs the package manager has made the file, what the restart
+    // does to the script)
+    let table = [
+        ("a package manager by itself", false, ""),
+        ("the daily upgrade", true, ""),
+        ("a package manager that is interrupted", false, "TERM"),
+    ];
+    for (why, is_there, signal) in table {
+        for (script, program) in [
+            ("deb/postinst", "deb-systemd-invoke"),
+            ("rpm/posttrans", "systemctl"),
+            ("apk/post-upgrade", "rc-service"),
+        ] {
+            let (programs, text) = with_package(script);
+            let run = programs.path("root/usr/lib/mackerel-agent/run.list");
+            if is_there {
+                fs::write(&run, "").unwrap();
+            }
+            if !signal.is_empty() {
+                let path = programs.path("bin").join(program);
+                let line = fs::read_to_string(&path).unwrap();
+                let kill = "case $* in *restart*) kill -s TERM $PPID ;; esac";
+                programs.make(&format!("bin/{program}"), &format!("{kill}\n{line}"));
+            }
+            let words = ["sh", "-e", "-c", &text, script, "configure", "1"];
+            let said = programs.run(&words, &[]);
+            assert_eq!(said.code, Some(0), "{why}, {script}: {}", said.text);
+            let log = fs::read_to_string(programs.path("log")).unwrap();
+            let lines: Vec<&str> = log.lines().collect();
+            let at = lines.iter().position(|line| line.contains("restart"));
+            let at = at.unwrap_or_else(|| panic!("{why}, {script}: {log}"));
+            assert_eq!(lines[at - 1], "held", "{why}, {script}: {log}");
+            assert_eq!(run.exists(), is_there, "{why}, {script}");
+        }
     }
 }
