@@ -5,6 +5,10 @@ use std::path::Path;
 
 use super::{Programs, TOP};
 
+/// Init scripts, and the files of their variables.
+const SYSV: (&str, &str) = ("sysv/mackerel-agent", "etc/default/mackerel-agent");
+const OPENRC: (&str, &str) = ("openrc/mackerel-agent", "etc/conf.d/mackerel-agent");
+
 /// The text of a file of `packaging/`, whose absolute paths are below `root`.
 fn below(root: &Path, name: &str) -> String {
     let text = fs::read_to_string(Path::new(TOP).join("packaging").join(name)).unwrap();
@@ -22,8 +26,6 @@ fn below(root: &Path, name: &str) -> String {
 
 #[test]
 fn init_scripts_give_the_agent_the_variables_of_the_file() {
-    const SYSV: (&str, &str) = ("sysv/mackerel-agent", "etc/default/mackerel-agent");
-    const OPENRC: (&str, &str) = ("openrc/mackerel-agent", "etc/conf.d/mackerel-agent");
     let defaults = [
         "MACKEREL_HEALTH=true",
         "MACKEREL_PLUGIN_WORKDIR=ROOT/var/cache/mackerel-agent",
@@ -224,6 +226,64 @@ fn package_that_restarts_the_agent_does_not_retire_the_host() {
             let at = at.unwrap_or_else(|| panic!("{why}, {script}: {log}"));
             assert_eq!(lines[at - 1], "held", "{why}, {script}: {log}");
             assert_eq!(run.exists(), is_there, "{why}, {script}");
+        }
+    }
+}
+
+#[test]
+fn init_scripts_end_a_stop_whatever_becomes_of_the_retirement() {
+    const RETIRES: &str = "AUTO_RETIREMENT=1\n";
+    // (why, command, file, whether an upgrade restarts it, exit code of retire, whether it is asked)
+    let table = [
+        ("a stop", "stop", RETIRES, false, 0, true),
+        ("a retirement that fails", "stop", RETIRES, false, 1, true),
+        ("a stop without", "stop", "AUTO_RETIREMENT=0\n", false, 0, false),
+        ("a restart", "restart", RETIRES, false, 1, false),
+        ("a stop by an upgrade", "stop", RETIRES, true, 1, false),
+    ];
+    for (why, command, file, is_upgrade, code, is_asked) in table {
+        for (script, place) in [SYSV, OPENRC] {
+            let programs = Programs::new();
+            let root = programs.path("root");
+            for name in ["etc/default", "etc/conf.d", "usr/lib/mackerel-agent", "var/run"] {
+                fs::create_dir_all(root.join(name)).unwrap();
+            }
+            fs::write(root.join(place), file).unwrap();
+            if is_upgrade {
+                fs::write(root.join("usr/lib/mackerel-agent/run.list"), "").unwrap();
+            }
+            let log = programs.path("log");
+            let body = format!("echo \"$*\" >>{}; exit {code}", log.display());
+            programs.make("bin/setsid", &body);
+            // No agent runs before, and one does afterwards.
+            for name in ["chown", "touch", "ewarn"] {
+                programs.make(&format!("bin/{name}"), "exit 0");
+            }
+            let agent = root.join("usr/bin/mackerel-agent");
+            fs::remove_file(programs.path("bin/readlink")).unwrap();
+            programs.make("bin/readlink", &format!("echo '{}'", agent.display()));
+            programs.make(
+                "bin/start-stop-daemon",
+                "while [ \"$1\" != -p ]; do shift; done; echo 7 >\"$2\"",
+            );
+            let path = programs.path("script");
+            fs::write(&path, below(&root, script)).unwrap();
+            let line = match script {
+                "openrc/mackerel-agent" => ". \"$0\"; stop_post",
+                _ => "set -- \"$RC_CMD\"; . \"$0\"",
+            };
+            let said = programs.run(
+                &["sh", "-c", line, path.to_str().unwrap()],
+                &[("RC_SVCNAME", "mackerel-agent"), ("RC_CMD", command)],
+            );
+            assert_eq!(said.code, Some(0), "{why}, {script}: {}", said.text);
+            let asked = fs::read_to_string(&log).unwrap_or_default();
+            assert_eq!(
+                asked.contains("mackerel-agent retire -force"),
+                is_asked,
+                "{why}, {script}: {asked}{}",
+                said.text
+            );
         }
     }
 }
