@@ -102,7 +102,7 @@ fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
             "a new one",
             true,
             ("1", "0"),
-            format!("{reload}{enable}{checked}restart mackerel-agent.service\n"),
+            format!("{enable}{reload}{checked}restart mackerel-agent.service\n"),
         ),
         (
             "an upgrade: it may have been stopped or disabled",
@@ -120,7 +120,7 @@ fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
             "a new one without an API key",
             true,
             ("1", "1"),
-            format!("{reload}{enable}{checked}"),
+            format!("{enable}{reload}{checked}"),
         ),
         (
             "a rejected configuration",
@@ -156,6 +156,49 @@ fn rpm_starts_a_new_service_and_leaves_a_stopped_one() {
         assert_eq!(said.code, Some(0), "{why}: {}", said.text);
         assert_eq!(fs::read_to_string(&log).unwrap(), expected, "{why}");
         assert!(!state.exists(), "{why}");
+    }
+}
+
+#[test]
+fn rpm_enables_and_disables_the_service_where_systemd_does_not_run() {
+    // (why, script, its argument, whether systemd runs, arguments of systemctl)
+    let table = [
+        (
+            "in an image",
+            "rpm/posttrans",
+            "",
+            false,
+            "enable mackerel-agent.service\n",
+        ),
+        (
+            "erased from an image",
+            "rpm/preun",
+            "0",
+            false,
+            "disable mackerel-agent.service mackerel-agent-upgrade.timer\n",
+        ),
+        (
+            "erased from a host",
+            "rpm/preun",
+            "0",
+            true,
+            "disable --now mackerel-agent.service mackerel-agent-upgrade.timer\n",
+        ),
+        ("an upgrade", "rpm/preun", "1", true, ""),
+    ];
+    for (why, script, argument, is_running, expected) in table {
+        let (programs, text) = with_package(script);
+        let root = programs.path("root");
+        if !is_running {
+            fs::remove_dir(root.join("run/systemd/system")).unwrap();
+        }
+        let state = root.join("var/lib/rpm-state/mackerel-agent-small");
+        fs::create_dir_all(&state).unwrap();
+        fs::write(state.join("new"), "").unwrap();
+        let said = programs.run(&["sh", "-c", &text, "script", argument], &[]);
+        assert_eq!(said.code, Some(0), "{why}: {}", said.text);
+        let log = fs::read_to_string(programs.path("log")).unwrap_or_default();
+        assert_eq!(log, expected, "{why}");
     }
 }
 
