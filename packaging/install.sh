@@ -151,6 +151,7 @@ clean() {
         echo >/dev/tty
     fi
     [ -z "$half" ] || rm -f "$half"
+    hand_back
     undo
     [ -z "$work" ] || rm -rf "$work"
 }
@@ -344,6 +345,30 @@ install_package() {
     esac
 }
 
+# The record of `mackerel-agent install`, whose agent a package replaces with its configuration and id.
+RECORD=/usr/lib/mackerel-agent/first
+
+# Sets the units of `mackerel-agent install` aside, which would hide those of the package.
+hand_over() {
+    [ -e "$root$RECORD.list" ] || return 0
+    for name in mackerel-agent.service mackerel-agent-upgrade.service mackerel-agent-upgrade.timer; do
+        file=/etc/systemd/system/$name
+        [ -f "$root$file" ] || continue
+        say "$file goes to $file.of-install, since the package has its own"
+        [ -z "$dry" ] || continue
+        aside="$aside $file"
+        mv -f "$root$file" "$root$file.of-install"
+    done
+}
+
+# Undoes `hand_over`, if the package is not installed.
+hand_back() {
+    for file in $aside; do
+        mv -f "$root$file.of-install" "$root$file"
+    done
+    aside=''
+}
+
 # The package's scripts start the service if there is an API key. Here it gets one, and is started.
 give_key() {
     program=$root/usr/bin/mackerel-agent
@@ -466,6 +491,7 @@ repository() {
             say "would write $file, unless it is there already"
         done
         read_index
+        hand_over
         install_package
         return
     fi
@@ -481,9 +507,13 @@ repository() {
     put "$work/source" "$source_file"
     read_index || die "$manager does not accept the repository, for the reason above: ask who keeps $url"
     rm -f "$work/undo"
+    hand_over
     # The lists of other repositories may be missing, which have what the package depends on.
     install_package || { [ "$manager" = apt ] && run apt-get -q update && install_package; } ||
         die "the repository is added, but $manager has failed to install $PACKAGE, for the reason above; correct that, and run this again"
+    aside=''
+    # Its `uninstall` would remove what is the package's now.
+    rm -rf "$root$RECORD" "$root$RECORD.list"
     give_key
     say "the package is installed; $manager upgrades it from now on"
 }
@@ -494,6 +524,7 @@ main() {
     work=''
     quiet=''
     half=''
+    aside=''
     # For tests of -repository: files are below it.
     root=${INSTALL_TEST_ROOT:-}
     trap clean EXIT

@@ -587,3 +587,35 @@ fn repository_reads_all_lists_if_the_package_cannot_be_installed_without() {
     assert_eq!(log[2], "-q update", "{log:?}");
     assert!(log[3].ends_with(APT.commands[1]), "{log:?}");
 }
+
+#[test]
+fn repository_takes_over_from_install() {
+    const RECORD: &str = "/usr/lib/mackerel-agent/first.list";
+    const UNIT: &str = "/etc/systemd/system/mackerel-agent.service";
+    const ASIDE: &str = "/etc/systemd/system/mackerel-agent.service.of-install";
+    const ID: &str = "/var/lib/mackerel-agent/id";
+    // (why, words, part of the command that fails, whether the package takes over)
+    let table: [(&str, &[&str], &str, bool); 3] = [
+        ("a package that is installed", &[URL], "nothing", true),
+        ("one that is not", &[URL], "small", false),
+        ("a dry run", &["-dry-run", URL], "nothing", false),
+    ];
+    for (why, words, fails, is_taken) in table {
+        let host = Host::new(APT);
+        for (name, text) in [(RECORD, "running\n"), (UNIT, "of install"), (ID, "an-id")] {
+            host.write(name, text);
+        }
+        host.write(
+            "/usr/lib/mackerel-agent/first/usr/bin/mackerel-agent",
+            "a Go agent",
+        );
+        let said = host.run(words, &[("FAILS", fails)]);
+        assert_eq!(said.code == Some(0), fails == "nothing", "{why}: {}", said.text);
+        assert_eq!(host.path(RECORD).exists(), !is_taken, "{why}");
+        let unit = if is_taken { ASIDE } else { UNIT };
+        assert_eq!(host.read(unit), "of install", "{why}: {}", said.text);
+        assert_eq!(host.path(UNIT).exists(), !is_taken, "{why}");
+        assert_eq!(host.path(ASIDE).exists(), is_taken, "{why}");
+        assert_eq!(host.read(ID), "an-id", "{why}");
+    }
+}

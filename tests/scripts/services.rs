@@ -330,3 +330,62 @@ fn init_scripts_end_a_stop_whatever_becomes_of_the_retirement() {
         }
     }
 }
+
+#[test]
+fn package_over_install_keeps_the_user_of_plugins_and_says_what_hides_it() {
+    const PLUGIN: &str = "[plugin.metrics.a]\ncommand = 'a'\n";
+    const UNIT: &str = "etc/systemd/system/mackerel-agent.service";
+    // (why, files besides the configuration, whether plugins get root, whether something is said)
+    let table: [(&str, &[&str], bool, bool); 4] = [
+        ("a Go agent, which was root", &[], true, false),
+        (
+            "an agent of its own user",
+            &["usr/lib/mackerel-agent/first.list", UNIT],
+            false,
+            true,
+        ),
+        (
+            "an agent of root under another service manager",
+            &[
+                "usr/lib/mackerel-agent/first.list",
+                "etc/mackerel-agent/run-as-root",
+            ],
+            true,
+            true,
+        ),
+        ("a unit of an administrator's", &[UNIT], true, false),
+    ];
+    for (why, files, is_root, is_said) in table {
+        for scripts in [&["deb/postinst"][..], &["rpm/post", "rpm/posttrans"]] {
+            let (programs, text) = with_package(scripts[0]);
+            let root = programs.path("root");
+            let drop_in = root.join("etc/systemd/system/mackerel-agent.service.d");
+            fs::create_dir_all(drop_in.parent().unwrap()).unwrap();
+            let shared = root.join("usr/share/mackerel-agent/plugins-as-root.conf");
+            fs::write(shared, "").unwrap();
+            programs.make("bin/touch", "exit 0");
+            for file in files {
+                fs::write(root.join(file), "").unwrap();
+            }
+            fs::write(
+                root.join("etc/mackerel-agent/mackerel-agent.conf"),
+                PLUGIN,
+            )
+            .unwrap();
+            let mut texts = vec![text];
+            texts.extend(scripts[1..].iter().map(|script| below(&root, script)));
+            let mut all = String::new();
+            for text in texts {
+                let first = if scripts[0] == "rpm/post" { "1" } else { "configure" };
+                let said = programs.run(&["sh", "-c", &text, "script", first, ""], &[]);
+                assert_eq!(said.code, Some(0), "{why}, {scripts:?}: {}", said.text);
+                all += &said.text;
+            }
+            let is_there = drop_in.join("plugins-as-root.conf").exists();
+            assert_eq!(is_there, is_root, "{why}, {scripts:?}: {all}");
+            let command = format!("rm -r {}", root.display());
+            assert_eq!(all.contains("was here first"), is_said, "{why}: {all}");
+            assert_eq!(all.contains(&command), is_said && files.contains(&UNIT), "{why}: {all}");
+        }
+    }
+}
