@@ -1,7 +1,9 @@
 //! Init scripts and the scripts of the packages, with their paths below a directory.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::{Programs, TOP};
 
@@ -387,5 +389,60 @@ fn package_over_install_keeps_the_user_of_plugins_and_says_what_hides_it() {
             assert_eq!(all.contains("was here first"), is_said, "{why}: {all}");
             assert_eq!(all.contains(&command), is_said && files.contains(&UNIT), "{why}: {all}");
         }
+    }
+}
+
+#[test]
+fn sysv_signals_root_only_if_it_is_the_service() {
+    // (why, owner of the process, its arguments, whether root sends the signal)
+    let table = [
+        ("the agent's own user", "900", "supervise -root /x", false),
+        (
+            "root, before the next start as another user",
+            "0",
+            "supervise -root /x",
+            true,
+        ),
+        ("a command of root's", "0", "upgrade -spread=6h", false),
+    ];
+    for (why, owner, arguments, is_direct) in table {
+        let programs = Programs::new();
+        let root = programs.path("root");
+        fs::create_dir_all(root.join("var/run")).unwrap();
+        let agent = root.join("usr/bin/mackerel-agent").display().to_string();
+        let log = programs.path("log");
+        let lines = [
+            ("readlink", format!("echo '{agent}'")),
+            ("tr", format!("echo '{agent} {arguments} '")),
+            ("stat", format!("echo {owner}")),
+            ("setsid", format!("echo \"$*\" >>{}", log.display())),
+        ];
+        for (name, lines) in lines {
+            // Some are links, which would be followed.
+            drop(fs::remove_file(programs.path("bin").join(name)));
+            programs.make(&format!("bin/{name}"), &lines);
+        }
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = child.id();
+        fs::write(
+            root.join("var/run/mackerel-agent.pid"),
+            format!("{pid}\n"),
+        )
+        .unwrap();
+        let text = below(&root, SYSV.0);
+        let line = format!("set -- reload; {text}");
+        let said = programs.run(&["sh", "-c", &line], &[]);
+        let status = if is_direct {
+            child.wait().unwrap()
+        } else {
+            child.kill().unwrap();
+            child.wait().unwrap()
+        };
+        assert_eq!(said.code, Some(0), "{why}: {}", said.text);
+        let signal = if is_direct { 1 } else { 9 };
+        assert_eq!(status.signal(), Some(signal), "{why}");
+        let log = fs::read_to_string(&log).unwrap();
+        let asked = log.contains(&format!("mackerel-agent -c kill -HUP {pid}"));
+        assert_eq!(asked, !is_direct, "{why}: {log}");
     }
 }
