@@ -446,3 +446,40 @@ fn sysv_signals_root_only_if_it_is_the_service() {
         assert_eq!(asked, !is_direct, "{why}: {log}");
     }
 }
+
+#[test]
+fn upgrade_package_waits_for_locks_and_leaves_no_trace() {
+    const WAITS: &str = "-o DPkg::Lock::Timeout=600";
+    // (why, attempts of update that fail, what becomes of the script, exit code, attempts)
+    let table = [
+        ("nobody has a lock", 0, "", 0, 1),
+        ("another package manager reads lists", 3, "", 0, 4),
+        ("lists cannot be read", 99, "", 1, 10),
+        ("the host is shut down", 0, "kill -s TERM $PPID", 143, 1),
+    ];
+    for (why, failures, end, code, attempts) in table {
+        for shell in ["/bin/dash", "/bin/bash"].map(Path::new) {
+            let (programs, text) = with_package("upgrade-package");
+            let log = programs.path("log").display().to_string();
+            let run = programs.path("root/usr/lib/mackerel-agent/run.list");
+            let body = format!(
+                "echo \"$*\" >>{log}; [ -e {run} ] || echo retired >>{log}\n\
+                 case $* in *update) [ \"$(grep -c update {log})\" -gt {failures} ]; exit ;; esac\n{end}",
+                run = run.display()
+            );
+            programs.make("bin/apt-get", &body);
+            programs.make("bin/sleep", "exit 0");
+            if !shell.exists() {
+                continue;
+            }
+            let shell = shell.to_str().unwrap();
+            let said = programs.run(&[shell, "-c", &text, "script", "run"], &[]);
+            assert_eq!(said.code, Some(code), "{why}, {shell}: {}", said.text);
+            let log = fs::read_to_string(&log).unwrap();
+            assert_eq!(log.matches("update\n").count(), attempts, "{why}: {log}");
+            assert_eq!(log.contains(WAITS), failures < 99, "{why}: {log}");
+            assert!(!log.contains("retired"), "{why}: {log}");
+            assert!(!run.exists(), "{why}, {shell}");
+        }
+    }
+}

@@ -55,6 +55,16 @@ fn units_start_after_what_they_need() {
             "nss-lookup.target",
         ),
         ("it has a network until it has stopped", AGENT, "network.target"),
+        (
+            "apt has one lock for all",
+            "package-upgrade.service",
+            "apt-daily.service",
+        ),
+        (
+            "and dpkg another",
+            "package-upgrade.service",
+            "apt-daily-upgrade.service",
+        ),
     ];
     for (why, unit, other) in table {
         let text = read(unit);
