@@ -223,6 +223,7 @@ fn with_package(script: &str) -> (Programs, String) {
     for name in ["find", "chown", "getent", "setsid", "deb-systemd-helper"] {
         programs.make(&format!("bin/{name}"), "exit 0");
     }
+    fs::write(root.join("usr/share/mackerel-agent/default"), "sample").unwrap();
     let run = root.join("usr/lib/mackerel-agent/run.list");
     let line = format!(
         "[ ! -e {} ] || echo held >>{log}; echo \"$*\" >>{log}",
@@ -481,5 +482,100 @@ fn upgrade_package_waits_for_locks_and_leaves_no_trace() {
             assert!(!log.contains("retired"), "{why}: {log}");
             assert!(!run.exists(), "{why}, {shell}");
         }
+    }
+}
+
+#[test]
+fn deb_leaves_the_file_of_variables_to_another_agent() {
+    const OLD: &str = " /etc/default/mackerel-agent 0123";
+    // (why, what dpkg has as conffiles, the file before, scripts with their first argument, whether
+    // another agent is there, the file afterwards)
+    type Row = (
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+        &'static [(&'static str, &'static str)],
+        bool,
+        Option<&'static str>,
+    );
+    let table: [Row; 7] = [
+        (
+            "a new host",
+            "",
+            None,
+            &[("deb/preinst", "install"), ("deb/postinst", "configure")],
+            false,
+            Some("sample"),
+        ),
+        (
+            "a file of somebody's",
+            "",
+            Some("edited"),
+            &[("deb/preinst", "install"), ("deb/postinst", "configure")],
+            false,
+            Some("edited"),
+        ),
+        (
+            "an upgrade of a release that had it as a conffile: dpkg must not see it meanwhile",
+            OLD,
+            Some("edited"),
+            &[("deb/preinst", "upgrade")],
+            false,
+            None,
+        ),
+        (
+            "its end",
+            OLD,
+            Some("edited"),
+            &[("deb/preinst", "upgrade"), ("deb/postinst", "configure")],
+            false,
+            Some("edited"),
+        ),
+        (
+            "an upgrade of such a release that fails",
+            OLD,
+            Some("edited"),
+            &[("deb/preinst", "upgrade"), ("deb/postrm", "abort-upgrade")],
+            false,
+            Some("edited"),
+        ),
+        (
+            "a purge",
+            "",
+            Some("edited"),
+            &[("deb/postrm", "purge")],
+            false,
+            None,
+        ),
+        (
+            "a purge beside `mackerel-agent install`",
+            "",
+            Some("edited"),
+            &[("deb/postrm", "purge")],
+            true,
+            Some("edited"),
+        ),
+    ];
+    for (why, conffiles, before, scripts, is_other, after) in table {
+        let (programs, _) = with_package("deb/preinst");
+        let root = programs.path("root");
+        let options = root.join("etc/default/mackerel-agent");
+        if let Some(before) = before {
+            fs::write(&options, before).unwrap();
+        }
+        if is_other {
+            fs::create_dir_all(root.join("usr/bin")).unwrap();
+            fs::write(root.join("usr/bin/mackerel-agent"), "").unwrap();
+        }
+        let listed = conffiles.replace(" /etc", &format!(" {}/etc", root.display()));
+        programs.make("bin/dpkg-query", &format!("echo '{listed}'"));
+        programs.make("bin/rmdir", "exit 0");
+        for (script, argument) in scripts {
+            let text = below(&root, script);
+            let said = programs.run(&["sh", "-c", &text, script, argument, "0.1.0"], &[]);
+            assert_eq!(said.code, Some(0), "{why}: {}", said.text);
+        }
+        let found = fs::read_to_string(&options).ok();
+        assert_eq!(found.as_deref(), after, "{why}");
     }
 }
