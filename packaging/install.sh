@@ -362,6 +362,7 @@ hand_over() {
 }
 
 # Undoes `hand_over`, if the package is not installed.
+# shellcheck disable=SC2329 # clean calls it
 hand_back() {
     for file in $aside; do
         mv -f "$root$file.of-install" "$root$file"
@@ -440,7 +441,7 @@ remove_repository() {
     say "the package $PACKAGE stays if it is installed; to remove it as well: $purge"
 }
 
-# The oldest systemd that knows all system calls that the unit allows by name (@system-service).
+# The oldest systemd that has the set of system calls that the unit allows (@system-service).
 SYSTEMD=239
 
 # Dies if the service of the package cannot start on this host.

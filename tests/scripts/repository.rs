@@ -610,7 +610,12 @@ fn repository_takes_over_from_install() {
             "a Go agent",
         );
         let said = host.run(words, &[("FAILS", fails)]);
-        assert_eq!(said.code == Some(0), fails == "nothing", "{why}: {}", said.text);
+        assert_eq!(
+            said.code == Some(0),
+            fails == "nothing",
+            "{why}: {}",
+            said.text
+        );
         assert_eq!(host.path(RECORD).exists(), !is_taken, "{why}");
         let unit = if is_taken { ASIDE } else { UNIT };
         assert_eq!(host.read(unit), "of install", "{why}: {}", said.text);
@@ -715,7 +720,11 @@ fn repository_refuses_a_typed_key_that_would_end_the_string() {
     let root = host.programs.path("root");
     // script(1) reads what is typed from its input.
     let mut child = Command::new(terminal)
-        .args(["-qec", &format!("sh {SCRIPT} -repository {URL}"), "/dev/null"])
+        .args([
+            "-qec",
+            &format!("sh {SCRIPT} -repository {URL}"),
+            "/dev/null",
+        ])
         .current_dir(TOP)
         .env_clear()
         .env("PATH", host.programs.path("bin"))

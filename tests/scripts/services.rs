@@ -283,7 +283,14 @@ fn init_scripts_end_a_stop_whatever_becomes_of_the_retirement() {
     let table = [
         ("a stop", "stop", RETIRES, false, 0, true),
         ("a retirement that fails", "stop", RETIRES, false, 1, true),
-        ("a stop without", "stop", "AUTO_RETIREMENT=0\n", false, 0, false),
+        (
+            "a stop without",
+            "stop",
+            "AUTO_RETIREMENT=0\n",
+            false,
+            0,
+            false,
+        ),
         ("a restart", "restart", RETIRES, false, 1, false),
         ("a stop by an upgrade", "stop", RETIRES, true, 1, false),
     ];
@@ -291,7 +298,12 @@ fn init_scripts_end_a_stop_whatever_becomes_of_the_retirement() {
         for (script, place) in [SYSV, OPENRC] {
             let programs = Programs::new();
             let root = programs.path("root");
-            for name in ["etc/default", "etc/conf.d", "usr/lib/mackerel-agent", "var/run"] {
+            for name in [
+                "etc/default",
+                "etc/conf.d",
+                "usr/lib/mackerel-agent",
+                "var/run",
+            ] {
                 fs::create_dir_all(root.join(name)).unwrap();
             }
             fs::write(root.join(place), file).unwrap();
@@ -370,16 +382,16 @@ fn package_over_install_keeps_the_user_of_plugins_and_says_what_hides_it() {
             for file in files {
                 fs::write(root.join(file), "").unwrap();
             }
-            fs::write(
-                root.join("etc/mackerel-agent/mackerel-agent.conf"),
-                PLUGIN,
-            )
-            .unwrap();
+            fs::write(root.join("etc/mackerel-agent/mackerel-agent.conf"), PLUGIN).unwrap();
             let mut texts = vec![text];
             texts.extend(scripts[1..].iter().map(|script| below(&root, script)));
             let mut all = String::new();
             for text in texts {
-                let first = if scripts[0] == "rpm/post" { "1" } else { "configure" };
+                let first = if scripts[0] == "rpm/post" {
+                    "1"
+                } else {
+                    "configure"
+                };
                 let said = programs.run(&["sh", "-c", &text, "script", first, ""], &[]);
                 assert_eq!(said.code, Some(0), "{why}, {scripts:?}: {}", said.text);
                 all += &said.text;
@@ -388,7 +400,11 @@ fn package_over_install_keeps_the_user_of_plugins_and_says_what_hides_it() {
             assert_eq!(is_there, is_root, "{why}, {scripts:?}: {all}");
             let command = format!("rm -r {}", root.display());
             assert_eq!(all.contains("was here first"), is_said, "{why}: {all}");
-            assert_eq!(all.contains(&command), is_said && files.contains(&UNIT), "{why}: {all}");
+            assert_eq!(
+                all.contains(&command),
+                is_said && files.contains(&UNIT),
+                "{why}: {all}"
+            );
         }
     }
 }
@@ -425,11 +441,7 @@ fn sysv_signals_root_only_if_it_is_the_service() {
         }
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let pid = child.id();
-        fs::write(
-            root.join("var/run/mackerel-agent.pid"),
-            format!("{pid}\n"),
-        )
-        .unwrap();
+        fs::write(root.join("var/run/mackerel-agent.pid"), format!("{pid}\n")).unwrap();
         let text = below(&root, SYSV.0);
         let line = format!("set -- reload; {text}");
         let said = programs.run(&["sh", "-c", &line], &[]);

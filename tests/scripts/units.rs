@@ -54,7 +54,11 @@ fn units_start_after_what_they_need() {
             AGENT,
             "nss-lookup.target",
         ),
-        ("it has a network until it has stopped", AGENT, "network.target"),
+        (
+            "it has a network until it has stopped",
+            AGENT,
+            "network.target",
+        ),
         (
             "apt has one lock for all",
             "package-upgrade.service",
