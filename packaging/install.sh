@@ -151,6 +151,7 @@ clean() {
         echo >/dev/tty
     fi
     [ -z "$half" ] || rm -f "$half"
+    hand_back
     undo
     [ -z "$work" ] || rm -rf "$work"
 }
@@ -344,12 +345,40 @@ install_package() {
     esac
 }
 
+# The record of `mackerel-agent install`, whose agent a package replaces with its configuration and id.
+RECORD=/usr/lib/mackerel-agent/first
+
+# Sets the units of `mackerel-agent install` aside, which would hide those of the package.
+hand_over() {
+    [ -e "$root$RECORD.list" ] || return 0
+    for name in mackerel-agent.service mackerel-agent-upgrade.service mackerel-agent-upgrade.timer; do
+        file=/etc/systemd/system/$name
+        [ -f "$root$file" ] || continue
+        say "$file goes to $file.of-install, since the package has its own"
+        [ -z "$dry" ] || continue
+        aside="$aside $file"
+        mv -f "$root$file" "$root$file.of-install"
+    done
+}
+
+# Undoes `hand_over`, if the package is not installed.
+# shellcheck disable=SC2329 # clean calls it
+hand_back() {
+    for file in $aside; do
+        mv -f "$root$file.of-install" "$root$file"
+    done
+    aside=''
+}
+
 # The package's scripts start the service if there is an API key. Here it gets one, and is started.
 give_key() {
     program=$root/usr/bin/mackerel-agent
     conf=$root/etc/mackerel-agent/mackerel-agent.conf
     # The service does not have the variable.
-    (unset MACKEREL_APIKEY && has_key) && return
+    if (unset MACKEREL_APIKEY && has_key); then
+        [ -n "$is_there" ] || [ "$manager" != apk ] || start_service start
+        return
+    fi
     if [ -z "${MACKEREL_APIKEY:-}" ]; then
         say "the agent is not started: put its API key into /etc/mackerel-agent/mackerel-agent.conf, and start the service mackerel-agent"
         return
@@ -360,13 +389,20 @@ give_key() {
     umask 022
     replace "$work/conf" "$conf" || die "the API key cannot be written, for the reason above; correct that, and run this again"
     say "the API key is in /etc/mackerel-agent/mackerel-agent.conf"
-    if [ -d "$root/run/systemd/system" ]; then
-        run systemctl restart mackerel-agent
-    elif [ "$manager" = apk ] && has rc-service; then
+    start_service restart
+}
+
+# VERB: applies it to the service. That of Alpine, whose packages start nothing, is added as well.
+start_service() {
+    if [ "$manager" = apk ] && has rc-service; then
         run rc-update add mackerel-agent
-        run rc-service mackerel-agent restart
+        run rc-service mackerel-agent "$1"
+    elif [ -d "$root/run/systemd/system" ]; then
+        run systemctl "$1" mackerel-agent
+    elif [ "$manager" = apk ]; then
+        say "start the service mackerel-agent: OpenRC is not here"
     else
-        say "start the service mackerel-agent: this host has neither systemd nor OpenRC that runs"
+        say "systemd does not run here: it starts mackerel-agent at the next boot"
     fi
 }
 
@@ -403,6 +439,37 @@ remove_repository() {
     done
     [ -n "$is_there" ] || say "this host does not have the repository"
     say "the package $PACKAGE stays if it is installed; to remove it as well: $purge"
+}
+
+# The oldest systemd that has the set of system calls that the unit allows (@system-service).
+SYSTEMD=239
+
+# Dies if the service of the package cannot start on this host.
+check_systemd() {
+    [ "$manager" != apk ] || return 0
+    # Where a root is built, there may be none.
+    if [ ! -d "$root/run/systemd/system" ] && [ -e "$root/sbin/init" ]; then
+        init=$(readlink -f "$root/sbin/init")
+        case $init in
+        */systemd) ;;
+        *) die "the service of the package is for systemd alone, and this host has ${init#"$root"}: install without -repository" ;;
+        esac
+    fi
+    version=$(systemctl --version 2>/dev/null | awk 'NR == 1 { print $2 }')
+    case $version in
+    '' | *[!0-9]*) ;;
+    *)
+        [ "$version" -ge "$SYSTEMD" ] ||
+            die "the service needs systemd $SYSTEMD, and this host has $version, with or without -repository: keep the Go agent, or have mackerel-agent supervise started by a unit of your own"
+        ;;
+    esac
+}
+
+# Dies if the API key has characters that would end the string in the configuration.
+check_key() {
+    case ${MACKEREL_APIKEY:-} in
+    *[!A-Za-z0-9_+/=-]*) die "MACKEREL_APIKEY, or the key that was typed, has characters that no API key has" ;;
+    esac
 }
 
 # WHAT VALUE VARIABLE: dies unless it is a SHA-256.
@@ -455,9 +522,8 @@ repository() {
     *) check_digest "the repository's key" "$digest" MACKEREL_AGENT_REPOSITORY_KEY ;;
     esac
     has "${purge%% *}" || die "${purge%% *} is missing, which this distribution should have: install without -repository"
-    case ${MACKEREL_APIKEY:-} in
-    *[!A-Za-z0-9_+/=-]*) die "MACKEREL_APIKEY has characters that no API key has" ;;
-    esac
+    check_systemd
+    check_key
     say "adding $url for $manager"
 
     if [ -n "$dry" ]; then
@@ -466,11 +532,15 @@ repository() {
             say "would write $file, unless it is there already"
         done
         read_index
+        hand_over
         install_package
         return
     fi
     program=$root/usr/bin/mackerel-agent
     [ -n "${MACKEREL_APIKEY:-}" ] || has_key || ! has_terminal || ask_for_key
+    check_key
+    is_there=''
+    [ ! -e "$root/usr/lib/mackerel-agent/upgrade-package" ] || is_there=yes
     make_work
     fetch "$url/$key_name" "$work/key" "the repository's address"
     found=$(sha256 "$work/key")
@@ -481,9 +551,13 @@ repository() {
     put "$work/source" "$source_file"
     read_index || die "$manager does not accept the repository, for the reason above: ask who keeps $url"
     rm -f "$work/undo"
+    hand_over
     # The lists of other repositories may be missing, which have what the package depends on.
     install_package || { [ "$manager" = apt ] && run apt-get -q update && install_package; } ||
         die "the repository is added, but $manager has failed to install $PACKAGE, for the reason above; correct that, and run this again"
+    aside=''
+    # Its `uninstall` would remove what is the package's now.
+    rm -rf "$root$RECORD" "$root$RECORD.list"
     give_key
     say "the package is installed; $manager upgrades it from now on"
 }
@@ -494,6 +568,7 @@ main() {
     work=''
     quiet=''
     half=''
+    aside=''
     # For tests of -repository: files are below it.
     root=${INSTALL_TEST_ROOT:-}
     trap clean EXIT

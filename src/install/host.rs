@@ -113,6 +113,12 @@ impl Host {
         })
     }
 
+    /// Whether the agent is stopped before `steps`, and not restarted after them: it could write what
+    /// they give away. `is_other`: whether it is not from `install`.
+    pub(super) fn stops(steps: &[Step], is_other: bool) -> bool {
+        is_other || steps.iter().any(|step| matches!(step, Step::State(_)))
+    }
+
     /// Prints what would be done.
     pub(super) fn rehearse(
         &self,
@@ -168,7 +174,7 @@ impl Host {
         // From here on, signals stay pending until a step has ended.
         let signals = Signals::take();
         let was_running = self.is_running();
-        let is_other = was_running && self.is_other(first.as_ref());
+        let stops = was_running && Host::stops(steps, self.is_other(first.as_ref()));
         let traces = self.service.traces();
         let now = Record::of(&self.tree, steps, traces, was_running);
         let home = match first {
@@ -188,7 +194,7 @@ impl Host {
             drop(self.forget(home));
             return Err(why.into());
         }
-        let done = self.take(steps, &signals, is_other, starts || was_running);
+        let done = self.take(steps, &signals, stops, starts || was_running);
         let Err(why) = done else {
             return match home {
                 RUN => Ok(self.forget(RUN)?),
@@ -221,10 +227,10 @@ impl Host {
         &self,
         steps: &[Step],
         signals: &Signals,
-        is_other: bool,
+        stops: bool,
         starts: bool,
     ) -> Result<(), String> {
-        if is_other && self.is_live() {
+        if stops && self.is_live() {
             self.stop()?;
         }
         for step in steps {

@@ -30,7 +30,7 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return say("everything is in its place");
     }
     if setup.dry_run {
-        let before = host.before(is_other && host.is_running());
+        let before = host.before(host.is_running() && Host::stops(&steps, is_other));
         return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
     host.change(&steps, first, true)?;

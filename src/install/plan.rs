@@ -50,6 +50,10 @@ pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan,
     let ids = [state, &other, ROOT].map(layout::id);
     let found = ids.into_iter().find(|path| tree.has(path));
     let directory = Step::Directory(state.to_owned(), 0o755, user);
+    // Of an agent that was root. systemd would do so, but not in a directory of the right owner.
+    if !is_as_root {
+        steps.push(Step::State(state));
+    }
     match found.map(|from| host_id(tree, &from).map(|_| from)) {
         // The id is copied before its directory goes to the agent's user, who could then replace
         // it.

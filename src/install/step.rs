@@ -40,6 +40,9 @@ pub(super) enum Step {
     Own(String, u32, Owner),
     /// Reads the host id from the first file and writes it as a new file to the second path.
     Id(String, String, u32, Owner),
+    /// Gives root's ids and spools in the state directory to the agent's user, as far as possible,
+    /// while only root may write to that directory. They keep their modes.
+    State(&'static str),
     /// A symbolic link, and its target.
     Link(String, String),
     /// Removes a file, a link, or an empty directory.
@@ -72,11 +75,30 @@ pub(super) fn host_id(tree: &Tree, path: &str) -> Result<Option<String>, String>
     bytes.map(id).transpose()
 }
 
+/// The paths of root's ids and spools in the directory `state`, and their modes. None if other users
+/// may write to it.
+fn of_root(tree: &Tree, state: &str) -> Vec<(String, u32)> {
+    let mode = |path: &str| match tree.there(path) {
+        There::File(access) if access.uid == 0 => Some(access.mode),
+        _ => None,
+    };
+    let names = tree.names(state).into_iter().filter_map(|name| {
+        let path = [state, "/", &name].concat();
+        let is_state = match name.split('.').next() {
+            Some("spool") => true,
+            Some("id") => matches!(host_id(tree, &path), Ok(Some(_))),
+            _ => false,
+        };
+        mode(&path).filter(|_| is_state).map(|mode| (path, mode))
+    });
+    names.collect()
+}
+
 impl Step {
     /// The path that the step changes.
     pub(super) fn path(&self) -> Option<&str> {
         match self {
-            Step::Account(_) | Step::NoAccount => None,
+            Step::Account(_) | Step::NoAccount | Step::State(_) => None,
             Step::Directory(path, ..)
             | Step::File(path, ..)
             | Step::Copy(_, path, ..)
@@ -99,6 +121,7 @@ impl Step {
         match self {
             Step::Account(_) => account::find(tree).is_some(),
             Step::NoAccount => account::find(tree).is_none(),
+            Step::State(state) => of_root(tree, state).is_empty(),
             Step::Directory(path, mode, owner) => is(path, *mode, *owner),
             Step::File(path, content, mode, owner) => {
                 is(path, *mode, *owner)
@@ -131,6 +154,13 @@ impl Step {
         match self {
             Step::Account(home) => return account::make(tree, commands, home),
             Step::NoAccount => return account::remove(tree, commands),
+            Step::State(state) => {
+                for (path, mode) in of_root(tree, state) {
+                    // The agent sets what it cannot read aside.
+                    drop(tree.own(&path, to(mode, Owner::User)?));
+                }
+                return Ok(());
+            }
             Step::Directory(path, mode, owner) => tree.directory(path, to(*mode, *owner)?),
             Step::File(path, content, mode, owner) => tree.write(path, content, to(*mode, *owner)?),
             Step::Copy(from, path, mode, owner) => tree.copy(from, path, to(*mode, *owner)?),
@@ -174,6 +204,7 @@ impl fmt::Display for Step {
         let (verb, path, mode, owner) = match self {
             Step::Account(_) => return write!(f, "create the user {NAME}"),
             Step::NoAccount => return write!(f, "remove the user {NAME}"),
+            Step::State(path) => return write!(f, "give away ids and spools in {path}"),
             Step::Link(path, target) => return write!(f, "link {path} to {target}"),
             Step::Remove(path) => return write!(f, "remove {path}"),
             Step::RemoveAll(path) => return write!(f, "remove {path} and what is in it"),

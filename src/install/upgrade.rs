@@ -13,7 +13,7 @@ use self::failures::{Cause, Failures};
 use super::environment;
 use super::fetch::{SLOW, SOON, fetch};
 use super::host::{Failed, Host};
-use super::layout::{self, FAILED, FIRST, PROGRAM};
+use super::layout::{self, FAILED, FIRST, PROGRAM, RUN};
 use super::record::Record;
 use super::say;
 use super::step::{Owner, Step, host_id};
@@ -121,6 +121,10 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
             // Somebody may have run `install` or `uninstall` meanwhile.
             first = recorded()?;
         }
+    }
+    if !setup.dry_run {
+        // What an interrupted run has left would keep the service from retiring the host.
+        host.forget(RUN)?;
     }
     let now = HostClock::new().unix();
     let known = host.tree.read(FAILED).unwrap_or_default();

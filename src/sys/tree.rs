@@ -111,6 +111,15 @@ impl Tree {
         self.there(path) != There::Nothing
     }
 
+    /// The names in the directory at `path` that are UTF-8; none if other users may write to it.
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(path)).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names
+            .filter(|name| self.is_fixed(&[path, "/", name].concat()))
+            .collect()
+    }
+
     /// Whether only root and this process's user can have written the file at `path`, or can
     /// replace it.
     pub(crate) fn is_protected(&self, path: &str) -> bool {

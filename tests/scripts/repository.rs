@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{Programs, Said, TOP};
 
@@ -390,7 +390,7 @@ fn repository_that_is_refused_changes_nothing() {
             "an API key that would end the string in the configuration",
             &[URL],
             &[("MACKEREL_APIKEY", "a\"\nroot = \"/")],
-            "MACKEREL_APIKEY has characters that no API key has",
+            "has characters that no API key has",
         ),
     ];
     for (why, words, variables, expected) in table {
@@ -586,4 +586,163 @@ fn repository_reads_all_lists_if_the_package_cannot_be_installed_without() {
     let log = host.log();
     assert_eq!(log[2], "-q update", "{log:?}");
     assert!(log[3].ends_with(APT.commands[1]), "{log:?}");
+}
+
+#[test]
+fn repository_takes_over_from_install() {
+    const RECORD: &str = "/usr/lib/mackerel-agent/first.list";
+    const UNIT: &str = "/etc/systemd/system/mackerel-agent.service";
+    const ASIDE: &str = "/etc/systemd/system/mackerel-agent.service.of-install";
+    const ID: &str = "/var/lib/mackerel-agent/id";
+    // (why, words, part of the command that fails, whether the package takes over)
+    let table: [(&str, &[&str], &str, bool); 3] = [
+        ("a package that is installed", &[URL], "nothing", true),
+        ("one that is not", &[URL], "small", false),
+        ("a dry run", &["-dry-run", URL], "nothing", false),
+    ];
+    for (why, words, fails, is_taken) in table {
+        let host = Host::new(APT);
+        for (name, text) in [(RECORD, "running\n"), (UNIT, "of install"), (ID, "an-id")] {
+            host.write(name, text);
+        }
+        host.write(
+            "/usr/lib/mackerel-agent/first/usr/bin/mackerel-agent",
+            "a Go agent",
+        );
+        let said = host.run(words, &[("FAILS", fails)]);
+        assert_eq!(
+            said.code == Some(0),
+            fails == "nothing",
+            "{why}: {}",
+            said.text
+        );
+        assert_eq!(host.path(RECORD).exists(), !is_taken, "{why}");
+        let unit = if is_taken { ASIDE } else { UNIT };
+        assert_eq!(host.read(unit), "of install", "{why}: {}", said.text);
+        assert_eq!(host.path(UNIT).exists(), !is_taken, "{why}");
+        assert_eq!(host.path(ASIDE).exists(), is_taken, "{why}");
+        assert_eq!(host.read(ID), "an-id", "{why}");
+    }
+}
+
+#[test]
+fn repository_is_refused_where_the_service_cannot_start() {
+    // (why, package manager, init, version of systemd, expected message)
+    let table = [
+        (
+            "init scripts",
+            APT,
+            "/lib/sysvinit/init",
+            None,
+            "is for systemd alone, and this host has /lib/sysvinit/init: install without -repository",
+        ),
+        ("an image that is built", APT, "", None, ""),
+        ("systemd", APT, "/lib/systemd/systemd", Some("239"), ""),
+        (
+            "CentOS 7",
+            DNF,
+            "/lib/systemd/systemd",
+            Some("219"),
+            "needs systemd 239, and this host has 219, with or without -repository",
+        ),
+        ("a version that is no number", DNF, "", Some("v25~rc1"), ""),
+        ("Alpine", APK, "/bin/busybox", None, ""),
+    ];
+    for (why, manager, init, version, expected) in table {
+        let host = Host::new(manager);
+        if !init.is_empty() {
+            host.write(init, "");
+            fs::create_dir_all(host.path("/sbin")).unwrap();
+            symlink(host.path(init), host.path("/sbin/init")).unwrap();
+        }
+        if let Some(version) = version {
+            let lines = format!("echo 'systemd {version} (x)'; echo +PAM");
+            host.programs.make("bin/systemctl", &lines);
+        }
+        let before = host.everything();
+        let said = host.run(&[URL], &[]);
+        let is_good = expected.is_empty();
+        assert_eq!(said.code, Some(i32::from(!is_good)), "{why}: {}", said.text);
+        assert!(said.text.contains(expected), "{why}: {}", said.text);
+        assert_eq!(host.everything() == before, !is_good, "{why}");
+    }
+}
+
+#[test]
+fn repository_starts_the_service_of_alpine() {
+    let add = "rc-update add mackerel-agent";
+    // (why, configuration, whether the package was there, commands of OpenRC)
+    let table: [(&str, &str, bool, &[&str]); 3] = [
+        (
+            "a key that is given",
+            SAMPLE,
+            false,
+            &[add, "rc-service mackerel-agent restart"],
+        ),
+        (
+            "a key that the configuration has",
+            "apikey = \"k\"\n",
+            false,
+            &[add, "rc-service mackerel-agent start"],
+        ),
+        (
+            "a second run: it may have been stopped",
+            "apikey = \"k\"\n",
+            true,
+            &[],
+        ),
+    ];
+    for (why, conf, is_there, expected) in table {
+        let host = Host::new(APK);
+        host.write(CONF, conf);
+        if is_there {
+            host.write("/usr/lib/mackerel-agent/upgrade-package", "");
+        }
+        for name in ["rc-update", "rc-service"] {
+            let lines = "echo \"${0##*/} $*\" >>\"$LOG\"";
+            host.programs.make(&format!("bin/{name}"), lines);
+        }
+        let said = host.run(&[URL], &[]);
+        assert_eq!(said.code, Some(0), "{why}: {}", said.text);
+        let mut log = host.log();
+        log.retain(|line| line.starts_with("rc-"));
+        assert_eq!(log, expected, "{why}: {}", said.text);
+    }
+}
+
+#[test]
+fn repository_refuses_a_typed_key_that_would_end_the_string() {
+    let terminal = Path::new("/usr/bin/script");
+    fake_server::require!(terminal.exists(), "no script(1): apt-get install bsdutils");
+    let host = Host::new(APT);
+    host.programs.make("bin/stty", "exit 0");
+    let log = host.programs.path("log");
+    let root = host.programs.path("root");
+    // script(1) reads what is typed from its input.
+    let mut child = Command::new(terminal)
+        .args([
+            "-qec",
+            &format!("sh {SCRIPT} -repository {URL}"),
+            "/dev/null",
+        ])
+        .current_dir(TOP)
+        .env_clear()
+        .env("PATH", host.programs.path("bin"))
+        .env("INSTALL_TEST_ROOT", root)
+        .env("LOG", &log)
+        .env("FAILS", "nothing")
+        .env("SERVED", host.programs.path("key"))
+        .env("MACKEREL_AGENT_REPOSITORY_KEY", &host.digest)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let typed = b"a\"\\key\n";
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), typed).unwrap();
+    let before = host.everything();
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    let expected = "has characters that no API key has";
+    assert!(said.text.contains(expected), "{}", said.text);
+    assert_eq!(host.everything(), before);
 }

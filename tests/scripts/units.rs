@@ -46,6 +46,39 @@ fn units_as_root_have_no_sandbox_left() {
 }
 
 #[test]
+fn units_start_after_what_they_need() {
+    // (why, unit, what is started before)
+    let table = [
+        (
+            "names are looked up, and at a stop as well",
+            AGENT,
+            "nss-lookup.target",
+        ),
+        (
+            "it has a network until it has stopped",
+            AGENT,
+            "network.target",
+        ),
+        (
+            "apt has one lock for all",
+            "package-upgrade.service",
+            "apt-daily.service",
+        ),
+        (
+            "and dpkg another",
+            "package-upgrade.service",
+            "apt-daily-upgrade.service",
+        ),
+    ];
+    for (why, unit, other) in table {
+        let text = read(unit);
+        let mut after = text.lines().filter_map(|line| line.strip_prefix("After="));
+        let is_there = after.any(|units| units.split(' ').any(|unit| unit == other));
+        assert!(is_there, "{unit}: {other}: {why}");
+    }
+}
+
+#[test]
 fn units_say_what_plugins_lose() {
     let (unit, restored) = (read(AGENT), read("plugins-priorities.conf"));
     for program in ["ionice", "chrt", "taskset", "nice", "renice"] {

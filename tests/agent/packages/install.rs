@@ -391,6 +391,65 @@ fn plugins_of_a_go_agent_stay_with_root_until_told_otherwise() {
 }
 
 #[test]
+fn state_of_an_agent_that_was_root_goes_to_its_user() {
+    only_if!(
+        rustix::process::geteuid().is_root(),
+        "only root can give files away"
+    );
+    let sandbox = go_host("apikey = 'k'\n[plugin.metrics.a]\ncommand = 'a'\n");
+    let state = sandbox.path("host/var/lib/mackerel-agent");
+    for directory in ["host", "host/var", "host/var/lib"] {
+        sandbox.mode(directory, 0o755);
+    }
+    said(&sandbox, "install", &[]);
+    // (why, file, content, mode, whether it is the user's afterwards)
+    let table = [
+        ("what waits", "spool", "x", 0o600, true),
+        (
+            "what waits for an organization",
+            "spool.one",
+            "x",
+            0o600,
+            true,
+        ),
+        ("a host", "id", "3aBcDeFgHiJ", 0o644, true),
+        (
+            "an organization's host",
+            "id.one",
+            "3aBcDeFgHiJ",
+            0o644,
+            true,
+        ),
+        ("no id", "id.two", "a secret", 0o600, false),
+        ("a file of root's", "spools", "a secret", 0o600, false),
+    ];
+    for (_, name, content, mode, _) in table {
+        let path = format!("host/var/lib/mackerel-agent/{name}");
+        sandbox.write(&path, content);
+        sandbox.mode(&path, mode);
+    }
+    let finished = said(&sandbox, "install", &["-as-root=false", "-dry-run"]);
+    let step = "give away ids and spools in /var/lib/mackerel-agent\n";
+    assert!(finished.contains(step), "{finished}");
+    said(&sandbox, "install", &["-as-root=false"]);
+    let user = fs::metadata(&state).unwrap().uid();
+    assert_ne!(user, 0);
+    for (why, name, content, mode, is_given) in table {
+        let path = state.join(name);
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(metadata.uid(), if is_given { user } else { 0 }, "{why}");
+        assert_eq!(metadata.mode() & 0o7777, mode, "{why}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content, "{why}");
+    }
+    // In a directory of the user's root gives nothing away.
+    let path = state.join("spool");
+    chown(&path, Some(0), Some(0)).unwrap();
+    let finished = said(&sandbox, "install", &["-as-root=false"]);
+    assert!(!finished.contains(step), "{finished}");
+    assert_eq!(fs::metadata(&path).unwrap().uid(), 0);
+}
+
+#[test]
 fn an_id_comes_from_where_the_configuration_says() {
     let sandbox = host("sbin/procd");
     sandbox.write(&format!("host/{CONF}"), "root = '/opt/state'\n");

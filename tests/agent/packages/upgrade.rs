@@ -129,9 +129,13 @@ fn a_newer_release_takes_the_place_of_the_program() {
     let after = everything(&sandbox);
     assert_eq!(after.len(), before.len(), "nothing is left lying about");
 
+    // An upgrade that a power loss has ended.
+    sandbox.write("host/usr/lib/mackerel-agent/run.list", "");
+    sandbox.write("host/usr/lib/mackerel-agent/run/usr/bin/mackerel-agent", "");
     let finished = run(&sandbox, "upgrade", &flags);
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert_eq!(finished.stdout, "99.0.0 is installed and is the newest\n");
+    assert_eq!(everything(&sandbox), after, "the host is never retired");
     release(&sandbox, "98.0.0", &program("98.0.0"));
     let finished = run(&sandbox, "upgrade", &flags);
     assert_eq!(finished.code, Some(1));
