@@ -106,9 +106,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
 /// agent may be about to write its own.
 fn is_of_a_process(file: &File) -> bool {
     let pid = text(file).trim_ascii().parse();
-    pid.map_or(true, |pid: u32| {
-        Path::new(&format!("/proc/{pid}")).exists()
-    })
+    pid.map_or(true, |pid: u32| Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// The content of the file; empty if it cannot be read. Bytes that are not UTF-8 are no process id

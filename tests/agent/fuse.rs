@@ -1,4 +1,4 @@
-//! A FUSE filesystem that answers statfs, or hangs.
+//! A FUSE filesystem without files that answers statfs, or hangs.
 //!
 //! It speaks the protocol of `/dev/fuse` itself: linux/fuse.h.
 
@@ -44,12 +44,14 @@ pub(crate) fn run_where_it_may_mount(name: &str, seconds: u32) {
 }
 
 /// Operations of the protocol.
+const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 const STATFS: u32 = 17;
 const INIT: u32 = 26;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
-/// Error number: no such operation.
+/// Error numbers: no such file, no such operation.
+const ENOENT: i32 = 2;
 const ENOSYS: i32 = 38;
 /// Bytes of the request buffer, more than the kernel requires.
 const REQUEST: usize = 1 << 20;
@@ -62,6 +64,8 @@ pub(crate) struct Fuse {
     device: Arc<File>,
     hangs: Arc<AtomicBool>,
     unanswered: Arc<Mutex<Vec<u64>>>,
+    /// Look-ups of names.
+    sought: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Fuse {
@@ -89,9 +93,11 @@ impl Fuse {
             device: Arc::new(device),
             hangs: Arc::new(AtomicBool::new(true)),
             unanswered: Arc::default(),
+            sought: Arc::default(),
         };
         let (device, hangs) = (Arc::clone(&fuse.device), Arc::clone(&fuse.hangs));
         let unanswered = Arc::clone(&fuse.unanswered);
+        let sought = Arc::clone(&fuse.sought);
         thread::spawn(move || {
             let mut request = vec![0; REQUEST];
             while let Ok(length) = (&*device).read(&mut request) {
@@ -101,6 +107,8 @@ impl Fuse {
                 match word(4) {
                     INIT => reply(&device, id, 0, &initial()),
                     STATFS if hangs.load(Ordering::SeqCst) => unanswered.lock().unwrap().push(id),
+                    LOOKUP if hangs.load(Ordering::SeqCst) => sought.lock().unwrap().push(id),
+                    LOOKUP => reply(&device, id, -ENOENT, &[]),
                     STATFS => reply(&device, id, 0, &size()),
                     FORGET | INTERRUPT | BATCH_FORGET => {}
                     _ => reply(&device, id, -ENOSYS, &[]),
@@ -110,7 +118,12 @@ impl Fuse {
         fuse
     }
 
-    /// The number of requests that wait for an answer.
+    /// The number of look-ups that wait for an answer.
+    pub(crate) fn sought(&self) -> usize {
+        self.sought.lock().unwrap().len()
+    }
+
+    /// The number of questions for its size that wait for an answer.
     pub(crate) fn waiting(&self) -> usize {
         self.unanswered.lock().unwrap().len()
     }
@@ -120,6 +133,9 @@ impl Fuse {
         self.hangs.store(false, Ordering::SeqCst);
         for id in self.unanswered.lock().unwrap().drain(..) {
             reply(&self.device, id, 0, &size());
+        }
+        for id in self.sought.lock().unwrap().drain(..) {
+            reply(&self.device, id, -ENOENT, &[]);
         }
     }
 }

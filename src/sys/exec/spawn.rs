@@ -1,10 +1,12 @@
-//! Starts a process: by posix_spawn(3), or by fork(2) if it must run as another user.
+//! Starts a process: by clone(2) with the memory of the agent, as vfork(2) does, or by fork(2) if it
+//! must run as another user.
 //!
 //! `std::process` is not used. With it, a child inherits the signal mask of the thread that starts
 //! it, and the agent's threads block the signals that end a process. Changing the mask there costs
-//! twice the time and some 30 kB.
+//! twice the time and some 30 kB. Nor is posix_spawn(3): musl holds a lock until the program runs,
+//! so that one program on a file system that hangs would keep all others from being started.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -27,6 +29,8 @@ const DEFAULT: [c_int; 6] = [
 /// nohup(1) does.
 const DEFAULT_IN_FOREGROUND: &[c_int] = DEFAULT.split_at(2).0;
 const NULL: &CStr = c"/dev/null";
+/// Bytes of stack of a child until its program runs.
+const STACK: usize = 16 << 10;
 
 /// A started process, and the reading ends of its stdout and stderr.
 pub(super) struct Spawned {
@@ -70,12 +74,8 @@ pub(super) fn spawn(
         stderr: stderr_writer.as_raw_fd(),
         mask: no_signals(),
     };
-    let pid = match account {
-        None => image.spawn(place)?,
-        Some(account) => image.fork(account)?,
-    };
     Ok(Spawned {
-        pid,
+        pid: image.start(account, place)?,
         stdout,
         stderr,
     })
@@ -110,45 +110,21 @@ fn no_signals() -> libc::sigset_t {
 }
 
 impl Image<'_> {
-    /// Starts the process by posix_spawn(3). Cheap: the agent's memory is neither copied nor
-    /// reported as copied.
-    fn spawn(&self, place: Place) -> io::Result<libc::pid_t> {
-        let mut actions = Actions::new()?;
-        if place == Place::Background {
-            actions.open_nothing(libc::STDIN_FILENO)?;
-        }
-        actions.duplicate(self.stdout, libc::STDOUT_FILENO)?;
-        actions.duplicate(self.stderr, libc::STDERR_FILENO)?;
-        let mut attributes = Attributes::new()?;
-        attributes.set(&self.mask, place)?;
-        let mut pid = 0;
-        // SAFETY: program, arguments and variables are NUL-terminated strings that outlive the
-        // call. The lists of the latter two end with a null pointer. Actions and attributes are
-        // initialised. `pid` is a valid place for an integer.
-        done(unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                self.program.as_ptr(),
-                &raw const *actions.0,
-                &raw const *attributes.0,
-                self.argv.as_ptr(),
-                self.environment.as_ptr(),
-            )
-        })?;
-        Ok(pid)
-    }
-
-    /// Starts the process by fork(2), so that the child can switch to `account` before execve(2).
-    fn fork(&self, account: &Account) -> io::Result<libc::pid_t> {
+    /// Starts the process and waits until its program runs. Fails with the reason if that cannot
+    /// be.
+    fn start(&self, account: Option<&Account>, place: Place) -> io::Result<libc::pid_t> {
         let (mut failure, writer) = io::pipe()?;
-        // SAFETY: between fork and exec, the child calls only async-signal-safe functions: it
-        // allocates nothing and takes no lock.
-        let pid = unsafe { libc::fork() };
-        match pid {
-            -1 => return Err(io::Error::last_os_error()),
-            0 => self.be(account, writer.as_raw_fd()),
-            _ => drop(writer),
-        }
+        let child = Child {
+            image: self,
+            account,
+            place,
+            failure: writer.as_raw_fd(),
+        };
+        let pid = match account {
+            None => child.clone_with_memory(),
+            Some(_) => child.fork(),
+        }?;
+        drop(writer);
         // The child's end of the pipe is closed by a successful execve(2).
         let mut number = [0; 4];
         match failure.read_exact(&mut number) {
@@ -162,28 +138,70 @@ impl Image<'_> {
             }
         }
     }
+}
 
-    /// Runs in the forked child: becomes the program, or writes the error number to `failure` and
-    /// exits.
-    fn be(&self, account: &Account, failure: RawFd) -> ! {
-        self.become_program(account);
+/// A process that has not become its program yet. Between its start and execve(2) it calls only
+/// async-signal-safe functions: it allocates nothing and takes no lock.
+struct Child<'a> {
+    image: &'a Image<'a>,
+    account: Option<&'a Account>,
+    place: Place,
+    /// Where the error number is written.
+    failure: RawFd,
+}
+
+#[repr(align(16))]
+struct Stack([MaybeUninit<u8>; STACK]);
+
+impl Child<'_> {
+    /// Starts it in the agent's memory, which is neither copied nor reported as copied. This thread
+    /// waits until its program runs. The functions that switch users are not called in it: those of
+    /// musl would stop the agent's threads.
+    fn clone_with_memory(&self) -> io::Result<libc::pid_t> {
+        let mut stack = Stack([MaybeUninit::uninit(); STACK]);
+        let top = stack.0.as_mut_ptr_range().end;
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let own = ptr::from_ref(self).cast_mut();
+        // SAFETY: the stack grows downwards on all supported processors, is aligned for each of
+        // them, and outlives the child's use of it, as does `self`: with CLONE_VFORK this thread
+        // does not go on before. The program handles no signal that another process may send.
+        pid(unsafe { libc::clone(begin, top.cast(), flags, own.cast()) })
+    }
+
+    /// Starts it in a copy of the agent's memory, so that it can switch to another user.
+    fn fork(&self) -> io::Result<libc::pid_t> {
+        // SAFETY: the child calls only async-signal-safe functions.
+        match unsafe { libc::fork() } {
+            0 => self.run(),
+            number => pid(number),
+        }
+    }
+
+    /// Becomes the program, or writes the error number and exits.
+    fn run(&self) -> ! {
+        self.become_program();
         let error = io::Error::last_os_error().raw_os_error();
         let number = error.unwrap_or(libc::EINVAL).to_ne_bytes();
         // SAFETY: the pointer is to `number.len()` bytes.
-        unsafe { libc::write(failure, number.as_ptr().cast(), number.len()) };
+        unsafe { libc::write(self.failure, number.as_ptr().cast(), number.len()) };
         // SAFETY: _exit runs no code of this program.
         unsafe { libc::_exit(127) }
     }
 
-    /// Switches the user and executes the program. Returns only on failure, with the reason in
-    /// errno.
-    fn become_program(&self, account: &Account) {
-        // SAFETY: NULL is a NUL-terminated string.
-        let nothing = unsafe { libc::open(NULL.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    /// Executes the program, as the other user if there is one. Returns only on failure, with the
+    /// reason in errno.
+    fn become_program(&self) {
+        let image = self.image;
+        let is_background = self.place == Place::Background;
+        let nothing = match is_background {
+            // SAFETY: NULL is a NUL-terminated string.
+            true => unsafe { libc::open(NULL.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) },
+            false => libc::STDIN_FILENO,
+        };
         let standard = [
             (nothing, libc::STDIN_FILENO),
-            (self.stdout, libc::STDOUT_FILENO),
-            (self.stderr, libc::STDERR_FILENO),
+            (image.stdout, libc::STDOUT_FILENO),
+            (image.stderr, libc::STDERR_FILENO),
         ];
         for (from, to) in standard {
             // SAFETY: dup2 takes plain integers; the descriptors it closes stay open in the parent.
@@ -191,113 +209,49 @@ impl Image<'_> {
                 return;
             }
         }
-        for signal in DEFAULT {
+        let reset = match is_background {
+            true => &DEFAULT,
+            false => DEFAULT_IN_FOREGROUND,
+        };
+        for &signal in reset {
             // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         // SAFETY: the mask is initialised; a null pointer means that the former mask is not wanted.
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, ptr::null_mut()) };
-        let groups = &account.groups;
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const image.mask, ptr::null_mut()) };
         // SAFETY: setsid has no arguments.
-        let is_ready = unsafe { libc::setsid() } != -1
-            // SAFETY: the pointer is to `groups.len()` groups.
-            && unsafe { libc::setgroups(groups.len(), groups.as_ptr()) } == 0
-            // SAFETY: setgid takes a plain integer.
-            && unsafe { libc::setgid(account.gid) } == 0
-            // SAFETY: setuid takes a plain integer.
-            && unsafe { libc::setuid(account.uid) } == 0;
-        if is_ready {
-            let (argv, environment) = (self.argv.as_ptr(), self.environment.as_ptr());
+        if is_background && unsafe { libc::setsid() } == -1 {
+            return;
+        }
+        if self.account.is_none_or(switch_to) {
+            let (argv, environment) = (image.argv.as_ptr(), image.environment.as_ptr());
             // SAFETY: all are NUL-terminated strings, in lists that end with a null pointer.
-            unsafe { libc::execve(self.program.as_ptr(), argv.cast(), environment.cast()) };
+            unsafe { libc::execve(image.program.as_ptr(), argv.cast(), environment.cast()) };
         }
     }
 }
 
-/// Converts the result of a posix_spawn(3) function, which is 0 or an error number.
-fn done(number: c_int) -> io::Result<()> {
+/// Where the process of [`Child::clone_with_memory`] begins.
+extern "C" fn begin(child: *mut c_void) -> c_int {
+    // SAFETY: the pointer is that of a `Child` which outlives this process's use of it.
+    unsafe { &*child.cast::<Child<'_>>() }.run()
+}
+
+/// The result of a call that returns a process id, or -1.
+fn pid(number: libc::pid_t) -> io::Result<libc::pid_t> {
     match number {
-        0 => Ok(()),
-        number => Err(io::Error::from_raw_os_error(number)),
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(pid),
     }
 }
 
-/// What is done to the files of a process before it runs. Boxed so that it is never moved: the
-/// result of using a copy is undefined.
-struct Actions(Box<libc::posix_spawn_file_actions_t>);
-
-impl Actions {
-    fn new() -> io::Result<Actions> {
-        let mut actions = Box::<libc::posix_spawn_file_actions_t>::new_uninit();
-        // SAFETY: the pointer is to memory of the right size, which the call initialises.
-        done(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
-        // SAFETY: it has just been initialised.
-        Ok(Actions(unsafe { actions.assume_init() }))
-    }
-
-    fn open_nothing(&mut self, as_fd: RawFd) -> io::Result<()> {
-        let (actions, path) = (&raw mut *self.0, NULL.as_ptr());
-        // SAFETY: the actions are initialised. The path is NUL-terminated and static.
-        done(unsafe {
-            libc::posix_spawn_file_actions_addopen(actions, as_fd, path, libc::O_RDONLY, 0)
-        })
-    }
-
-    fn duplicate(&mut self, from: RawFd, to: RawFd) -> io::Result<()> {
-        // SAFETY: the actions are initialised; the rest are plain integers.
-        done(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut *self.0, from, to) })
-    }
-}
-
-impl Drop for Actions {
-    fn drop(&mut self) {
-        // SAFETY: the actions are initialised and not used afterwards.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut *self.0) };
-    }
-}
-
-/// The other attributes of a process. Boxed for the same reason as [`Actions`].
-struct Attributes(Box<libc::posix_spawnattr_t>);
-
-impl Attributes {
-    fn new() -> io::Result<Attributes> {
-        let mut attributes = Box::<libc::posix_spawnattr_t>::new_uninit();
-        // SAFETY: the pointer is to memory of the right size, which the call initialises.
-        done(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
-        // SAFETY: it has just been initialised.
-        Ok(Attributes(unsafe { attributes.assume_init() }))
-    }
-
-    /// Gives the process its own session in the background, the signal mask `mask`, and default
-    /// actions for [`DEFAULT`] or [`DEFAULT_IN_FOREGROUND`].
-    fn set(&mut self, mask: &libc::sigset_t, place: Place) -> io::Result<()> {
-        let mut default = no_signals();
-        let reset = match place {
-            Place::Background => &DEFAULT,
-            Place::Foreground => DEFAULT_IN_FOREGROUND,
-        };
-        for &signal in reset {
-            // SAFETY: the set is initialised.
-            unsafe { libc::sigaddset(&raw mut default, signal) };
-        }
-        let mut flags = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
-        if place == Place::Background {
-            flags |= c_int::from(libc::POSIX_SPAWN_SETSID);
-        }
-        let flags = libc::c_short::try_from(flags).unwrap_or_default();
-        let attributes = &raw mut *self.0;
-        // SAFETY: the attributes and the set are initialised.
-        done(unsafe { libc::posix_spawnattr_setsigdefault(attributes, &raw const default) })?;
-        // SAFETY: the attributes and the set are initialised.
-        done(unsafe { libc::posix_spawnattr_setsigmask(attributes, mask) })?;
-        // SAFETY: the attributes are initialised; the flags are a plain integer.
-        done(unsafe { libc::posix_spawnattr_setflags(attributes, flags) })
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: the attributes are initialised and not used afterwards.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
-    }
+/// Makes this process one of `account`. Returns whether that is so.
+fn switch_to(account: &Account) -> bool {
+    let groups = &account.groups;
+    // SAFETY: the pointer is to `groups.len()` groups.
+    (unsafe { libc::setgroups(groups.len(), groups.as_ptr()) } == 0)
+        // SAFETY: setgid takes a plain integer.
+        && unsafe { libc::setgid(account.gid) } == 0
+        // SAFETY: setuid takes a plain integer.
+        && unsafe { libc::setuid(account.uid) } == 0
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
+use crate::fuse::{Fuse, run_where_it_may_mount};
 use crate::process::{Agent, Signal};
 use crate::process_tree::{children, is_alive, poll_until, text};
 use crate::sandbox::{Sandbox, is_emulated, limit};
@@ -169,6 +170,36 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
     ] {
         assert!(stderr.contains(expected), "{expected} in {stderr}");
     }
+}
+
+/// Runs [`with_a_program_on_a_filesystem_that_hangs`] where it may mount a filesystem.
+#[test]
+fn a_program_on_a_filesystem_that_hangs_delays_no_other() {
+    let name = "plugins::processes::with_a_program_on_a_filesystem_that_hangs";
+    run_where_it_may_mount(name, 120);
+}
+
+#[test]
+#[ignore = "mounts something: needs a user and mount namespace of its own"]
+fn with_a_program_on_a_filesystem_that_hangs() {
+    let rig = Rig::new(
+        "[plugin.checks.hung]\ncommand = ['@@/mounted/check']\n\
+         [plugin.checks.well]\ncommand = \"sleep 1; exit 1\"\ncheck_interval = 1\n\
+         [plugin.metrics.well]\ncommand = \"echo well.value 1 0\"\n",
+    );
+    let point = rig.sandbox.path("mounted");
+    fs::create_dir(&point).unwrap();
+    let fuse = Fuse::mount("/dev/hung", &point);
+    let agent = rig.sandbox.start();
+    poll_until(limit(20), "a start that hangs", || {
+        (fuse.sought() > 0).then_some(())
+    });
+    assert_eq!(rig.value(&rig.id, "custom.well.value"), 1.0);
+    rig.report("well");
+    fuse.wake();
+    let report = rig.report("hung");
+    assert_eq!(report["status"], "UNKNOWN");
+    end(agent);
 }
 
 /// A plugin that hangs: it ignores SIGTERM and has a child that keeps its output open.
