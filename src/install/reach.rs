@@ -5,6 +5,7 @@
 use super::account;
 use super::layout::NAME;
 use super::step::{Owner, Step};
+use crate::base;
 use crate::sys::file::Access;
 use crate::sys::tree::{There, Tree};
 
@@ -16,6 +17,8 @@ const ENTER: u32 = 1;
 pub(super) const DIRECTORY: &str = "/etc/mackerel-agent";
 /// The end of the line about a path whose owner is not changed.
 const LEFT: &str = " has no right to it; give it to the group mackerel-agent, or give -as-root";
+/// The end of the line about a name that is not followed.
+const BARRED: &str = "; rights to it stay as they are; name the file itself";
 const ANYBODYS: Access = Access {
     mode: 0o777,
     uid: 0,
@@ -31,12 +34,16 @@ pub(super) struct Named {
 }
 
 /// The steps that let the agent's user read `named`; none unless `is_roots`. Also a line for the
-/// user about each path whose owner must not be changed.
+/// user about each path whose owner must not be changed, and about each name that leads through a
+/// link of another user.
 pub(super) fn reach(tree: &Tree, named: &[Named], is_roots: bool) -> (Vec<Step>, Vec<String>) {
     let (mut steps, mut left) = (Vec::new(), Vec::new());
     let ids = account::find(tree);
     for named in named {
-        let real = tree.real(&named.path);
+        let real = tree.real(&named.path).unwrap_or_else(|error| {
+            left.push(base::report(&error) + BARRED);
+            None
+        });
         for path in [Some(&named.path), real.as_ref()].into_iter().flatten() {
             // From the file up to the top: `/a/b`, `/a`.
             let mut part = path.as_str();
@@ -101,6 +108,9 @@ fn is_ours_to_give(path: &str, access: Access, is_file: bool, ids: Option<(u32, 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
     use super::*;
 
     fn access(mode: u32, uid: u32, gid: u32) -> Access {
@@ -147,6 +157,47 @@ mod tests {
             let is_file = access.mode & 0o100 == 0;
             let is = is_ours_to_give(path, access, is_file, Some((5, 6)));
             assert_eq!(is, expected, "{path} {access:?}");
+        }
+    }
+
+    #[test]
+    fn reach_follows_no_link_of_another_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for (name, mode) in [("", 0o755), ("etc", 0o755), ("others", 0o755)] {
+            fs::create_dir_all(at(name)).unwrap();
+            fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+        }
+        fs::write(at("etc/secret"), "secret").unwrap();
+        fs::set_permissions(at("etc/secret"), Permissions::from_mode(0o600)).unwrap();
+        symlink("secret", at("etc/link")).unwrap();
+        symlink("../etc/secret", at("others/key")).unwrap();
+        symlink("../etc", at("others/etc")).unwrap();
+        symlink("../others/key", at("etc/to-others")).unwrap();
+        fake_server::require!(
+            chown(at("others"), Some(4242), Some(4242)).is_ok(),
+            "only root can give a directory away"
+        );
+        let secret: &[&str] = &["/etc/secret"];
+        // (why this row exists, the name in the configuration, what is given away, lines for the
+        // user)
+        let table: [(&str, &str, &[&str], usize); 6] = [
+            ("a file", "/etc/secret", secret, 0),
+            ("a link of root's", "/etc/link", secret, 0),
+            ("a link in another user's directory", "/others/key", &[], 1),
+            ("a directory that is such", "/others/etc/secret", &[], 1),
+            ("by a link of root's", "/etc/to-others", &[], 1),
+            ("a file that is missing", "/others/none", &[], 0),
+        ];
+        for (why, path, expected, lines) in table {
+            let named = Named {
+                path: path.to_owned(),
+                is_found: false,
+            };
+            let (steps, left) = reach(&Tree::at(dir.path()), &[named], true);
+            let given: Vec<_> = steps.iter().filter_map(Step::path).collect();
+            assert_eq!(given, expected, "{why}");
+            assert_eq!(left.len(), lines, "{why}: {left:?}");
         }
     }
 }

@@ -60,11 +60,16 @@ impl Tree {
     }
 
     /// The path in the tree to which `path` leads through symbolic links; `None` if it leads
-    /// nowhere, or out of the tree.
-    pub(crate) fn real(&self, path: &str) -> Option<String> {
-        let top = fs::canonicalize(&self.top).ok()?;
-        let real = fs::canonicalize(self.path(path)).ok()?;
-        Tree { top, ..*self }.inside(&real)
+    /// nowhere, is not UTF-8, or contains a newline.
+    ///
+    /// Fails if other users may have created one of the links.
+    pub(crate) fn real(&self, path: &str) -> Result<Option<String>, FileError> {
+        let found = self.find(path, true, false).and_then(|place| {
+            let is_there = place.status()?.is_some();
+            Ok(place.path.to_str().filter(|_| is_there).map(str::to_owned))
+        });
+        let found = absent_is_none(self.named("look at", path, found))?.flatten();
+        Ok(found.filter(|path| !path.contains('\n')))
     }
 
     /// The place of `path`. A link in its last component is not followed.
@@ -335,9 +340,18 @@ mod tests {
         assert_eq!(inside("/link/a b").as_deref(), Some("/link/a b"));
         assert_eq!(inside("/a\nb"), None);
         assert_eq!(tree.inside(Path::new("/etc")), None);
-        assert_eq!(tree.real("/link/a b").as_deref(), Some("/there/a b"));
-        assert_eq!(tree.real("/out"), None);
-        assert_eq!(tree.real("/nowhere"), None);
+        let table = [
+            ("/link/a b", Some("/there/a b")),
+            ("/there/../link/./a b", Some("/there/a b")),
+            ("/link", Some("/there")),
+            ("/link/..", Some("/")),
+            ("/out/there", Some("/there")),
+            ("/link/none", None),
+            ("/nowhere", None),
+        ];
+        for (path, expected) in table {
+            assert_eq!(tree.real(path).unwrap().as_deref(), expected, "{path}");
+        }
         let host = Tree::at(Path::new("/"));
         assert_eq!(host.inside(Path::new("/etc/a")).as_deref(), Some("/etc/a"));
     }

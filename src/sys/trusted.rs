@@ -5,13 +5,13 @@
 //! A symbolic link is followed only if the link and its directory are trusted. Operations on a file
 //! use a descriptor of it.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, OsStr, c_int};
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::Access;
 
@@ -34,6 +34,8 @@ pub(super) struct Place {
     name: CString,
     /// Whether the directory and all directories above it are trusted.
     pub(super) is_trusted: bool,
+    /// Its path from the top on, without links on the way.
+    pub(super) path: PathBuf,
 }
 
 /// Which symbolic links are followed, and whether directories are created.
@@ -53,25 +55,29 @@ pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
     let top = CString::new(top.as_os_str().as_bytes())?;
     let top = open(None, &top, libc::O_PATH | libc::O_DIRECTORY)?;
     let is_trusted = is_directory_trusted(&top.metadata()?);
-    // The directories from the top on, each with whether it and all those above it are trusted.
-    let mut above = vec![(top, is_trusted)];
+    // The directories from the top on, each with whether it and all those above it are trusted, and
+    // its path.
+    let mut above = vec![(top, is_trusted, PathBuf::from("/"))];
     let mut left = names(path.as_bytes());
     let mut links = 0;
     loop {
         let last = above.len() - 1;
-        let (directory, is_trusted) = &above[last];
+        let (directory, is_trusted, path) = &above[last];
         let is_trusted = *is_trusted;
         let Some(name) = left.pop() else {
+            let (directory, _, path) = above.swap_remove(last);
             return Ok(Place {
-                directory: above.swap_remove(last).0,
+                directory,
                 name: c".".to_owned(),
                 is_trusted,
+                path,
             });
         };
         if name == b".." {
             above.truncate(last.max(1));
             continue;
         }
+        let path = path.join(OsStr::from_bytes(&name));
         let name = CString::new(name)?;
         let found = look(directory, &name)?;
         let is_last = left.is_empty();
@@ -97,6 +103,7 @@ pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
                     directory: above.swap_remove(last).0,
                     name,
                     is_trusted,
+                    path,
                 });
             }
             found => {
@@ -108,7 +115,7 @@ pub(super) fn find(top: &Path, path: &str, way: Way) -> io::Result<Place> {
                 }
                 let next = open(Some(directory), &name, libc::O_PATH | libc::O_DIRECTORY)?;
                 let is_trusted = is_trusted && is_directory_trusted(&next.metadata()?);
-                above.push((next, is_trusted));
+                above.push((next, is_trusted, path));
             }
         }
     }

@@ -355,6 +355,57 @@ pub(crate) fn of_configuration() -> Vec<Plant> {
             },
         ));
     }
+    // (what is a link, the setting, its path in the state directory, the link there, its target)
+    for (why, setting, name, at, target) in [
+        (
+            "the key file",
+            "apikey_file",
+            "/apikey",
+            "apikey",
+            "/etc/token",
+        ),
+        (
+            "the authorities",
+            "ca_file",
+            "/ca.pem",
+            "ca.pem",
+            "../../../etc/secret",
+        ),
+        (
+            "a directory above the key file",
+            "apikey_file",
+            "/keys/token",
+            "keys",
+            "/etc",
+        ),
+        (
+            "the target of a link of root's",
+            "apikey_file",
+            "",
+            "key",
+            "/etc/token",
+        ),
+    ] {
+        all.push(plant(
+            format!("the configuration is root's and names a link of a secret: {why}"),
+            move |ground, _| {
+                const STATE: &str = "/var/lib/mackerel-agent";
+                let mut path = format!("{STATE}{name}");
+                if name.is_empty() {
+                    path = "/etc/mackerel-agent/key".to_owned();
+                    let to = format!("{STATE}/{at}");
+                    symlink(to, ground.path(&path[1..])).unwrap();
+                }
+                ground.write(
+                    CONF,
+                    &format!("apikey = 'k'\n{setting} = '{path}'\n"),
+                    0o640,
+                    0,
+                );
+                link(ground, &format!("{}/{at}", &STATE[1..]), OsStr::new(target));
+            },
+        ));
+    }
     for (why, of) in [("the hashes", "etc/shadow"), ("a secret", "etc/secret")] {
         all.push(plant(
             format!("the configuration is a hard link of {why}"),

@@ -1,6 +1,8 @@
 //! `check NAME` and `plugin NAME`, called by root: the plugin's user, and the rights that it can
 //! gain.
 
+use std::os::unix::fs::chown;
+
 use crate::ground::{Ground, USER};
 
 /// A group that has the agent's user as a member.
@@ -10,36 +12,43 @@ const VALUES: &str = "while read key value more; do case $key in \
     Uid:) echo id.uid-$value 1 0 ;; Gid:) echo id.gid-$value 1 0 ;; \
     NoNewPrivs:) echo id.limit-$value 1 0 ;; esac; done </proc/self/status";
 
-/// Why a row exists, the service manager's file, the owner of the state, the expected user, group
-/// and NoNewPrivs, and words of the output.
-type Row = (&'static str, &'static str, u32, [u32; 3], &'static str);
+/// Why a row exists, the service manager's file, the owner and group of the state, the expected
+/// user, group and NoNewPrivs, and words of the output.
+type Row = (&'static str, &'static str, [u32; 2], [u32; 3], &'static str);
 
-const TABLE: [Row; 4] = [
+const TABLE: [Row; 5] = [
     (
         "a unit of systemd gains no rights",
         "usr/bin/systemctl",
-        USER,
+        [USER, USER],
         [USER, USER, 1],
         "runs as the service does: user 900, who gains no rights by sudo",
     ),
     (
         "an init script sets no such limit",
         "etc/init.d/README",
-        USER,
+        [USER, USER],
+        [USER, USER, 0],
+        "runs as the service does: user 900\n",
+    ),
+    (
+        "a script that made the directory left it root's group",
+        "etc/init.d/README",
+        [USER, 0],
         [USER, USER, 0],
         "runs as the service does: user 900\n",
     ),
     (
         "nor does OpenRC",
         "usr/sbin/openrc-run",
-        USER,
+        [USER, USER],
         [USER, USER, 0],
         "runs as the service does: user 900\n",
     ),
     (
         "the state is root's",
         "usr/bin/systemctl",
-        0,
+        [0, 0],
         [0, 0, 0],
         "runs as root, to whom /var/lib/mackerel-agent belongs",
     ),
@@ -48,13 +57,14 @@ const TABLE: [Row; 4] = [
 /// Runs all rows. Returns their number, and what was wrong.
 pub(crate) fn run(ground: &mut Ground) -> (usize, Vec<String>) {
     let mut wrong = Vec::new();
-    for (why, manager, owner, [uid, gid, limit], words) in TABLE {
+    for (why, manager, [owner, of], [uid, gid, limit], words) in TABLE {
         ground.fresh();
         let group = format!("root:x:0:\nadm:x:{GROUP}:mackerel-agent\nmackerel-agent:x:{USER}:\n");
         ground.write("etc/group", &group, 0o644, 0);
         ground.install_for(manager);
         ground.directory("var/lib/mackerel-agent", 0o755, owner);
         ground.owned(owner);
+        chown(ground.path("var/lib/mackerel-agent"), None, Some(of)).unwrap();
         let conf = format!(
             "apikey = 'k'\n\
              [plugin.metrics.who]\ncommand = '''{VALUES}'''\n\
@@ -80,7 +90,7 @@ pub(crate) fn run(ground: &mut Ground) -> (usize, Vec<String>) {
         ];
         expect("plugin", &values);
         let groups = if uid == USER {
-            format!("Groups:\\t{GROUP} {USER} ")
+            format!("Groups:\\t{GROUP} {USER} \\n")
         } else {
             "Uid:\\t0\\t0\\t0\\t0".to_owned()
         };

@@ -25,6 +25,19 @@ fn below(root: &Path, name: &str) -> String {
 }
 
 #[test]
+fn init_scripts_leave_no_directory_to_roots_group() {
+    for script in ["sysv/mackerel-agent", "procd/mackerel-agent"] {
+        let text = fs::read_to_string(Path::new(TOP).join("packaging").join(script)).unwrap();
+        let changes: Vec<_> = text.split("chown ").skip(1).collect();
+        assert!(!changes.is_empty(), "{script}");
+        for change in changes {
+            // `user:` is the user with its group, in busybox as well.
+            assert!(change.starts_with("-h \"$user:\" "), "{script}: {change}");
+        }
+    }
+}
+
+#[test]
 fn init_scripts_give_the_agent_the_variables_of_the_file() {
     let defaults = [
         "MACKEREL_HEALTH=true",

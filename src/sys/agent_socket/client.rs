@@ -180,8 +180,10 @@ fn odd() -> io::Error {
 
 /// Connects to the agent whose directory is `root`.
 fn reach(root: &Path) -> io::Result<UnixStream> {
-    let address = file_address(root);
-    let stream = match address.and_then(|(directory, address)| connect(address, Some(directory))) {
+    let by_file =
+        file_address(root).and_then(|(directory, address)| connect(address, Some(directory)));
+    let is_by_file = by_file.is_ok();
+    let stream = match by_file {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let why = format!("{error}; ask as root or as the agent's user");
             return Err(io::Error::new(error.kind(), why));
@@ -196,10 +198,50 @@ fn reach(root: &Path) -> io::Result<UnixStream> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     // A link of another user may lead to a socket that only root may connect to.
-    let is_foreign = |found: Metadata| found.uid() != 0 || found.nlink() > 1;
-    if user == 0 && fs::symlink_metadata(root.join(NAME)).is_ok_and(is_foreign) {
-        let why = format!("{NAME} is another user's and leads to a socket of root's; remove it");
+    if user == 0 && is_by_file && !is_roots(fs::symlink_metadata(root.join(NAME))) {
+        let why = format!("{NAME} leads to a socket of root's and is not root's own; remove it");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     Ok(stream)
+}
+
+/// Whether the socket's file is root's, with one name. If it cannot be inspected, it is not: the
+/// other user may have removed the link by now.
+fn is_roots(found: io::Result<Metadata>) -> bool {
+    found.is_ok_and(|found| found.uid() == 0 && found.nlink() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{lchown, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn agent_socket_of_roots_is_believed_only_by_roots_own_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let _listeners =
+            ["own", "twice", "given"].map(|name| UnixListener::bind(at(name)).unwrap());
+        fs::hard_link(at("twice"), at("hard")).unwrap();
+        symlink("own", at("link")).unwrap();
+        for name in ["given", "link"] {
+            fake_server::require!(
+                lchown(at(name), Some(4242), None).is_ok(),
+                "only root can give a file away"
+            );
+        }
+        // (why this row exists, name of the file, whether it is believed)
+        let table = [
+            ("of an agent that runs as root", "own", true),
+            ("a hard link of root's socket", "hard", false),
+            ("a link of another user", "link", false),
+            ("a file of another user", "given", false),
+            ("a link that was removed by now", "none", false),
+        ];
+        for (why, name, expected) in table {
+            assert_eq!(is_roots(fs::symlink_metadata(at(name))), expected, "{why}");
+        }
+    }
 }

@@ -7,13 +7,12 @@
 
 mod client;
 
-use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +32,7 @@ const BACKLOG: i32 = 16;
 const PATH: usize = 32;
 /// The name of the socket's file.
 const NAME: &str = "agent.socket";
-/// The mode of the socket's file.
+/// The mode of a socket's file: its owner and its group may connect.
 const MODE: u32 = 0o660;
 
 /// The socket's file, which is removed on drop; `None` for an abstract socket.
@@ -97,23 +96,19 @@ fn bind_file(root: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// Gives the socket at `path` its mode. Follows no symbolic link, which others may have put in its
-/// place.
-fn set_mode(path: &Path) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_encoded_bytes())?;
-    // SAFETY: `path` is a C string that outlives the call.
-    let failed = unsafe {
-        libc::fchmodat(
-            libc::AT_FDCWD,
-            path.as_ptr(),
-            MODE,
-            libc::AT_SYMLINK_NOFOLLOW,
-        )
-    };
-    match failed {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+/// Lets owner and group of the socket at `path` connect.
+///
+/// Fails if it is no socket with one name: others may have put a link or a file in its place.
+pub(super) fn set_mode(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let socket = options.read(true).custom_flags(flags).open(path)?;
+    let found = socket.metadata()?;
+    if !found.file_type().is_socket() || found.nlink() != 1 {
+        return Err(io::Error::other("others have replaced the socket"));
     }
+    let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+    fs::set_permissions(path, Permissions::from_mode(MODE))
 }
 
 /// The address of the socket's file, through its directory's descriptor, because an address is
@@ -265,6 +260,37 @@ mod tests {
             lay(&directory.path().join(NAME));
             let _file = serve(directory.path(), "well").unwrap();
             assert_eq!(ask(directory.path()).unwrap(), "well", "{why}");
+        }
+    }
+
+    #[test]
+    fn agent_socket_changes_the_mode_of_a_socket_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let _listeners = ["socket", "twice"].map(|name| UnixListener::bind(at(name)).unwrap());
+        fs::write(at("file"), "").unwrap();
+        for name in ["socket", "twice", "file"] {
+            fs::set_permissions(at(name), Permissions::from_mode(0o600)).unwrap();
+        }
+        std::os::unix::fs::symlink("socket", at("link")).unwrap();
+        std::os::unix::fs::symlink("file", at("link of a file")).unwrap();
+        fs::hard_link(at("twice"), at("hard link")).unwrap();
+        // (what is in the place of the socket, whether its mode is changed)
+        let table = [
+            ("link", false),
+            ("link of a file", false),
+            ("file", false),
+            ("hard link", false),
+            ("none", false),
+            ("socket", true),
+        ];
+        let modes = || {
+            ["socket", "twice", "file"].map(|name| fs::metadata(at(name)).unwrap().mode() & 0o777)
+        };
+        for (name, is_changed) in table {
+            assert_eq!(set_mode(&at(name)).is_ok(), is_changed, "{name}");
+            let mode = if is_changed { MODE } else { 0o600 };
+            assert_eq!(modes(), [mode, 0o600, 0o600], "{name}");
         }
     }
 

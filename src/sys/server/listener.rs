@@ -1,17 +1,14 @@
 //! A listening socket: TCP, or a Unix socket with a file.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::path::{Path, PathBuf};
 
 use crate::sys::agent_socket;
-
-/// Mode of the socket's file: its owner and its group may connect.
-const MODE: u32 = 0o660;
 
 /// Where a server listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,7 +49,7 @@ impl Listener {
                 remove_left(path)?;
                 let listener = UnixListener::bind(path)?;
                 let file = SocketPath(path.clone());
-                fs::set_permissions(path, Permissions::from_mode(MODE))?;
+                agent_socket::set_mode(path)?;
                 listener.set_nonblocking(true)?;
                 Ok((Listener::Unix(listener), Some(file)))
             }
