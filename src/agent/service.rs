@@ -357,12 +357,14 @@ impl<'a> Agent<'a> {
         {
             self.exporters.check(&name, finding.status, *began);
         }
+        // Asked once: what a run adds at another moment takes the place of what it added before.
+        let now = clock.moment();
         for output in self.plugins.hear(id, told) {
             // The values of other hosts are not given out as those of this one.
             if let Output::Round(stamp, None, values) = &output {
                 self.exporters.custom(values, *stamp);
                 if let Some(latest) = &mut self.latest {
-                    latest.put(id, clock.moment(), values);
+                    latest.put(id, now, values);
                 }
             }
             self.destinations.output(output);

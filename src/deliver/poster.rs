@@ -5,6 +5,7 @@
 mod identities;
 mod lane;
 mod lanes;
+mod losses;
 mod persister;
 mod publishing;
 mod stop;

@@ -62,10 +62,14 @@ pub(crate) struct Entry {
     owes_graphs: bool,
     /// Number of its runs that have not ended.
     running: usize,
-    /// Whether a skipped run has been logged.
+    /// Whether a skipped run has been logged, and no run since has ended before the next turn.
     is_late: bool,
+    /// Whether the last turn was skipped.
+    was_skipped: bool,
     /// Number of its running actions.
     actions: usize,
+    /// Whether an action that was left out has been logged, and actions have run ever since.
+    is_crowded: bool,
     /// When the runs that have not ended were started, the oldest first.
     pub(crate) began: Vec<Moment>,
     /// The last run that has ended.
@@ -152,7 +156,9 @@ impl PluginSchedule {
             action_voice: PluginLog::default(),
             running: 0,
             is_late: false,
+            was_skipped: false,
             actions: 0,
+            is_crowded: false,
             began: Vec::new(),
             last: None,
         }
@@ -216,9 +222,9 @@ impl PluginSchedule {
                 Kind::Metric(_) => continue,
             };
             works.extend(entry.start(work));
-            if !may_act {
+            if !may_act && !std::mem::replace(&mut entry.is_crowded, true) {
                 log::warn!(
-                    "plugin.{}.{}: {ACTIONS} of its actions are still running; this time there is none",
+                    "plugin.{}.{}: {ACTIONS} of its actions are still running; until one ends there is none",
                     entry.kind.word(),
                     entry.name
                 );
@@ -274,13 +280,15 @@ impl PluginSchedule {
 }
 
 impl Entry {
-    /// Returns `work`, unless as many runs of the plugin as may be still run. That is logged once.
+    /// Returns `work`, unless as many runs of the plugin as may be still run. That is logged once,
+    /// and again only after a run that ended before the next turn.
     fn start(&mut self, work: Work) -> Option<(Id, Work)> {
         let most = match self.kind {
             Kind::Metric(_) => METRIC_RUNS,
             Kind::Check(..) | Kind::Metadata(_) => 1,
         };
-        if self.running >= most {
+        let was_skipped = std::mem::replace(&mut self.was_skipped, self.running >= most);
+        if self.was_skipped {
             if !std::mem::replace(&mut self.is_late, true) {
                 log::warn!(
                     "plugin.{}.{} is still running when its next turn comes: this one is skipped",
@@ -290,6 +298,7 @@ impl Entry {
             }
             return None;
         }
+        self.is_late &= was_skipped || self.running > 0;
         self.running += 1;
         Some((self.id, work))
     }
@@ -311,13 +320,13 @@ impl Entry {
         if !self.began.is_empty() {
             self.began.remove(0);
         }
-        self.is_late = false;
         self.actions += usize::from(is_acting);
     }
 
     /// Records that an action has ended.
     pub(crate) fn has_acted(&mut self) {
         self.actions = self.actions.saturating_sub(1);
+        self.is_crowded &= self.actions > 0;
     }
 }
 

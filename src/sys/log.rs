@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+#[cfg(test)]
+use std::cell::RefCell;
 use std::env;
 use std::fmt;
 use std::fs::File;
@@ -243,11 +245,38 @@ pub(crate) fn debug(tag: &str, text: fmt::Arguments<'_>) {
 
 /// Writes a line, if the log is installed and lines of this level are logged.
 pub(crate) fn record(level: Level, tag: &str, text: fmt::Arguments<'_>) {
+    #[cfg(test)]
+    collect(level, text);
     if level as u8 <= LEAST.load(Ordering::Relaxed)
         && let Some(stderr) = STDERR.get()
     {
         stderr.write(level, tag, text);
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The lines of this thread, while [`lines_of`] collects them.
+    static COLLECTED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Returns the lines from INFO on that this thread logs during `run`, without time and tag.
+#[cfg(test)]
+pub(crate) fn lines_of(run: impl FnOnce()) -> Vec<String> {
+    COLLECTED.set(Some(Vec::new()));
+    run();
+    COLLECTED.take().unwrap_or_default()
+}
+
+#[cfg(test)]
+fn collect(level: Level, text: fmt::Arguments<'_>) {
+    COLLECTED.with_borrow_mut(|lines| {
+        if let Some(lines) = lines
+            && level != Level::Debug
+        {
+            lines.push([word(level), " ", &labelled(text)].concat());
+        }
+    });
 }
 
 /// The tag of the lines of a module: of the first row of [`TAGS`] whose path its path begins with.

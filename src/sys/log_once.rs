@@ -50,6 +50,23 @@ impl LogOnce {
     }
 }
 
+/// The failures of one kind of work for several objects, e.g. for several hosts: one that always
+/// fails, among others that do not, is logged once. The objects are those of the configuration.
+#[derive(Default)]
+pub(crate) struct LogOnceFor(Vec<(String, LogOnce)>);
+
+impl LogOnceFor {
+    /// The failures for the object `name`.
+    pub(crate) fn of(&mut self, name: &str) -> &mut LogOnce {
+        let known = self.0.iter().position(|(known, _)| known == name);
+        let at = known.unwrap_or_else(|| {
+            self.0.push((name.to_owned(), LogOnce::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+}
+
 /// The failures of repeated work that has several parts.
 pub(crate) struct LogEachOnce {
     /// The work, as named in the log.

@@ -9,6 +9,8 @@ use crate::agent::destinations::Destination;
 use crate::agent::event::plugin_events;
 use crate::base::channel::channel;
 use crate::base::clock::{FakeClock, HostClock, Unix};
+use crate::base::values::Values;
+use crate::plugins::work::Words;
 use crate::sys::bootclock::BootClock;
 use crate::sys::fsstat::FsStats;
 use crate::sys::http::cancel::CancelToken;
@@ -86,6 +88,51 @@ impl Rig {
         std::iter::from_fn(|| self.orders.try_recv().ok())
             .map(name)
             .collect()
+    }
+}
+
+/// A clock that goes on with each look at it.
+#[derive(Default)]
+struct RunningClock(FakeClock);
+
+impl Clock for RunningClock {
+    fn wall(&self) -> Duration {
+        self.0.wall()
+    }
+
+    fn moment(&self) -> Moment {
+        self.0.pass(Duration::from_nanos(1));
+        self.0.moment()
+    }
+}
+
+#[test]
+fn latest_values_of_a_run_are_those_of_all_times_that_it_printed() {
+    let mut config = Config::default();
+    let text = "health = true\n[plugin.metrics.m]\ncommand = 'm'\nuse_plugin_timestamp = true\n";
+    config.read(text.as_bytes()).unwrap();
+    let flags = Flags::default();
+    let (mut agent, _rig) = Rig::agent(&flags, &config);
+    let clock = RunningClock::default();
+    // (names that a run printed, each at another time, and those that are served after it)
+    let table: [(&[&str], &[&str]); 3] = [
+        (&["a"], &["a"]),
+        (&["b", "c", "d"], &["b", "c", "d"]),
+        (&["c", "a"], &["a", "c"]),
+    ];
+    for (printed, expected) in table {
+        let mut rounds = Vec::new();
+        for (at, name) in printed.iter().enumerate() {
+            let mut values = Values::default();
+            values.put(["custom.", name].concat(), 1.0);
+            rounds.push((Unix(60 * at as u64), values));
+        }
+        let id = agent.plugins.pretend_run();
+        let told = PluginEvent::Values(rounds, Vec::new(), Words::default());
+        agent.hear(id, told, &clock);
+        let served = agent.latest.as_ref().unwrap().values(clock.moment());
+        let served: Vec<&str> = served.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(served, expected);
     }
 }
 

@@ -54,6 +54,8 @@ impl Poster {
             // The host was never registered.
             return Outcome::Delivered;
         }
+        self.lanes.reports.losses.end();
+        self.lanes.values.losses.end();
         let values = self.lanes.values.spool.waiting();
         let reports = self.lanes.reports.waiting();
         if values + reports == 0 {

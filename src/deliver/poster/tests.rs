@@ -3,6 +3,7 @@
 mod creating;
 mod fleet;
 mod news;
+mod outages;
 mod place;
 mod plugins;
 mod stopping;

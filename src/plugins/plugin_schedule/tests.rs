@@ -112,14 +112,61 @@ fn plugin_that_is_still_running_is_skipped() {
 }
 
 #[test]
+fn plugin_that_is_still_running_is_logged_again_only_after_a_run_in_time() {
+    const CHECK: &str = "[plugin.checks.c]\ncommand = 'c'\n";
+    const METRIC: &str = "[plugin.metrics.m]\ncommand = 'm'\n";
+    // (why this row exists, configuration, seconds that each run takes, lines in the log)
+    let table: [(&str, &str, &[u64], usize); 7] = [
+        ("each run is too slow", CHECK, &[90; 40], 1),
+        ("each run misses several turns", CHECK, &[1_000; 40], 1),
+        ("each ends in time", CHECK, &[59; 40], 0),
+        ("one of them ends in time", CHECK, &[90, 90, 10, 90, 90], 2),
+        ("three runs at a time are too few", METRIC, &[200; 40], 1),
+        ("they are enough", METRIC, &[170; 40], 0),
+        (
+            "none is left of the slow ones",
+            METRIC,
+            &[200, 200, 200, 1, 1, 200, 200, 200],
+            2,
+        ),
+    ];
+    for (why, text, runs, expected) in table {
+        let mut schedule = begun(text);
+        let mut runs = runs.iter();
+        let mut ends = Vec::new();
+        let lines = log::lines_of(|| {
+            for minute in 0..60 {
+                let now = 60 * minute;
+                ends.retain(|(id, end)| {
+                    if *end < now {
+                        schedule.entry_of(*id).unwrap().has_ended(false);
+                    }
+                    *end >= now
+                });
+                let mut works = schedule.round(Unix(now));
+                works.extend(schedule.take_due(moment(now)));
+                works.retain(|(_, work)| !matches!(work, Work::Graphs(_)));
+                for (id, _) in works {
+                    ends.push((id, now + runs.next().unwrap_or(&1)));
+                }
+            }
+        });
+        assert_eq!(lines.len(), expected, "{why}: {lines:?}");
+    }
+}
+
+#[test]
 fn actions_may_overlap_up_to_a_number() {
     let mut schedule = begun("[plugin.checks.c]\ncommand = 'c'\n");
-    for minute in 0..=ACTIONS as u64 {
-        let (id, work) = schedule.take_due(moment(60 * minute)).pop().unwrap();
-        let expected = minute < ACTIONS as u64;
-        assert!(matches!(work, Work::Check { may_act, .. } if may_act == expected));
-        schedule.entry_of(id).unwrap().has_ended(expected);
-    }
+    let lines = log::lines_of(|| {
+        for minute in 0..2 * ACTIONS as u64 {
+            let (id, work) = schedule.take_due(moment(60 * minute)).pop().unwrap();
+            let expected = minute < ACTIONS as u64;
+            assert!(matches!(work, Work::Check { may_act, .. } if may_act == expected));
+            schedule.entry_of(id).unwrap().has_ended(expected);
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
     let id = schedule.entries[0].id;
     schedule.entry_of(id).unwrap().has_acted();
     let works = schedule.take_due(moment(3_600));

@@ -68,8 +68,9 @@ type Answers = Vec<Answer>;
 type Ask = dyn Fn(&Point) -> Answer + Send + Sync;
 /// Waits for answers while the thread makes progress, which is the second argument.
 type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
-/// Paths that hang, shared by all users of the same filesystems.
-type Hanging = Arc<Mutex<Vec<PathBuf>>>;
+/// The paths that hang, shared by all users of the same filesystems. Each of them removes what
+/// answers again, whoever found it: the one that did may ask no more.
+type Hanging = Arc<Mutex<Vec<Stuck>>>;
 
 /// Asks filesystems for their size. Keeps which of them hang and which fail, and logs the begin and
 /// the end of either.
@@ -78,7 +79,6 @@ pub(crate) struct FsStats {
     wait: Box<Wait>,
     /// `None` before the first round and after the thread was abandoned.
     guard: Option<Guard>,
-    stuck: Vec<Stuck>,
     hanging: Hanging,
     failing: Failing,
 }
@@ -110,7 +110,6 @@ impl FsStats {
             ask: Arc::clone(&self.ask),
             wait: Box::new(patient),
             guard: None,
-            stuck: Vec::new(),
             hanging: Arc::clone(&self.hanging),
             failing: Failing::default(),
         }
@@ -148,7 +147,6 @@ impl FsStats {
             ask: Arc::new(ask),
             wait: Box::new(wait),
             guard: None,
-            stuck: Vec::new(),
             hanging: Hanging::default(),
             failing: Failing::default(),
         }
@@ -156,7 +154,8 @@ impl FsStats {
 
     /// The paths that do not answer.
     pub(crate) fn hanging_paths(&self) -> Vec<PathBuf> {
-        self.hanging().clone()
+        let hanging = self.hanging();
+        hanging.iter().map(|stuck| stuck.path.clone()).collect()
     }
 
     /// The usage of the filesystem at each of `points`, in their order. Takes at most [`WAITS`]
@@ -193,7 +192,7 @@ impl FsStats {
         answered_at: &mut dyn FnMut(usize, io::Result<Option<Usage>>),
     ) {
         self.release();
-        let hanging = self.hanging().clone();
+        let hanging = self.hanging_paths();
         let path = |at: &usize| points.get(*at).map(Point::path);
         let is_hanging = |path: &Path| hanging.iter().any(|hanging| hanging == path);
         let mut asked: Vec<usize> = Vec::new();
@@ -231,7 +230,7 @@ impl FsStats {
             }
             Ok(guard) => Some(guard),
         };
-        let may_start = self.stuck.len() < MAX_STUCK;
+        let may_start = self.hanging().len() < MAX_STUCK;
         let idle = self.guard.take();
         idle.or_else(|| may_start.then(start).flatten())
     }
@@ -244,30 +243,33 @@ impl FsStats {
         {
             let path = point.path().to_owned();
             log::warn!("filesystem {} does not answer: left alone", path.display());
-            self.hanging().push(path.clone());
-            self.stuck.push(Stuck { path, answers });
-            if self.stuck.len() == MAX_STUCK {
+            let count = {
+                let mut hanging = self.hanging();
+                hanging.push(Stuck { path, answers });
+                hanging.len()
+            };
+            if count == MAX_STUCK {
                 log::warn!("filesystems: {MAX_STUCK} do not answer: the others wait for them");
             }
         }
     }
 
-    /// Removes paths from the list of those that hang if their threads have ended.
+    /// Removes paths from the list of those that hang if their threads have ended, also threads of
+    /// others that share the list.
     fn release(&mut self) {
         let is_stuck =
             |stuck: &mut Stuck| matches!(stuck.answers.try_recv(), Err(TryRecvError::Empty));
         let free: Vec<Stuck> = self
-            .stuck
+            .hanging()
             .extract_if(.., |stuck| !is_stuck(stuck))
             .collect();
         for Stuck { path, .. } in free {
             log::info!("filesystem {} answers again", path.display());
-            self.hanging().retain(|hanging| *hanging != path);
         }
     }
 
     /// The list. Poisoning is ignored: no change of it can fail half-way.
-    fn hanging(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+    fn hanging(&self) -> MutexGuard<'_, Vec<Stuck>> {
         self.hanging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -356,10 +358,11 @@ mod tests {
         /// Releases all blocked threads, and waits until they have ended.
         fn repair(&mut self) {
             self.repaired.store(true, Ordering::Relaxed);
-            for _ in &self.stats.stuck {
+            let hanging = self.stats.hanging();
+            for _ in hanging.iter() {
                 self.free.send(()).unwrap();
             }
-            for stuck in &self.stats.stuck {
+            for stuck in hanging.iter() {
                 assert!(stuck.answers.recv().is_err());
             }
         }
@@ -386,11 +389,11 @@ mod tests {
         let names = ["a", "hung", "b"];
         for _ in 0..3 {
             assert_eq!(rig.answered(&names), [true, false, true]);
-            assert_eq!(rig.stats.stuck.len(), 1);
+            assert_eq!(rig.stats.hanging().len(), 1);
         }
         rig.repair();
         assert_eq!(rig.answered(&names), [true, true, true]);
-        assert!(rig.stats.stuck.is_empty());
+        assert!(rig.stats.hanging().is_empty());
     }
 
     #[test]
@@ -409,8 +412,23 @@ mod tests {
         rig.answered(&names);
         assert_eq!(asked(&mut other), [true, false, true]);
         rig.repair();
-        assert_eq!(rig.answered(&names), [true; 3]);
+        // The one that found it may have no more to ask, like the live page without a viewer.
         assert_eq!(asked(&mut other), [true; 3]);
+        assert_eq!(rig.answered(&names), [true; 3]);
+    }
+
+    #[test]
+    fn what_hung_for_one_that_is_gone_is_asked_again_by_the_other() {
+        let mut rig = Rig::new();
+        let other = FsStats {
+            wait: Box::new(|answers, _| answers.recv().ok()),
+            ..rig.stats.beside()
+        };
+        let names = ["a", "hung", "b"];
+        assert_eq!(rig.answered(&names), [true, false, true]);
+        rig.repair();
+        rig.stats = other;
+        assert_eq!(rig.answered(&names), [true; 3]);
     }
 
     #[test]
@@ -429,7 +447,7 @@ mod tests {
         let mut rig = Rig::new();
         let names = ["hung1", "hung2", "a", "hung3"];
         assert_eq!(rig.answered(&names), [false, false, true, false]);
-        assert_eq!(rig.stats.stuck.len(), 3);
+        assert_eq!(rig.stats.hanging().len(), 3);
         rig.repair();
         assert_eq!(rig.answered(&names), [true; 4]);
     }
@@ -442,7 +460,7 @@ mod tests {
         names.push("a");
         for stuck in [WAITS, 2 * WAITS, 3 * WAITS, MAX_STUCK, MAX_STUCK] {
             assert!(rig.answered(&names).iter().all(|answered| !answered));
-            assert_eq!(rig.stats.stuck.len(), stuck);
+            assert_eq!(rig.stats.hanging().len(), stuck);
         }
         rig.repair();
         assert!(rig.answered(&names).iter().all(|answered| *answered));

@@ -5,12 +5,13 @@ use crate::base::clock::{Clock, Moment};
 use crate::deliver::api::Api;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::sys::log;
-use crate::sys::log_once::LogOnce;
+use crate::sys::log_once::LogOnceFor;
 
 /// The state of the look-ups. Their results are in [`Context::identities`].
 #[derive(Default)]
 pub(crate) struct IdentifiersLane {
-    log: LogOnce,
+    /// The failures for each custom identifier.
+    logs: LogOnceFor,
 }
 
 impl Lane for IdentifiersLane {
@@ -24,10 +25,12 @@ impl Lane for IdentifiersLane {
         let Some(identifier) = identities.next(clock.moment()).map(str::to_owned) else {
             return Step::Idle;
         };
+        let log = self.logs.of(&identifier);
         match api.find_by_custom_identifier(&identifier) {
             Ok(found) => {
-                self.log
-                    .succeeded(|| "hosts are found by custom identifier again".to_owned());
+                log.succeeded(|| {
+                    format!("the look-up of custom_identifier {identifier} works again")
+                });
                 let is_absent = found.is_none();
                 let id = found.map(|host| host.id);
                 if identities.found(&identifier, id, clock.moment()) && is_absent {
@@ -41,8 +44,7 @@ impl Lane for IdentifiersLane {
                 let (asked, random) = (asked_pause(&error), (context.random)());
                 identities.failed(&identifier, asked, random, clock.moment());
                 let why = base::report(&error);
-                self.log
-                    .failed(format!("{why}; what plugins report for that host waits"));
+                log.warned(&format!("{why}; what plugins report for that host waits"));
                 Step::Later
             }
         }

@@ -10,7 +10,7 @@ use crate::deliver::metadata::{self, Metadata, Sent};
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
 use crate::sys::cache::CacheFile;
 use crate::sys::log;
-use crate::sys::log_once::LogOnce;
+use crate::sys::log_once::LogOnceFor;
 use crate::sys::root::FileError;
 
 /// The log tag of metadata plugins.
@@ -19,14 +19,18 @@ const TAG: &str = "metadata";
 /// The documents that wait, and the state of sending them.
 pub(crate) struct MetadataLane {
     pub(crate) metadata: Metadata,
-    log: LogOnce,
+    /// The failures for each namespace.
+    logs: LogOnceFor,
+    /// The failures to save the document that the server has of each namespace.
+    file_logs: LogOnceFor,
 }
 
 impl MetadataLane {
     pub(crate) fn new(now: Moment) -> MetadataLane {
         MetadataLane {
             metadata: Metadata::new(now),
-            log: LogOnce::default(),
+            logs: LogOnceFor::default(),
+            file_logs: LogOnceFor::default(),
         }
     }
 
@@ -68,14 +72,15 @@ impl Lane for MetadataLane {
             return Step::Idle;
         };
         let name = name.to_owned();
+        let log = self.logs.of(&name);
         let (sent, step) = match api.put_metadata(id, &name, document) {
             Ok(()) => {
-                self.log.succeeded(|| "metadata is taken again".to_owned());
+                log.succeeded(|| format!("plugin.metadata.{name} is taken again"));
                 (Sent::Accepted, Step::Sent)
             }
             Err(error) => {
                 let why = base::report(&error);
-                self.log.failed(format!("plugin.metadata.{name}: {why}"));
+                log.failed(format!("plugin.metadata.{name}: {why}"));
                 // There is no time for retries at a stop. The document is sent again after the next
                 // start.
                 if context.stop.is_some() || error.condemns_content() {
@@ -85,7 +90,17 @@ impl Lane for MetadataLane {
                 }
             }
         };
-        warn(&name, self.metadata.done(&name, sent, clock.moment()));
+        let log = self.file_logs.of(&name);
+        match self.metadata.done(&name, sent, clock.moment()) {
+            Err(error) => {
+                log.failed(unsaved(&name, &error));
+            }
+            // Only a document that the server has accepted was saved.
+            Ok(()) if sent == Sent::Accepted => {
+                log.succeeded(|| format!("plugin.metadata.{name}: its file is written again"));
+            }
+            Ok(()) => {}
+        }
         step
     }
 
@@ -96,6 +111,11 @@ impl Lane for MetadataLane {
 
 fn warn(name: &str, result: Result<(), FileError>) {
     if let Err(error) = result {
-        log::warn!(tag: TAG, "plugin.metadata.{name}: {}", base::report(&error));
+        log::warn!(tag: TAG, "{}", unsaved(name, &error));
     }
+}
+
+/// The log line about a namespace's file that cannot be read, written or removed.
+fn unsaved(name: &str, error: &FileError) -> String {
+    format!("plugin.metadata.{name}: {}", base::report(error))
 }

@@ -8,9 +8,9 @@ use crate::deliver::api::{Api, ApiError, Verdict};
 use crate::deliver::clock_trust::ClockTrust;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, Step, asked_pause};
+use crate::deliver::poster::losses::{Losses, NO_ROOM};
 use crate::deliver::queue::{Queue, Sent};
-use crate::sys::log;
-use crate::sys::log_once::LogOnce;
+use crate::sys::log_once::LogOnceFor;
 use crate::wire::check::Report;
 
 /// Maximum number of reports that are held until their time is known, and of their bytes.
@@ -22,7 +22,11 @@ pub(crate) struct ReportsLane {
     pub(crate) queue: Queue,
     /// Reports whose time is not known yet.
     pub(crate) undated: Vec<Undated>,
-    log: LogOnce,
+    /// Whether the last request failed.
+    is_failing: bool,
+    /// The failures for each destination, by its custom identifier; empty for this host.
+    logs: LogOnceFor,
+    pub(crate) losses: Losses,
 }
 
 /// A report whose time is not known yet.
@@ -41,7 +45,9 @@ impl ReportsLane {
         ReportsLane {
             queue: Queue::new(now),
             undated: Vec::new(),
-            log: LogOnce::default(),
+            is_failing: false,
+            logs: LogOnceFor::default(),
+            losses: Losses::of("check reports"),
         }
     }
 
@@ -50,12 +56,14 @@ impl ReportsLane {
         let destination = dated.destination.as_deref();
         let (number, is_urgent) = (dated.number, dated.is_urgent);
         let queue = &mut self.queue;
-        warn_lost(queue.push(number, destination, dated.report, is_urgent, now));
+        let lost = queue.push(number, destination, dated.report, is_urgent, now);
+        self.losses.add(lost, NO_ROOM);
     }
 
     /// Adds a report that is sent once its time is known.
     pub(crate) fn hold(&mut self, report: Undated) {
-        warn_lost(hold(&mut self.undated, report));
+        let lost = hold(&mut self.undated, report);
+        self.losses.add(lost, NO_ROOM);
     }
 
     /// Queues the reports that were held until the time was known.
@@ -68,7 +76,7 @@ impl ReportsLane {
 
     /// Whether the last request failed.
     pub(crate) fn is_failing(&self) -> bool {
-        self.log.is_failing()
+        self.is_failing
     }
 
     /// When the oldest report that waits was found, by the host's clock.
@@ -111,9 +119,8 @@ impl Lane for ReportsLane {
 
     fn step(&mut self, context: &mut Context, api: &mut Api, clock: &dyn Clock) -> Step {
         let expired = context.time(clock).map_or(0, |now| self.queue.expire(now));
-        if expired > 0 {
-            log::warn!("{expired} check reports lost: the server takes none older than six hours");
-        }
+        self.losses
+            .add(expired, "the server takes none older than six hours");
         let now = clock.moment();
         let Some(batch) = self.queue.batch(now) else {
             return Step::Idle;
@@ -137,25 +144,31 @@ impl Lane for ReportsLane {
             }
         };
         let reported = api.report_checks(id, &self.queue.reports(&batch));
+        self.is_failing = reported.is_err();
         let now = clock.moment();
+        let to = self.queue.destination(&batch);
+        let of = to.map(|to| [" of ", to].concat()).unwrap_or_default();
+        let log = self.logs.of(to.unwrap_or_default());
         let Err(error) = reported else {
+            let is_over = log.succeeded(|| format!("check reports{of} are taken again"));
             self.queue.done(&batch, Sent::Accepted, now);
-            self.log
-                .succeeded(|| "check reports are taken again".to_owned());
+            if is_over || self.waiting() == 0 {
+                self.losses.end();
+            }
             return Step::Sent;
         };
-        if error.verdict() == Verdict::Refused && self.queue.destination(&batch).is_some() {
+        if error.verdict() == Verdict::Refused && to.is_some() {
             context.identities.doubt(now);
         }
         let sent = how_it_ended(&error);
         let lost = self.queue.done(&batch, sent, now);
         let why = base::report(&error);
         let why = match lost {
-            None => format!("{why}; the check reports are kept"),
+            None => format!("{why}; the check reports{of} are kept"),
             Some(report) => format!("{why}; a report of {} is lost", report.name),
         };
         context.delivery.failed(error.failed_step(), &why, clock);
-        self.log.failed(why);
+        log.failed(why);
         if sent == Sent::Refused {
             Step::Refused
         } else {
@@ -165,12 +178,6 @@ impl Lane for ReportsLane {
 
     fn stop(&mut self, now: Moment) {
         self.queue.end(now);
-    }
-}
-
-fn warn_lost(lost: usize) {
-    if lost > 0 {
-        log::warn!("{lost} check reports lost: the oldest make room for the newest");
     }
 }
 

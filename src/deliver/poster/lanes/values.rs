@@ -13,6 +13,7 @@ use crate::deliver::failed_step::FailedStep;
 use crate::deliver::message::PosterEvent;
 use crate::deliver::poster::identities::Identified;
 use crate::deliver::poster::lane::{Context, Lane, REFUSED_PAUSE, Step, asked_pause};
+use crate::deliver::poster::losses::{Losses, NO_ROOM};
 use crate::deliver::spool::{Batch, Condemned, Destination, Spool};
 use crate::sys::digest;
 use crate::sys::log;
@@ -45,6 +46,7 @@ pub(crate) struct ValuesLane {
     others_held: Option<Moment>,
     backoff: Backoff,
     log: LogOnce,
+    pub(crate) losses: Losses,
 }
 
 impl Default for ValuesLane {
@@ -57,6 +59,7 @@ impl Default for ValuesLane {
             others_held: None,
             backoff: Backoff::up_to(PAUSE),
             log: LogOnce::default(),
+            losses: Losses::of("rounds of values"),
         }
     }
 }
@@ -72,9 +75,7 @@ impl ValuesLane {
         clock: &dyn Clock,
     ) {
         let lost = self.spool.push(stamp, is_sure, destination, values.iter());
-        if lost > 0 {
-            log::warn!("{lost} rounds of values lost: the oldest make room for the newest");
-        }
+        self.losses.add(lost, NO_ROOM);
         if self.due.is_none() && !self.spool.is_empty() {
             let now = clock.moment();
             let pause = self.last_post.map_or(Duration::ZERO, |last| {
@@ -140,6 +141,10 @@ impl ValuesLane {
                 "posting works again".to_owned()
             }
         });
+        // Losses go on although posting works while rounds wait for the id of another host.
+        if is_over || self.spool.is_empty() {
+            self.losses.end();
+        }
         if is_over || is_first {
             (context.events)(PosterEvent::Working);
         } else if context.config.health {
@@ -247,9 +252,8 @@ impl Lane for ValuesLane {
             return self.ask_time(context, api, clock);
         }
         let expired = context.time(clock).map_or(0, |now| self.spool.expire(now));
-        if expired > 0 {
-            log::warn!("{expired} rounds of values lost: the server takes none older than a day");
-        }
+        self.losses
+            .add(expired, "the server takes none older than a day");
         let is_held = self.others_held.is_some_and(|until| clock.moment() < until);
         if is_held {
             context.identities.doubt(clock.moment());

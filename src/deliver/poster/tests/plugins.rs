@@ -19,7 +19,7 @@ fn report(at: u64, status: CheckStatus) -> Report {
     }
 }
 
-fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> PosterCommand {
+pub(super) fn found(destination: Option<&str>, at: u64, is_urgent: bool) -> PosterCommand {
     PosterCommand::Report {
         destination: destination.map(str::to_owned),
         report: report(at, CheckStatus::Critical),
@@ -72,7 +72,7 @@ impl Rig {
     }
 
     /// A rig whose plugins report for these hosts.
-    fn with_identifiers(
+    pub(super) fn with_identifiers(
         identifiers: &[&str],
         rule: impl Fn(&Call) -> Option<u16> + Send + 'static,
     ) -> Rig {
@@ -80,7 +80,7 @@ impl Rig {
     }
 
     /// The same rig, whose plugins report for these hosts.
-    fn identified(mut self, identifiers: &[&str]) -> Rig {
+    pub(super) fn identified(mut self, identifiers: &[&str]) -> Rig {
         let mut config = with_status_at_the_end();
         for (at, identifier) in identifiers.iter().enumerate() {
             let text = format!(
