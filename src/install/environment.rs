@@ -20,6 +20,8 @@ const PACKAGED: [&str; 2] = [
 const OPTIONS: &str = "OTHER_OPTS";
 /// The variable with the state directory.
 const ROOT: &str = "ROOT";
+/// The variable by which the host is retired when its agent is stopped.
+const RETIREMENT: &str = "AUTO_RETIREMENT";
 /// The variable with the directory in which plugins keep files.
 const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
 
@@ -34,10 +36,7 @@ const STORED_KEY: &str = "/etc/credstore/mackerel-agent.apikey";
 pub(crate) fn service_flags() -> Vec<OsString> {
     let is_set = |name: &&str| env::var_os(*name).is_some();
     let tree = Tree::at(Path::new("/"));
-    let is_there = |service: &Service| {
-        tree.has(service.script().0)
-            || (*service == Service::Systemd && PACKAGED.iter().any(|path| tree.has(path)))
-    };
+    let is_there = |service: &Service| has_script(&tree, *service);
     let Some(service) = Service::of(&tree).ok().filter(is_there) else {
         return Vec::new();
     };
@@ -51,17 +50,11 @@ pub(crate) fn service_flags() -> Vec<OsString> {
         let key = String::from_utf8_lossy(&key).trim().to_owned();
         variables.push((APIKEY.to_owned(), key));
     }
-    for path in service.environment() {
-        let bytes = file::read(Path::new(path)).unwrap_or_default();
-        for (name, value) in String::from_utf8_lossy(&bytes)
-            .lines()
-            .filter_map(assignment)
-        {
-            match name {
-                ROOT => root = value,
-                OPTIONS => options = value,
-                _ => variables.push((name.to_owned(), value)),
-            }
+    for (name, value) in assigned(&tree, service) {
+        match &*name {
+            ROOT => root = value,
+            OPTIONS => options = value,
+            _ => variables.push((name, value)),
         }
     }
     for (name, value) in variables.into_iter().rev() {
@@ -78,19 +71,48 @@ pub(crate) fn service_flags() -> Vec<OsString> {
 
 /// The state directory of the service's agent, a path in the tree.
 pub(super) fn state(host: &Host) -> String {
-    let mut state = host.service.state().to_owned();
-    for path in host.service.environment() {
-        let bytes = host.tree.read(path).ok().flatten().unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((_, root)) = text
-            .lines()
-            .filter_map(assignment)
-            .rfind(|set| set.0 == ROOT)
-        {
-            state = root;
-        }
+    let root = variable(&host.tree, host.service, ROOT);
+    root.unwrap_or_else(|| host.service.state().to_owned())
+}
+
+/// Fails if the service's script retires the host when it stops another agent, which has such a
+/// script. The hooks of a unit can be left out: [`Host::unhook`].
+pub(super) fn keeps_host(tree: &Tree, service: Service) -> Result<(), String> {
+    let has_unit = service == Service::Systemd && has_script(tree, service);
+    match variable(tree, service, RETIREMENT).as_deref() {
+        None | Some("" | "0") => Ok(()),
+        _ if has_unit => Ok(()),
+        Some(_) => Err(format!(
+            "{RETIREMENT} is set in {}, by which the script of this host's agent retires the host \
+             when the agent is stopped; comment it out, install, and put it back",
+            service.environment().join(" or ")
+        )),
     }
-    state
+}
+
+/// Whether the tree has the unit or init script of an agent.
+fn has_script(tree: &Tree, service: Service) -> bool {
+    tree.has(service.script().0)
+        || (service == Service::Systemd && PACKAGED.iter().any(|path| tree.has(path)))
+}
+
+/// The value of a variable in the service's files; `None` if they do not set it.
+fn variable(tree: &Tree, service: Service, name: &str) -> Option<String> {
+    let mut all = assigned(tree, service).into_iter();
+    all.rfind(|set| set.0 == name).map(|(_, value)| value)
+}
+
+/// The variables that the service's files set, with their values. Of those with the same name, the
+/// last one takes precedence.
+fn assigned(tree: &Tree, service: Service) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for path in service.environment() {
+        let bytes = tree.read(path).ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().filter_map(assignment);
+        all.extend(lines.map(|(name, value)| (name.to_owned(), value)));
+    }
+    all
 }
 
 /// The variable that a line sets, in the notation common to systemd and the shell. `None` if the
@@ -113,7 +135,72 @@ fn assignment(line: &str) -> Option<(&str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn agent_whose_script_retires_the_host_is_not_stopped() {
+        const DEFAULT: &str = "etc/default/mackerel-agent";
+        const SYSCONFIG: &str = "etc/sysconfig/mackerel-agent";
+        const SCRIPT: &str = "etc/init.d/mackerel-agent";
+        const UNIT: &str = "lib/systemd/system/mackerel-agent.service";
+        const ON: &str = "AUTO_RETIREMENT=1\n";
+        const OFF: &str = "AUTO_RETIREMENT=0\n";
+        // (why this row exists, service manager, files, whether it is stopped)
+        type Files = &'static [(&'static str, &'static str)];
+        let table: [(&str, Service, Files, bool); 9] = [
+            ("no file of variables", Service::Sysv, &[(SCRIPT, "")], true),
+            ("of Debian", Service::Sysv, &[(DEFAULT, ON)], false),
+            ("of Red Hat", Service::Sysv, &[(SYSCONFIG, ON)], false),
+            (
+                "any word",
+                Service::Sysv,
+                &[(DEFAULT, "AUTO_RETIREMENT=no")],
+                false,
+            ),
+            (
+                "a number that says no",
+                Service::Sysv,
+                &[(DEFAULT, OFF)],
+                true,
+            ),
+            (
+                "as the package has it",
+                Service::Sysv,
+                &[(DEFAULT, "# AUTO_RETIREMENT=1")],
+                true,
+            ),
+            (
+                "a unit's hook is left out",
+                Service::Systemd,
+                &[(DEFAULT, ON), (UNIT, "")],
+                true,
+            ),
+            (
+                "systemd runs a script",
+                Service::Systemd,
+                &[(DEFAULT, ON), (SCRIPT, "")],
+                false,
+            ),
+            (
+                "it reads another file",
+                Service::Openrc,
+                &[(DEFAULT, ON)],
+                true,
+            ),
+        ];
+        for (why, service, files, expected) in table {
+            let top = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = top.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            let kept = keeps_host(&Tree::at(top.path()), service);
+            assert_eq!(kept.is_ok(), expected, "{why}: {kept:?}");
+        }
+    }
 
     #[test]
     fn assignment_that_needs_the_shell_is_ignored() {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::command::Commands;
 use super::layout::{FIRST, HOME, RUN};
-use super::record::{Record, Undo, restore};
-use super::service::{Service, TIMER};
-use super::step::Step;
+use super::record::{Record, Undo, list, restore, root};
+use super::service::{Service, TIMER, UNHOOKED};
+use super::step::{Owner, Step};
+use crate::base;
 use crate::base::clock::pause;
 use crate::config::Setup;
 use crate::install::layout::PROGRAM;
@@ -174,7 +175,8 @@ impl Host {
         // From here on, signals stay pending until a step has ended.
         let signals = Signals::take();
         let was_running = self.is_running();
-        let stops = was_running && Host::stops(steps, self.is_other(first.as_ref()));
+        let is_other = self.is_other(first.as_ref());
+        let stops = was_running && Host::stops(steps, is_other);
         let traces = self.service.traces();
         let now = Record::of(&self.tree, steps, traces, was_running);
         let home = match first {
@@ -190,22 +192,25 @@ impl Host {
                 RUN
             }
         };
-        if let Err(why) = now.save(&self.tree, home) {
+        let saved = self.hold().and_then(|()| now.save(&self.tree, home));
+        if let Err(why) = saved {
             drop(self.forget(home));
             return Err(why.into());
         }
-        let done = self.take(steps, &signals, stops, starts || was_running);
+        let done = self.take(
+            steps,
+            &signals,
+            stops.then_some(is_other),
+            starts || was_running,
+        );
         let Err(why) = done else {
-            return match home {
-                RUN => Ok(self.forget(RUN)?),
-                _ => Ok(()),
-            };
+            return Ok(self.forget(RUN)?);
         };
         let is_of_program =
             !signals.is_told_to_stop() && steps.iter().all(|step| step.is_done(&self.tree));
         say("it does not work; what was done is undone")?;
         // The service manager may be about to restart it, or may not have the service at all.
-        drop(self.stop());
+        drop(self.stop(is_other));
         let mut failed = restore(
             &now.undo(&self.tree, home, Undo::Back),
             &self.tree,
@@ -223,15 +228,16 @@ impl Host {
         Err(Failed { why, is_of_program })
     }
 
-    pub(super) fn take(
+    /// Takes the steps. `stops`: whether the agent is stopped before, and whether it is another one.
+    fn take(
         &self,
         steps: &[Step],
         signals: &Signals,
-        stops: bool,
+        stops: Option<bool>,
         starts: bool,
     ) -> Result<(), String> {
-        if stops && self.is_live() {
-            self.stop()?;
+        if let Some(is_other) = stops {
+            self.stop(is_other)?;
         }
         for step in steps {
             if signals.is_told_to_stop() {
@@ -280,11 +286,49 @@ impl Host {
         Err("the agent does not stay up".to_owned())
     }
 
+    /// Keeps the hooks of `install`'s unit and scripts from retiring the host, until
+    /// [`Host::forget`] removes the record of the run.
+    pub(super) fn hold(&self) -> Result<(), String> {
+        let held = self.tree.write(&list(RUN), b"", root(0o600));
+        held.map_err(|error| base::report(&error))
+    }
+
+    /// The step that keeps the hooks of another agent's unit from retiring the host; `None` if no
+    /// unit is stopped.
+    pub(super) fn unhook(&self) -> Option<Step> {
+        let content = b"[Service]\nExecStopPost=\n".into();
+        let step = Step::File(UNHOOKED.1.to_owned(), content, 0o644, Owner::Root);
+        (self.service == Service::Systemd && self.is_live()).then_some(step)
+    }
+
     /// Stops the agent's service. Fails if the program still runs afterwards.
-    pub(super) fn stop(&self) -> Result<(), String> {
+    ///
+    /// With `is_other`, without the hooks of the unit. The service manager must read its files
+    /// again afterwards.
+    pub(super) fn stop(&self, is_other: bool) -> Result<(), String> {
         if !self.is_live() {
             return Ok(());
         }
+        let Some(step) = self.unhook().filter(|_| is_other) else {
+            return self.end();
+        };
+        say(&step.to_string())?;
+        let unhooked = step.take(&self.tree, &self.commands);
+        let stopped = unhooked
+            .and_then(|()| {
+                self.after(None)
+                    .iter()
+                    .try_for_each(|words| self.run(words))
+            })
+            .and_then(|()| self.end());
+        let (directory, file) = UNHOOKED;
+        let steps = [file, directory].map(|path| Step::Remove(path.to_owned()));
+        let failed = restore(&steps, &self.tree, &self.commands).pop();
+        stopped.and(failed.map_or(Ok(()), Err))
+    }
+
+    /// Has the service manager stop the agent, and waits for its end.
+    fn end(&self) -> Result<(), String> {
         let stopped = self.run(&self.service.command("stop"));
         let mut looks = STOP_LOOKS;
         while stopped.is_ok() && looks > 0 && self.is_running() {
@@ -308,7 +352,7 @@ impl Host {
 
     /// Removes a record.
     pub(super) fn forget(&self, home: &str) -> Result<(), String> {
-        let list = format!("{home}.list");
+        let list = list(home);
         let paths: &[&str] = match home {
             FIRST => &[HOME],
             _ => &[home, &list],

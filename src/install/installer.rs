@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::layout::{FIRST, HOME};
+use super::layout::{FIRST, HOME, RUN};
 use super::record::{Record, Undo};
 use super::service::{OF_TIMER, Service};
 use super::step::{Step, host_id};
@@ -20,6 +20,10 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
     let first = Record::load(&host.tree, FIRST)?;
     let warning = super::package::warning(&host)?;
     let is_other = host.is_other(first.as_ref());
+    let stops = is_other && host.is_running();
+    if stops && host.is_live() {
+        super::environment::keeps_host(&host.tree, host.service)?;
+    }
     let plan::Plan { mut steps, left } = super::plan::install(&host, setup, !is_other)?;
     steps.retain(|step| !step.is_done(&host.tree));
     for line in left.iter().chain(&warning) {
@@ -30,6 +34,9 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
         return say("everything is in its place");
     }
     if setup.dry_run {
+        if let Some(step) = host.unhook().filter(|_| stops) {
+            say(&step.to_string())?;
+        }
         let before = host.before(host.is_running() && Host::stops(&steps, is_other));
         return host.rehearse(&before, &steps, &host.after(Some("restart")));
     }
@@ -78,18 +85,27 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         steps
     };
     let id_path = super::layout::id(host.service.state());
-    let id = host_id(&host.tree, &id_path)
-        .ok()
-        .flatten()
-        .filter(|_| !is_given_back);
+    let id = || {
+        let id = host_id(&host.tree, &id_path).ok().flatten();
+        id.filter(|_| !is_given_back)
+    };
     let start = (is_given_back && first.was_running).then_some("start");
     if setup.dry_run {
         let mut before = host.before(true);
         before.extend(host.timer());
         host.rehearse(&before, &steps(), &host.after(start))?;
-        return id.map_or(Ok(()), |id| say(&still_there(&id)));
+        return id().map_or(Ok(()), |id| say(&still_there(&id)));
     }
-    host.stop()?;
+    if is_given_back {
+        host.hold()?;
+    }
+    let stopped = host.stop(false);
+    if is_given_back {
+        host.forget(RUN)?;
+    }
+    stopped?;
+    // With AUTO_RETIREMENT, the stop has retired the host.
+    let id = id();
     if let Some(words) = host.timer() {
         host.run(&words)?;
     }

@@ -317,7 +317,8 @@ pub(super) fn restore(steps: &[Step], tree: &Tree, commands: &Commands) -> Vec<S
     errors
 }
 
-fn list(home: &str) -> String {
+/// The path of the record in `home`.
+pub(super) fn list(home: &str) -> String {
     format!("{home}.list")
 }
 

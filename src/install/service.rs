@@ -39,6 +39,13 @@ pub(super) const OF_TIMER: [&str; 3] = [
     TIMER,
 ];
 
+/// The directory and the file of the drop-in below which another agent's unit is stopped, until the
+/// next boot at most. By its name, it comes after all others.
+pub(super) const UNHOOKED: (&str, &str) = (
+    "/run/systemd/system/mackerel-agent.service.d",
+    "/run/systemd/system/mackerel-agent.service.d/zz-install.conf",
+);
+
 /// A file of a service: path, content packed by [`packed_file`], mode.
 pub(super) type Part = (&'static str, &'static [u8], u32);
 
