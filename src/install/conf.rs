@@ -3,8 +3,10 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::environment;
 use super::layout::WRITTEN;
 use super::reach::{DIRECTORY, Named};
+use super::service::Service;
 use super::step::{Owner, Step};
 use crate::base;
 use crate::base::packed::{packed_file, unpack};
@@ -40,8 +42,9 @@ pub(super) struct Conf {
 
 /// Decides what is done with the configuration of this tree.
 ///
-/// Fails if it is invalid, and if neither it nor any other source has an API key.
-pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
+/// Fails if it is invalid, and if an API key is needed, and neither it nor any other source, such as
+/// the files of the service, has one.
+pub(super) fn plan(tree: &Tree, setup: &Setup, service: Service) -> Result<Conf, String> {
     let given = key::given(setup.apikey_file.as_deref(), |name| env::var_os(name))
         .map_err(|error| base::report(&error))?;
     // Also writes a copy that only root can read. By it, an edited configuration is recognised
@@ -63,7 +66,12 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
         )
     };
     if tree.there(CONFFILE) == There::Nothing {
-        let text = opening(&given.ok_or_else(no_key)?, "") + &unpack(SAMPLE);
+        let opening = match given {
+            Some(key) => opening(&key, ""),
+            None if environment::has_key(tree, service) => String::new(),
+            None => return Err(no_key()),
+        };
+        let text = opening + &unpack(SAMPLE);
         return Ok(Conf {
             steps: file(text.into_bytes()),
             has_plugins: false,
@@ -79,10 +87,10 @@ pub(super) fn plan(tree: &Tree, setup: &Setup) -> Result<Conf, String> {
     } = loaded(tree)?;
     let mut left = open_to_others(tree, &included);
     let is_roots = left.is_empty();
-    let steps = match (
-        !config.apikey.is_empty() || config.apikey_file.is_some(),
-        given,
-    ) {
+    let has_key = !config.apikey.is_empty() || config.apikey_file.is_some();
+    let needs_none =
+        || config.clone().require_apikey().is_ok() || environment::has_key(tree, service);
+    let steps = match (has_key || (given.is_none() && needs_none()), given) {
         (true, _) if tree.is_fixed(CONFFILE) => {
             vec![Step::Own(CONFFILE.to_owned(), MODE, Owner::Group)]
         }

@@ -25,6 +25,8 @@ const RETIREMENT: &str = "AUTO_RETIREMENT";
 /// The variable with the directory in which plugins keep files.
 const WORK: &str = "MACKEREL_PLUGIN_WORKDIR";
 
+/// The variable with the path of a file that has the API key.
+const APIKEY_FILE: &str = "MACKEREL_APIKEY_FILE";
 /// The file from which systemd gives the service its key. Root alone can read it.
 const STORED_KEY: &str = "/etc/credstore/mackerel-agent.apikey";
 
@@ -73,6 +75,13 @@ pub(crate) fn service_flags() -> Vec<OsString> {
 pub(super) fn state(host: &Host) -> String {
     let root = variable(&host.tree, host.service, ROOT);
     root.unwrap_or_else(|| host.service.state().to_owned())
+}
+
+/// Whether the service has an API key that is not in its configuration.
+pub(super) fn has_key(tree: &Tree, service: Service) -> bool {
+    let is_set = |name: &&str| variable(tree, service, name).is_some_and(|key| !key.is_empty());
+    (service == Service::Systemd && tree.has(STORED_KEY))
+        || [APIKEY, APIKEY_FILE].iter().any(is_set)
 }
 
 /// Fails if the service's script retires the host when it stops another agent, which has such a

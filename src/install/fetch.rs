@@ -17,13 +17,19 @@ pub(super) const SOON: Duration = Duration::from_secs(30);
 const SIZE: u64 = 6 << 20;
 
 /// The content of the file `name` of the release at `source`, a directory or a URL. `limit` applies
-/// to each request.
-pub(super) fn fetch(source: &str, name: &str, limit: Duration) -> Result<Vec<u8>, String> {
+/// to each request, which goes through the proxy of `config`, and trusts its `ca_file`.
+pub(super) fn fetch(
+    source: &str,
+    name: &str,
+    limit: Duration,
+    config: &Config,
+) -> Result<Vec<u8>, String> {
     if !source.contains("://") {
         return file::read(&Path::new(source).join(name)).map_err(|error| base::report(&error));
     }
     let fetch = Fetcher {
-        proxy: &proxies(&Config::default()),
+        proxy: &proxies(config),
+        ca_file: config.ca_file.as_ref().map(|file| &*file.path),
         limit,
         size: SIZE,
         login: None,

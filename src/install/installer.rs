@@ -52,6 +52,7 @@ pub(crate) fn install(setup: &Setup) -> Result<(), String> {
 /// Undoes what [`install`] did. Returns the text for the user on failure.
 pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     let host = Host::of(setup)?;
+    super::package::warning(&host)?;
     let Some(first) = Record::load(&host.tree, FIRST)? else {
         return Err(format!(
             "there is no {FIRST}.list: this host's agent is not one of mackerel-agent install; \

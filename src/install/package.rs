@@ -34,7 +34,7 @@ pub(super) fn warning(host: &Host) -> Result<Option<String>, String> {
         if name == OURS {
             return Err(format!(
                 "the package {name} has installed this host's agent: upgrade it as a package, or \
-                 remove it first"
+                 remove the package first"
             ));
         }
         if !name.is_empty() {

@@ -28,7 +28,7 @@ pub(super) struct Plan {
 pub(super) fn install(host: &Host, setup: &Setup, is_ours: bool) -> Result<Plan, String> {
     let tree = &host.tree;
     let own = Executable::own().map_err(|error| format!("cannot find this program: {error}"))?;
-    let conf = conf::plan(tree, setup)?;
+    let conf = conf::plan(tree, setup, host.service)?;
     let as_root = host.service.as_root();
     let is_as_root = setup.as_root.unwrap_or_else(|| {
         tree.has(as_root.0) || (!is_ours && tree.has(PROGRAM) && conf.has_plugins)

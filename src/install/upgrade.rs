@@ -21,8 +21,8 @@ use crate::base;
 use crate::base::clock::{Clock, HostClock, Unix, pause};
 use crate::base::program;
 use crate::base::text::fnv1a;
-use crate::config::Setup;
 use crate::config::duration::minutes;
+use crate::config::{Config, Setup};
 use crate::parse::manifest::{self, Manifest, Version, hex};
 use crate::sys::digest::{hex_of, is_sha256};
 use crate::sys::file;
@@ -100,6 +100,7 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
         .ok_or("no address of releases is built in: name a directory or a URL with -from")?;
     let spread = spread(setup.spread.as_deref())?;
     let host = Host::of(setup)?;
+    super::package::warning(&host)?;
     let recorded = || {
         Record::load(&host.tree, FIRST)?.ok_or_else(|| {
             format!(
@@ -188,7 +189,10 @@ fn look(
     failures: &Failures,
 ) -> Result<Look, Failure> {
     let installed = version_of(host, PROGRAM)?;
-    let file = fetch(source, MANIFEST, SOON)?;
+    let loaded = super::conf::loaded(&host.tree);
+    let default = Config::default();
+    let config = loaded.as_ref().map_or(&default, |loaded| &loaded.config);
+    let file = fetch(source, MANIFEST, SOON, config)?;
     let text = String::from_utf8_lossy(&file);
     let manifest = manifest::parse(&text).map_err(|error| base::report(&error))?;
     if !verify(key, manifest.signed.as_bytes(), &manifest.signature) {
@@ -223,13 +227,13 @@ fn look(
     }
     // With a mistake in it, neither program starts. A file that the sandbox of the upgrade's unit
     // keeps from this process may be readable for the agent.
-    if let Err(why) = super::conf::loaded(&host.tree)
+    if let Err(why) = &loaded
         && !why.contains("(os error ")
     {
-        return Err(why.into());
+        return Err(why.clone().into());
     }
     say(&format!("upgrade {installed} to {version}"))?;
-    let program = fetch(source, &name, SLOW)?;
+    let program = fetch(source, &name, SLOW, config)?;
     if !is_sha256(&digest, &program) {
         return Err(of_source(format!(
             "{name} is not the file of the manifest: its SHA-256 is another"

@@ -86,6 +86,7 @@ impl Hub {
     pub(super) fn latest(&self, repository: &str) -> Result<String, Fault> {
         // Costs nothing of what the API allows.
         let heads = Fetcher {
+            ca_file: None,
             until: Some(TAG),
             ..self.fetcher(SOON, 0)
         };
@@ -150,6 +151,7 @@ impl Hub {
     fn release(&self, repository: &str, which: &str) -> Result<Json, Fault> {
         let base = Url::parse(&self.api).map_or_else(|_| String::new(), |url| url.base());
         let fetcher = Fetcher {
+            ca_file: None,
             login: (!self.login.is_empty()).then_some((&base, &self.login)),
             ..self.fetcher(SOON, TEXT)
         };
@@ -173,6 +175,7 @@ impl Hub {
     #[inline(never)]
     fn fetcher(&self, limit: Duration, size: u64) -> Fetcher<'_> {
         Fetcher {
+            ca_file: None,
             proxy: &self.proxy,
             limit,
             size,

@@ -1,5 +1,6 @@
 //! Downloads that follow redirects, each from the server of its URL.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::download::Download;
@@ -16,6 +17,8 @@ const REDIRECTS: u32 = 5;
 #[derive(Clone, Copy)]
 pub(crate) struct Fetcher<'a> {
     pub(crate) proxy: &'a Rules,
+    /// More certificates that are trusted.
+    pub(crate) ca_file: Option<&'a Path>,
     /// Time limit of each request.
     pub(crate) limit: Duration,
     /// Number of bytes that are read of a file. The rest is left.
@@ -91,7 +94,7 @@ impl Fetcher<'_> {
             revision: program::REVISION.to_owned(),
             keep_alive: false,
             proxy: self.proxy.clone(),
-            ca_file: None,
+            ca_file: self.ca_file.map(Path::to_owned),
             limit: self.limit,
         }
     }
@@ -114,6 +117,7 @@ mod tests {
     fn fetch_says_what_is_wrong_with_a_url() {
         let fetch = Fetcher {
             proxy: &Rules::default(),
+            ca_file: None,
             limit: Duration::from_secs(1),
             size: 0,
             login: None,

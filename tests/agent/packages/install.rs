@@ -477,6 +477,24 @@ fn the_key_comes_from_the_environment_as_well() {
 }
 
 #[test]
+fn install_needs_no_key_that_the_agent_does_not_need() {
+    // (file, content, beginning of the configuration afterwards)
+    let table = [
+        ("etc/credstore/mackerel-agent.apikey", "k", "# "),
+        ("etc/default/mackerel-agent", "MACKEREL_APIKEY=k", "# "),
+        (CONF, "listen = '127.0.0.1:9100'\n", "listen"),
+        (CONF, "mackerel = false\n", "mackerel"),
+    ];
+    for (file, content, expected) in table {
+        let sandbox = host("bin/systemctl");
+        sandbox.write(&format!("host/{file}"), content);
+        said(&sandbox, "install", &[]);
+        let conf = sandbox.content(&format!("host/{CONF}"));
+        assert!(conf.starts_with(expected), "{file}: {conf}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_changes_nothing() {
     // (files, flags, expected message)
     type Files = &'static [(&'static str, &'static str)];

@@ -98,6 +98,24 @@ fn a_release_is_fetched_by_tls_and_through_redirections() {
     }
 }
 
+/// As a host has it whose releases are reached through a proxy that inspects TLS.
+#[test]
+fn a_release_is_fetched_with_the_authorities_of_the_configuration() {
+    only_if!(
+        !is_emulated(),
+        "the program is asked for its version, which needs the emulator"
+    );
+    let mut servers = Servers::start();
+    servers.sandbox.env("SSL_CERT_FILE", "");
+    let ca = servers.sandbox.path("ca.pem");
+    let conf = "host/etc/mackerel-agent/mackerel-agent.conf";
+    let text = servers.sandbox.content(conf);
+    let text = format!("ca_file = '{}'\n{text}", ca.display());
+    servers.sandbox.write(conf, &text);
+    let finished = servers.upgrade(NEWER, &Servers::serve);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
 /// The version of a release, the fault of its servers, and the expected message.
 ///
 /// Of the rules for one file the first one is used.
