@@ -174,6 +174,12 @@ fn actions_may_overlap_up_to_a_number() {
         works[..],
         [(_, Work::Check { may_act: true, .. })]
     ));
+    schedule.entry_of(id).unwrap().has_ended(true);
+    let lines = log::lines_of(|| drop(schedule.take_due(moment(3_660))));
+    assert!(
+        lines.is_empty(),
+        "the others have run ever since: {lines:?}"
+    );
 }
 
 #[test]

@@ -72,18 +72,18 @@ fn outage_longer_than_a_day_is_logged_when_it_begins_when_something_is_lost_and_
 
 #[test]
 fn outage_in_which_the_spool_is_full_is_logged_in_the_same_way() {
-    let down = |call: &Call| (call.at < 60 || call.at >= END).then_some(200);
+    let down = |call: &Call| (call.at < 60 || call.at >= 3 * HOUR).then_some(200);
     let mut rig = Rig::new(true, down);
     rig.poster.fit(1 << 20);
-    let mut rig = rig.minutes(0, HOURS * 60 + 5);
+    let mut rig = rig.minutes(0, 3 * 60 + 5);
     for (_, order) in &mut rig.orders {
         if let PosterCommand::Round(_, _, values) = order {
             let mut many = Values::default();
-            (0..200).for_each(|at| many.put(format!("custom.{at}"), 1.0));
+            (0..1_000).for_each(|at| many.put(format!("custom.{at}"), 1.0));
             *values = many.into();
         }
     }
-    let found = lines_of(|| drop(rig.run_until(END + 600)));
+    let found = lines_of(|| drop(rig.run_until(3 * HOUR + 600)));
     let expected = [
         "; the values are kept",
         "ERROR rounds of values lost: 1; the oldest make room for the newest; the sum",
