@@ -17,10 +17,16 @@ const MODE: u32 = 0o600;
 /// Bytes that are read of a file of the kernel.
 const MOST: u64 = 1 << 20;
 
+/// Attempts to lock a file that another agent removes at the same time.
+pub(super) const ATTEMPTS: usize = 3;
+
 /// A lock held until it is dropped or the process ends.
+#[derive(Default)]
 pub(crate) struct RootLock {
     /// `None` if nothing can be locked.
     _locked: Option<File>,
+    /// The file that is removed in the end.
+    path: Option<PathBuf>,
 }
 
 /// Another agent holds the lock on the directory.
@@ -28,26 +34,52 @@ pub(crate) struct RootLock {
 pub(crate) struct Taken(PathBuf);
 
 impl RootLock {
-    /// Locks the file `lock` in the directory, which is created if it is missing. The directory
+    /// Locks the file `lock` in the directory, which exists as long as the agent runs. The directory
     /// itself is locked if that is not possible, as on a file system that is read-only. One that
     /// does not exist or cannot be locked counts as free.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
-        let Ok(file) = file(root).or_else(|_| directory(root)) else {
-            return Ok(RootLock { _locked: None });
-        };
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Taken(root.to_owned())),
-            Err(TryLockError::Error(_)) | Ok(()) => Ok(RootLock {
-                _locked: Some(file),
-            }),
+        let path = root.join(NAME);
+        for _ in 0..ATTEMPTS {
+            let (found, path) = match file(&path) {
+                Ok(file) => (Ok(file), Some(&path)),
+                Err(_) => (directory(root), None),
+            };
+            let Ok(file) = found else {
+                return Ok(RootLock::default());
+            };
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            if path.is_none_or(|path| is_at(&file, path)) {
+                return Ok(RootLock {
+                    _locked: Some(file),
+                    path: path.cloned(),
+                });
+            }
+        }
+        Err(Taken(root.to_owned()))
+    }
+}
+
+impl Drop for RootLock {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // If that fails, the next agent locks the same file.
+            drop(fs::remove_file(path));
         }
     }
 }
 
-fn file(root: &Path) -> io::Result<File> {
+/// Whether the file is the one at this path: an agent that ended meanwhile may have removed it.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let found = (file.metadata(), fs::symlink_metadata(path));
+    matches!(found, (Ok(file), Ok(there)) if file.ino() == there.ino())
+}
+
+fn file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(MODE);
-    let file = nofollow::open(&root.join(NAME), &mut options)?;
+    let file = nofollow::open(path, &mut options)?;
     if file.metadata()?.mode() & 0o777 != MODE {
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
@@ -110,8 +142,8 @@ mod tests {
             )
         );
         drop(first);
-        RootLock::claim(dir.path()).unwrap();
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        drop(RootLock::claim(dir.path()).unwrap());
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
     }
 
     /// Other users of the host can open the directory, and so lock it.

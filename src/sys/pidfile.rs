@@ -7,14 +7,13 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, error, fmt, process};
 
+use super::lock::{ATTEMPTS, is_at};
 use super::nofollow;
 use super::root::FileError;
 use crate::sys::log;
 
 /// Maximum number of bytes read. A process id has at most 10.
 const LIMIT: usize = 64;
-/// Attempts to lock a file that another agent removes at the same time.
-const ATTEMPTS: usize = 3;
 
 /// The pid file of this process: locked while the process runs, removed on drop.
 pub(crate) struct PidFile {
@@ -93,9 +92,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             Err(_) => return Ok(Some(file)),
             Ok(()) => {}
         }
-        // An agent that ended meanwhile may have removed the file that was opened.
-        let inode = file.metadata()?.ino();
-        if fs::symlink_metadata(path).is_ok_and(|there| there.ino() == inode) {
+        if is_at(&file, path) {
             return Ok(Some(file));
         }
     }
