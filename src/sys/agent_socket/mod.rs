@@ -12,7 +12,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,9 +100,7 @@ fn bind_file(root: &Path) -> io::Result<UnixListener> {
 ///
 /// Fails if it is no socket with one name: others may have put a link or a file in its place.
 pub(super) fn set_mode(path: &Path) -> io::Result<()> {
-    let mut options = File::options();
-    let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    let socket = options.read(true).custom_flags(flags).open(path)?;
+    let socket = own(path, libc::O_PATH | libc::O_NOFOLLOW)?;
     let found = socket.metadata()?;
     if !found.file_type().is_socket() || found.nlink() != 1 {
         return Err(io::Error::other("others have replaced the socket"));
