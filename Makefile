@@ -9,15 +9,15 @@ TARGETS := $(shell awk '$$1 !~ /[^a-z0-9]/ && $$7 == "ci" { print $$1 }' cross/t
 # organizations) and what shows the agent (status, diagnose, live, logs, top) were to cost 95,000 of
 # amd64 and 85,000 of the others, applets, plugin-install and wrap 150,000 and 135,000: 1,705,000,
 # 1,429,000, 1,230,000 and 1,305,000 with what there was before.
-LIMIT_amd64 := 1772000
-LIMIT_arm64 := 1519000
-LIMIT_armv7 := 1288000
-LIMIT_armv6 := 1372000
+LIMIT_amd64 := 1783000
+LIMIT_arm64 := 1529000
+LIMIT_armv7 := 1297000
+LIMIT_armv6 := 1381000
 # These have no aim of their own: what there was, rounded up by 2,000.
-LIMIT_riscv64 := 1514000
-LIMIT_386 := 1834000
-LIMIT_s390x := 2023000
-LIMIT_ppc64le := 2238000
+LIMIT_riscv64 := 1523000
+LIMIT_386 := 1847000
+LIMIT_s390x := 2040000
+LIMIT_ppc64le := 2255000
 AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
