@@ -10,10 +10,11 @@ use super::service::Service;
 use super::step::{Owner, Step};
 use crate::base;
 use crate::base::packed::{packed_file, unpack};
-use crate::config::{CONFFILE, Config, Setup, opening};
+use crate::config::{CONFFILE, Config, NamedFile, Setup, opening};
 use crate::settings::key;
 use crate::settings::load::{Beside, Loaded, load};
 use crate::settings::opening::with_key;
+use crate::sys::file;
 use crate::sys::log::escaped;
 use crate::sys::tree::{There, Tree};
 
@@ -122,6 +123,23 @@ pub(super) fn loaded(tree: &Tree) -> Result<Loaded, String> {
     };
     let loaded = load(&tree.path(CONFFILE), &beside).checked();
     loaded.map_err(|error| error.to_string())
+}
+
+/// The configuration by which root connects to servers: what was loaded, if root alone can have
+/// written all of it, else the defaults. A `ca_file` that this process cannot read is left out: the
+/// sandbox of the upgrade's unit may hide it.
+pub(super) fn of_root(tree: &Tree, loaded: Loaded) -> Config {
+    let Loaded {
+        mut config,
+        included,
+        ..
+    } = loaded;
+    if !open_to_others(tree, &included).is_empty() {
+        return Config::default();
+    }
+    let is_readable = |named: &NamedFile| file::read(&named.path).is_ok();
+    config.ca_file = config.ca_file.filter(is_readable);
+    config
 }
 
 /// A line about each file of the configuration that users other than root may write.

@@ -189,10 +189,11 @@ fn look(
     failures: &Failures,
 ) -> Result<Look, Failure> {
     let installed = version_of(host, PROGRAM)?;
-    let loaded = super::conf::loaded(&host.tree);
-    let default = Config::default();
-    let config = loaded.as_ref().map_or(&default, |loaded| &loaded.config);
-    let file = fetch(source, MANIFEST, SOON, config)?;
+    let (config, mistake) = match super::conf::loaded(&host.tree) {
+        Ok(loaded) => (super::conf::of_root(&host.tree, loaded), None),
+        Err(why) => (Config::default(), Some(why)),
+    };
+    let file = fetch(source, MANIFEST, SOON, &config)?;
     let text = String::from_utf8_lossy(&file);
     let manifest = manifest::parse(&text).map_err(|error| base::report(&error))?;
     if !verify(key, manifest.signed.as_bytes(), &manifest.signature) {
@@ -227,13 +228,13 @@ fn look(
     }
     // With a mistake in it, neither program starts. A file that the sandbox of the upgrade's unit
     // keeps from this process may be readable for the agent.
-    if let Err(why) = &loaded
+    if let Some(why) = mistake
         && !why.contains("(os error ")
     {
-        return Err(why.clone().into());
+        return Err(why.into());
     }
     say(&format!("upgrade {installed} to {version}"))?;
-    let program = fetch(source, &name, SLOW, config)?;
+    let program = fetch(source, &name, SLOW, &config)?;
     if !is_sha256(&digest, &program) {
         return Err(of_source(format!(
             "{name} is not the file of the manifest: its SHA-256 is another"
