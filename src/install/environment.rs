@@ -80,7 +80,9 @@ pub(super) fn state(host: &Host) -> String {
 /// Whether the service has an API key that is not in its configuration.
 pub(super) fn has_key(tree: &Tree, service: Service) -> bool {
     let is_set = |name: &&str| variable(tree, service, name).is_some_and(|key| !key.is_empty());
-    (service == Service::Systemd && tree.has(STORED_KEY))
+    // An empty credential counts as none.
+    let stored = || tree.read(STORED_KEY).ok().flatten().unwrap_or_default();
+    (service == Service::Systemd && !stored().trim_ascii().is_empty())
         || [APIKEY, APIKEY_FILE].iter().any(is_set)
 }
 

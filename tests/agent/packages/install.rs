@@ -498,8 +498,16 @@ fn install_needs_no_key_that_the_agent_does_not_need() {
 fn what_cannot_be_done_changes_nothing() {
     // (files, flags, expected message)
     type Files = &'static [(&'static str, &'static str)];
-    let table: [(Files, &[&str], &str); 5] = [
+    let table: [(Files, &[&str], &str); 6] = [
         (&[("bin/systemctl", "")], &[], "there is no API key: "),
+        (
+            &[
+                ("bin/systemctl", ""),
+                ("etc/credstore/mackerel-agent.apikey", "\n"),
+            ],
+            &[],
+            "there is no API key: ",
+        ),
         (&[], &[], "there is neither systemd nor OpenRC"),
         (
             &[("bin/systemctl", ""), (CONF, "verbose = 1\napikey = 'k'")],
