@@ -224,7 +224,7 @@ impl PluginSchedule {
             works.extend(entry.start(work));
             if !may_act && !std::mem::replace(&mut entry.is_crowded, true) {
                 log::warn!(
-                    "plugin.{}.{}: {ACTIONS} of its actions are still running; until one ends there is none",
+                    "plugin.{}.{}: {ACTIONS} of its actions are still running; no other is started until one ends",
                     entry.kind.word(),
                     entry.name
                 );

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::nofollow;
 use crate::parse::locks::holders;
 
-/// The file that is locked. Whoever can open a file can lock it, so that only its owner may.
+/// The file that is locked. A process that can open a file can lock it. So only the owner of this
+/// one may open it.
 const NAME: &str = "lock";
 const MODE: u32 = 0o600;
 /// Bytes that are read of a file of the kernel.

@@ -68,8 +68,8 @@ type Answers = Vec<Answer>;
 type Ask = dyn Fn(&Point) -> Answer + Send + Sync;
 /// Waits for answers while the thread makes progress, which is the second argument.
 type Wait = dyn Fn(&Receiver<Answers>, &AtomicUsize) -> Option<Answers> + Send;
-/// The paths that hang, shared by all users of the same filesystems. Each of them removes what
-/// answers again, whoever found it: the one that did may ask no more.
+/// The paths that hang, shared by all users of the same filesystems. Each user removes the paths that
+/// answer again, also those that another user has found, which may not ask any more.
 type Hanging = Arc<Mutex<Vec<Stuck>>>;
 
 /// Asks filesystems for their size. Keeps which of them hang and which fail, and logs the begin and
