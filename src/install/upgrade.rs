@@ -100,8 +100,8 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
         .ok_or("no address of releases is built in: name a directory or a URL with -from")?;
     let spread = spread(setup.spread.as_deref())?;
     let host = Host::of(setup)?;
-    super::package::warning(&host)?;
     let recorded = || {
+        super::package::warning(&host)?;
         Record::load(&host.tree, FIRST)?.ok_or_else(|| {
             format!(
                 "there is no {FIRST}.list: this host's agent is not one of mackerel-agent install; \
@@ -119,7 +119,7 @@ pub(crate) fn upgrade(setup: &Setup, send: Send) -> Result<(), String> {
         ))?;
         if !setup.dry_run {
             pause(delay);
-            // Somebody may have run `install` or `uninstall` meanwhile.
+            // Somebody may have run `install` or `uninstall` meanwhile, or installed the package.
             first = recorded()?;
         }
     }

@@ -156,6 +156,9 @@ fn every_service_manager_gets_its_files_and_is_rid_of_them_again() {
         let passwd = sandbox.content("host/etc/passwd");
         assert!(passwd.contains("\nmackerel-agent:*:999:999:"), "{passwd}");
 
+        // By it, the hooks of the service would no longer retire the host.
+        assert!(!path("usr/lib/mackerel-agent/run.list").exists());
+
         // The second run changes nothing and needs no key.
         let installed = everything(&sandbox);
         assert_eq!(
