@@ -6,7 +6,7 @@
 //! twice the time and some 30 kB. Nor is posix_spawn(3): musl holds a lock until the program runs,
 //! so that one program on a file system that hangs would keep all others from being started.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::io::{self, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -31,6 +31,9 @@ const DEFAULT_IN_FOREGROUND: &[c_int] = DEFAULT.split_at(2).0;
 const NULL: &CStr = c"/dev/null";
 /// Bytes of stack of a child until its program runs.
 const STACK: usize = 16 << 10;
+/// Descriptors below this number are closed one by one where the kernel, older than 5.9, has no
+/// close_range(2): as many as a process may open unless it is allowed more.
+const CLOSED_SINGLY: c_uint = 1024;
 
 /// A started process, and the reading ends of its stdout and stderr.
 pub(super) struct Spawned {
@@ -49,7 +52,8 @@ pub(super) enum Place {
 }
 
 /// Starts `program`, as the user `account` if there is one, which is in the background. The process
-/// writes into two pipes, inherits no other file that the agent has opened, and blocks no signal.
+/// writes into two pipes and blocks no signal. It inherits no other file that the agent has opened,
+/// and in the background no other file at all.
 pub(super) fn spawn(
     program: &CStr,
     argv: &[CString],
@@ -188,6 +192,14 @@ impl Child<'_> {
         unsafe { libc::_exit(127) }
     }
 
+    /// Closes what another thread of the agent has opened, such as the pipes of a process that it
+    /// starts meanwhile: execve(2) may hang, and would keep them open, and so their readers waiting.
+    fn close_others(&self) {
+        let failure = self.failure.cast_unsigned();
+        close(libc::STDERR_FILENO.cast_unsigned() + 1, failure);
+        close(failure + 1, c_uint::MAX);
+    }
+
     /// Executes the program, as the other user if there is one. Returns only on failure, with the
     /// reason in errno.
     fn become_program(&self) {
@@ -223,6 +235,9 @@ impl Child<'_> {
         if is_background && unsafe { libc::setsid() } == -1 {
             return;
         }
+        if is_background {
+            self.close_others();
+        }
         if self.account.is_none_or(switch_to) {
             let (argv, environment) = (image.argv.as_ptr(), image.environment.as_ptr());
             // SAFETY: all are NUL-terminated strings, in lists that end with a null pointer.
@@ -235,6 +250,18 @@ impl Child<'_> {
 extern "C" fn begin(child: *mut c_void) -> c_int {
     // SAFETY: the pointer is that of a `Child` which outlives this process's use of it.
     unsafe { &*child.cast::<Child<'_>>() }.run()
+}
+
+/// Closes the descriptors from `first` to the one before `end`, if there are any.
+fn close(first: c_uint, end: c_uint) {
+    // SAFETY: close_range takes plain integers; the parent keeps its descriptors.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) };
+    if closed != 0 {
+        for fd in first..end.min(CLOSED_SINGLY) {
+            // SAFETY: as above.
+            unsafe { libc::close(fd.cast_signed()) };
+        }
+    }
 }
 
 /// The result of a call that returns a process id, or -1.

@@ -194,6 +194,18 @@ fn with_a_program_on_a_filesystem_that_hangs() {
     poll_until(limit(20), "a start that hangs", || {
         (fuse.sought() > 0).then_some(())
     });
+    // A pipe of another plugin in it would keep the reader waiting: it has the three files that
+    // each process has, and one to say why it could not become its program.
+    let own = fs::read_link(format!("/proc/{}/exe", agent.pid())).unwrap();
+    poll_until(limit(20), "no file but its own in what hangs", || {
+        let mut starting = children(agent.pid());
+        starting.retain(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|it| it == own));
+        let mut files = starting
+            .iter()
+            .map(|pid| fs::read_dir(format!("/proc/{pid}/fd")));
+        (!starting.is_empty() && files.all(|files| files.is_ok_and(|files| files.count() == 4)))
+            .then_some(())
+    });
     assert_eq!(rig.value(&rig.id, "custom.well.value"), 1.0);
     rig.report("well");
     fuse.wake();
