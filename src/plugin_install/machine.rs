@@ -195,6 +195,7 @@ fn trial_as(program: &Path, users: &[Option<&str>]) -> Result<(), Fault> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
     use crate::parse::elf::sample::{Sample, read_of};
@@ -324,13 +325,19 @@ mod tests {
     }
 
     /// A directory that every user can reach, with a script for each of these lines.
+    #[expect(clippy::disallowed_methods, reason = "a script that is to be tried")]
     fn scripts(lines: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let open = || fs::Permissions::from_mode(0o755);
         fs::set_permissions(&dir, open()).unwrap();
         for (at, line) in lines.iter().enumerate() {
             let path = dir.path().join(at.to_string());
-            fs::write(&path, format!("#!/bin/sh\n{line}\n")).unwrap();
+            let written = path.with_extension("written");
+            fs::write(&written, format!("#!/bin/sh\n{line}\n")).unwrap();
+            // Copied by another process: until its program runs, a child of another test has open
+            // for writing what this process writes, which cannot be executed then.
+            let copied = Command::new("cp").args([&written, &path]).status();
+            assert!(copied.unwrap().success());
             fs::set_permissions(&path, open()).unwrap();
         }
         dir

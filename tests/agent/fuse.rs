@@ -104,10 +104,14 @@ impl Fuse {
                 let word = |at: usize| u32::from_ne_bytes(request[at..at + 4].try_into().unwrap());
                 let id = u64::from_ne_bytes(request[8..16].try_into().unwrap());
                 assert_eq!(word(0) as usize, length);
+                // The lists stay locked until the request is in one of them or answered: `wake`
+                // must find it.
+                let (mut unanswered, mut sought) =
+                    (unanswered.lock().unwrap(), sought.lock().unwrap());
                 match word(4) {
                     INIT => reply(&device, id, 0, &initial()),
-                    STATFS if hangs.load(Ordering::SeqCst) => unanswered.lock().unwrap().push(id),
-                    LOOKUP if hangs.load(Ordering::SeqCst) => sought.lock().unwrap().push(id),
+                    STATFS if hangs.load(Ordering::SeqCst) => unanswered.push(id),
+                    LOOKUP if hangs.load(Ordering::SeqCst) => sought.push(id),
                     LOOKUP => reply(&device, id, -ENOENT, &[]),
                     STATFS => reply(&device, id, 0, &size()),
                     FORGET | INTERRUPT | BATCH_FORGET => {}

@@ -712,15 +712,21 @@ fn repository_starts_the_service_of_alpine() {
 
 #[test]
 fn repository_refuses_a_typed_key_that_would_end_the_string() {
-    let terminal = Path::new("/usr/bin/script");
-    fake_server::require!(terminal.exists(), "no script(1): apt-get install bsdutils");
+    let terminal = "/usr/bin/script";
+    fake_server::require!(
+        Path::new(terminal).exists(),
+        "no script(1): apt-get install bsdutils"
+    );
     let host = Host::new(APT);
     host.programs.make("bin/stty", "exit 0");
     let log = host.programs.path("log");
     let root = host.programs.path("root");
     // script(1) reads what is typed from its input.
-    let mut child = Command::new(terminal)
+    let before = host.everything();
+    let mut child = Command::new("/usr/bin/timeout")
         .args([
+            "60",
+            terminal,
             "-qec",
             &format!("sh {SCRIPT} -repository {URL}"),
             "/dev/null",
@@ -739,7 +745,6 @@ fn repository_refuses_a_typed_key_that_would_end_the_string() {
         .unwrap();
     let typed = b"a\"\\key\n";
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), typed).unwrap();
-    let before = host.everything();
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(1), "{}", said.text);
     let expected = "has characters that no API key has";

@@ -450,15 +450,21 @@ fn sysv_signals_root_only_if_it_is_the_service() {
             drop(fs::remove_file(programs.path("bin").join(name)));
             programs.make(&format!("bin/{name}"), &lines);
         }
-        fs::write(root.join("var/run/mackerel-agent.pid"), "7\n").unwrap();
+        // The script reads the arguments of a process that exists. The signal is sent by `kill` below.
+        let pid = std::process::id();
+        fs::write(root.join("var/run/mackerel-agent.pid"), format!("{pid}\n")).unwrap();
         let text = below(&root, SYSV.0);
         let kill = format!("kill() {{ echo \"root $*\" >>{}; }}", log.display());
         let line = format!("{kill}; set -- reload; {text}");
         let said = programs.run(&["sh", "-c", &line], &[]);
         assert_eq!(said.code, Some(0), "{why}: {}", said.text);
         let log = fs::read_to_string(&log).unwrap();
-        assert_eq!(log.contains("root -HUP 7\n"), is_direct, "{why}: {log}");
-        let asked = log.contains("mackerel-agent -c kill -HUP 7\n");
+        assert_eq!(
+            log.contains(&format!("root -HUP {pid}\n")),
+            is_direct,
+            "{why}: {log}"
+        );
+        let asked = log.contains(&format!("mackerel-agent -c kill -HUP {pid}\n"));
         assert_eq!(asked, !is_direct, "{why}: {log}");
     }
 }

@@ -2,7 +2,6 @@
 //! new one is invalid.
 
 use std::ffi::OsStr;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -182,7 +181,7 @@ fn slow_an_agent_whose_program_is_replaced_ends_if_that_is_wanted() {
     });
     rig.sandbox.copy_program();
     // The agent checks the file every ten seconds.
-    let finished = ends.wait_exit(Duration::from_secs(15));
+    let finished = ends.wait_exit(limit(60));
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stderr.contains("replaced"), "{}", finished.stderr);
     assert!(finished.stderr.contains("interrupt"), "{}", finished.stderr);

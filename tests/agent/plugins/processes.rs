@@ -59,7 +59,7 @@ impl Rig {
     /// Waits for a value of this name of the host with this id.
     #[track_caller]
     fn value(&self, id: &str, name: &str) -> f64 {
-        self.fake_server.wait(limit(15), name, |seen| {
+        self.fake_server.wait(limit(60), name, |seen| {
             let points = seen.model.hosts.get(id)?.series.get(name)?;
             points.values().next_back().copied()
         })
@@ -68,7 +68,7 @@ impl Rig {
     /// Waits for a report of this check and returns it.
     #[track_caller]
     fn report(&self, name: &str) -> Value {
-        self.fake_server.wait(limit(15), name, |seen| {
+        self.fake_server.wait(limit(60), name, |seen| {
             let posts = seen.to("POST", "/api/v0/monitoring/checks/report");
             let mut reports = posts.flat_map(|post| match &post.json()["reports"] {
                 Value::Array(reports) => reports.clone(),
@@ -176,7 +176,7 @@ env = { MACKEREL_PLUGIN_WORKDIR = "@@" }
 #[test]
 fn a_program_on_a_filesystem_that_hangs_delays_no_other() {
     let name = "plugins::processes::with_a_program_on_a_filesystem_that_hangs";
-    run_where_it_may_mount(name, 120);
+    run_where_it_may_mount(name, 300);
 }
 
 #[test]

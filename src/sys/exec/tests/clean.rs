@@ -1,6 +1,6 @@
 //! What a command must not inherit from the agent, and what must not be left after it.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::*;
 
@@ -51,9 +51,9 @@ fn a_command_blocks_no_signal_and_ignores_none_that_counts() {
 fn a_command_inherits_no_file() {
     // Open without CLOEXEC, as if the agent had been started with it.
     let file = fs::File::open("Cargo.toml").unwrap();
-    // SAFETY: dup takes a plain integer.
-    let inherited = unsafe { libc::dup(file.as_raw_fd()) };
-    assert!(inherited > 2);
+    // SAFETY: dup takes a plain integer, and returns a descriptor that nothing else owns.
+    let inherited = unsafe { OwnedFd::from_raw_fd(libc::dup(file.as_raw_fd())) };
+    assert!(inherited.as_raw_fd() > 2);
     let listings = || {
         let (_stop, sign) = stop().unwrap();
         let threads = [0; 4].map(|_| {
@@ -86,7 +86,7 @@ fn a_command_inherits_no_file() {
 }
 
 /// Makes close_range(2) fail in this thread, and in those that it starts, as if the kernel did not
-/// know it. An emulator of a processor knows no such filters: there it changes nothing.
+/// know it.
 fn forbid_close_range() {
     let (load, equal, answer) = (
         libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
@@ -113,13 +113,15 @@ fn forbid_close_range() {
         len: 4,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: the pointers are to a whole program, whose jumps stay in it.
+    let filter = libc::SECCOMP_MODE_FILTER;
+    // SAFETY: the pointers are to a whole program, whose jumps stay in it. No descriptor has the
+    // largest number, so that close_range closes nothing.
     unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
-            &raw const program,
+        libc::prctl(libc::PR_SET_SECCOMP, filter, &raw const program);
+        assert_eq!(
+            libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0),
+            -1
         );
     }
 }
