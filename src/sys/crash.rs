@@ -154,9 +154,11 @@ extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_v
     });
     line.text(": report it with this line\n");
     line.write();
-    // SAFETY: raise has no preconditions. SA_RESETHAND has restored the default action. The signal
-    // is blocked until the handler returns, and the process ends then.
-    unsafe { libc::raise(signal) };
+    // Not raise(3): in a process that shares the agent's memory until its program runs, musl's
+    // would signal the agent.
+    // SAFETY: kill and getpid take plain integers. SA_RESETHAND has restored the default action. The
+    // signal is blocked until the handler returns, and the process ends then.
+    unsafe { libc::kill(libc::getpid(), signal) };
 }
 
 /// What the kernel saves at a signal.

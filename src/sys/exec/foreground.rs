@@ -95,13 +95,14 @@ pub(crate) fn in_foreground<'a>(
     }
     let variables = environment.strings().map_err(invalid)?;
     let file = CString::new(program.as_os_str().as_bytes()).map_err(invalid)?;
+    let descriptor = signals.descriptor();
+    let descriptor = descriptor.map_err(|error| ExecError::system("signalfd", &error))?;
     let started = spawn(&file, &argv, &variables, None, Place::Foreground);
     let started = started.map_err(|error| refused(&program, &error))?;
-    let descriptor = signals.descriptor();
     let mut rest = Rest {
         pipes: [Some(started.stdout), Some(started.stderr)],
         signals,
-        descriptor: descriptor.map_err(|error| ExecError::system("signalfd", &error))?,
+        descriptor,
     };
     let end = loop {
         if let Some(end) = reap(started.pid) {

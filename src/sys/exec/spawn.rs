@@ -168,7 +168,8 @@ impl Child<'_> {
         let own = ptr::from_ref(self).cast_mut();
         // SAFETY: the stack grows downwards on all supported processors, is aligned for each of
         // them, and outlives the child's use of it, as does `self`: with CLONE_VFORK this thread
-        // does not go on before. The program handles no signal that another process may send.
+        // does not go on before. The handlers of crashes, which are the only ones, use their stack
+        // and end the process that runs them.
         pid(unsafe { libc::clone(begin, top.cast(), flags, own.cast()) })
     }
 
@@ -229,8 +230,6 @@ impl Child<'_> {
             // SAFETY: SIG_DFL is not a handler, so no code can run in signal context.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
-        // SAFETY: the mask is initialised; a null pointer means that the former mask is not wanted.
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const image.mask, ptr::null_mut()) };
         // SAFETY: setsid has no arguments.
         if is_background && unsafe { libc::setsid() } == -1 {
             return;
@@ -239,6 +238,9 @@ impl Child<'_> {
             self.close_others();
         }
         if self.account.is_none_or(switch_to) {
+            // Not before setsid: a signal may be for the agent's group.
+            // SAFETY: the mask is initialised; a null pointer means that the former is not wanted.
+            unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const image.mask, ptr::null_mut()) };
             let (argv, environment) = (image.argv.as_ptr(), image.environment.as_ptr());
             // SAFETY: all are NUL-terminated strings, in lists that end with a null pointer.
             unsafe { libc::execve(image.program.as_ptr(), argv.cast(), environment.cast()) };
