@@ -235,19 +235,26 @@ impl FsStats {
         idle.or_else(|| may_start.then(start).flatten())
     }
 
-    /// Abandons a blocked thread, and removes its path from `asked`.
+    /// Abandons a blocked thread, and removes its path from `asked`. The path is added to the list,
+    /// unless another user of it has been waiting for the same one meanwhile.
     fn leave(&mut self, guard: Guard, points: &[Point], asked: &mut Vec<usize>) {
         let (at, answers) = guard.leave();
         if at < asked.len()
             && let Some(point) = points.get(asked.remove(at))
         {
             let path = point.path().to_owned();
-            log::warn!("filesystem {} does not answer: left alone", path.display());
             let count = {
                 let mut hanging = self.hanging();
-                hanging.push(Stuck { path, answers });
+                if hanging.iter().any(|stuck| stuck.path == path) {
+                    return;
+                }
+                hanging.push(Stuck {
+                    path: path.clone(),
+                    answers,
+                });
                 hanging.len()
             };
+            log::warn!("filesystem {} does not answer: left alone", path.display());
             if count == MAX_STUCK {
                 log::warn!("filesystems: {MAX_STUCK} do not answer: the others wait for them");
             }
@@ -415,6 +422,30 @@ mod tests {
         // The one that found it may have no more to ask, like the live page without a viewer.
         assert_eq!(asked(&mut other), [true; 3]);
         assert_eq!(rig.answered(&names), [true; 3]);
+    }
+
+    #[test]
+    fn what_hangs_for_two_at_the_same_time_is_listed_once() {
+        let rig = Mutex::new(Rig::new());
+        let hanging = Arc::clone(&rig.lock().unwrap().stats.hanging);
+        let (_free, freed) = channel::<()>();
+        let freed = Mutex::new(freed);
+        let blocks = move |_: &Path| {
+            // Fails when the test is over.
+            let _ = freed.lock().unwrap().recv();
+            Ok(None)
+        };
+        let mut other = FsStats {
+            hanging,
+            // The other one is found to hang while this one waits.
+            wait: Box::new(move |_, _| {
+                assert_eq!(rig.lock().unwrap().answered(&["hung"]), [false]);
+                None
+            }),
+            ..FsStats::answering(blocks)
+        };
+        assert_eq!(other.usage(&points(&["hung"])), [None]);
+        assert_eq!(other.hanging_paths(), [PathBuf::from("hung")]);
     }
 
     #[test]
