@@ -37,12 +37,22 @@ pub(crate) struct Taken(PathBuf);
 impl RootLock {
     /// Locks the file `lock` in the directory, which exists as long as the agent runs. The directory
     /// itself is locked if that is not possible, as on a file system that is read-only. One that
-    /// does not exist or cannot be locked counts as free.
+    /// does not exist or cannot be locked counts as free. A file that an agent of another user has
+    /// left, as after a loss of power, is replaced.
     pub(crate) fn claim(root: &Path) -> Result<RootLock, Taken> {
         let path = root.join(NAME);
         for _ in 0..ATTEMPTS {
             let (found, path) = match file(&path) {
                 Ok(file) => (Ok(file), Some(&path)),
+                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                    if holder(root).is_some() {
+                        break;
+                    }
+                    match fs::remove_file(&path) {
+                        Ok(()) => continue,
+                        Err(_) => (directory(root), None),
+                    }
+                }
                 Err(_) => (directory(root), None),
             };
             let Ok(file) = found else {
@@ -94,11 +104,9 @@ fn directory(root: &Path) -> io::Result<File> {
     options.open(root)
 }
 
-/// The process with this program's name that holds the lock on the directory; `None` if there is
-/// none. Takes no lock itself. Sees the processes of its own PID namespace.
+/// The process with this program's name that holds the lock on the file or the directory; `None` if
+/// there is none. Takes no lock itself. Sees the processes of its own PID namespace.
 pub(crate) fn holder(root: &Path) -> Option<u32> {
-    let found = fs::symlink_metadata(root.join(NAME)).or_else(|_| fs::metadata(root));
-    let inode = found.ok()?.ino();
     let text = |path: &str| {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
@@ -109,8 +117,12 @@ pub(crate) fn holder(root: &Path) -> Option<u32> {
         let name = text(&format!("/proc/{pid}/comm"));
         name.is_some_and(|name| name.starts_with("mackerel-agent"))
     };
-    holders(&text("/proc/locks")?, inode)
+    let locks = text("/proc/locks")?;
+    let found = [fs::symlink_metadata(root.join(NAME)), fs::metadata(root)];
+    found
         .into_iter()
+        .flatten()
+        .flat_map(|file| holders(&locks, file.ino()))
         .find(is_agent)
 }
 
@@ -128,7 +140,14 @@ impl Error for Taken {}
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::chown;
+    use std::thread;
+
     use super::*;
+    use crate::sys::user;
+
+    /// A user that is not root.
+    const OTHER: u32 = 4242;
 
     #[test]
     fn lock_is_held_by_one_at_a_time() {
@@ -145,6 +164,33 @@ mod tests {
         drop(first);
         drop(RootLock::claim(dir.path()).unwrap());
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn lock_that_an_agent_of_another_user_has_left_is_replaced() {
+        fake_server::require!(user::is_root(), "only root can become another user");
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+        let root = dir.path().join("state");
+        fs::create_dir(&root).unwrap();
+        chown(&root, Some(OTHER), Some(OTHER)).unwrap();
+        let lock = root.join(NAME);
+        // As another user, in this thread alone.
+        let claim = || {
+            // SAFETY: the call takes plain integers, and changes the user of this thread only.
+            let changed = unsafe { libc::syscall(libc::SYS_setresuid, OTHER, OTHER, OTHER) };
+            assert_eq!(changed, 0);
+            RootLock::claim(&root)
+        };
+        let mut of_root = RootLock::claim(&root).unwrap();
+        // As after a loss of power: the file stays.
+        of_root.path = None;
+        drop(of_root);
+        assert_eq!(fs::metadata(&lock).unwrap().uid(), 0);
+        let own = thread::scope(|scope| scope.spawn(claim).join().unwrap().unwrap());
+        assert_eq!(fs::metadata(&lock).unwrap().uid(), OTHER);
+        assert!(RootLock::claim(&root).is_err());
+        drop(own);
     }
 
     /// Other users of the host can open the directory, and so lock it.

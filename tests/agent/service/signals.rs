@@ -1,9 +1,11 @@
 //! How the agent stops on signals, and what SIGHUP does.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::time::Duration;
 
 use crate::process::Signal;
+use crate::process_tree::{is_root, poll_until};
 use crate::sandbox::{Sandbox, is_emulated, limit, runner};
 use fake_server::FakeServer;
 
@@ -188,6 +190,48 @@ fn a_second_agent_with_the_same_pidfile_does_not_start() {
         agent.pid().to_string()
     );
     agent.assert_running();
+}
+
+/// The owner of the state directory could replace the lock of an agent that is root.
+#[test]
+fn a_second_agent_of_another_user_starts_after_the_first_has_ended() {
+    const OTHER: u32 = 4242;
+    only_if!(
+        !is_emulated(),
+        "all emulated programs have the name of the emulator, and programs are known by name"
+    );
+    require!(is_root(), "only root can be several users");
+    let fake_server = FakeServer::http();
+    let sandbox = Sandbox::of(&fake_server);
+    sandbox.mode("", 0o755);
+    sandbox.mode("agent.conf", 0o644);
+    fs::create_dir(sandbox.root()).unwrap();
+    chown(sandbox.root(), Some(OTHER), None).unwrap();
+    let program = sandbox.copy_program().into_os_string();
+    let pidfile = sandbox.root().join("pid").into_os_string();
+    let conf = sandbox.conf().into_os_string();
+    let words = [program, "-conf".into(), conf, "-pidfile".into(), pidfile];
+    let mut agent = sandbox.start();
+    posted(&fake_server);
+
+    let finished = sandbox.spawn_as(OTHER, &words).wait_exit(limit(20));
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let expected = "another mackerel-agent uses";
+    assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+    agent.assert_running();
+
+    // As after a loss of power: what it has locked stays.
+    agent.signal(Signal::KILL);
+    agent.wait_exit(limit(5));
+    let lock = sandbox.root().join("lock");
+    assert_eq!(fs::metadata(&lock).unwrap().uid(), 0);
+    let mut other = sandbox.spawn_as(OTHER, &words);
+    poll_until(limit(15), "a lock of its own", || {
+        fs::metadata(&lock)
+            .is_ok_and(|lock| lock.uid() == OTHER)
+            .then_some(())
+    });
+    other.assert_running();
 }
 
 #[test]
