@@ -356,8 +356,8 @@ hand_over() {
         [ -f "$root$file" ] || continue
         say "$file goes to $file.of-install, since the package has its own"
         [ -z "$dry" ] || continue
-        aside="$aside $file"
         mv -f "$root$file" "$root$file.of-install"
+        aside="$aside $file"
     done
 }
 

@@ -239,6 +239,7 @@ impl Host {
         if let Some(is_other) = stops {
             self.stop(is_other)?;
         }
+        self.rehook()?;
         for step in steps {
             if signals.is_told_to_stop() {
                 return Err("interrupted".to_owned());
@@ -321,10 +322,15 @@ impl Host {
                     .try_for_each(|words| self.run(words))
             })
             .and_then(|()| self.end());
+        stopped.and(self.rehook())
+    }
+
+    /// Removes what [`Host::unhook`] has made, also in a run that was killed.
+    pub(super) fn rehook(&self) -> Result<(), String> {
         let (directory, file) = UNHOOKED;
         let steps = [file, directory].map(|path| Step::Remove(path.to_owned()));
         let failed = restore(&steps, &self.tree, &self.commands).pop();
-        stopped.and(failed.map_or(Ok(()), Err))
+        failed.map_or(Ok(()), Err)
     }
 
     /// Has the service manager stop the agent, and waits for its end.

@@ -97,6 +97,7 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
         host.rehearse(&before, &steps(), &host.after(start))?;
         return id().map_or(Ok(()), |id| say(&still_there(&id)));
     }
+    let _signals = Signals::take();
     if is_given_back {
         host.hold()?;
     }
@@ -110,7 +111,7 @@ pub(crate) fn uninstall(setup: &Setup) -> Result<(), String> {
     if let Some(words) = host.timer() {
         host.run(&words)?;
     }
-    let _signals = Signals::take();
+    host.rehook()?;
     let steps = steps();
     for step in steps.iter().filter(|step| !step.is_done(&host.tree)) {
         say(&step.to_string())?;
