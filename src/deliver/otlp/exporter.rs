@@ -353,8 +353,15 @@ impl<E: Encode> Exporter<E> {
             Verdict::Refused(remedy) => remedy,
         };
         let rounds = self.ring.rounds_of(count);
-        self.ring.drop_front(count);
-        let why = format!("{text}; rounds dropped: {rounds}; {remedy}");
+        let is_refused = failure.verdict != Verdict::TooLarge;
+        let why = if is_refused && rounds > 1 && self.stop.is_none() {
+            // One of them may be what the server refuses, or it may have begun to work only now.
+            self.most = self.ring.entries_of(rounds / 2);
+            format!("{text}; rounds that are sent again, half of them first: {rounds}; {remedy}")
+        } else {
+            self.ring.drop_front(count);
+            format!("{text}; rounds dropped: {rounds}; {remedy}")
+        };
         self.report_failure(step, remedy, why, clock);
         let pause = self.backoff.failed(Duration::ZERO, (self.random)());
         self.due_for_rest(now, pause);

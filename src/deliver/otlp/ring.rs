@@ -13,8 +13,11 @@ const LEAST: usize = 256 << 10;
 /// Bytes counted for each entry besides its content.
 const ENTRY: usize = 64;
 
-/// A queue of rounds. The values of plugins may be entries of their own: entries of the same age are
-/// one round.
+/// Seconds of a round.
+const MINUTE: u64 = 60;
+
+/// A queue of rounds. The values of plugins and checks may be entries of their own, with the second
+/// in which the plugin began or a time of its own: entries of the same minute are one round.
 pub(super) struct Ring<T> {
     /// Few enough to be moved when the first ones go; a `VecDeque` is more code.
     entries: Vec<Entry<T>>,
@@ -25,12 +28,19 @@ pub(super) struct Ring<T> {
 }
 
 struct Entry<T> {
-    /// Seconds from boot to the round.
+    /// Seconds from boot.
     age: u64,
     held: usize,
     /// In a message.
     size: usize,
     content: T,
+}
+
+impl<T> Entry<T> {
+    /// The round that the entry is of.
+    fn minute(&self) -> u64 {
+        self.age / MINUTE
+    }
 }
 
 impl<T> Ring<T> {
@@ -61,9 +71,8 @@ impl<T> Ring<T> {
         self.entries.insert(at, entry);
         let mut lost = 0;
         while self.rounds() > ROUNDS || (self.held > self.capacity && self.entries.len() > 1) {
-            let oldest = self.entries.first().map(|entry| entry.age);
-            let same = |entry: &&Entry<T>| Some(entry.age) == oldest;
-            self.drop_front(self.entries.iter().take_while(same).count());
+            // The newest entry stays, even if all are of its round.
+            self.drop_front(self.entries_of(1).min(self.entries.len() - 1));
             lost += 1;
         }
         lost
@@ -78,7 +87,7 @@ impl<T> Ring<T> {
         self.entries.first().map(|entry| entry.age)
     }
 
-    /// Number of rounds: of ages that differ.
+    /// Number of rounds.
     pub(super) fn rounds(&self) -> usize {
         self.rounds_of(self.entries.len())
     }
@@ -86,8 +95,17 @@ impl<T> Ring<T> {
     /// Number of rounds among the first `count` entries.
     pub(super) fn rounds_of(&self, count: usize) -> usize {
         let mut last = None;
-        let ages = self.entries.iter().take(count).map(|entry| entry.age);
-        ages.filter(|age| last.replace(*age) != Some(*age)).count()
+        let minutes = self.entries.iter().take(count).map(Entry::minute);
+        minutes
+            .filter(|minute| last.replace(*minute) != Some(*minute))
+            .count()
+    }
+
+    /// Number of the entries of the first `rounds` rounds.
+    pub(super) fn entries_of(&self, rounds: usize) -> usize {
+        let is_of = |count: &usize| self.rounds_of(*count) <= rounds;
+        let counts = 1..=self.entries.len();
+        counts.take_while(is_of).count()
     }
 
     /// Number of the first entries that have at most `bytes` bytes and are at most `most`. One, if the
@@ -124,16 +142,18 @@ mod tests {
     fn ring_drops_the_oldest_rounds_and_is_in_order_of_age() {
         let mut ring = Ring::new(None);
         for minute in 0..ROUNDS as u64 {
-            assert_eq!(ring.push(minute, 1, 1, (minute, 'h')), 0);
+            assert_eq!(ring.push(minute * 60 + 7, 1, 1, (minute, 'h')), 0);
         }
-        // The values of a plugin that took its time belong to the round in which it was started.
-        assert_eq!(ring.push(3, 1, 1, (3, 'p')), 0);
-        assert_eq!(ring.push(0, 1, 1, (0, 'p')), 0);
+        // Entries of plugins belong to the round of the minute in which they began.
+        assert_eq!(ring.push(3 * 60 + 9, 1, 1, (3, 'p')), 0);
+        assert_eq!(ring.push(59, 1, 1, (0, 'p')), 0);
         assert_eq!(ring.rounds(), ROUNDS);
         assert_eq!(ring.front(3), [&(0, 'h'), &(0, 'p'), &(1, 'h')]);
         assert_eq!((ring.rounds_of(2), ring.rounds_of(3)), (1, 2));
+        let entries = [0, 1, 4, 99].map(|rounds| ring.entries_of(rounds));
+        assert_eq!(entries, [0, 2, 6, ROUNDS + 2]);
         // Both entries of the oldest round go.
-        assert_eq!(ring.push(100, 1, 1, (100, 'h')), 1);
+        assert_eq!(ring.push(6_000, 1, 1, (100, 'h')), 1);
         assert_eq!(ring.front(4), [&(1, 'h'), &(2, 'h'), &(3, 'h'), &(3, 'p')]);
         ring.drop_front(4);
         assert_eq!(ring.front(1), [&(4, 'h')]);
@@ -147,13 +167,16 @@ mod tests {
         let mut ring = Ring::new(None);
         let quarter = BYTES / 4 - ENTRY;
         for minute in 0..4 {
-            assert_eq!(ring.push(minute, quarter, 1, minute), 0);
+            assert_eq!(ring.push(minute * 60, quarter, 1, minute), 0);
         }
-        assert_eq!(ring.push(4, 2 * quarter, 1, 4), 2);
+        assert_eq!(ring.push(240, 2 * quarter, 1, 4), 2);
         assert_eq!(ring.front(9), [&2, &3, &4]);
         // One that is too large by itself is held alone.
-        assert_eq!(ring.push(5, 2 * BYTES, 1, 5), 3);
+        assert_eq!(ring.push(300, 2 * BYTES, 1, 5), 3);
         assert_eq!(ring.front(9), [&5]);
+        // So is the newest of its round.
+        assert_eq!(ring.push(301, 1, 1, 6), 1);
+        assert_eq!(ring.front(9), [&6]);
     }
 
     #[test]
@@ -188,8 +211,11 @@ mod tests {
         for (memory, capacity) in table {
             let mut ring = Ring::new(memory);
             let half = capacity / 2 - ENTRY;
-            assert_eq!([ring.push(1, half, 1, 1), ring.push(2, half, 1, 2)], [0, 0]);
-            assert_eq!(ring.push(3, 1, 1, 3), 1, "{memory:?}");
+            assert_eq!(
+                [ring.push(60, half, 1, 1), ring.push(120, half, 1, 2)],
+                [0, 0]
+            );
+            assert_eq!(ring.push(180, 1, 1, 3), 1, "{memory:?}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     Later,
     /// They are sent again as smaller messages; a single one is dropped.
     TooLarge,
-    /// They are dropped. The text is the remedy.
+    /// They are sent again as fewer rounds a message; a single one is dropped. The text is the remedy.
     Refused(&'static str),
 }
 
@@ -48,6 +48,7 @@ impl Failure {
     pub(super) fn of_call(error: grpc::Error) -> Failure {
         let asked = rpc_status::retry_delay(&error.details);
         let verdict = match error.code {
+            _ if error.kind != grpc::Kind::Answered => Verdict::Later,
             Code::Cancelled
             | Code::DeadlineExceeded
             | Code::Aborted
@@ -62,7 +63,9 @@ impl Failure {
         };
         let step = match (error.link, error.code) {
             (Some(kind), _) => FailedStep::Link(kind),
-            (None, Code::Unauthenticated | Code::PermissionDenied) => FailedStep::Key,
+            (None, Code::Unauthenticated | Code::PermissionDenied) if verdict != Verdict::Later => {
+                FailedStep::Key
+            }
             (None, Code::DeadlineExceeded) => FailedStep::Link(LinkKind::Timeout),
             _ if verdict == Verdict::Later => FailedStep::Server,
             _ => FailedStep::Status,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -142,11 +142,17 @@ impl Dialer {
         let next = self.peer.next();
         let via = &self.peer.via;
         let (host, port) = via.place(&next.host, next.port);
-        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread's lookup, such as that of a request which a stop has cut short, is not waited
+        // for.
+        let (mut shared, mut own) = (self.lookup.try_lock(), None);
+        let lookup = match &mut shared {
+            Ok(lookup) => lookup,
+            Err(_) => own.insert(Lookup::new()),
+        };
         let addresses = lookup
             .find(host, port, sooner(by, RESOLVE_LIMIT))
             .map_err(|cause| LinkError::new(Kind::Resolve, format!("resolve {host}"), cause))?;
-        drop(lookup);
+        drop(shared);
         let by_connect = sooner(by, CONNECT_LIMIT);
         let tcp = Tcp::connect(&addresses, via.from, by_connect).map_err(|(at, cause)| {
             let mut doing = format!("connect to {}", next.address());

@@ -124,6 +124,7 @@ impl Wire {
         let invalid = |text| ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, text));
         // No blank line ends before this index.
         let mut seen = 0;
+        let mut has_read = false;
         loop {
             if let Some(end) = head::end(&self.head, seen) {
                 let rest = self.head.split_off(end);
@@ -148,6 +149,11 @@ impl Wire {
             if self.head.len() > head::LIMIT {
                 return Err(invalid(head::too_long(&self.head)));
             }
+            // What has arrived in time is used, but a peer that never pauses is not read for ever.
+            if has_read && by.remaining().is_zero() {
+                return Err(told(io::ErrorKind::TimedOut.into(), timeout));
+            }
+            has_read = true;
             seen = self.head.len().saturating_sub(1);
             let length = self.head.len();
             self.head.resize(length + PIECE, 0);

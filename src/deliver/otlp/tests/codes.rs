@@ -57,6 +57,21 @@ fn code_of_grpc_decides_what_is_sent_again() {
 }
 
 #[test]
+fn code_of_a_stream_that_ended_without_an_answer_drops_nothing() {
+    for code in [
+        Code::Internal,
+        Code::ResourceExhausted,
+        Code::PermissionDenied,
+    ] {
+        for kind in [Kind::Unsent, Kind::Unknown] {
+            let failure = Failure::of_call(grpc::Error::new(kind, code, "why"));
+            assert_eq!(name(failure.verdict), "later", "{code:?}");
+            assert_eq!(failure.step, FailedStep::Server);
+        }
+    }
+}
+
+#[test]
 fn status_of_http_decides_what_is_sent_again() {
     // (status, what happens)
     let table = [

@@ -106,6 +106,43 @@ fn exporter_halves_messages_that_are_too_large() {
 }
 
 #[test]
+fn exporter_does_not_drop_a_backlog_for_one_refusal() {
+    const REFUSED: Reply = Not(Verdict::Refused("see the log"), None);
+    let starts = |at, _| match at {
+        0..3_000 => LATER,
+        3_000..3_040 => REFUSED,
+        _ => Taken,
+    };
+    let one_by_one = |at, rounds| match (at, rounds) {
+        (0..3_000, _) => LATER,
+        (_, 1) => Taken,
+        _ => REFUSED,
+    };
+    let always = |at, _| if at < 3_000 { LATER } else { REFUSED };
+    // (why this row exists, the server, whether all arrives, requests at most after an hour)
+    let table: [(&str, Rule, bool, usize); 3] = [
+        ("a proxy begins before the server", starts, true, 70),
+        ("it takes single rounds alone", one_by_one, true, 130),
+        (
+            "a server that refuses everything is not asked more often",
+            always,
+            false,
+            150,
+        ),
+    ];
+    for (why, rule, arrives, most) in table {
+        let mut lab = Lab::new(rule);
+        lab.run(7_200);
+        let expected = if arrives { minutes(0, 120) } else { Vec::new() };
+        assert_eq!(lab.taken(), expected, "{why}");
+        let calls = lab.calls();
+        let late = calls.iter().filter(|call| call.at >= 3_600_000).count();
+        assert!(late <= most, "{why}: {late}");
+        assert!(calls.last().unwrap().rounds.len() == 1, "{why}");
+    }
+}
+
+#[test]
 fn exporter_drops_what_is_refused_and_goes_on() {
     let key = |at, _| match at {
         0..600 => Not(Verdict::Refused("check the API key"), None),

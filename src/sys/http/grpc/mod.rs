@@ -81,7 +81,6 @@ pub(crate) enum Kind {
 /// There is no answer, or one that is not OK.
 #[derive(Debug)]
 pub(crate) struct Error {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub(crate) kind: Kind,
     /// The server's code. Without an answer: `DeadlineExceeded` if the time was over, `Cancelled`
     /// if the agent ends, else the code for what HTTP/2 reported, in general `Unavailable`.
@@ -118,12 +117,14 @@ impl std::error::Error for Error {}
 impl Channel {
     /// One call; [`Unary::unary`] says what it does.
     ///
-    /// It is repeated at once on a new connection, once, if the server has refused it unprocessed.
+    /// It is repeated at once on a new connection, once, if the server has refused it unprocessed, or if
+    /// the connection of an earlier call ends: a message that arrives twice has the same points.
     pub(crate) fn call(&self, path: &str, message: &[u8], by: Deadline) -> Result<Vec<u8>, Error> {
         let body = prefixed(message);
         let mut kept = self.take_kept();
         let mut is_repeated = false;
         loop {
+            let is_kept = kept.is_some();
             let mut open = match kept.take() {
                 Some(open) => open,
                 None => self.open(by)?,
@@ -147,6 +148,11 @@ impl Channel {
                 }
                 Err(cause) if is_timeout(&cause) => {
                     (Kind::Unknown, Code::DeadlineExceeded, cause.to_string())
+                }
+                // The server may have closed it meanwhile.
+                Err(_) if is_kept && !is_repeated => {
+                    is_repeated = true;
+                    continue;
                 }
                 Err(cause) => (Kind::Unknown, Code::Unavailable, cause.to_string()),
             };
