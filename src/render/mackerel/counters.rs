@@ -69,6 +69,14 @@ fn time_of_the_processors() {
             "user=75 system=75 idle=150 iowait=0 steal=0 guest=0",
         ),
         (
+            "most cores were unplugged at the end",
+            &[
+                (0, "0 0 0 0 0 0 0 0 0 0", 4),
+                (60, "24000 0 0 0 0 0 0 0 0 0", 1),
+            ],
+            "user=100 system=0 idle=0 iowait=0 steal=0 guest=0",
+        ),
+        (
             "user contains guest",
             &[
                 (0, "0 0 0 0 0 0 0 0 0 0", 1),

@@ -32,8 +32,9 @@ pub(super) fn put(out: &mut Values, before: &Timed<Stat>, now: &Timed<Stat>) {
 /// the cores can have spent in `span` has jumped and is ignored. The others are then shares of the
 /// time that has passed, not of the sum of the counters.
 fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
-    let of_span = |span: Duration| span.as_secs_f64() * TICKS * after.cores as f64;
-    let most = TOLERANCE * of_span(span.max(SHORTEST));
+    let of_span = |span: Duration, cores: usize| span.as_secs_f64() * TICKS * cores as f64;
+    // Cores may have come or gone meanwhile.
+    let most = TOLERANCE * of_span(span.max(SHORTEST), before.cores.max(after.cores));
     let mut grown = [f64::NAN; STATES.len()];
     let mut is_whole = true;
     let pairs = before.ticks.iter().zip(after.ticks);
@@ -57,7 +58,7 @@ fn usage(before: &Stat, after: &Stat, span: Duration) -> [f64; STATES.len()] {
     }
     let mut all: f64 = grown.iter().filter(|grown| !grown.is_nan()).sum();
     if !is_whole {
-        all = all.max(of_span(span));
+        all = all.max(of_span(span, after.cores));
     }
     grown.map(|grown| grown * 100.0 * after.cores as f64 / all)
 }
