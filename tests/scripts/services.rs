@@ -282,7 +282,9 @@ fn package_that_restarts_the_agent_does_not_retire_the_host() {
             let at = lines.iter().position(|line| line.contains("restart"));
             let at = at.unwrap_or_else(|| panic!("{why}, {script}: {log}"));
             assert_eq!(lines[at - 1], "held", "{why}, {script}: {log}");
-            assert_eq!(run.exists(), is_there, "{why}, {script}");
+            // The daily upgrade removes its own. Alpine has none: one that is there is of a killed run.
+            let stays = is_there && script != "apk/post-upgrade";
+            assert_eq!(run.exists(), stays, "{why}, {script}");
         }
     }
 }
