@@ -31,6 +31,8 @@ pub enum Step {
     Say(&'static str),
     /// Sends one byte after the other, until the client has closed.
     Drip,
+    /// Sends this again and again, until the client has closed.
+    Flood(&'static str),
     /// Waits until the client closes.
     Wait,
     /// Waits for a byte and does not read it: closing then sends RST.
@@ -69,6 +71,8 @@ pub fn serve(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
                     }
                     Step::Say(text) => stream.say(text.as_bytes())?,
                     Step::Drip => stream.drip()?,
+                    // Until the client's end is closed.
+                    Step::Flood(text) => while stream.say(text.as_bytes()).is_ok() {},
                     Step::Bye => stream.bye()?,
                     Step::Wait => drop(stream.read_to_end(&mut Vec::new())),
                     Step::Hear => drop(stream.tcp().peek(&mut [0])?),

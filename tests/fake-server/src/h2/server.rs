@@ -49,6 +49,7 @@ pub struct Answer {
     delay: Duration,
     goes_away: bool,
     refuses: bool,
+    is_cut: bool,
 }
 
 impl Answer {
@@ -62,6 +63,7 @@ impl Answer {
             delay: Duration::ZERO,
             goes_away: false,
             refuses: false,
+            is_cut: false,
         }
     }
 
@@ -90,6 +92,14 @@ impl Answer {
         Answer {
             goes_away: true,
             ..self
+        }
+    }
+
+    /// No answer: the connection is closed.
+    pub fn cut() -> Answer {
+        Answer {
+            is_cut: true,
+            ..Answer::ok("")
         }
     }
 
@@ -297,6 +307,9 @@ fn answer(
     shared.changed.notify_all();
     let answer = queued.or_else(|| (shared.handler)(&call));
     let answer = answer.unwrap_or_else(|| Answer::ok(""));
+    if answer.is_cut {
+        return Ok(true);
+    }
     if answer.refuses {
         wire.send(&goaway(0))?;
         return Ok(true);

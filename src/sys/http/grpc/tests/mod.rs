@@ -141,6 +141,31 @@ fn grpc_connection_that_goes_away_is_replaced() {
 }
 
 #[test]
+fn grpc_call_on_a_kept_connection_that_ends_is_repeated_once() {
+    let server = Server::plain();
+    let channel = plain(server.port);
+    server.answer(Answer::ok("a"));
+    channel.call(PATH, b"", soon()).unwrap();
+    server.answer(Answer::cut());
+    server.answer(Answer::ok("b"));
+    assert_eq!(channel.call(PATH, b"", soon()).unwrap(), b"b");
+    assert_eq!(server.calls().last().unwrap().connection, 1);
+    server.answer(Answer::cut());
+    server.answer(Answer::cut());
+    assert_eq!(
+        channel.call(PATH, b"", soon()).unwrap_err().kind,
+        Kind::Unknown
+    );
+    // A new connection is not the cause.
+    server.answer(Answer::cut());
+    assert_eq!(
+        channel.call(PATH, b"", soon()).unwrap_err().kind,
+        Kind::Unknown
+    );
+    assert_eq!(server.calls().len(), 6);
+}
+
+#[test]
 fn grpc_call_ends_at_its_deadline() {
     let server = Server::plain();
     let channel = plain(server.port);
