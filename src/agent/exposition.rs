@@ -109,7 +109,7 @@ pub(super) fn serve(
     let token_file = config.listen_token_file.clone();
     let token = move || token_file.as_ref().map(token).transpose();
     let live = Live::new(config, root.clone(), stats.beside());
-    let mut scraper = Scraper::new(root.clone(), stats);
+    let mut scraper = Scraper::new(root.clone().with_mounts_of_init(), stats);
     let main = tell.clone();
     let expose = move || {
         let mut out = Exposition::default();

@@ -77,6 +77,14 @@ impl Root {
         root
     }
 
+    /// The same trees with the mounts of the host's first process, among which are none that the
+    /// sandbox of a service has made or changed. If that process is hidden, nothing changes.
+    pub(crate) fn with_mounts_of_init(mut self) -> Root {
+        let is_own = self.places.is_own() && self.path("/proc") == Path::new("/proc");
+        self.are_mounts_of_init |= is_own && self.exists("/proc/1/mountinfo");
+        self
+    }
+
     /// The files of this process, whatever the settings are.
     pub(crate) fn own() -> Root {
         Root::with(Places::at(PathBuf::from("/")))

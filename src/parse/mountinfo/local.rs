@@ -33,6 +33,7 @@ pub(crate) struct Local<'a> {
     pub(crate) point: &'a Path,
     /// The filesystem's type, e.g. `ext4`.
     pub(crate) kind: &'a OsStr,
+    /// Whether the filesystem is, not only this mount of it.
     pub(crate) is_read_only: bool,
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn local<'a>(mounts: &'a [Mount<'_>], top: &Path, own: Option<&[u8]>)
             device: mount.device(),
             point,
             kind: mount.kind(),
-            is_read_only: mount.is_read_only(),
+            is_read_only: mount.is_filesystem_read_only(),
         };
         if !local.is_of_docker() {
             shown.push(local);
@@ -225,6 +226,23 @@ mod tests {
             [device, " ", local.point.to_str().unwrap()].concat()
         });
         lines.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn filesystem_is_read_only_if_all_of_it_is() {
+        // (options of the mount, of the filesystem, whether the filesystem is read-only)
+        let table = [
+            ("rw", "rw", false),
+            ("ro", "rw", false),
+            ("ro", "rw,errors=x,ro", true),
+        ];
+        for (mount, filesystem, expected) in table {
+            let line = format!("20 1 8:1 / / {mount},noatime - ext4 /dev/sda1 {filesystem}\n");
+            let mounts = parse(line.as_bytes()).unwrap();
+            let chosen = local(&mounts, Path::new("/"), None);
+            assert_eq!(chosen[0].is_read_only, expected, "{line}");
+            assert_eq!(mounts[0].is_read_only(), mount == "ro", "{line}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(crate) struct Mount<'a> {
     /// btrfs: id of the subvolume. Empty for other filesystems and before Linux 4.2.
     subvolume: &'a [u8],
     is_read_only: bool,
+    is_filesystem_read_only: bool,
 }
 
 impl Mount<'_> {
@@ -57,6 +58,12 @@ impl Mount<'_> {
     /// Whether the mount, or the filesystem as a whole, is read-only.
     pub(crate) fn is_read_only(&self) -> bool {
         self.is_read_only
+    }
+
+    /// Whether the filesystem is read-only, not this mount of it alone. The sandbox of a service makes
+    /// all mounts read-only for the service.
+    fn is_filesystem_read_only(&self) -> bool {
+        self.is_filesystem_read_only
     }
 }
 
@@ -107,7 +114,8 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
         kind,
         source,
         subvolume: subvolume.unwrap_or_default(),
-        is_read_only: [mount_options, options].into_iter().any(is_read_only),
+        is_read_only: is_read_only(mount_options) || is_read_only(options),
+        is_filesystem_read_only: is_read_only(options),
     })
 }
 

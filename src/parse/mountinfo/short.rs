@@ -43,6 +43,7 @@ fn mount(line: &[u8]) -> Option<Mount<'_>> {
         source: unescape(source),
         subvolume: b"",
         is_read_only: is_read_only(options),
+        is_filesystem_read_only: is_read_only(options),
     })
 }
 

@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::fuse::run_where_it_may_mount;
 use crate::process::Signal;
 use crate::process_tree::poll_until;
 use crate::sandbox::{Sandbox, free_address, limit};
@@ -69,6 +71,46 @@ fn assert_posts(fake_server: &FakeServer) {
         let mut hosts = seen.model.hosts.values();
         hosts.find(|host| !host.series.is_empty()).map(|_| ())
     });
+}
+
+/// Runs [`in_a_sandbox`] where it may mount a filesystem.
+#[test]
+fn listener_shows_no_mounts_of_a_sandbox() {
+    run_where_it_may_mount("network::listen::in_a_sandbox", 200);
+}
+
+#[test]
+#[ignore = "mounts something: needs a user and mount namespace of its own"]
+fn in_a_sandbox() {
+    let address = free_address();
+    let (_fake_server, sandbox) = listening(&address.to_string(), "");
+    let of_root = || {
+        let text = scraped(address);
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("mountpoint=\"/\""));
+        lines
+            .map(str::to_owned)
+            .find(|line| line.starts_with("node_filesystem_readonly{"))
+    };
+    let agent = sandbox.start();
+    let before = of_root();
+    drop(agent);
+
+    // As systemd does it for a service.
+    let state = sandbox.path("").display().to_string();
+    let state = state.trim_end_matches('/');
+    for words in [
+        &["--bind", state, state][..],
+        &["-o", "remount,bind,ro", "/"],
+    ] {
+        let done = Command::new("mount").args(words).status().unwrap();
+        assert!(done.success(), "mount {words:?}");
+    }
+    let _agent = sandbox.start();
+    assert_eq!(of_root(), before);
+    let text = scraped(address);
+    assert!(!text.contains(state), "{text}");
 }
 
 #[test]
