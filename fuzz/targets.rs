@@ -205,7 +205,7 @@ pub(crate) fn all() -> Vec<Target> {
                 let time = Duration::from_secs(1_700_000_000);
                 let packet = ntp::offset(bytes, time, time);
                 let daemons = (ntp::of_chronyc(&text, true), ntp::of_ntpq(&text, true));
-                let found = (packet, daemons, ntp::of_timesyncd(&text));
+                let found = (packet, daemons, ntp::of_timesyncd(&text, 1_700_000_000));
                 assert!(found.0.is_err() || bytes.len() >= 48, "a short answer");
             },
         ),

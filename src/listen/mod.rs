@@ -26,7 +26,6 @@ use crate::sys::log_once::LogOnce;
 use crate::sys::log_ring::LogRing;
 use crate::sys::random::random;
 use crate::sys::server::{Answer, Asked, Cursor, Door, Reply, Server, Topic, Via, Watchers};
-use crate::sys::uname::host_name;
 use crate::sys::{crash, thread};
 use crate::wire::check::Report;
 use events::Events;
@@ -154,9 +153,7 @@ impl Routes {
         ask: Box<Ask>,
         source: Box<dyn Source + Send>,
     ) -> Routes {
-        let name = host_name();
-        let names = config.listen_hosts.iter().map(String::as_str);
-        let rules = Rules::new(names.chain([name.as_str()]));
+        let rules = Rules::new(config.listen_hosts.iter().map(String::as_str));
         let run = format!("{:08x}", random());
         let routes = Routes::new(rules, token, expose, &RECENT, run);
         routes.asking(ask).measuring(source)

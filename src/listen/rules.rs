@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::request::Request;
 use super::response::Status;
+use crate::sys::uname::host_name;
 
 /// The names by which a client may call this host.
 pub(super) struct Rules {
@@ -12,7 +13,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Allows addresses, `localhost`, and these names, in any case.
+    /// Allows addresses, `localhost`, the host's name, which may change, and these names, in any case.
     pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Rules {
         let mut lower = Vec::new();
         for name in names {
@@ -53,6 +54,9 @@ impl Rules {
             return false;
         }
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        name.parse::<Ipv4Addr>().is_ok() || name == "localhost" || self.names.contains(&name)
+        name.parse::<Ipv4Addr>().is_ok()
+            || name == "localhost"
+            || self.names.contains(&name)
+            || !name.is_empty() && host_name().eq_ignore_ascii_case(&name)
     }
 }

@@ -11,6 +11,9 @@ const PACKET: usize = 48;
 const EPOCH: u64 = 2_208_988_800;
 
 /// Why there is no offset.
+/// Seconds after which the last packet of systemd-timesyncd does not count any more. It asks every 34
+/// minutes at least, unless it is configured otherwise.
+const OLDEST: f64 = 6.0 * 3_600.0;
 const UNSYNCHRONIZED: &str = "not synchronized to stratum";
 const MISSING: &str = "failed to get ntp offset";
 
@@ -107,8 +110,8 @@ pub(crate) fn of_ntpq(output: &str, checks_stratum: bool) -> Offset {
 /// The offset in the property `NTPMessage` of systemd-timesyncd, as busctl prints it: the type, leap,
 /// version, mode, stratum, precision, root delay, root dispersion, the length of the reference and
 /// its bytes, and in microseconds the times at which the question was sent, arrived, the answer was
-/// sent, and arrived.
-pub(crate) fn of_timesyncd(output: &str) -> Offset {
+/// sent, and arrived. It is not used if it is older than [`OLDEST`] at `now`, in seconds since 1970.
+pub(crate) fn of_timesyncd(output: &str, now: u64) -> Offset {
     let words: Vec<&str> = output.split_ascii_whitespace().collect();
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
     let (Some(stratum), Some(length)) = (number(4), number(8)) else {
@@ -125,6 +128,9 @@ pub(crate) fn of_timesyncd(output: &str) -> Offset {
     };
     if stratum == 0 || received == 0.0 {
         return Err(UNSYNCHRONIZED);
+    }
+    if now as f64 - received / 1e6 > OLDEST {
+        return Err("systemd-timesyncd has had no answer for hours");
     }
     // Microseconds since 1970 are whole numbers below 2^53.
     Ok(((there - sent) + (back - received)) / 2.0 / 1000.0)
@@ -258,8 +264,17 @@ mod tests {
             ),
             (String::new(), Err(MISSING), "nothing"),
         ];
+        let received = 1_764_399_600;
         for (output, expected, why) in table {
-            assert_eq!(of_timesyncd(&output), expected, "{why}");
+            assert_eq!(
+                of_timesyncd(&output, received + 6 * 3_600),
+                expected,
+                "{why}"
+            );
         }
+        // A clock that was set back meanwhile.
+        assert_eq!(of_timesyncd(good, 0), Ok(100.0));
+        let error = of_timesyncd(good, received + 6 * 3_600 + 1).unwrap_err();
+        assert_eq!(error, "systemd-timesyncd has had no answer for hours");
     }
 }

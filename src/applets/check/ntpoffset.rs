@@ -138,7 +138,7 @@ fn of_daemon(checks_stratum: bool, host: &Host<'_>, limit: Duration) -> Result<f
     for words in DAEMONS {
         let program = words.first().copied().unwrap_or_default();
         let error = match Ran::of(words, host, by.remaining()) {
-            Ok(ran) => match answer(program, ran, checks_stratum) {
+            Ok(ran) => match answer(program, ran, checks_stratum, host.now()) {
                 Ok(offset) => return Ok(offset?),
                 Err(error) => error,
             },
@@ -151,13 +151,13 @@ fn of_daemon(checks_stratum: bool, host: &Host<'_>, limit: Duration) -> Result<f
 
 /// The offset in what the program of a daemon has answered. Fails with the reason if the daemon has
 /// not answered: ntpq ends with 0 and prints nothing then.
-fn answer(program: &str, ran: Ran, checks_stratum: bool) -> Result<Offset, String> {
+fn answer(program: &str, ran: Ran, checks_stratum: bool, now: u64) -> Result<Offset, String> {
     match (ran.text.trim_ascii(), ran.code) {
         ("", _) => Err(ran.said),
         (text, 0) => Ok(match program {
             "chronyc" => ntp::of_chronyc(text, checks_stratum),
             "ntpq" => ntp::of_ntpq(text, checks_stratum),
-            _ => ntp::of_timesyncd(text),
+            _ => ntp::of_timesyncd(text, now),
         }),
         (text, _) => Err(text.to_owned()),
     }

@@ -171,7 +171,7 @@ fn count(
     }
     // One for all files: the allocator maps and unmaps each of this size.
     let (mut count, mut buffer) = (0, Vec::new());
-    for pid in process::ids(host) {
+    for pid in process::ids(host)? {
         if !with_own && pid == own || !with_parent && pid == parent || !filter.has_id(&pid) {
             continue;
         }

@@ -60,7 +60,7 @@ fn check(arguments: &Arguments, host: &Host<'_>) -> Result<Finding, Failure> {
         // A code of an error belongs to a text that is no list.
         true if ran.code != 0 => return Err(Failure::unknown(ran.text)),
         true => failed(&ran.text, &excluded),
-        false => inactive(&ran.text, &units),
+        false => inactive(&ran.text, &units)?,
     };
     let is_warning = arguments.is_on("warning");
     Ok(match message {
@@ -99,8 +99,9 @@ fn failed(list: &str, excluded: &[Pattern]) -> Result<String, String> {
     }
 }
 
-/// The message for the states of these units, each on a line; an error unless all are active.
-fn inactive(states: &str, units: &[&str]) -> Result<String, String> {
+/// The message for the states of these units, each on a line; an error unless all are active. Fails
+/// for more states than units: one of these is a pattern that several match.
+fn inactive(states: &str, units: &[&str]) -> Result<Result<String, String>, &'static str> {
     let mut states = states.lines();
     let mut message = String::new();
     let mut is_good = true;
@@ -112,7 +113,11 @@ fn inactive(states: &str, units: &[&str]) -> Result<String, String> {
         }
         message.extend([unit, " is ", state]);
     }
-    if is_good { Ok(message) } else { Err(message) }
+    match states.next() {
+        Some(_) => Err("-u: several units match; name each of them, without a pattern"),
+        None if is_good => Ok(Ok(message)),
+        None => Ok(Err(message)),
+    }
 }
 
 #[cfg(test)]
@@ -148,8 +153,9 @@ mod tests {
         ];
         for (states, expected) in table {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
-            assert_eq!(inactive(states, &["a", "b"]), expected, "{states}");
+            assert_eq!(inactive(states, &["a", "b"]), Ok(expected), "{states}");
         }
+        inactive("active\nactive\nfailed\n", &["a@*", "b"]).unwrap_err();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The processes of a host, as `ps` shows them.
 
 use super::COUNT;
+use crate::applets::finding::Failure;
 use crate::applets::host::Host;
 use crate::base::decimal;
 use crate::parse::process::{self, ProcessStat};
@@ -14,8 +15,8 @@ pub(super) struct Process<'s> {
     pub(super) numbers: [f64; COUNT],
 }
 
-/// The ids of all processes.
-pub(super) fn ids(host: &Host<'_>) -> Vec<String> {
+/// The ids of all processes. Fails if there are none: this one is among them.
+pub(super) fn ids(host: &Host<'_>) -> Result<Vec<String>, Failure> {
     let mut ids = Vec::new();
     for name in host.root.directories("/proc") {
         if let Ok(name) = name.into_string()
@@ -24,7 +25,10 @@ pub(super) fn ids(host: &Host<'_>) -> Vec<String> {
             ids.push(name);
         }
     }
-    ids
+    match ids.is_empty() {
+        true => Err("/proc has no processes: it cannot be read, or is not mounted".into()),
+        false => Ok(ids),
+    }
 }
 
 /// The ids of this process and of its parent. `/proc/self` says them by the numbers of that `/proc`,
