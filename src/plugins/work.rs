@@ -26,7 +26,9 @@ const SHOWN: usize = 2_000;
 /// Characters of the first printed line, where that is logged.
 const FIRST_LINE: usize = 200;
 /// Parts of error messages about a missing permission, in lower case.
-const PERMISSION: [&str; 8] = [
+const PERMISSION: [&str; 9] = [
+    // What a system call says that the sandbox of the service does not allow.
+    "function not implemented",
     "permission denied",
     "not permitted",
     "access denied",
