@@ -9,15 +9,15 @@ TARGETS := $(shell awk '$$1 !~ /[^a-z0-9]/ && $$7 == "ci" { print $$1 }' cross/t
 # organizations) and what shows the agent (status, diagnose, live, logs, top) were to cost 95,000 of
 # amd64 and 85,000 of the others, applets, plugin-install and wrap 150,000 and 135,000: 1,705,000,
 # 1,429,000, 1,230,000 and 1,305,000 with what there was before.
-LIMIT_amd64 := 1783000
-LIMIT_arm64 := 1528000
-LIMIT_armv7 := 1297000
-LIMIT_armv6 := 1380000
+LIMIT_amd64 := 1787000
+LIMIT_arm64 := 1531000
+LIMIT_armv7 := 1299000
+LIMIT_armv6 := 1383000
 # These have no aim of their own: what there was, rounded up by 2,000.
-LIMIT_riscv64 := 1524000
-LIMIT_386 := 1846000
-LIMIT_s390x := 2036000
-LIMIT_ppc64le := 2254000
+LIMIT_riscv64 := 1527000
+LIMIT_386 := 1850000
+LIMIT_s390x := 2041000
+LIMIT_ppc64le := 2259000
 AIM_amd64 := 1024000
 AIM_arm64 := 950000
 AIM_armv7 := 1015000
