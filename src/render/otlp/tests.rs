@@ -278,7 +278,7 @@ fn otlp_values_of_devices_are_those_of_their_columns() {
     std::fs::write(proc.join("diskstats"), disk).unwrap();
     let interface = "e0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
     std::fs::write(proc.join("net/dev"), interface).unwrap();
-    let mount = "20 1 8:1 / / ro - ext4 /dev/sda1 rw\n";
+    let mount = "20 1 8:1 / / rw - ext4 /dev/sda1 ro\n";
     std::fs::write(proc.join("self/mountinfo"), mount).unwrap();
     let destination = everything();
     let config = config(std::slice::from_ref(&destination), "");
