@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl RootLock {
             let (found, path) = match file(&path) {
                 Ok(file) => (Ok(file), Some(&path)),
                 Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                    if holder(root).is_some() {
+                    if locker(fs::symlink_metadata(&path)).is_some() {
                         break;
                     }
                     match fs::remove_file(&path) {
@@ -107,6 +107,12 @@ fn directory(root: &Path) -> io::Result<File> {
 /// The process with this program's name that holds the lock on the file or the directory; `None` if
 /// there is none. Takes no lock itself. Sees the processes of its own PID namespace.
 pub(crate) fn holder(root: &Path) -> Option<u32> {
+    locker(fs::symlink_metadata(root.join(NAME))).or_else(|| locker(fs::metadata(root)))
+}
+
+/// The process with this program's name that holds a lock on this file.
+fn locker(file: io::Result<Metadata>) -> Option<u32> {
+    let inode = file.ok()?.ino();
     let text = |path: &str| {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
@@ -117,12 +123,8 @@ pub(crate) fn holder(root: &Path) -> Option<u32> {
         let name = text(&format!("/proc/{pid}/comm"));
         name.is_some_and(|name| name.starts_with("mackerel-agent"))
     };
-    let locks = text("/proc/locks")?;
-    let found = [fs::symlink_metadata(root.join(NAME)), fs::metadata(root)];
-    found
+    holders(&text("/proc/locks")?, inode)
         .into_iter()
-        .flatten()
-        .flat_map(|file| holders(&locks, file.ino()))
         .find(is_agent)
 }
 

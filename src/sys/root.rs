@@ -81,7 +81,8 @@ impl Root {
     /// sandbox of a service has made or changed. If that process is hidden, nothing changes.
     pub(crate) fn with_mounts_of_init(mut self) -> Root {
         let is_own = self.places.is_own() && self.path("/proc") == Path::new("/proc");
-        self.are_mounts_of_init |= is_own && self.exists("/proc/1/mountinfo");
+        let can_be_read = || self.places.open("/proc/1/mountinfo".as_ref(), 0).is_ok();
+        self.are_mounts_of_init |= is_own && can_be_read();
         self
     }
 

@@ -354,15 +354,19 @@ impl<E: Encode> Exporter<E> {
         };
         let rounds = self.ring.rounds_of(count);
         let is_refused = failure.verdict != Verdict::TooLarge;
-        let why = if is_refused && rounds > 1 && self.stop.is_none() {
+        if is_refused && rounds > 1 && self.stop.is_none() {
             // One of them may be what the server refuses, or it may have begun to work only now.
             self.most = self.ring.entries_of(rounds / 2);
-            format!("{text}; rounds that are sent again, half of them first: {rounds}; {remedy}")
+            // Reported only at first: by turns with what is dropped, both would be logged each time.
+            if !self.log.is_failing() {
+                let why = format!("{text}; what waits is sent again in smaller messages; {remedy}");
+                self.report_failure(step, remedy, why, clock);
+            }
         } else {
             self.ring.drop_front(count);
-            format!("{text}; rounds dropped: {rounds}; {remedy}")
-        };
-        self.report_failure(step, remedy, why, clock);
+            let why = format!("{text}; rounds dropped: {rounds}; {remedy}");
+            self.report_failure(step, remedy, why, clock);
+        }
         let pause = self.backoff.failed(Duration::ZERO, (self.random)());
         self.due_for_rest(now, pause);
     }

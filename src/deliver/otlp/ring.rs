@@ -103,9 +103,12 @@ impl<T> Ring<T> {
 
     /// Number of the entries of the first `rounds` rounds.
     pub(super) fn entries_of(&self, rounds: usize) -> usize {
-        let is_of = |count: &usize| self.rounds_of(*count) <= rounds;
-        let counts = 1..=self.entries.len();
-        counts.take_while(is_of).count()
+        let (mut last, mut seen) = (None, 0);
+        let is_of = |entry: &&Entry<T>| {
+            seen += usize::from(last.replace(entry.minute()) != Some(entry.minute()));
+            seen <= rounds
+        };
+        self.entries.iter().take_while(is_of).count()
     }
 
     /// Number of the first entries that have at most `bytes` bytes and are at most `most`. One, if the

@@ -139,6 +139,12 @@ fn exporter_does_not_drop_a_backlog_for_one_refusal() {
         let late = calls.iter().filter(|call| call.at >= 3_600_000).count();
         assert!(late <= most, "{why}: {late}");
         assert!(calls.last().unwrap().rounds.len() == 1, "{why}");
+        // A line about the outage, and one about what is dropped.
+        let events = lab.events();
+        let failing = events
+            .iter()
+            .filter(|event| matches!(event, OtlpEvent::Failing(_)));
+        assert_eq!(failing.count(), if arrives { 1 } else { 2 }, "{why}");
     }
 }
 
